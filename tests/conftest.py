@@ -1,0 +1,132 @@
+"""Fixtures that every test may use: a clean environment, a real Redis, real databases.
+
+A server that this machine lacks skips the tests that need it, with the reason. With
+TUNER_REQUIRE_ALL=1 (.ci/run sets it in CI) such a skip is a failure: a CI that tests nothing must
+not pass.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import hypothesis
+import pytest
+import redis
+
+from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tuner.errors import SetupError
+from tuner.queue.redis_server import RedisServer, find_binary, start_redis
+
+# These shape the test run itself and reach the tests.
+KEPT_SETTINGS = {"TUNER_REQUIRE_ALL", "TUNER_TEST_DATABASE_URL", "TUNER_TEST_CACHE"}
+REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
+#: What a skip reason must not name when everything is required.
+ESSENTIAL = re.compile(r"redis|valkey|postgres|tensorflow|keras|tensorboard", re.IGNORECASE)
+
+AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
+
+# Timings on a shared machine prove nothing, so no example is failed for being slow.
+hypothesis.settings.register_profile("tuner", deadline=None)
+hypothesis.settings.register_profile("tuner-ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tuner-ci" if REQUIRE_ALL else "tuner")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the user's settings out of the tests, and the tests out of the user's home."""
+    for name in list(os.environ):
+        if name.startswith("TUNER_") and name not in KEPT_SETTINGS:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def redis_binary() -> Path:
+    """The Redis server program that Tuner itself would start."""
+    try:
+        return find_binary()[0]
+    except SetupError as exc:
+        pytest.skip(f"needs a Redis server: {exc}")
+
+
+@pytest.fixture(scope="session")
+def shared_redis(
+    redis_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """One private server for the whole run; use `redis_url`, which empties it."""
+    server = start_redis(redis_binary, tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(shared_redis: RedisServer) -> str:
+    """The URL of a real, empty Redis that the test must not stop."""
+    with redis.Redis.from_url(shared_redis.url) as client:
+        client.flushall()
+    return shared_redis.url
+
+
+@pytest.fixture
+def private_redis(redis_binary: Path, tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis of the test's own, to be killed, stopped and started."""
+    server = start_redis(redis_binary, tmp_path / "redis")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL for the whole run; use `postgres_url` or `database_url`."""
+    try:
+        server = open_postgres()
+    except ServerMissingError as exc:
+        pytest.skip(f"needs PostgreSQL: {exc}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with postgres_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'tuner.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database, of each kind that Tuner supports."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(name)
+    return url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _refuse_skip((yield))
+
+
+def _refuse_skip(report: AnyReport) -> AnyReport:
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        # (path, line, reason): the path may name an essential too.
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if ESSENTIAL.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, but TUNER_REQUIRE_ALL=1: {reason}"
+    return report

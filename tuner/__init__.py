@@ -1,0 +1,34 @@
+"""Tuner: hyperparameter tuning that remembers.
+
+Nothing is imported until it is asked for: the workers import `tuner.protocol` in environments
+that have neither Optuna nor pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.api import best, status, submit, watch
+    from tuner.spec import StudySpec
+
+__all__ = ["StudySpec", "best", "status", "submit", "watch"]
+
+_WHERE = {
+    "StudySpec": "tuner.spec",
+    "best": "tuner.api",
+    "status": "tuner.api",
+    "submit": "tuner.api",
+    "watch": "tuner.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'tuner' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

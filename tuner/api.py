@@ -1,0 +1,87 @@
+"""Tuner from Python: the verbs of the command line, for notebooks and scripts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from tuner.spec import StudySpec
+
+Document = dict[str, Any]
+
+#: A study in one of these states goes on by itself.
+ACTIVE = ("running", "stopping")
+
+
+def submit(spec: StudySpec | str | os.PathLike[str]) -> Document:
+    """Submit a study; the local service is started when none runs, and stays.
+
+    Args:
+        spec: a file, whose folder's code is taken along, or a `StudySpec` whose code is installed
+            where the workers run.
+
+    Returns:
+        `{study, state, created, changes}`; submitting the same again is the same study.
+
+    Raises:
+        SpecError: the spec is wrong.
+        StudyError: the study exists and differs in what makes its identity.
+    """
+    from tuner.local import start_api
+    from tuner.local.submission import make_submission
+
+    settings = _settings()
+    if isinstance(spec, str | os.PathLike):
+        submission = make_submission(Path(spec), settings)
+        with start_api(settings, os.environ) as api:
+            return submission.send(api)
+    with start_api(settings, os.environ) as api:
+        return api.submit(spec.to_json())
+
+
+def status(study: str) -> Document:
+    """Return `{study, state, reason, counts, best, workers, budget, …}` of `project/study`."""
+    from tuner.local import open_reader
+
+    with open_reader(_settings()) as api:
+        return api.status(study)
+
+
+def best(study: str, n: int = 10, *, all: bool = False) -> list[Document]:
+    """Return the best trials, best first; several metrics: the Pareto front.
+
+    Args:
+        study: `project/study`.
+        n: at most so many.
+        all: also PRUNED, then FAIL.
+    """
+    from tuner.local import open_reader
+
+    with open_reader(_settings()) as api:
+        return api.best(study, n, all=all)
+
+
+def watch(study: str, *, interval_s: float = 1.0) -> Iterator[Document]:
+    """Yield the study's status whenever it has changed, until it is no longer running."""
+    from tuner.local import open_reader
+
+    last: Document | None = None
+    with open_reader(_settings()) as api:
+        while True:
+            now = api.status(study)
+            if now != last:
+                last = now
+                yield now
+            if now["state"] not in ACTIVE:
+                return
+            time.sleep(interval_s)
+
+
+def _settings() -> Settings:
+    return load_settings(os.environ)

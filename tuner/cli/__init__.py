@@ -1,0 +1,5 @@
+"""The command line: people's output on a terminal, one JSON document for programs."""
+
+from tuner.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,85 @@
+"""Every command under its name; the modules behind them import what they need when they run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuner.cli import board, change, check, read, run, serve, submit, workers
+from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
+
+app = typer.Typer(
+    name="tuner",
+    cls=SectionedGroup,
+    help="Hyperparameter tuning that remembers.",
+    epilog="Begin with: tuner run SPEC",
+    no_args_is_help=True,
+    add_completion=False,
+    # Typer's rich help and tracebacks: the former is slow to import, the latter print user's data.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _group(text: str) -> typer.Typer:
+    return typer.Typer(
+        cls=SectionedGroup,
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+    )
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - the form that typer calls
+    if value:
+        from tuner.release import release
+
+        typer.echo(f"tuner {release()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the release.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    del version
+
+
+app.command(rich_help_panel=ONE)(run.run)
+app.command(rich_help_panel=ONE)(check.check)
+app.command(rich_help_panel=ONE)(board.board)
+
+app.command(rich_help_panel=SERVE)(submit.submit)
+app.command(rich_help_panel=SERVE)(serve.serve)
+app.command(rich_help_panel=SERVE)(serve.down)
+_workers = _group("The worker processes, each of which owns one device.")
+_workers.command("up")(workers.up)
+_workers.command("scale")(workers.scale)
+_workers.command("list")(workers.list_workers)
+_workers.command("drain")(workers.drain)
+app.add_typer(_workers, name="workers", rich_help_panel=SERVE)
+_database = _group("The database.")
+_database.command("upgrade")(serve.upgrade)
+app.add_typer(_database, name="db", rich_help_panel=SERVE)
+
+app.command("list", rich_help_panel=LOOK)(read.list_studies)
+app.command(rich_help_panel=LOOK)(read.status)
+app.command(rich_help_panel=LOOK)(read.best)
+app.command(rich_help_panel=LOOK)(read.show)
+app.command(rich_help_panel=LOOK)(read.logs)
+app.command(rich_help_panel=LOOK)(submit.watch)
+app.command(rich_help_panel=LOOK)(read.events)
+
+app.command(rich_help_panel=CHANGE)(change.pause)
+app.command(rich_help_panel=CHANGE)(change.resume)
+app.command(rich_help_panel=CHANGE)(change.stop)
+app.command(rich_help_panel=CHANGE)(change.cancel)
+app.command(rich_help_panel=CHANGE)(change.retry)
+app.command(rich_help_panel=CHANGE)(change.delete)

@@ -1,0 +1,142 @@
+"""`tuner board`: TensorBoard on one study."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from tuner.cli.arguments import AnyStudy, settings
+from tuner.errors import NotFoundError, SetupError, UnavailableError
+
+#: TensorBoard's own default; the next free one is taken when it is in use.
+FIRST_PORT = 6006
+_PORTS = 100
+_START_S = 60.0
+_HOST = "127.0.0.1"
+
+
+def board(
+    study: AnyStudy = None,
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help=f"Default: {FIRST_PORT}, else the next free one."),
+    ] = None,
+) -> None:
+    """Open TensorBoard on a study, until Ctrl-C; its HParams tab compares the trials."""
+    from tuner.cli.output import err, out
+
+    config = settings()
+    if importlib.util.find_spec("tensorboard") is None:
+        raise SetupError("TensorBoard is not installed; pip install tensorboard")
+    name = study or _newest()
+    folder = config.log_root / name
+    if study is not None and not folder.is_dir():
+        _require_study(name, folder)
+    chosen = _free_port(port)
+    if port is None and chosen != FIRST_PORT:
+        err().print(f"port {FIRST_PORT} is taken; using {chosen}")
+    with tempfile.TemporaryFile() as log:
+        process = _start(folder, chosen, log)
+        try:
+            _wait_ready(process, chosen, log)
+            out().print(f"TensorBoard on [name]{name}[/]: http://{_HOST}:{chosen}/#hparams")
+            out().print("[quiet]Ctrl-C ends it[/]")
+            sys.stdout.flush()
+            process.wait()
+        finally:
+            _end(process)
+    raise UnavailableError(f"TensorBoard has ended with status {process.returncode}")
+
+
+def _newest() -> str:
+    from tuner.local import open_reader
+
+    with open_reader(settings()) as api:
+        rows = api.list()
+    if not rows:
+        raise NotFoundError("no studies yet; start one with: tuner run SPEC")
+    return str(max(rows, key=lambda row: row["created"])["study"])
+
+
+def _require_study(name: str, folder: Path) -> None:
+    from tuner.local import open_reader
+
+    with open_reader(settings()) as api:
+        api.status(name)
+    if not folder.parent.parent.is_dir():
+        raise SetupError(f"{folder.parent.parent}: there is no such log root; set TUNER_LOG_ROOT")
+
+
+def _free_port(port: int | None) -> int:
+    if port is not None:
+        if not _is_free(port):
+            raise SetupError(f"--port {port} is taken; leave it out for the next free one")
+        return port
+    for candidate in range(FIRST_PORT, FIRST_PORT + _PORTS):
+        if _is_free(candidate):
+            return candidate
+    raise SetupError(f"no port from {FIRST_PORT} to {FIRST_PORT + _PORTS - 1} is free; use --port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _start(folder: Path, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = ["--logdir", str(folder), "--host", _HOST, "--port", str(port)]
+    # A session of its own: Ctrl-C reaches us alone, and we end it.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "tensorboard.main", *command, "--reload_interval", "5"],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+    deadline = time.monotonic() + _START_S
+    url = f"http://{_HOST}:{port}/data/environment"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log.seek(0)
+            said = "\n".join(log.read().decode(errors="replace").strip().splitlines()[-10:])
+            raise UnavailableError(f"TensorBoard ended at once:\n{said}")
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own loopback address
+            return
+        time.sleep(0.1)
+    raise UnavailableError(f"TensorBoard did not answer at {url} within {_START_S:.0f} s")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End TensorBoard and its data server."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,102 @@
+"""The commands that change a study; without a running service they do it themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuner.cli.arguments import Study, settings
+
+
+def pause(study: Study) -> None:
+    """Start no further trial; those that run end by themselves."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.pause(study)
+    _say(f"{study}: paused; go on with: tuner resume {study}")
+
+
+def resume(study: Study) -> None:
+    """Go on with a paused study."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.resume(study)
+    _say(f"{study}: running")
+
+
+def stop(
+    study: Study,
+    *,
+    now: Annotated[bool, typer.Option("--now", help="End the running trials at once.")] = False,
+) -> None:
+    """Finish a study before its budget is used; running trials end by themselves."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.stop(study, now=now)
+    _say(f"{study}: stopping" + (", running trials are ended" if now else ""))
+
+
+def cancel(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="[TRIAL]", min=0, help="only this trial")
+    ] = None,
+) -> None:
+    """Cancel a study with everything that runs, or one trial of it."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.cancel(study, trial)
+    _say(f"{study}: cancelled" if trial is None else f"{study}: trial {trial} is cancelled")
+
+
+def retry(
+    study: Study,
+    *,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Every trial that failed (the default).")
+    ] = True,
+) -> None:
+    """Run the failed trials of a study again."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        trials = api.retry(study, failed=failed)["retried"]
+    numbers = ", ".join(map(str, trials))
+    _say(f"{study}: runs again: trial {numbers}" if trials else f"{study}: no trial has failed")
+
+
+def delete(
+    study: Study,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        counts = api.status(study)["counts"]
+        if not yes:
+            _confirm(f"Delete {study} with {sum(counts.values())} trials, logs and checkpoints?")
+        api.delete(study)
+    _say(f"{study}: deleted")
+
+
+def _confirm(question: str) -> None:
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        _say("nothing was deleted")
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    from tuner.cli.output import err
+
+    err().print(text)

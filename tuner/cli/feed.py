@@ -1,0 +1,59 @@
+"""What is new in a study since the last look: its status, the trials that ended, and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuner.cli.polling import all_events
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient, Document
+    from tuner.service import Service
+
+#: More trials than this between two looks are counted, not shown.
+_SHOWN = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """One look at a study."""
+
+    status: Document
+    #: Ended since the last look, in the order of their ends.
+    ended: tuple[Document, ...] = ()
+    #: Ended too, but too many to show each.
+    not_shown: int = 0
+    #: Text of what else happened: trials that run again, changes of state.
+    notes: tuple[str, ...] = ()
+
+
+class Feed:
+    """Follows a study from its present state on."""
+
+    def __init__(self, api: Service | ApiClient, study: str, *, from_start: bool = False) -> None:
+        self.api = api
+        self.study = study
+        self._seen = 0
+        if not from_start:
+            events = all_events(api, study)
+            self._seen = events[-1]["id"] if events else 0
+
+    def look(self) -> News:
+        """Return what happened since the last look.
+
+        Raises:
+            UnavailableError: the service does not answer; nothing is lost for the next look.
+        """
+        # The status first: what it counts as ended is then among the events.
+        status = self.api.status(self.study)
+        events = all_events(self.api, self.study, self._seen)
+        numbers = [row["trial"] for row in events if row["kind"].startswith("trial-")]
+        shown = numbers[-_SHOWN:]
+        ended = tuple(self.api.show(self.study, number) for number in shown)
+        notes = tuple(row["text"] for row in events if row["kind"].startswith("attempt-"))
+        if events:
+            self._seen = events[-1]["id"]
+        return News(
+            status=status, ended=ended, not_shown=len(numbers) - len(shown), notes=notes[-_SHOWN:]
+        )

@@ -1,0 +1,72 @@
+"""What stands above and below the progress of `tuner run`: where things are, and the best trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from tuner.cli.output import Document
+from tuner.cli.tables import best_table
+from tuner.local.fleet import FleetState
+from tuner.local.home import ServiceInfo
+from tuner.settings import Settings
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient
+    from tuner.service import Service
+
+BEST = 10
+
+
+def print_places(console: Console, settings: Settings) -> None:
+    """Print where everything is that outlives the command."""
+    places = [
+        ("home", str(settings.home)),
+        ("logs", str(settings.log_root)),
+        ("checkpoints", str(settings.checkpoint_root)),
+        ("database", database(settings)),
+    ]
+    for label, text in places:
+        console.print(_line(label, text), soft_wrap=True)
+
+
+def database(settings: Settings) -> str:
+    """Return the database in words, without a password."""
+    if settings.is_sqlite:
+        return "SQLite " + settings.database_url.partition("///")[2]
+    parts = urlsplit(settings.database_url)
+    return f"{parts.scheme} at {parts.hostname or 'localhost'}{parts.path}"
+
+
+def embedded(info: ServiceInfo, *, started: bool) -> str:
+    """Return the lines about the local service and its Redis."""
+    how = "started" if started else "joined"
+    service = _line("service", f"{info.url} ({how}, pid {info.pid})")
+    return _line("redis", info.redis) + "\n" + service
+
+
+def served(url: str) -> str:
+    """Return the line about a server that was named."""
+    return _line("service", f"{url} (TUNER_API_URL)")
+
+
+def fleet(state: FleetState, log: Path) -> str:
+    """Return the line about the workers."""
+    devices = [str(worker.get("device") or "cpu") for worker in state.workers]
+    what = ", ".join(sorted(set(devices))) or "cpu"
+    return _line("workers", f"{state.count} × {what} (log: {log})")
+
+
+def print_best(console: Console, api: Service | ApiClient, status: Document) -> None:
+    """Print the best trials; nothing when none is complete."""
+    rows = api.best(status["study"], BEST)
+    if rows:
+        console.print(best_table(rows, status["metrics"], width=console.width))
+        console.print()
+
+
+def _line(label: str, text: str) -> str:
+    return f"[label]{label:<12}[/] {text}"

@@ -1,0 +1,137 @@
+"""What is printed: consoles, one JSON document, and the way numbers and times are written."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.theme import Theme
+
+Document = dict[str, Any]
+
+_THEME = Theme(
+    {
+        "label": "dim",
+        "name": "bold",
+        "best": "bold green",
+        "good": "green",
+        "warn": "yellow",
+        "bad": "red",
+        "quiet": "dim",
+    }
+)
+#: Lines that go to a file or a pipe are not cut at 80 columns.
+_PIPE_WIDTH = 200
+
+#: A trial's or study's state, and how it looks.
+STYLES = {
+    "COMPLETE": "good",
+    "PRUNED": "warn",
+    "FAIL": "bad",
+    "RUNNING": "cyan",
+    "WAITING": "quiet",
+    "running": "cyan",
+    "paused": "warn",
+    "stopping": "warn",
+    "finished": "good",
+    "failed": "bad",
+    "cancelled": "bad",
+}
+
+
+@cache
+def out() -> Console:
+    """Return the console of results."""
+    return _console(stderr=False)
+
+
+@cache
+def err() -> Console:
+    """Return the console of messages: with `--json`, nothing else may stand on standard output."""
+    return _console(stderr=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document; a non-finite number is null."""
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+def number(value: object) -> str:
+    """Return a number as people compare it: at most six digits; a dash for None."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def parameter(value: object) -> str:
+    """Return the value of a parameter: four digits, and true and false as in YAML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in its largest two units."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def moment(text: str | None) -> str:
+    """Return an ISO 8601 time as the local clock showed it."""
+    time = parse_time(text)
+    return "–" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(text: str | None) -> str:
+    """Return how long ago an ISO 8601 time was."""
+    time = parse_time(text)
+    if time is None:
+        return "–"
+    return duration(max(0.0, (datetime.now(UTC) - time).total_seconds())) + " ago"
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return the ISO 8601 time, None for none."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def styled(state: str) -> str:
+    """Return a state with its colour, as rich markup."""
+    style = STYLES.get(state)
+    return f"[{style}]{state}[/]" if style else state
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, theme=_THEME, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPE_WIDTH)
+    return console
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,53 @@
+"""Reading what comes in pieces: events, and the output of a trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient, Document
+    from tuner.service import Service
+
+_PAGE = 1000
+_LOG_PAGE = 1 << 20
+_FOLLOW_S = 0.5
+#: States of a trial that is over.
+ENDED = ("COMPLETE", "PRUNED", "FAIL")
+
+
+def all_events(api: Service | ApiClient, study: str, after: int = 0) -> list[Document]:
+    """Return every event after event `after`."""
+    rows: list[Document] = []
+    while True:
+        page = api.events(study, after=after, limit=_PAGE)
+        rows += page
+        if len(page) < _PAGE:
+            return rows
+        after = page[-1]["id"]
+
+
+def read_log(api: Service | ApiClient, study: str, trial: int, offset: int) -> tuple[str, int]:
+    """Return the trial's output from byte `offset`, and where it ends now."""
+    pieces = []
+    while True:
+        page = api.log(study, trial, offset=offset, limit=_LOG_PAGE)
+        pieces.append(page["text"])
+        if page["next_offset"] <= offset or page["next_offset"] >= page["size"]:
+            return "".join(pieces), max(offset, page["next_offset"])
+        offset = page["next_offset"]
+
+
+def follow_log(api: Service | ApiClient, study: str, trial: int) -> Iterator[str]:
+    """Yield the trial's output as it grows, until the trial is over."""
+    offset = 0
+    while True:
+        # Asked before the output is read: what is written between the two is not missed.
+        ended = api.show(study, trial)["state"] in ENDED
+        text, offset = read_log(api, study, trial, offset)
+        if text:
+            yield text
+        if ended:
+            return
+        time.sleep(_FOLLOW_S)

@@ -1,0 +1,152 @@
+"""Live progress of a study: a bar under the trials' lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from tuner.cli.feed import News
+from tuner.cli.output import Document, duration, number
+from tuner.cli.tables import best_text, objectives, short_params
+
+#: Without a terminal, a line about the whole study this often.
+_PLAIN_S = 30.0
+
+
+class StudyProgress:
+    """Shows what a `Feed` brings; a context manager, during which the terminal's last line is its own."""
+
+    def __init__(self, console: Console, status: Document) -> None:
+        self._console = console
+        self._metrics = status["metrics"]
+        self._best = (status["best"] or {}).get("objective")
+        self._width = len(str(status["budget"].get("trials") or 1000))
+        self._last_state = (status["state"], status["reason"])
+        self._next_line = time.monotonic() + _PLAIN_S
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        if console.is_terminal:
+            self._bar = _make_bar(console)
+            self._task = self._bar.add_task(_headline(status), **_amount(status))
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, news: News) -> None:
+        """Print a line for every trial that ended, and bring the bar up to date."""
+        if news.not_shown:
+            self.say(f"[quiet]… and {news.not_shown} more trials[/]")
+        for note in news.notes:
+            self.say(f"  [warn]{escape(note)}[/]")
+        for trial in news.ended:
+            self.say(self._line(trial))
+        self._say_state(news.status)
+        if self._bar is not None:
+            self._bar.update(self._task, description=_headline(news.status), **_amount(news.status))
+        elif time.monotonic() >= self._next_line:
+            self.say(f"{_headline(news.status)}, {_counts(news.status)}")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._next_line = time.monotonic() + _PLAIN_S
+        self._console.print(text, soft_wrap=not self._console.is_terminal)
+
+    def _say_state(self, status: Document) -> None:
+        state = (status["state"], status["reason"])
+        if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
+            self.say(f"[warn]{status['state']}[/] {escape(status['reason'] or '')}".rstrip())
+        self._last_state = state
+
+    def _line(self, trial: Document) -> str:
+        """Return `trial 7  val_accuracy 0.9861  12.3 s  learning_rate=0.003 …  best so far`."""
+        head = f"[quiet]trial[/] {trial['trial']:>{self._width}}"
+        took = f"{duration(trial['duration_s']):>9}"
+        params = short_params(trial["params"])
+        state = trial["state"]
+        if state == "COMPLETE":
+            is_best = self._is_best(trial["objective"])
+            names = [str(metric["name"]) for metric in self._metrics]
+            pairs = zip(names, objectives(trial, names), strict=True)
+            said = "  ".join(f"{name} {value:<9}" for name, value in pairs)
+            mark = "  [best]best so far[/]" if is_best else ""
+            return f"{head}  [{'best' if is_best else 'good'}]{said}[/] {took}  {params}{mark}"
+        if state == "PRUNED":
+            said = f"pruned at {number(trial['objective'])}"
+            return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {params}"
+        error = (trial["error"] or "").strip().splitlines()
+        why = f" {escape(error[-1])}" if error else ""
+        return f"{head}  [bad]failed ({trial['cause']})[/]{why}"
+
+    @property
+    def _said_width(self) -> int:
+        return len(str(self._metrics[0]["name"])) + 10
+
+    def _is_best(self, value: float | None) -> bool:
+        if value is None or len(self._metrics) != 1:
+            return False
+        if self._best is not None:
+            higher = self._metrics[0]["goal"] == "maximize"
+            if not (value > self._best if higher else value < self._best):
+                return False
+        self._best = value
+        return True
+
+
+def _make_bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("[quiet]{task.fields[counts]}[/]"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=4,
+    )
+
+
+def _amount(status: Document) -> Document:
+    """Return how far the budget is used, in the limit that is nearest to its end."""
+    budget = status["budget"]
+    parts = [
+        (used, limit)
+        for used, limit in (
+            (budget["used"], budget.get("trials")),
+            (budget.get("used_hours") or 0.0, budget.get("hours")),
+        )
+        if limit
+    ]
+    used, limit = max(parts, key=lambda part: part[0] / part[1], default=(0, None))
+    return {"completed": used, "total": limit, "counts": _counts(status)}
+
+
+def _headline(status: Document) -> str:
+    budget = status["budget"]
+    limit = f"/{budget['trials']}" if budget.get("trials") else ""
+    return f"[name]{status['study']}[/] {budget['used']}{limit} trials, best {best_text(status)}"
+
+
+def _counts(status: Document) -> str:
+    counts = status["counts"]
+    parts = [f"{counts['running']} running"]
+    parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
+    return ", ".join(parts)
+
+
+_WORDS = (("pruned", "pruned"), ("fail", "failed"))

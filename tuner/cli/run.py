@@ -1,0 +1,48 @@
+"""`tuner run`: everything on this machine, for one study."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli.arguments import Spec, settings
+from tuner.protocol import Isolation
+
+
+def run(
+    spec: Spec,
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option("-n", "--workers", min=1, help="Default: one per GPU, or per two cores."),
+    ] = None,
+    isolation: Annotated[
+        Isolation, typer.Option(help="How a trial gets a process of its own.")
+    ] = "fork",
+) -> None:
+    """Run a study on this machine, with live progress and the best trials at its end.
+
+    What it needs (service, Redis, workers) is started and ended with it. Ctrl-C lets the trials
+    save their checkpoints; the same command goes on where the study stood.
+    """
+    from tuner.cli.output import err
+    from tuner.cli.run_session import RunSession
+    from tuner.local.devices import default_workers
+    from tuner.local.submission import make_submission
+
+    config = settings()
+    submission = make_submission(spec, config)
+    for warning in submission.warnings:
+        err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
+    count = workers if workers is not None else default_workers(submission.spec)
+    session = RunSession(
+        config, os.environ, submission, workers=count, isolation=isolation, command=_again(spec)
+    )
+    raise typer.Exit(session.run())
+
+
+def _again(spec: Path) -> str:
+    return f"tuner run {spec}"

@@ -1,0 +1,175 @@
+"""The service: `serve` in the foreground, `down`, and the database's schema."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from tuner.cli.arguments import settings
+from tuner.errors import SetupError, UnavailableError
+from tuner.settings import Settings
+
+if TYPE_CHECKING:
+    from tuner.queue.redis_server import RedisChoice
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 0,
+    while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
+) -> None:
+    """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
+    from tuner.cli.logs import log_to_stderr
+    from tuner.local.home import make_token
+    from tuner.local.runs import Keeper
+    from tuner.server import serve as serve_api
+
+    config = settings()
+    if config.api_url:
+        raise SetupError(
+            f"TUNER_API_URL={config.api_url}: names another server; unset it to run one here"
+        )
+    log_to_stderr()
+    # Whenever it comes, also while Redis starts: everything that was started is ended in order.
+    # (uvicorn puts this handler back and raises the signal again when it has ended.)
+    signal.signal(signal.SIGTERM, _leave)
+    with _hold_home(config), _redis(config) as redis:
+        _check_port(host, port)
+        config = dataclasses.replace(config, redis_url=redis.url, token=make_token(config))
+        keeper = Keeper(config)
+        try:
+            serve_api(
+                config,
+                host=host,
+                port=port,
+                ready=lambda url: _announce(config, url, redis, while_used=while_used),
+                keep_alive=lambda: _is_kept(config) or keeper.is_used(),
+            )
+        finally:
+            config.service_path.unlink(missing_ok=True)
+
+
+def down() -> None:
+    """End the workers and the service of this machine; studies go on where they stood."""
+    from tuner.cli.output import err
+    from tuner.local.fleet import all_fleets
+    from tuner.local.home import is_running, read_service
+    from tuner.local.runs import live_runs
+    from tuner.local.service import end_service
+
+    config = settings()
+    runs = live_runs(config)
+    if runs:
+        who = ", ".join(f"{study} (pid {pid})" for pid, study in runs.items())
+        raise SetupError(f"`tuner run` is still at work: {who}; end it with Ctrl-C first")
+    for fleet in all_fleets(config):
+        state = fleet.state()
+        if state is not None:
+            err().print(f"ending {state.count} workers …")
+        fleet.end()
+    info = read_service(config)
+    if info is None or not is_running(info.pid):
+        config.service_path.unlink(missing_ok=True)
+        err().print("no service is running here")
+        return
+    end_service(config, info, grace_s=15.0)
+    err().print(f"the service at {info.url} has ended")
+
+
+def upgrade() -> None:
+    """Bring the database up to date; a new one is made."""
+    from tuner.cli.output import err
+    from tuner.local.home import home_lock, make_home
+    from tuner.storage import open_storage
+
+    config = settings()
+    make_home(config.home)
+    with home_lock(config):
+        open_storage(config.database_url, create=True).close()
+    err().print("the database is up to date")
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: bool) -> None:
+    from datetime import UTC, datetime
+
+    from tuner.cli.output import err
+    from tuner.local.home import ServiceInfo, write_service
+    from tuner.release import release
+
+    info = ServiceInfo(
+        pid=os.getpid(),
+        url=url,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        release=release(),
+        persistent=not while_used,
+        redis=redis.source,
+    )
+    write_service(config, info)
+    err().print(f"Tuner {release()} serves {url}  (documentation: {url}/docs)")
+    err().print(f"home {config.home}, {redis.source}")
+
+
+def _is_kept(config: Settings) -> bool:
+    from tuner.local.home import read_service
+
+    info = read_service(config)
+    return info is not None and info.persistent
+
+
+@contextlib.contextmanager
+def _hold_home(config: Settings) -> Iterator[None]:
+    """Hold the home's lock; a second service is refused, a command that changes something waited for."""
+    from tuner.local.home import home_lock, is_running, read_service
+
+    running = read_service(config)
+    lock = home_lock(config)
+    try:
+        lock.acquire(wait_s=0.0 if running and is_running(running.pid) else 3.0)
+    except UnavailableError as exc:
+        raise SetupError(f"{exc}; `tuner down` ends a service") from exc
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _redis(config: Settings) -> Iterator[RedisChoice]:
+    from tuner.queue.redis_server import resolve_redis
+
+    choice = resolve_redis(config)
+    try:
+        yield choice
+    finally:
+        choice.stop()
+
+
+def _check_port(host: str, port: int) -> None:
+    """Refuse a port that is taken before anything is started for it."""
+    if port == 0:
+        return
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as exc:
+        raise SetupError(
+            f"--host {host} --port {port}: cannot listen there: {exc.strerror}; "
+            f"choose another port, or 0 for a free one"
+        ) from exc

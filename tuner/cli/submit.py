@@ -1,0 +1,115 @@
+"""`tuner submit` and `tuner watch`: a study that the service runs by itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.arguments import Json, Spec, Study, settings
+from tuner.errors import SpecError, UnavailableError
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient, Document
+    from tuner.service import Service
+
+_LOOK_S = 0.5
+_CLOSED = ("finished", "failed", "cancelled")
+
+
+def submit(
+    spec: Spec,
+    *,
+    watching: Annotated[bool, typer.Option("--watch", help="Stay until the study is over.")] = False,
+    fail_under: Annotated[
+        float | None,
+        typer.Option(help="With --watch: exit 1 unless the best objective is at least as good."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Submit a study to the service, which is started when none runs and stays."""
+    from tuner.cli import output
+    from tuner.local import start_api
+    from tuner.local.submission import make_submission
+
+    if fail_under is not None and not watching:
+        raise typer.BadParameter("--fail-under needs --watch: only then the best is known")
+    config = settings()
+    submission = make_submission(spec, config)
+    if fail_under is not None and len(submission.spec.metrics) > 1:
+        raise SpecError("--fail-under: the study has several metrics and so no single best")
+    for warning in submission.warnings:
+        output.err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
+    with start_api(config, os.environ) as api:
+        answer = submission.send(api)
+        if not as_json:
+            _say(answer)
+        if not watching:
+            if as_json:
+                output.print_json(answer)
+            return
+        status = _watch(api, submission.spec.name, as_json=as_json)
+    _exit_by(status, fail_under)
+
+
+def watch(study: Study, *, as_json: Json = False) -> None:
+    """Show the progress of a study until it is over."""
+    from tuner.local import open_reader
+
+    with open_reader(settings()) as api:
+        status = _watch(api, study, as_json=as_json)
+    _exit_by(status, None)
+
+
+def _watch(api: Service | ApiClient, study: str, *, as_json: bool) -> Document:
+    """Follow the study; with JSON, print its last status and nothing else."""
+    from tuner.cli import headings, output
+    from tuner.cli.feed import Feed
+    from tuner.cli.progress import StudyProgress
+
+    if as_json:
+        while (status := api.status(study))["state"] not in _CLOSED:
+            time.sleep(_LOOK_S)
+        output.print_json(status)
+        return status
+    console = output.out()
+    feed = Feed(api, study)
+    with StudyProgress(console, api.status(study)) as progress:
+        while True:
+            try:
+                news = feed.look()
+            except UnavailableError as exc:
+                raise UnavailableError(f"{exc}; watch again with: tuner watch {study}") from exc
+            progress.show(news)
+            if news.status["state"] in _CLOSED:
+                break
+            time.sleep(_LOOK_S)
+    headings.print_best(console, api, news.status)
+    console.print(f"{study}: {output.styled(news.status['state'])} [quiet]{news.status['reason']}[/]")
+    return news.status
+
+
+def _say(answer: Document) -> None:
+    from tuner.cli.output import err
+
+    verb = "submitted" if answer["created"] else f"is there already, {answer['state']}"
+    err().print(f"{answer['study']}: {verb}")
+    for change in answer["changes"]:
+        err().print(f"  {change['key']}: {change['old']} → {change['new']}")
+    err().print(f"follow it with: tuner watch {answer['study']}", style="quiet")
+
+
+def _exit_by(status: Document, fail_under: float | None) -> None:
+    from tuner.cli.output import err
+
+    if status["state"] != "finished":
+        raise typer.Exit(1)
+    if fail_under is None:
+        return
+    best = (status["best"] or {}).get("objective")
+    higher = status["metrics"][0]["goal"] == "maximize"
+    if best is None or (best < fail_under if higher else best > fail_under):
+        err().print(f"[bad]the best objective, {best}, is not as good as {fail_under}[/]")
+        raise typer.Exit(1)

@@ -1,0 +1,99 @@
+"""One trial as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.output import Document, duration, moment, number, parameter, styled
+from tuner.cli.tables import facts, objectives, print_events
+
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 60
+
+
+def print_trial(
+    console: Console,
+    study: str,
+    trial: Document,
+    metrics: Sequence[Document],
+    *,
+    log_root: Path,
+) -> None:
+    """Print parameters, result, attempts, reports and events of a trial."""
+    console.print(_summary(study, trial, metrics, log_root))
+    for title, content in _sections(trial, [str(metric["name"]) for metric in metrics]):
+        console.print(f"\n[bold]{title}[/]")
+        console.print(content)
+    if trial["events"]:
+        console.print("\n[bold]events[/]")
+        print_events(console, trial["events"])
+
+
+def curve(values: Sequence[float]) -> str:
+    """Return the values as a line of bars, thinned to the width of a page."""
+    if len(values) > _CURVE_WIDTH:
+        step = len(values) / _CURVE_WIDTH
+        values = [values[int(at * step)] for at in range(_CURVE_WIDTH)]
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(_BARS[int((value - low) / span * (len(_BARS) - 1))] for value in values)
+
+
+def _summary(
+    study: str, trial: Document, metrics: Sequence[Document], log_root: Path
+) -> RenderableType:
+    names = [str(metric["name"]) for metric in metrics]
+    cause = f"  [quiet]{trial['cause']}[/]" if trial["cause"] else ""
+    rows: list[tuple[str, RenderableType]] = [
+        ("trial", f"[name]{study} {trial['trial']}[/]"),
+        ("state", styled(trial["state"]) + cause),
+        *zip(names, objectives(trial, names), strict=True),
+        ("started", moment(trial["started"])),
+        ("duration", duration(trial["duration_s"])),
+        ("seed", str(trial["seed"])),
+    ]
+    if trial["run_dir"]:
+        rows.append(("files", Text(str(log_root / trial["run_dir"]))))
+    return facts(rows)
+
+
+def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, RenderableType]]:
+    params = [(name, Text(parameter(value))) for name, value in trial["params"].items()]
+    sections: list[tuple[str, RenderableType]] = [("parameters", facts(params))]
+    others = {k: v for k, v in (trial["metrics"] or {}).items() if k not in names}
+    if others:
+        rows = [(name, Text(number(value))) for name, value in others.items()]
+        sections.append(("other metrics", facts(rows)))
+    reported = [row for row in trial["reports"] if row["value"] is not None]
+    if reported:
+        sections.append(("reports", _reports(reported)))
+    if trial["attempt_list"]:
+        sections.append(("attempts", _attempts(trial["attempt_list"])))
+    if trial["error"]:
+        sections.append(("error", f"[bad]{escape(trial['error'])}[/]"))
+    return sections
+
+
+def _reports(rows: Sequence[Document]) -> RenderableType:
+    values = [float(row["value"]) for row in rows]
+    first, last = rows[0], rows[-1]
+    ends = f"step {first['step']}: {number(values[0])} … step {last['step']}: {number(values[-1])}"
+    return f"[cyan]{curve(values)}[/]\n[quiet]{ends}[/]"
+
+
+def _attempts(rows: Sequence[Document]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for row in rows:
+        table.add_row(
+            str(row.get("no") or row.get("attempt_no") or row.get("attempt")),
+            styled(str(row["state"])) + (f" [quiet]{row['cause']}[/]" if row.get("cause") else ""),
+            str(row.get("worker") or "–"),
+            moment(row.get("started")),
+        )
+    return table

@@ -1,0 +1,140 @@
+"""`tuner workers …`: the worker processes of this host, and those that the service knows."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.arguments import Json, settings
+from tuner.errors import SetupError
+from tuner.protocol import Isolation
+
+if TYPE_CHECKING:
+    from tuner.local.fleet import Fleet
+    from tuner.settings import Settings
+
+Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="how many")]
+
+
+def up(
+    *,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", min=1, max=1024, help="Default: one per GPU, else one per two cores."),
+    ] = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(help="all, none, or UUIDs with commas (default: all, none where there are none)."),
+    ] = None,
+    isolation: Annotated[
+        Isolation, typer.Option(help="How a trial gets a process of its own.")
+    ] = "fork",
+) -> None:
+    """Start worker processes on this host; they stay until `tuner down`."""
+    from tuner.local.devices import count_gpus
+
+    config = settings()
+    found = count_gpus() if gpus in (None, "all") else 0
+    if gpus == "all" and not found:
+        raise SetupError("--gpus all: this machine shows no NVIDIA GPU (nvidia-smi lists them)")
+    chosen = gpus or ("all" if found else "none")
+    named = 0 if chosen in ("all", "none") else len(chosen.split(","))
+    slots = found or named
+    count = n or slots or max(1, len(os.sched_getaffinity(0)) // 2)
+    if slots and count > slots:
+        raise SetupError(f"-n {count}: only {slots} GPUs, and each worker owns one")
+    fleet = _host_fleet(config)
+    state = fleet.state()
+    if state is not None:
+        raise SetupError(
+            f"{state.count} workers are up already (pid {state.pid}); "
+            f"change their number with: tuner workers scale {count}"
+        )
+    _start(config, fleet, count, gpus=chosen, isolation=isolation)
+
+
+def scale(n: Count) -> None:
+    """Set the number of workers on this host; who must leave saves a checkpoint first."""
+    from tuner.cli.output import err
+    from tuner.local.devices import count_gpus
+
+    elsewhere = platform_command(n)
+    if elsewhere is not None:
+        typer.echo(elsewhere)
+        return
+    config = settings()
+    fleet = _host_fleet(config)
+    state = fleet.state()
+    if state is not None:
+        fleet.scale(n)
+        err().print(f"{state.count} → {n} workers; see them with: tuner workers list")
+    elif n:
+        _start(config, fleet, n, gpus="all" if count_gpus() else "none", isolation="fork")
+    else:
+        err().print("no workers are up")
+
+
+def list_workers(*, as_json: Json = False) -> None:
+    """List the workers that the service has heard of lately."""
+    from tuner.cli import output, tables
+    from tuner.errors import NotFoundError
+    from tuner.local import open_reader
+
+    try:
+        with open_reader(settings()) as api:
+            rows = api.workers()
+    except NotFoundError:
+        rows = []
+    if as_json:
+        output.print_json(rows)
+    elif rows:
+        output.out().print(tables.worker_table(rows))
+    else:
+        output.err().print("no workers; start some with: tuner workers up")
+
+
+def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
+    """Let a worker finish its trial and leave."""
+    from tuner.cli.output import err
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.drain(name)
+    err().print(f"{name}: leaves after its present trial")
+
+
+def platform_command(n: int) -> str | None:
+    """Return the command that scales workers where a platform owns the processes, else None."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return f"kubectl scale deployment/tuner-worker --replicas={n}"
+    if os.path.exists("/.dockerenv"):
+        return f"docker compose up --detach --no-recreate --scale worker={n}"
+    return None
+
+
+def _host_fleet(config: Settings) -> Fleet:
+    from tuner.local.fleet import HOST, Fleet
+
+    return Fleet(config, HOST)
+
+
+def _start(
+    config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: Isolation
+) -> None:
+    from tuner.cli.headings import fleet as line
+    from tuner.cli.output import err
+    from tuner.local import start_api
+
+    with start_api(config, os.environ) as api:
+        process = fleet.start(
+            count,
+            environ=os.environ,
+            api_url=api.url,
+            gpus=gpus,
+            isolation=isolation,
+            bound=False,
+        )
+        state = fleet.wait_started(process)
+    err().print(line(state, fleet.log), soft_wrap=True)

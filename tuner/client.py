@@ -1,0 +1,220 @@
+"""The user side of the HTTP API, with the verbs of the in-process `Service`."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from tuner.errors import (
+    NotFoundError,
+    SetupError,
+    SpecError,
+    StudyError,
+    TunerError,
+    UnavailableError,
+)
+from tuner.protocol import VERSION
+
+if "httpx" not in sys.modules:
+    # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
+    # where those are installed, and does without where that module cannot be found.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    import httpx
+
+    del sys.modules["httpx._main"]
+else:
+    import httpx
+
+Document = dict[str, Any]
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_ERRORS: dict[int, type[TunerError]] = {
+    400: SpecError,
+    404: NotFoundError,
+    409: StudyError,
+    410: StudyError,
+    413: SpecError,
+    422: SpecError,
+}
+
+
+class ApiClient:
+    """A connection to a running Tuner server; to be closed.
+
+    Every verb returns the document that the in-process `Service` returns and raises its errors, and
+    `UnavailableError` when the server does not answer.
+
+    Args:
+        url: of the server, without `/v1`.
+        token: bearer token; None for `health` only.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # Making the default TLS context takes 20 ms that plain HTTP has no use for.
+        verify = self.url.startswith("https")
+        try:
+            self._http = httpx.Client(
+                base_url=self.url + "/v1",
+                headers=headers,
+                timeout=_TIMEOUT,
+                verify=verify,
+                # A proxy has no business between a machine and itself, and its variables are slow to read.
+                trust_env=verify,
+            )
+        except (httpx.InvalidURL, ValueError) as exc:
+            raise SetupError(f"TUNER_API_URL={url!r}: not a URL: {exc}") from exc
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def health(self) -> Document:
+        """Return `{service, release, protocol, pid}`; needs no token."""
+        return self._one("GET", "/health")
+
+    def check_protocol(self) -> None:
+        """Raise `SetupError` when the server is no Tuner or one of another protocol version."""
+        health = self.health()
+        if health.get("service") != "tuner":
+            raise SetupError(f"{self.url}: answers, but is no Tuner server")
+        if health.get("protocol") != VERSION:
+            raise SetupError(
+                f"{self.url}: Tuner {health.get('release')} speaks protocol {health.get('protocol')}, "
+                f"this command speaks {VERSION}; install the same release on both sides"
+            )
+
+    def put_code(self, digest: str, content: bytes) -> None:
+        """Upload a code snapshot; again is harmless."""
+        self._call("PUT", f"/code/{digest}", content=content)
+
+    def submit(
+        self, spec: Document, code: str | None = None, data: str | None = None
+    ) -> Document:
+        """Create the study, or find it again: `{study, state, created, changes}`."""
+        return self._one("POST", "/studies", {"spec": spec, "code": code, "data": data})
+
+    def list(self) -> builtins.list[Document]:
+        """Return the status of every study."""
+        return self._list("/studies")
+
+    def status(self, study: str) -> Document:
+        """Return `{study, state, reason, counts, best, workers, budget, …}`."""
+        return self._one("GET", _path(study))
+
+    def best(self, study: str, n: int = 10, *, all: bool = False) -> builtins.list[Document]:
+        """Return the best trials, best first; several metrics: the Pareto front."""
+        return self._list(_path(study, "best"), n=n, all=str(all).lower())
+
+    def trials(
+        self, study: str, state: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> builtins.list[Document]:
+        """Return trials in number order."""
+        chosen = {"state": state} if state else {}
+        return self._list(_path(study, "trials"), limit=limit, offset=offset, **chosen)
+
+    def show(self, study: str, number: int) -> Document:
+        """Return one trial with its attempts, reports and events."""
+        return self._one("GET", _path(study, "trials", number))
+
+    def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
+        """Return a piece of the trial's output: `{text, next_offset, size}`."""
+        return self._one("GET", _path(study, "trials", number, "log"), offset=offset, limit=limit)
+
+    def events(self, study: str, after: int = 0, limit: int = 1000) -> builtins.list[Document]:
+        """Return what happened after event `after`, oldest first."""
+        return self._list(_path(study, "events"), after=after, limit=limit)
+
+    def pause(self, study: str) -> Document:
+        """Start no further trial until `resume`."""
+        return self._one("POST", _path(study, "pause"))
+
+    def resume(self, study: str) -> Document:
+        """Go on with a paused or stopped study."""
+        return self._one("POST", _path(study, "resume"))
+
+    def stop(self, study: str, *, now: bool = False) -> Document:
+        """Finish the study: running trials end by themselves, or at once with `now`."""
+        return self._one("POST", _path(study, "stop"), body={"now": now})
+
+    def cancel(self, study: str, number: int | None = None) -> Document:
+        """Cancel one trial, or the study with all that run."""
+        steps = () if number is None else ("trials", number)
+        return self._one("POST", _path(study, *steps, "cancel"))
+
+    def retry(self, study: str, *, failed: bool = True) -> Document:
+        """Run the failed trials again: `{retried: [trial, …]}`."""
+        return self._one("POST", _path(study, "retry"), body={"failed": failed})
+
+    def delete(self, study: str) -> Document:
+        """Delete the study's rows: `{deleted, log_dirs}`."""
+        return self._one("DELETE", _path(study))
+
+    def workers(self) -> builtins.list[Document]:
+        """Return every worker that was seen lately."""
+        return self._list("/workers")
+
+    def drain(self, name: str) -> Document:
+        """Let a worker finish what it runs and leave."""
+        return self._one("POST", f"/workers/{quote(name, safe='')}/drain")
+
+    def _list(self, path: str, **query: str | int) -> builtins.list[Document]:
+        documents: builtins.list[Document] = self._call("GET", path, params=query)
+        return documents
+
+    def _one(
+        self, method: str, path: str, body: Document | None = None, **query: str | int
+    ) -> Document:
+        document: Document | None = self._call(method, path, json=body, params=query)
+        return document or {}
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as exc:
+            text = str(exc) or type(exc).__name__
+            raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
+        if not answer.is_success:
+            raise _translate(self.url, answer)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
+
+
+def _path(study: str, *steps: str | int) -> str:
+    project, _, name = study.partition("/")
+    parts = [quote(str(part), safe="") for part in ("studies", project, name, *steps)]
+    return "/" + "/".join(parts)
+
+
+def _translate(url: str, answer: httpx.Response) -> TunerError:
+    """Return the error of our tree that a problem document stands for."""
+    try:
+        problem = answer.json()
+        detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
+    except (ValueError, AttributeError):
+        detail = f"{answer.status_code} {answer.reason_phrase}"
+    if answer.status_code in (401, 403):
+        return SetupError(f"{url}: {detail}; set TUNER_TOKEN or TUNER_TOKEN_FILE to its token")
+    kind = _ERRORS.get(answer.status_code)
+    if kind is not None:
+        return kind(detail)
+    return UnavailableError(f"{url}: the Tuner server failed: {detail}")

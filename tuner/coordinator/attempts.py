@@ -1,0 +1,249 @@
+"""The life of an attempt: made, claimed, ended; and what its end means for the trial.
+
+Every function runs inside the caller's transaction. Server and coordinator both come here, so that
+an attempt ends in one way whether its worker says so or its lease runs out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.causes import POLICIES, runs_again
+from tuner.coordinator.events import record_event
+from tuner.protocol import Cause
+from tuner.storage import tables
+
+ENDED = ("complete", "pruned", "fail")
+#: States in which an attempt may still become its trial's outcome.
+LIVE = ("ready", "leased")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an attempt ended, in the words of the database."""
+
+    #: Of the trial, if this attempt decides it: complete, pruned or fail.
+    state: str
+    cause: Cause | None = None
+    error: str = ""
+    values: Sequence[float] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    duration_s: float | None = None
+    exit_status: int | None = None
+    digest: str | None = None
+    #: The state the attempt itself takes.
+    attempt_state: str = "done"
+
+
+def insert_attempt(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    number: int,
+    no: int,
+    now: float,
+    *,
+    excluded: Sequence[str] = (),
+    not_before: float = 0.0,
+) -> str:
+    """Make the `no`-th attempt of a trial, ready to be claimed; return its id."""
+    attempt = f"s{study.id}-t{number}-a{no}"
+    connection.execute(
+        tables.attempts.insert().values(
+            id=attempt,
+            study_id=study.id,
+            number=number,
+            no=no,
+            state="ready",
+            excluded_json=json.dumps(list(excluded)),
+            run_dir=run_dir(study.project, study.name, number, no, now),
+            created=now,
+            not_before=not_before,
+        )
+    )
+    return attempt
+
+
+def run_dir(project: str, study: str, number: int, no: int, now: float) -> str:
+    """Return the attempt's folder relative to the log root: sorts by trial, never collides."""
+    stamp = datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    suffix = f"-a{no}" if no > 1 else ""
+    return f"{project}/{study}/trial_{number:05d}-{stamp}{suffix}"
+
+
+def lock_trial(connection: sa.Connection, study_id: int, number: int) -> sa.Row[Any]:
+    """Return the trial's row, held until the transaction ends."""
+    query = (
+        sa.select(tables.trials)
+        .where(tables.trials.c.study_id == study_id, tables.trials.c.number == number)
+        .with_for_update()
+    )
+    return connection.execute(query).one()
+
+
+def end_attempt(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    attempt: sa.Row[Any],
+    ending: Ending,
+    now: float,
+    *,
+    retries: int,
+) -> bool:
+    """End an attempt whose trial has no outcome yet; return whether it became the outcome.
+
+    A cause that calls for another attempt makes one in the same transaction. Otherwise the trial
+    takes this ending as its outcome and every other live attempt of it is called off.
+    """
+    trial = lock_trial(connection, attempt.study_id, attempt.number)
+    again = (
+        ending.cause is not None
+        and study.state in ("running", "paused")
+        and runs_again(ending.cause, _earlier_causes(connection, attempt), retries=retries)
+    )
+    _close(connection, attempt, ending, now)
+    if again and ending.cause is not None:
+        _retry(connection, study, attempt, ending.cause, now)
+        return False
+    _set_outcome(connection, study, trial, attempt, ending, now)
+    return True
+
+
+def call_off(
+    connection: sa.Connection, study_id: int, number: int, now: float, *, keep: str | None = None
+) -> None:
+    """Revoke the ready attempts of a trial and cancel the leased ones, except `keep`."""
+    a = tables.attempts
+    mine = [a.c.study_id == study_id, a.c.number == number]
+    if keep is not None:
+        mine.append(a.c.id != keep)
+    connection.execute(
+        a.update().where(*mine, a.c.state == "ready").values(state="revoked", finished=now)
+    )
+    connection.execute(
+        a.update()
+        .where(*mine, a.c.state == "leased")
+        .values(state="cancelled", wanted="cancel", finished=now)
+    )
+
+
+def _earlier_causes(connection: sa.Connection, attempt: sa.Row[Any]) -> list[str | None]:
+    a = tables.attempts
+    query = sa.select(a.c.cause).where(
+        a.c.study_id == attempt.study_id, a.c.number == attempt.number, a.c.no < attempt.no
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _close(connection: sa.Connection, attempt: sa.Row[Any], ending: Ending, now: float) -> None:
+    connection.execute(
+        tables.attempts.update()
+        .where(tables.attempts.c.id == attempt.id)
+        .values(
+            state=ending.attempt_state,
+            cause=ending.cause,
+            error=ending.error,
+            duration_s=ending.duration_s,
+            exit_status=ending.exit_status,
+            finish_digest=ending.digest,
+            finished=now,
+        )
+    )
+
+
+def _retry(
+    connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], cause: Cause, now: float
+) -> None:
+    if _has_live_successor(connection, attempt):
+        return
+    policy = POLICIES[cause]
+    excluded = json.loads(attempt.excluded_json)
+    if policy.elsewhere and attempt.worker:
+        excluded.append(attempt.worker)
+    last = connection.execute(
+        sa.select(sa.func.max(tables.attempts.c.no)).where(
+            tables.attempts.c.study_id == attempt.study_id,
+            tables.attempts.c.number == attempt.number,
+        )
+    ).scalar_one()
+    successor = insert_attempt(
+        connection,
+        study,
+        attempt.number,
+        last + 1,
+        now,
+        excluded=excluded,
+        not_before=now + policy.delay_s if policy.delay_s else 0.0,
+    )
+    connection.execute(
+        tables.trials.update()
+        .where(
+            tables.trials.c.study_id == attempt.study_id,
+            tables.trials.c.number == attempt.number,
+        )
+        .values(state="waiting")
+    )
+    record_event(
+        connection,
+        now,
+        "attempt-" + cause,
+        f"attempt {attempt.no} ended: {cause}; the trial runs again as attempt {last + 1}",
+        study_id=study.id,
+        number=attempt.number,
+        attempt=successor,
+    )
+
+
+def _has_live_successor(connection: sa.Connection, attempt: sa.Row[Any]) -> bool:
+    a = tables.attempts
+    query = sa.select(a.c.id).where(
+        a.c.study_id == attempt.study_id,
+        a.c.number == attempt.number,
+        a.c.id != attempt.id,
+        a.c.state.in_(LIVE),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _set_outcome(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    trial: sa.Row[Any],
+    attempt: sa.Row[Any],
+    ending: Ending,
+    now: float,
+) -> None:
+    call_off(connection, attempt.study_id, attempt.number, now, keep=attempt.id)
+    counted = ending.cause is None or POLICIES[ending.cause].counted
+    connection.execute(
+        tables.trials.update()
+        .where(tables.trials.c.study_id == trial.study_id, tables.trials.c.number == trial.number)
+        .values(
+            state=ending.state,
+            objective=ending.values[0] if ending.values else None,
+            values_json=json.dumps(list(ending.values)),
+            metrics_json=json.dumps(ending.metrics),
+            cause=ending.cause,
+            error=ending.error,
+            counted=counted,
+            outcome_attempt=attempt.id,
+            finished=now,
+            duration_s=ending.duration_s,
+        )
+    )
+    said = f" ({ending.cause})" if ending.cause else ""
+    value = f": {ending.values[0]:.6g}" if ending.values else ""
+    record_event(
+        connection,
+        now,
+        "trial-" + ending.state,
+        f"trial {trial.number} ended {ending.state.upper()}{said}{value}",
+        study_id=study.id,
+        number=trial.number,
+        attempt=attempt.id,
+    )

@@ -1,0 +1,74 @@
+"""Telling Optuna what the trials of a study resulted in, each exactly once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.curves import read_curves
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.mirror import STATES
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, optuna_rows, tables
+
+
+def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
+    """Tell every ended trial that was not told yet; return how many there were.
+
+    The database comes first, in one transaction; the mirror follows. A crash in between loses only
+    the mirror, which is rebuilt from the database.
+    """
+    t = tables.trials
+    pending = (
+        sa.select(t)
+        .where(t.c.study_id == run.study.id, t.c.told.is_(None), t.c.state.in_(ENDED))
+        .order_by(t.c.finished, t.c.number)
+    )
+    with storage.read() as connection:
+        if connection.execute(pending.limit(1)).first() is None:
+            return 0
+    with storage.begin() as connection:
+        leadership.require(connection)
+        rows = connection.execute(pending).all()
+        curves = read_curves(connection, run.study.id, [row.number for row in rows])
+        told = _take_told(connection, run.study.id, len(rows))
+        for order, row in enumerate(rows, start=told + 1):
+            _write(connection, run, row, order, curves.get(row.number, {}))
+    for row in rows:
+        run.mirror.tell(row.number, STATES[row.state], _values(row), curves.get(row.number, {}))
+        run.ended(row)
+    return len(rows)
+
+
+def _take_told(connection: sa.Connection, study_id: int, count: int) -> int:
+    s = tables.studies
+    after = connection.execute(
+        s.update().where(s.c.id == study_id).values(told=s.c.told + count).returning(s.c.told)
+    ).scalar_one()
+    return int(after - count)
+
+
+def _write(
+    connection: sa.Connection, run: StudyRun, row: sa.Row[Any], order: int, curve: dict[int, float]
+) -> None:
+    t = tables.trials
+    optuna_rows.finish_trial(
+        connection,
+        row.optuna_id,
+        state=STATES[row.state],
+        values=_values(row),
+        intermediate=curve,
+        finished=row.finished,
+    )
+    connection.execute(
+        t.update().where(t.c.study_id == row.study_id, t.c.number == row.number).values(told=order)
+    )
+
+
+def _values(row: sa.Row[Any]) -> list[float]:
+    if row.state == "fail" or not row.values_json:
+        return []
+    return [float(value) for value in json.loads(row.values_json)]

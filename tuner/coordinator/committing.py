@@ -1,0 +1,85 @@
+"""Storing a proposal: the whole trial in one commit, or nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import insert_attempt
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.proposing import Proposal, proposal_seed
+from tuner.coordinator.study_run import StudyRun
+from tuner.errors import StudyError
+from tuner.storage import Storage, optuna_rows, tables
+
+
+class MirrorBehindError(StudyError):
+    """The database holds other trials than the mirror, which must be rebuilt."""
+
+
+def commit_proposal(
+    storage: Storage, leadership: Leadership, run: StudyRun, proposal: Proposal
+) -> int:
+    """Store `proposal` as the study's next trial, with an attempt ready to be claimed.
+
+    The number is reserved, the trial enters Optuna's tables and ours, and its attempt is made in one
+    transaction; only then the mirror learns of it.
+
+    Raises:
+        FencedError: another coordinator leads.
+        MirrorBehindError: the next number in the database is not the mirror's, or the study is no
+            longer running.
+    """
+    number = len(run.mirror)
+    encoded = run.proposer.encode(proposal.params)
+    study_attrs = _changed(run.mirror.study_attrs(), run.saved_attrs)
+    with storage.begin() as connection:
+        leadership.require(connection)
+        now = storage.now(connection)
+        study = _reserve(connection, run.study.id, number)
+        optuna_id = optuna_rows.insert_trial(
+            connection,
+            study.optuna_id,
+            number,
+            params=encoded,
+            system_attrs=run.mirror.blank_attrs(),
+            started=now,
+        )
+        optuna_rows.set_study_attrs(connection, study.optuna_id, study_attrs)
+        connection.execute(
+            tables.trials.insert().values(
+                study_id=study.id,
+                number=number,
+                state="waiting",
+                params_json=json.dumps(proposal.params),
+                # Independent of the attempt: a retry repeats the same training.
+                seed=proposal_seed(study.seed, number) % 2**31,
+                proposal_json=json.dumps(proposal.to_json()),
+                optuna_id=optuna_id,
+                created=now,
+            )
+        )
+        insert_attempt(connection, study, number, 1, now)
+    run.saved_attrs.update(study_attrs)
+    run.mirror.fill_blank(encoded)
+    run.proposed(proposal.params)
+    return number
+
+
+def _reserve(connection: sa.Connection, study_id: int, number: int) -> sa.Row[Any]:
+    s = tables.studies
+    study = connection.execute(
+        s.update()
+        .where(s.c.id == study_id, s.c.next_number == number, s.c.state == "running")
+        .values(next_number=number + 1)
+        .returning(s)
+    ).first()
+    if study is None:
+        raise MirrorBehindError(f"trial {number} cannot be reserved")
+    return study
+
+
+def _changed(attrs: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attrs.items() if saved.get(key) != value}

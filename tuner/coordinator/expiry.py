@@ -1,0 +1,122 @@
+"""Leases that ran out. An outage of ours is not the workers' fault, so expiry can be suspended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import Ending, end_attempt
+from tuner.coordinator.leadership import Leadership
+from tuner.protocol import LEASE_S
+from tuner.storage import Storage, tables
+
+logger = logging.getLogger(__name__)
+
+#: A loop that was away for longer than this had no chance to see the beats.
+STALL_S = 5.0
+
+
+class Expiry:
+    """Finds attempts whose lease is over and gives their trials to others."""
+
+    def __init__(self, storage: Storage, leadership: Leadership) -> None:
+        self._storage = storage
+        self._leadership = leadership
+        self._resume_at = time.monotonic() + LEASE_S
+        self._last: tuple[float, float] | None = None
+
+    def suspend(self) -> None:
+        """Expire nothing for one lease: after a start, a new lead or an outage."""
+        self._resume_at = time.monotonic() + LEASE_S
+        self._last = None
+
+    def expire(self, retries: dict[int, int]) -> int:
+        """End the attempts whose lease is over as lost; return how many.
+
+        Args:
+            retries: allowed retries by study id.
+        """
+        a = tables.attempts
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            if self._is_suspended(now):
+                return 0
+            query = sa.select(a.c.id).where(a.c.state == "leased", a.c.lease_until < now)
+            ids = list(connection.execute(query).scalars())
+        return sum(self._expire(attempt, retries, now) for attempt in ids)
+
+    def void_dead_local(self, retries: dict[int, int]) -> int:
+        """End at once the attempts of processes of this host that are gone.
+
+        Only for a start that holds the home's lock: no worker of this home can be starting.
+        """
+        a, w = tables.attempts, tables.workers
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            rows = connection.execute(
+                sa.select(a.c.id, w.c.pid)
+                .join(w, w.c.name == a.c.worker)
+                .where(a.c.state == "leased", w.c.host == socket.gethostname())
+            ).all()
+        dead = [row.id for row in rows if not _is_alive(row.pid)]
+        return sum(self._expire(attempt, retries, now, even_if_valid=True) for attempt in dead)
+
+    def _is_suspended(self, now: float) -> bool:
+        moment = time.monotonic()
+        last, self._last = self._last, (moment, now)
+        if last is not None:
+            waited, passed = moment - last[0], now - last[1]
+            if waited > STALL_S or abs(passed - waited) > STALL_S:
+                logger.warning(
+                    "expiry suspended for one lease",
+                    extra={"stalled_s": round(waited, 1), "clock_s": round(passed, 1)},
+                )
+                self._resume_at = moment + LEASE_S
+        return moment < self._resume_at
+
+    def _expire(
+        self, attempt_id: str, retries: dict[int, int], now: float, *, even_if_valid: bool = False
+    ) -> bool:
+        a, s = tables.attempts, tables.studies
+        with self._storage.begin() as connection:
+            self._leadership.require(connection)
+            attempt = connection.execute(
+                sa.select(a).where(a.c.id == attempt_id).with_for_update()
+            ).one()
+            if attempt.state != "leased" or (attempt.lease_until >= now and not even_if_valid):
+                return False
+            study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
+            ending = Ending(
+                state="fail",
+                cause="lost",
+                error=f"worker {attempt.worker} on {attempt.host} gave no sign of life",
+                attempt_state="lost",
+            )
+            end_attempt(connection, study, attempt, ending, now, retries=retries.get(study.id, 0))
+            logger.warning("attempt lost", extra={"attempt": attempt.id, "worker": attempt.worker})
+            _mark_gone(connection, attempt)
+        return True
+
+
+def _mark_gone(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
+    w = tables.workers
+    connection.execute(
+        w.update()
+        .where(w.c.name == attempt.worker, w.c.attempt == attempt.id)
+        .values(state="gone", attempt=None)
+    )
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,74 @@
+"""Who coordinates: a row with holder, epoch and lease. Every write of the coordinator carries its epoch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+
+import sqlalchemy as sa
+
+from tuner.errors import FencedError
+from tuner.storage import Storage, tables
+
+LEASE_S = 10.0
+
+
+class Leadership:
+    """This process's claim to be the one coordinator of a database."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.epoch = 0
+
+    def acquire(self) -> bool:
+        """Take or extend the lead; return whether this process leads.
+
+        A new holder gets a higher epoch, which fences the writes of the one before.
+        """
+        table = tables.leader
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            row = connection.execute(
+                sa.select(table).where(table.c.id == 1).with_for_update()
+            ).first()
+            if row is None:
+                connection.execute(
+                    table.insert().values(
+                        id=1, holder=self.holder, epoch=1, lease_until=now + LEASE_S
+                    )
+                )
+                self.epoch = 1
+                return True
+            if row.holder != self.holder and row.lease_until > now:
+                return False
+            epoch = row.epoch if row.holder == self.holder else row.epoch + 1
+            connection.execute(
+                table.update()
+                .where(table.c.id == 1)
+                .values(holder=self.holder, epoch=epoch, lease_until=now + LEASE_S)
+            )
+            self.epoch = epoch
+            return True
+
+    def release(self) -> None:
+        """Give up the lead at once, so that a successor need not wait for the lease to end."""
+        with self._storage.begin() as connection:
+            connection.execute(
+                tables.leader.update()
+                .where(tables.leader.c.holder == self.holder)
+                .values(lease_until=0.0)
+            )
+
+    def require(self, connection: sa.Connection) -> None:
+        """Check inside a writing transaction that this process still leads.
+
+        Raises:
+            FencedError: another coordinator has taken over.
+        """
+        table = tables.leader
+        query = sa.select(table.c.holder, table.c.epoch).where(table.c.id == 1)
+        row = connection.execute(query.with_for_update(read=True)).first()
+        if row is None or row.holder != self.holder or row.epoch != self.epoch:
+            raise FencedError("another coordinator leads this database")

@@ -1,0 +1,97 @@
+"""When a study stops, and with which reason: budget, target, patience, the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import LIVE, call_off
+from tuner.coordinator.events import record_event
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import tables
+
+#: States in which the coordinator looks after a study.
+OPEN = ("running", "paused", "stopping")
+#: The reason that makes a stopping study end as cancelled.
+CANCELLED = "cancelled by the user"
+
+
+def active_s(study: sa.Row[Any], now: float) -> float:
+    """Return how long the study has run, pauses left out."""
+    since = study.running_since
+    return float(study.active_s + (now - since if since is not None else 0.0))
+
+
+def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
+    """Return which limit of the budget the study has reached, in words, or None."""
+    if run.exhausted and run.in_flight == 0:
+        return f"search space exhausted: {run.exhausted}"
+    budget = run.spec.budget
+    if budget.trials is not None and run.used >= budget.trials:
+        return f"budget.trials: {budget.trials} trials are done"
+    if budget.hours is not None and active_s(study, now) >= budget.hours * 3600:
+        return f"budget.hours: {budget.hours:g} hours are over"
+    if budget.target is not None and run.best is not None:
+        goal = run.spec.metrics[0].goal
+        hit = run.best >= budget.target if goal == "maximize" else run.best <= budget.target
+        if hit:
+            return f"budget.target: {run.best:.6g} reaches {budget.target:g}"
+    if budget.patience is not None and run.since_best >= budget.patience:
+        return f"budget.patience: {run.since_best} trials without gain"
+    return None
+
+
+def set_state(
+    connection: sa.Connection, study: sa.Row[Any], state: str, reason: str, now: float
+) -> None:
+    """Move a study to `state`; keeps the account of its running time and logs the change."""
+    s = tables.studies
+    values: dict[str, Any] = {"state": state, "reason": reason}
+    if state == "running":
+        values |= {"running_since": now, "finished": None}
+        if study.started is None:
+            values["started"] = now
+    elif study.running_since is not None and state != "stopping":
+        values |= {"running_since": None, "active_s": active_s(study, now)}
+    if state in ("finished", "failed", "cancelled"):
+        values["finished"] = now
+    connection.execute(s.update().where(s.c.id == study.id).values(**values))
+    text = f"study is {state}" + (f": {reason}" if reason else "")
+    record_event(connection, now, "study-" + state, text, study_id=study.id)
+
+
+def drop_unstarted(connection: sa.Connection, study: sa.Row[Any], now: float) -> list[int]:
+    """End the trials of a stopping study that no worker is running; return their numbers.
+
+    They never trained, or were waiting to run again: FAIL, cause cancelled, not counted.
+    """
+    t, a = tables.trials, tables.attempts
+    leased = sa.select(a.c.number).where(a.c.study_id == study.id, a.c.state == "leased")
+    query = sa.select(t.c.number).where(
+        t.c.study_id == study.id,
+        t.c.state.in_(("waiting", "running")),
+        t.c.number.not_in(leased),
+    )
+    numbers = list(connection.execute(query).scalars())
+    for number in numbers:
+        call_off(connection, study.id, number, now)
+        connection.execute(
+            t.update()
+            .where(t.c.study_id == study.id, t.c.number == number)
+            .values(
+                state="fail",
+                cause="cancelled",
+                error="the study stopped before this trial could run to its end",
+                counted=False,
+                finished=now,
+            )
+        )
+    return numbers
+
+
+def has_live_attempts(connection: sa.Connection, study_id: int) -> bool:
+    """Whether a worker runs, or may still claim, an attempt of the study."""
+    a = tables.attempts
+    query = sa.select(a.c.id).where(a.c.study_id == study_id, a.c.state.in_(LIVE)).limit(1)
+    return connection.execute(query).first() is not None

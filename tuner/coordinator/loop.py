@@ -1,0 +1,346 @@
+"""The coordinator: one loop over collect, expire, retry, propose and dispatch.
+
+Every step is idempotent, and its memory can be rebuilt from the Storage, so it may be killed at any
+point. (A retry is made in the transaction that ends the attempt before it: `attempts.py`.)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.collecting import collect
+from tuner.coordinator.committing import MirrorBehindError, commit_proposal
+from tuner.coordinator.demand import (
+    idle_workers,
+    leased_attempts,
+    matches,
+    ready_attempts,
+)
+from tuner.coordinator.expiry import Expiry
+from tuner.coordinator.leadership import LEASE_S, Leadership
+from tuner.coordinator.lifecycle import (
+    CANCELLED,
+    OPEN,
+    drop_unstarted,
+    has_live_attempts,
+    limit_reached,
+    set_state,
+)
+from tuner.coordinator.proposing import SpaceExhaustedError
+from tuner.coordinator.study_run import SAME_FAILURES, StudyRun, load_study_run
+from tuner.errors import FencedError, TunerError, UnavailableError
+from tuner.queue.wakeup import WakeUps
+from tuner.storage import Storage, tables
+
+logger = logging.getLogger(__name__)
+
+#: The loop looks around this often even when nobody wakes it.
+TICK_S = 0.5
+#: A worker that has just finished claims by itself; only later it needs a wake-up.
+DISPATCH_AFTER_S = 0.05
+#: Proposals made in one round before results are looked at again.
+ROUND = 8
+
+
+class Coordinator:
+    """The only process that writes Optuna's tables, and the only pruner.
+
+    Args:
+        storage: the truth.
+        wakeups: how idle workers are woken.
+        on_ready: called after attempts became ready (waiting claims look again).
+        storage_problem: why nothing can be written to the log root at present, or None.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        wakeups: WakeUps,
+        *,
+        on_ready: Callable[[], None] = lambda: None,
+        storage_problem: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._storage = storage
+        self._wakeups = wakeups
+        self._on_ready = on_ready
+        self._storage_problem = storage_problem
+        self.leadership = Leadership(storage)
+        self._expiry = Expiry(storage, self.leadership)
+        self._runs: dict[int, StudyRun] = {}
+        self._runs_lock = threading.Lock()
+        self._woken = threading.Event()
+        self._stopping = False
+        self._leads = False
+        self._lead_until = 0.0
+
+    def wake(self) -> None:
+        """Have the loop look around now. Safe from any thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End the loop after its present round."""
+        self._stopping = True
+        self._woken.set()
+
+    def run(self, *, void_dead_local: bool = False) -> None:
+        """Loop until `stop`; survives outages of the database and of Redis.
+
+        Args:
+            void_dead_local: end the leases of dead processes of this host first.
+        """
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                again = self._round(void_dead_local=void_dead_local)
+                void_dead_local = False
+            except (UnavailableError, sa.exc.DBAPIError) as exc:
+                logger.warning("database not available", extra={"error": str(exc)[:200]})
+                self._expiry.suspend()
+                again = None
+            except FencedError:
+                self._lose_lead()
+                again = None
+            self._woken.wait(TICK_S if again is None else again)
+        self._close()
+
+    def report(self, study_id: int, number: int, points: list[tuple[int, float]]) -> bool:
+        """Enter reports of a running trial; return whether the pruner gives it up.
+
+        Called by the server's threads. A study that is not in memory prunes nothing: the next
+        report comes soon.
+        """
+        with self._runs_lock:
+            run = self._runs.get(study_id)
+        if run is None or run.spec.pruner.name == "none" or number >= len(run.mirror):
+            return False
+        prune = False
+        for step, value in points:
+            prune = run.mirror.report(number, step, value) or prune
+        return prune
+
+    def attrs_of(self, study_id: int, number: int) -> dict[str, Any]:
+        """Return the system attributes that the pruner has set on a trial."""
+        with self._runs_lock:
+            run = self._runs.get(study_id)
+        if run is None or number >= len(run.mirror):
+            return {}
+        return run.mirror.trial_attrs(number)
+
+    def _round(self, *, void_dead_local: bool) -> float | None:
+        """Do one round; return how long to wait for the next, if shorter than a tick."""
+        if not self._keep_lead():
+            return None
+        studies = self._open_studies()
+        self._refresh_runs(studies)
+        retries = {run.study.id: run.spec.trial.retries for run in self._runs.values()}
+        if void_dead_local:
+            self._expiry.void_dead_local(retries)
+        for study in studies.values():
+            self._look_after(self._runs[study.id], study)
+        self._expiry.expire(retries)
+        more = self._propose(studies)
+        waiting = self._dispatch(studies)
+        if more:
+            return 0.0
+        return DISPATCH_AFTER_S if waiting else None
+
+    def _keep_lead(self) -> bool:
+        moment = time.monotonic()
+        if self._leads and moment < self._lead_until:
+            return True
+        led = self._leads
+        self._leads = self.leadership.acquire()
+        # Renewed at a third of the lease, so that one slow round does not cost the lead.
+        self._lead_until = moment + LEASE_S / 3
+        if self._leads and not led:
+            logger.info("coordinator leads", extra={"epoch": self.leadership.epoch})
+            self._forget_runs()
+            self._expiry.suspend()
+        elif led and not self._leads:
+            self._lose_lead()
+        return self._leads
+
+    def _lose_lead(self) -> None:
+        logger.warning("coordinator was replaced")
+        self._leads = False
+        self._lead_until = 0.0
+        self._forget_runs()
+
+    def _open_studies(self) -> dict[int, sa.Row[Any]]:
+        s = tables.studies
+        with self._storage.read() as connection:
+            rows = connection.execute(sa.select(s).where(s.c.state.in_(OPEN))).all()
+        return {row.id: row for row in rows}
+
+    def _refresh_runs(self, studies: dict[int, sa.Row[Any]]) -> None:
+        for study_id in [i for i in self._runs if i not in studies]:
+            self._forget(study_id)
+        for study_id, study in studies.items():
+            run = self._runs.get(study_id)
+            if run is not None and run.study.revision != study.revision:
+                self._forget(study_id)
+                run = None
+            if run is None:
+                loaded = load_study_run(self._storage, study, self.wake)
+                with self._runs_lock:
+                    self._runs[study_id] = loaded
+
+    def _look_after(self, run: StudyRun, study: sa.Row[Any]) -> None:
+        # While a sampler reads the mirror, results wait; its end wakes this loop.
+        ended_before = run.ended_count
+        if not run.speculation.is_busy:
+            collect(self._storage, self.leadership, run)
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+        if study.state == "running":
+            # Only when the third failure comes in: a user who resumes the study means it.
+            if ended_before < SAME_FAILURES and run.fails_alike:
+                text = f"the first {SAME_FAILURES} trials failed alike: {run.fails_alike}"
+                self._set_state(study, "paused", text)
+                return
+            reason = limit_reached(run, study, now)
+            if reason is not None:
+                self._set_state(study, "stopping", reason)
+        elif study.state == "stopping":
+            self._finish(run, study, now)
+
+    def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
+        with self._storage.begin() as connection:
+            self.leadership.require(connection)
+            drop_unstarted(connection, study, now)
+            if has_live_attempts(connection, study.id):
+                return
+        collect(self._storage, self.leadership, run)
+        if run.in_flight == 0:
+            with self._storage.begin() as connection:
+                self.leadership.require(connection)
+                final = "cancelled" if study.reason == CANCELLED else "finished"
+                set_state(connection, study, final, study.reason, now)
+
+    def _set_state(self, study: sa.Row[Any], state: str, reason: str) -> None:
+        with self._storage.begin() as connection:
+            self.leadership.require(connection)
+            now = self._storage.now(connection)
+            set_state(connection, study, state, reason, now)
+        self.wake()
+
+    def _propose(self, studies: dict[int, sa.Row[Any]]) -> bool:
+        """Propose for idle workers, the study with the smallest share first; return if more is wanted."""
+        if self._storage_problem() is not None:
+            return False
+        with self._storage.read() as connection:
+            idle = idle_workers(connection, self._storage.now(connection))
+            ready = ready_attempts(connection)
+            busy = leased_attempts(connection)
+        made = 0
+        for (device, image), count in idle.items():
+            fitting = [
+                self._runs[study.id]
+                for study in studies.values()
+                if study.state == "running" and matches(study, device, image)
+            ]
+            wanted = count - sum(ready[run.study.id] for run in fitting)
+            while wanted > 0 and made < ROUND:
+                run = _next_in_turn(fitting, ready, busy)
+                if run is None:
+                    break
+                if self._propose_one(run):
+                    ready[run.study.id] += 1
+                    made += 1
+                    wanted -= 1
+                else:
+                    fitting.remove(run)
+        if made:
+            self._on_ready()
+        for study in studies.values():
+            self._prepare(self._runs[study.id], study)
+        return made >= ROUND
+
+    def _prepare(self, run: StudyRun, study: sa.Row[Any]) -> None:
+        if study.state == "running" and run.remaining != 0 and not run.exhausted:
+            try:
+                run.speculation.prepare(run.trial_s)
+            except SpaceExhaustedError as exc:
+                run.exhausted = str(exc)
+
+    def _propose_one(self, run: StudyRun) -> bool:
+        try:
+            proposal = run.take_retry() or run.speculation.take(run.trial_s)
+            number = commit_proposal(self._storage, self.leadership, run, proposal)
+        except SpaceExhaustedError as exc:
+            run.exhausted = str(exc)
+            self.wake()
+            return False
+        except MirrorBehindError:
+            self._forget(run.study.id)
+            self.wake()
+            return False
+        except TunerError:
+            raise
+        except Exception as exc:
+            # A sampler that fails on this study must not stop the other studies.
+            logger.exception("proposing failed", extra={"study": run.name})
+            self._set_state(run.study, "paused", f"proposing failed: {type(exc).__name__}: {exc}")
+            return False
+        logger.info("trial proposed", extra={"study": run.name, "trial": number})
+        return True
+
+    def _dispatch(self, studies: dict[int, sa.Row[Any]]) -> bool:
+        """Wake idle workers for attempts that nobody has claimed; return if some are too young."""
+        a = tables.attempts
+        if not studies:
+            return False
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            rows = connection.execute(
+                sa.select(a.c.study_id, a.c.created, a.c.not_before).where(a.c.state == "ready")
+            ).all()
+            idle = idle_workers(connection, now)
+        due = [r for r in rows if max(r.created + DISPATCH_AFTER_S, r.not_before) <= now]
+        for (device, image), count in idle.items():
+            wanted = sum(
+                1
+                for row in due
+                if row.study_id in studies and matches(studies[row.study_id], device, image)
+            )
+            self._wakeups.send(device, min(count, wanted))
+        return any(r.not_before <= now for r in rows if r not in due)
+
+    def _forget(self, study_id: int) -> None:
+        with self._runs_lock:
+            run = self._runs.pop(study_id, None)
+        if run is not None:
+            run.close()
+
+    def _forget_runs(self) -> None:
+        for study_id in list(self._runs):
+            self._forget(study_id)
+
+    def _close(self) -> None:
+        self._forget_runs()
+        if self._leads:
+            try:
+                self.leadership.release()
+            except UnavailableError:
+                logger.info("the lead could not be released; it ends with its lease")
+
+
+def _next_in_turn(runs: list[StudyRun], ready: Any, busy: Any) -> StudyRun | None:
+    """Return the study that is furthest below its fair share and may still propose."""
+    able = [r for r in runs if r.remaining != 0 and r.free_slots != 0 and not r.exhausted]
+    if not able:
+        return None
+    # Each step of priority doubles a study's share.
+    return min(
+        able,
+        key=lambda run: (
+            (busy[run.study.id] + ready[run.study.id]) / 2.0**run.spec.priority,
+            run.study.id,
+        ),
+    )

@@ -1,0 +1,60 @@
+"""The pruners that a spec may name. To add one: a function here and a line in `PRUNERS`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+
+from tuner.errors import UnknownNameError
+
+
+def _asha(options: Mapping[str, Any]) -> BasePruner:
+    # `auto` would wait for a completed trial before it gives up the first one.
+    return optuna.pruners.SuccessiveHalvingPruner(
+        **{"min_resource": 1, "reduction_factor": 3, **options}
+    )
+
+
+def _hyperband(options: Mapping[str, Any]) -> BasePruner:
+    return optuna.pruners.HyperbandPruner(**options)
+
+
+def _median(options: Mapping[str, Any]) -> BasePruner:
+    names = {"startup_trials": "n_startup_trials", "warmup_steps": "n_warmup_steps"}
+    return optuna.pruners.MedianPruner(**{names[key]: value for key, value in options.items()})
+
+
+def _patient(options: Mapping[str, Any]) -> BasePruner:
+    return optuna.pruners.PatientPruner(None, **{"patience": 3, **options})
+
+
+def _none(_options: Mapping[str, Any]) -> BasePruner:
+    return optuna.pruners.NopPruner()
+
+
+PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
+    "asha": _asha,
+    "hyperband": _hyperband,
+    "median": _median,
+    "patient": _patient,
+    "none": _none,
+}
+
+
+def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
+    """Return the pruner called `name`.
+
+    Raises:
+        UnknownNameError: there is no such pruner.
+    """
+    try:
+        make = PRUNERS[name]
+    except KeyError:
+        raise UnknownNameError("pruner", name, PRUNERS) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return make(options)

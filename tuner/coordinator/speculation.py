@@ -1,0 +1,109 @@
+"""Proposals prepared ahead, so that a free worker never waits for a fit.
+
+A proposal that has been computed but not yet given out lives in memory only. It is used fresh when
+it can be had within the waiting time, stale when it cannot, and when there is none at all the cheap
+(random) choice is taken. The trial records which of these it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposing import Proposal, Proposer
+
+#: The longest that a free worker waits for the sampler, seconds.
+LONGEST_WAIT_S = 0.2
+#: Waiting may cost this share of what a trial lasts: a study of short trials takes stale proposals.
+WAITING_SHARE = 0.01
+
+
+class Speculation:
+    """Keeps the next proposal of one study ready. Used by the coordinator's thread alone."""
+
+    def __init__(
+        self, mirror: Mirror, proposer: Proposer, on_ready: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_ready = on_ready
+        self._mirror = mirror
+        self._proposer = proposer
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proposer")
+        self._running: Future[Proposal] | None = None
+        self._ready: Proposal | None = None
+        #: Moving average of what one proposal costs, seconds.
+        self.ask_s = 0.0
+
+    def take(self, trial_s: float | None) -> Proposal:
+        """Return the next proposal.
+
+        Args:
+            trial_s: how long a trial of this study lasts, if that is known.
+
+        Raises:
+            SpaceExhaustedError: nothing is left to propose.
+        """
+        self._collect(0.0)
+        if not self._is_fresh():
+            self._start()
+            self._collect(self._waiting_s(trial_s))
+        chosen, self._ready = self._ready, None
+        if chosen is None or not self._proposer.is_new(chosen):
+            return self._proposer.cheap(self._mirror)
+        return chosen
+
+    def prepare(self, trial_s: float | None) -> None:
+        """Start computing the next proposal if waiting for it later would cost too much."""
+        costly = self.ask_s > LONGEST_WAIT_S or (
+            trial_s is not None and self.ask_s > WAITING_SHARE * trial_s
+        )
+        self._collect(0.0)
+        if costly and not self._is_fresh():
+            self._start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a sampler is at work and holds the mirror."""
+        return self._running is not None and not self._running.done()
+
+    def close(self) -> None:
+        """End the thread once its proposal is done."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _is_fresh(self) -> bool:
+        return (
+            self._ready is not None
+            and self._ready.told == self._mirror.told
+            and self._proposer.is_new(self._ready)
+        )
+
+    def _waiting_s(self, trial_s: float | None) -> float:
+        if trial_s is None:
+            return LONGEST_WAIT_S
+        return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s)
+
+    def _start(self) -> None:
+        if self._running is None:
+            self._running = self._thread.submit(self._compute)
+            self._running.add_done_callback(lambda _: self._on_ready())
+
+    def _compute(self) -> Proposal:
+        start = time.monotonic()
+        proposal = self._proposer.propose(self._mirror)
+        took = time.monotonic() - start
+        self.ask_s = took if self.ask_s == 0.0 else 0.8 * self.ask_s + 0.2 * took
+        return proposal
+
+    def _collect(self, wait_s: float) -> None:
+        if self._running is None:
+            return
+        try:
+            self._ready = self._running.result(timeout=wait_s)
+        except FutureTimeoutError:
+            return
+        except BaseException:
+            self._running = None
+            raise
+        self._running = None

@@ -1,0 +1,180 @@
+"""Writes what a killed worker or a full disk kept out of the folder of an attempt."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tuner.tfevents import Status, read_json, read_run, session_hparams, write_json
+from tuner.tfevents.events import as_float32, scalars_event, start_event
+from tuner.tfevents.json_file import dump_json
+from tuner.tfevents.reader import RunEvents
+from tuner.tfevents.writer import EventFile, finish_events, objective_values
+
+#: A trial whose outcome is one of these succeeded, as far as TensorBoard can say it.
+SUCCESSES = frozenset({"COMPLETE", "PRUNED"})
+
+
+def repair_run(
+    log_root: Path,
+    config: Mapping[str, Any],
+    record: Mapping[str, Any],
+    *,
+    metrics: Mapping[int, Mapping[str, float]] | None = None,
+) -> bool:
+    """Write what the folder of an ended attempt lacks; nothing when it is complete.
+
+    To be called when the attempt can no longer become something else: TensorBoard keeps the first
+    end record of a run, so that of a lost attempt must not be written while its late finish would
+    still count. What is there and readable stays as it is, except for `trial.json`, which always
+    becomes `record`. A damaged event file stays, and a second one behind it holds what is missing.
+
+    Args:
+        log_root: of all studies.
+        config: content of `config.json`; `metrics`, a list of {name, goal}, names the curve.
+        record: content of `trial.json`. The objective is written unless `is_outcome` is false.
+        metrics: what was reported beside the curve, by step and tag; written with the points that
+            are missing, and in no other file.
+
+    Returns:
+        Whether something was written.
+
+    Raises:
+        OSError: the log root is full or cannot be written; to be called again when it can.
+        ValueError: `record["run_dir"]` does not lie below the log root.
+    """
+    run_dir = run_path(log_root, record["run_dir"])
+    written = False
+    if not isinstance(read_json(run_dir / "config.json"), dict):
+        write_json(run_dir / "config.json", config)
+        written = True
+    if _repair_events(run_dir, config, record, metrics or {}):
+        written = True
+    path = run_dir / "trial.json"
+    # Compared as it would be read: NaN became null, tuples lists.
+    if read_json(path) != json.loads(dump_json(record)):
+        write_json(path, record)
+        written = True
+    return written
+
+
+def run_path(log_root: Path, run_dir: str) -> Path:
+    """Return the folder of a run.
+
+    Raises:
+        ValueError: it would not lie below the log root.
+    """
+    relative = PurePosixPath(run_dir)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+        raise ValueError(f"run_dir: {run_dir!r}: must be a path below the log root")
+    return log_root / relative
+
+
+def _repair_events(
+    run_dir: Path,
+    config: Mapping[str, Any],
+    record: Mapping[str, Any],
+    metrics: Mapping[int, Mapping[str, float]],
+) -> bool:
+    """Append what the event files lack, in one new file."""
+    # What TensorBoard's strict loader does not see is missing.
+    found = read_run(run_dir, check_payload=True)
+    missing = []
+    if found["hparams"] is None:
+        hparams = session_hparams({**config, "params": record["params"]})
+        started_s = _seconds(record.get("started"))
+        missing.append(start_event(hparams, group=run_dir.name, time_s=started_s))
+    missing += _missing_points(found, _curve_tag(config), record, metrics)
+    missing += _missing_ending(found, record)
+    if not missing:
+        return False
+    file = EventFile(run_dir, _seconds(record.get("started")))
+    try:
+        file.append(missing)
+    except OSError:
+        # Without its records the file would only be one more to read.
+        file.remove()
+        raise
+    finally:
+        file.close()
+    return True
+
+
+def _missing_points(
+    found: RunEvents,
+    tag: str,
+    record: Mapping[str, Any],
+    metrics: Mapping[int, Mapping[str, float]],
+) -> list[bytes]:
+    """Return the curve from its first missing point on.
+
+    TensorBoard drops what a run held from a step on when that step comes later in the file, so a
+    hole in the middle is mended by writing the rest again.
+    """
+    curve = [(int(step), value, time_s) for step, value, time_s in record.get("curve") or ()]
+    steps = {step for step, _, _ in found["scalars"].get(tag, [])}
+    hole = next((i for i, (step, _, _) in enumerate(curve) if step not in steps), len(curve))
+    return [
+        scalars_event(
+            {tag: _number(value), **metrics.get(step, {})}, step=step, time_s=_seconds(time_s)
+        )
+        for step, value, time_s in curve[hole:]
+    ]
+
+
+def _missing_ending(found: RunEvents, record: Mapping[str, Any]) -> list[bytes]:
+    """Return the objective, unless the newest is right, and the end record, unless there is one."""
+    time_s = _seconds(record.get("finished"))
+    step = max((int(point[0]) for point in record.get("curve") or ()), default=0)
+    objective = _objective(record)
+    newest = {tag: points[-1][1] for tag, points in found["scalars"].items()}
+    wrong = {
+        tag: value
+        for tag, value in objective_values(objective).items()
+        if newest.get(tag) != as_float32(value)
+    }
+    missing = [scalars_event(wrong, step=step, time_s=time_s)] if wrong else []
+    if found["status"] is None:
+        succeeded = _is_outcome(record) and record["outcome"] in SUCCESSES
+        status: Status = "success" if succeeded else "failure"
+        missing += finish_events(None, status, step=step, time_s=time_s)
+    return missing
+
+
+def _is_outcome(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("is_outcome", True))
+
+
+def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:
+    """Return what was told to the sampler; None for an attempt that did not become the outcome."""
+    if not _is_outcome(record):
+        return None
+    values = [_number(value) for value in record.get("values") or ()]
+    if len(values) > 1:
+        return values
+    objective = record.get("objective")
+    return None if objective is None else _number(objective)
+
+
+def _curve_tag(config: Mapping[str, Any]) -> str:
+    """Return the name of the reported metric: the worker writes its curve under the same tag."""
+    metrics = config.get("metrics") or config.get("spec", {}).get("metrics") or ()
+    return str(metrics[0]["name"]) if metrics else "value"
+
+
+def _number(value: object) -> float:
+    """Return a reported number; `None` is how JSON files spell a non-finite one."""
+    return float("nan") if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _seconds(value: object) -> float:
+    """Return a time, given in seconds or ISO 8601, in seconds; now, when it is not known."""
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()
+    return time.time()

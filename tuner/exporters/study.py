@@ -1,0 +1,185 @@
+"""A study's own run: the one experiment record and the study's curves.
+
+Only the coordinator writes it.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+
+from tuner.exporters.experiment import encode_experiment
+from tuner.space import SearchSpace
+from tuner.tfevents import RunEvents, read_run
+from tuner.tfevents.events import as_float32, experiment_event, restart_event, scalars_event
+from tuner.tfevents.writer import EventFile
+
+STUDY_RUN = "_study"
+#: Below every trial number, so that no restart mark can discard the experiment record.
+_EXPERIMENT_STEP = -1
+
+#: The finite objectives of one trial by the index of the metric.
+_Values = dict[int, float]
+
+
+class StudyWriter:
+    """Keeps the run of one study up to date.
+
+    Trials end in another order than they start, and TensorBoard drops what a curve held from a step
+    on when that step comes again: so a trial that ends late makes its successors be written once
+    more. Call `write` every few seconds rather than for each trial.
+
+    Args:
+        log_root: of all studies.
+        study: "project/study".
+        space: parameters to declare.
+        metrics: name and goal ("maximize" or "minimize") of each metric, in the study's order.
+
+    Raises:
+        OSError: an event file is there and cannot be read.
+    """
+
+    def __init__(
+        self,
+        log_root: Path,
+        study: str,
+        space: SearchSpace,
+        metrics: Sequence[Mapping[str, str]],
+    ) -> None:
+        self._folder = log_root / study / STUDY_RUN
+        self._experiment = encode_experiment(study, space, metrics)
+        self._maximize = [metric["goal"] == "maximize" for metric in metrics]
+        self._file: EventFile | None = None
+        found = read_run(self._folder, check_payload=True)
+        self._declared = found["experiment"] is not None
+        self._values = _read_values(found, len(metrics))
+        self._trials = sorted(self._values)
+        #: Best values up to and with each trial, for as many trials as stand correctly in the file.
+        self._best: list[_Values] = []
+        for trial in self._trials:
+            self._extend_best(self._values[trial])
+        self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
+
+    def add(self, trial: int, objective: float | Sequence[float]) -> None:
+        """Take in a complete trial; one that is there with the same values changes nothing.
+
+        Args:
+            trial: its number.
+            objective: the value(s) told to the sampler, in metric order; a non-finite one makes
+                no point.
+        """
+        numbers = objective if isinstance(objective, Sequence) else (objective,)
+        values = {i: as_float32(number) for i, number in enumerate(numbers) if isfinite(number)}
+        if not values or self._values.get(trial) == values:
+            return
+        at = bisect_left(self._trials, trial)
+        if trial not in self._values:
+            self._trials.insert(at, trial)
+        self._values[trial] = values
+        del self._best[at:]
+
+    def write(self) -> bool:
+        """Write what is new.
+
+        Returns:
+            Whether something was.
+
+        Raises:
+            OSError: the log root is full or cannot be written; to be called again when it can.
+        """
+        time_s = time.time()
+        clean = len(self._best)
+        payloads = list(self._payloads(time_s))
+        if not payloads:
+            return False
+        try:
+            if self._file is None:
+                self._file = EventFile(self._folder, time_s)
+            self._file.append(payloads)
+        except OSError:
+            del self._best[clean:]
+            raise
+        self._declared = True
+        self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
+        return True
+
+    def close(self) -> None:
+        """Close the file; again has no effect. A later writer finds out what was not written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _payloads(self, time_s: float) -> Iterator[bytes]:
+        """Yield the missing events and extend the best values accordingly."""
+        if not self._declared:
+            yield experiment_event(self._experiment, step=_EXPERIMENT_STEP, time_s=time_s)
+        missing = self._trials[len(self._best) :]
+        if missing and missing[0] <= self._last_step:
+            # The slow loader forgets only at a restart mark, and takes a run's first for its start.
+            yield from [restart_event(step=missing[0], time_s=time_s)] * 2
+        for trial in missing:
+            values = self._values[trial]
+            best = self._extend_best(values)
+            points = {_tag("objective", i): value for i, value in values.items()}
+            points |= {_tag("best_so_far", i): value for i, value in best.items()}
+            yield scalars_event(points, step=trial, time_s=time_s)
+
+    def _extend_best(self, values: _Values) -> _Values:
+        best = dict(self._best[-1]) if self._best else {}
+        for i, value in values.items():
+            so_far = best.get(i, value)
+            best[i] = max(value, so_far) if self._maximize[i] else min(value, so_far)
+        self._best.append(best)
+        return best
+
+
+def write_study(
+    log_root: Path,
+    study: str,
+    space: SearchSpace,
+    metrics: Sequence[Mapping[str, str]],
+    objectives: Mapping[int, float | Sequence[float]],
+) -> bool:
+    """Bring the run of a study up to date once; nothing is written when it is.
+
+    Args:
+        log_root: see `StudyWriter`, as the next three.
+        study: "project/study".
+        space: parameters to declare.
+        metrics: of the study.
+        objectives: value(s) of the complete trials, by number.
+
+    Returns:
+        Whether something was written.
+
+    Raises:
+        OSError: the log root is full or cannot be used.
+    """
+    writer = StudyWriter(log_root, study, space, metrics)
+    try:
+        for trial, objective in objectives.items():
+            writer.add(trial, objective)
+        return writer.write()
+    finally:
+        writer.close()
+
+
+def _tag(curve: str, index: int) -> str:
+    return f"study/{curve}_{index}" if index else f"study/{curve}"
+
+
+def _read_values(found: RunEvents, metrics: int) -> dict[int, _Values]:
+    """Return the trials that TensorBoard sees in the run."""
+    values: dict[int, _Values] = {}
+    for index in range(metrics):
+        series: dict[int, float] = {}
+        for step, value, _ in found["scalars"].get(_tag("objective", index), ()):
+            while series and next(reversed(series)) >= step:
+                series.popitem()
+            series[step] = value
+        for step, value in series.items():
+            values.setdefault(step, {})[index] = value
+    return values

@@ -1,0 +1,5 @@
+"""The embedded service on this machine: its home, its processes, and how a command reaches it."""
+
+from tuner.local.access import find_api, open_changer, open_reader, start_api
+
+__all__ = ["find_api", "open_changer", "open_reader", "start_api"]

@@ -1,0 +1,101 @@
+"""How a command reaches the studies: over HTTP where a service runs, else in its own process."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tuner.errors import UnavailableError
+from tuner.local.home import LOCK_WAIT_S, home_lock, keep_service, read_token
+from tuner.local.service import connect, join_service, live_service
+from tuner.settings import Settings
+
+if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of them
+    from tuner.client import ApiClient
+    from tuner.service import Service
+
+
+@contextlib.contextmanager
+def open_reader(settings: Settings) -> Iterator[Service | ApiClient]:
+    """Give access for reading; nothing is started, created or locked.
+
+    Raises:
+        NotFoundError: no service runs and there is no database yet.
+    """
+    remote = find_api(settings)
+    with remote if remote is not None else _open_service(settings) as api:
+        yield api
+
+
+@contextlib.contextmanager
+def open_changer(settings: Settings) -> Iterator[Service | ApiClient]:
+    """Give access for changes; without a service, the home is locked until the end of the block.
+
+    Raises:
+        NotFoundError: no service runs and there is no database yet.
+        UnavailableError: another process holds the home.
+    """
+    deadline = time.monotonic() + LOCK_WAIT_S
+    lock = home_lock(settings)
+    while True:
+        remote = find_api(settings)
+        if remote is not None:
+            with remote as api:
+                yield api
+            return
+        try:
+            # Short: whoever holds it may be a service that answers in a moment.
+            lock.acquire(wait_s=0.3)
+        except UnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            continue
+        with lock, _open_service(settings) as service:
+            yield service
+        return
+
+
+def start_api(settings: Settings, environ: Mapping[str, str]) -> ApiClient:
+    """Return a connection to the server that was named, else to the local service, which then stays."""
+    if settings.api_url:
+        return _connect_named(settings, settings.api_url)
+    info, _ = join_service(settings, environ, persistent=True)
+    keep_service(settings)
+    return connect(settings, info)
+
+
+def find_api(settings: Settings) -> ApiClient | None:
+    """Return a connection to the server that was named or runs in this home, else None."""
+    if settings.api_url:
+        return _connect_named(settings, settings.api_url)
+    info = live_service(settings)
+    return None if info is None else connect(settings, info)
+
+
+def _connect_named(settings: Settings, url: str) -> ApiClient:
+    from tuner.client import ApiClient
+
+    # The home's token stays on this machine: another server has its own.
+    is_here = urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+    client = ApiClient(url, read_token(settings) if is_here else settings.token)
+    try:
+        client.check_protocol()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+@contextlib.contextmanager
+def _open_service(settings: Settings) -> Iterator[Service]:
+    from tuner.service import Service
+    from tuner.storage import open_storage
+
+    storage = open_storage(settings.database_url, create=False)
+    try:
+        yield Service(storage, settings)
+    finally:
+        storage.close()

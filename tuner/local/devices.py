@@ -1,0 +1,39 @@
+"""What this machine can train on."""
+
+from __future__ import annotations
+
+import os
+
+from tuner.errors import SpecError
+from tuner.spec import StudySpec
+
+
+def count_gpus() -> int:
+    """Return the number of NVIDIA GPUs that the driver shows; 0 without driver or library."""
+    try:
+        import pynvml
+    except ImportError:
+        return 0
+    try:
+        pynvml.nvmlInit()
+        return int(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError:
+        return 0
+
+
+def default_workers(spec: StudySpec) -> int:
+    """Return how many workers suit the study on this machine: one per GPU, or per two cores.
+
+    Raises:
+        SpecError: its trials need a GPU and there is none.
+    """
+    if spec.trial.gpus:
+        room = count_gpus()
+        if room == 0:
+            raise SpecError(
+                f"trial.gpus: {spec.trial.gpus}: this machine shows no NVIDIA GPU; "
+                f"set 0 to train on the CPU"
+            )
+    else:
+        room = len(os.sched_getaffinity(0)) // 2
+    return max(1, min(room, spec.parallel or room))

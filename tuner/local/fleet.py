@@ -1,0 +1,170 @@
+"""The worker processes of this host: a supervisor each for `workers up` and for every `tuner run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.errors import SetupError, UnavailableError
+from tuner.local.home import is_running, write_json
+from tuner.local.process import end_process, kill_process, read_tail, start_python
+from tuner.protocol import Isolation
+from tuner.settings import Settings
+
+#: The fleet of `tuner workers up`, which outlives the command.
+HOST = "host"
+#: Workers leave within 14 s of SIGTERM: a trial has 10 s to write its checkpoint.
+LEAVE_S = 15.0
+
+_START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetState:
+    """What the supervisor says of itself; `count` is how many workers it has."""
+
+    pid: int
+    count: int
+    workers: tuple[dict[str, object], ...]
+
+
+class Fleet:
+    """A supervisor and its workers, known by the name of its control file."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._control = settings.home / "fleets" / f"{name}.json"
+        self.log = settings.home / "fleets" / f"{name}.log"
+
+    @classmethod
+    def of_run(cls, settings: Settings) -> Fleet:
+        """Return the fleet of this process's `tuner run`."""
+        return cls(settings, f"run-{os.getpid()}")
+
+    def state(self) -> FleetState | None:
+        """Return the supervisor's state, None when it does not run."""
+        try:
+            data = json.loads(self._control.with_name(self._control.name + ".state").read_text())
+            state = FleetState(
+                pid=int(data["pid"]), count=int(data["count"]), workers=tuple(data["workers"])
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return state if _is_fleet(state.pid, self._control) else None
+
+    def desired(self) -> int | None:
+        """Return how many workers were asked for, None when never."""
+        try:
+            return int(json.loads(self._control.read_text())["count"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def scale(self, count: int) -> None:
+        """Ask for `count` workers; the supervisor reads it within half a second."""
+        self._control.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self._control, {"count": count})
+
+    def start(
+        self,
+        count: int,
+        *,
+        environ: Mapping[str, str],
+        api_url: str,
+        gpus: str,
+        isolation: Isolation,
+        bound: bool,
+    ) -> subprocess.Popen[bytes]:
+        """Start the supervisor.
+
+        Args:
+            count: workers.
+            environ: the environment they inherit.
+            api_url: the server they work for.
+            gpus: "all", "none" or UUIDs with commas.
+            isolation: how a trial's process is made.
+            bound: the fleet leaves when this process ends.
+        """
+        self.scale(count)
+        return start_python(
+            "workers",
+            "fleet",
+            *("--count", str(count), "--control", str(self._control)),
+            *("--gpus", gpus, "--isolation", isolation),
+            env=worker_env(self._settings, environ, api_url),
+            log=self.log,
+            bound=bound,
+        )
+
+    def wait_started(self, process: subprocess.Popen[bytes]) -> FleetState:
+        """Return the state of a supervisor that was just started.
+
+        Raises:
+            SetupError: it ended at once; the text is what it said.
+            UnavailableError: it says nothing.
+        """
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            state = self.state()
+            if state is not None:
+                return state
+            if process.poll() is not None:
+                raise SetupError(
+                    f"the workers could not be started; the end of {self.log}:\n"
+                    + read_tail(self.log)
+                )
+            time.sleep(0.05)
+        raise UnavailableError(f"the workers did not come up; see {self.log}")
+
+    def end(self) -> None:
+        """End the supervisor and its workers; what they run is released, uncounted."""
+        state = self.state()
+        if state is not None:
+            end_process(state.pid, grace_s=LEAVE_S)
+        self.forget()
+
+    def kill(self) -> None:
+        """Kill the supervisor; its workers and their trials go with it."""
+        state = self.state()
+        if state is not None:
+            kill_process(state.pid)
+
+    def forget(self) -> None:
+        """Remove the control file and the state."""
+        self._control.unlink(missing_ok=True)
+        self._control.with_name(self._control.name + ".state").unlink(missing_ok=True)
+
+
+def all_fleets(settings: Settings) -> list[Fleet]:
+    """Return the fleets that have a control file, alive or not."""
+    return [Fleet(settings, path.stem) for path in sorted((settings.home / "fleets").glob("*.json"))]
+
+
+def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> dict[str, str]:
+    """Return the environment of workers: where the API and the roots are, and the token's file."""
+    ours = ("TUNER_TOKEN", "TUNER_TOKEN_FILE", "TUNER_DATABASE_URL", "TUNER_DATABASE_URL_FILE")
+    env = {name: value for name, value in environ.items() if name not in ours}
+    env |= {
+        "TUNER_API_URL": api_url,
+        "TUNER_HOME": str(settings.home),
+        "TUNER_LOG_ROOT": str(settings.log_root),
+        "TUNER_CHECKPOINT_ROOT": str(settings.checkpoint_root),
+    }
+    if settings.token:
+        env["TUNER_TOKEN"] = settings.token
+    else:
+        env["TUNER_TOKEN_FILE"] = str(settings.token_path)
+    return env
+
+
+def _is_fleet(pid: int, control: Path) -> bool:
+    """Return whether `pid` is the supervisor of `control`, and not a process that got its number."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return is_running(pid) and str(control).encode() in command

@@ -1,0 +1,102 @@
+"""Processes that a command starts: detached ones outlive it, bound ones never do."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tuner.local.home import is_running
+
+_PR_SET_PDEATHSIG = 1
+
+
+def start_python(
+    module: str, *args: str, env: Mapping[str, str], log: Path, bound: bool
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module` in a session of its own, so that the terminal's Ctrl-C reaches only us.
+
+    Args:
+        module: what to run, with this interpreter.
+        args: its arguments.
+        env: its whole environment.
+        log: output and errors are appended to this file.
+        bound: it gets SIGTERM when the calling thread's process ends, however that happens.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            # -P: a user's folder may hold a file called like a module that we need.
+            [sys.executable, "-P", "-m", module, *args],
+            env=python_env(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=_make_bond(os.getpid()) if bound else None,
+        )
+
+
+def python_env(env: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` with a PYTHONPATH that means the same in another folder, and without it under `-P`."""
+    given = [os.path.abspath(part) for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
+    here = Path(__file__).resolve().parents[2]
+    # Started as `python -m tuner` in a clone: only the working directory leads to the package.
+    if not sys.flags.safe_path and here == Path.cwd() and str(here) not in given:
+        given.append(str(here))
+    return {**env, "PYTHONPATH": os.pathsep.join(given)} if given else dict(env)
+
+
+def end_process(pid: int, *, grace_s: float, wait: Callable[[float], object] | None = None) -> bool:
+    """Send SIGTERM, and SIGKILL after `grace_s`; return whether it left by itself.
+
+    Args:
+        pid: of the process.
+        grace_s: how long it may take.
+        wait: called between two looks with the seconds to sleep; may raise to give up waiting.
+    """
+    sleep = wait or time.sleep
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            kill_process(pid)
+            return False
+        sleep(0.05)
+    return True
+
+
+def kill_process(pid: int) -> None:
+    """Send SIGKILL to a process; what it bound to itself goes with it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def read_tail(path: Path, *, since: int = 0, lines: int = 15) -> str:
+    """Return the last lines that were appended to `path` after byte `since`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(since)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def _make_bond(parent: int) -> Callable[[], None]:
+    # Loaded here: between fork and exec only calls that need no lock are safe.
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def bond() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return bond

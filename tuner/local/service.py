@@ -1,0 +1,147 @@
+"""The embedded service: joined when it runs, started when it does not, ended by the last one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tuner.errors import SetupError, UnavailableError
+from tuner.local.home import (
+    IN_USE,
+    ServiceInfo,
+    is_running,
+    make_home,
+    read_service,
+    read_token,
+)
+from tuner.local.process import end_process, read_tail, start_python
+from tuner.settings import Settings
+
+if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
+    from tuner.client import ApiClient
+
+START_TIMEOUT_S = 60.0
+#: What `tuner serve` exits with when the input is wrong: another holds the home, no Redis, an old release.
+_EXIT_WRONG = 2
+
+
+def live_service(settings: Settings) -> ServiceInfo | None:
+    """Return the running service of this home, None when there is none.
+
+    Raises:
+        SetupError: it speaks another protocol version.
+        UnavailableError: its process lives and does not answer.
+    """
+    info = read_service(settings)
+    if info is None or not is_running(info.pid):
+        return None
+    from tuner.client import ApiClient
+
+    with ApiClient(info.url, None) as api:
+        try:
+            health = api.health()
+        except UnavailableError:
+            if not is_running(info.pid):
+                return None
+            raise
+        if health.get("pid") != info.pid:
+            return None
+        api.check_protocol()
+    return info
+
+
+def connect(settings: Settings, info: ServiceInfo) -> ApiClient:
+    """Return a connection to the local service."""
+    from tuner.client import ApiClient
+
+    return ApiClient(info.url, read_token(settings))
+
+
+def join_service(
+    settings: Settings, environ: Mapping[str, str], *, persistent: bool, port: int = 0
+) -> tuple[ServiceInfo, bool]:
+    """Return the running service and whether this call started it.
+
+    Args:
+        settings: whose home.
+        environ: the environment that the service gets.
+        persistent: stays until `tuner down`; False ends it with the last `tuner run`.
+        port: of a service that is started; 0 takes a free one.
+
+    Raises:
+        SetupError: it cannot start here; the text is what it said.
+        UnavailableError: it did not come up in time.
+    """
+    make_home(settings.home)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        info = live_service(settings)
+        if info is not None:
+            return info, False
+        info = _start(settings, environ, persistent=persistent, port=port, deadline=deadline)
+        if info is not None:
+            return info, True
+        time.sleep(0.1)
+    log = settings.home / "service.log"
+    raise UnavailableError(
+        f"the Tuner service did not come up within {START_TIMEOUT_S:.0f} s; the end of {log}:\n"
+        + read_tail(log)
+    )
+
+
+def restart_service(
+    settings: Settings, environ: Mapping[str, str], info: ServiceInfo
+) -> ServiceInfo:
+    """Start the service again where it was, so that its workers find it; for one that crashed."""
+    port = urlsplit(info.url).port or 0
+    new, _ = join_service(settings, environ, persistent=info.persistent, port=port)
+    return new
+
+
+def end_service(settings: Settings, info: ServiceInfo, *, grace_s: float) -> bool:
+    """End the service and wait for it; return whether it ended by itself."""
+    ended = end_process(info.pid, grace_s=grace_s)
+    left = read_service(settings)
+    if not ended and left is not None and left.pid == info.pid:
+        settings.service_path.unlink(missing_ok=True)
+    return ended
+
+
+def _start(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    persistent: bool,
+    port: int,
+    deadline: float,
+) -> ServiceInfo | None:
+    """Return the started service, None when another process was faster and is to be joined."""
+    log = settings.home / "service.log"
+    since = log.stat().st_size if log.exists() else 0
+    options = ["--port", str(port)] + ([] if persistent else ["--while-used"])
+    process = start_python("tuner", "serve", *options, env=environ, log=log, bound=False)
+    while time.monotonic() < deadline:
+        info = read_service(settings)
+        if info is not None and info.pid == process.pid:
+            return info
+        if process.poll() is not None:
+            return _explain(settings, process.returncode, read_tail(log, since=since))
+        time.sleep(0.05)
+    end_process(process.pid, grace_s=5.0)
+    return None
+
+
+def _explain(settings: Settings, status: int, said: str) -> None:
+    """Raise what the service that ended at once said, unless another one holds the home."""
+    if IN_USE in said:
+        return
+    text = said.removeprefix("tuner: ")
+    if status == _EXIT_WRONG:
+        raise SetupError(text)
+    raise UnavailableError(
+        f"the Tuner service ended at once with status {status}; the end of "
+        f"{settings.home / 'service.log'}:\n{text}"
+    )
+

@@ -1,0 +1,89 @@
+"""A spec with its code and data, ready to be submitted."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.errors import SpecError
+from tuner.settings import Settings
+from tuner.snapshot import Snapshot, fingerprint_data, make_snapshot
+from tuner.spec import LoadedSpec, StudySpec, load_spec
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient, Document
+    from tuner.service import Service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What `submit` sends: the spec, the code it names and the fingerprint of its data."""
+
+    spec: StudySpec
+    folder: Path
+    warnings: tuple[str, ...]
+    #: None when the code is installed where trials run (the image, or this environment).
+    snapshot: Snapshot | None
+    data: str | None
+
+    def send(self, api: Service | ApiClient) -> Document:
+        """Submit; again is harmless. Returns `{study, state, created, changes}`."""
+        code = None
+        if self.snapshot is not None:
+            code = self.snapshot.sha256
+            api.put_code(code, self.snapshot.data)
+        return api.submit(self.spec.to_json(), code=code, data=self.data)
+
+
+def make_submission(path: Path, settings: Settings) -> Submission:
+    """Load the spec at `path` and take the snapshot of its code.
+
+    Raises:
+        SpecError: the spec is wrong, its code cannot be taken, or its objective is nowhere.
+    """
+    loaded = load_spec(path)
+    return Submission(
+        spec=loaded.spec,
+        folder=loaded.folder,
+        warnings=tuple(loaded.warnings),
+        snapshot=_take_code(loaded, path, settings),
+        data=fingerprint_data(loaded.folder, loaded.spec.data.paths if loaded.spec.data else ()),
+    )
+
+
+def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot | None:
+    """Return the snapshot of the folder if the objective's module lies in it.
+
+    An image or an installed package may hold the code instead; then the folder is not taken.
+    """
+    module = loaded.spec.objective.partition(":")[0]
+    top = module.partition(".")[0]
+    if _holds(loaded.folder, top):
+        _require_module(loaded.folder, path, module)
+        own = (settings.home, settings.log_root, settings.checkpoint_root)
+        return make_snapshot(loaded.folder, leave_out=own)
+    if loaded.spec.image or _is_installed(top):
+        return None
+    raise SpecError(
+        f"{path}: objective: {loaded.spec.objective!r}: there is no {top}.py and no folder {top}/ in "
+        f"{loaded.folder}, and no installed module {top!r}"
+    )
+
+
+def _holds(folder: Path, module: str) -> bool:
+    return (folder / f"{module}.py").is_file() or (folder / module).is_dir()
+
+
+def _require_module(folder: Path, path: Path, module: str) -> None:
+    at = folder.joinpath(*module.split("."))
+    if not at.with_name(at.name + ".py").is_file() and not at.is_dir():
+        raise SpecError(f"{path}: objective: there is no module {module!r} in {folder} ({at}.py)")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

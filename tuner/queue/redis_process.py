@@ -1,0 +1,184 @@
+"""A private Redis: one process on a Unix socket, for one user, that dies with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+from tuner.errors import SetupError
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 5.0
+
+_PR_SET_PDEATHSIG = 1
+_FOLDER_PREFIX = "tuner-redis-"
+# Loaded before any fork: loading a library between fork and exec may deadlock.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class RedisServer:
+    """A private Redis process; mutable because the process comes and goes while its URL stays.
+
+    It listens on no port, in a folder of mode 700, and keeps an append-only file. It is told to die
+    with the *thread* that starts it (Linux ties the request to threads), so `start` must be called
+    from one that lives as long as the process: the main one.
+
+    Args:
+        binary: the `redis-server` or `valkey-server` to run.
+        data: folder of the append-only file and the log; made when missing.
+    """
+
+    def __init__(self, binary: Path, data: Path) -> None:
+        self.binary = binary
+        self.data = data
+        self._folder = _make_socket_folder()
+        self._socket = self._folder / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the socket; the same for the life of this object."""
+        return f"unix://{self._socket}"
+
+    @property
+    def log_path(self) -> Path:
+        """What the server says about itself."""
+        return self.data / "redis.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, or None when it is not running."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server unless it runs, and return when it answers.
+
+        Wake-ups are all it holds, so data that it cannot read are set aside and it starts empty.
+
+        Raises:
+            SetupError: it does not start; the text has the end of its log.
+        """
+        if self.pid is not None:
+            return
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        if self._launch():
+            return
+        if aside := _set_aside(self.data):
+            logger.warning("redis data unreadable, starting empty", extra={"kept": str(aside)})
+            if self._launch():
+                return
+        raise SetupError(
+            f"{self.binary} does not start; the end of {self.log_path}:\n{_tail(self.log_path)}"
+        )
+
+    def stop(self) -> None:
+        """End the server, keeping what it holds, and remove its socket; may be repeated."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _launch(self) -> bool:
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            # SIGTERM, not SIGKILL: the server then writes what it has not yet synced.
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        self._process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            # A session of its own: Ctrl-C must end the API before its Redis.
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._answers():
+                return True
+            time.sleep(0.01)
+        self._process.kill()
+        self._process.wait()
+        return False
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError), redis.Redis.from_url(self.url) as client:
+            return bool(client.ping())
+        return False
+
+    def _command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "600",
+            "dir": str(self.data),
+            "logfile": str(self.log_path),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        return [str(self.binary), *(part for k, v in options.items() for part in (f"--{k}", v))]
+
+
+def _make_socket_folder() -> Path:
+    """Return a new folder of mode 700 with a short path: a socket's has at most 107 bytes."""
+    own = Path(f"/run/user/{os.getuid()}")
+    root = own if os.access(own, os.W_OK) else Path(tempfile.gettempdir())
+    if len(os.fsencode(root)) > 60:
+        root = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+    _sweep(root)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=root))
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders of processes that were killed; a folder's name holds its owner's pid."""
+    for folder in root.glob(f"{_FOLDER_PREFIX}*"):
+        owner = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and not Path("/proc", owner).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _set_aside(data: Path) -> Path | None:
+    """Move the server's data away, over what was moved before; None: there was nothing."""
+    aside = data / "unreadable"
+    written = [path for path in data.iterdir() if path.name.startswith(("appendonly", "dump"))]
+    if not written:
+        return None
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    for path in written:
+        path.rename(aside / path.name)
+    return aside
+
+
+def _tail(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+    except OSError as exc:
+        return f"(unreadable: {exc.strerror})"

@@ -1,0 +1,77 @@
+"""Waking idle workers through RQ: a message says that there may be work, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from tuner.protocol import WAKE_UP_TASK, Device, queue_name
+
+logger = logging.getLogger(__name__)
+
+#: The API never waits longer than this for Redis, seconds.
+SOCKET_TIMEOUT_S = 0.5
+#: After a failure Redis is left alone for this long.
+PAUSE_S = 2.0
+#: A wake-up that nobody has fetched by then is worthless.
+TTL_S = 60
+
+
+class WakeUps:
+    """Sends wake-ups. Redis may be emptied, replaced or away: nothing is lost, they are sent again."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            # The default of ten retries would hold the coordinator for seconds.
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._queues: dict[Device, Queue] = {}
+        self._paused_until = 0.0
+        self.problem: str | None = None
+
+    def send(self, device: Device, wanted: int) -> int:
+        """Have at least `wanted` wake-ups waiting in the queue of `device`; return how many were sent."""
+        if wanted <= 0 or time.monotonic() < self._paused_until:
+            return 0
+        try:
+            queue = self._queue(device)
+            missing = wanted - queue.count
+            for _ in range(missing):
+                # -1: RQ's own time limit must not end the worker's run of trials.
+                queue.enqueue_call(
+                    WAKE_UP_TASK, timeout=-1, result_ttl=0, failure_ttl=TTL_S, ttl=TTL_S
+                )
+        except redis.RedisError as exc:
+            self._note_problem(exc)
+            return 0
+        if self.problem is not None:
+            logger.info("redis is back")
+            self.problem = None
+        return max(0, missing)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
+    def _queue(self, device: Device) -> Queue:
+        if device not in self._queues:
+            self._queues[device] = Queue(
+                queue_name(device), connection=self._redis, serializer=JSONSerializer
+            )
+        return self._queues[device]
+
+    def _note_problem(self, exc: redis.RedisError) -> None:
+        # Workers poll while Redis is away, so this costs seconds, not trials.
+        self._paused_until = time.monotonic() + PAUSE_S
+        if self.problem is None:
+            logger.warning("redis is not available", extra={"error": type(exc).__name__})
+        self.problem = f"Redis is not available ({type(exc).__name__}); workers poll meanwhile"

@@ -1,0 +1,5 @@
+"""The HTTP API and the process that serves it."""
+
+from tuner.server.serve import serve
+
+__all__ = ["serve"]

@@ -1,0 +1,69 @@
+"""Reading request bodies: bounded, strict JSON, one declared form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from tuner.protocol import Message, ProtocolError
+
+#: A worker's message or a spec; a finish with 50 lines of traceback is far smaller.
+MAX_JSON_BYTES = 1 << 20
+
+M = TypeVar("M", bound=Message)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        HTTPException: 413, it is larger than `limit`.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise HTTPException(413, f"the body is larger than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body as JSON values; NaN and Infinity are not JSON.
+
+    Raises:
+        HTTPException: 413 or 422.
+    """
+    body = await read_body(request, MAX_JSON_BYTES)
+    try:
+        return json.loads(body or b"{}", parse_constant=_refuse)
+    except (ValueError, RecursionError) as exc:
+        raise HTTPException(422, f"the body is not JSON: {str(exc)[:200]}") from None
+
+
+async def read_message(request: Request, kind: type[M]) -> M:
+    """Return the body as a wire message.
+
+    Raises:
+        HTTPException: 413 or 422; the text names the field.
+    """
+    try:
+        return kind.from_json(await read_json(request))
+    except (ProtocolError, RecursionError) as exc:
+        raise HTTPException(422, str(exc)[:500]) from None
+
+
+def body_schema(kind: type[Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of an endpoint that reads `kind` from its body."""
+    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,195 @@
+"""The JSON documents of the API, as schemas. Field names are a contract: scripts read them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+TrialState = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+
+
+class _Document(BaseModel):
+    # A field that the service adds and this file forgets would be dropped silently otherwise.
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(_Document):
+    """Number of trials by state."""
+
+    waiting: int
+    running: int
+    complete: int
+    pruned: int
+    fail: int
+
+
+class Best(_Document):
+    """The best trial; with several metrics `objective` is null and `pareto` the size of the front."""
+
+    trial: int
+    objective: float | None
+    pareto: int | None = None
+
+
+class Budget(_Document):
+    """The limits of a study and what is used of them."""
+
+    trials: int | None
+    used: int
+    hours: float | None
+    used_hours: float
+    target: float | None
+    patience: int | None
+
+
+class Metric(_Document):
+    """A metric and where it should go."""
+
+    name: str
+    goal: Literal["maximize", "minimize"]
+
+
+class Status(_Document):
+    """The state of a study."""
+
+    study: str
+    state: Literal["running", "paused", "stopping", "finished", "failed", "cancelled"]
+    reason: str
+    counts: Counts
+    best: Best | None
+    workers: int
+    budget: Budget
+    metrics: list[Metric]
+    parallel: int | None
+    created: str | None
+    started: str | None
+    finished: str | None
+
+
+class Trial(_Document):
+    """One trial in a list."""
+
+    trial: int
+    objective: float | None
+    state: TrialState
+    cause: str | None
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+    attempts: int
+    started: str | None
+    finished: str | None
+    duration_s: float | None
+    #: Relative to the log root.
+    run_dir: str | None
+
+
+class Attempt(_Document):
+    """One execution of a trial."""
+
+    attempt: int
+    id: str
+    state: Literal["ready", "leased", "done", "lost", "failed", "cancelled", "revoked"]
+    cause: str | None
+    error: str
+    worker: str | None
+    host: str | None
+    started: str | None
+    finished: str | None
+    duration_s: float | None
+    exit_status: int | None
+    run_dir: str
+
+
+class Report(_Document):
+    """One report; null stands for NaN and infinity."""
+
+    attempt: int
+    step: int
+    value: float | None
+    time: str | None
+
+
+class Event(_Document):
+    """Something that happened to a study."""
+
+    id: int
+    time: str | None
+    trial: int | None
+    attempt: str | None
+    kind: str
+    text: str
+
+
+class TrialDetail(Trial):
+    """Everything about a trial."""
+
+    values: list[float]
+    error: str
+    seed: int
+    proposal: dict[str, Any]
+    attempt_list: list[Attempt]
+    reports: list[Report]
+    events: list[Event]
+
+
+class Log(_Document):
+    """A piece of a trial's output; offsets in bytes."""
+
+    text: str
+    next_offset: int
+    size: int
+
+
+class Worker(_Document):
+    """A live worker."""
+
+    name: str
+    host: str
+    pid: int
+    device: Literal["cpu", "gpu"]
+    device_id: str | None
+    state: str
+    study: str | None
+    trial: int | None
+    attempt: int | None
+    last_seen: str | None
+    image: str | None
+    release: str
+
+
+class Change(_Document):
+    """One difference between the stored and the submitted spec."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+class Submitted(_Document):
+    """What a submission led to."""
+
+    study: str
+    state: str
+    created: bool
+    changes: list[Change]
+
+
+class Retried(_Document):
+    """The failed trials whose configurations are tried again."""
+
+    retried: list[int]
+
+
+class Deleted(_Document):
+    """What was removed."""
+
+    deleted: bool
+    log_dirs: list[str]
+
+
+class Drained(_Document):
+    """A worker that takes no further attempt."""
+
+    worker: str
+    state: str

@@ -1,0 +1,100 @@
+"""Errors of the API as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tuner.errors import (
+    FencedError,
+    NotFoundError,
+    SpecError,
+    StudyError,
+    TunerError,
+    UnavailableError,
+)
+from tuner.protocol import ProtocolError
+
+logger = logging.getLogger(__name__)
+
+#: First match wins, so subclasses stand before their bases.
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotFoundError, 404),
+    (FencedError, 409),
+    (StudyError, 409),
+    (SpecError, 422),
+    (ProtocolError, 422),
+    (UnavailableError, 503),
+    (sa.exc.DBAPIError, 503),
+    (TunerError, 400),
+)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem document; `detail` is for the user, and never holds a secret."""
+    return JSONResponse(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+        },
+        status_code=status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+def install_problems(app: FastAPI) -> None:
+    """Have the app answer every error with a problem document."""
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_request: Request, exc: RequestValidationError) -> JSONResponse:
+        details = "; ".join(
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            for error in exc.errors()[:10]
+        )
+        return problem(422, details)
+
+    @app.exception_handler(HTTPException)
+    def _http(_request: Request, exc: HTTPException) -> JSONResponse:
+        return problem(exc.status_code, str(exc.detail), dict(exc.headers or {}))
+
+    def _known(_request: Request, exc: Exception) -> JSONResponse:
+        status = next(code for kind, code in _STATUS if isinstance(exc, kind))
+        if isinstance(exc, sa.exc.DBAPIError):
+            logger.warning("database error", extra={"error": type(exc.orig).__name__})
+            return problem(status, "the database is not available; try again")
+        return problem(status, str(exc))
+
+    for kind, _ in _STATUS:
+        app.add_exception_handler(kind, _known)
+
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+    for status in (400, 401, 404, 409, 413, 422, 503)
+}

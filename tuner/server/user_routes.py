@@ -1,0 +1,195 @@
+"""The users' side of the API: the verbs of the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict
+
+from tuner.protocol import NAME_PATTERN
+from tuner.server.bodies import read_body, read_json
+from tuner.server.documents import (
+    Deleted,
+    Drained,
+    Event,
+    Log,
+    Retried,
+    Status,
+    Submitted,
+    Trial,
+    TrialDetail,
+    Worker,
+)
+from tuner.server.problems import PROBLEM_RESPONSES
+from tuner.service.service import MAX_SNAPSHOT_BYTES, Service
+
+Name = Annotated[str, Path(pattern=f"^{NAME_PATTERN}$", max_length=63)]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Limit = Annotated[int, Query(ge=0, le=10_000)]
+Offset = Annotated[int, Query(ge=0, le=2**62)]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+class _Submission(BaseModel):
+    """A study to create or to go on with."""
+
+    model_config = ConfigDict(extra="forbid")
+    spec: dict[str, Any]
+    code: str | None = None
+    data: str | None = None
+
+
+class _Stop(BaseModel):
+    """How a study is stopped."""
+
+    model_config = ConfigDict(extra="forbid")
+    now: bool = False
+
+
+class _Retry(BaseModel):
+    """Which trials are tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+    failed: Literal[True] = True
+
+
+def user_router(service: Service) -> APIRouter:
+    """Return the routes of studies, trials and workers."""
+    router = APIRouter(responses=PROBLEM_RESPONSES)
+    _add_studies(router, service)
+    _add_control(router, service)
+    _add_trials(router, service)
+    _add_workers(router, service)
+    return router
+
+
+def _add_studies(router: APIRouter, service: Service) -> None:
+    @router.put("/code/{digest}", status_code=204, tags=["studies"])
+    async def put_code(digest: Digest, request: Request) -> Response:
+        """Store a code snapshot (tar.gz) under its SHA-256."""
+        content = await read_body(request, MAX_SNAPSHOT_BYTES)
+        await run_in_threadpool(service.put_code, digest, content)
+        return Response(status_code=204)
+
+    @router.post(
+        "/studies",
+        tags=["studies"],
+        response_model=Submitted,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": _Submission.model_json_schema()}},
+            }
+        },
+    )
+    async def submit(request: Request) -> Any:
+        """Create a study, or go on with the one of the same identity."""
+        body = _Submission.model_validate(await read_json(request))
+        return await run_in_threadpool(service.submit, body.spec, body.code, body.data)
+
+    @router.get("/studies", tags=["studies"], response_model=list[Status])
+    def studies() -> Any:
+        """Return the status of every study, newest first."""
+        return service.list()
+
+    @router.get("/studies/{project}/{study}", tags=["studies"], response_model=Status)
+    def status(project: Name, study: Name) -> Any:
+        """Return the state of a study."""
+        return service.status(f"{project}/{study}")
+
+    @router.delete("/studies/{project}/{study}", tags=["studies"], response_model=Deleted)
+    def delete(project: Name, study: Name) -> Any:
+        """Delete a study: rows, logs and checkpoints."""
+        return service.delete(f"{project}/{study}")
+
+    @router.get("/studies/{project}/{study}/events", tags=["studies"], response_model=list[Event])
+    def events(project: Name, study: Name, after: Offset = 0, limit: Limit = 1000) -> Any:
+        """Return the events of a study with an id above `after`."""
+        return service.events(f"{project}/{study}", after, limit)
+
+
+def _add_control(router: APIRouter, service: Service) -> None:
+    @router.post("/studies/{project}/{study}/pause", tags=["control"], response_model=Status)
+    def pause(project: Name, study: Name) -> Any:
+        """Start no further trial; running ones go on."""
+        return service.pause(f"{project}/{study}")
+
+    @router.post("/studies/{project}/{study}/resume", tags=["control"], response_model=Status)
+    def resume(project: Name, study: Name) -> Any:
+        """Go on with a paused study."""
+        return service.resume(f"{project}/{study}")
+
+    @router.post("/studies/{project}/{study}/stop", tags=["control"], response_model=Status)
+    def stop(project: Name, study: Name, body: Annotated[_Stop | None, Body()] = None) -> Any:
+        """End a study; running trials finish, or are cancelled with `now`."""
+        return service.stop(f"{project}/{study}", now=body is not None and body.now)
+
+    @router.post("/studies/{project}/{study}/cancel", tags=["control"], response_model=Status)
+    def cancel(project: Name, study: Name) -> Any:
+        """Cancel a study with all its trials."""
+        return service.cancel(f"{project}/{study}")
+
+    @router.post("/studies/{project}/{study}/retry", tags=["control"], response_model=Retried)
+    def retry(project: Name, study: Name, body: Annotated[_Retry | None, Body()] = None) -> Any:
+        """Try the configurations of failed trials again."""
+        del body
+        return service.retry(f"{project}/{study}")
+
+    @router.post(
+        "/studies/{project}/{study}/trials/{number}/cancel", tags=["control"], response_model=Status
+    )
+    def cancel_trial(project: Name, study: Name, number: Number) -> Any:
+        """Cancel one trial."""
+        return service.cancel(f"{project}/{study}", number)
+
+
+def _add_trials(router: APIRouter, service: Service) -> None:
+    @router.get("/studies/{project}/{study}/best", tags=["trials"], response_model=list[Trial])
+    def best(project: Name, study: Name, n: Limit = 10, all: bool = False) -> Any:
+        """Return the best trials, best first."""
+        return service.best(f"{project}/{study}", n, all=all)
+
+    @router.get("/studies/{project}/{study}/trials", tags=["trials"], response_model=list[Trial])
+    def trials(
+        project: Name,
+        study: Name,
+        state: Literal["waiting", "running", "complete", "pruned", "fail"] | None = None,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+    ) -> Any:
+        """Return trials in number order."""
+        return service.trials(f"{project}/{study}", state, limit, offset)
+
+    @router.get(
+        "/studies/{project}/{study}/trials/{number}", tags=["trials"], response_model=TrialDetail
+    )
+    def show(project: Name, study: Name, number: Number) -> Any:
+        """Return everything about a trial."""
+        return service.show(f"{project}/{study}", number)
+
+    @router.get(
+        "/studies/{project}/{study}/trials/{number}/log", tags=["trials"], response_model=Log
+    )
+    def log(
+        project: Name,
+        study: Name,
+        number: Number,
+        offset: Annotated[int, Query(ge=-(2**62), le=2**62)] = 0,
+        limit: Annotated[int, Query(ge=0, le=1 << 20)] = 65536,
+    ) -> Any:
+        """Return what a trial printed; a negative offset counts from the end."""
+        return service.log(f"{project}/{study}", number, offset, limit)
+
+
+def _add_workers(router: APIRouter, service: Service) -> None:
+    @router.get("/workers", tags=["workers"], response_model=list[Worker])
+    def workers() -> Any:
+        """Return the live workers and what they run."""
+        return service.workers()
+
+    @router.post("/workers/{name}/drain", tags=["workers"], response_model=Drained)
+    def drain(name: Annotated[str, Path(max_length=80)]) -> Any:
+        """Have a worker leave when its present trial has ended."""
+        return service.drain(name)

@@ -1,0 +1,166 @@
+"""Which attempt a worker gets, and what it is told about it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.coordinator.curves import join_reports, stored_value
+from tuner.coordinator.demand import UNHEARD_S
+from tuner.protocol import LEASE_S, WorkerInfo
+from tuner.service.records import trial_config
+from tuner.spec import StudySpec
+from tuner.storage import tables
+
+#: A claim looks at this many of a study's ready attempts.
+CANDIDATES = 20
+
+
+def choose_attempt(
+    connection: sa.Connection, claim: protocol.Claim, now: float
+) -> sa.Row[Any] | None:
+    """Lease the attempt that this worker should run and return it, or None.
+
+    The study that is furthest below its fair share comes first (each step of priority doubles a
+    share), within a study the attempt that was ready first.
+    """
+    for study_id in _studies_in_turn(connection, claim.worker, now):
+        for attempt in _ready(connection, study_id, now):
+            excluded = json.loads(attempt.excluded_json)
+            if claim.worker.name in excluded and _others_can(
+                connection, claim.worker, excluded, now
+            ):
+                continue
+            leased = _lease(connection, attempt, claim, now)
+            if leased is not None:
+                return leased
+    return None
+
+
+def _studies_in_turn(connection: sa.Connection, worker: WorkerInfo, now: float) -> list[int]:
+    a, s = tables.attempts, tables.studies
+    ready = (
+        sa.select(s.c.id, s.c.priority)
+        .join(a, a.c.study_id == s.c.id)
+        .where(
+            a.c.state == "ready",
+            a.c.not_before <= now,
+            s.c.state == "running",
+            s.c.device == worker.device,
+            sa.or_(s.c.image.is_(None), s.c.image == worker.image),
+        )
+        .distinct()
+    )
+    rows = connection.execute(ready).all()
+    if len(rows) < 2:
+        return [row.id for row in rows]
+    busy_query = (
+        sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
+    )
+    busy = dict(connection.execute(busy_query))
+    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0**row.priority, row.id))
+    return [row.id for row in rows]
+
+
+def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[Any]]:
+    a = tables.attempts
+    query = (
+        sa.select(a)
+        .where(a.c.study_id == study_id, a.c.state == "ready", a.c.not_before <= now)
+        .order_by(a.c.created, a.c.number)
+        .limit(CANDIDATES)
+        .with_for_update(skip_locked=True)
+    )
+    return list(connection.execute(query))
+
+
+def _others_can(
+    connection: sa.Connection, worker: WorkerInfo, excluded: list[str], now: float
+) -> bool:
+    """Whether some other live worker could run what this one has failed at."""
+    w = tables.workers
+    query = (
+        sa.select(w.c.name)
+        .where(
+            w.c.device == worker.device,
+            w.c.name.not_in(excluded),
+            w.c.last_seen > now - UNHEARD_S,
+            w.c.state.in_(("idle", "busy")),
+            w.c.drain.is_(False),
+        )
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
+def _lease(
+    connection: sa.Connection, attempt: sa.Row[Any], claim: protocol.Claim, now: float
+) -> sa.Row[Any] | None:
+    a, t = tables.attempts, tables.trials
+    leased = connection.execute(
+        a.update()
+        .where(a.c.id == attempt.id, a.c.state == "ready")
+        .values(
+            state="leased",
+            token=claim.token,
+            worker=claim.worker.name,
+            host=claim.worker.host,
+            claimed=now,
+            lease_until=now + LEASE_S,
+        )
+        .returning(a)
+    ).first()
+    if leased is not None:
+        connection.execute(
+            t.update()
+            .where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
+            .values(state="running", started=sa.func.coalesce(t.c.started, now))
+        )
+    return leased
+
+
+def build_assignment(
+    connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], spec: StudySpec
+) -> protocol.Assignment:
+    """Return everything a worker needs to run the attempt."""
+    t = tables.trials
+    trial = connection.execute(
+        sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
+    ).one()
+    return protocol.Assignment(
+        attempt=attempt.id,
+        study=f"{study.project}/{study.name}",
+        trial=attempt.number,
+        attempt_no=attempt.no,
+        params=json.loads(trial.params_json),
+        seed=trial.seed,
+        objective=spec.objective,
+        metrics=[{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
+        run_dir=attempt.run_dir,
+        checkpoint_dir=f"{study.project}/{study.name}/trial_{attempt.number:05d}",
+        code=study.code,
+        timeout_s=spec.trial.timeout,
+        reproducibility=spec.trial.reproducibility,
+        curve=_curve(connection, attempt) if attempt.no > 1 else [],
+        config=trial_config(study, trial, spec),
+    )
+
+
+def _curve(connection: sa.Connection, attempt: sa.Row[Any]) -> list[protocol.Point]:
+    r = tables.reports
+    rows = connection.execute(
+        sa.select(r).where(
+            r.c.study_id == attempt.study_id, r.c.number == attempt.number, r.c.no < attempt.no
+        )
+    ).all()
+    return [
+        protocol.Point(
+            step=step,
+            value=protocol.encode_number(stored_value(row)),
+            metrics=json.loads(row.metrics_json) if row.metrics_json else {},
+        )
+        for step, row in join_reports(rows).items()
+    ]

@@ -1,0 +1,169 @@
+"""Sees that every ended trial has its files, once the log root can be written.
+
+Workers write the folders of their attempts. What a killed one could not write, and what a full disk
+prevented, is written here from the database; so is each study's own run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import ENDED
+from tuner.errors import UnavailableError
+from tuner.exporters import StudyWriter, repair_run
+from tuner.service.records import trial_config, trial_record
+from tuner.spec import StudySpec, parse_spec
+from tuner.storage import Storage, tables
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+#: A worker needs a moment to write the files of an attempt that it has just finished.
+GRACE_S = 3.0
+#: One that was called off may still be writing until its next beat.
+CALLED_OFF_GRACE_S = 15.0
+BATCH = 200
+MIN_FREE_BYTES = 16 << 20
+
+
+class Filer:
+    """A thread that completes the log root, and knows whether it can be written."""
+
+    def __init__(self, storage: Storage, log_root: Path) -> None:
+        self._storage = storage
+        self._log_root = log_root
+        self._problem: str | None = None
+        self._writers: dict[int, tuple[StudyWriter, int]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="filer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._problem = self._probe()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Bring the log root up to date once more and end the thread."""
+        self._stop.set()
+        self._thread.join(timeout=30)
+        for writer, _ in self._writers.values():
+            writer.close()
+
+    def problem(self) -> str | None:
+        """Return why the log root cannot be written at present, or None."""
+        return self._problem
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self._round(GRACE_S)
+        self._round(0.0)
+
+    def _round(self, grace_s: float) -> None:
+        problem = self._probe()
+        if problem != self._problem:
+            logger.warning("log root", extra={"problem": problem or "gone"})
+        self._problem = problem
+        if problem is not None:
+            return
+        try:
+            self._file_attempts(grace_s)
+            self._file_studies()
+        except OSError as exc:
+            self._problem = f"log root {self._log_root}: {exc.strerror or exc}"
+            logger.warning("log root", extra={"problem": self._problem})
+        except (UnavailableError, sa.exc.DBAPIError) as exc:
+            logger.info("filing waits for the database", extra={"error": str(exc)[:200]})
+
+    def _probe(self) -> str | None:
+        """Write a small file: the only test that also sees quotas and read-only mounts."""
+        probe = self._log_root / f".tuner-probe-{os.getpid()}"
+        try:
+            self._log_root.mkdir(parents=True, exist_ok=True)
+            # More than a file system keeps in a directory entry, so that blocks are really taken.
+            probe.write_bytes(b"\0" * 65536)
+            free = os.statvfs(self._log_root)
+            probe.unlink()
+        except OSError as exc:
+            probe.unlink(missing_ok=True) if os.access(self._log_root, os.W_OK) else None
+            return f"log root {self._log_root} cannot be written: {exc.strerror or exc}"
+        if free.f_bavail * free.f_frsize < MIN_FREE_BYTES:
+            return f"log root {self._log_root} is full: {free.f_bavail * free.f_frsize} bytes left"
+        return None
+
+    def _file_attempts(self, grace_s: float) -> None:
+        a, t = tables.attempts, tables.trials
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            called_off = now - min(CALLED_OFF_GRACE_S, CALLED_OFF_GRACE_S * grace_s)
+            decided = sa.and_(t.c.state.in_(ENDED), a.c.finished < called_off)
+            rows = connection.execute(
+                sa.select(a)
+                .join(t, sa.and_(t.c.study_id == a.c.study_id, t.c.number == a.c.number))
+                .where(
+                    a.c.filed.is_(False),
+                    sa.or_(
+                        sa.and_(a.c.state.in_(("done", "failed")), a.c.finished < now - grace_s),
+                        sa.and_(a.c.state.in_(("lost", "cancelled", "revoked")), decided),
+                    ),
+                )
+                .order_by(a.c.finished)
+                .limit(BATCH)
+            ).all()
+            work = [self._papers(connection, row) for row in rows if row.claimed is not None]
+        for config, record in work:
+            if repair_run(self._log_root, config, record):
+                logger.info("run repaired", extra={"run": record["run_dir"]})
+        if rows:
+            with self._storage.begin() as connection:
+                connection.execute(
+                    a.update().where(a.c.id.in_([row.id for row in rows])).values(filed=True)
+                )
+
+    def _papers(
+        self, connection: sa.Connection, attempt: sa.Row[Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        s, t = tables.studies, tables.trials
+        study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
+        trial = connection.execute(
+            sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
+        ).one()
+        spec = parse_spec(json.loads(study.spec_json))
+        return trial_config(study, trial, spec), trial_record(connection, study, trial, attempt)
+
+    def _file_studies(self) -> None:
+        s = tables.studies
+        with self._storage.read() as connection:
+            studies = connection.execute(sa.select(s).where(s.c.next_number > 0)).all()
+        for study in studies:
+            writer, told = self._writers.get(study.id) or (self._open_writer(study), 0)
+            if study.told > told or study.id not in self._writers:
+                self._add_objectives(writer, study.id, told)
+                writer.write()
+                self._writers[study.id] = (writer, study.told)
+
+    def _open_writer(self, study: sa.Row[Any]) -> StudyWriter:
+        spec: StudySpec = parse_spec(json.loads(study.spec_json))
+        return StudyWriter(
+            self._log_root,
+            spec.name,
+            spec.space,
+            [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
+        )
+
+    def _add_objectives(self, writer: StudyWriter, study_id: int, told: int) -> None:
+        t = tables.trials
+        with self._storage.read() as connection:
+            rows = connection.execute(
+                sa.select(t.c.number, t.c.values_json)
+                .where(t.c.study_id == study_id, t.c.state == "complete", t.c.told > told)
+                .order_by(t.c.number)
+            ).all()
+        for row in rows:
+            writer.add(row.number, [float(value) for value in json.loads(row.values_json)])

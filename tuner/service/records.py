@@ -1,0 +1,105 @@
+"""The contents of `config.json` and `trial.json`, as the database knows them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import distribution_to_json
+
+from tuner.coordinator.curves import join_reports, stored_value
+from tuner.service.times import iso
+from tuner.space.optuna import distribution
+from tuner.spec import StudySpec
+from tuner.storage import tables
+
+#: Rises when a field of `config.json` or `trial.json` changes its meaning.
+RECORD_VERSION = 1
+_OUTCOMES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
+
+
+def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dict[str, Any]:
+    """Return the part of `config.json` that the server knows."""
+    params = json.loads(trial.params_json)
+    return {
+        "version": RECORD_VERSION,
+        "study": f"{study.project}/{study.name}",
+        "trial": trial.number,
+        "params": params,
+        "distributions": {
+            name: json.loads(distribution_to_json(distribution(spec.space[name])))
+            for name in params
+            if spec.space[name].kind != "fixed"
+        },
+        "metrics": [{"name": m.name, "goal": m.goal} for m in spec.metrics],
+        "objective": spec.objective,
+        "seed": trial.seed,
+        "reproducibility": spec.trial.reproducibility,
+        "proposal": json.loads(trial.proposal_json),
+        "code": {"snapshot": study.code},
+        "data": {"fingerprint": study.data},
+        "image": study.image,
+        "spec": json.loads(study.spec_json),
+    }
+
+
+def trial_record(
+    connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any], attempt: sa.Row[Any]
+) -> dict[str, Any]:
+    """Return the content of `trial.json` in the folder of `attempt`."""
+    is_outcome = trial.outcome_attempt == attempt.id
+    source = trial if is_outcome else attempt
+    a, r = tables.attempts, tables.reports
+    mine = lambda table: (table.c.study_id == study.id, table.c.number == trial.number)  # noqa: E731
+    attempts = connection.execute(sa.select(a).where(*mine(a)).order_by(a.c.no)).all()
+    reports = connection.execute(sa.select(r).where(*mine(r), r.c.no <= attempt.no)).all()
+    return {
+        "version": RECORD_VERSION,
+        "study": f"{study.project}/{study.name}",
+        "trial": trial.number,
+        "attempt": attempt.no,
+        "run_dir": attempt.run_dir,
+        "is_outcome": is_outcome,
+        "outcome": _outcome(trial, attempt, is_outcome=is_outcome),
+        "cause": source.cause,
+        "error": source.error,
+        "objective": trial.objective if is_outcome else None,
+        "values": json.loads(trial.values_json) if is_outcome and trial.values_json else [],
+        "metrics": json.loads(trial.metrics_json) if is_outcome and trial.metrics_json else {},
+        "params": json.loads(trial.params_json),
+        "seed": trial.seed,
+        "curve": [
+            [step, stored_value(row), row.time] for step, row in join_reports(reports).items()
+        ],
+        "started": iso(attempt.claimed),
+        "finished": iso(attempt.finished),
+        "duration_s": attempt.duration_s,
+        "worker": attempt.worker,
+        "host": attempt.host,
+        "attempts": [attempt_document(row) for row in attempts],
+    }
+
+
+def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
+    """Return one attempt as users see it."""
+    return {
+        "attempt": row.no,
+        "id": row.id,
+        "state": row.state,
+        "cause": row.cause,
+        "error": row.error,
+        "worker": row.worker,
+        "host": row.host,
+        "started": iso(row.claimed),
+        "finished": iso(row.finished),
+        "duration_s": row.duration_s,
+        "exit_status": row.exit_status,
+        "run_dir": row.run_dir,
+    }
+
+
+def _outcome(trial: sa.Row[Any], attempt: sa.Row[Any], *, is_outcome: bool) -> str:
+    if is_outcome:
+        return _OUTCOMES[trial.state]
+    return str(attempt.cause or attempt.state).upper()

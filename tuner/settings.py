@@ -1,0 +1,94 @@
+"""Where Tuner runs: the `TUNER_*` environment, read once and passed down.
+
+Every setting may also be given as a file that holds the value: `TUNER_TOKEN_FILE=/run/secrets/token`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.errors import SetupError
+
+#: Environment name (without `TUNER_`) of every setting, with what it means.
+SETTINGS: dict[str, str] = {
+    "HOME": "folder of the embedded service: database, token, logs (default ~/.local/share/tuner)",
+    "DATABASE_URL": "SQLAlchemy URL of the database (default SQLite in the home)",
+    "REDIS_URL": "Redis or Valkey to use (default: a private one is started)",
+    "API_URL": "URL of a running Tuner server (default: the local one, started when needed)",
+    "TOKEN": "bearer token of the API (default: the home's token file)",
+    "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
+    "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
+    "IMAGE": "reference by digest of the container image this process runs in",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Resolved settings; None means: not given, the embedded default applies."""
+
+    home: Path
+    log_root: Path
+    checkpoint_root: Path
+    database_url: str
+    redis_url: str | None = None
+    api_url: str | None = None
+    token: str | None = None
+    image: str | None = None
+
+    @property
+    def token_path(self) -> Path:
+        """The local token, mode 600."""
+        return self.home / "token"
+
+    @property
+    def service_path(self) -> Path:
+        """Where the running local service says how to reach it."""
+        return self.home / "service.json"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of this host."""
+        return self.database_url.startswith("sqlite")
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that `environ` asks for.
+
+    Raises:
+        SetupError: a `TUNER_*_FILE` cannot be read, or a setting is given twice.
+    """
+    given = {name: value for name in SETTINGS if (value := _read(environ, name)) is not None}
+    home = Path(given.get("HOME") or _default_home(environ)).expanduser().absolute()
+    return Settings(
+        home=home,
+        log_root=Path(given.get("LOG_ROOT") or home / "logs").expanduser().absolute(),
+        checkpoint_root=Path(given.get("CHECKPOINT_ROOT") or home / "checkpoints")
+        .expanduser()
+        .absolute(),
+        database_url=given.get("DATABASE_URL") or f"sqlite:///{home / 'tuner.db'}",
+        redis_url=given.get("REDIS_URL"),
+        api_url=given.get("API_URL"),
+        token=given.get("TOKEN"),
+        image=given.get("IMAGE"),
+    )
+
+
+def _default_home(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "~"), ".local", "share")
+    return os.path.join(base, "tuner")
+
+
+def _read(environ: Mapping[str, str], name: str) -> str | None:
+    plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
+    value, path = environ.get(plain), environ.get(by_file)
+    if path is None:
+        return value or None
+    if value:
+        raise SetupError(f"{plain} and {by_file} are both set; keep one")
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as exc:
+        raise SetupError(f"{by_file}={path}: cannot be read: {exc.strerror}") from exc

@@ -1,0 +1,203 @@
+"""A space as KerasTuner's `HyperParameters.get_config()` writes it, and back.
+
+KerasTuner itself is not needed. What the other side cannot express is put into words it has:
+
+| here | KerasTuner | and back |
+|---|---|---|
+| ordinal | `Choice(ordered=True)`, numbers only; texts lose their order | ordinal |
+| categorical of one type | `Choice(ordered=False)` | categorical |
+| one value | `Fixed` | fixed |
+| forbidden combinations | not expressible, left out | - |
+| - | log with a step (geometric grid) | ordinal of the grid's values |
+| - | `reverse_log` | float or int without log, and a note; with a step as above |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from tuner.space.parameter import Condition, Parameter
+from tuner.space.search_space import SearchSpace
+from tuner.space.value import Value, is_number, is_value, is_whole, show
+
+_MAX_GRID = 1000
+
+
+def to_kerastuner(space: SearchSpace) -> dict[str, Any]:
+    """Return the `get_config()` of the space; its values are the defaults KerasTuner would take.
+
+    Raises:
+        ValueError: a parameter mixes texts and numbers, which `Choice` does not take.
+    """
+    config = [_to_item(parameter) for parameter in space.parameters]
+    defaults = {item["config"]["name"]: _default(item) for item in config}
+    return {"space": config, "values": space.walk(lambda parameter: defaults[parameter.name])}
+
+
+def from_kerastuner(config: Mapping[str, Any]) -> tuple[SearchSpace, list[str]]:
+    """Return the space of a `get_config()`, and notes on what could only be approximated.
+
+    A name with several definitions under different conditions keeps the first one.
+
+    Raises:
+        ValueError: an entry is of an unknown class or makes no sense.
+    """
+    notes: list[str] = []
+    parameters: dict[str, Parameter] = {}
+    for item in config["space"]:
+        settings = item["config"]
+        name = settings["name"]
+        if name in parameters:
+            notes.append(f"{name}: defined more than once; the first definition counts")
+            continue
+        reader = _READERS.get(item["class_name"])
+        if reader is None:
+            raise ValueError(f"{name}: unknown KerasTuner class {show(item['class_name'])}")
+        parameters[name] = reader(name, _conditions(settings), settings, notes)
+    return SearchSpace(parameters=tuple(parameters.values())), notes
+
+
+def _to_item(parameter: Parameter) -> dict[str, Any]:
+    common: dict[str, Any] = {"name": parameter.name, "conditions": _to_conditions(parameter)}
+    if parameter.size == 1:
+        return {"class_name": "Fixed", "config": {**common, "value": parameter.at(0)}}
+    if parameter.kind == "bool":
+        return {"class_name": "Boolean", "config": {**common, "default": False}}
+    if parameter.values:
+        return _to_choice(parameter, common)
+    low, high = parameter.bounds
+    # KerasTuner takes step None for "every whole number" only together with a log scale.
+    step = 1 if parameter.kind == "int" and parameter.step is None else parameter.step
+    ranged = {
+        "min_value": low,
+        "max_value": high,
+        "step": None if parameter.log else step,
+        "sampling": "log" if parameter.log else "linear",
+        "default": low,
+    }
+    name = "Int" if parameter.kind == "int" else "Float"
+    return {"class_name": name, "config": {**common, **ranged}}
+
+
+def _to_choice(parameter: Parameter, common: dict[str, Any]) -> dict[str, Any]:
+    types = {type(value) for value in parameter.values}
+    if types == {int, float}:
+        types = {float}
+    if len(types) != 1:
+        raise ValueError(f"{parameter.name}: KerasTuner's Choice needs values of one type")
+    values = [types.copy().pop()(value) for value in parameter.values]
+    settings = {
+        "values": values,
+        "ordered": parameter.kind == "ordinal" and types <= {int, float},
+        "default": values[0],
+    }
+    return {"class_name": "Choice", "config": {**common, **settings}}
+
+
+def _to_conditions(parameter: Parameter) -> list[dict[str, Any]]:
+    return [
+        {"class_name": "Parent", "config": {"name": item.parent, "values": list(item.values)}}
+        for item in parameter.when
+    ]
+
+
+def _default(item: dict[str, Any]) -> Value:
+    settings = item["config"]
+    default: Value = settings["value"] if item["class_name"] == "Fixed" else settings["default"]
+    return default
+
+
+def _conditions(settings: Mapping[str, Any]) -> tuple[Condition, ...]:
+    found = (item["config"] for item in settings.get("conditions") or [])
+    return tuple(Condition(parent=item["name"], values=tuple(item["values"])) for item in found)
+
+
+def _read_fixed(
+    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
+) -> Parameter:
+    value = settings["value"]
+    if not is_value(value):
+        raise ValueError(f"{name}: {show(value)} is neither text, number, true nor false")
+    return Parameter(name=name, kind="fixed", value=value, when=when)
+
+
+def _read_bool(
+    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
+) -> Parameter:
+    return Parameter(name=name, kind="bool", when=when)
+
+
+def _read_choice(
+    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
+) -> Parameter:
+    values = tuple(settings["values"])
+    if not values or not all(is_value(value) for value in values):
+        raise ValueError(f"{name}: {show(list(values))} are not texts, numbers, true or false")
+    if len(values) == 1:
+        return Parameter(name=name, kind="fixed", value=values[0], when=when)
+    kind = "ordinal" if settings.get("ordered") else "categorical"
+    return Parameter(name=name, kind=kind, values=values, when=when)  # type: ignore[arg-type]
+
+
+def _read_int(
+    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
+) -> Parameter:
+    low, high = settings["min_value"], settings["max_value"]
+    if not is_whole(low) or not is_whole(high):
+        raise ValueError(f"{name}: {show(low)} to {show(high)} are no whole numbers")
+    step = settings.get("step")
+    return _read_range(name, "int", when, settings, None if step == 1 else step, notes)
+
+
+def _read_float(
+    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
+) -> Parameter:
+    return _read_range(name, "float", when, settings, settings.get("step"), notes)
+
+
+def _read_range(
+    name: str,
+    kind: Literal["int", "float"],
+    when: tuple[Condition, ...],
+    settings: Mapping[str, Any],
+    step: int | float | None,
+    notes: list[str],
+) -> Parameter:
+    low, high = settings["min_value"], settings["max_value"]
+    if not is_number(low) or not is_number(high) or low > high:
+        raise ValueError(f"{name}: {show(low)} to {show(high)} is no range")
+    sampling = settings.get("sampling") or "linear"
+    if low == high:
+        return Parameter(name=name, kind="fixed", value=low, when=when)
+    if sampling != "linear" and step is not None:
+        values = tuple(_grid(kind, sampling, low, high, step))
+        return Parameter(name=name, kind="ordinal", values=values, when=when)
+    if sampling == "reverse_log":
+        notes.append(f"{name}: reverse_log sampling becomes linear")
+    log = sampling == "log"
+    return Parameter(name=name, kind=kind, low=low, high=high, step=step, log=log, when=when)
+
+
+def _grid(
+    kind: Literal["int", "float"], sampling: str, low: float, high: float, step: float
+) -> list[Value]:
+    """Return low, low * step, low * step**2 … up to high, mirrored for reverse_log, ascending."""
+    if not is_number(step) or step <= 1:
+        raise ValueError(f"a step of {show(step)} under {sampling} sampling is not above 1")
+    count = min(int(math.log(high / low, step) + 1e-8) + 1, _MAX_GRID)
+    values = [low * step**index for index in range(count)]
+    if sampling == "reverse_log":
+        values = [high + low - value for value in reversed(values)]
+    return [int(value) if kind == "int" else float(value) for value in values]
+
+
+_Reader = Callable[[str, tuple[Condition, ...], Mapping[str, Any], list[str]], Parameter]
+_READERS: dict[str, _Reader] = {
+    "Fixed": _read_fixed,
+    "Boolean": _read_bool,
+    "Choice": _read_choice,
+    "Int": _read_int,
+    "Float": _read_float,
+}

@@ -1,0 +1,16 @@
+"""Study specs: what a user asks for, read from a file or a request, checked once."""
+
+from tuner.spec.identity import Change as Change
+from tuner.spec.identity import compare as compare
+from tuner.spec.identity import identity as identity
+from tuner.spec.loading import LoadedSpec as LoadedSpec
+from tuner.spec.loading import load_spec as load_spec
+from tuner.spec.loading import parse_spec as parse_spec
+from tuner.spec.model import Budget as Budget
+from tuner.spec.model import Data as Data
+from tuner.spec.model import Metric as Metric
+from tuner.spec.model import Pruner as Pruner
+from tuner.spec.model import Sampler as Sampler
+from tuner.spec.model import StudySpec as StudySpec
+from tuner.spec.model import TrialLimits as TrialLimits
+from tuner.spec.yaml_file import MAX_BYTES as MAX_BYTES

@@ -1,0 +1,58 @@
+"""What is allowed in a spec but probably not meant."""
+
+from __future__ import annotations
+
+from tuner.space import Problems
+from tuner.space.value import show
+from tuner.spec.model import StudySpec
+
+#: Words that hide their meaning, with the hierarchical name that says it.
+ABBREVIATIONS: dict[str, str] = {
+    "act": "model.activation",
+    "aug": "data.augmentation",
+    "bn": "model.batch_norm",
+    "bs": "train.batch_size",
+    "do": "model.dropout_rate",
+    "dr": "model.dropout_rate",
+    "eps": "train.epsilon",
+    "hid": "model.hidden_units",
+    "hs": "model.hidden_size",
+    "ks": "model.kernel_size",
+    "l1": "model.l1_penalty",
+    "l2": "model.l2_penalty",
+    "lr": "train.learning_rate",
+    "ls": "train.label_smoothing",
+    "mom": "train.momentum",
+    "nl": "model.layers",
+    "opt": "train.optimizer",
+    "wd": "train.weight_decay",
+}
+
+
+def advise(spec: StudySpec) -> Problems:
+    """Return warnings about a valid spec."""
+    found = Problems()
+    for name in spec.space.names:
+        *scope, word = name.split(".")
+        full = ABBREVIATIONS.get(word.lower())
+        if full is not None:
+            better = ".".join([*scope, full.rpartition(".")[2]]) if scope else full
+            found.key(("search_space", name), "abbreviation", f"better {show(better)}")
+    _advise_budget(spec, found)
+    return found
+
+
+def _advise_budget(spec: StudySpec, found: Problems) -> None:
+    budget = spec.budget
+    if budget.target is not None and not (budget.trials or budget.hours or budget.patience):
+        advice = "may never be reached; add trials or hours"
+        found.wrong(("budget", "target"), budget.target, advice)
+    if budget.trials is None:
+        return
+    if len(spec.start_with) > budget.trials:
+        advice = f"fewer than the {len(spec.start_with)} entries of start_with"
+        found.wrong(("budget", "trials"), budget.trials, advice)
+    size = spec.space.cardinality()
+    if size is not None and size < budget.trials:
+        advice = f"the space has only {size} configurations; the study ends when all were tried"
+        found.wrong(("budget", "trials"), budget.trials, advice)

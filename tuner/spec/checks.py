@@ -1,0 +1,100 @@
+"""What must fit together in a spec, beyond each value by itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+from tuner.space import Params, Path, Problems, SearchSpace
+from tuner.space.value import show
+from tuner.spec.model import Budget, Metric, Pruner, Sampler
+
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_MAX_PARAMETER = 100
+_PARAMETER_RULE = (
+    "words of letters, digits and _ joined by dots, as train.batch_size, "
+    f"at most {_MAX_PARAMETER} characters"
+)
+#: So many configurations are tried to find out whether `forbid` leaves one.
+_MAX_TRIED = 20_000
+
+
+def check_parameter_names(names: Iterable[str], problems: Problems) -> None:
+    """Report parameter names that are not dotted words."""
+    for name in names:
+        if len(name) > _MAX_PARAMETER or not _PARAMETER.fullmatch(name):
+            problems.key(("search_space", name), "parameter name", _PARAMETER_RULE)
+
+
+def check_space(space: SearchSpace, problems: Problems) -> None:
+    """Report parameters that can never be active, and a space of which nothing is left."""
+    for name in space.unreachable:
+        needs = space.needs(space[name])
+        problems.key(
+            ("search_space", name, "when"), "never holds", f"{needs}, which exclude each other"
+        )
+    tried = itertools.islice(space.all_configurations(), _MAX_TRIED) if space.is_finite else ()
+    if space.forbid and space.is_finite and all(space.is_forbidden(params) for params in tried):
+        size = space.cardinality() or 0
+        if size <= _MAX_TRIED:
+            allowed = f"at least one of the {size} configurations has to stay allowed"
+            problems.wrong(("forbid",), [dict(clause) for clause in space.forbid], allowed)
+
+
+def check_start(
+    space: SearchSpace, entry: Params, earlier: Sequence[Params], path: Path, problems: Problems
+) -> None:
+    """Report an entry of `start_with` that no configuration can hold, or that is there already."""
+    filled = space.complete_fixed(entry)
+    for name in entry:
+        if not space.is_active(space[name], filled):
+            allowed = f"{space.needs(space[name])} in the same entry"
+            problems.wrong((*path, name), entry[name], allowed)
+    if space.is_forbidden(filled):
+        problems.wrong(path, entry, "a combination that forbid does not exclude")
+    if entry in earlier:
+        problems.wrong(path, entry, f"an entry unlike start_with[{list(earlier).index(entry)}]")
+
+
+def check_together(
+    problems: Problems,
+    *,
+    metrics: tuple[Metric, ...] | None,
+    space: SearchSpace | None,
+    sampler: Sampler | None,
+    pruner: Pruner | None,
+    budget: Budget | None,
+) -> None:
+    """Report sections that exclude each other. A section that is None was reported already."""
+    if sampler is not None:
+        _check_sampler(sampler, space, problems)
+    if pruner is not None:
+        _check_pruner(pruner, metrics, problems)
+    if budget is not None and metrics is not None and len(metrics) > 1:
+        for name in ("target", "patience"):
+            value = getattr(budget, name)
+            if value is not None:
+                problems.wrong(("budget", name), value, "only with one metric; there are several")
+
+
+def _check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Problems) -> None:
+    path = ("sampler", "name")
+    if sampler.name == "grid" and space is not None and not space.is_finite:
+        reason = space.infinite_reason()
+        problems.wrong(path, "grid", f"only with a finite space; infinite here: {reason}")
+    if sampler.name == "gp" and importlib.util.find_spec("torch") is None:
+        allowed = (
+            "needs torch, which is not installed: pip install 'tuner-service[torch]', or take tpe"
+        )
+        problems.wrong(path, "gp", allowed)
+
+
+def _check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: Problems) -> None:
+    if metrics is not None and len(metrics) > 1 and pruner.name != "none":
+        problems.wrong(("pruner", "name"), pruner.name, 'only "none" with several metrics')
+    low, high = pruner.min_resource, pruner.max_resource
+    if low is not None and high is not None and high <= low:
+        allowed = f"a whole number above min_resource ({show(low)})"
+        problems.wrong(("pruner", "max_resource"), high, allowed)

@@ -1,0 +1,53 @@
+"""Plain values together with the place in a file where each of them stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from typing_extensions import override
+
+from tuner.space.problem import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A place in a file; line and column count from 1."""
+
+    source: str
+    line: int
+    column: int
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}"
+
+
+@dataclass(kw_only=True)
+class Document:
+    """Parsed values and where they stand. Marks are added when files are put together."""
+
+    source: str
+    data: Any
+    #: Where the value of a path starts, and where its key does.
+    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[Path, Mark] = field(default_factory=dict)
+
+    def mark(self, path: Path, *, at_key: bool = False) -> Mark:
+        """Return the place of `path`, or of the nearest thing around it that stands in a file."""
+        for end in range(len(path), -1, -1):
+            part = path[:end]
+            first, second = (self.keys, self.values) if at_key else (self.values, self.keys)
+            found = first.get(part) or second.get(part)
+            if found is not None:
+                return found
+        return Mark(source=self.source, line=1, column=1)
+
+    def graft(self, path: Path, other: Document, at: Path) -> None:
+        """Copy the marks of `other` at and below `at` to `path` here."""
+        for mine, theirs in ((self.values, other.values), (self.keys, other.keys)):
+            for place in [item for item in mine if item[: len(path)] == path]:
+                del mine[place]
+            for place, mark in theirs.items():
+                if place[: len(at)] == at:
+                    mine[(*path, *place[len(at) :])] = mark

@@ -1,0 +1,75 @@
+"""When two submissions mean the same study, and what may change between them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.spec.model import StudySpec
+
+#: Keys that a re-submission may change; the change is logged.
+MAY_CHANGE = frozenset({"budget", "parallel", "pruner", "priority", "trial"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One difference between two specs; None where a side has nothing."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) -> str:
+    """Return the SHA-256 of everything that makes results comparable.
+
+    Args:
+        spec: the study.
+        code: hash of the code snapshot, None when the image holds the code.
+        data_fingerprint: of the declared data, see `tuner.spec.data`.
+    """
+    parts = _fixed_parts(spec)
+    parts |= {"code": code, "data_fingerprint": data_fingerprint}
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fixed_parts(spec: StudySpec) -> dict[str, Any]:
+    """Return what identity covers; paths of data are left out, their content is fingerprinted."""
+    document = spec.to_json()
+    keys = ("search_space", "forbid", "objective", "metric", "constraints")
+    return {**{key: document[key] for key in keys}, "data": {"name": spec.data.name}}
+
+
+def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]:
+    """Return the differences that are allowed and those that are not, in the spec's order.
+
+    A new spec without a seed keeps the old one, which may have been drawn.
+    """
+    if new.sampler.seed is None and old.sampler.seed is not None:
+        new = new.with_seed(old.sampler.seed)
+    before, after = old.to_json(), new.to_json()
+    for document in (before, after):
+        # Where the data lies may differ between users; its fingerprint is compared by the service.
+        document["data"].pop("paths")
+    changed: list[Change] = []
+    refused: list[Change] = []
+    for key in before:
+        target = changed if key in MAY_CHANGE else refused
+        target += _changes(key, before[key], after[key])
+    return changed, refused
+
+
+def _changes(key: str, old: Any, new: Any) -> list[Change]:
+    if old == new:
+        return []
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return [Change(key=key, old=old, new=new)]
+    names = [*old, *(name for name in new if name not in old)]
+    return [
+        Change(key=f"{key}.{name}", old=old.get(name), new=new.get(name))
+        for name in names
+        if old.get(name) != new.get(name)
+    ]

@@ -1,0 +1,97 @@
+"""Where specs come from: a file of the user, or the body of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import SpecError
+from tuner.space import Problem, Problems
+from tuner.spec.advice import advise
+from tuner.spec.document import Document, Mark
+from tuner.spec.model import StudySpec
+from tuner.spec.reading import read_spec
+from tuner.spec.space_files import inline_space
+from tuner.spec.yaml_file import read_document
+
+#: More lines than this help nobody; the rest is counted.
+MAX_LINES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedSpec:
+    """A spec from a file, with the folder its paths and its code refer to."""
+
+    spec: StudySpec
+    folder: Path
+    #: `file:line:column: field: value: advice`, in the order of the file.
+    warnings: list[str] = field(default_factory=list)
+
+
+def load_spec(path: Path) -> LoadedSpec:
+    """Read, inline and check a spec file.
+
+    Raises:
+        SpecError: every problem, one a line: `file:line:column: field: value: what is allowed`.
+    """
+    document = read_document(path, str(path))
+    problems = Problems()
+    unreadable: list[str] = []
+    if isinstance(document.data, Mapping):
+        unreadable = inline_space(document, path.parent, problems)
+    with_space = not unreadable and not len(problems)
+    spec = read_spec(document.data, problems, with_space=with_space)
+    if spec is not None:
+        _check_data(spec, path.parent, problems)
+    if spec is None or len(problems) or unreadable:
+        raise SpecError(_message([*unreadable, *_located(document, problems)]))
+    return LoadedSpec(
+        spec=spec, folder=path.parent.absolute(), warnings=_located(document, advise(spec))
+    )
+
+
+def parse_spec(data: Any, source: str = "request") -> StudySpec:
+    """Check a spec that came as JSON; its search space is inlined.
+
+    Raises:
+        SpecError: every problem, one a line: `source: field: value: what is allowed`.
+    """
+    problems = Problems()
+    with_space = not isinstance(data, Mapping) or _is_inlined(data.get("search_space"), problems)
+    spec = read_spec(data, problems, with_space=with_space)
+    if spec is None or len(problems):
+        raise SpecError(_message([f"{source}: {problem.text}" for problem in problems]))
+    return spec
+
+
+def _is_inlined(space: Any, problems: Problems) -> bool:
+    if isinstance(space, str) or (isinstance(space, Mapping) and "include" in space):
+        allowed = "the definitions themselves: files are read where the spec is submitted"
+        problems.wrong(("search_space",), space, allowed)
+        return False
+    return True
+
+
+def _check_data(spec: StudySpec, folder: Path, problems: Problems) -> None:
+    """Report data that does not exist. Paths stay as written: so they mean the same elsewhere."""
+    for index, name in enumerate(spec.data.paths):
+        if "\0" in name or not (folder / Path(name).expanduser()).exists():
+            problems.wrong(("data", "paths", index), name, "a file or folder that exists")
+
+
+def _located(document: Document, problems: Problems) -> list[str]:
+    order = {document.source: 0}
+
+    def place(item: tuple[Mark, Problem]) -> tuple[int, int, int]:
+        mark = item[0]
+        return order.setdefault(mark.source, len(order)), mark.line, mark.column
+
+    marked = [(document.mark(item.path, at_key=item.at_key), item) for item in problems]
+    return [f"{mark}: {problem.text}" for mark, problem in sorted(marked, key=place)]
+
+
+def _message(lines: list[str]) -> str:
+    more = len(lines) - MAX_LINES
+    return "\n".join(lines if more <= 0 else [*lines[:MAX_LINES], f"… and {more} more problems"])

@@ -1,0 +1,243 @@
+"""What a user asks for: the study spec, frozen, checked and complete.
+
+The description of a field says what is allowed there; it is the last part of every message about
+the field. `tuner.spec.reading` makes a `StudySpec` and reports all problems at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuner.protocol import Reproducibility
+from tuner.space import Params, SearchSpace
+from tuner.spec.duration import DURATION
+from tuner.spec.rules import NAME_RULE, Duration, Image, Label, MetricName, Name, Number, Objective
+
+SamplerName = Literal["tpe", "random", "grid", "qmc", "nsga2", "gp"]
+PrunerName = Literal["asha", "hyperband", "median", "patient", "none"]
+Goal = Literal["maximize", "minimize"]
+
+_SEED = "a whole number from 0 to 4294967295"
+
+
+class Section(BaseModel):
+    """Base of everything in a spec: nothing unknown, nothing converted, nothing changed."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Metric(Section):
+    """What the objective returns and where it should go."""
+
+    name: MetricName = Field(
+        description="a name as the objective reports it, as val_accuracy: letters, digits and "
+        "_ . / -, at most 64 characters, not objective (Tuner writes that one)"
+    )
+    goal: Goal
+
+
+class Budget(Section):
+    """When a study ends; the first limit that is reached counts."""
+
+    trials: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
+    )
+    hours: Number | None = Field(
+        default=None, gt=0, le=100_000, description="a number above 0, at most 100000"
+    )
+    target: Number | None = Field(
+        default=None, description="a finite number: the objective that is good enough"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="a whole number from 1: trials without gain"
+    )
+
+
+class Sampler(Section):
+    """Who proposes. Options that are None are left to the sampler."""
+
+    name: SamplerName = "tpe"
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description=_SEED)
+    startup_trials: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="a whole number from 1 to 10000: random trials before the model",
+    )
+    population: int | None = Field(
+        default=None, ge=2, le=10_000, description="a whole number from 2 to 10000"
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that were given, without name and seed."""
+        return self.model_dump(exclude_none=True, exclude={"name", "seed"})
+
+
+class Pruner(Section):
+    """Who ends hopeless trials early. Options that are None are left to the pruner."""
+
+    name: PrunerName = "none"
+    min_resource: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="a whole number from 1: steps every trial may take",
+    )
+    max_resource: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="a whole number from 1: steps of a complete trial",
+    )
+    reduction_factor: int | None = Field(
+        default=None, ge=2, le=100, description="a whole number from 2 to 100"
+    )
+    startup_trials: int | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="a whole number from 0 to 10000: trials that are never pruned",
+    )
+    warmup_steps: int | None = Field(
+        default=None, ge=0, le=1_000_000, description="a whole number from 0: steps without pruning"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="a whole number from 1: steps without gain"
+    )
+    min_delta: Number | None = Field(
+        default=None, ge=0, description="a number from 0: what counts as gain"
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that were given, without the name."""
+        return self.model_dump(exclude_none=True, exclude={"name"})
+
+
+#: Which options a name takes. To add a sampler or pruner: its name above and its options here.
+SAMPLER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "tpe": ("startup_trials",),
+    "random": (),
+    "grid": (),
+    "qmc": (),
+    "nsga2": ("population",),
+    "gp": ("startup_trials",),
+}
+PRUNER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "asha": ("min_resource", "reduction_factor"),
+    "hyperband": ("min_resource", "max_resource", "reduction_factor"),
+    "median": ("startup_trials", "warmup_steps"),
+    "patient": ("patience", "min_delta"),
+    "none": (),
+}
+
+
+class TrialLimits(Section):
+    """How one trial is executed."""
+
+    #: Seconds after parsing; None: no limit.
+    timeout: Duration = Field(default=None, description=DURATION)
+    retries: int = Field(default=2, ge=0, le=100, description="a whole number from 0 to 100")
+    gpus: int = Field(default=0, ge=0, le=1, description="0 or 1: a worker owns one device")
+    reproducibility: Reproducibility = "seeded"
+    keep: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="a whole number from 0: checkpoints kept of the best trials",
+    )
+
+
+class Data(Section):
+    """What the objective trains on; its fingerprint is part of the study's identity."""
+
+    name: Label | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="text of 1 to 200 characters on one line",
+    )
+    paths: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        strict=False,
+        max_length=1000,
+        description="a list of at most 1000 files and folders",
+    )
+
+
+class Head(Section):
+    """The keys of a spec that hold one plain value."""
+
+    project: Name = Field(description=NAME_RULE)
+    study: Name = Field(description=NAME_RULE)
+    objective: Objective = Field(
+        description="module:function, as objectives.digits:train; "
+        "the module is not called tuner or workers"
+    )
+    history: Literal["auto", "none"] = "auto"
+    parallel: int | None = Field(
+        default=None, ge=1, le=10_000, description="a whole number from 1 to 10000"
+    )
+    image: Image | None = Field(
+        default=None, description="an image by digest, as team/train@sha256:<64 hexadecimal digits>"
+    )
+    priority: int = Field(default=0, ge=-100, le=100, description="a whole number from -100 to 100")
+
+
+class StudySpec(Head):
+    """One study as its user wants it. `space` holds the inlined search space and `forbid`."""
+
+    metrics: tuple[Metric, ...]
+    space: SearchSpace
+    start_with: tuple[Params, ...] = ()
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    budget: Budget
+    trial: TrialLimits = TrialLimits()
+    data: Data = Data()
+
+    @property
+    def name(self) -> str:
+        """`project/study`."""
+        return f"{self.project}/{self.study}"
+
+    @property
+    def constraints(self) -> tuple[()]:
+        """Constraints on metrics; a later release brings them."""
+        return ()
+
+    def with_seed(self, seed: int) -> StudySpec:
+        """Return the spec with the sampler's seed set."""
+        return self.model_copy(update={"sampler": self.sampler.model_copy(update={"seed": seed})})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON values in one canonical form; `parse_spec` inverts it."""
+        space = self.space.to_json()
+        return {
+            "project": self.project,
+            "study": self.study,
+            "objective": self.objective,
+            "metric": [metric.model_dump() for metric in self.metrics],
+            "constraints": [],
+            "search_space": space["parameters"],
+            "forbid": space["forbid"],
+            "start_with": [dict(params) for params in self.start_with],
+            "sampler": self.sampler.model_dump(exclude_none=True),
+            "pruner": self.pruner.model_dump(exclude_none=True),
+            "history": self.history,
+            "budget": self.budget.model_dump(exclude_none=True),
+            "parallel": self.parallel,
+            "trial": self.trial.model_dump(exclude_none=True),
+            "image": self.image,
+            "data": {"name": self.data.name, "paths": list(self.data.paths)},
+            "priority": self.priority,
+        }

@@ -1,0 +1,234 @@
+"""From plain values to a `StudySpec`: every section, then how they fit, all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.space import Params, Problems, SearchSpace
+from tuner.space.conditions import parse_assignment, parse_forbid
+from tuner.space.definition import parse_all
+from tuner.spec import checks
+from tuner.spec.model import (
+    PRUNER_OPTIONS,
+    SAMPLER_OPTIONS,
+    Budget,
+    Data,
+    Head,
+    Metric,
+    Pruner,
+    Sampler,
+    StudySpec,
+    TrialLimits,
+)
+from tuner.spec.sections import LATER, LATER_KEYS, SectionT, read_section
+
+#: Every key of a spec, in the order people write them.
+KEYS = (
+    *("project", "study", "objective", "metric", "constraints"),
+    *("search_space", "forbid", "start_with", "sampler", "pruner", "history", "budget"),
+    *("parallel", "trial", "image", "data", "priority"),
+)
+MAX_START_WITH = 1000
+MAX_METRICS = 8
+
+_METRIC = (
+    "{name: val_accuracy, goal: maximize}, or a list of 1 to 8 such mappings with different names"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The sections that could be read; None where one could not."""
+
+    head: Head | None
+    metrics: tuple[Metric, ...] | None
+    space: SearchSpace | None
+    start_with: tuple[Params, ...]
+    sampler: Sampler | None
+    pruner: Pruner | None
+    budget: Budget | None
+    trial: TrialLimits | None
+    data: Data | None
+
+
+def read_spec(data: Any, problems: Problems, *, with_space: bool = True) -> StudySpec | None:
+    """Return the spec that plain values describe, or None when there are problems.
+
+    Args:
+        data: the document; `search_space` is inlined.
+        problems: takes what is wrong.
+        with_space: False when the search space could not be loaded; that was reported already.
+    """
+    if not isinstance(data, Mapping) or not data:
+        problems.wrong((), data, f"a mapping with keys {', '.join(KEYS)}")
+        return None
+    before = len(problems)
+    given = {key: value for key, value in data.items() if key not in LATER_KEYS}
+    problems.unknown_keys((), given, KEYS)
+    draft = _read_draft(data, problems, with_space=with_space)
+    checks.check_together(
+        problems,
+        metrics=draft.metrics,
+        space=draft.space,
+        sampler=draft.sampler,
+        pruner=draft.pruner,
+        budget=draft.budget,
+    )
+    return _assemble(draft) if len(problems) == before else None
+
+
+def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool) -> Draft:
+    head = _read_head(data, problems)
+    metrics = _read_metrics(data, problems)
+    _read_constraints(data.get("constraints"), problems)
+    space, start_with = _read_space(data, problems) if with_space else (None, ())
+    return Draft(
+        head=head,
+        metrics=metrics,
+        space=space,
+        start_with=start_with,
+        sampler=_read_named(Sampler, data, "sampler", SAMPLER_OPTIONS, ("name", "seed"), problems),
+        pruner=_read_named(Pruner, data, "pruner", PRUNER_OPTIONS, ("name",), problems),
+        budget=_read_budget(data, problems),
+        trial=_read_optional(TrialLimits, data, "trial", problems),
+        data=_read_optional(Data, data, "data", problems),
+    )
+
+
+def _assemble(draft: Draft) -> StudySpec | None:
+    if draft.head is None or draft.space is None:
+        return None
+    parts = {name: getattr(draft, name) for name in Draft.__dataclass_fields__ if name != "head"}
+    return StudySpec.model_validate({**draft.head.model_dump(), **parts})
+
+
+def _read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
+    given = {key: value for key, value in data.items() if key in Head.model_fields}
+    if "hypermodel" in data:
+        problems.key(("hypermodel",), LATER, LATER_KEYS["hypermodel"])
+        # One message is enough: the objective is missing because the hypermodel stands for it.
+        given.setdefault("objective", "later:later")
+    if isinstance(given.get("history"), list):
+        allowed = f'a list {LATER}; one of "auto", "none"'
+        problems.wrong(("history",), given.pop("history"), allowed)
+    return read_section(Head, given, (), problems)
+
+
+def _read_metrics(data: Mapping[str, Any], problems: Problems) -> tuple[Metric, ...] | None:
+    given = data.get("metric")
+    if "metric" not in data:
+        problems.missing(("metric",), _METRIC)
+        return None
+    if isinstance(given, Mapping):
+        metric = read_section(Metric, given, ("metric",), problems)
+        return None if metric is None else (metric,)
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_METRICS:
+        problems.wrong(("metric",), given, _METRIC)
+        return None
+    metrics: list[Metric] = []
+    for index, item in enumerate(given):
+        metric = read_section(Metric, item, ("metric", index), problems)
+        if metric is not None and metric.name in [other.name for other in metrics]:
+            problems.wrong(
+                ("metric", index, "name"), metric.name, "a name that is not in the list yet"
+            )
+        elif metric is not None:
+            metrics.append(metric)
+    return tuple(metrics) if len(metrics) == len(given) else None
+
+
+def _read_constraints(given: Any, problems: Problems) -> None:
+    if given not in (None, []):
+        problems.key(("constraints",), LATER, "leave it out, or []")
+
+
+def _read_space(
+    data: Mapping[str, Any], problems: Problems
+) -> tuple[SearchSpace | None, tuple[Params, ...]]:
+    before = len(problems)
+    if "search_space" not in data:
+        problems.missing(
+            ("search_space",), "parameter names with definitions, a path, or {include: [...]}"
+        )
+        return None, ()
+    given = data["search_space"]
+    parameters = parse_all(given, ("search_space",), problems)
+    known = list(given) if isinstance(given, Mapping) else []
+    checks.check_parameter_names(known, problems)
+    forbid = parse_forbid(data.get("forbid") or [], known, parameters, ("forbid",), problems)
+    valid = len(problems) == before
+    space = SearchSpace(parameters=tuple(parameters.values()), forbid=forbid if valid else ())
+    if valid:
+        checks.check_space(space, problems)
+    start_with = _read_start_with(data.get("start_with"), known, space, problems)
+    return (space if valid else None), start_with
+
+
+def _read_start_with(
+    given: Any, known: list[str], space: SearchSpace, problems: Problems
+) -> tuple[Params, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list) or len(given) > MAX_START_WITH:
+        problems.wrong(("start_with",), given, f"a list of at most {MAX_START_WITH} mappings")
+        return ()
+    parameters = {parameter.name: parameter for parameter in space.parameters}
+    entries: list[Params] = []
+    for index, item in enumerate(given):
+        path = ("start_with", index)
+        before = len(problems)
+        entry = parse_assignment(item, known, parameters, path, problems)
+        # Whether an entry fits can only be said of one whose parameters are all known and valid.
+        if len(problems) == before and entry.keys() == dict(item).keys():
+            checks.check_start(space, entry, entries, path, problems)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _read_named(
+    model: type[SectionT],
+    data: Mapping[str, Any],
+    key: str,
+    options: dict[str, tuple[str, ...]],
+    common: tuple[str, ...],
+    problems: Problems,
+) -> SectionT | None:
+    """Read a sampler or pruner: its name says which options it takes; a word is the name."""
+    given = data.get(key)
+    if given is None:
+        return model()
+    if isinstance(given, str):
+        known_name = options.get(given)
+        if known_name is not None:
+            return model.model_validate({"name": given})
+        given = {"name": given}
+    known: tuple[str, ...] | None = None
+    if isinstance(given, Mapping):
+        name = given.get("name", model.model_fields["name"].default)
+        chosen = options.get(name) if isinstance(name, str) else None
+        known = None if chosen is None else (*common, *chosen)
+    return read_section(model, given, (key,), problems, known=known)
+
+
+def _read_budget(data: Mapping[str, Any], problems: Problems) -> Budget | None:
+    allowed = "at least one of trials, hours, target, patience, as {trials: 50}"
+    if "budget" not in data:
+        problems.missing(("budget",), allowed)
+        return None
+    if not data["budget"]:
+        problems.wrong(("budget",), data["budget"], allowed)
+        return None
+    budget = read_section(Budget, data["budget"], ("budget",), problems)
+    if budget is not None and not budget.model_dump(exclude_none=True):
+        problems.wrong(("budget",), data["budget"], allowed)
+        return None
+    return budget
+
+
+def _read_optional(
+    model: type[SectionT], data: Mapping[str, Any], key: str, problems: Problems
+) -> SectionT | None:
+    given = data.get(key)
+    return model() if given is None else read_section(model, given, (key,), problems)

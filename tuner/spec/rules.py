@@ -1,0 +1,76 @@
+"""Texts and numbers that a spec may hold, as types that pydantic checks.
+
+A refusal says nothing by itself: what is allowed stands in the description of the field.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from tuner.protocol import NAME_PATTERN
+from tuner.space.value import is_number
+from tuner.spec.duration import parse_duration
+
+#: Top-level modules that Tuner itself brings into a trial's process.
+RESERVED_MODULES = ("tuner", "workers")
+NAME_RULE = "1 to 63 characters a-z, 0-9 and -, first and last not -"
+
+_NAME = re.compile(NAME_PATTERN)
+_METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,63}")
+#: TensorBoard tags that Tuner writes itself.
+_RESERVED_METRIC = re.compile(r"objective(_[0-9]+)?")
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _check_metric(value: str) -> str:
+    if not _METRIC.fullmatch(value) or _RESERVED_METRIC.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _check_objective(value: str) -> str:
+    module, colon, function = value.partition(":")
+    words = [*module.split("."), function]
+    named = all(word.isidentifier() and not keyword.iskeyword(word) for word in words)
+    if not colon or not named or words[0] in RESERVED_MODULES or len(value) > 200:
+        raise ValueError
+    return value
+
+
+def _check_image(value: str) -> str:
+    if not _IMAGE.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _check_label(value: str) -> str:
+    if not value.isprintable() or value.strip() != value:
+        raise ValueError
+    return value
+
+
+def _check_finite(value: object) -> object:
+    # Without this, 1e400 and .inf would pass as floats.
+    if isinstance(value, int | float) and not is_number(value):
+        raise ValueError
+    return value
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+MetricName = Annotated[str, AfterValidator(_check_metric)]
+Objective = Annotated[str, AfterValidator(_check_objective)]
+Image = Annotated[str, AfterValidator(_check_image)]
+Label = Annotated[str, AfterValidator(_check_label)]
+Number = Annotated[float, BeforeValidator(_check_finite)]
+#: Seconds, from a text like 30m or a number.
+Duration = Annotated[float | None, BeforeValidator(parse_duration)]

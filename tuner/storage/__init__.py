@@ -1,0 +1,5 @@
+"""The SQL database: Optuna's tables and ours beside them. The only truth."""
+
+from tuner.storage.database import Storage, open_storage
+
+__all__ = ["Storage", "open_storage"]

@@ -1,0 +1,79 @@
+"""SQLAlchemy engines that are safe for several writers, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from tuner.errors import SetupError
+
+#: How long a writer waits for another one, seconds.
+BUSY_TIMEOUT_S = 60.0
+
+
+def make_engine(url: str, *, read_only: bool) -> sa.Engine:
+    """Return an engine for `url`.
+
+    On SQLite a writing engine begins every transaction with `BEGIN IMMEDIATE`: without it two
+    processes can both believe that they changed the same row. A reading engine begins plainly
+    (an immediate one would block claims for as long as a long list is read) and refuses to write.
+
+    Raises:
+        SetupError: the URL cannot be used; the text hides its password.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise SetupError(
+            "TUNER_DATABASE_URL is not a database URL; examples: sqlite:////data/tuner.db, "
+            "postgresql://user@host/tuner"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(parsed, read_only=read_only)
+    if backend == "postgresql":
+        return _postgresql(parsed)
+    raise SetupError(f"database {backend!r} is not supported; known: postgresql, sqlite")
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    try:
+        # `pool_pre_ping`: without it the first statement after a restart of the server fails.
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+    except ImportError:
+        raise SetupError(
+            "PostgreSQL needs the extra `postgres`: pip install 'tuner-service[postgres]'"
+        ) from None
+
+
+def _sqlite(url: sa.URL, *, read_only: bool) -> sa.Engine:
+    engine = sa.create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, pool_size=16
+    )
+    harden_sqlite(engine, read_only=read_only)
+    return engine
+
+
+def harden_sqlite(engine: sa.Engine, *, read_only: bool = False) -> None:
+    """Make transactions on an SQLite engine real ones; call it before or after its first use."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own transaction handling is switched off: SQLAlchemy's `begin` rules.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    engine.dispose()

@@ -1,0 +1,167 @@
+"""Our tables, which stand beside Optuna's in the same database.
+
+Times are seconds since the epoch (UTC) of the database's clock. Columns ending in `_json` hold
+JSON text. Optuna's own tables are called `studies`, `trials`, …; ours all start with `tuner_`.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+studies = sa.Table(
+    "tuner_studies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("project", sa.String(63), nullable=False),
+    sa.Column("name", sa.String(63), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("optuna_id", sa.Integer, nullable=False),
+    sa.Column("spec_json", sa.Text, nullable=False),
+    sa.Column("identity", sa.String(64), nullable=False),
+    sa.Column("code", sa.String(64)),
+    sa.Column("data", sa.String(64)),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    # What the claim has to match; copied from the spec so that it can be asked for in SQL.
+    sa.Column("device", sa.String(8), nullable=False),
+    sa.Column("image", sa.Text),
+    sa.Column("priority", sa.Integer, nullable=False, default=0),
+    sa.Column("next_number", sa.Integer, nullable=False, default=0),
+    # Every told trial gets the next of these: the order in which the sampler learnt of results.
+    sa.Column("told", sa.Integer, nullable=False, default=0),
+    # Numbers of failed trials whose configuration the user wants tried again.
+    sa.Column("retry_json", sa.Text, nullable=False, default="[]"),
+    # Changes with everything that the user edits, so that the coordinator reloads the study.
+    sa.Column("revision", sa.Integer, nullable=False, default=0),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("running_since", sa.Float),
+    sa.Column("active_s", sa.Float, nullable=False, default=0.0),
+    sa.UniqueConstraint("project", "name"),
+)
+
+trials = sa.Table(
+    "tuner_trials",
+    metadata,
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("tuner_studies.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("params_json", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("proposal_json", sa.Text, nullable=False),
+    sa.Column("optuna_id", sa.Integer, nullable=False),
+    sa.Column("objective", sa.Float(53)),
+    sa.Column("values_json", sa.Text),
+    sa.Column("metrics_json", sa.Text),
+    sa.Column("cause", sa.String(16)),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    # Whether the trial counts in the budget once it has ended.
+    sa.Column("counted", sa.Boolean, nullable=False, default=True),
+    sa.Column("told", sa.Integer),
+    sa.Column("outcome_attempt", sa.String(64)),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("duration_s", sa.Float),
+    sa.Index("tuner_trials_state", "study_id", "state"),
+    sa.Index("tuner_trials_objective", "study_id", "objective"),
+    sa.Index("tuner_trials_told", "study_id", "told"),
+)
+
+attempts = sa.Table(
+    "tuner_attempts",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("tuner_studies.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("no", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("excluded_json", sa.Text, nullable=False, default="[]"),
+    sa.Column("token", sa.String(64), unique=True),
+    sa.Column("worker", sa.String(80)),
+    sa.Column("host", sa.String(255)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("wanted", sa.String(10), nullable=False, default="continue"),
+    sa.Column("run_dir", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    # Not offered before this time (a retry after a full disk waits).
+    sa.Column("not_before", sa.Float, nullable=False, default=0.0),
+    sa.Column("claimed", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("cause", sa.String(16)),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("duration_s", sa.Float),
+    sa.Column("exit_status", sa.Integer),
+    sa.Column("finish_digest", sa.String(64)),
+    # False until the files of an ended attempt were seen complete in the log root.
+    sa.Column("filed", sa.Boolean, nullable=False, default=False),
+    sa.UniqueConstraint("study_id", "number", "no"),
+    sa.Index("tuner_attempts_state", "state", "study_id"),
+    sa.Index("tuner_attempts_filed", "filed", "finished"),
+    sa.Index("tuner_attempts_worker", "worker"),
+)
+
+reports = sa.Table(
+    "tuner_reports",
+    metadata,
+    sa.Column("study_id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("no", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, primary_key=True),
+    # NULL stands for a non-finite value, whose name is in `special`.
+    sa.Column("value", sa.Float(53)),
+    sa.Column("special", sa.String(4)),
+    sa.Column("metrics_json", sa.Text),
+    sa.Column("time", sa.Float, nullable=False),
+)
+
+workers = sa.Table(
+    "tuner_workers",
+    metadata,
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("device", sa.String(8), nullable=False),
+    sa.Column("device_id", sa.Text),
+    sa.Column("image", sa.Text),
+    sa.Column("release", sa.Text, nullable=False, default=""),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("drain", sa.Boolean, nullable=False, default=False),
+    sa.Column("attempt", sa.String(64)),
+    sa.Column("first_seen", sa.Float, nullable=False),
+    sa.Column("last_seen", sa.Float, nullable=False),
+    sa.Index("tuner_workers_seen", "last_seen"),
+)
+
+events = sa.Table(
+    "tuner_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.Integer),
+    sa.Column("number", sa.Integer),
+    sa.Column("attempt", sa.String(64)),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("tuner_events_study", "study_id", "id"),
+)
+
+snapshots = sa.Table(
+    "tuner_snapshots",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+)
+
+leader = sa.Table(
+    "tuner_leader",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.String(120), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.Float, nullable=False),
+)

@@ -1,0 +1,75 @@
+"""TFRecord framing: length, CRC of the length, payload, CRC of the payload."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+
+#: Larger records are skipped: strangers' graphs and images, nothing that is read here.
+MAX_RECORD_BYTES = 1 << 24
+
+_POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected
+_HEADER = struct.Struct("<QI")
+_CRC = struct.Struct("<I")
+
+
+def _make_table() -> tuple[int, ...]:
+    table = []
+    for entry in range(256):
+        for _ in range(8):
+            entry = entry >> 1 ^ (_POLYNOMIAL if entry & 1 else 0)
+        table.append(entry)
+    return tuple(table)
+
+
+_TABLE = _make_table()
+
+
+def masked_crc(data: bytes) -> int:
+    """Return the CRC-32C of `data`, masked as TFRecord does.
+
+    Some 50 ns a byte: records of this package hold a few hundred bytes.
+    """
+    table, crc = _TABLE, 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(payload: bytes) -> bytes:
+    """Return the record that holds `payload`."""
+    length = struct.pack("<Q", len(payload))
+    return b"".join(
+        (length, _CRC.pack(masked_crc(length)), payload, _CRC.pack(masked_crc(payload)))
+    )
+
+
+def read_frames(file: io.BufferedIOBase, *, check_payload: bool) -> Iterator[bytes]:
+    """Yield the payloads of an event file, up to its end or its first bad record.
+
+    A record is bad when it is incomplete or the CRC of its length is wrong. TensorBoard's fast
+    loader looks at no other CRC, its slow one does: `check_payload` yields only what both read.
+    """
+    left = os.fstat(file.fileno()).st_size
+    while left >= _HEADER.size + _CRC.size:
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size:
+            return
+        length, crc = _HEADER.unpack(header)
+        left -= _HEADER.size + length + _CRC.size
+        # A length is compared with the file before anything of that size is read into memory.
+        if left < 0 or crc != masked_crc(header[:8]):
+            return
+        if length > MAX_RECORD_BYTES:
+            file.seek(length + _CRC.size, os.SEEK_CUR)
+            continue
+        payload = file.read(length)
+        footer = file.read(_CRC.size)
+        if len(payload) < length or len(footer) < _CRC.size:
+            return
+        if check_payload and _CRC.unpack(footer)[0] != masked_crc(payload):
+            return
+        yield payload

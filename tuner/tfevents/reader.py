@@ -1,0 +1,207 @@
+"""Reads the event files of one run, and stops where they are damaged instead of failing.
+
+Written by us or by others: scalars may be tensors or `simple_value`s, and the metadata of a tag may
+stand in its first record only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from tuner.tfevents import wire
+from tuner.tfevents.framing import read_frames
+from tuner.tfevents.writer import event_files
+
+#: (step, value, seconds since the epoch)
+ScalarPoint = tuple[int, float, float]
+HParam = bool | float | str | None
+
+STATUSES: dict[int, Literal["unknown", "success", "failure", "running"]] = {
+    0: "unknown",
+    1: "success",
+    2: "failure",
+    3: "running",
+}
+
+
+class RunEvents(TypedDict):
+    """What the event files of a run hold; None for a record that is not there."""
+
+    hparams: dict[str, HParam] | None
+    group: str | None
+    start: float | None
+    end: float | None
+    status: Literal["unknown", "success", "failure", "running"] | None
+    #: In the order of the files.
+    scalars: dict[str, list[ScalarPoint]]
+    #: Encoded `tensorboard.hparams.Experiment`.
+    experiment: bytes | None
+
+
+def read_run(run_dir: Path, *, check_payload: bool = False) -> RunEvents:
+    """Return what the event files directly in `run_dir` hold, up to the first bad record of each.
+
+    As in TensorBoard the first HParams record of each kind counts. A missing folder is an empty
+    run.
+
+    Args:
+        run_dir: the folder; sub-folders are other runs.
+        check_payload: also stop at a wrong CRC of a payload, as TensorBoard's slow loader does.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    reader = _Reader()
+    for path in event_files(run_dir):
+        with path.open("rb") as file:
+            reader.read(read_frames(file, check_payload=check_payload))
+    return reader.run
+
+
+class _Reader:
+    """Collects the events of one run; it remembers which plugin a tag's first record named."""
+
+    def __init__(self) -> None:
+        self.run: RunEvents = {
+            "hparams": None,
+            "group": None,
+            "start": None,
+            "end": None,
+            "status": None,
+            "scalars": {},
+            "experiment": None,
+        }
+        self._plugins: dict[str, str] = {}
+        self._readers: dict[int, Callable[[bytes], None]] = {
+            2: self._read_experiment,
+            3: self._read_start,
+            4: self._read_end,
+        }
+
+    def read(self, payloads: Iterator[bytes]) -> None:
+        for payload in payloads:
+            try:
+                self._read_event(payload)
+            except wire.WireError:
+                return
+
+    def _read_event(self, payload: bytes) -> None:
+        time_s, step, summaries = 0.0, 0, []
+        for number, value in wire.read_fields(payload):
+            if number == 1:
+                time_s = wire.as_double(value)
+            elif number == 2:
+                step = wire.as_int(value)
+            elif number == 5:
+                summaries.append(wire.as_bytes(value))
+        for summary in summaries:
+            for number, value in wire.read_fields(summary):
+                if number == 1:
+                    self._read_value(wire.as_bytes(value), step, time_s)
+
+    def _read_value(self, data: bytes, step: int, time_s: float) -> None:
+        fields = dict(wire.read_fields(data))
+        tag = wire.as_text(fields.get(1, b""))
+        plugin, content = "", b""
+        if 9 in fields:
+            plugin, content = _read_metadata(wire.as_bytes(fields[9]))
+        plugin = self._plugins.setdefault(tag, plugin)
+        if plugin == "hparams":
+            self._read_hparams(content)
+            return
+        number = None
+        if 2 in fields:
+            number = wire.unpack("<f", wire.as_bytes(fields[2]))[0]
+        elif 8 in fields and plugin == "scalars":
+            number = _read_tensor(wire.as_bytes(fields[8]))
+        if number is not None:
+            self.run["scalars"].setdefault(tag, []).append((step, number, time_s))
+
+    def _read_hparams(self, content: bytes) -> None:
+        for number, value in wire.read_fields(content):
+            if number in self._readers:
+                self._readers[number](wire.as_bytes(value))
+
+    def _read_experiment(self, data: bytes) -> None:
+        if self.run["experiment"] is None:
+            self.run["experiment"] = data
+
+    def _read_start(self, data: bytes) -> None:
+        if self.run["hparams"] is not None:
+            return
+        hparams: dict[str, HParam] = {}
+        for number, value in wire.read_fields(data):
+            if number == 1:
+                entry = dict(wire.read_fields(wire.as_bytes(value)))
+                name = wire.as_text(entry.get(1, b""))
+                hparams[name] = _read_hparam(wire.as_bytes(entry.get(2, b"")))
+            elif number == 4:
+                self.run["group"] = wire.as_text(value)
+            elif number == 5:
+                self.run["start"] = wire.as_double(value)
+        self.run["hparams"] = hparams
+
+    def _read_end(self, data: bytes) -> None:
+        if self.run["status"] is not None:
+            return
+        fields = dict(wire.read_fields(data))
+        if 2 in fields:
+            self.run["end"] = wire.as_double(fields[2])
+        self.run["status"] = STATUSES.get(wire.as_int(fields.get(1, 0)), "unknown")
+
+
+def _read_metadata(data: bytes) -> tuple[str, bytes]:
+    """Return the plugin's name and content."""
+    plugin, content = "", b""
+    for number, value in wire.read_fields(data):
+        if number == 1:
+            fields = dict(wire.read_fields(wire.as_bytes(value)))
+            plugin = wire.as_text(fields.get(1, b""))
+            content = wire.as_bytes(fields.get(2, b""))
+    return plugin, content
+
+
+def _read_hparam(data: bytes) -> HParam:
+    """Return a `google.protobuf.Value`; None for lists and structures, which HParams has not."""
+    for number, value in wire.read_fields(data):
+        if number == 2:
+            return wire.as_double(value)
+        if number == 3:
+            return wire.as_text(value)
+        if number == 4:
+            return bool(wire.as_int(value))
+    return None
+
+
+#: Tensor types that hold a scalar, with the struct code of their content.
+_TENSOR_CODES = {1: "f", 2: "d", 3: "i", 9: "q"}
+
+
+def _read_tensor(data: bytes) -> float | None:
+    """Return the number of a tensor with one element of a known type, else None."""
+    fields = dict(wire.read_fields(data))
+    code = _TENSOR_CODES.get(wire.as_int(fields.get(1, 0)))
+    if code is None:
+        return None
+    content = fields.get(4) or fields.get({"f": 5, "d": 6}.get(code, 0))
+    if content is not None:
+        data = wire.as_bytes(content)
+        return (
+            float(struct.unpack("<" + code, data)[0])
+            if len(data) == struct.calcsize(code)
+            else None
+        )
+    return _read_integer(fields.get(7 if code == "i" else 10))
+
+
+def _read_integer(value: wire.Raw | None) -> float | None:
+    """Return the number of an `int_val` or `int64_val` field, packed or not."""
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return float(wire.as_int(value))
+    number, end = wire.read_varint(value, 0)
+    return float(wire.as_int(number)) if end == len(value) else None

@@ -1,0 +1,30 @@
+"""Workers execute trials; an objective needs only `from workers import Run`.
+
+Names are loaded when they are asked for: the trial's process must not pay for what it does not use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_EXPORTS = {
+    "Run": "workers.run",
+    "TrialCancelled": "workers.session",
+    "TrialPreempted": "workers.session",
+    "TrialPruned": "workers.session",
+    "TrialStopped": "workers.session",
+}
+
+__all__ = ["Run", "TrialCancelled", "TrialPreempted", "TrialPruned", "TrialStopped"]
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module 'workers' has no attribute {name!r}; it has {__all__}")
+    return getattr(importlib.import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,105 @@
+"""`python -m workers run | fleet | try`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from tuner.errors import TunerError
+from workers.logs import configure_logging
+
+logger = logging.getLogger(__name__)
+
+EXIT_INPUT = 2
+
+
+def main(argv: list[str]) -> int:
+    """Run one of the three commands; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.command == "run":
+            return _run(arguments)
+        if arguments.command == "fleet":
+            return _fleet(arguments)
+        return _try()
+    except TunerError as exc:
+        logger.error("not started", extra={"reason": str(exc)})
+        return EXIT_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Workers of Tuner.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="one worker")
+    run.add_argument("--name", required=True, help="unique among all workers of the service")
+    run.add_argument("--device", default="cpu", help="cpu (default) or gpu:UUID")
+    run.add_argument("--status-fd", type=int, help="descriptor that the worker's state is told to")
+    fleet = commands.add_parser("fleet", help="supervised workers of this host")
+    fleet.add_argument("--count", type=_count, required=True, help="number of workers")
+    fleet.add_argument(
+        "--control", type=Path, required=True, help='file with {"count": n}, read again'
+    )
+    fleet.add_argument(
+        "--gpus", default="all", help="all (default), none, or UUIDs with commas between"
+    )
+    for command in (run, fleet):
+        command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
+        command.add_argument("--preimport", choices=["tensorflow", "none"], default="tensorflow")
+        command.add_argument("--parent", type=int, help="process whose death ends this one")
+    commands.add_parser("try", help="one trial up to its first report; JSON in, JSON out")
+    return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text}: a number of workers from 0")
+    return count
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from workers.start import WorkerArguments, run_worker
+
+    configure_logging(worker=arguments.name)
+    return run_worker(
+        WorkerArguments(
+            name=arguments.name,
+            device=arguments.device,
+            isolation=arguments.isolation,
+            preimport=arguments.preimport,
+            parent=arguments.parent,
+            status_fd=arguments.status_fd,
+        ),
+        os.environ,
+    )
+
+
+def _fleet(arguments: argparse.Namespace) -> int:
+    from workers.supervisor import FleetArguments, run_fleet
+
+    configure_logging(fleet=str(os.getpid()))
+    return run_fleet(
+        FleetArguments(
+            count=arguments.count,
+            control=arguments.control.absolute(),
+            gpus=arguments.gpus,
+            isolation=arguments.isolation,
+            preimport=arguments.preimport,
+            parent=arguments.parent,
+        ),
+        os.environ,
+    )
+
+
+def _try() -> int:
+    from workers.trying import run_try
+
+    configure_logging()
+    return run_try(sys.stdin, sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

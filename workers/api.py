@@ -1,0 +1,217 @@
+"""The worker side of the HTTP API; one client, one connection, for the life of the process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from tuner.errors import FencedError, SetupError, UnavailableError
+from tuner.protocol import (
+    BEAT_S,
+    LEASE_S,
+    VERSION,
+    Assignment,
+    Beat,
+    Claim,
+    Finished,
+    Message,
+    ProtocolError,
+    Reply,
+    dumps,
+)
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 2.0
+#: A worker that waits for an answer neither ends an overdue trial nor sees its process die.
+READ_TIMEOUT_S = 5.0
+CODE_TIMEOUT_S = 60.0
+
+_M = TypeVar("_M", bound=Message)
+
+_FENCED = (404, 409, 410, 422)
+_REFUSED = (401, 403)
+
+
+class TokenError(SetupError):
+    """The server does not accept this worker's token: only a person can repair that."""
+
+
+class VersionError(SetupError):
+    """The server speaks another version of the protocol: one of the two images is too old."""
+
+
+class MissingCodeError(Exception):
+    """The server does not hold the code snapshot of an attempt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """What the server tells a worker at the first call."""
+
+    release: str
+    redis_url: str | None
+    beat_s: float
+    lease_s: float
+
+
+class WorkerApi:
+    """Calls of a worker.
+
+    Every method raises `UnavailableError` when there was no answer (refused, timed out, 5xx, no
+    JSON): the call may be repeated as it is. `TokenError` says that repeating is useless.
+
+    Args:
+        url: of the server, without /v1.
+        token: the bearer token.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        # Without a context of its own httpx reads every certificate of the host, 20 ms, even for
+        # http://.
+        verify: ssl.SSLContext | bool = (
+            ssl.create_default_context() if url.startswith("https:") else False
+        )
+        self.url = url.rstrip("/")
+        self._client = httpx.Client(
+            base_url=f"{self.url}/v1",
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            verify=verify,
+            # A proxy of the host's is for the world outside.
+            trust_env=not httpx.URL(url).host.startswith(("127.", "localhost", "::1")),
+        )
+
+    def config(self) -> ServerConfig:
+        """Ask for the settings of the server.
+
+        Raises:
+            VersionError: it speaks another version of the protocol.
+        """
+        data = _json(self._send("GET", "/config"))
+        theirs = data.get("protocol")
+        if theirs != VERSION:
+            raise VersionError(
+                f"the server at {self.url} speaks protocol {theirs}, this worker {VERSION}: "
+                f"install release {data.get('release')} of tuner-service here, or update the server"
+            )
+        return ServerConfig(
+            release=str(data.get("release", "")),
+            redis_url=data.get("redis_url"),
+            beat_s=float(data.get("beat_s", BEAT_S)),
+            lease_s=float(data.get("lease_s", LEASE_S)),
+        )
+
+    def claim(self, claim: Claim) -> Assignment | None:
+        """Ask for an attempt; None when there is none."""
+        response = self._send("POST", "/claim", claim, wait_s=claim.wait_s)
+        if response.status_code == 204:
+            return None
+        if response.status_code != 200:
+            raise UnavailableError(f"claim: {_reason(response)}")
+        return _parse(Assignment, response)
+
+    def beat(self, beat: Beat) -> Reply:
+        """Give a sign of life.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        return _parse(Reply, self._checked(self._send("POST", "/beat", beat)))
+
+    def report(self, attempt: str, report: Message) -> Reply:
+        """Post points of an attempt.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        path = f"/attempts/{quote(attempt, safe='')}/report"
+        return _parse(Reply, self._checked(self._send("POST", path, report)))
+
+    def finish(self, attempt: str, body: str) -> Finished:
+        """Say how an attempt ended; `body` is the same at every repetition.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        path = f"/attempts/{quote(attempt, safe='')}/finish"
+        return _parse(Finished, self._checked(self._send("POST", path, body)))
+
+    def code(self, sha256: str) -> bytes:
+        """Fetch a code snapshot.
+
+        Raises:
+            MissingCodeError: the server has none of that hash.
+        """
+        response = self._send("GET", f"/code/{sha256}", wait_s=CODE_TIMEOUT_S)
+        if response.status_code != 200:
+            raise MissingCodeError(f"code snapshot {sha256}: {_reason(response)}")
+        return response.content
+
+    def forget(self) -> None:
+        """Drop the token; for a forked process, which inherits this object in its memory."""
+        self._client.headers.pop("Authorization", None)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _send(
+        self, method: str, path: str, body: Message | str | None = None, *, wait_s: float = 0.0
+    ) -> httpx.Response:
+        content = dumps(body) if isinstance(body, Message) else body
+        timeout = (
+            httpx.Timeout(READ_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
+            if wait_s
+            else httpx.USE_CLIENT_DEFAULT
+        )
+        try:
+            response = self._client.request(method, path, content=content, timeout=timeout)
+        except httpx.HTTPError as exc:
+            raise UnavailableError(f"{self.url}: {exc or type(exc).__name__}") from exc
+        if response.status_code in _REFUSED:
+            raise TokenError(f"{self.url} refuses this worker's token: {_reason(response)}")
+        if response.status_code >= 500 or response.status_code in (408, 429):
+            raise UnavailableError(f"{self.url}: {_reason(response)}")
+        return response
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.status_code in _FENCED:
+            if response.status_code == 422:
+                logger.error("the server refuses a message", extra={"reason": _reason(response)})
+            raise FencedError(_reason(response))
+        if response.status_code != 200:
+            raise UnavailableError(f"{self.url}: {_reason(response)}")
+        return response
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        data = response.json()
+    except ValueError as exc:
+        raise UnavailableError(f"{response.url}: the answer is not JSON") from exc
+    if response.status_code != 200 or not isinstance(data, dict):
+        raise UnavailableError(f"{response.url}: {_reason(response)}")
+    return data
+
+
+def _parse(kind: type[_M], response: httpx.Response) -> _M:
+    try:
+        return kind.from_json(json.loads(response.content))
+    except (ProtocolError, ValueError) as exc:
+        raise UnavailableError(f"{response.url}: {exc}") from exc
+
+
+def _reason(response: httpx.Response) -> str:
+    """Return the problem document's detail, else the status."""
+    try:
+        detail = response.json().get("detail")
+    except (ValueError, AttributeError):
+        detail = None
+    return f"{response.status_code} {detail or response.reason_phrase}"

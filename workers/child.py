@@ -1,0 +1,189 @@
+"""The process of one trial: runs the objective and tells its worker how it ended.
+
+It never talks to the service, holds no token, and dies with its worker. `python -m workers.child`
+is the fresh interpreter of `--isolation spawn`; a forked worker calls `conduct` itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tuner.protocol import Cause, Outcome
+from workers.channel import Channel, ChannelLink
+from workers.failure import classify, describe_error
+from workers.linux import die_with_parent
+from workers.objective import ObjectiveError, load_objective
+from workers.result import Result, ResultError, read_result
+from workers.run import Run
+from workers.seeds import seed_everything
+from workers.session import Session, TrialStopped, Word
+from workers.task import Task
+
+#: How a trial that obeyed ends.
+_OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
+    "prune": ("pruned", None),
+    "cancel": ("failed", "cancelled"),
+    "preempt": ("failed", "preempted"),
+}
+#: Nothing of these reaches user code: neither the token nor where the service is.
+SECRETS = ("TUNER_TOKEN", "TUNER_TOKEN_FILE", "TUNER_API_URL", "TUNER_API_URL_FILE")
+
+
+class _Output(io.RawIOBase):
+    """A file whose disk may be full: what does not fit is dropped, and no `print` fails for it."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            os.write(self._fd, data)
+        return len(data)
+
+
+def conduct(task: Task, channel: Channel) -> NoReturn:
+    """Run the trial in this process, send how it ended, and leave without any exit handler.
+
+    Exit handlers of a forked process are its parent's, and TensorFlow's threads may hang them.
+    """
+    status = 0
+    try:
+        redirect_output(Path(task.run_dir) / "output.log")
+        channel.send({"kind": "end", **execute(task, channel)})
+    except OSError:
+        status = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
+def execute(task: Task, channel: Channel) -> dict[str, Any]:
+    """Run the objective; return the fields of the end message."""
+    session = Session(
+        link=ChannelLink(channel),
+        metrics=task.metrics,
+        attempt_no=task.attempt_no,
+        curve=task.points,
+    )
+    roots = [Path(task.log_root), Path(task.checkpoint_root)]
+    try:
+        result = _call(task, session)
+    except TrialStopped as stop:
+        return _end_stopped(session, stop)
+    except (ObjectiveError, ResultError) as exc:
+        return _end_failed(session, "error", str(exc))
+    # User code may raise anything, SystemExit included: how it ends is a result of the trial.
+    except BaseException as exc:  # noqa: BLE001
+        return _end_failed(session, classify(exc, roots), describe_error(exc))
+    return _end_returned(session, result)
+
+
+def redirect_output(path: Path) -> None:
+    """Send standard output and error to `path`; Python's own streams never fail on a full disk."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError:
+        fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(_Output(number)), "utf-8", "backslashreplace", line_buffering=True
+        )
+        setattr(sys, name, stream)
+
+
+def _call(task: Task, session: Session) -> Result | None:
+    """Return what the objective returned; None when a stop or NaN had already decided the outcome."""
+    if task.preimport:
+        with contextlib.suppress(ImportError):
+            importlib.import_module("keras")
+    function = load_objective(task.objective, task.code_root)
+    seed_everything(task.seed, task.reproducibility)
+    run = Run(
+        params=task.params,
+        seed=task.seed,
+        trial=task.trial,
+        session=session,
+        logdir=Path(task.run_dir),
+        checkpoint_dir=Path(task.checkpoint_dir),
+    )
+    returned = function(run)
+    if session.obeyed is not None or session.diverged is not None:
+        return None
+    return read_result(returned, task.metrics)
+
+
+def _end_returned(session: Session, result: Result | None) -> dict[str, Any]:
+    if session.obeyed is not None:
+        return _end_obeyed(session.obeyed)
+    problem = session.diverged if result is None else result.problem(session.metrics)
+    if problem is not None or result is None:
+        return _failed("diverged", problem or "the training diverged")
+    return {"outcome": "complete", "values": result.values, "metrics": result.metrics}
+
+
+def _end_stopped(session: Session, stop: TrialStopped) -> dict[str, Any]:
+    if session.obeyed is None:
+        return _failed(
+            "error", f"the objective raised {type(stop).__name__}, which nobody had ordered"
+        )
+    return _end_obeyed(session.obeyed)
+
+
+def _end_failed(session: Session, cause: Cause, error: str) -> dict[str, Any]:
+    # What breaks while a stopped trial cleans up, or after its numbers broke, is not why it ended.
+    if session.obeyed is not None:
+        return _end_obeyed(session.obeyed)
+    if session.diverged is not None:
+        return _failed("diverged", session.diverged)
+    return _failed(cause, error)
+
+
+def _end_obeyed(word: Word) -> dict[str, Any]:
+    outcome, cause = _OBEYED[word]
+    return {"outcome": outcome, "cause": cause}
+
+
+def _failed(cause: Cause, error: str) -> dict[str, Any]:
+    return {"outcome": "failed", "cause": cause, "error": error}
+
+
+def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a trial: without what opens the service."""
+    return {key: value for key, value in environ.items() if key not in SECRETS}
+
+
+def main(fd: int, parent: int) -> NoReturn:
+    """Be the fresh process of one trial: `fd` is its channel, whose first message is the task."""
+    die_with_parent(parent)
+    channel = Channel(socket.socket(fileno=fd))
+    messages: list[dict[str, Any]] = []
+    while not messages:
+        channel.wait(60.0)
+        messages = channel.receive()
+        if channel.closed:
+            os._exit(1)
+    task = Task(**messages[0])
+    conduct(task, channel)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,90 @@
+"""Code snapshots on this host: fetched once, checked, unpacked, never changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from workers.objective import RESERVED
+
+MAX_BYTES = 1 << 30
+MAX_FILES = 100_000
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class CodeError(Exception):
+    """A snapshot is damaged or not allowed; another worker may or may not do better."""
+
+
+class CodeCache:
+    """The snapshots that this host has unpacked, one folder for each hash.
+
+    Args:
+        root: made at the first snapshot.
+        fetch: returns the tar.gz bytes of a hash.
+    """
+
+    def __init__(self, root: Path, fetch: Callable[[str], bytes]) -> None:
+        self.root = root
+        self._fetch = fetch
+
+    def folder(self, sha256: str) -> Path:
+        """Return the folder that holds the snapshot, fetching it when it is not here.
+
+        Raises:
+            CodeError: what the server sent is not that snapshot, or must not be run.
+            OSError: there is no room for it.
+        """
+        if not _HASH.fullmatch(sha256):
+            raise CodeError(f"code snapshot {sha256!r}: not a SHA-256 in hexadecimal")
+        folder = self.root / sha256
+        if not folder.is_dir():
+            self._unpack(sha256, folder)
+        return folder
+
+    def _unpack(self, sha256: str, folder: Path) -> None:
+        data = self._fetch(sha256)
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise CodeError(f"code snapshot {sha256}: the server sent other bytes ({found})")
+        self.root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=self.root))
+        try:
+            _extract(data, temporary)
+            # Another worker of this host may have been faster: theirs is as good.
+            with contextlib.suppress(OSError):
+                os.rename(temporary, folder)  # noqa: PTH104 - must fail where `replace` would not
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if not folder.is_dir():
+            raise OSError(f"{folder}: the code snapshot cannot be put there")
+
+
+def _extract(data: bytes, target: Path) -> None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            members = archive.getmembers()
+            _check(members)
+            archive.extractall(target, members, filter="data")
+    except (tarfile.TarError, EOFError) as exc:
+        raise CodeError(f"code snapshot cannot be unpacked: {exc}") from exc
+
+
+def _check(members: list[tarfile.TarInfo]) -> None:
+    if len(members) > MAX_FILES or sum(member.size for member in members) > MAX_BYTES:
+        raise CodeError(f"code snapshot has more than {MAX_FILES} files or {MAX_BYTES} bytes")
+    for member in members:
+        parts = PurePosixPath(member.name).parts
+        top = parts[0] if parts else ""
+        if top in RESERVED or (len(parts) == 1 and top.removesuffix(".py") in RESERVED):
+            raise CodeError(
+                f"code snapshot holds a module called {top!r}, a name of this service; rename it"
+            )

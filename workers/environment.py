@@ -1,0 +1,124 @@
+"""The part of `config.json` that only the worker knows: versions, device, environment, command."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.protocol import Assignment, WorkerInfo
+from workers.devices import describe_gpu
+
+#: Distribution names by import name; the first that is installed counts.
+_PACKAGES = {
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-rocm"),
+    "keras": ("keras",),
+    "numpy": ("numpy",),
+}
+#: Variables that change what is computed.
+_NUMERIC = (
+    "XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "PYTHONHASHSEED",
+)
+_NUMERIC_PREFIXES = ("TF_", "KERAS_")
+#: Terraform's, which may hold secrets; they only begin like TensorFlow's.
+_FOREIGN_PREFIXES = ("TF_CLI", "TF_VAR_", "TF_TOKEN_", "TF_LOG")
+_SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
+
+
+class Environment:
+    """What does not change while a worker lives; read once.
+
+    Args:
+        info: of the worker.
+        environ: of the process.
+    """
+
+    def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
+        self._facts = {
+            "host": info.host,
+            "worker": info.name,
+            "image": info.image,
+            "isolation": info.isolation,
+            "platform": platform.platform(),
+            "command": [sys.executable, *sys.argv],
+            "versions": _versions(),
+            "package_lock": _package_lock(),
+            "gpu": describe_gpu(info.device_id),
+            "environment": _numeric_environment(environ),
+        }
+
+    def config(self, assignment: Assignment) -> dict[str, Any]:
+        """Return the content of `config.json`: the server's part, this attempt's and this process's."""
+        return {
+            **assignment.config,
+            "version": 1,
+            "study": assignment.study,
+            "trial": assignment.trial,
+            "attempt": assignment.attempt,
+            "attempt_no": assignment.attempt_no,
+            "run_dir": assignment.run_dir,
+            "params": assignment.params,
+            "seed": assignment.seed,
+            "reproducibility": assignment.reproducibility,
+            "objective": assignment.objective,
+            "metrics": assignment.metrics,
+            "code_hash": assignment.code,
+            **self._facts,
+        }
+
+
+def _versions() -> dict[str, Any]:
+    versions: dict[str, Any] = {"python": platform.python_version()}
+    for name, distributions in _PACKAGES.items():
+        versions[name] = _first_version(distributions)
+    versions.update(_tensorflow_build())
+    return versions
+
+
+def _first_version(distributions: tuple[str, ...]) -> str | None:
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _tensorflow_build() -> dict[str, Any]:
+    """Return how the loaded TensorFlow was built; reading that runs no operation."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return {}
+    build = tensorflow.sysconfig.get_build_info()
+    return {
+        "tensorflow_git": tensorflow.version.GIT_VERSION,
+        "cuda": build.get("cuda_version"),
+        "cudnn": build.get("cudnn_version"),
+    }
+
+
+def _package_lock() -> str:
+    """Return the hash of all installed packages with their versions."""
+    lines = {
+        f"{distribution.name.lower().replace('_', '-')}=={distribution.version}"
+        for distribution in importlib.metadata.distributions()
+    }
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _numeric_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in sorted(environ.items())
+        if (key in _NUMERIC or key.startswith(_NUMERIC_PREFIXES))
+        and not key.startswith(_FOREIGN_PREFIXES)
+        and not any(word in key.upper() for word in _SECRET_WORDS)
+    }

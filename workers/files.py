@@ -1,0 +1,123 @@
+"""What an attempt leaves in its folder: config.json, events, output.log, trial.json.
+
+A disk that fills up while a trial runs costs the files, not the trial: the coordinator writes from
+the database what is missing here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuner.protocol import Assignment, Finished, decode_number
+from tuner.tfevents import RunWriter, write_json
+
+logger = logging.getLogger(__name__)
+
+MAX_OUTPUT_BYTES = 10 * 1024 * 1024
+ROTATE_EVERY_S = 1.0
+
+
+class AttemptFiles:
+    """The folder of one attempt. Mutable: it notes that writing failed, and writes no further curve then.
+
+    Args:
+        log_root: of this host.
+        assignment: names the folder and the predecessor's curve.
+    """
+
+    def __init__(self, log_root: Path, assignment: Assignment) -> None:
+        self.folder = log_root / assignment.run_dir
+        self._assignment = assignment
+        self._writer = RunWriter(self.folder)
+        self._has_curve = False
+        self._is_broken = False
+        self._looked_at = time.monotonic()
+
+    def open(self, config: Mapping[str, Any], time_s: float) -> None:
+        """Write config.json and the start record.
+
+        Raises:
+            OSError: the log root is full or not writable.
+        """
+        write_json(self.folder / "config.json", config)
+        self._writer.start(self._assignment.params, self.folder.name, time_s)
+
+    def add_point(
+        self, step: int, value: float, metrics: Mapping[str, float], time_s: float
+    ) -> None:
+        """Write one point of each curve; the predecessor's points before the first one."""
+        if not self._has_curve:
+            self._has_curve = True
+            for point in self._assignment.curve:
+                if point.step < step:
+                    number = decode_number(point.value)
+                    self._scalars(point.step, self._tags(number, point.metrics), time_s)
+        self._scalars(step, self._tags(value, metrics), time_s)
+
+    def finish(self, finished: Finished) -> None:
+        """Write trial.json, the objective if this attempt is the outcome, and the end record."""
+        record = finished.record
+        objective = _objective(record) if finished.is_outcome else None
+        is_success = finished.is_outcome and record.get("outcome") in ("COMPLETE", "PRUNED")
+        with self._tolerating("the end of the run"):
+            self._writer.finish(objective, "success" if is_success else "failure")
+        with self._tolerating("trial.json"):
+            write_json(self.folder / "trial.json", record)
+
+    def rotate_output(self) -> None:
+        """Move a grown output.log to output.log.1 and cut it off; the trial goes on writing to it."""
+        now = time.monotonic()
+        if now - self._looked_at < ROTATE_EVERY_S:
+            return
+        self._looked_at = now
+        path = self.folder / "output.log"
+        with contextlib.suppress(OSError):
+            if path.stat().st_size <= MAX_OUTPUT_BYTES:
+                return
+            # The trial holds the file open, so it is copied and cut, not renamed.
+            try:
+                shutil.copyfile(path, self.folder / "output.log.1")
+            finally:
+                os.truncate(path, 0)
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._writer.close()
+
+    def _scalars(self, step: int, values: Mapping[str, float], time_s: float) -> None:
+        if not self._is_broken:
+            with self._tolerating("a point"):
+                self._writer.scalars(step, values, time_s)
+
+    def _tags(self, value: float, metrics: Mapping[str, float]) -> dict[str, float]:
+        return {self._assignment.metrics[0]["name"]: value, **metrics}
+
+    @contextlib.contextmanager
+    def _tolerating(self, what: str) -> Any:
+        try:
+            yield
+        except (OSError, ValueError) as exc:
+            # A curve with a hole would look complete; the coordinator writes it anew from the
+            # database.
+            self._is_broken = True
+            logger.warning(
+                "log root not writable, the coordinator will repair the run",
+                extra={"what": what, "run_dir": self._assignment.run_dir, "reason": str(exc)},
+            )
+
+
+def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:
+    """Return the value(s) told to the sampler, which a record holds as numbers or not at all."""
+    values = record.get("values")
+    if isinstance(values, list) and len(values) > 1:
+        return [v if isinstance(v, int | float) else math.nan for v in values]
+    objective = record.get("objective")
+    return float(objective) if isinstance(objective, int | float) else None

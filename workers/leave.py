@@ -1,0 +1,96 @@
+"""SIGTERM and SIGINT: the first asks the worker to leave, a second one ends it at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+#: A terminal and a supervisor may both pass on one Ctrl-C: signals so close together are one.
+SAME_SIGNAL_S = 1.0
+
+
+class LeaveNow(BaseException):
+    """Raised out of a wait that may be broken off; not an Exception, so that no library swallows it."""
+
+
+class Leave:
+    """Whether this process was asked to leave. Mutable: signals arrive at any time.
+
+    Only the main thread may make one.
+    """
+
+    def __init__(self) -> None:
+        #: When the first signal came (monotonic), else None.
+        self.requested_at: float | None = None
+        #: A second signal came: end everything now.
+        self.forced = False
+        self._interruptible = False
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    @property
+    def requested(self) -> bool:
+        """Whether the worker was asked to leave."""
+        return self.requested_at is not None
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable with a signal; `clear` empties it."""
+        return self._reader.fileno()
+
+    def clear(self) -> None:
+        """Empty the descriptor."""
+        with contextlib.suppress(BlockingIOError):
+            while self._reader.recv(64):
+                pass
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Have a signal raise `LeaveNow` within this block: nothing in it may be worth finishing."""
+        self._interruptible = True
+        try:
+            if self.requested:
+                raise LeaveNow
+            yield
+        finally:
+            self._interruptible = False
+
+    def sleep(self, duration_s: float) -> None:
+        """Sleep, at most until a signal comes."""
+        deadline = time.monotonic() + duration_s
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        already = self.requested_at, self.forced
+        while (left := deadline - time.monotonic()) > 0:
+            poll.poll(left * 1000)
+            self.clear()
+            if (self.requested_at, self.forced) != already:
+                return
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.requested_at is None:
+            self.requested_at = now
+        elif now - self.requested_at > SAME_SIGNAL_S:
+            self.forced = True
+        if self._interruptible:
+            raise LeaveNow
+
+
+def exit_quietly_on_signals() -> None:
+    """Leave with status 0 at a signal, while the process still starts and holds no trial."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)

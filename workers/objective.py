@@ -1,0 +1,74 @@
+"""Finding the objective: in the trial's code snapshot first, then among the installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+#: Names that a user's code may not take: it would shadow what runs it.
+RESERVED = ("tuner", "workers")
+
+
+class ObjectiveError(Exception):
+    """The objective cannot be found; the text says what was looked for and where."""
+
+
+def load_objective(reference: str, code_root: str | None) -> Callable[..., Any]:
+    """Return the function that `reference` (`module:function`) names.
+
+    Args:
+        reference: of the objective; the function may be an attribute path.
+        code_root: folder of the code snapshot, put first on the path of this process.
+
+    Raises:
+        ObjectiveError: there is no such module or function, or its name is reserved.
+    """
+    module_name, _, path = reference.partition(":")
+    if not module_name or not path or ":" in path:
+        raise ObjectiveError(f"objective {reference!r}: expected module:function")
+    if module_name.partition(".")[0] in RESERVED:
+        raise ObjectiveError(
+            f"objective {reference!r}: {' and '.join(RESERVED)} are names of this service; rename the module"
+        )
+    _set_path(code_root)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not f"{module_name}.".startswith(f"{exc.name}."):
+            raise
+        raise ObjectiveError(
+            f"objective {reference!r}: there is no module {exc.name!r} in "
+            f"{code_root or 'the image (no code was sent)'} or among the installed packages"
+        ) from exc
+    for name in path.split("."):
+        if not hasattr(found, name):
+            known = ", ".join(n for n in dir(found) if callable(getattr(found, n)) and n[0] != "_")
+            raise ObjectiveError(
+                f"objective {reference!r}: {module_name} has no {name!r}; functions there: {known or 'none'}"
+            )
+        found = getattr(found, name)
+    if not callable(found):
+        raise ObjectiveError(f"objective {reference!r} is a {type(found).__name__}, not a function")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _set_path(code_root: str | None) -> None:
+    if code_root is None:
+        return
+    # `python -m` puts the current folder first. The code that runs is the snapshot, whatever lies
+    # there.
+    here = os.getcwd()  # noqa: PTH109 - compared as text
+    if sys.path and sys.path[0] in ("", here) and not _is_home(here):
+        del sys.path[0]
+    sys.path.insert(0, code_root)
+    importlib.invalidate_caches()
+
+
+def _is_home(folder: str) -> bool:
+    """Return whether this package itself is imported from `folder`."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == folder  # noqa: PTH100,
+    PTH120

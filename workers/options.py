@@ -1,0 +1,75 @@
+"""Where a worker works: its part of the `TUNER_*` environment, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.errors import SetupError
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """Resolved settings of a worker process."""
+
+    api_url: str
+    token: str = field(repr=False)
+    home: Path
+    log_root: Path
+    checkpoint_root: Path
+    image: str | None = None
+
+    @property
+    def code_root(self) -> Path:
+        """Where code snapshots are unpacked."""
+        return self.home / "code"
+
+
+def load_options(environ: Mapping[str, str]) -> WorkerOptions:
+    """Return the settings that `environ` asks for.
+
+    Raises:
+        SetupError: the server's URL or the token is missing, or a `TUNER_*_FILE` cannot be read.
+    """
+    home = _folder(environ, "HOME", _default_home(environ))
+    return WorkerOptions(
+        api_url=_required(environ, "API_URL", "the URL of the Tuner server"),
+        token=_required(environ, "TOKEN", "the token of the Tuner server"),
+        home=home,
+        log_root=_folder(environ, "LOG_ROOT", home / "logs"),
+        checkpoint_root=_folder(environ, "CHECKPOINT_ROOT", home / "checkpoints"),
+        image=_read(environ, "IMAGE"),
+    )
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_DATA_HOME")
+    return Path(base or "~/.local/share") / "tuner"
+
+
+def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(os.path.abspath(Path(_read(environ, name) or default).expanduser()))  # noqa: PTH100
+
+
+def _required(environ: Mapping[str, str], name: str, meaning: str) -> str:
+    value = _read(environ, name)
+    if value is None:
+        raise SetupError(
+            f"TUNER_{name} is not set: give {meaning} in it, or a file in TUNER_{name}_FILE"
+        )
+    return value
+
+
+def _read(environ: Mapping[str, str], name: str) -> str | None:
+    plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
+    value, path = environ.get(plain), environ.get(by_file)
+    if path is None:
+        return value or None
+    if value:
+        raise SetupError(f"{plain} and {by_file} are both set; keep one")
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as exc:
+        raise SetupError(f"{by_file}={path}: cannot be read: {exc.strerror}") from exc

@@ -1,0 +1,71 @@
+"""Points on their way to the server: the first at once, then together, and again until they arrive."""
+
+from __future__ import annotations
+
+import math
+
+from tuner.errors import UnavailableError
+from tuner.protocol import REPORT_INTERVAL_S, Point, Reply, Report
+from workers.api import WorkerApi
+
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 5.0
+#: The server takes so many points in one report; more wait for the next.
+MAX_POINTS = 500
+
+
+class Backoff:
+    """Growing waits between repeated calls. Mutable: it counts."""
+
+    def __init__(self, first_s: float = FIRST_RETRY_S, last_s: float = LAST_RETRY_S) -> None:
+        self._first_s = first_s
+        self._last_s = last_s
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """Return the next wait, seconds."""
+        wait_s, self._next_s = self._next_s, min(self._next_s * 2, self._last_s)
+        return wait_s
+
+    def reset(self) -> None:
+        """Start anew after a success."""
+        self._next_s = self._first_s
+
+
+class Outbox:
+    """The points of one attempt that the server has not yet. Mutable: they come and go.
+
+    Args:
+        api: of the server.
+        attempt: its id.
+        token: of its claim.
+    """
+
+    def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:
+        self.points: list[Point] = []
+        self._api = api
+        self._attempt = attempt
+        self._token = token
+        self._due_at = 0.0
+        self._backoff = Backoff()
+
+    def due_at(self) -> float:
+        """Return when to post next (monotonic); infinity when there is nothing."""
+        return self._due_at if self.points else math.inf
+
+    def post(self, now: float) -> Reply | None:
+        """Post what is waiting; None when the server did not answer, and the points stay.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        batch = self.points[:MAX_POINTS]
+        try:
+            reply = self._api.report(self._attempt, Report(token=self._token, points=batch))
+        except UnavailableError:
+            self._due_at = now + self._backoff.next_s()
+            return None
+        self._backoff.reset()
+        del self.points[: len(batch)]
+        self._due_at = now + REPORT_INTERVAL_S
+        return reply

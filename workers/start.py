@@ -1,0 +1,181 @@
+"""Starts one worker: settings, TensorFlow, the first call, the loop."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.errors import UnavailableError
+from tuner.protocol import Device, Isolation, WorkerInfo
+from workers.api import TokenError, VersionError, WorkerApi
+from workers.attempt import Post
+from workers.child import SECRETS
+from workers.code_cache import CodeCache
+from workers.devices import DeviceError, check_gpu
+from workers.environment import Environment
+from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
+from workers.leave import Leave, exit_quietly_on_signals
+from workers.linux import die_with_parent
+from workers.options import WorkerOptions, load_options
+from workers.outbox import Backoff
+from workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+EXIT_LEFT = 0
+EXIT_VERSION = 3
+EXIT_TOKEN = 4
+EXIT_DEVICE = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerArguments:
+    """The command line of `python -m workers run`."""
+
+    name: str
+    #: "cpu" or "gpu:UUID".
+    device: str = "cpu"
+    isolation: Isolation = "fork"
+    preimport: str = "tensorflow"
+    #: Process whose death ends this one; None for none.
+    parent: int | None = None
+    #: Pipe on which the supervisor reads this worker's state.
+    status_fd: int | None = None
+
+
+def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) -> int:
+    """Be a worker until asked to leave; return the exit status.
+
+    Raises:
+        SetupError: the environment lacks a setting.
+    """
+    if arguments.parent is not None:
+        die_with_parent(arguments.parent)
+    exit_quietly_on_signals()
+    options = load_options(environ)
+    kind, device_id = _device(arguments.device, environ)
+    if device_id is not None:
+        try:
+            check_gpu(device_id)
+        except DeviceError as exc:
+            logger.error("worker refuses to start", extra={"reason": str(exc)})
+            return EXIT_DEVICE
+    # What user code inherits: TensorFlow is imported with it, and so is every trial.
+    for key in SECRETS:
+        environ.pop(key, None)
+    is_imported = arguments.preimport == "tensorflow" and preimport_tensorflow()
+    preimport_numpy()
+    # 3.12 warns of forks with threads; the guard knows which ones are harmless.
+    warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
+    info = _info(arguments, options, kind, device_id)
+    tell = _teller(arguments.status_fd)
+    return _work(arguments, options, info, is_imported=is_imported, tell=tell, environ=environ)
+
+
+def _work(
+    arguments: WorkerArguments,
+    options: WorkerOptions,
+    info: WorkerInfo,
+    *,
+    is_imported: bool,
+    tell: Callable[[dict[str, Any]], None],
+    environ: MutableMapping[str, str],
+) -> int:
+    api = WorkerApi(options.api_url, options.token)
+    leave = Leave()
+    try:
+        config = _first_call(api, leave)
+        if config is None:
+            return EXIT_LEFT
+        post = Post(
+            api=api,
+            info=info,
+            environment=Environment(info, environ),
+            code=CodeCache(options.code_root, api.code),
+            guard=ForkGuard(),
+            leave=leave,
+            log_root=options.log_root,
+            checkpoint_root=options.checkpoint_root,
+            beat_s=config.beat_s,
+            preimport=is_imported and arguments.isolation == "spawn",
+            on_trial=lambda pid: tell({"trial_pid": pid}),
+        )
+        # What is there now lives as long as the worker: collections in forked trials need not copy
+        # it.
+        gc.collect()
+        gc.freeze()
+        logger.info("worker ready", extra={"device": arguments.device, "server": options.api_url})
+        Worker(post, redis_url=config.redis_url, tell=lambda state: tell({"state": state})).run()
+    except VersionError as exc:
+        logger.error("worker does not fit the server", extra={"reason": str(exc)})
+        return EXIT_VERSION
+    except TokenError as exc:
+        logger.error("worker is not let in", extra={"reason": str(exc)})
+        return EXIT_TOKEN
+    finally:
+        api.close()
+    return EXIT_LEFT
+
+
+def _first_call(api: WorkerApi, leave: Leave) -> Any:
+    backoff = Backoff()
+    while not leave.requested:
+        try:
+            return api.config()
+        except UnavailableError as exc:
+            wait_s = backoff.next_s()
+            logger.warning("server not reached", extra={"reason": str(exc), "retry_s": wait_s})
+            leave.sleep(wait_s)
+    return None
+
+
+def _device(text: str, environ: MutableMapping[str, str]) -> tuple[Device, str | None]:
+    """Return kind and UUID, and let TensorFlow see exactly that device."""
+    kind, _, uuid = text.partition(":")
+    if kind == "gpu" and uuid:
+        environ["CUDA_VISIBLE_DEVICES"] = uuid
+        return "gpu", uuid
+    environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    return "cpu", None
+
+
+def _info(
+    arguments: WorkerArguments, options: WorkerOptions, kind: Device, device_id: str | None
+) -> WorkerInfo:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        release = version("tuner-service")
+    except PackageNotFoundError:
+        release = ""
+    return WorkerInfo(
+        name=arguments.name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        device=kind,
+        device_id=device_id,
+        image=options.image,
+        release=release,
+        isolation=arguments.isolation,
+    )
+
+
+def _teller(fd: int | None) -> Callable[[dict[str, Any]], None]:
+    """Return what writes this worker's state to the supervisor, if there is one."""
+    if fd is None:
+        return lambda _news: None
+    os.set_inheritable(fd, False)
+
+    def tell(news: dict[str, Any]) -> None:
+        with suppress(OSError):
+            os.write(fd, json.dumps(news).encode() + b"\n")
+
+    return tell

@@ -1,0 +1,211 @@
+"""Keeps the wanted number of workers alive on this host, and ends them with itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import SetupError
+from tuner.tfevents import write_json
+from workers.devices import list_gpus
+from workers.leave import Leave
+from workers.linux import die_with_parent
+from workers.slots import Slot, worker_command
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+STOP_S = 14.0
+#: Nobody means more workers on one host than this.
+MAX_WORKERS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetArguments:
+    """The command line of `python -m workers fleet`."""
+
+    count: int
+    #: File with the wanted number, `{"count": n}`; what runs is written to the same name with
+    #: `.state`.
+    control: Path
+    #: "all", "none", or UUIDs with commas between.
+    gpus: str = "all"
+    isolation: str = "fork"
+    preimport: str = "tensorflow"
+    parent: int | None = None
+
+
+def find_devices(gpus: str) -> list[str]:
+    """Return the device of each GPU slot; empty means that slots are for the processor.
+
+    Raises:
+        SetupError: a GPU that was asked for by its UUID is not there.
+    """
+    if gpus == "none":
+        return []
+    present = list_gpus()
+    if gpus == "all":
+        return [f"gpu:{uuid}" for uuid in present]
+    wanted = [uuid.strip() for uuid in gpus.split(",") if uuid.strip()]
+    if missing := [uuid for uuid in wanted if uuid not in present and not uuid.startswith("MIG-")]:
+        raise SetupError(
+            f"--gpus: no GPU {', '.join(missing)} on this host; it has: {', '.join(present) or 'none'}"
+        )
+    return [f"gpu:{uuid}" for uuid in wanted]
+
+
+class Supervisor:
+    """Supervises worker processes. Mutable: slots fill and empty.
+
+    Args:
+        arguments: of the command line.
+        environ: of the workers.
+        leave: signals of this process.
+
+    Raises:
+        SetupError: a GPU is missing.
+    """
+
+    def __init__(self, arguments: FleetArguments, environ: Mapping[str, str], leave: Leave) -> None:
+        self._arguments = arguments
+        self._environ = environ
+        self._leave = leave
+        self._devices = find_devices(arguments.gpus)
+        self._prefix = f"{socket.gethostname()}-{os.getpid()}"
+        self._slots: list[Slot] = []
+        self._wanted = self._allowed(arguments.count)
+        self._written: dict[str, Any] | None = None
+        self._read_as: tuple[int, int] | None = None
+
+    def run(self) -> int:
+        """Supervise until a signal comes or no slot has hope; return the exit status."""
+        while not self._leave.requested:
+            self._read_control()
+            self._fit()
+            self._write_state()
+            if self._slots and all(slot.hopeless is not None for slot in self._slots):
+                return max(slot.hopeless or 0 for slot in self._slots)
+            self._wait(LOOK_S)
+        self._stop()
+        return 0
+
+    def _fit(self) -> None:
+        """Bring the number of workers to what is wanted."""
+        for slot in self._slots:
+            slot.read()
+        self._slots = [s for s in self._slots if not (s.has_ended() and s.is_leaving)]
+        surplus = sum(not slot.is_leaving for slot in self._slots) - self._wanted
+        for slot in self._least_busy()[: max(0, surplus)]:
+            slot.ask_to_leave()
+        while sum(not slot.is_leaving for slot in self._slots) < self._wanted:
+            if not self._add_slot():
+                break
+        for slot in self._slots:
+            if not slot.is_leaving:
+                slot.start_if_due(self._environ)
+
+    def _least_busy(self) -> list[Slot]:
+        """Return the slots that stay, in the order in which they would go."""
+        staying = [slot for slot in self._slots if not slot.is_leaving]
+        return sorted(staying, key=lambda slot: (slot.state == "busy", -slot.number))
+
+    def _add_slot(self) -> bool:
+        """Add the lowest free slot; False while all devices are still held by workers that leave."""
+        taken = {slot.number for slot in self._slots}
+        number = next(n for n in range(MAX_WORKERS + 1) if n not in taken)
+        if self._devices and number >= len(self._devices):
+            return False
+        device = self._devices[number] if self._devices else "cpu"
+        command = worker_command(self._arguments.isolation, self._arguments.preimport)
+        self._slots.append(Slot(number, device, command, self._prefix))
+        return True
+
+    def _read_control(self) -> None:
+        try:
+            stat = self._arguments.control.stat()
+            seen = stat.st_mtime_ns, stat.st_ino
+            if seen == self._read_as:
+                return
+            count = json.loads(self._arguments.control.read_bytes())["count"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        self._read_as = seen
+        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+            self._wanted = self._allowed(count)
+
+    def _allowed(self, count: int) -> int:
+        most = len(self._devices) or MAX_WORKERS
+        if count > most:
+            logger.warning("more workers wanted than devices", extra={"wanted": count, "run": most})
+        return max(0, min(count, most))
+
+    def _write_state(self) -> None:
+        state = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "count": self._wanted,
+            "workers": [
+                {
+                    "name": slot.name,
+                    "pid": slot.pid,
+                    "slot": slot.number,
+                    "device": slot.device,
+                    "state": "leaving" if slot.is_leaving else slot.state,
+                }
+                for slot in self._slots
+            ],
+        }
+        if state == self._written:
+            return
+        try:
+            write_json(
+                self._arguments.control.with_name(self._arguments.control.name + ".state"), state
+            )
+        except OSError as exc:
+            logger.warning("state not written", extra={"reason": str(exc)})
+            return
+        self._written = state
+
+    def _wait(self, timeout_s: float) -> None:
+        """Wait for a signal or for news of a worker."""
+        poll = select.poll()
+        poll.register(self._leave.fileno(), select.POLLIN)
+        for slot in self._slots:
+            if slot.fileno() >= 0:
+                poll.register(slot.fileno(), select.POLLIN)
+        poll.poll(timeout_s * 1000)
+        self._leave.clear()
+
+    def _stop(self) -> None:
+        """Ask all workers to leave; kill what is there after `STOP_S` or a second signal."""
+        deadline = time.monotonic() + STOP_S
+        for slot in self._slots:
+            slot.ask_to_leave()
+        while not all([slot.has_ended() for slot in self._slots]):
+            if self._leave.forced or time.monotonic() > deadline:
+                for slot in self._slots:
+                    slot.kill()
+            self._wait(0.05)
+            for slot in self._slots:
+                slot.read()
+        self._slots = []
+        self._write_state()
+
+
+def run_fleet(arguments: FleetArguments, environ: Mapping[str, str]) -> int:
+    """Be the supervisor until asked to leave; return the exit status.
+
+    Raises:
+        SetupError: a GPU is missing.
+    """
+    if arguments.parent is not None:
+        die_with_parent(arguments.parent)
+    return Supervisor(arguments, environ, Leave()).run()

@@ -1,0 +1,70 @@
+"""What the process of a trial is given: the assignment's part that concerns it, and where to write."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuner.protocol import Assignment, Reproducibility, decode_number
+from workers.session import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One attempt, as its own process sees it; plain JSON values, so that it can be sent to a fresh one."""
+
+    objective: str
+    params: dict[str, Any]
+    seed: int
+    trial: int
+    attempt_no: int
+    metrics: list[dict[str, str]]
+    reproducibility: Reproducibility
+    code_root: str | None
+    log_root: str
+    checkpoint_root: str
+    run_dir: str
+    checkpoint_dir: str
+    #: Points of the predecessor: step, value, metrics.
+    curve: list[tuple[int, float, dict[str, float]]] = field(default_factory=list)
+    #: Import TensorFlow first; a forked process has it already.
+    preimport: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        assignment: Assignment,
+        *,
+        code_root: Path | None,
+        log_root: Path,
+        checkpoint_root: Path,
+        preimport: bool,
+    ) -> Task:
+        """Return the task that an assignment means on this host."""
+        return cls(
+            objective=assignment.objective,
+            params=assignment.params,
+            seed=assignment.seed,
+            trial=assignment.trial,
+            attempt_no=assignment.attempt_no,
+            metrics=assignment.metrics,
+            reproducibility=assignment.reproducibility,
+            code_root=None if code_root is None else str(code_root),
+            log_root=str(log_root),
+            checkpoint_root=str(checkpoint_root),
+            run_dir=str(log_root / assignment.run_dir),
+            checkpoint_dir=str(checkpoint_root / assignment.checkpoint_dir),
+            curve=[(p.step, decode_number(p.value), p.metrics) for p in assignment.curve],
+            preimport=preimport,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task as JSON values."""
+        return dataclasses.asdict(self)
+
+    @property
+    def points(self) -> list[Point]:
+        """The predecessor's curve."""
+        return [Point(step=step, value=value, metrics=m) for step, value, m in self.curve]

@@ -1,0 +1,133 @@
+"""`python -m workers try`: one trial without the service, ended at its first report."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from tuner.errors import SpecError
+from tuner.protocol import Assignment, ProtocolError
+from workers.failure import describe_exit, last_lines
+from workers.task import Task
+from workers.trial_process import TrialProcess, start_process, wait_for_end
+
+#: A trial that was told to stop after its first report has so long.
+GRACE_S = 2.0
+_OUTPUT_CHARS = 2000
+
+
+def run_try(source: TextIO, target: TextIO) -> int:
+    """Read `{"assignment", "code_root", "timeout_s"}`, write `{"ok", "step", …}`; return 0, or 1 if not ok.
+
+    Raises:
+        SpecError: the input is no such document.
+    """
+    try:
+        request = json.load(source)
+        assignment = Assignment.from_json(request["assignment"])
+    except (ValueError, KeyError, TypeError, ProtocolError) as exc:
+        raise SpecError(f"try: the input is not a request: {exc!r}") from exc
+    code_root = request.get("code_root")
+    report = try_trial(
+        assignment,
+        code_root=None if code_root is None else Path(code_root),
+        timeout_s=float(request.get("timeout_s", 120.0)),
+    )
+    json.dump(report, target)
+    target.write("\n")
+    return 0 if report["ok"] else 1
+
+
+def try_trial(
+    assignment: Assignment, *, code_root: Path | None, timeout_s: float
+) -> dict[str, Any]:
+    """Run the objective in a process of its own until its first report or its end.
+
+    Returns:
+        ok; step, value and metrics of the report, or of the result when nothing was reported;
+        error; seconds; reported; output (its end, when it failed).
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tuner-try-", ignore_cleanup_errors=True) as folder:
+        root = Path(folder)
+        task = Task.of(
+            assignment,
+            code_root=code_root,
+            log_root=root / "logs",
+            checkpoint_root=root / "checkpoints",
+            preimport=False,
+        )
+        Path(task.run_dir).mkdir(parents=True)
+        process = start_process(task, fork=False, forget=lambda: None)
+        try:
+            message = _first_message(process, started + timeout_s)
+        finally:
+            process.close()
+        report = _describe(message, process, timeout_s)
+        report["seconds"] = round(time.monotonic() - started, 3)
+        if not report["ok"]:
+            report["output"] = _tail(Path(task.run_dir) / "output.log")
+    return report
+
+
+def _first_message(process: TrialProcess, deadline: float) -> dict[str, Any] | None:
+    while True:
+        has_ended = process.has_ended()
+        for message in process.messages():
+            if message.get("kind") in ("point", "end"):
+                process.tell("cancel", message.get("step", 0))
+                wait_for_end(process, time.monotonic() + GRACE_S)
+                return message
+        if has_ended or time.monotonic() >= deadline:
+            return None
+        process.wait(min(1.0, deadline - time.monotonic()))
+
+
+def _describe(
+    message: dict[str, Any] | None, process: TrialProcess, timeout_s: float
+) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "ok": False,
+        "step": None,
+        "value": None,
+        "metrics": {},
+        "error": "",
+        "reported": False,
+    }
+    if message is None:
+        report["error"] = (
+            f"no report and no end after {timeout_s:g} s"
+            if process.was_killed or process.status is None
+            else describe_exit(process.status)
+        )
+    elif message["kind"] == "point":
+        value = message["value"]
+        report.update(ok=math.isfinite(value), reported=True, step=message["step"])
+        report.update(value=_number(value), metrics=_numbers(message["metrics"]))
+        if not report["ok"]:
+            report["error"] = f"the first report is {value}"
+    elif message["outcome"] == "complete":
+        values = message["values"]
+        report.update(ok=True, value=_number(values[0]), metrics=_numbers(message["metrics"]))
+    else:
+        report["error"] = last_lines(message.get("error") or message["outcome"])
+    return report
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _numbers(metrics: dict[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in metrics.items()}
+
+
+def _tail(path: Path) -> str:
+    try:
+        return path.read_bytes()[-_OUTPUT_CHARS:].decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,147 @@
+"""The loop of a worker: claim, run, finish, claim again; without work, wait for a wake-up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import redis
+
+from tuner.errors import FencedError, UnavailableError
+from tuner.protocol import Assignment, Beat, Claim
+from workers.attempt import Attempt, Post
+from workers.leave import LeaveNow
+from workers.outbox import Backoff
+from workers.wake import Listener
+
+logger = logging.getLogger(__name__)
+
+#: After work, the server may hold the next answer back so long: the next trial is often about to
+#: come.
+CLAIM_WAIT_S = 0.3
+#: Without Redis, the server is asked so often.
+POLL_S = 2.0
+#: An idle worker asks without a wake-up as well, in case that one was lost.
+IDLE_CLAIM_S = 30.0
+
+
+class Worker:
+    """Runs attempts until it is asked to leave. Mutable: Redis comes and goes.
+
+    Args:
+        post: of this worker.
+        redis_url: where wake-ups come from; None polls the server.
+        tell: told the worker's state, "idle" or "busy", when it changes.
+    """
+
+    def __init__(self, post: Post, *, redis_url: str | None, tell: Callable[[str], None]) -> None:
+        self._post = post
+        self._redis_url = redis_url
+        self._tell = tell
+        self._listener: Listener | None = None
+        self._redis_was_down = False
+        self._beat_at = 0.0
+        self._claim_at = 0.0
+        self._backoff = Backoff()
+
+    def run(self) -> None:
+        """Work until asked to leave, by a signal or by the server.
+
+        Raises:
+            TokenError: the server does not accept this worker's token.
+        """
+        self._tell("idle")
+        try:
+            while not self._leaving():
+                self._drain()
+                if not self._leaving():
+                    self._wait()
+        except LeaveNow:
+            logger.info("worker leaves")
+        finally:
+            if self._listener is not None:
+                self._listener.leave()
+
+    def _leaving(self) -> bool:
+        return self._post.leave.requested or self._post.drain
+
+    def _drain(self) -> None:
+        """Run attempts as long as the server has some."""
+        while not self._leaving():
+            token = os.urandom(16).hex()
+            assignment = self._claim(token)
+            if assignment is None:
+                break
+            self._tell("busy")
+            Attempt(self._post, assignment, token).run()
+            self._tell("idle")
+        self._claim_at = time.monotonic() + IDLE_CLAIM_S
+
+    def _claim(self, token: str) -> Assignment | None:
+        """Return the answer to a claim, which is repeated with its token until there is one."""
+        claim = Claim(token=token, worker=self._post.info, wait_s=CLAIM_WAIT_S)
+        while not self._leaving():
+            try:
+                assignment = self._post.api.claim(claim)
+            except UnavailableError as exc:
+                self._sleep_after(exc)
+            else:
+                self._backoff.reset()
+                return assignment
+        return None
+
+    def _sleep_after(self, exc: UnavailableError) -> None:
+        wait_s = self._backoff.next_s()
+        logger.warning("server not reached", extra={"reason": str(exc), "retry_s": wait_s})
+        self._post.leave.sleep(wait_s)
+
+    def _wait(self) -> None:
+        """Return when there may be work, giving signs of life meanwhile."""
+        while not self._leaving():
+            self._beat_if_due()
+            if self._leaving():
+                return
+            if self._woken() or time.monotonic() >= self._claim_at:
+                return
+
+    def _woken(self) -> bool:
+        with self._post.leave.interrupting():
+            try:
+                if self._redis_url is not None:
+                    return self._open_listener(self._redis_url).wait()
+            except (redis.RedisError, OSError) as exc:
+                self._note_redis_down(exc)
+            self._post.leave.sleep(POLL_S)
+            return True
+
+    def _open_listener(self, url: str) -> Listener:
+        if self._listener is None:
+            info = self._post.info
+            self._listener = Listener(url, device=info.device, name=f"{info.name}.{info.pid}")
+        if self._redis_was_down:
+            self._listener.connection.ping()
+            logger.info("redis is back")
+            self._redis_was_down = False
+        return self._listener
+
+    def _note_redis_down(self, exc: Exception) -> None:
+        if not self._redis_was_down:
+            logger.warning(
+                "redis not reached, asking the server instead",
+                extra={"reason": str(exc), "every_s": POLL_S},
+            )
+        self._redis_was_down = True
+
+    def _beat_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._beat_at:
+            return
+        self._beat_at = now + self._post.beat_s
+        try:
+            reply = self._post.api.beat(Beat(worker=self._post.info, state="idle"))
+        except (UnavailableError, FencedError) as exc:
+            logger.warning("beat not answered", extra={"reason": str(exc)})
+            return
+        self._post.drain = self._post.drain or reply.drain
