@@ -50,6 +50,9 @@ find_python() {
         python=$PYTHON
         return
     fi
+    # The interpreter that was chosen last time, so that PYTHON= need not be repeated.
+    python=$(sed -n 2p "$stamp" 2>/dev/null || true)
+    if [ -n "$python" ] && supported "$python"; then return; fi
     for python in python3 python3.12 python3.11 python3.13; do
         if have "$python" && supported "$python"; then return; fi
     done
@@ -112,12 +115,12 @@ find_python
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wanted=$(cat pyproject.toml "$lock" setup.sh | sha256sum | cut -d ' ' -f 1)-$version
 
-if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+if [ "$(sed -n 1p "$stamp" 2>/dev/null)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
 fi
 check_venv_module
 check_disk
 choose_redis
 install_all
-printf '%s\n' "$wanted" >"$stamp"
+printf '%s\n' "$wanted" "$(command -v "$python")" >"$stamp"
 say "done; 'make run' tunes the example, 'make test' runs the tests, .venv/bin/tuner is the command"

@@ -87,7 +87,7 @@ class TensorBoard:
         self,
         ask: Callable[[], Answer],
         is_right: Callable[[Answer], bool],
-        timeout_s: float = 60.0,
+        timeout_s: float = 90.0,
     ) -> Answer:
         """Return the first answer that is right; TensorBoard loads in the background.
 
@@ -145,7 +145,7 @@ def open_tensorboard(logdir: Path, *, fast: bool = True) -> Iterator[TensorBoard
             process.wait()
 
 
-def _wait_for_url(process: subprocess.Popen[bytes], output: Path, timeout_s: float = 60.0) -> str:
+def _wait_for_url(process: subprocess.Popen[bytes], output: Path, timeout_s: float = 90.0) -> str:
     deadline = time.monotonic() + timeout_s
     while (found := _URL.search(output.read_bytes())) is None:
         if process.poll() is not None or time.monotonic() > deadline:

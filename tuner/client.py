@@ -63,7 +63,7 @@ class ApiClient:
                 headers=headers,
                 timeout=_TIMEOUT,
                 verify=verify,
-                # A proxy has no business between a machine and itself, and its variables are slow to read.
+                # No proxy stands before a server in the own network; looking for one is slow.
                 trust_env=verify,
             )
         except (httpx.InvalidURL, ValueError) as exc:
@@ -95,17 +95,16 @@ class ApiClient:
             raise SetupError(f"{self.url}: answers, but is no Tuner server")
         if health.get("protocol") != VERSION:
             raise SetupError(
-                f"{self.url}: Tuner {health.get('release')} speaks protocol {health.get('protocol')}, "
-                f"this command speaks {VERSION}; install the same release on both sides"
+                f"{self.url}: Tuner {health.get('release')} speaks protocol "
+                f"{health.get('protocol')}, this command speaks {VERSION}; install the same "
+                f"release on both sides"
             )
 
     def put_code(self, digest: str, content: bytes) -> None:
         """Upload a code snapshot; again is harmless."""
         self._call("PUT", f"/code/{digest}", content=content)
 
-    def submit(
-        self, spec: Document, code: str | None = None, data: str | None = None
-    ) -> Document:
+    def submit(self, spec: Document, code: str | None = None, data: str | None = None) -> Document:
         """Create the study, or find it again: `{study, state, created, changes}`."""
         return self._one("POST", "/studies", {"spec": spec, "code": code, "data": data})
 

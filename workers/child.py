@@ -26,6 +26,7 @@ from workers.run import Run
 from workers.seeds import seed_everything
 from workers.session import Session, TrialStopped, Word
 from workers.task import Task
+from workers.typing import override
 
 #: How a trial that obeyed ends.
 _OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
@@ -43,12 +44,15 @@ class _Output(io.RawIOBase):
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
+    @override
     def fileno(self) -> int:
         return self._fd
 
+    @override
     def writable(self) -> bool:
         return True
 
+    @override
     def write(self, data: Any) -> int:
         with contextlib.suppress(OSError):
             os.write(self._fd, data)
@@ -111,7 +115,7 @@ def redirect_output(path: Path) -> None:
 
 
 def _call(task: Task, session: Session) -> Result | None:
-    """Return what the objective returned; None when a stop or NaN had already decided the outcome."""
+    """Return what the objective returned; None when a stop or NaN had decided the outcome."""
     if task.preimport:
         with contextlib.suppress(ImportError):
             importlib.import_module("keras")

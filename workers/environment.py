@@ -56,7 +56,7 @@ class Environment:
         }
 
     def config(self, assignment: Assignment) -> dict[str, Any]:
-        """Return the content of `config.json`: the server's part, this attempt's and this process's."""
+        """Return the content of `config.json`: the server's, attempt's and worker's parts."""
         return {
             **assignment.config,
             "version": 1,

@@ -15,8 +15,8 @@ from tuner.protocol import ERROR_LINES, Cause
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 MAX_ERROR_CHARS = 20_000
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120 - frames hold
-text
+# Frames hold paths as text.
+_HERE = str(Path(__file__).parent) + os.sep
 #: h5py and TensorFlow tell the number only in the text.
 _FULL_TEXT = re.compile(
     r"errno = (\d+)|No space left on device|Read-only file system|Disk quota exceeded"

@@ -26,7 +26,7 @@ ROTATE_EVERY_S = 1.0
 
 
 class AttemptFiles:
-    """The folder of one attempt. Mutable: it notes that writing failed, and writes no further curve then.
+    """The folder of one attempt. Mutable: once writing failed, it writes no further curve.
 
     Args:
         log_root: of this host.
@@ -73,7 +73,7 @@ class AttemptFiles:
             write_json(self.folder / "trial.json", record)
 
     def rotate_output(self) -> None:
-        """Move a grown output.log to output.log.1 and cut it off; the trial goes on writing to it."""
+        """Move a grown output.log to output.log.1; the trial goes on writing to the first."""
         now = time.monotonic()
         if now - self._looked_at < ROTATE_EVERY_S:
             return

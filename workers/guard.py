@@ -28,7 +28,7 @@ def preimport_tensorflow() -> bool:
 
 
 def preimport_numpy() -> None:
-    """Import numpy, which every seeded trial needs and which takes longer than a whole short trial."""
+    """Import numpy: every seeded trial needs it, and it takes longer than a short trial."""
     if importlib.util.find_spec("numpy") is not None:
         # numpy loads this part when it is first asked for.
         importlib.import_module("numpy.random")

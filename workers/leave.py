@@ -16,7 +16,7 @@ SAME_SIGNAL_S = 1.0
 
 
 class LeaveNow(BaseException):
-    """Raised out of a wait that may be broken off; not an Exception, so that no library swallows it."""
+    """Raised out of a wait that may be broken off; no Exception, so no library swallows it."""
 
 
 class Leave:
@@ -55,7 +55,7 @@ class Leave:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Have a signal raise `LeaveNow` within this block: nothing in it may be worth finishing."""
+        """Have a signal raise `LeaveNow` in this block: nothing in it may be worth finishing."""
         self._interruptible = True
         try:
             if self.requested:

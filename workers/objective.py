@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 #: Names that a user's code may not take: it would shadow what runs it.
@@ -31,7 +32,8 @@ def load_objective(reference: str, code_root: str | None) -> Callable[..., Any]:
         raise ObjectiveError(f"objective {reference!r}: expected module:function")
     if module_name.partition(".")[0] in RESERVED:
         raise ObjectiveError(
-            f"objective {reference!r}: {' and '.join(RESERVED)} are names of this service; rename the module"
+            f"objective {reference!r}: {' and '.join(RESERVED)} are names of this service; "
+            "rename the module"
         )
     _set_path(code_root)
     try:
@@ -47,7 +49,8 @@ def load_objective(reference: str, code_root: str | None) -> Callable[..., Any]:
         if not hasattr(found, name):
             known = ", ".join(n for n in dir(found) if callable(getattr(found, n)) and n[0] != "_")
             raise ObjectiveError(
-                f"objective {reference!r}: {module_name} has no {name!r}; functions there: {known or 'none'}"
+                f"objective {reference!r}: {module_name} has no {name!r}; "
+                f"functions there: {known or 'none'}"
             )
         found = getattr(found, name)
     if not callable(found):
@@ -70,5 +73,4 @@ def _set_path(code_root: str | None) -> None:
 
 def _is_home(folder: str) -> bool:
     """Return whether this package itself is imported from `folder`."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == folder  # noqa: PTH100,
-    PTH120
+    return str(Path(__file__).absolute().parent.parent) == folder

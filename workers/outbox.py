@@ -1,4 +1,4 @@
-"""Points on their way to the server: the first at once, then together, and again until they arrive."""
+"""Points on their way to the server: the first at once, then together, until they arrive."""
 
 from __future__ import annotations
 

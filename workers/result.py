@@ -68,7 +68,8 @@ def _from_mapping(returned: Mapping[Any, Any], metrics: Metrics) -> Result:
         name = metric["name"]
         if name not in returned:
             raise ResultError(
-                f"the objective returned a dict without the metric {name!r}; its keys: {_keys(returned)}"
+                f"the objective returned a dict without the metric {name!r}; "
+                f"its keys: {_keys(returned)}"
             )
         if name not in numbers:
             raise ResultError(
@@ -111,7 +112,8 @@ def _expected(metrics: Metrics) -> str:
     names = [metric["name"] for metric in metrics]
     if len(names) == 1:
         return f"a number, a dict with the key {names[0]!r}, or a Keras History"
-    return f"a dict with the keys {', '.join(map(repr, names))}, a tuple in that order, or a Keras History"
+    keys = ", ".join(map(repr, names))
+    return f"a dict with the keys {keys}, a tuple in that order, or a Keras History"
 
 
 def _keys(mapping: Mapping[Any, Any]) -> str:

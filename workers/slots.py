@@ -1,4 +1,4 @@
-"""Device slots of a host and the worker processes in them; a slot keeps its device over a respawn."""
+"""Device slots of a host and the workers in them; a slot keeps its device over a respawn."""
 
 from __future__ import annotations
 

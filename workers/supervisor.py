@@ -57,7 +57,8 @@ def find_devices(gpus: str) -> list[str]:
     wanted = [uuid.strip() for uuid in gpus.split(",") if uuid.strip()]
     if missing := [uuid for uuid in wanted if uuid not in present and not uuid.startswith("MIG-")]:
         raise SetupError(
-            f"--gpus: no GPU {', '.join(missing)} on this host; it has: {', '.join(present) or 'none'}"
+            f"--gpus: no GPU {', '.join(missing)} on this host; "
+            f"it has: {', '.join(present) or 'none'}"
         )
     return [f"gpu:{uuid}" for uuid in wanted]
 
@@ -118,7 +119,7 @@ class Supervisor:
         return sorted(staying, key=lambda slot: (slot.state == "busy", -slot.number))
 
     def _add_slot(self) -> bool:
-        """Add the lowest free slot; False while all devices are still held by workers that leave."""
+        """Add the lowest free slot; False while workers that leave still hold all devices."""
         taken = {slot.number for slot in self._slots}
         number = next(n for n in range(MAX_WORKERS + 1) if n not in taken)
         if self._devices and number >= len(self._devices):
@@ -140,6 +141,10 @@ class Supervisor:
         self._read_as = seen
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
             self._wanted = self._allowed(count)
+
+    def _running(self) -> int:
+        """Reap the workers that are dead; return how many are not."""
+        return sum(not slot.has_ended() for slot in self._slots)
 
     def _allowed(self, count: int) -> int:
         most = len(self._devices) or MAX_WORKERS
@@ -189,7 +194,7 @@ class Supervisor:
         deadline = time.monotonic() + STOP_S
         for slot in self._slots:
             slot.ask_to_leave()
-        while not all([slot.has_ended() for slot in self._slots]):
+        while self._running():
             if self._leave.forced or time.monotonic() > deadline:
                 for slot in self._slots:
                     slot.kill()

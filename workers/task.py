@@ -1,4 +1,4 @@
-"""What the process of a trial is given: the assignment's part that concerns it, and where to write."""
+"""What the process of a trial is given: its part of the assignment, and where to write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.session import Point
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One attempt, as its own process sees it; plain JSON values, so that it can be sent to a fresh one."""
+    """One attempt, as its own process sees it; plain JSON values, so that it can be sent."""
 
     objective: str
     params: dict[str, Any]

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrialProcess:
-    """A started process; made by `start_process`. Mutable: it lives, and then it has an exit status.
+    """A started process; made by `start_process`. Mutable: it lives, then it has an exit status.
 
     Args:
         pid: leader of a session and process group of its own.
@@ -46,7 +46,7 @@ class TrialProcess:
         self._poll.register(self._pidfd, select.POLLIN)
 
     def wait(self, timeout_s: float, *others: int) -> None:
-        """Wait for a message, the death of the process, or one of the `others` to become readable."""
+        """Wait for a message, the death of the process, or news on one of the `others`."""
         for fd in others:
             self._poll.register(fd, select.POLLIN)
         self._poll.poll(max(0.0, timeout_s) * 1000)
@@ -69,7 +69,7 @@ class TrialProcess:
         self.channel.send_now({"word": word, "step": step})
 
     def has_ended(self) -> bool:
-        """Return whether the process is dead; it is reaped then, and what it left running is killed."""
+        """Return whether the process is dead; it is reaped then, and what it left is killed."""
         if self.status is not None:
             return True
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -192,7 +192,7 @@ def _reset_logging() -> None:
 
 
 def wait_for_end(process: TrialProcess, deadline: float) -> bool:
-    """Wait until the process has ended, at most until `deadline` (monotonic); return whether it has."""
+    """Wait until the process has ended, at most until `deadline`; return whether it has."""
     while not process.has_ended():
         left = deadline - time.monotonic()
         if left <= 0:

@@ -21,7 +21,7 @@ _OUTPUT_CHARS = 2000
 
 
 def run_try(source: TextIO, target: TextIO) -> int:
-    """Read `{"assignment", "code_root", "timeout_s"}`, write `{"ok", "step", …}`; return 0, or 1 if not ok.
+    """Read `{"assignment", "code_root", "timeout_s"}`, write `{"ok", …}`; return 0, 1 if not ok.
 
     Raises:
         SpecError: the input is no such document.

@@ -19,9 +19,9 @@ from rq.exceptions import DequeueTimeout
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
-from typing_extensions import override
 
 from tuner.protocol import WAKE_UP_TASK, Device, queue_name
+from workers.typing import override
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,11 @@ class WakeUpJob(Job):
     @property
     @override
     def func(self) -> Callable[[], None]:
+        """The wake-up.
+
+        Raises:
+            RefusedError: the message asks for another function, or gives it arguments.
+        """
         if self.func_name != WAKE_UP_TASK or self.instance is not None or self.args or self.kwargs:
             raise RefusedError(f"only {WAKE_UP_TASK}() is run, not {self.func_name!r}")
         return wake_up
@@ -52,17 +57,20 @@ class WakeUpJob(Job):
     @property
     @override
     def success_callback(self) -> None:
-        return None
+        """No callback: its name would come from the message."""
+        return
 
     @property
     @override
     def failure_callback(self) -> None:
-        return None
+        """No callback: its name would come from the message."""
+        return
 
     @property
     @override
     def stopped_callback(self) -> None:
-        return None
+        """No callback: its name would come from the message."""
+        return
 
     @override
     def send_webhooks(self, status: Any, *, exc_string: str | None = None) -> None:
@@ -110,7 +118,7 @@ class Listener(SimpleWorker):
 
     @override
     def subscribe(self) -> None:
-        """Subscribe to nothing: commands come from the server, and a thread would forbid the fork."""
+        """Subscribe to nothing: the server commands, and a thread would forbid the fork."""
 
     def wait(self) -> bool:
         """Wait for a wake-up, at most `BLOCK_S`; return whether one came.
@@ -134,7 +142,7 @@ class Listener(SimpleWorker):
         except redis.RedisError:
             raise
         # A forged message may break the reading of it in any way.
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001
             self._refuse(getattr(exc, "job_id", "unknown"), exc)
             return False
         if found is None:
@@ -149,7 +157,7 @@ class Listener(SimpleWorker):
         """Take this worker off RQ's list; Redis may be gone."""
         try:
             if self.birth_date is not None:
-                self.register_death()
+                self.register_death()  # type: ignore[no-untyped-call]
             self.connection.close()
         except redis.RedisError:
             return
@@ -157,7 +165,7 @@ class Listener(SimpleWorker):
     def _register(self) -> None:
         """Say that this worker lives; anew when Redis was emptied."""
         if not self.connection.expire(self.key, _TTL_S):
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]
             self.set_state(WorkerStatus.IDLE)
 
     def _refuse(self, job_id: str, exc: Exception) -> None:
@@ -171,6 +179,6 @@ def _problem(job: Job) -> str | None:
     try:
         _ = job.func
     # Reading a forged payload may fail in any way.
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001
         return repr(exc)
     return None

@@ -1,7 +1,7 @@
 """The coordinator without TensorFlow and the worker without tuning libraries, each for real.
 
 Each side gets a virtual environment of its own: its lock, the wheel of this clone, nothing else.
-They are kept in a cache by the lock's hash: the folder `TUNER_TEST_CACHE`, else .cache in the clone.
+They are kept in a cache, by the lock's hash: `TUNER_TEST_CACHE`, else .cache in the clone.
 """
 
 from __future__ import annotations

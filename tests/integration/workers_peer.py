@@ -6,8 +6,10 @@ message.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections import defaultdict
@@ -46,7 +48,11 @@ class Peer:
         self.broken_finishes = 0
         self.drain = False
         self.lock = threading.Lock()
-        self.server = _Server(("127.0.0.1", 0), _Handler, bind_and_activate=True)
+        self.open(0)
+
+    def open(self, port: int) -> None:
+        """Serve, on a free port if `port` is 0; after `close` with what was known before."""
+        self.server = _Server(("127.0.0.1", port), _Handler)
         self.server.peer = self
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -64,7 +70,7 @@ class Peer:
             "seed": 7,
             "objective": objective,
             "metrics": [{"name": "score", "goal": "maximize"}],
-            "run_dir": f"vision/digits/trial_{number:05d}-20261122T231005Z" + (f"-a{no}" if no > 1 else ""),
+            "run_dir": f"vision/digits/trial_{number:05d}-20261122T231005Z-a{no}",
             "checkpoint_dir": f"vision/digits/trial_{number:05d}",
             "config": {"spec": {"project": "vision"}},
             **fields,
@@ -85,9 +91,12 @@ class Peer:
         return self.finishes[attempt][-1]
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving and break off every connection."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.server.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Return status and document of one call."""
@@ -142,6 +151,14 @@ class Peer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     peer: Peer
+
+    def __init__(self, *arguments: Any) -> None:
+        self.connections: list[socket.socket] = []
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.append(request)
+        super().process_request(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

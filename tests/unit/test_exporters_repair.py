@@ -174,6 +174,16 @@ def test_further_metrics_are_written_with_the_points_that_are_missing(tmp_path: 
     assert repair_run(tmp_path, CONFIG, make_record(), metrics=metrics) is False
 
 
+def test_a_metric_called_objective_does_not_pass_for_the_told_value(tmp_path: Path) -> None:
+    config = {"metrics": [{"name": "objective", "goal": "minimize"}]}
+    lost = make_record(is_outcome=False, outcome="LOST", objective=None)
+    repair_run(tmp_path, config, lost)
+
+    scalars = read_run(tmp_path / RUN_DIR)["scalars"]
+    assert {tag: len(points) for tag, points in scalars.items()} == {"curve/objective": 3}
+    assert repair_run(tmp_path, config, lost) is False
+
+
 def test_choices_of_several_types_are_logged_as_text(tmp_path: Path) -> None:
     space = {"mixed": {"type": "categorical", "values": [1, "a"]}, "n": {"values": [1, 2.5]}}
     config = CONFIG | {"spec": {"search_space": space}}

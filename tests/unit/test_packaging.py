@@ -15,7 +15,20 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = [*sorted(ROOT.glob("requirements-*.lock")), ROOT / "docker" / "requirements-build.lock"]
 #: What setup.sh needs to look around.
-TOOLS = ["sh", "dirname", "uname", "df", "awk", "cat", "sha256sum", "cut", "rm", "mkdir", "cp"]
+TOOLS = [
+    "sh",
+    "dirname",
+    "uname",
+    "df",
+    "awk",
+    "cat",
+    "sed",
+    "sha256sum",
+    "cut",
+    "rm",
+    "mkdir",
+    "cp",
+]
 
 
 def names(lock: str) -> set[str]:
@@ -168,6 +181,19 @@ def test_setup_says_how_much_disk_is_free_and_how_much_is_needed(machine: Machin
 
     assert done.returncode == 2
     assert f"1024 MB are free in {machine.folder}; 3072 MB are needed" in done.stderr
+
+
+def test_setup_keeps_to_the_python_that_was_chosen(machine: Machine) -> None:
+    machine.python((3, 12))
+    (machine.programs / "python3").rename(machine.programs / "python-of-mine")
+    first = machine.setup(PYTHON="python-of-mine")
+    machine.python((3, 11))
+
+    second = machine.setup()
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "with Python 3.12" in first.stdout
+    assert second.stdout == ""
 
 
 def test_setup_on_python_3_13_wants_a_redis_or_a_compiler(machine: Machine) -> None:

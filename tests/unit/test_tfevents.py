@@ -178,6 +178,19 @@ def test_non_finite_scalars_are_kept_and_objectives_left_out(tmp_path: Path) -> 
     assert numbers == {"grad": -math.inf, "huge": math.inf, "low": -math.inf, "objective_1": 2.0}
 
 
+def test_reports_never_enter_the_column_of_told_values(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.start({}, "run")
+    writer.scalars(1, {"objective": 1.0, "objective_2": 2.0, "objective_loss": 3.0})
+    writer.finish(None, "failure")
+
+    assert set(read_run(tmp_path)["scalars"]) == {
+        "curve/objective",
+        "curve/objective_2",
+        "objective_loss",
+    }
+
+
 def test_unusual_hyperparameters_become_text(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path)
     writer.start({"none": None, "list": [1, "a"], "path": Path("x"), "odd": "\ud800"}, "run")

@@ -61,7 +61,7 @@ def test_exact_numbers_survive(tmp_path: Path) -> None:
 def test_readers_see_a_whole_file_while_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "trial.json"
     write_json(path, {"n": -1})
-    seen = []
+    seen: list[object] = []
 
     def read() -> None:
         while not seen or seen[-1] != {"n": 99, "x": "y" * 5000}:

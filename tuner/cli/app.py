@@ -33,7 +33,7 @@ def _group(text: str) -> typer.Typer:
     )
 
 
-def _print_version(value: bool) -> None:  # noqa: FBT001 - the form that typer calls
+def _print_version(value: bool) -> None:
     if value:
         from tuner.release import release
 
@@ -46,7 +46,9 @@ def _root(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the release.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the release.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     del version

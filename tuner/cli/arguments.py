@@ -25,9 +25,7 @@ def check_study(value: str | None) -> str | None:
     return value
 
 
-Study = Annotated[
-    str, typer.Argument(metavar="STUDY", help="project/study", callback=check_study)
-]
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="project/study", callback=check_study)]
 AnyStudy = Annotated[
     str | None,
     typer.Argument(

@@ -36,7 +36,10 @@ def board(
         typer.Option(min=1, max=65535, help=f"Default: {FIRST_PORT}, else the next free one."),
     ] = None,
 ) -> None:
-    """Open TensorBoard on a study, until Ctrl-C; its HParams tab compares the trials."""
+    """Open TensorBoard on a study, until Ctrl-C.
+
+    Its HParams tab compares the trials by their parameters and their objective.
+    """
     from tuner.cli.output import err, out
 
     config = settings()
@@ -125,7 +128,7 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> 
             said = "\n".join(log.read().decode(errors="replace").strip().splitlines()[-10:])
             raise UnavailableError(f"TensorBoard ended at once:\n{said}")
         with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own loopback address
+            urllib.request.urlopen(url, timeout=5).close()
             return
         time.sleep(0.1)
     raise UnavailableError(f"TensorBoard did not answer at {url} within {_START_S:.0f} s")

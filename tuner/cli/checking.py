@@ -21,7 +21,7 @@ from tuner.local.submission import Submission, make_submission
 from tuner.protocol import Assignment
 from tuner.settings import Settings
 from tuner.snapshot import unpack
-from tuner.space import Parameter, SearchSpace
+from tuner.space import Parameter
 from tuner.spec import StudySpec
 
 #: A space that forbids nearly everything is given up on after so many tries.
@@ -88,7 +88,9 @@ def print_findings(console: Console, findings: Document) -> None:
     if findings["study"]:
         console.print(f"[good]ok[/]       spec   {findings['study']}")
     if findings["code"]:
-        console.print(f"[good]ok[/]       code   {escape(findings['code']['text'])}", soft_wrap=True)
+        console.print(
+            f"[good]ok[/]       code   {escape(findings['code']['text'])}", soft_wrap=True
+        )
     trial = findings["trial"]
     if trial and trial["ok"]:
         console.print(f"[good]ok[/]       trial  {escape(_describe_trial(trial))}", soft_wrap=True)
@@ -125,11 +127,12 @@ def _describe_code(submission: Submission) -> Document:
     if snapshot is None:
         where = "the image" if submission.spec.image else "an installed package"
         return {"snapshot": None, "text": f"{submission.spec.objective} from {where}"}
-    size = f"{snapshot.size_bytes / 1e3:.0f} kB"
+    count = len(snapshot.files)
+    files = f"{count} file{'' if count == 1 else 's'}, {snapshot.size_bytes / 1e3:.0f} kB"
     return {
         "snapshot": snapshot.sha256,
-        "files": len(snapshot.files),
-        "text": f"{len(snapshot.files)} files, {size}, snapshot {snapshot.sha256[:12]}",
+        "files": count,
+        "text": f"{files}, snapshot {snapshot.sha256[:12]}",
     }
 
 
@@ -175,9 +178,7 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
     )
 
 
-def _ask_worker(
-    request: Document, settings: Settings, scratch: Path, timeout_s: float
-) -> Document:
+def _ask_worker(request: Document, settings: Settings, scratch: Path, timeout_s: float) -> Document:
     """Have a worker process run the trial, and return what it says of it."""
     env = python_env(os.environ) | {
         "TUNER_HOME": str(settings.home),

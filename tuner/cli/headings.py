@@ -1,4 +1,4 @@
-"""What stands above and below the progress of `tuner run`: where things are, and the best trials."""
+"""What stands around the progress of `tuner run`: where things are, and the best trials."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fleet(state: FleetState, log: Path) -> str:
     """Return the line about the workers."""
     devices = [str(worker.get("device") or "cpu") for worker in state.workers]
     what = ", ".join(sorted(set(devices))) or "cpu"
-    return _line("workers", f"{state.count} × {what} (log: {log})")
+    return _line("workers", f"{state.count} on {what} (log: {log})")
 
 
 def print_best(console: Console, api: Service | ApiClient, status: Document) -> None:

@@ -28,7 +28,8 @@ class SectionedGroup(TyperGroup):
             if command.hidden:
                 continue
             section = str(getattr(command, "rich_help_panel", None) or "Commands")
-            text = command.get_short_help_str(formatter.width - width - 8)
+            # The whole first sentence: a long one is wrapped rather than cut.
+            text = command.get_short_help_str(limit=200)
             row = (typer.style(name.ljust(width), fg="cyan", bold=True), text)
             sections.setdefault(section, []).append(row)
         for section, rows in sections.items():

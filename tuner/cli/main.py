@@ -1,4 +1,4 @@
-"""The entry point: runs the command and turns every error of ours into one message and an exit code."""
+"""The entry point: runs the command, turns errors of ours into a message and an exit code."""
 
 from __future__ import annotations
 

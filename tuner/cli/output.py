@@ -65,7 +65,7 @@ def print_json(document: Any) -> None:
 def number(value: object) -> str:
     """Return a number as people compare it: at most six digits; a dash for None."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
@@ -77,13 +77,13 @@ def parameter(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "–" if value is None else str(value)
+    return "-" if value is None else str(value)
 
 
 def duration(seconds: float | None) -> str:
     """Return a duration in its largest two units."""
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -98,14 +98,14 @@ def duration(seconds: float | None) -> str:
 def moment(text: str | None) -> str:
     """Return an ISO 8601 time as the local clock showed it."""
     time = parse_time(text)
-    return "–" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def ago(text: str | None) -> str:
     """Return how long ago an ISO 8601 time was."""
     time = parse_time(text)
     if time is None:
-        return "–"
+        return "-"
     return duration(max(0.0, (datetime.now(UTC) - time).total_seconds())) + " ago"
 
 

@@ -19,7 +19,7 @@ _PLAIN_S = 30.0
 
 
 class StudyProgress:
-    """Shows what a `Feed` brings; a context manager, during which the terminal's last line is its own."""
+    """Shows what a `Feed` brings; inside its context the terminal's last line is its own."""
 
     def __init__(self, console: Console, status: Document) -> None:
         self._console = console
@@ -83,9 +83,10 @@ class StudyProgress:
             is_best = self._is_best(trial["objective"])
             names = [str(metric["name"]) for metric in self._metrics]
             pairs = zip(names, objectives(trial, names), strict=True)
-            said = "  ".join(f"{name} {value:<9}" for name, value in pairs)
+            said = "  ".join(f"{name} {value}" for name, value in pairs)
             mark = "  [best]best so far[/]" if is_best else ""
-            return f"{head}  [{'best' if is_best else 'good'}]{said}[/] {took}  {params}{mark}"
+            style = "best" if is_best else "good"
+            return f"{head}  [{style}]{said:<{self._said_width}}[/] {took}  {params}{mark}"
         if state == "PRUNED":
             said = f"pruned at {number(trial['objective'])}"
             return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {params}"
@@ -95,7 +96,8 @@ class StudyProgress:
 
     @property
     def _said_width(self) -> int:
-        return len(str(self._metrics[0]["name"])) + 10
+        # Six digits, a sign, a point and an exponent: what `number` may give.
+        return max(len("pruned at "), *(len(str(m["name"])) + 1 for m in self._metrics)) + 9
 
     def _is_best(self, value: float | None) -> bool:
         if value is None or len(self._metrics) != 1:

@@ -23,10 +23,11 @@ def run(
         Isolation, typer.Option(help="How a trial gets a process of its own.")
     ] = "fork",
 ) -> None:
-    """Run a study on this machine, with live progress and the best trials at its end.
+    """Run a study on this machine, with live progress.
 
-    What it needs (service, Redis, workers) is started and ended with it. Ctrl-C lets the trials
-    save their checkpoints; the same command goes on where the study stood.
+    It ends with the best trials. What it needs (service, Redis, workers) is started and ended
+    with it. Ctrl-C lets the trials save their checkpoints; the same command goes on where the
+    study stood.
     """
     from tuner.cli.output import err
     from tuner.cli.run_session import RunSession

@@ -63,7 +63,7 @@ def serve(
 
 
 def down() -> None:
-    """End the workers and the service of this machine; studies go on where they stood."""
+    """End the workers and the service of this machine; `serve` or `run` go on later."""
     from tuner.cli.output import err
     from tuner.local.fleet import all_fleets
     from tuner.local.home import is_running, read_service
@@ -135,7 +135,7 @@ def _is_kept(config: Settings) -> bool:
 
 @contextlib.contextmanager
 def _hold_home(config: Settings) -> Iterator[None]:
-    """Hold the home's lock; a second service is refused, a command that changes something waited for."""
+    """Hold the home's lock; wait for a command that changes a study, refuse a second service."""
     from tuner.local.home import home_lock, is_running, read_service
 
     running = read_service(config)

@@ -22,14 +22,16 @@ _CLOSED = ("finished", "failed", "cancelled")
 def submit(
     spec: Spec,
     *,
-    watching: Annotated[bool, typer.Option("--watch", help="Stay until the study is over.")] = False,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Stay until the study is over.")
+    ] = False,
     fail_under: Annotated[
         float | None,
         typer.Option(help="With --watch: exit 1 unless the best objective is at least as good."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Submit a study to the service, which is started when none runs and stays."""
+    """Submit a study to the service, which is started when needed and stays."""
     from tuner.cli import output
     from tuner.local import start_api
     from tuner.local.submission import make_submission
@@ -87,7 +89,9 @@ def _watch(api: Service | ApiClient, study: str, *, as_json: bool) -> Document:
                 break
             time.sleep(_LOOK_S)
     headings.print_best(console, api, news.status)
-    console.print(f"{study}: {output.styled(news.status['state'])} [quiet]{news.status['reason']}[/]")
+    console.print(
+        f"{study}: {output.styled(news.status['state'])} [quiet]{news.status['reason']}[/]"
+    )
     return news.status
 
 

@@ -52,7 +52,7 @@ def objectives(row: Document, names: Sequence[str]) -> list[str]:
 
 
 def varied_parameters(rows: Sequence[Document]) -> list[str]:
-    """Return the names whose value differs between the rows, in the spec's order; of one row all."""
+    """Return the names whose values differ between the rows, in the spec's order; all of one."""
     names = list(dict.fromkeys(name for row in rows for name in row["params"]))
     if len(rows) < 2:
         return names
@@ -101,9 +101,9 @@ def best_text(status: Document) -> str:
     """Return the best of a study in a few words."""
     best = status["best"]
     if best is None:
-        return "–"
+        return "-"
     if best.get("objective") is None:
-        return f"{best.get('pareto', '–')} on the Pareto front"
+        return f"{best.get('pareto', '-')} on the Pareto front"
     return f"{number(best['objective'])} (trial {best['trial']})"
 
 
@@ -120,7 +120,9 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
 def status_facts(status: Document) -> Table:
     """Return the status of one study."""
     counts, budget = status["counts"], status["budget"]
-    done = ", ".join(f"{counts[key]} {word}" for key, word in _COUNTS if counts[key] or key == "complete")
+    done = ", ".join(
+        f"{counts[key]} {word}" for key, word in _COUNTS if counts[key] or key == "complete"
+    )
     state = styled(status["state"])
     if status["reason"]:
         state += f"  [quiet]{escape(status['reason'])}[/]"
@@ -143,7 +145,7 @@ def budget_text(budget: Document) -> str:
     """Return what of the budget is used."""
     parts = [f"{_used(budget)} trials"]
     used_hours = budget.get("used_hours")
-    spent = duration(used_hours * 3600) if used_hours is not None else "–"
+    spent = duration(used_hours * 3600) if used_hours is not None else "-"
     parts.append(f"{spent} of {budget['hours']:g} h" if budget.get("hours") else spent)
     if budget.get("target") is not None:
         parts.append(f"target {number(budget['target'])}")
@@ -159,7 +161,7 @@ def worker_table(rows: Sequence[Document]) -> Table:
         table.add_column(name, justify="right" if name == "pid" else "left")
     for row in rows:
         device = row["device"] + (f" {row['device_id']}" if row["device_id"] else "")
-        trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "–"
+        trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "-"
         table.add_row(
             row["name"],
             row["host"],

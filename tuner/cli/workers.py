@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +27,9 @@ def up(
     ] = None,
     gpus: Annotated[
         str | None,
-        typer.Option(help="all, none, or UUIDs with commas (default: all, none where there are none)."),
+        typer.Option(
+            help="all, none, or UUIDs with commas (default: all, none where there are none)."
+        ),
     ] = None,
     isolation: Annotated[
         Isolation, typer.Option(help="How a trial gets a process of its own.")
@@ -109,7 +112,7 @@ def platform_command(n: int) -> str | None:
     """Return the command that scales workers where a platform owns the processes, else None."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return f"kubectl scale deployment/tuner-worker --replicas={n}"
-    if os.path.exists("/.dockerenv"):
+    if Path("/.dockerenv").exists():
         return f"docker compose up --detach --no-recreate --scale worker={n}"
     return None
 
@@ -120,9 +123,7 @@ def _host_fleet(config: Settings) -> Fleet:
     return Fleet(config, HOST)
 
 
-def _start(
-    config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: Isolation
-) -> None:
+def _start(config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: Isolation) -> None:
     from tuner.cli.headings import fleet as line
     from tuner.cli.output import err
     from tuner.local import start_api

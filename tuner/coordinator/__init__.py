@@ -1,1 +1,1 @@
-"""One loop: collect, expire, retry, propose, dispatch. Its memory can be rebuilt from the Storage."""
+"""One loop: collect, expire, retry, propose, dispatch. The Storage can rebuild its memory."""

@@ -57,6 +57,6 @@ def runs_again(cause: Cause, earlier: Sequence[str | None], *, retries: int) -> 
     if again == "once":
         return cause not in earlier
     if again == "retries":
-        used = sum(1 for c in earlier if c in POLICIES and POLICIES[c].again == "retries")  # type: ignore[index]
+        used = sum(1 for c in earlier if c in POLICIES and POLICIES[c].again == "retries")
         return used < retries
     return False

@@ -24,8 +24,8 @@ def commit_proposal(
 ) -> int:
     """Store `proposal` as the study's next trial, with an attempt ready to be claimed.
 
-    The number is reserved, the trial enters Optuna's tables and ours, and its attempt is made in one
-    transaction; only then the mirror learns of it.
+    The number is reserved, the trial enters Optuna's tables and ours, and its attempt is made in
+    one transaction; only then the mirror learns of it.
 
     Raises:
         FencedError: another coordinator leads.

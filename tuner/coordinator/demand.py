@@ -31,7 +31,7 @@ def ready_attempts(connection: sa.Connection) -> Counter[int]:
     query = (
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "ready").group_by(a.c.study_id)
     )
-    return Counter(dict(connection.execute(query)))
+    return Counter(dict(connection.execute(query).tuples().all()))
 
 
 def leased_attempts(connection: sa.Connection) -> Counter[int]:
@@ -40,7 +40,7 @@ def leased_attempts(connection: sa.Connection) -> Counter[int]:
     query = (
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
-    return Counter(dict(connection.execute(query)))
+    return Counter(dict(connection.execute(query).tuples().all()))
 
 
 def matches(study: sa.Row[Any], device: str, image: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Who coordinates: a row with holder, epoch and lease. Every write of the coordinator carries its epoch."""
+"""Who coordinates: a row with holder, epoch and lease. Every coordinator write has its epoch."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,8 +45,18 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.5
 #: A worker that has just finished claims by itself; only later it needs a wake-up.
 DISPATCH_AFTER_S = 0.05
+#: After a fault of its own the loop tries again, but not at full speed.
+FAULT_PAUSE_S = 1.0
 #: Proposals made in one round before results are looked at again.
 ROUND = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the pruner says, and the system attributes it has left on the trial."""
+
+    prune: bool
+    attrs: dict[str, Any]
 
 
 class Coordinator:
@@ -99,38 +110,35 @@ class Coordinator:
             try:
                 again = self._round(void_dead_local=void_dead_local)
                 void_dead_local = False
-            except (UnavailableError, sa.exc.DBAPIError) as exc:
+            except (UnavailableError, sa.exc.OperationalError, sa.exc.InterfaceError) as exc:
                 logger.warning("database not available", extra={"error": str(exc)[:200]})
                 self._expiry.suspend()
                 again = None
             except FencedError:
                 self._lose_lead()
                 again = None
+            except Exception:
+                # The loop must outlive its own faults: what is wrong is in the log, the database
+                # holds everything, and the memory is rebuilt from it.
+                logger.exception("coordinator round failed")
+                self._forget_runs()
+                again = FAULT_PAUSE_S
             self._woken.wait(TICK_S if again is None else again)
         self._close()
 
-    def report(self, study_id: int, number: int, points: list[tuple[int, float]]) -> bool:
-        """Enter reports of a running trial; return whether the pruner gives it up.
+    def judge(self, study_id: int, number: int, points: list[tuple[int, float]]) -> Verdict:
+        """Enter reports of a running trial and let the pruner judge them.
 
-        Called by the server's threads. A study that is not in memory prunes nothing: the next
-        report comes soon.
+        Called by the server's threads. A study that is not in memory at present prunes nothing: the
+        next report comes soon.
         """
         with self._runs_lock:
             run = self._runs.get(study_id)
         if run is None or run.spec.pruner.name == "none" or number >= len(run.mirror):
-            return False
-        prune = False
-        for step, value in points:
-            prune = run.mirror.report(number, step, value) or prune
-        return prune
-
-    def attrs_of(self, study_id: int, number: int) -> dict[str, Any]:
-        """Return the system attributes that the pruner has set on a trial."""
-        with self._runs_lock:
-            run = self._runs.get(study_id)
-        if run is None or number >= len(run.mirror):
-            return {}
-        return run.mirror.trial_attrs(number)
+            return Verdict(prune=False, attrs={})
+        # Every point is entered, also behind one that already decides.
+        verdicts = [run.mirror.report(number, step, value) for step, value in points]
+        return Verdict(prune=any(verdicts), attrs=run.mirror.trial_attrs(number))
 
     def _round(self, *, void_dead_local: bool) -> float | None:
         """Do one round; return how long to wait for the next, if shorter than a tick."""
@@ -231,7 +239,7 @@ class Coordinator:
         self.wake()
 
     def _propose(self, studies: dict[int, sa.Row[Any]]) -> bool:
-        """Propose for idle workers, the study with the smallest share first; return if more is wanted."""
+        """Propose for idle workers; return if more is wanted than one round makes."""
         if self._storage_problem() is not None:
             return False
         with self._storage.read() as connection:

@@ -11,7 +11,7 @@ import copy
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -30,7 +30,9 @@ STATES = {
 class Mirror:
     """The in-memory study. `lock` is held while a sampler reads it and while results enter it."""
 
-    def __init__(self, name: str, goals: Sequence[str], pruner: BasePruner) -> None:
+    def __init__(
+        self, name: str, goals: Sequence[Literal["maximize", "minimize"]], pruner: BasePruner
+    ) -> None:
         self.lock = threading.RLock()
         self._blank_lock = threading.RLock()
         self.storage = InMemoryStorage()

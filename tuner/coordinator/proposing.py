@@ -115,7 +115,7 @@ class Proposer:
         return self._random(number, told, pending, {})
 
     def cheap(self, mirror: Mirror) -> Proposal:
-        """Return a random new configuration, at once: the choice when the sampler takes too long."""
+        """Return a random new configuration at once: the choice when the sampler is slow."""
         number = len(mirror)
         start = dict(self._fixed[number]) if number < len(self._fixed) else {}
         return self._random(number, mirror.told, tuple(mirror.pending()), start)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tuner.tfevents import Status, read_json, read_run, session_hparams, write_json
-from tuner.tfevents.events import as_float32, scalars_event, start_event
+from tuner.tfevents.events import as_float32, curve_tag, scalars_event, start_event
 from tuner.tfevents.json_file import dump_json
 from tuner.tfevents.reader import RunEvents
 from tuner.tfevents.writer import EventFile, finish_events, objective_values
@@ -88,7 +88,7 @@ def _repair_events(
         hparams = session_hparams({**config, "params": record["params"]})
         started_s = _seconds(record.get("started"))
         missing.append(start_event(hparams, group=run_dir.name, time_s=started_s))
-    missing += _missing_points(found, _curve_tag(config), record, metrics)
+    missing += _missing_points(found, _metric_name(config), record, metrics)
     missing += _missing_ending(found, record)
     if not missing:
         return False
@@ -106,7 +106,7 @@ def _repair_events(
 
 def _missing_points(
     found: RunEvents,
-    tag: str,
+    name: str,
     record: Mapping[str, Any],
     metrics: Mapping[int, Mapping[str, float]],
 ) -> list[bytes]:
@@ -116,14 +116,14 @@ def _missing_points(
     hole in the middle is mended by writing the rest again.
     """
     curve = [(int(step), value, time_s) for step, value, time_s in record.get("curve") or ()]
-    steps = {step for step, _, _ in found["scalars"].get(tag, [])}
+    steps = {step for step, _, _ in found["scalars"].get(curve_tag(name), [])}
     hole = next((i for i, (step, _, _) in enumerate(curve) if step not in steps), len(curve))
-    return [
-        scalars_event(
-            {tag: _number(value), **metrics.get(step, {})}, step=step, time_s=_seconds(time_s)
-        )
-        for step, value, time_s in curve[hole:]
-    ]
+    missing = []
+    for step, value, time_s in curve[hole:]:
+        values = {name: _number(value), **metrics.get(step, {})}
+        points = {curve_tag(key): number for key, number in values.items()}
+        missing.append(scalars_event(points, step=step, time_s=_seconds(time_s)))
+    return missing
 
 
 def _missing_ending(found: RunEvents, record: Mapping[str, Any]) -> list[bytes]:
@@ -160,8 +160,8 @@ def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:
     return None if objective is None else _number(objective)
 
 
-def _curve_tag(config: Mapping[str, Any]) -> str:
-    """Return the name of the reported metric: the worker writes its curve under the same tag."""
+def _metric_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the reported metric: the worker writes its curve under the same name."""
     metrics = config.get("metrics") or config.get("spec", {}).get("metrics") or ()
     return str(metrics[0]["name"]) if metrics else "value"
 

@@ -59,7 +59,7 @@ def open_changer(settings: Settings) -> Iterator[Service | ApiClient]:
 
 
 def start_api(settings: Settings, environ: Mapping[str, str]) -> ApiClient:
-    """Return a connection to the server that was named, else to the local service, which then stays."""
+    """Return a connection to the server that was named, else to the local one, which then stays."""
     if settings.api_url:
         return _connect_named(settings, settings.api_url)
     info, _ = join_service(settings, environ, persistent=True)

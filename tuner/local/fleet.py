@@ -1,4 +1,4 @@
-"""The worker processes of this host: a supervisor each for `workers up` and for every `tuner run`."""
+"""The workers of this host: a supervisor each for `workers up` and for every `tuner run`."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ class Fleet:
 
 def all_fleets(settings: Settings) -> list[Fleet]:
     """Return the fleets that have a control file, alive or not."""
-    return [Fleet(settings, path.stem) for path in sorted((settings.home / "fleets").glob("*.json"))]
+    return [
+        Fleet(settings, path.stem) for path in sorted((settings.home / "fleets").glob("*.json"))
+    ]
 
 
 def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> dict[str, str]:
@@ -162,7 +164,7 @@ def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> 
 
 
 def _is_fleet(pid: int, control: Path) -> bool:
-    """Return whether `pid` is the supervisor of `control`, and not a process that got its number."""
+    """Return whether `pid` is the supervisor of `control`; its number may have passed on."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

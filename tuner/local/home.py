@@ -1,4 +1,4 @@
-"""The home folder: its lock, its token and `service.json`, where the running service says how to reach it."""
+"""The home folder: its lock, its token, and `service.json`: how to reach the service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tuner.settings import Settings
 #: How long a command waits for another one that holds the lock only while it changes something.
 LOCK_WAIT_S = 10.0
 
-#: In the text of the error of a lock that is taken; a `tuner run` finds it in the log of a service that lost the race.
+#: Said of a lock that is taken; `tuner run` seeks it in the log of a service that lost the race.
 IN_USE = "is in use by another Tuner process"
 
 
@@ -62,9 +62,7 @@ class HomeLock:
             if time.monotonic() >= deadline:
                 holder = os.pread(fd, 100, 0).decode(errors="replace").strip() or "unknown"
                 os.close(fd)
-                raise UnavailableError(
-                    f"{self.path.parent} {IN_USE} (pid {holder})"
-                )
+                raise UnavailableError(f"{self.path.parent} {IN_USE} (pid {holder})")
             time.sleep(0.05)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -191,5 +189,6 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
         raise SetupError(
-            f"{path}: cannot be written: {exc.strerror}; set TUNER_HOME to a folder that you can write"
+            f"{path}: cannot be written: {exc.strerror}; "
+            f"set TUNER_HOME to a folder that you can write"
         ) from exc

@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 def start_python(
     module: str, *args: str, env: Mapping[str, str], log: Path, bound: bool
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module` in a session of its own, so that the terminal's Ctrl-C reaches only us.
+    """Start `python -m module` in a session of its own: the terminal's Ctrl-C reaches only us.
 
     Args:
         module: what to run, with this interpreter.
@@ -44,8 +44,9 @@ def start_python(
 
 
 def python_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Return `env` with a PYTHONPATH that means the same in another folder, and without it under `-P`."""
-    given = [os.path.abspath(part) for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
+    """Return `env` with a PYTHONPATH that means the same in any folder and under `-P`."""
+    parts = env.get("PYTHONPATH", "").split(os.pathsep)
+    given = [str(Path(part).absolute()) for part in parts if part]
     here = Path(__file__).resolve().parents[2]
     # Started as `python -m tuner` in a clone: only the working directory leads to the package.
     if not sys.flags.safe_path and here == Path.cwd() and str(here) not in given:

@@ -83,7 +83,7 @@ class Keeper:
 
 @contextlib.contextmanager
 def turnstile(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Let one process at a time look at or change the registrations; False: did not wait and is not in."""
+    """Let one process at a time change the registrations; False: it did not wait and is not in."""
     make_home(folder)
     fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient
 
 START_TIMEOUT_S = 60.0
-#: What `tuner serve` exits with when the input is wrong: another holds the home, no Redis, an old release.
+#: What `tuner serve` exits with when something must be repaired: no Redis, a newer database.
 _EXIT_WRONG = 2
 
 
@@ -127,7 +127,8 @@ def _start(
         if info is not None and info.pid == process.pid:
             return info
         if process.poll() is not None:
-            return _explain(settings, process.returncode, read_tail(log, since=since))
+            _explain(settings, process.returncode, read_tail(log, since=since))
+            return None
         time.sleep(0.05)
     end_process(process.pid, grace_s=5.0)
     return None
@@ -144,4 +145,3 @@ def _explain(settings: Settings, status: int, said: str) -> None:
         f"the Tuner service ended at once with status {status}; the end of "
         f"{settings.home / 'service.log'}:\n{text}"
     )
-

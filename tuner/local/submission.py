@@ -67,8 +67,8 @@ def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot |
     if loaded.spec.image or _is_installed(top):
         return None
     raise SpecError(
-        f"{path}: objective: {loaded.spec.objective!r}: there is no {top}.py and no folder {top}/ in "
-        f"{loaded.folder}, and no installed module {top!r}"
+        f"{path}: objective: {loaded.spec.objective!r}: there is no {top}.py and no folder {top}/ "
+        f"in {loaded.folder}, and no installed module {top!r}"
     )
 
 

@@ -24,7 +24,7 @@ TTL_S = 60
 
 
 class WakeUps:
-    """Sends wake-ups. Redis may be emptied, replaced or away: nothing is lost, they are sent again."""
+    """Sends wake-ups. When Redis was emptied or away, they are simply sent again."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(
@@ -39,7 +39,7 @@ class WakeUps:
         self.problem: str | None = None
 
     def send(self, device: Device, wanted: int) -> int:
-        """Have at least `wanted` wake-ups waiting in the queue of `device`; return how many were sent."""
+        """Have `wanted` wake-ups wait in the queue of `device`; return how many were sent."""
         if wanted <= 0 or time.monotonic() < self._paused_until:
             return 0
         try:

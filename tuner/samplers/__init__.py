@@ -12,6 +12,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -33,7 +34,7 @@ class SamplerContext:
     #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
     options: Mapping[str, int] = field(default_factory=dict)
 
-    def given(self, **names: str) -> dict[str, int]:
+    def given(self, **names: str) -> dict[str, Any]:
         """Return Optuna's name and the value of each option that the spec gives."""
         return {name: self.options[ours] for name, ours in names.items() if ours in self.options}
 

@@ -22,7 +22,7 @@ class Bell:
             self._loop.call_soon_threadsafe(self._wake)
 
     def ticket(self) -> asyncio.Future[None]:
-        """Return a future that the next ring completes. Taken before looking, so no ring is missed."""
+        """Return a future that the next ring completes; taken before looking, it misses no ring."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)

@@ -25,7 +25,7 @@ class Counts(_Document):
 
 
 class Best(_Document):
-    """The best trial; with several metrics `objective` is null and `pareto` the size of the front."""
+    """The best trial; with several metrics `objective` is null, `pareto` the size of the front."""
 
     trial: int
     objective: float | None

@@ -26,7 +26,13 @@ def _json(message: protocol.Message) -> Response:
 def worker_router(desk: WorkerDesk, bell: Bell, redis_url: str | None) -> APIRouter:
     """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
     router = APIRouter(tags=["workers"], responses=PROBLEM_RESPONSES)
+    _add_config(router, desk, redis_url)
+    _add_claim(router, desk, bell)
+    _add_attempts(router, desk)
+    return router
 
+
+def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> None:
     @router.get("/config")
     def config() -> dict[str, Any]:
         """What a worker needs to know before its first claim."""
@@ -38,6 +44,13 @@ def worker_router(desk: WorkerDesk, bell: Bell, redis_url: str | None) -> APIRou
             "lease_s": protocol.LEASE_S,
         }
 
+    @router.get("/code/{digest}", response_class=Response)
+    def code(digest: str) -> Response:
+        """Return a code snapshot (tar.gz)."""
+        return Response(desk.code(digest), media_type="application/gzip")
+
+
+def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell) -> None:
     @router.post(
         "/claim",
         response_model=protocol.Assignment,
@@ -67,6 +80,8 @@ def worker_router(desk: WorkerDesk, bell: Bell, redis_url: str | None) -> APIRou
         message = await read_message(request, protocol.Beat)
         return _json(await run_in_threadpool(desk.beat, message))
 
+
+def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
     @router.post(
         "/attempts/{attempt}/report",
         response_model=protocol.Reply,
@@ -86,10 +101,3 @@ def worker_router(desk: WorkerDesk, bell: Bell, redis_url: str | None) -> APIRou
         """Hand in the result; the first accepted one is the trial's outcome."""
         message = await read_message(request, protocol.Finish)
         return _json(await run_in_threadpool(desk.finish, attempt, message))
-
-    @router.get("/code/{digest}", response_class=Response)
-    def code(digest: str) -> Response:
-        """Return a code snapshot (tar.gz)."""
-        return Response(desk.code(digest), media_type="application/gzip")
-
-    return router

@@ -51,9 +51,8 @@ def trial_record(
     is_outcome = trial.outcome_attempt == attempt.id
     source = trial if is_outcome else attempt
     a, r = tables.attempts, tables.reports
-    mine = lambda table: (table.c.study_id == study.id, table.c.number == trial.number)  # noqa: E731
-    attempts = connection.execute(sa.select(a).where(*mine(a)).order_by(a.c.no)).all()
-    reports = connection.execute(sa.select(r).where(*mine(r), r.c.no <= attempt.no)).all()
+    attempts = connection.execute(sa.select(a).where(*_mine(a, trial)).order_by(a.c.no)).all()
+    reports = connection.execute(sa.select(r).where(*_mine(r, trial), r.c.no <= attempt.no)).all()
     return {
         "version": RECORD_VERSION,
         "study": f"{study.project}/{study.name}",
@@ -103,3 +102,7 @@ def _outcome(trial: sa.Row[Any], attempt: sa.Row[Any], *, is_outcome: bool) -> s
     if is_outcome:
         return _OUTCOMES[trial.state]
     return str(attempt.cause or attempt.state).upper()
+
+
+def _mine(table: sa.Table, trial: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (table.c.study_id == trial.study_id, table.c.number == trial.number)

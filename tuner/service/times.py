@@ -6,7 +6,7 @@ import datetime
 
 
 def iso(time_s: float | None) -> str | None:
-    """Return seconds since the epoch as ISO 8601 UTC with milliseconds: 2026-11-22T23:10:05.123Z."""
+    """Return seconds since the epoch as ISO 8601 UTC, as 2026-11-22T23:10:05.123Z."""
     if time_s is None:
         return None
     moment = datetime.datetime.fromtimestamp(time_s, datetime.UTC)

@@ -1,4 +1,4 @@
-"""Which files of a folder are code: `.tunerignore`, written like a `.gitignore`, after some defaults."""
+"""Which files of a folder are code: defaults, then `.tunerignore`, written like a `.gitignore`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.errors import SpecError
 
 IGNORE_FILE = ".tunerignore"
 
-#: Never code: what tools leave behind, and what Tuner itself writes. `!name` in the ignore file takes one back.
+#: What tools leave behind, and what Tuner writes. `!name` in the ignore file takes one back.
 DEFAULTS = (
     ".git/",
     ".hg/",

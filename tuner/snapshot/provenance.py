@@ -1,4 +1,4 @@
-"""Where code and data came from: the fingerprint of the data files, the git commit of the folder."""
+"""Where code and data came from: a fingerprint of the data files, the folder's git commit."""
 
 from __future__ import annotations
 

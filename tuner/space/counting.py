@@ -2,10 +2,12 @@
 
 Notation: a *state* is the set of parameters still to come whose conditions have already failed; its
 *weight* is the number of ways to get there. One pass over the parameters, parents first, is enough.
+Parameters that share no condition are counted apart and multiplied.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,27 @@ class Count:
 
 def count(parameters: Sequence[Parameter]) -> Count:
     """Count the configurations of `parameters`, which stand parents first."""
+    total: int | None = 1
+    reached: set[str] = set()
+    for group in _groups(parameters):
+        found = _count_group(group)
+        total = None if total is None or found.total is None else total * found.total
+        reached |= found.reached
+    return Count(total=total, reached=frozenset(reached))
+
+
+def _groups(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
+    """Return the parameters that conditions connect, each group parents first."""
+    group_of: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        parents = [group_of[condition.parent] for condition in parameter.when]
+        joined = {id(group): group for group in parents}
+        merged = [*itertools.chain.from_iterable(joined.values()), parameter]
+        group_of |= {member.name: merged for member in merged}
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def _count_group(parameters: Sequence[Parameter]) -> Count:
     children: _Children = defaultdict(list)
     for parameter in parameters:
         for condition in parameter.when:

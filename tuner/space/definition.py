@@ -6,6 +6,7 @@ Every problem is collected, none raised; places are paths, so a caller can point
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from tuner.space.conditions import parse_conditions
@@ -35,9 +36,20 @@ _KEYS: dict[Kind, tuple[str, ...]] = {
 }
 #: What Optuna, KerasTuner and others call these keys.
 _SYNONYMS = {
-    "min": "low", "min_value": "low", "max": "high", "max_value": "high", "q": "step",
-    "choices": "values", "options": "values", "kind": "type", "scale": "log", "sampling": "log",
-    "if": "when", "condition": "when", "conditions": "when", "parent": "when",
+    "min": "low",
+    "min_value": "low",
+    "max": "high",
+    "max_value": "high",
+    "q": "step",
+    "choices": "values",
+    "options": "values",
+    "kind": "type",
+    "scale": "log",
+    "sampling": "log",
+    "if": "when",
+    "condition": "when",
+    "conditions": "when",
+    "parent": "when",
 }
 _CHOICE = f"text of at most {MAX_TEXT} characters, a finite number, true or false"
 _LIST = f"a list of 1 to {MAX_VALUES} different values, each {_CHOICE}"
@@ -117,7 +129,23 @@ def _parse_range(
     step = _step(kind, data, high - low, path, problems)
     if len(problems) > before:
         return None
-    return Parameter(name=name, kind=kind, low=low, high=high, step=step, log=log)
+    parameter = Parameter(name=name, kind=kind, low=low, high=high, step=step, log=log)
+    _check_decimals(parameter, data, path, problems)
+    return parameter
+
+
+def _check_decimals(
+    parameter: Parameter, data: Mapping[str, Any], path: Path, problems: Problems
+) -> None:
+    """Report a grid of fractions that floats cannot hold: Optuna would lose its last value."""
+    if parameter.kind != "float" or parameter.step is None:
+        return
+    low, high = parameter.bounds
+    steps = (parameter.size or 1) - 1
+    exact = Decimal(str(low)) + steps * Decimal(str(parameter.step))
+    if Decimal(str(high)) != exact:
+        allowed = "a decimal step and low of few digits, as 0.05, so that every value is exact"
+        problems.wrong((*path, "step"), data["step"], allowed)
 
 
 def _bound(

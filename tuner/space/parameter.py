@@ -144,8 +144,10 @@ class Parameter:
         low, high = self.bounds
         if self.step is None:
             return math.floor(high) - math.ceil(low)
-        # In decimals: 0.3 / 0.1 is 2.9999999999999996 in binary and would lose the last step.
-        return int((Decimal(str(high)) - Decimal(str(low))) // Decimal(str(self.step)))
+        # In decimals: 0.3 / 0.1 is 2.9999999999999996 in binary and would lose the last step. The
+        # tolerance keeps the last step of a high that was rounded to a float.
+        width = Decimal(str(high)) - Decimal(str(low))
+        return math.floor(width / Decimal(str(self.step)) + Decimal(str(_STEP_TOLERANCE)))
 
     def _at(self, index: int) -> int | float:
         low, _ = self.bounds

@@ -43,7 +43,7 @@ _user_attrs = models.TrialUserAttributeModel.__table__
 
 
 def insert_study(connection: sa.Connection, name: str, goals: Sequence[str]) -> int:
-    """Insert a study; `goals` are "maximize" or "minimize", one per metric. Return its Optuna id."""
+    """Insert a study with a goal ("maximize" or "minimize") per metric; return its Optuna id."""
     study_id = connection.execute(
         _studies.insert().values(study_name=name).returning(_studies.c.study_id)
     ).scalar_one()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from typing import Literal
@@ -25,6 +26,8 @@ END_TAG = "_hparams_/session_end_info"
 OBJECTIVE_TAG = "objective"
 
 STATUS_NUMBERS: dict[Status, int] = {"success": 1, "failure": 2}
+
+_RESERVED_TAG = re.compile(rf"{OBJECTIVE_TAG}(_\d+)?|_hparams_/.*")
 
 _DT_FLOAT = int_field(1, 1)
 _SCALAR_SHAPE = bytes_field(2, b"")
@@ -91,6 +94,15 @@ def objective_tag(index: int) -> str:
     return f"{OBJECTIVE_TAG}_{index}" if index else OBJECTIVE_TAG
 
 
+def curve_tag(name: str) -> str:
+    """Return the tag for what an objective function calls `name`.
+
+    It is `name`, unless that would put a report into the column of the told values: a metric may
+    well be called "objective", and TensorBoard takes the last scalar of the tag for its table.
+    """
+    return f"curve/{name}" if _RESERVED_TAG.fullmatch(name) else name
+
+
 def as_float32(value: float) -> float:
     """Return `value` as an event file keeps it; what is beyond float32 becomes infinite."""
     return float(struct.unpack("<f", _pack_float32(value))[0])
@@ -100,7 +112,7 @@ def _pack_float32(value: float) -> bytes:
     try:
         return struct.pack("<f", value)
     except OverflowError:
-        return struct.pack("<f", math.copysign(math.inf, value))
+        return struct.pack("<f", math.inf if value > 0 else -math.inf)
 
 
 def _scalar_value(tag: str, value: float) -> bytes:

@@ -127,14 +127,16 @@ class RunWriter:
 
         Args:
             step: TensorBoard drops what a run held from a step on when the step comes again.
-            values: number by tag; NaN and infinity are allowed.
+            values: number by name; NaN and infinity are allowed. The tag is the name, or
+                "curve/<name>" for one that is reserved (`events.curve_tag`).
             time_s: seconds since the epoch; default now.
 
         Raises:
             OSError: see the class.
             ValueError: the run has not been started, or is closed.
         """
-        self._open().append([events.scalars_event(values, step=step, time_s=_or_now(time_s))])
+        points = {events.curve_tag(name): value for name, value in values.items()}
+        self._open().append([events.scalars_event(points, step=step, time_s=_or_now(time_s))])
         self._step = step
 
     def finish(

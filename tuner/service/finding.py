@@ -1,0 +1,51 @@
+"""Finding studies and trials by the names that users give."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError, SpecError
+from tuner.protocol import NAME_PATTERN
+from tuner.storage import tables
+
+_STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
+
+
+def find_study(connection: sa.Connection, study: str) -> sa.Row[Any]:
+    """Return the row of `project/study`.
+
+    Raises:
+        SpecError: the name is malformed.
+        NotFoundError: there is no such study.
+    """
+    if not _STUDY.fullmatch(study):
+        raise SpecError(f"{study[:100]!r} is not a study; write project/study")
+    project, name = study.split("/")
+    s = tables.studies
+    row = connection.execute(sa.select(s).where(s.c.project == project, s.c.name == name)).first()
+    if row is None:
+        known = connection.execute(
+            sa.select(s.c.project, s.c.name).order_by(s.c.created.desc()).limit(5)
+        ).all()
+        hint = ", ".join(f"{k.project}/{k.name}" for k in known) or "none yet"
+        raise NotFoundError(f"there is no study {study}; newest: {hint}")
+    return row
+
+
+def find_trial(connection: sa.Connection, study: sa.Row[Any], number: int) -> sa.Row[Any]:
+    """Return the row of a trial.
+
+    Raises:
+        NotFoundError: the study has no such trial.
+    """
+    t = tables.trials
+    row = connection.execute(
+        sa.select(t).where(t.c.study_id == study.id, t.c.number == number)
+    ).first()
+    if row is None:
+        name = f"{study.project}/{study.name}"
+        raise NotFoundError(f"{name} has no trial {number}; it has {study.next_number} trials")
+    return row

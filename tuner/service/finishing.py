@@ -1,0 +1,123 @@
+"""Taking in results. The first accepted finish of a trial is its outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.coordinator.attempts import ENDED, Ending, end_attempt
+from tuner.errors import FencedError, SpecError
+from tuner.protocol import decode_number
+from tuner.service.records import trial_record
+from tuner.service.reporting import check_steps, store_points
+from tuner.service.rows import lock_attempt, set_worker, study_of, trial_of
+from tuner.service.specs import Specs
+from tuner.storage import Storage, tables
+
+_STATES = {"complete": "complete", "pruned": "pruned", "failed": "fail"}
+MAX_ERROR_CHARS = 20_000
+
+
+class Finishing:
+    """Accepts or refuses results. Safe to use from several threads."""
+
+    def __init__(self, storage: Storage, specs: Specs) -> None:
+        self._storage = storage
+        self._specs = specs
+
+    def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
+        """Take the result of an attempt.
+
+        Raises:
+            NotFoundError: there is no such attempt.
+            FencedError: the trial has an outcome, the attempt was called off, the token is another
+                attempt's, or the attempt was finished with another body.
+            SpecError: the result contradicts itself or the study.
+        """
+        check_steps(finish.points)
+        digest = hashlib.sha256(protocol.dumps(finish).encode()).hexdigest()
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            attempt = lock_attempt(connection, attempt_id, finish.token)
+            study = study_of(connection, attempt)
+            if attempt.finish_digest is None:
+                self._accept(connection, study, attempt, finish, digest, now)
+            elif attempt.finish_digest != digest:
+                raise FencedError(f"attempt {attempt_id} was finished with another result")
+            attempt = lock_attempt(connection, attempt_id, finish.token)
+            trial = trial_of(connection, attempt)
+            record = trial_record(connection, study, trial, attempt)
+        return protocol.Finished(is_outcome=trial.outcome_attempt == attempt.id, record=record)
+
+    def _accept(
+        self,
+        connection: sa.Connection,
+        study: sa.Row[Any],
+        attempt: sa.Row[Any],
+        finish: protocol.Finish,
+        digest: str,
+        now: float,
+    ) -> None:
+        if attempt.state not in ("leased", "lost"):
+            raise FencedError(f"attempt {attempt.id} was called off ({attempt.state})")
+        if trial_of(connection, attempt).state in ENDED:
+            raise FencedError(f"trial {attempt.number} has an outcome already")
+        spec = self._specs.of(study)
+        store_points(connection, attempt, finish.points, now)
+        ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
+        end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
+        set_worker(connection, attempt.worker, "idle", None, now)
+
+
+def _ending(
+    connection: sa.Connection,
+    attempt: sa.Row[Any],
+    finish: protocol.Finish,
+    digest: str,
+    *,
+    metrics: int,
+) -> Ending:
+    values = [decode_number(value) for value in finish.values]
+    state, cause, error = _STATES[finish.outcome], finish.cause, finish.error
+    if finish.outcome == "failed" and cause is None:
+        raise SpecError("cause: a failed attempt needs one")
+    if finish.outcome == "complete":
+        cause = None
+        if len(values) != metrics:
+            raise SpecError(f"values: the study has {metrics} metrics, got {len(values)}")
+        if not all(map(math.isfinite, values)):
+            # Never a score: a NaN that is stored as best cannot be beaten.
+            state, cause = "fail", "diverged"
+            error = error or f"the objective is {finish.values}"
+    elif finish.outcome == "pruned":
+        cause, values = None, _last_report(connection, attempt)
+    return Ending(
+        state=state,
+        cause=cause,
+        error="\n".join(error.splitlines()[-protocol.ERROR_LINES :])[:MAX_ERROR_CHARS],
+        values=[] if state == "fail" else values,
+        metrics=finish.metrics,
+        duration_s=finish.duration_s,
+        exit_status=finish.exit_status,
+        digest=digest,
+        attempt_state="failed" if cause is not None else "done",
+    )
+
+
+def _last_report(connection: sa.Connection, attempt: sa.Row[Any]) -> list[float]:
+    r = tables.reports
+    value = connection.execute(
+        sa.select(r.c.value)
+        .where(
+            r.c.study_id == attempt.study_id,
+            r.c.number == attempt.number,
+            r.c.no <= attempt.no,
+        )
+        .order_by(r.c.no.desc(), r.c.step.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return [] if value is None else [float(value)]

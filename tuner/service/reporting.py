@@ -1,0 +1,154 @@
+"""Taking in reports: stored once, judged by the pruner, and a sign of life."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.coordinator.loop import Coordinator
+from tuner.errors import FencedError, SpecError
+from tuner.protocol import LEASE_S, decode_number
+from tuner.service.rows import lock_attempt, trial_of
+from tuner.storage import Storage, optuna_rows, tables
+
+#: A trial that reports more steps is a runaway loop.
+MAX_STEP = 10_000_000
+#: ASHA and Hyperband keep these on the trial; without them a restart would prune differently.
+_RUNGS = "completed_rung_"
+
+
+class Reporting:
+    """Stores reports and says whether the trial goes on. Safe to use from several threads."""
+
+    def __init__(self, storage: Storage, coordinator: Coordinator) -> None:
+        self._storage = storage
+        self._coordinator = coordinator
+
+    def report(self, attempt_id: str, report: protocol.Report) -> protocol.Reply:
+        """Store reports and say whether the trial goes on.
+
+        Raises:
+            NotFoundError: there is no such attempt.
+            FencedError: the token is not the attempt's, or the attempt has ended.
+            SpecError: a step is out of range.
+        """
+        check_steps(report.points)
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            attempt = lock_attempt(connection, attempt_id, report.token)
+            if attempt.state == "cancelled":
+                return protocol.Reply(order="cancel")
+            if attempt.state not in ("leased", "lost"):
+                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
+            store_points(connection, attempt, report.points, now)
+            extend_lease(connection, attempt, now)
+            order = self._judge(connection, attempt, report.points)
+        return protocol.Reply(order=order)
+
+    def _judge(
+        self, connection: sa.Connection, attempt: sa.Row[Any], points: list[protocol.Point]
+    ) -> protocol.Order:
+        if attempt.wanted != "continue" or not points:
+            order: protocol.Order = attempt.wanted
+            return order
+        pairs = [(point.step, decode_number(point.value)) for point in points]
+        verdict = self._coordinator.judge(attempt.study_id, attempt.number, pairs)
+        rungs = {key: value for key, value in verdict.attrs.items() if key.startswith(_RUNGS)}
+        if rungs:
+            optuna_id = trial_of(connection, attempt).optuna_id
+            optuna_rows.set_trial_attrs(connection, optuna_id, rungs)
+        if not verdict.prune:
+            return "continue"
+        a = tables.attempts
+        connection.execute(a.update().where(a.c.id == attempt.id).values(wanted="prune"))
+        return "prune"
+
+
+def check_steps(points: list[protocol.Point]) -> None:
+    """Check the steps of reports.
+
+    Raises:
+        SpecError: a step is out of range.
+    """
+    for point in points:
+        if not 1 <= point.step <= MAX_STEP:
+            raise SpecError(f"step: {point.step}: must be between 1 and {MAX_STEP}")
+
+
+def store_points(
+    connection: sa.Connection, attempt: sa.Row[Any], points: list[protocol.Point], now: float
+) -> None:
+    """Insert the reports that are not there yet; the first one of a step counts."""
+    r = tables.reports
+    if not points:
+        return
+    known = set(
+        connection.execute(
+            sa.select(r.c.step).where(
+                r.c.study_id == attempt.study_id,
+                r.c.number == attempt.number,
+                r.c.no == attempt.no,
+                r.c.step.in_([point.step for point in points]),
+            )
+        ).scalars()
+    )
+    rows: dict[int, dict[str, Any]] = {}
+    for point in points:
+        if point.step not in known:
+            rows.setdefault(point.step, _row(attempt, point, now))
+    if rows:
+        connection.execute(r.insert(), list(rows.values()))
+
+
+def _row(attempt: sa.Row[Any], point: protocol.Point, now: float) -> dict[str, Any]:
+    wire = protocol.encode_number(decode_number(point.value))
+    return {
+        "study_id": attempt.study_id,
+        "number": attempt.number,
+        "no": attempt.no,
+        "step": point.step,
+        "value": None if isinstance(wire, str) else wire,
+        "special": wire if isinstance(wire, str) else None,
+        "metrics_json": json.dumps(point.metrics) if point.metrics else None,
+        "time": now,
+    }
+
+
+def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> None:
+    """Extend the lease; take a lost attempt back as long as nobody has begun its successor."""
+    a = tables.attempts
+    if attempt.state == "lost" and not _take_back(connection, attempt, now):
+        return  # it may still win the race, without a lease
+    connection.execute(
+        a.update()
+        .where(a.c.id == attempt.id)
+        .values(lease_until=now + LEASE_S, state="leased", cause=None, error="", finished=None)
+    )
+
+
+def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:
+    a, t = tables.attempts, tables.trials
+    later = (
+        a.c.study_id == attempt.study_id,
+        a.c.number == attempt.number,
+        a.c.no > attempt.no,
+    )
+    states = connection.execute(sa.select(a.c.state).where(*later).with_for_update()).scalars()
+    if any(state != "ready" for state in states):
+        return False
+    running = connection.execute(
+        t.update()
+        .where(
+            t.c.study_id == attempt.study_id,
+            t.c.number == attempt.number,
+            t.c.state.in_(("waiting", "running")),
+        )
+        .values(state="running")
+    )
+    if running.rowcount == 0:
+        return False  # the trial has an outcome
+    connection.execute(a.update().where(*later).values(state="revoked", finished=now))
+    return True

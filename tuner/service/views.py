@@ -1,0 +1,152 @@
+"""Rows of the database as the documents that users see (`tuner.server.documents`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.lifecycle import active_s
+from tuner.service.ranking import front, ranked
+from tuner.service.times import iso
+from tuner.storage import tables
+
+Document = dict[str, Any]
+STATES = ("waiting", "running", "complete", "pruned", "fail")
+
+
+def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
+    """Return the state of a study."""
+    t, a = tables.trials, tables.attempts
+    counts = dict.fromkeys(STATES, 0)
+    used = 0
+    query = (
+        sa.select(t.c.state, t.c.counted, sa.func.count())
+        .where(t.c.study_id == row.id)
+        .group_by(t.c.state, t.c.counted)
+    )
+    for state, counted, count in connection.execute(query):
+        counts[state] += count
+        used += count if counted and state in ("complete", "pruned", "fail") else 0
+    workers = connection.execute(
+        sa.select(sa.func.count()).where(a.c.study_id == row.id, a.c.state == "leased")
+    ).scalar_one()
+    spec = json.loads(row.spec_json)
+    budget = spec["budget"]
+    return {
+        "study": f"{row.project}/{row.name}",
+        "state": row.state,
+        "reason": row.reason,
+        "counts": counts,
+        "best": _best_of(connection, row),
+        "workers": workers,
+        "budget": {
+            "trials": budget.get("trials"),
+            "used": used,
+            "hours": budget.get("hours"),
+            "used_hours": round(active_s(row, now) / 3600, 4),
+            "target": budget.get("target"),
+            "patience": budget.get("patience"),
+        },
+        "metrics": metrics_of(row),
+        "parallel": spec.get("parallel"),
+        "created": iso(row.created),
+        "started": iso(row.started),
+        "finished": iso(row.finished),
+    }
+
+
+def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
+    metrics = metrics_of(row)
+    if len(metrics) > 1:
+        best = front(connection, row, metrics)
+        if not best:
+            return None
+        return {"trial": best[0].number, "objective": None, "pareto": len(best)}
+    first = ranked(connection, row, metrics[0]["goal"], 1)
+    if not first:
+        return None
+    return {"trial": first[0].number, "objective": first[0].objective}
+
+
+def trial_documents(
+    connection: sa.Connection, study: sa.Row[Any], trials: Sequence[sa.Row[Any]]
+) -> list[Document]:
+    """Return trials as rows of a list."""
+    runs = _runs(connection, study.id, [trial.number for trial in trials])
+    return [_trial(trial, *runs.get(trial.number, (0, None))) for trial in trials]
+
+
+def metrics_of(study: sa.Row[Any]) -> list[dict[str, str]]:
+    """Return name and goal of each metric."""
+    metrics: list[dict[str, str]] = json.loads(study.spec_json)["metric"]
+    return metrics
+
+
+def _runs(
+    connection: sa.Connection, study_id: int, numbers: list[int]
+) -> dict[int, tuple[int, str | None]]:
+    """Return how many attempts each trial had, and the folder of its newest one that ran."""
+    a = tables.attempts
+    runs: dict[int, tuple[int, str | None]] = {}
+    for start in range(0, len(numbers), 500):
+        query = (
+            sa.select(a.c.number, a.c.run_dir)
+            .where(
+                a.c.study_id == study_id,
+                a.c.number.in_(numbers[start : start + 500]),
+                a.c.claimed.is_not(None),
+            )
+            .order_by(a.c.number, a.c.no)
+        )
+        for number, run_dir in connection.execute(query):
+            runs[number] = (runs.get(number, (0, None))[0] + 1, run_dir)
+    return runs
+
+
+def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None) -> Document:
+    return {
+        "trial": row.number,
+        "objective": row.objective,
+        "state": row.state.upper(),
+        "cause": row.cause,
+        "params": json.loads(row.params_json),
+        "metrics": json.loads(row.metrics_json) if row.metrics_json else {},
+        "attempts": attempts,
+        "started": iso(row.started),
+        "finished": iso(row.finished),
+        "duration_s": row.duration_s,
+        "run_dir": run_dir,
+    }
+
+
+def event_document(row: sa.Row[Any]) -> Document:
+    """Return an event."""
+    return {
+        "id": row.id,
+        "time": iso(row.time),
+        "trial": row.number,
+        "attempt": row.attempt,
+        "kind": row.kind,
+        "text": row.text,
+    }
+
+
+def worker_document(row: sa.Row[Any]) -> Document:
+    """Return a worker joined with what it runs."""
+    return {
+        "name": row.name,
+        "host": row.host,
+        "pid": row.pid,
+        "device": row.device,
+        "device_id": row.device_id,
+        "state": "draining" if row.drain else row.state,
+        "study": f"{row.project}/{row.study}" if row.project else None,
+        "trial": row.number,
+        "attempt": row.no,
+        "last_seen": iso(row.last_seen),
+        "image": row.image,
+        "release": row.release,
+    }

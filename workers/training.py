@@ -1,0 +1,190 @@
+"""One Keras training under the eyes of the service; knows Keras' models, and imports nothing of it.
+
+Steps are epochs finished, from 1. Only the first `fit` of a trial writes checkpoints and continues
+from one: what a later `fit` trains on may not be rebuilt before the first is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workers.checkpoints import Checkpoint, Checkpoints
+from workers.numbers import as_float
+from workers.session import Point, Session, Word
+
+logger = logging.getLogger(__name__)
+
+#: Batches may be as short as 0.1 ms; asking for orders is rarer than that.
+POLL_S = 0.05
+#: A preempted training finishes its epoch if that takes no longer; the worker grants 10 s in all.
+FINISH_EPOCH_S = 4.0
+#: A checkpoint after every long epoch may cost this part of its time.
+CHECKPOINT_SHARE = 0.05
+
+
+class MetricError(Exception):
+    """The metric of the study is not among the logs of Keras."""
+
+
+class Training:
+    """Reports, stops, checkpoints and continues a training. Mutable: it follows one `fit`.
+
+    Args:
+        session: of the trial.
+        folder: of the checkpoints.
+        metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
+        every_s: least time between two checkpoints, seconds.
+    """
+
+    def __init__(
+        self, session: Session, folder: Path, *, metric: str | None, every_s: float
+    ) -> None:
+        self._session = session
+        self._folder = folder
+        self._metric = metric
+        self._every_s = every_s
+        self._checkpoints: Checkpoints | None = None
+        self._earlier: Sequence[Point] = ()
+        self._saved_at = 0.0
+        self._save_s = 0.0
+        self._epoch_at = 0.0
+        self._epoch_s = math.inf
+        self._polled_at = 0.0
+
+    def begin(self, model: Any) -> None:
+        """Continue from the predecessor's newest checkpoint, if there is one.
+
+        Raises:
+            TrialStopped: the trial was told to stop before this `fit`.
+        """
+        self._session.raise_if_stopped()
+        is_first = self._session.last_step == 0
+        self._checkpoints = (
+            Checkpoints(self._folder, self._session.attempt_no) if is_first else None
+        )
+        self._saved_at = time.monotonic()
+        self._earlier = ()
+        checkpoint = self._find_predecessor()
+        if checkpoint is None:
+            return
+        if model.optimizer is not None and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        model.load_weights(checkpoint.path)
+        # What Keras' own BackupAndRestore sets; `fit` then counts on from there.
+        model._initial_epoch = checkpoint.step  # noqa: SLF001
+        self._session.last_step = checkpoint.step
+        self._earlier = [p for p in self._session.curve if p.step <= checkpoint.step]
+        logger.info("training continues", extra={"step": checkpoint.step})
+
+    def begin_epoch(self) -> None:
+        """Note the time."""
+        self._epoch_at = time.monotonic()
+
+    def end_batch(self) -> None:
+        """Raise the stop that the service wants, unless the epoch is about to end anyway.
+
+        Raises:
+            TrialStopped: the training ends at once; what it did since the last epoch is lost.
+        """
+        now = time.monotonic()
+        if now - self._polled_at < POLL_S:
+            return
+        self._polled_at = now
+        word = self._session.word()
+        if word == "continue":
+            return
+        left = self._epoch_s - (now - self._epoch_at)
+        if word == "preempt" and self._checkpoints is not None and left < FINISH_EPOCH_S:
+            return
+        raise self._session.obey(word)
+
+    def end_epoch(self, model: Any, logs: Mapping[str, Any], *, is_last: bool) -> None:
+        """Report the epoch, write a checkpoint if one is due, and stop the training if it must.
+
+        A preempted training that has just ended anyway is left to return its result.
+
+        Raises:
+            MetricError: the metric is not among the logs.
+        """
+        self._epoch_s = time.monotonic() - self._epoch_at
+        numbers = {k: v for k, raw in logs.items() if (v := as_float(raw)) is not None}
+        self._report(numbers, logs)
+        if problem := self._divergence(numbers):
+            epoch = self._session.last_step
+            self._session.diverged = f"the training diverged in epoch {epoch}: {problem}"
+            model.stop_training = True
+            return
+        word = self._session.word()
+        if self._is_checkpoint_due(word):
+            self._checkpoint(model)
+        if word != "continue" and not (word == "preempt" and is_last):
+            self._session.obey(word)
+            model.stop_training = True
+
+    def end(self, model: Any) -> None:
+        """Put the predecessor's epochs before those of this `fit`, so that `history` has all."""
+        if not self._earlier:
+            return
+        history = model.history
+        if history is None:
+            # No epoch was left to train: Keras sets the attribute at the end of an epoch only.
+            history = model.history = _new_history()
+        history.epoch = [point.step - 1 for point in self._earlier] + list(history.epoch)
+        for name in {key for point in self._earlier for key in point.metrics}:
+            before = [point.metrics.get(name, math.nan) for point in self._earlier]
+            history.history[name] = before + list(history.history.get(name, []))
+
+    def _report(self, numbers: Mapping[str, float], logs: Mapping[str, Any]) -> None:
+        step = self._session.last_step + 1
+        if self._metric is None:
+            self._session.last_step = step
+            return
+        if self._metric not in numbers:
+            raise MetricError(
+                f"Keras logged no metric {self._metric!r}; "
+                f"it logged: {', '.join(sorted(logs)) or 'nothing'}. "
+                "Keras names a metric as `metrics=` does, with val_ before it for validation data"
+            )
+        self._session.report(step, numbers[self._metric], numbers)
+
+    def _divergence(self, numbers: Mapping[str, float]) -> str | None:
+        for name in (self._metric or "loss", "loss"):
+            if not math.isfinite(numbers.get(name, 0.0)):
+                return f"{name} is {numbers[name]}"
+        return None
+
+    def _find_predecessor(self) -> Checkpoint | None:
+        if self._checkpoints is None or self._session.attempt_no < 2:
+            return None
+        curve = self._session.curve
+        # A checkpoint beyond the known curve would leave a hole in it.
+        return self._checkpoints.newest(up_to=curve[-1].step if curve else None)
+
+    def _is_checkpoint_due(self, word: Word) -> bool:
+        if self._checkpoints is None or word in ("prune", "cancel"):
+            return False
+        if word == "preempt" or time.monotonic() - self._saved_at >= self._every_s:
+            return True
+        # A preempted training cannot finish such an epoch, so its last one must be on the disk.
+        return self._epoch_s > FINISH_EPOCH_S and self._save_s < CHECKPOINT_SHARE * self._epoch_s
+
+    def _checkpoint(self, model: Any) -> None:
+        if self._checkpoints is None:
+            return
+        started = time.monotonic()
+        self._checkpoints.write(model, self._session.last_step)
+        self._saved_at = time.monotonic()
+        self._save_s = self._saved_at - started
+
+
+def _new_history() -> Any:
+    import keras
+
+    history = keras.callbacks.History()
+    history.epoch = []
+    return history
