@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import (
+    BEAT_S,
     Assignment,
     Beat,
     Cause,
@@ -68,8 +69,8 @@ class Post:
     leave: Leave
     log_root: Path
     checkpoint_root: Path
-    beat_s: float
     preimport: bool
+    beat_s: float = BEAT_S
     #: The server wants this worker to leave after the attempt it runs.
     drain: bool = False
     #: Called with the process id of a trial that starts, and with None when it has ended.

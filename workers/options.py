@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SetupError
@@ -15,7 +15,6 @@ class WorkerOptions:
     """Resolved settings of a worker process."""
 
     api_url: str
-    token: str = field(repr=False)
     home: Path
     log_root: Path
     checkpoint_root: Path
@@ -31,17 +30,25 @@ def load_options(environ: Mapping[str, str]) -> WorkerOptions:
     """Return the settings that `environ` asks for.
 
     Raises:
-        SetupError: the server's URL or the token is missing, or a `TUNER_*_FILE` cannot be read.
+        SetupError: the server's URL is missing, or a `TUNER_*_FILE` cannot be read.
     """
     home = _folder(environ, "HOME", _default_home(environ))
     return WorkerOptions(
         api_url=_required(environ, "API_URL", "the URL of the Tuner server"),
-        token=_required(environ, "TOKEN", "the token of the Tuner server"),
         home=home,
         log_root=_folder(environ, "LOG_ROOT", home / "logs"),
         checkpoint_root=_folder(environ, "CHECKPOINT_ROOT", home / "checkpoints"),
         image=_read(environ, "IMAGE"),
     )
+
+
+def load_token(environ: Mapping[str, str]) -> str:
+    """Return the token, which is kept apart from what a forked trial inherits.
+
+    Raises:
+        SetupError: it is missing, or its file cannot be read.
+    """
+    return _required(environ, "TOKEN", "the token of the Tuner server")
 
 
 def _default_home(environ: Mapping[str, str]) -> Path:

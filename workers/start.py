@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
-from workers.api import TokenError, VersionError, WorkerApi
+from workers.api import ServerConfig, TokenError, VersionError, WorkerApi
 from workers.attempt import Post
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
@@ -23,8 +23,8 @@ from workers.devices import DeviceError, check_gpu
 from workers.environment import Environment
 from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
 from workers.leave import Leave, exit_quietly_on_signals
-from workers.linux import die_with_parent
-from workers.options import WorkerOptions, load_options
+from workers.linux import die_with_parent, wipe_environment
+from workers.options import WorkerOptions, load_options, load_token
 from workers.outbox import Backoff
 from workers.worker import Worker
 
@@ -69,63 +69,58 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
             logger.error("worker refuses to start", extra={"reason": str(exc)})
             return EXIT_DEVICE
     # What user code inherits: TensorFlow is imported with it, and so is every trial.
+    api = WorkerApi(options.api_url, load_token(environ))
     for key in SECRETS:
         environ.pop(key, None)
+    wipe_environment(SECRETS)
     is_imported = arguments.preimport == "tensorflow" and preimport_tensorflow()
     preimport_numpy()
     # 3.12 warns of forks with threads; the guard knows which ones are harmless.
     warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
     info = _info(arguments, options, kind, device_id)
     tell = _teller(arguments.status_fd)
-    return _work(arguments, options, info, is_imported=is_imported, tell=tell, environ=environ)
-
-
-def _work(
-    arguments: WorkerArguments,
-    options: WorkerOptions,
-    info: WorkerInfo,
-    *,
-    is_imported: bool,
-    tell: Callable[[dict[str, Any]], None],
-    environ: MutableMapping[str, str],
-) -> int:
-    api = WorkerApi(options.api_url, options.token)
-    leave = Leave()
+    environment = Environment(info, environ)
     try:
-        config = _first_call(api, leave)
+        return _work(
+            Post(
+                api=api,
+                info=info,
+                environment=environment,
+                code=CodeCache(options.code_root, api.code),
+                guard=ForkGuard(),
+                leave=Leave(),
+                log_root=options.log_root,
+                checkpoint_root=options.checkpoint_root,
+                preimport=is_imported and arguments.isolation == "spawn",
+                on_trial=lambda pid: tell({"trial_pid": pid}),
+            ),
+            tell=lambda state: tell({"state": state}),
+        )
+    finally:
+        api.close()
+
+
+def _work(post: Post, *, tell: Callable[[str], None]) -> int:
+    try:
+        config = _first_call(post.api, post.leave)
         if config is None:
             return EXIT_LEFT
-        post = Post(
-            api=api,
-            info=info,
-            environment=Environment(info, environ),
-            code=CodeCache(options.code_root, api.code),
-            guard=ForkGuard(),
-            leave=leave,
-            log_root=options.log_root,
-            checkpoint_root=options.checkpoint_root,
-            beat_s=config.beat_s,
-            preimport=is_imported and arguments.isolation == "spawn",
-            on_trial=lambda pid: tell({"trial_pid": pid}),
-        )
-        # What is there now lives as long as the worker: collections in forked trials need not copy
-        # it.
+        post.beat_s = config.beat_s
+        # What is there now lives as long as the worker: collections in forked trials need not copy it.
         gc.collect()
         gc.freeze()
-        logger.info("worker ready", extra={"device": arguments.device, "server": options.api_url})
-        Worker(post, redis_url=config.redis_url, tell=lambda state: tell({"state": state})).run()
+        logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
+        Worker(post, redis_url=config.redis_url, tell=tell).run()
     except VersionError as exc:
         logger.error("worker does not fit the server", extra={"reason": str(exc)})
         return EXIT_VERSION
     except TokenError as exc:
         logger.error("worker is not let in", extra={"reason": str(exc)})
         return EXIT_TOKEN
-    finally:
-        api.close()
     return EXIT_LEFT
 
 
-def _first_call(api: WorkerApi, leave: Leave) -> Any:
+def _first_call(api: WorkerApi, leave: Leave) -> ServerConfig | None:
     backoff = Backoff()
     while not leave.requested:
         try:

@@ -117,8 +117,8 @@ class Filer:
                 .limit(BATCH)
             ).all()
             work = [self._papers(connection, row) for row in rows if row.claimed is not None]
-        for config, record in work:
-            if repair_run(self._log_root, config, record):
+        for config, record, metrics in work:
+            if repair_run(self._log_root, config, record, metrics=metrics):
                 logger.info("run repaired", extra={"run": record["run_dir"]})
         if rows:
             with self._storage.begin() as connection:
@@ -128,14 +128,25 @@ class Filer:
 
     def _papers(
         self, connection: sa.Connection, attempt: sa.Row[Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[int, dict[str, float]]]:
         s, t = tables.studies, tables.trials
         study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
         trial = connection.execute(
             sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
         ).one()
         spec = parse_spec(json.loads(study.spec_json))
-        return trial_config(study, trial, spec), trial_record(connection, study, trial, attempt)
+        r = tables.reports
+        reported = connection.execute(
+            sa.select(r.c.step, r.c.metrics_json).where(
+                r.c.study_id == study.id,
+                r.c.number == trial.number,
+                r.c.no == attempt.no,
+                r.c.metrics_json.is_not(None),
+            )
+        )
+        metrics = {row.step: json.loads(row.metrics_json) for row in reported}
+        record = trial_record(connection, study, trial, attempt)
+        return trial_config(study, trial, spec), record, metrics
 
     def _file_studies(self) -> None:
         s = tables.studies

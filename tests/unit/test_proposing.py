@@ -1,0 +1,161 @@
+"""Proposals are valid, allowed, new, and the same again after a restart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from optuna.pruners import NopPruner
+from optuna.trial import TrialState
+
+from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
+from tuner.coordinator.speculation import Speculation
+from tuner.samplers import SAMPLERS
+from tuner.space import SearchSpace
+
+MIXED = {
+    "parameters": {
+        "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
+        "train.batch": {"type": "ordinal", "values": [16, 32, 64]},
+        "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
+        "train.momentum": {
+            "type": "float",
+            "low": 0.0,
+            "high": 0.99,
+            "when": {"train.optimizer": ["sgd"]},
+        },
+        "model.layers": {"type": "int", "low": 1, "high": 4},
+        "model.norm": {"type": "bool"},
+        "model.activation": {"type": "fixed", "value": "relu"},
+    },
+    "forbid": [{"train.optimizer": "sgd", "model.layers": 4}],
+}
+FINITE = {
+    "parameters": {
+        "a": {"type": "categorical", "values": ["x", "y"]},
+        "b": {"type": "int", "low": 1, "high": 3, "when": {"a": ["x"]}},
+        "c": {"type": "bool"},
+    },
+    "forbid": [{"a": "y", "c": True}],
+}
+
+
+def make(space: Mapping[str, Any], sampler: str, *, fixed: Sequence[dict[str, Any]] = ()) -> Proposer:
+    return Proposer(SearchSpace.from_json(dict(space)), sampler, 7, fixed)
+
+
+def mirror() -> Mirror:
+    return Mirror("p/s", ["minimize"], NopPruner())
+
+
+def run(proposer: Proposer, study: Mirror, count: int) -> list[dict[str, Any]]:
+    """Propose, store and tell `count` trials, as the coordinator does it."""
+    found = []
+    for _ in range(count):
+        proposal = proposer.propose(study)
+        number = study.fill_blank(proposer.encode(proposal.params))
+        proposer.remember(proposal.params)
+        study.tell(number, TrialState.COMPLETE, [float(number % 5)], {})
+        found.append(proposal.params)
+    return found
+
+
+flat = sorted(set(SAMPLERS) - {"gp", "grid"})
+
+
+@pytest.mark.parametrize("sampler", flat)
+def test_every_proposal_is_a_valid_new_and_allowed_configuration(sampler: str) -> None:
+    proposer = make(MIXED, sampler)
+
+    found = run(proposer, mirror(), 40)
+
+    assert [proposer.space.problems(params) for params in found] == [[]] * 40
+    assert len({proposer.space.key(params) for params in found}) == 40
+
+
+@pytest.mark.parametrize("sampler", [*flat, "grid"])
+def test_a_finite_space_is_proposed_completely_and_then_exhausted(sampler: str) -> None:
+    proposer, study = make(FINITE, sampler), mirror()
+    allowed = {proposer.space.key(c) for c in proposer.space.configurations()}
+
+    found = run(proposer, study, len(allowed))
+
+    assert {proposer.space.key(params) for params in found} == allowed
+    with pytest.raises(SpaceExhaustedError):
+        proposer.propose(study)
+
+
+@pytest.mark.parametrize("sampler", flat)
+def test_a_restarted_coordinator_goes_on_as_the_first_would_have(sampler: str) -> None:
+    straight = run(make(MIXED, sampler), mirror(), 24)
+
+    proposer, study = make(MIXED, sampler), mirror()
+    broken = run(proposer, study, 11)
+    # The restart: a new proposer over a mirror rebuilt from what the Storage holds.
+    rebuilt = mirror()
+    rebuilt.load_study_attrs(study.study_attrs())
+    for number, trial in enumerate(study.study.get_trials(deepcopy=True)[:11]):
+        rebuilt.load_trial(number, trial)
+    again = make(MIXED, sampler)
+    for params in broken:
+        again.remember(params)
+    broken += run(again, rebuilt, 13)
+
+    assert broken == straight
+
+
+def test_start_with_comes_first_and_what_it_leaves_out_is_sampled() -> None:
+    first = {"train.rate": 0.01, "train.optimizer": "sgd", "model.layers": 2}
+    proposer = make(MIXED, "tpe", fixed=[first])
+
+    (params,) = run(proposer, mirror(), 1)
+
+    assert first.items() <= params.items()
+    assert proposer.space.problems(params) == []
+
+
+def test_each_trial_and_try_has_a_seed_of_its_own() -> None:
+    seeds = {proposal_seed(7, number, attempt) for number in range(100) for attempt in range(5)}
+
+    assert len(seeds) == 500
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_a_proposal_says_what_it_was_conditioned_on() -> None:
+    proposer, study = make(MIXED, "random"), mirror()
+    run(proposer, study, 3)
+    pending = proposer.propose(study)
+    study.fill_blank(proposer.encode(pending.params))
+
+    proposal = proposer.propose(study)
+
+    assert (proposal.told, proposal.pending, proposal.sampler) == (3, (3,), "random")
+
+
+def test_a_slow_sampler_is_replaced_by_a_cheap_choice_that_says_so() -> None:
+    proposer, study = make(MIXED, "tpe"), mirror()
+    speculation = Speculation(study, proposer)
+
+    with study.lock:  # a sampler at work holds the mirror
+        proposal = speculation.take(None)
+
+    assert proposal.sampler == "random"
+    assert proposer.space.problems(proposal.params) == []
+    speculation.close()
+
+
+def test_results_of_the_pruner_enter_the_mirror_and_nan_is_no_score() -> None:
+    proposer, study = make(MIXED, "tpe"), mirror()
+    proposal = proposer.propose(study)
+    number = study.fill_blank(proposer.encode(proposal.params))
+
+    assert study.report(number, 1, math.nan) is False
+    study.tell(number, TrialState.FAIL, [], {1: math.nan})
+    study.tell(number, TrialState.COMPLETE, [1.0], {})
+
+    (trial,) = study.study.get_trials()
+    assert trial.state == TrialState.FAIL
+    assert study.told == 1
