@@ -13,6 +13,9 @@ export TUNER_HOME
 
 BIN := .venv/bin
 SPEC ?= search_spaces/examples/digits.yaml
+# Two side by side even on two cores, where `tuner run` by itself would start one: the example's
+# objective keeps to one core.
+RUN_ARGS ?= --workers 2
 STUDY ?=
 PYTEST_ARGS ?=
 
@@ -22,7 +25,7 @@ setup:
 	@sh ./setup.sh
 
 run: setup
-	$(BIN)/tuner run $(SPEC)
+	$(BIN)/tuner run $(SPEC) $(RUN_ARGS)
 
 board: setup
 	$(BIN)/tuner board $(STUDY)

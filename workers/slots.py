@@ -42,6 +42,8 @@ class Slot:
         self.state = "stopped"
         #: Asked to leave: its end is not followed by another process.
         self.is_leaving = False
+        #: Left though nobody here had asked: the server drained it and wants no other here.
+        self.was_drained = False
         #: Why no further process is started here.
         self.hopeless: int | None = None
         self._command = command
@@ -128,6 +130,7 @@ class Slot:
     def _note_end(self, status: int) -> None:
         facts = {"worker": self.name, "status": status}
         if status == 0:
+            self.was_drained = not self.is_leaving
             self.is_leaving = True
             logger.info("worker left", extra=facts)
         elif status in HOPELESS and not self.is_leaving:

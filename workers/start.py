@@ -106,7 +106,7 @@ def _work(post: Post, *, tell: Callable[[str], None]) -> int:
         if config is None:
             return EXIT_LEFT
         post.beat_s = config.beat_s
-        # What is there now lives as long as the worker: collections in forked trials need not copy it.
+        # What is there now lives as long as the worker: forked trials need not copy it to collect.
         gc.collect()
         gc.freeze()
         logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})

@@ -102,7 +102,9 @@ class Supervisor:
         """Bring the number of workers to what is wanted."""
         for slot in self._slots:
             slot.read()
-        self._slots = [s for s in self._slots if not (s.has_ended() and s.is_leaving)]
+        gone = [slot for slot in self._slots if slot.has_ended() and slot.is_leaving]
+        self._slots = [slot for slot in self._slots if slot not in gone]
+        self._wanted -= sum(slot.was_drained for slot in gone)
         surplus = sum(not slot.is_leaving for slot in self._slots) - self._wanted
         for slot in self._least_busy()[: max(0, surplus)]:
             slot.ask_to_leave()

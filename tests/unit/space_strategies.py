@@ -26,7 +26,7 @@ def ranges(draw: st.DrawFn, kind: str) -> dict[str, Any]:
         high, step = low + draw(st.floats(1e-3, 1e3)), None
     else:
         first, width, steps = draw(st.tuples(*(st.integers(1, 1000) for _ in range(3))))
-        low, step = first / 100 - 5, width / 1000
+        low, step = round(first / 100 - 5, 2), width / 1000
         high = round(low + steps * step, 3) + draw(st.sampled_from([0, width / 2000]))
     found: dict[str, Any] = {"type": kind, "low": low, "high": high, "log": log}
     return found if step is None else {**found, "step": step}

@@ -90,6 +90,7 @@ def _confirm(question: str) -> None:
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:
+        typer.echo(err=True)
         agreed = False
     if not agreed:
         _say("nothing was deleted")

@@ -146,6 +146,8 @@ def _headline(status: Document) -> str:
 
 def _counts(status: Document) -> str:
     counts = status["counts"]
+    if status["state"] == "running" and not counts["running"]:
+        return "waiting for workers"
     parts = [f"{counts['running']} running"]
     parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
     return ", ".join(parts)

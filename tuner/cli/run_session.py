@@ -21,7 +21,7 @@ from tuner.cli.progress import StudyProgress
 from tuner.errors import TunerError, UnavailableError
 from tuner.local.access import find_api
 from tuner.local.fleet import Fleet
-from tuner.local.home import ServiceInfo, is_running, read_service
+from tuner.local.home import ServiceInfo, is_running, read_service, running_service
 from tuner.local.process import kill_process, read_tail
 from tuner.local.runs import Run, live_runs
 from tuner.local.service import connect, end_service, join_service, restart_service
@@ -138,6 +138,7 @@ class RunSession:
             gpus="all" if self._submission.spec.trial.gpus else "none",
             isolation=self._isolation,
             bound=True,
+            preimport=self._submission.names_tensorflow,
         )
         state = self._fleet.wait_started(self._fleet_process)
         out().print(headings.fleet(state, self._fleet.log))
@@ -228,8 +229,8 @@ class RunSession:
         if self._api is not None:
             self._api.close()
         with self._registration.leave() as last:
-            info = read_service(self._settings)
-            if last and self._service is not None and info is not None and not info.persistent:
+            info = running_service(self._settings)
+            if last and info is not None and not info.persistent:
                 end_service(self._settings, info, grace_s=max(1.0, deadline - time.monotonic()))
 
     def _end_interrupted(self) -> int:
@@ -249,9 +250,9 @@ class RunSession:
     def _kill(self) -> NoReturn:
         if self._fleet_process is not None:
             self._fleet_process.kill()
-        info = read_service(self._settings)
+        info = running_service(self._settings)
         others = set(live_runs(self._settings)) - {os.getpid()}
-        if self._service is not None and info is not None and not info.persistent and not others:
+        if info is not None and not info.persistent and not others:
             kill_process(info.pid)
             self._settings.service_path.unlink(missing_ok=True)
         os._exit(INTERRUPTED)

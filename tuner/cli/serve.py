@@ -66,7 +66,7 @@ def down() -> None:
     """End the workers and the service of this machine; `serve` or `run` go on later."""
     from tuner.cli.output import err
     from tuner.local.fleet import all_fleets
-    from tuner.local.home import is_running, read_service
+    from tuner.local.home import running_service
     from tuner.local.runs import live_runs
     from tuner.local.service import end_service
 
@@ -80,8 +80,8 @@ def down() -> None:
         if state is not None:
             err().print(f"ending {state.count} workers …")
         fleet.end()
-    info = read_service(config)
-    if info is None or not is_running(info.pid):
+    info = running_service(config)
+    if info is None:
         config.service_path.unlink(missing_ok=True)
         err().print("no service is running here")
         return
@@ -136,12 +136,11 @@ def _is_kept(config: Settings) -> bool:
 @contextlib.contextmanager
 def _hold_home(config: Settings) -> Iterator[None]:
     """Hold the home's lock; wait for a command that changes a study, refuse a second service."""
-    from tuner.local.home import home_lock, is_running, read_service
+    from tuner.local.home import home_lock, running_service
 
-    running = read_service(config)
     lock = home_lock(config)
     try:
-        lock.acquire(wait_s=0.0 if running and is_running(running.pid) else 3.0)
+        lock.acquire(wait_s=0.0 if running_service(config) else 3.0)
     except UnavailableError as exc:
         raise SetupError(f"{exc}; `tuner down` ends a service") from exc
     with lock:

@@ -78,6 +78,7 @@ class Fleet:
         gpus: str,
         isolation: Isolation,
         bound: bool,
+        preimport: bool = True,
     ) -> subprocess.Popen[bytes]:
         """Start the supervisor.
 
@@ -88,6 +89,7 @@ class Fleet:
             gpus: "all", "none" or UUIDs with commas.
             isolation: how a trial's process is made.
             bound: the fleet leaves when this process ends.
+            preimport: each worker imports TensorFlow once, before its first trial.
         """
         self.scale(count)
         return start_python(
@@ -95,6 +97,7 @@ class Fleet:
             "fleet",
             *("--count", str(count), "--control", str(self._control)),
             *("--gpus", gpus, "--isolation", isolation),
+            *("--preimport", "tensorflow" if preimport else "none"),
             env=worker_env(self._settings, environ, api_url),
             log=self.log,
             bound=bound,

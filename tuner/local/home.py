@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -154,6 +155,18 @@ def read_service(settings: Settings) -> ServiceInfo | None:
         return ServiceInfo(**json.loads(settings.service_path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def running_service(settings: Settings) -> ServiceInfo | None:
+    """Return what `service.json` says if its process lives; nothing is asked over the network."""
+    info = read_service(settings)
+    if info is None or not is_running(info.pid):
+        return None
+    # The number of a service that was killed may have passed on to another process.
+    with contextlib.suppress(OSError):
+        if b"serve" in Path(f"/proc/{info.pid}/cmdline").read_bytes().split(b"\0"):
+            return info
+    return None
 
 
 def write_service(settings: Settings, info: ServiceInfo) -> None:

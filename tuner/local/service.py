@@ -15,6 +15,7 @@ from tuner.local.home import (
     make_home,
     read_service,
     read_token,
+    running_service,
 )
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.settings import Settings
@@ -34,8 +35,8 @@ def live_service(settings: Settings) -> ServiceInfo | None:
         SetupError: it speaks another protocol version.
         UnavailableError: its process lives and does not answer.
     """
-    info = read_service(settings)
-    if info is None or not is_running(info.pid):
+    info = running_service(settings)
+    if info is None:
         return None
     from tuner.client import ApiClient
 
@@ -122,14 +123,19 @@ def _start(
     since = log.stat().st_size if log.exists() else 0
     options = ["--port", str(port)] + ([] if persistent else ["--while-used"])
     process = start_python("tuner", "serve", *options, env=environ, log=log, bound=False)
-    while time.monotonic() < deadline:
-        info = read_service(settings)
-        if info is not None and info.pid == process.pid:
-            return info
-        if process.poll() is not None:
-            _explain(settings, process.returncode, read_tail(log, since=since))
-            return None
-        time.sleep(0.05)
+    try:
+        while time.monotonic() < deadline:
+            info = read_service(settings)
+            if info is not None and info.pid == process.pid:
+                return info
+            if process.poll() is not None:
+                _explain(settings, process.returncode, read_tail(log, since=since))
+                return None
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        # Nobody knows of it yet, so nobody else would end it.
+        process.terminate()
+        raise
     end_process(process.pid, grace_s=5.0)
     return None
 

@@ -28,6 +28,16 @@ class Submission:
     snapshot: Snapshot | None
     data: str | None
 
+    @property
+    def names_tensorflow(self) -> bool:
+        """Whether the code names TensorFlow or Keras; what cannot be seen is taken to.
+
+        Importing TensorFlow takes seconds, which a worker spends before its first trial.
+        """
+        # A snapshot is stored, not compressed: its text stands in it.
+        code = self.snapshot.data if self.snapshot is not None else b"keras"
+        return b"keras" in code or b"tensorflow" in code
+
     def send(self, api: Service | ApiClient) -> Document:
         """Submit; again is harmless. Returns `{study, state, created, changes}`."""
         code = None

@@ -16,10 +16,11 @@ from tuner.space.parameter import Condition, Parameter
 from tuner.space.value import Value, find
 
 #: Beyond this many states at once the conditions are too entangled to be counted.
-_MAX_STATES = 20_000
+_MAX_STATES = 5_000
 
-_State = frozenset[str]
-_Children = dict[str, list[tuple[str, Condition]]]
+#: One bit per parameter.
+_State = int
+_Child = tuple[_State, Condition]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,41 +54,41 @@ def _groups(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
 
 
 def _count_group(parameters: Sequence[Parameter]) -> Count:
-    children: _Children = defaultdict(list)
+    bits = {parameter.name: 1 << index for index, parameter in enumerate(parameters)}
+    children: dict[str, list[_Child]] = defaultdict(list)
     for parameter in parameters:
         for condition in parameter.when:
-            children[condition.parent].append((parameter.name, condition))
-    states: dict[_State, int] = {frozenset(): 1}
+            children[condition.parent].append((bits[parameter.name], condition))
+    states: dict[_State, int] = {0: 1}
     reached: set[str] = set()
     infinite = False
     for parameter in parameters:
-        if any(parameter.name not in state for state in states):
+        bit = bits[parameter.name]
+        if any(not state & bit for state in states):
             reached.add(parameter.name)
             infinite = infinite or parameter.size is None
-        states = _step(parameter, children[parameter.name], states)
+        below = children[parameter.name]
+        states = _step(bit, sum(child for child, _ in below), _classes(parameter, below), states)
         if len(states) > _MAX_STATES:
-            return Count(total=None, reached=frozenset(item.name for item in parameters))
+            return Count(total=None, reached=frozenset(bits))
     return Count(total=None if infinite else sum(states.values()), reached=frozenset(reached))
 
 
 def _step(
-    parameter: Parameter, children: list[tuple[str, Condition]], states: dict[_State, int]
+    bit: _State, children: _State, classes: dict[_State, int], states: dict[_State, int]
 ) -> dict[_State, int]:
-    """Return the states after `parameter` got each of its values, or stayed inactive."""
+    """Return the states after the parameter `bit` got each of its values, or stayed inactive."""
     after: dict[_State, int] = defaultdict(int)
-    classes = _classes(parameter, children)
-    everyone = frozenset(name for name, _ in children)
     for state, weight in states.items():
-        rest = state - {parameter.name}
-        if parameter.name in state:
-            after[rest | everyone] += weight
+        if state & bit:
+            after[state & ~bit | children] += weight
             continue
         for failed, number in classes.items():
-            after[rest | failed] += weight * number
+            after[state | failed] += weight * number
     return after
 
 
-def _classes(parameter: Parameter, children: list[tuple[str, Condition]]) -> dict[_State, int]:
+def _classes(parameter: Parameter, children: list[_Child]) -> dict[_State, int]:
     """Return the values of `parameter` by the children that they make inactive, with their number.
 
     A wide range costs nothing: the values that no condition names are one class.
@@ -97,9 +98,9 @@ def _classes(parameter: Parameter, children: list[tuple[str, Condition]]) -> dic
         named += [value for value in condition.values if find(value, named) is None]
     classes: dict[_State, int] = defaultdict(int)
     for value in named:
-        classes[frozenset(name for name, item in children if find(value, item.values) is None)] += 1
+        classes[sum(bit for bit, item in children if find(value, item.values) is None)] += 1
     # An infinite parameter is counted once: the caller has noted that the total is infinite.
     rest = 1 if parameter.size is None else parameter.size - len(named)
     if rest > 0:
-        classes[frozenset(name for name, _ in children)] += rest
+        classes[sum(bit for bit, _ in children)] += rest
     return classes

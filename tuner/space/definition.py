@@ -126,7 +126,9 @@ def _parse_range(
             f"a number below high ({show(high)}); for a constant write {{type: fixed, value: …}}",
         )
     _check_log(kind, log, low, data, path, problems)
-    step = _step(kind, data, high - low, path, problems)
+    # In decimals: 0.3 - 0.2 is below 0.1 in binary.
+    width = Decimal(str(high)) - Decimal(str(low))
+    step = _step(kind, data, width, path, problems)
     if len(problems) > before:
         return None
     parameter = Parameter(name=name, kind=kind, low=low, high=high, step=step, log=log)
@@ -180,19 +182,19 @@ def _check_log(
 
 
 def _step(
-    kind: Kind, data: Mapping[str, Any], width: int | float, path: Path, problems: Problems
+    kind: Kind, data: Mapping[str, Any], width: Decimal, path: Path, problems: Problems
 ) -> int | float | None:
     step = data.get("step")
     if step is None:
         return None
     noun = "number" if kind == "float" else "whole number"
     valid = is_number(step) if kind == "float" else is_whole(step)
-    if not valid or step <= 0 or (width > 0 and step > width):
+    if not valid or step <= 0 or (width > 0 and Decimal(str(step)) > width):
         problems.wrong(
-            (*path, "step"), step, f"a {noun} above 0 and at most high - low ({show(width)})"
+            (*path, "step"), step, f"a {noun} above 0 and at most high - low ({width.normalize():f})"
         )
         return None
-    if width / step > MAX_INT:
+    if width / Decimal(str(step)) > MAX_INT:
         problems.wrong(
             (*path, "step"), step, f"a step that divides the range into at most {MAX_INT} parts"
         )

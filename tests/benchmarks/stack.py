@@ -1,0 +1,163 @@
+"""A whole Tuner in processes of its own: `tuner serve` with its Redis, and a fleet of workers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.machine import cpu_s
+from tuner.client import ApiClient
+from tuner.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60.0
+
+
+class Stack:
+    """A running service. Mutable: processes come and go.
+
+    Args:
+        settings: whose home nobody else uses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._environ = _environ(settings)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._fleet_state = settings.home / "fleet.json.state"
+        self._start_server()
+        info = json.loads(settings.service_path.read_text())
+        self.server_pid: int = info["pid"]
+        self.url: str = info["url"]
+        self.token = settings.token_path.read_text().strip()
+        self.api = ApiClient(self.url, self.token)
+
+    def start_workers(self, count: int) -> None:
+        """Start real workers that fork, without TensorFlow; return when all are idle."""
+        control = self.settings.home / "fleet.json"
+        options = ["--count", str(count), "--gpus", "none", "--preimport", "none"]
+        environ = {"TUNER_API_URL": self.url, "TUNER_TOKEN": self.token}
+        self._start(["workers", "fleet", "--control", str(control), *options], **environ)
+        wait_until(lambda: len(self.api.workers()) == count, "the workers are idle")
+
+    def wait_finished(self, study: str, *, timeout_s: float = 300.0) -> dict[str, Any]:
+        """Return the status of a study once it has finished."""
+
+        def has_finished() -> bool:
+            return bool(self.api.status(study)["state"] == "finished")
+
+        wait_until(has_finished, f"{study} finishes", timeout_s=timeout_s, every_s=0.5)
+        return self.api.status(study)
+
+    def cli(self, *arguments: str) -> tuple[float, str]:
+        """Run a `tuner` command; return its wall time in seconds, and its output."""
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "tuner", *arguments],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return time.perf_counter() - start, done.stdout
+
+    def server_cpu_s(self) -> float:
+        """Return the processor time of the server process so far."""
+        return cpu_s(self.server_pid)
+
+    def workers_cpu_s(self) -> float:
+        """Return the processor time of all workers and their trials so far."""
+        state = json.loads(self._fleet_state.read_text())
+        return sum(cpu_s(worker["pid"]) for worker in state["workers"])
+
+    def close(self) -> None:
+        """End all processes, workers first."""
+        self.api.close()
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _start_server(self) -> None:
+        process = self._start(["tuner", "serve"])
+
+        def is_ready() -> bool:
+            if process.poll() is not None:
+                log = (self.settings.home / "tuner.log").read_text()
+                raise RuntimeError(f"tuner serve ended:\n{log[-2000:]}")
+            return self.settings.service_path.exists()
+
+        wait_until(is_ready, "the server answers", every_s=0.02)
+
+    def _start(self, module: list[str], **environ: str) -> subprocess.Popen[bytes]:
+        with (self.settings.home / f"{module[0]}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                env={**self._environ, **environ},
+                cwd=self.settings.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._processes.append(process)
+        return process
+
+
+@contextlib.contextmanager
+def fresh_settings(database_url: str | None = None) -> Iterator[Settings]:
+    """Yield the settings of an empty home, which is removed afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="tuner-bench-"))
+    given = {"TUNER_DATABASE_URL": database_url} if database_url else {}
+    try:
+        yield load_settings({"TUNER_HOME": str(home), **given})
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(settings: Settings, *, workers: int = 0) -> Iterator[Stack]:
+    """Yield a running service with so many idle workers; everything ends afterwards."""
+    stack = Stack(settings)
+    try:
+        if workers:
+            stack.start_workers(workers)
+        yield stack
+    finally:
+        stack.close()
+
+
+def wait_until(
+    is_so: Callable[[], bool], what: str, *, timeout_s: float = START_S, every_s: float = 0.05
+) -> None:
+    """Wait for a condition.
+
+    Raises:
+        TimeoutError: it did not come; the text says what was waited for.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s:g} s in vain: {what}")
+        time.sleep(every_s)
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    own = {key: value for key, value in os.environ.items() if not key.startswith("TUNER_")}
+    return {
+        **own,
+        "PYTHONPATH": str(ROOT),
+        "TUNER_HOME": str(settings.home),
+        "TUNER_DATABASE_URL": settings.database_url,
+    }

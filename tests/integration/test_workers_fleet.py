@@ -1,0 +1,162 @@
+"""A real supervisor with real workers: respawn, scaling, deaths."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_process import Started, is_alive, kill, read_pid, wait_dead
+
+
+class Fleet(Started):
+    """A supervisor, with its files."""
+
+    def __init__(self, count: int, home: Path, peer: Peer, *arguments: str) -> None:
+        self.control = home / "fleet.json"
+        command = ["fleet", f"--count={count}", f"--control={self.control}", "--preimport=none"]
+        super().__init__([*command, *arguments], home, peer)
+
+    def scale(self, count: int) -> None:
+        self.control.write_text(json.dumps({"count": count}))
+
+    def workers(self) -> list[dict[str, Any]]:
+        path = self.control.with_name("fleet.json.state")
+        workers: list[dict[str, Any]] = (
+            json.loads(path.read_text())["workers"] if path.exists() else []
+        )
+        return workers
+
+    def wait_states(self, *states: str) -> list[dict[str, Any]]:
+        expected = sorted(states)
+        wait_until(
+            lambda: sorted(worker["state"] for worker in self.workers()) == expected,
+            30,
+            f"not {expected} but {self.workers()}",
+        )
+        return self.workers()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def start(peer: Peer, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    fleets: list[Fleet] = []
+
+    def start(count: int, *arguments: str) -> Fleet:
+        fleets.append(Fleet(count, tmp_path / "home", peer, *arguments))
+        return fleets[-1]
+
+    yield start
+    for fleet in fleets:
+        fleet.close()
+
+
+def test_a_fleet_scales_up_and_down_and_a_busy_worker_goes_last(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    fleet.wait_states("idle", "idle")
+    peer.offer("workers_trials:reporter")
+    busy = next(w for w in fleet.wait_states("busy", "idle") if w["state"] == "busy")
+    fleet.scale(3)
+    fleet.wait_states("busy", "idle", "idle")
+    fleet.scale(1)
+    (left,) = fleet.wait_states("busy")
+    assert left["name"] == busy["name"]
+    assert peer.finishes["s1-t0-a1"] == [], "the trial was not disturbed"
+
+    fleet.scale(0)
+    finish = peer.wait_finish("s1-t0-a1", 10)
+    assert finish["cause"] == "preempted"
+    fleet.wait_states()
+    fleet.scale(1)
+    fleet.wait_states("idle")
+
+
+def test_a_killed_worker_comes_back_in_its_slot_and_its_trial_dies(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    fleet.wait_states("idle", "idle")
+    peer.offer("workers_trials:waits_with_child")
+    before = fleet.wait_states("busy", "idle")
+    busy = next(w for w in before if w["state"] == "busy")
+    trial = read_pid(fleet.run_dir() / "trial")
+    grandchild = read_pid(fleet.run_dir() / "grandchild")
+    kill(busy["pid"])
+    wait_dead(trial, 5)
+    wait_dead(grandchild, 5)
+    after = fleet.wait_states("idle", "idle")
+
+    again = next(w for w in after if w["slot"] == busy["slot"])
+    assert (again["name"], again["device"]) == (busy["name"], busy["device"])
+    assert again["pid"] != busy["pid"]
+
+
+def test_sigterm_preempts_all_trials_and_ends_the_fleet(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    for number in (0, 1):
+        peer.offer("workers_trials:reporter", attempt=f"s1-t{number}-a1")
+    workers = fleet.wait_states("busy", "busy")
+    asked = time.monotonic()
+    fleet.terminate()
+
+    assert fleet.wait(20) == 0
+    assert time.monotonic() - asked < 14
+    assert [peer.wait_finish(f"s1-t{n}-a1")["cause"] for n in (0, 1)] == ["preempted"] * 2
+    assert not any(is_alive(worker["pid"]) for worker in workers)
+    assert fleet.workers() == []
+
+
+def test_workers_and_trials_die_with_a_killed_supervisor(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    peer.offer("workers_trials:who")
+    workers = fleet.wait_states("busy", "idle")
+    trial = read_pid(fleet.run_dir() / "trial")
+    kill(fleet.pid)
+
+    for pid in (trial, *(worker["pid"] for worker in workers)):
+        wait_dead(pid, 5)
+
+
+def test_a_drained_worker_is_not_started_again(peer: Peer, start: Callable[..., Fleet]) -> None:
+    fleet = start(1)
+    fleet.wait_states("idle")
+    peer.drain = True
+    fleet.wait_states()
+    time.sleep(1.5)
+
+    assert fleet.workers() == []
+    assert fleet.process.poll() is None
+
+
+def test_a_fleet_that_no_worker_can_serve_ends_with_the_reason(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    peer.config["protocol"] = 9
+    fleet = start(1)
+
+    assert fleet.wait(20) == 3
+    assert fleet.wait_log("worker does not fit the server")
+
+
+def test_a_gpu_that_is_not_there_is_named(peer: Peer, start: Callable[..., Fleet]) -> None:
+    fleet = start(1, "--gpus=GPU-0000")
+
+    assert fleet.wait(20) == 2
+    assert "GPU-0000" in fleet.wait_log("not started")["reason"]

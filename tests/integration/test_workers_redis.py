@@ -1,0 +1,165 @@
+"""A real worker process on a real Redis: wake-ups, forged messages, outages."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from rq import Callback, Queue
+from rq import Worker as RqWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_process import Started
+from tuner.protocol import WAKE_UP_TASK, queue_name
+from tuner.queue.redis_server import RedisServer
+
+Start = Callable[[str], Started]
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def start(peer: Peer, tmp_path: Path) -> Iterator[Start]:
+    started: list[Started] = []
+
+    def start(redis_url: str) -> Started:
+        peer.config["redis_url"] = redis_url
+        worker = Started(["run", "--name=w1", "--preimport=none"], tmp_path / "home", peer)
+        started.append(worker)
+        worker.wait_log("worker ready")
+        return worker
+
+    yield start
+    for process in started:
+        process.close()
+
+
+def open_queue(url: str) -> Queue:
+    return Queue(queue_name("cpu"), connection=redis.Redis.from_url(url), serializer=JSONSerializer)
+
+
+def wait_listening(url: str) -> None:
+    connection = redis.Redis.from_url(url)
+    wait_until(lambda: RqWorker.count(connection=connection) == 1, 20, "no RQ worker")
+
+
+def test_a_wake_up_has_the_worker_claim_at_once(peer: Peer, start: Start, redis_url: str) -> None:
+    start(redis_url)
+    wait_listening(redis_url)
+    queue = open_queue(redis_url)
+    time.sleep(1.0)
+    claims = len(peer.claims)
+    for number in range(3):
+        peer.offer("workers_trials:noop", attempt=f"s1-t{number}-a1")
+    sent = time.monotonic()
+    job = queue.enqueue(WAKE_UP_TASK, job_id="wake-1", result_ttl=30)
+    for number in range(3):
+        peer.wait_finish(f"s1-t{number}-a1")
+
+    assert claims == 0, "no answer was kept for the claims that found nothing"
+    assert time.monotonic() - sent < 3
+    wait_until(lambda: job.get_status(refresh=True) == "finished", 5, "wake-up not finished")
+    assert queue.count == 0
+    assert queue.connection.llen(f"{queue.key}:intermediate") == 0
+
+
+def test_nothing_but_the_wake_up_is_ever_run(
+    peer: Peer, start: Start, redis_url: str, tmp_path: Path
+) -> None:
+    worker = start(redis_url)
+    wait_listening(redis_url)
+    queue = open_queue(redis_url)
+    marks = [tmp_path / name for name in ("system", "arguments", "success", "failure", "pickle")]
+    forged = [
+        queue.enqueue("os.system", f"touch {marks[0]}"),
+        queue.enqueue(WAKE_UP_TASK, args=(f"touch {marks[1]}",)),
+    ]
+    with_callbacks = queue.enqueue(
+        WAKE_UP_TASK, on_success=Callback("os.system"), on_failure=Callback("os.system")
+    )
+    pickled = Job.create("os.system", args=(f"touch {marks[4]}",), connection=queue.connection)
+    pickled.data = pickle.dumps(Bomb(str(marks[4])))
+    pickled.origin = queue.name
+    pickled.save()
+    queue.connection.rpush(queue.key, pickled.id)
+    queue.connection.hset("rq:job:garbage", mapping={"data": b"\xff", "status": b"nonsense"})
+    queue.connection.rpush(queue.key, "garbage")
+    peer.offer("workers_trials:noop")
+    queue.enqueue(WAKE_UP_TASK)
+
+    assert peer.wait_finish("s1-t0-a1")["outcome"] == "complete", "the worker lives on"
+    wait_until(lambda: queue.count == 0, 10, "messages left")
+    for job in (*forged, pickled):
+        wait_until(lambda job=job: job.get_status(refresh=True) == "failed", 5, "not failed")
+    assert with_callbacks.get_status(refresh=True) == "finished"
+    assert not any(mark.exists() for mark in marks)
+    refused = [line for line in worker.logs() if line["message"] == "wake-up refused"]
+    assert {line["job"] for line in refused} == {job.id for job in (*forged, pickled)}
+    assert worker.wait_log("message refused")["job"] == "garbage"
+
+
+class Bomb:
+    """What a pickle of it runs when it is read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+def test_without_redis_the_worker_asks_the_server_and_returns_when_it_is_back(
+    peer: Peer, start: Start, private_redis: RedisServer
+) -> None:
+    worker = start(private_redis.url)
+    wait_listening(private_redis.url)
+    private_redis.stop()
+    worker.wait_log("redis not reached, asking the server instead")
+    peer.offer("workers_trials:noop")
+    assert peer.wait_finish("s1-t0-a1", 10)["outcome"] == "complete"
+
+    private_redis.start()
+    worker.wait_log("redis is back")
+    wait_listening(private_redis.url)
+    peer.offer("workers_trials:noop", attempt="s1-t1-a1")
+    open_queue(private_redis.url).enqueue(WAKE_UP_TASK)
+
+    assert peer.wait_finish("s1-t1-a1", 10)["outcome"] == "complete"
+    downs = [line for line in worker.logs() if line["message"].startswith("redis not reached")]
+    assert len(downs) == 1, "said once"
+
+
+def test_an_emptied_redis_is_listened_to_again(peer: Peer, start: Start, redis_url: str) -> None:
+    start(redis_url)
+    wait_listening(redis_url)
+    redis.Redis.from_url(redis_url).flushall()
+    wait_listening(redis_url)
+    peer.offer("workers_trials:noop")
+    open_queue(redis_url).enqueue(WAKE_UP_TASK)
+
+    assert peer.wait_finish("s1-t0-a1", 10)["outcome"] == "complete"
+
+
+def test_a_worker_that_leaves_is_taken_off_the_list(
+    peer: Peer, start: Start, redis_url: str
+) -> None:
+    worker = start(redis_url)
+    wait_listening(redis_url)
+    asked = time.monotonic()
+    worker.terminate()
+
+    assert worker.wait(5) == 0
+    assert time.monotonic() - asked < 1.5
+    assert RqWorker.count(connection=redis.Redis.from_url(redis_url)) == 0
+    assert peer.finishes == {}
