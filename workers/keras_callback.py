@@ -34,7 +34,7 @@ def make_callback(session: Session, folder: Path, *, metric: str | None, every_s
             training.begin_epoch()
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            training.end_batch()
+            training.end_batch(self.model)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             is_last = epoch + 1 >= self.params.get("epochs", math.inf)

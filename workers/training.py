@@ -85,11 +85,15 @@ class Training:
         """Note the time."""
         self._epoch_at = time.monotonic()
 
-    def end_batch(self) -> None:
-        """Raise the stop that the service wants, unless the epoch is about to end anyway.
+    def end_batch(self, model: Any) -> None:
+        """End the training in mid-epoch if the service wants that; the part of an epoch is lost.
+
+        A pruned training ends as Keras does it, and the function goes on. Time is short for the
+        others, unless the epoch is about to end anyway: then its end decides.
 
         Raises:
-            TrialStopped: the training ends at once; what it did since the last epoch is lost.
+            TrialCancelled: at once, without validation.
+            TrialPreempted: at once, without validation.
         """
         now = time.monotonic()
         if now - self._polled_at < POLL_S:
@@ -97,6 +101,10 @@ class Training:
         self._polled_at = now
         word = self._session.word()
         if word == "continue":
+            return
+        if word == "prune":
+            self._session.obey(word)
+            model.stop_training = True
             return
         left = self._epoch_s - (now - self._epoch_at)
         if word == "preempt" and self._checkpoints is not None and left < FINISH_EPOCH_S:
@@ -111,6 +119,9 @@ class Training:
         Raises:
             MetricError: the metric is not among the logs.
         """
+        if self._session.obeyed is not None:
+            # The part of an epoch before it was stopped is no epoch.
+            return
         self._epoch_s = time.monotonic() - self._epoch_at
         numbers = {k: v for k, raw in logs.items() if (v := as_float(raw)) is not None}
         self._report(numbers, logs)

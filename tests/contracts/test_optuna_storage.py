@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
 
+from tuner.storage import optuna_rows
 from tuner.storage.database import open_optuna
 
 
@@ -17,7 +19,9 @@ def opened(
 ) -> Iterator[RDBStorage]:
     """One database of each kind for the whole suite: making the tables costs more than a test."""
     if request.param == "sqlite":
-        yield open_optuna(f"sqlite:///{tmp_path_factory.mktemp('optuna') / 'optuna.db'}")
+        storage = open_optuna(f"sqlite:///{tmp_path_factory.mktemp('optuna') / 'optuna.db'}")
+        yield storage
+        storage.engine.dispose()
         return
     with request.getfixturevalue("postgres_server").fresh_database() as url:
         storage = open_optuna(url)
@@ -29,6 +33,7 @@ class TestOptunaStorage(StorageTestCase):
     @pytest.fixture
     def storage(self, opened: RDBStorage) -> Iterator[RDBStorage]:
         yield opened
-        for study in opened.get_all_studies():
-            opened.delete_study(study._study_id)
         opened.remove_session()
+        with opened.engine.begin() as connection:
+            for study in connection.execute(sa.text("SELECT study_id FROM studies")).scalars():
+                optuna_rows.delete_study(connection, study)

@@ -22,144 +22,151 @@ pytest.importorskip("keras", reason="needs keras and tensorflow")
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def peer() -> Iterator[Peer]:
     peer = Peer()
     yield peer
     peer.close()
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keras")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker(peer: Peer, home: Path) -> Iterator[Started]:
-    worker = Started(["run", "--name=w1"], home, peer)
+    """One worker for all tests: importing TensorFlow takes longer than any of them."""
+    worker = Started(["run", "--name=w1"], home, peer, TF_CPP_MIN_LOG_LEVEL="2")
     yield worker
     worker.close()
 
 
-def offer(peer: Peer, objective: str, attempt: str = "s1-t0-a1", **fields: Any) -> None:
-    peer.offer(f"workers_keras_trials:{objective}", attempt=attempt, metrics=METRICS, **fields)
+def offer(peer: Peer, objective: str, attempt: str, **fields: Any) -> str:
+    return peer.offer(
+        f"workers_keras_trials:{objective}", attempt=attempt, metrics=METRICS, **fields
+    )
 
 
-def read_output(worker: Started, name: str, attempt_no: int = 1, trial: int = 0) -> Any:
-    text = (worker.run_dir(attempt_no, trial) / "output.log").read_text()
+def run_dir(worker: Started, attempt: str) -> Path:
+    trial, no = attempt.removeprefix("s1-t").split("-a")
+    return worker.run_dir(int(no), int(trial))
+
+
+def read_output(worker: Started, attempt: str, name: str) -> Any:
+    text = (run_dir(worker, attempt) / "output.log").read_text()
     found = re.search(rf"^{name} (.*)$", text, re.MULTILINE)
     assert found, text
     return ast.literal_eval(found[1])
 
 
 def test_each_epoch_is_reported_and_the_best_one_is_the_result(peer: Peer, worker: Started) -> None:
-    offer(peer, "train", params={"epochs": 6})
-    finish = peer.wait_finish("s1-t0-a1", 90)
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    attempt = offer(peer, "train", "s1-t10-a1", params={"epochs": 6})
+    finish = peer.wait_finish(attempt, 120)
+    folder = run_dir(worker, attempt)
+    wait_until(lambda: (folder / "trial.json").exists(), 5, "no trial.json")
 
     assert finish["outcome"] == "complete", finish["error"]
-    points = peer.reports["s1-t0-a1"] + finish["points"]
+    points = peer.reports[attempt] + finish["points"]
     assert [point["step"] for point in points] == [1, 2, 3, 4, 5, 6]
     assert finish["values"] == [max(point["value"] for point in points)]
     assert set(points[0]["metrics"]) == {"accuracy", "loss", "val_accuracy", "val_loss"}
-    scalars = read_run(worker.run_dir())["scalars"]
+    scalars = read_run(folder)["scalars"]
     assert set(scalars) == {"accuracy", "loss", "val_accuracy", "val_loss", "objective"}
     started = worker.wait_log("trial started")
     assert started["fork"] is True, "TensorFlow was imported, and no operation run"
-    assert not list((worker.home / "checkpoints").rglob("*.h5")), "none was due"
+    checkpoints = worker.home / "checkpoints/vision/digits/trial_00010"
+    assert not checkpoints.exists(), "none was due"
 
 
-def test_a_pruned_training_stops_after_its_epoch(peer: Peer, worker: Started) -> None:
-    offer(peer, "train", params={"epochs": 200, "sleep": 0.05})
-    wait_until(lambda: peer.reports["s1-t0-a1"], 90, "no report")
-    peer.orders["s1-t0-a1"] = "prune"
-    finish = peer.wait_finish("s1-t0-a1", 10)
+def test_a_pruned_training_stops_and_its_function_goes_on_to_the_end(
+    peer: Peer, worker: Started
+) -> None:
+    attempt = offer(peer, "train", "s1-t20-a1", params={"epochs": 2000, "sleep": 0.05})
+    wait_until(lambda: peer.reports[attempt], 120, "no report")
+    peer.orders[attempt] = "prune"
+    finish = peer.wait_finish(attempt, 20)
 
     assert (finish["outcome"], finish["values"]) == ("pruned", [])
-    assert len(read_output(worker, "EPOCHS")) < 100, "the function went on to its end"
+    assert len(read_output(worker, attempt, "EPOCHS")) < 1000
 
 
 def test_a_preempted_training_continues_exactly_where_it_stood(
     peer: Peer, worker: Started, home: Path
 ) -> None:
-    offer(peer, "train", "s1-t1-a1", params={"epochs": 30})
-    peer.wait_finish("s1-t1-a1", 90)
-    wanted = read_output(worker, "LOSSES", trial=1)
-    offer(peer, "train", params={"epochs": 30, "sleep": 0.1})
-    wait_until(lambda: len(peer.reports["s1-t0-a1"]) >= 5, 60, "no report")
-    worker.terminate()
-    finish = peer.wait_finish("s1-t0-a1", 10)
-    assert (finish["cause"], worker.wait(10)) == ("preempted", 0)
-    curve = peer.reports["s1-t0-a1"] + finish["points"]
+    undisturbed = offer(peer, "train", "s1-t30-a1", params={"epochs": 30})
+    peer.wait_finish(undisturbed, 120)
+    leaver = Started(["run", "--name=w2"], home, peer, TF_CPP_MIN_LOG_LEVEL="2")
+    wait_until(lambda: leaver.logs()[-1:] or None, 60, "not started")
+    first = offer(peer, "train", "s1-t31-a1", params={"epochs": 30, "sleep": 0.2})
+    wait_until(lambda: len(peer.reports[first]) >= 5, 60, "no report")
+    taker = worker if first in str(worker.logs()) else leaver
+    taker.terminate()
+    finish = peer.wait_finish(first, 20)
+    assert finish["cause"] == "preempted"
+    curve = peer.reports[first] + finish["points"]
     stopped = curve[-1]["step"]
     assert 5 <= stopped < 30
-    assert [p.name for p in (home / "checkpoints").rglob("*.h5")] == [
-        f"epoch-{stopped:05d}.weights.h5"
-    ]
+    folder = home / "checkpoints/vision/digits/trial_00031"
+    assert [p.name for p in folder.iterdir()] == [f"epoch-{stopped:05d}.weights.h5"]
 
-    offer(peer, "train", "s1-t0-a2", params={"epochs": 30}, curve=curve)
-    second = Started(["run", "--name=w2"], home, peer)
-    try:
-        finish = peer.wait_finish("s1-t0-a2", 90)
-        wait_until(lambda: (second.run_dir(2) / "trial.json").exists(), 5, "no trial.json")
-    finally:
-        second.close()
+    second = offer(peer, "train", "s1-t31-a2", params={"epochs": 30}, curve=curve)
+    finish = peer.wait_finish(second, 120)
+    wait_until(lambda: (run_dir(worker, second) / "trial.json").exists(), 5, "no trial.json")
+    leaver.close()
 
-    points = peer.reports["s1-t0-a2"] + finish["points"]
+    points = peer.reports[second] + finish["points"]
     assert [point["step"] for point in points] == list(range(stopped + 1, 31))
-    assert read_output(second, "EPOCHS", 2) == list(range(30))
-    assert read_output(second, "ITERATIONS", 2) == 30 * 4, "the optimizer's state came along"
-    assert read_output(second, "LOSSES", 2) == pytest.approx(wanted, rel=1e-4)
-    curve_steps = [point[0] for point in read_run(second.run_dir(2))["scalars"]["loss"]]
-    assert curve_steps == list(range(1, 31))
+    assert read_output(worker, second, "EPOCHS") == list(range(30))
+    assert read_output(worker, second, "ITERATIONS") == 30 * 4, "the optimizer's state came along"
+    wanted = read_output(worker, undisturbed, "LOSSES")
+    assert read_output(worker, second, "LOSSES") == pytest.approx(wanted, rel=1e-4)
+    steps = [point[0] for point in read_run(run_dir(worker, second))["scalars"]["loss"]]
+    assert steps == list(range(1, 31))
 
 
-def test_a_finished_training_that_was_killed_later_returns_its_whole_history(
+def test_a_training_that_had_ended_returns_its_whole_history_again(
     peer: Peer, worker: Started
 ) -> None:
-    offer(peer, "train", params={"epochs": 4, "every_s": 0.0})
-    first = peer.wait_finish("s1-t0-a1", 90)
-    curve = peer.reports["s1-t0-a1"] + first["points"]
-    files = sorted(p.name for p in (worker.home / "checkpoints").rglob("*"))
-    assert files[1:] == [
-        "epoch-00003.weights.h5",
-        "epoch-00004.weights.h5",
-        "trial_00000",
-        "vision",
-    ]
-    offer(peer, "train", "s1-t0-a2", params={"epochs": 4}, curve=curve)
-    second = peer.wait_finish("s1-t0-a2", 60)
+    attempt = offer(peer, "train", "s1-t40-a1", params={"epochs": 4, "every_s": 0.0})
+    first = peer.wait_finish(attempt, 120)
+    curve = peer.reports[attempt] + first["points"]
+    folder = worker.home / "checkpoints/vision/digits/trial_00040"
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["epoch-00003.weights.h5", "epoch-00004.weights.h5"]
+    again = offer(peer, "train", "s1-t40-a2", params={"epochs": 4}, curve=curve)
+    second = peer.wait_finish(again, 60)
 
     assert second["outcome"] == "complete", second["error"]
     assert second["values"] == first["values"]
-    assert read_output(worker, "EPOCHS", 2) == [0, 1, 2, 3]
+    assert read_output(worker, again, "EPOCHS") == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
-    ("objective", "cause", "text"),
+    ("number", "objective", "cause", "text"),
     [
-        ("train_wrong_metric", "error", "no metric 'val_acuracy'; it logged: accuracy, loss"),
-        ("train_diverging", "diverged", "diverged in epoch 1: loss is nan"),
-        ("exhaust", "oom", "OOM when allocating"),
+        (51, "train_wrong_metric", "error", "no metric 'val_acuracy'; it logged: accuracy, loss"),
+        (52, "train_diverging", "diverged", "the training diverged in epoch"),
+        (53, "exhaust", "oom", "OOM when allocating"),
     ],
 )
 def test_bad_trainings_say_why(
-    peer: Peer, worker: Started, objective: str, cause: str, text: str
+    peer: Peer, worker: Started, number: int, objective: str, cause: str, text: str
 ) -> None:
-    offer(peer, objective)
-    finish = peer.wait_finish("s1-t0-a1", 90)
+    attempt = offer(peer, objective, f"s1-t{number}-a1")
+    finish = peer.wait_finish(attempt, 120)
 
     assert (finish["outcome"], finish["cause"]) == ("failed", cause)
     assert text in finish["error"]
 
 
 def test_strict_reproducibility_repeats_bit_for_bit(peer: Peer, worker: Started) -> None:
-    for number in (0, 1):
-        offer(peer, "train", f"s1-t{number}-a1", reproducibility="strict")
-    for number in (0, 1):
-        assert peer.wait_finish(f"s1-t{number}-a1", 90)["outcome"] == "complete"
+    attempts = [offer(peer, "train", f"s1-t{n}-a1", reproducibility="strict") for n in (60, 61)]
+    for attempt in attempts:
+        assert peer.wait_finish(attempt, 120)["outcome"] == "complete"
 
-    assert read_output(worker, "LOSSES") == read_output(worker, "LOSSES", trial=1)
+    first, second = (read_output(worker, attempt, "LOSSES") for attempt in attempts)
+    assert first == second
 
 
 GUARD = """

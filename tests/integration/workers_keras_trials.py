@@ -64,8 +64,13 @@ def train_wrong_metric(run: Run) -> Any:
 
 
 def train_diverging(run: Run) -> float:
-    model, x, y = build(run)
-    model.fit(x * np.nan, y, epochs=5, verbose=0, callbacks=[run.keras_callback("loss")])
+    import keras
+
+    _, x, y = build(run)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1e30), "mse")
+    model.fit(x, y, epochs=50, verbose=0, callbacks=[run.keras_callback("loss")])
+    print("GOES_ON", 1)
     return 1.0
 
 

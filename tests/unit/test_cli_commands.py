@@ -105,7 +105,8 @@ def test_a_study_is_steered_without_a_service(cli: Cli, study: str) -> None:
     assert state() == "running"
     assert cli("retry", study)[0] == 0
     assert cli("cancel", study)[0] == 0
-    assert state() == "cancelled"
+    # Its workers may still have to be told, which is the coordinator's part.
+    assert state() in ("stopping", "cancelled")
     code, _, err = cli("pause", study)
     assert (code, "cancelled" in err) == (2, True)
 
@@ -135,12 +136,12 @@ def test_delete_asks_first(
         (("status", "Demo/toy"), "project/study"),
         (("status", f"demo/{'x' * 300}"), "project/study"),
         (("show", "demo/toy", "-1"), "-1"),
-        (("show", "demo/toy", "one"), "one"),
-        (("best", "demo/toy", "-n", "0"), "0"),
+        (("show", "demo/toy", "one"), "TRIAL"),
+        (("best", "demo/toy", "-n", "0"), "-n"),
         (("logs", "demo/toy", "0", "-f", "--json"), "-f"),
         (("submit", "x.yaml", "--fail-under", "1"), "--watch"),
         (("nonsense",), "nonsense"),
-        (("workers", "scale", "many"), "many"),
+        (("workers", "scale", "many"), "'N'"),
         (("status", "demo/other"), "newest: demo/toy"),
         (("show", "demo/toy", "7"), "has no trial 7"),
         (("workers", "drain", "nobody"), "nobody"),

@@ -58,7 +58,7 @@ def test_every_command_that_reads_has_json(name: str) -> None:
 
 
 def test_help_loads_nothing_that_only_commands_need() -> None:
-    heavy = "httpx optuna pydantic redis rich ruamel sqlalchemy tensorboard uvicorn numpy".split()
+    heavy = ["httpx", "numpy", "optuna", "pydantic", "redis", "rich", "sqlalchemy", "uvicorn"]
     code = (
         "import sys\n"
         "from tuner.cli import main\n"

@@ -49,10 +49,8 @@ def test_the_archive_is_an_ordinary_tar_gz_of_any_size(tmp_path: Path) -> None:
     unpack(snapshot, out)
 
     assert (out / "train.py").read_text() == text
-    assert tarfile.open(fileobj=BytesIO(gzip.decompress(snapshot.data))).getnames() == [
-        "empty.txt",
-        "train.py",
-    ]
+    with tarfile.open(fileobj=BytesIO(gzip.decompress(snapshot.data))) as archive:
+        assert archive.getnames() == ["empty.txt", "train.py"]
 
 
 def test_specs_and_leavings_are_no_code(tmp_path: Path) -> None:

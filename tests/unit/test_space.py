@@ -208,7 +208,10 @@ def test_a_circle_of_conditions_cannot_be_built():
 
 
 def test_importing_the_space_imports_no_heavy_library():
-    code = "import sys, tuner.space; print([m for m in ('optuna', 'tensorboard', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys, tuner.space; "
+        "print([name for name in ('optuna', 'tensorboard', 'numpy') if name in sys.modules])"
+    )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

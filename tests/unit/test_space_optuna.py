@@ -40,7 +40,8 @@ def test_an_ordinal_travels_as_its_index():
         from_optuna(sizes, 3)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+# Optuna warns where it would change a range by itself.
+@pytest.mark.filterwarnings("error")
 @given(spaces(), st.integers(0, 2**32))
 def test_every_value_survives_the_way_to_optuna_and_back(any_space: SearchSpace, seed: int):
     for name, value in any_space.walk(choose(seed)).items():

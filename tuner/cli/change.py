@@ -51,7 +51,7 @@ def cancel(
 
     with open_changer(settings()) as api:
         api.cancel(study, trial)
-    _say(f"{study}: cancelled" if trial is None else f"{study}: trial {trial} is cancelled")
+    _say(f"{study}: is cancelled" if trial is None else f"{study}: trial {trial} is cancelled")
 
 
 def retry(

@@ -79,14 +79,20 @@ def _connect_named(settings: Settings, url: str) -> ApiClient:
     from tuner.client import ApiClient
 
     # The home's token stays on this machine: another server has its own.
-    is_here = urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
-    client = ApiClient(url, read_token(settings) if is_here else settings.token)
+    client = ApiClient(url, read_token(settings) if _is_here(url) else settings.token)
     try:
         client.check_protocol()
     except BaseException:
         client.close()
         raise
     return client
+
+
+def _is_here(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+    except ValueError:
+        return False  # `ApiClient` says what is wrong
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from tuner.space.problem import Path, Problems, did_you_mean
 from tuner.space.value import (
     MAX_INT,
     MAX_TEXT,
+    Value,
     is_number,
     is_value,
     is_whole,
@@ -145,7 +146,7 @@ def _check_decimals(
     low, high = parameter.bounds
     steps = (parameter.size or 1) - 1
     exact = Decimal(str(low)) + steps * Decimal(str(parameter.step))
-    if Decimal(str(high)) != exact:
+    if Decimal(str(high)) != exact or high > data["high"]:
         allowed = "a decimal step and low of few digits, as 0.05, so that every value is exact"
         problems.wrong((*path, "step"), data["step"], allowed)
 
@@ -190,14 +191,12 @@ def _step(
     noun = "number" if kind == "float" else "whole number"
     valid = is_number(step) if kind == "float" else is_whole(step)
     if not valid or step <= 0 or (width > 0 and Decimal(str(step)) > width):
-        problems.wrong(
-            (*path, "step"), step, f"a {noun} above 0 and at most high - low ({width.normalize():f})"
-        )
+        allowed = f"a {noun} above 0 and at most high - low ({width.normalize():f})"
+        problems.wrong((*path, "step"), step, allowed)
         return None
     if width / Decimal(str(step)) > MAX_INT:
-        problems.wrong(
-            (*path, "step"), step, f"a step that divides the range into at most {MAX_INT} parts"
-        )
+        allowed = f"a step that divides the range into at most {MAX_INT} parts"
+        problems.wrong((*path, "step"), step, allowed)
         return None
     return float(step) if kind == "float" else int(step)
 
@@ -213,15 +212,16 @@ def _parse_values(
         problems.wrong((*path, "values"), values, _LIST)
         return None
     before = len(problems)
+    # Python's own equality, in which 1, 1.0 and True are one: Optuna looks choices up with it.
+    seen: dict[Value, Value] = {}
     for index, value in enumerate(values):
+        where = (*path, "values", index)
         if not is_value(value):
-            problems.wrong((*path, "values", index), value, _CHOICE)
-        # Python's own equality, in which 1, 1.0 and True are one: Optuna looks choices up with it.
-        elif value in values[:index]:
-            twin = values[values.index(value)]
-            problems.wrong(
-                (*path, "values", index), value, f"a value unlike {show(twin)}, which is there"
-            )
+            problems.wrong(where, value, _CHOICE)
+        elif value in seen:
+            problems.wrong(where, value, f"a value unlike {show(seen[value])}, which is there")
+        else:
+            seen[value] = value
     if len(problems) > before:
         return None
     return Parameter(name=name, kind=kind, values=tuple(values))

@@ -137,15 +137,14 @@ class SearchSpace:
         """
         if self.cardinality() is None:
             raise ValueError(f"an infinite space cannot be listed: {self.infinite_reason()}")
-        return (params for params in self.all_configurations() if not self.is_forbidden(params))
+        return (params for params in self._all() if not self.is_forbidden(params))
 
     @property
     def is_finite(self) -> bool:
         """Whether the configurations can be listed."""
         return self.cardinality() is not None
 
-    def all_configurations(self) -> Iterator[Params]:
-        """Yield every configuration of a finite space, forbidden ones included."""
+    def _all(self) -> Iterator[Params]:
         # A stack, because a space may hold more parameters than Python's recursion allows.
         stack: list[Iterator[Params]] = [iter([{}])]
         while stack:
