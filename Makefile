@@ -68,5 +68,6 @@ lock: $(UV)
 	.uv/bin/pip install --quiet "uv==$(UV_VERSION)"
 
 clean:
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+		.cache build dist
 	find tuner workers tests search_spaces -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 VERSION = 1
-#: The worker's parent process beats this often, and an attempt without a beat for `LEASE_S` is lost.
+#: The worker's parent process beats this often; an attempt without a beat for `LEASE_S` is lost.
 BEAT_S = 5.0
 LEASE_S = 20.0
 #: Reports of one attempt are posted at most this often; those between are sent together.
 REPORT_INTERVAL_S = 0.5
 
-#: The wake-up queue of a device kind is `tuner-<kind>`; the one task is named here and never in a job's payload.
+#: The wake-up queue of a device kind is `tuner-<kind>`; workers accept this one task alone.
 QUEUE_PREFIX = "tuner-"
 WAKE_UP_TASK = "workers.wake.wake_up"
 
@@ -33,7 +33,7 @@ Outcome = Literal["complete", "pruned", "failed"]
 Cause = Literal[
     "lost", "preempted", "rejected", "storage", "oom", "timeout", "diverged", "error", "cancelled"
 ]
-#: What the server wants of a running attempt. `prune` and `cancel` let the trial end by itself first.
+#: What the server wants of a running attempt; `prune` and `cancel` let it end by itself first.
 Order = Literal["continue", "prune", "cancel"]
 Reproducibility = Literal["off", "seeded", "strict"]
 
@@ -57,7 +57,7 @@ class Message:
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """Build the message from parsed JSON; unknown fields are ignored, so a newer peer may add some.
+        """Build the message from parsed JSON; unknown fields, as of a newer peer, are ignored.
 
         Raises:
             ProtocolError: not an object, a field is missing or has the wrong JSON type.
@@ -72,8 +72,7 @@ class Message:
                     f"{cls.__name__}.{spec.name}", hints[spec.name], data[spec.name]
                 )
             elif (
-                spec.default is dataclasses.MISSING
-                and spec.default_factory is dataclasses.MISSING
+                spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
             ):
                 raise ProtocolError(f"{cls.__name__}.{spec.name} is missing")
         return cls(**values)
@@ -108,7 +107,7 @@ class WorkerInfo(Message):
 class Claim(Message):
     """Ask for an attempt. Sent again with the same token, it gets the same answer."""
 
-    #: Made by the worker before it claims: 32 to 64 hexadecimal characters, never used for another claim.
+    #: Made by the worker before it claims: 32 to 64 hexadecimal characters, for this claim alone.
     token: str
     worker: WorkerInfo
     #: How long the server may hold the answer back until there is work, seconds, at most 30.
@@ -177,7 +176,7 @@ class Reply(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Finish(Message):
-    """How an attempt ended. The same body sent again gets the same answer; another body is refused."""
+    """How an attempt ended. The same body again gets the same answer; another is refused."""
 
     token: str
     outcome: Outcome

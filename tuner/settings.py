@@ -1,11 +1,10 @@
 """Where Tuner runs: the `TUNER_*` environment, read once and passed down.
 
-Every setting may also be given as a file that holds the value: `TUNER_TOKEN_FILE=/run/secrets/token`.
+Every setting may also be given as a file that holds the value, as `TUNER_TOKEN_FILE=/run/token`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +76,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _default_home(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "~"), ".local", "share")
-    return os.path.join(base, "tuner")
+    data = environ.get("XDG_DATA_HOME")
+    base = Path(data) if data else Path(environ.get("HOME", "~")) / ".local" / "share"
+    return str(base / "tuner")
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

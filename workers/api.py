@@ -35,7 +35,8 @@ CODE_TIMEOUT_S = 60.0
 
 _M = TypeVar("_M", bound=Message)
 
-_FENCED = (404, 409, 410, 422)
+#: The attempt is another's, or gone.
+_FENCED = (404, 409, 410)
 _REFUSED = (401, 403)
 
 
@@ -182,8 +183,9 @@ class WorkerApi:
         return response
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
-        if response.status_code in _FENCED:
-            if response.status_code == 422:
+        if 400 <= response.status_code < 500:
+            if response.status_code not in _FENCED:
+                # A fault of ours. The same message would be refused again and again.
                 logger.error("the server refuses a message", extra={"reason": _reason(response)})
             raise FencedError(_reason(response))
         if response.status_code != 200:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import math
 
 from tuner.errors import UnavailableError
 from tuner.protocol import REPORT_INTERVAL_S, Point, Reply, Report
 from workers.api import WorkerApi
 
+logger = logging.getLogger(__name__)
+
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
-#: The server takes so many points in one report; more wait for the next.
-MAX_POINTS = 500
+#: Of one message, roughly; the server takes a megabyte.
+MAX_BATCH_BYTES = 200_000
+_NUMBER_BYTES = 30
 
 
 class Backoff:
@@ -49,9 +54,20 @@ class Outbox:
         self._due_at = 0.0
         self._backoff = Backoff()
 
+    def add(self, point: Point) -> None:
+        """Take a point in; metrics that no message can hold are dropped."""
+        if _size(point) > MAX_BATCH_BYTES:
+            logger.warning("too many metrics in one report", extra={"attempt": self._attempt})
+            point = dataclasses.replace(point, metrics={})
+        self.points.append(point)
+
     def due_at(self) -> float:
         """Return when to post next (monotonic); infinity when there is nothing."""
         return self._due_at if self.points else math.inf
+
+    def fits_one_message(self) -> bool:
+        """Return whether all points can travel together, with a finish for example."""
+        return len(self._batch()) == len(self.points)
 
     def post(self, now: float) -> Reply | None:
         """Post what is waiting; None when the server did not answer, and the points stay.
@@ -59,7 +75,7 @@ class Outbox:
         Raises:
             FencedError: the attempt is no longer this worker's.
         """
-        batch = self.points[:MAX_POINTS]
+        batch = self._batch()
         try:
             reply = self._api.report(self._attempt, Report(token=self._token, points=batch))
         except UnavailableError:
@@ -69,3 +85,16 @@ class Outbox:
         del self.points[: len(batch)]
         self._due_at = now + REPORT_INTERVAL_S
         return reply
+
+    def _batch(self) -> list[Point]:
+        size = 0
+        for number, point in enumerate(self.points):
+            size += _size(point)
+            if size > MAX_BATCH_BYTES:
+                return self.points[:number]
+        return self.points[:]
+
+
+def _size(point: Point) -> int:
+    names = sum(map(len, point.metrics))
+    return 2 * names + _NUMBER_BYTES * (len(point.metrics) + 3)

@@ -62,11 +62,19 @@ ENDINGS: list[tuple[TrialState, list[float], dict[int, float]]] = [
 ]
 
 
-@pytest.fixture
-def storage(database_url: str) -> Iterator[Storage]:
-    storage = open_storage(database_url, create=True)
+@pytest.fixture(scope="module")
+def opened(lasting_url: str) -> Iterator[Storage]:
+    storage = open_storage(lasting_url, create=True)
     yield storage
     storage.close()
+
+
+@pytest.fixture
+def storage(opened: Storage) -> Iterator[Storage]:
+    yield opened
+    with opened.begin() as connection:
+        for study in connection.execute(sa.text("SELECT study_id FROM studies")).scalars():
+            optuna_rows.delete_study(connection, study)
 
 
 @pytest.fixture

@@ -13,20 +13,11 @@ from tuner.storage import optuna_rows
 from tuner.storage.database import open_optuna
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def opened(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RDBStorage]:
-    """One database of each kind for the whole suite: making the tables costs more than a test."""
-    if request.param == "sqlite":
-        storage = open_optuna(f"sqlite:///{tmp_path_factory.mktemp('optuna') / 'optuna.db'}")
-        yield storage
-        storage.engine.dispose()
-        return
-    with request.getfixturevalue("postgres_server").fresh_database() as url:
-        storage = open_optuna(url)
-        yield storage
-        storage.engine.dispose()
+@pytest.fixture(scope="module")
+def opened(lasting_url: str) -> Iterator[RDBStorage]:
+    storage = open_optuna(lasting_url)
+    yield storage
+    storage.engine.dispose()
 
 
 class TestOptunaStorage(StorageTestCase):

@@ -260,8 +260,6 @@ def _spec(folder: Path, *, seconds: float = 0.2, **changes: Any) -> Path:
     }
     path = folder / f"{spec['study']}.yaml"
     path.write_text(json.dumps(spec, indent=1))
-    # Specs are no code: JSON written this way has its keys indented.
-    (folder / ".tunerignore").write_text("*.yaml\n")
     return path
 
 

@@ -194,37 +194,50 @@ def test_a_killed_trial_is_lost_and_noticed_at_once(peer: Peer, start: Start) ->
     assert time.monotonic() - killed < 1
 
 
-@pytest.mark.parametrize(
-    ("objective", "cause", "text"),
-    [
-        ("exits", "error", "exited with status 7 without a result"),
-        ("says_exit", "error", "SystemExit: 3"),
-        ("segfaults", "error", "died of SIGSEGV"),
-        ("kills_itself", "lost", "died of SIGKILL"),
-        ("raises", "error", "ValueError: bad"),
-        ("out_of_memory", "oom", "MemoryError: no room"),
-        ("full_disk", "storage", "No space left"),
-        ("foreign_full_disk", "error", "No space left"),
-        ("nan", "diverged", "score is nan"),
-        ("nothing", "error", "returned None; expected a number, a dict with the key 'score'"),
-        ("text", "error", "returned '0.5' (str)"),
-        ("wrong_key", "error", "without the metric 'score'; its keys: accuracy"),
-        ("missing", "error", "workers_trials has no 'missing'"),
-    ],
-)
+BAD_ENDS = [
+    ("exits", "error", "exited with status 7 without a result"),
+    ("says_exit", "error", "SystemExit: 3"),
+    ("segfaults", "error", "died of SIGSEGV"),
+    ("kills_itself", "lost", "died of SIGKILL"),
+    ("raises", "error", "ValueError: bad"),
+    ("out_of_memory", "oom", "MemoryError: no room"),
+    ("full_disk", "storage", "No space left"),
+    ("foreign_full_disk", "error", "No space left"),
+    ("nan", "diverged", "score is nan"),
+    ("nothing", "error", "returned None; expected a number, a dict with the key 'score'"),
+    ("text", "error", "returned '0.5' (str)"),
+    ("wrong_key", "error", "without the metric 'score'; its keys: accuracy"),
+    ("missing", "error", "workers_trials has no 'missing'"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, Started]]:
+    """One worker that meets every bad end, one after the other."""
+    peer = Peer()
+    for number, (objective, _, _) in enumerate(BAD_ENDS):
+        peer.offer(f"workers_trials:{objective}", attempt=f"s1-t{number}-a1")
+    home = tmp_path_factory.mktemp("bad")
+    worker = Started(["run", "--name=w1", "--preimport=none"], home, peer)
+    yield peer, worker
+    worker.close()
+    peer.close()
+
+
+@pytest.mark.parametrize("number", range(len(BAD_ENDS)), ids=[end[0] for end in BAD_ENDS])
 def test_every_bad_end_has_its_cause_and_says_what_happened(
-    peer: Peer, start: Start, objective: str, cause: str, text: str
+    bad_ends: tuple[Peer, Started], number: int
 ) -> None:
-    peer.offer(f"workers_trials:{objective}")
-    worker = start()
-    finish = peer.wait_finish("s1-t0-a1", 30)
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    (peer, worker), (_, cause, text) = bad_ends, BAD_ENDS[number]
+    finish = peer.wait_finish(f"s1-t{number}-a1", 30)
+    folder = worker.run_dir(trial=number)
+    wait_until(lambda: (folder / "trial.json").exists(), 5, "no trial.json")
 
     assert (finish["outcome"], finish["cause"]) == ("failed", cause)
     assert text in finish["error"]
     assert "workers/child.py" not in finish["error"]
     assert finish["values"] == []
-    run = read_run(worker.run_dir())
+    run = read_run(folder)
     assert run["status"] == "failure"
     assert "objective" not in run["scalars"]
 

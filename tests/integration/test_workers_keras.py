@@ -92,19 +92,22 @@ def test_a_pruned_training_stops_and_its_function_goes_on_to_the_end(
 
 
 def test_a_preempted_training_continues_exactly_where_it_stood(
-    peer: Peer, worker: Started, home: Path
+    peer: Peer, worker: Started, home: Path, tmp_path: Path
 ) -> None:
     undisturbed = offer(peer, "train", "s1-t30-a1", params={"epochs": 30})
     peer.wait_finish(undisturbed, 120)
-    leaver = Started(["run", "--name=w2"], home, peer, TF_CPP_MIN_LOG_LEVEL="2")
-    wait_until(lambda: leaver.logs()[-1:] or None, 60, "not started")
-    first = offer(peer, "train", "s1-t31-a1", params={"epochs": 30, "sleep": 0.2})
-    wait_until(lambda: len(peer.reports[first]) >= 5, 60, "no report")
-    taker = worker if first in str(worker.logs()) else leaver
-    taker.terminate()
-    finish = peer.wait_finish(first, 20)
+    other = Peer()
+    leaver = Started(
+        ["run", "--name=w2"], tmp_path, other, TUNER_CHECKPOINT_ROOT=str(home / "checkpoints")
+    )
+    first = offer(other, "train", "s1-t31-a1", params={"epochs": 30, "sleep": 0.2})
+    wait_until(lambda: len(other.reports[first]) >= 5, 120, "no report")
+    leaver.terminate()
+    finish = other.wait_finish(first, 20)
+    assert leaver.wait(10) == 0
+    other.close()
     assert finish["cause"] == "preempted"
-    curve = peer.reports[first] + finish["points"]
+    curve = other.reports[first] + finish["points"]
     stopped = curve[-1]["step"]
     assert 5 <= stopped < 30
     folder = home / "checkpoints/vision/digits/trial_00031"
@@ -113,7 +116,6 @@ def test_a_preempted_training_continues_exactly_where_it_stood(
     second = offer(peer, "train", "s1-t31-a2", params={"epochs": 30}, curve=curve)
     finish = peer.wait_finish(second, 120)
     wait_until(lambda: (run_dir(worker, second) / "trial.json").exists(), 5, "no trial.json")
-    leaver.close()
 
     points = peer.reports[second] + finish["points"]
     assert [point["step"] for point in points] == list(range(stopped + 1, 31))

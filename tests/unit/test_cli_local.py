@@ -181,5 +181,8 @@ def test_where_a_platform_owns_the_workers_its_command_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    here = load_settings({})
+    there = load_settings({"TUNER_API_URL": "http://tuner:8000"})
 
-    assert platform_command(4) == "kubectl scale deployment/tuner-worker --replicas=4"
+    assert platform_command(here, 4) is None
+    assert platform_command(there, 4) == "kubectl scale deployment/tuner-worker --replicas=4"

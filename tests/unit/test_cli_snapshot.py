@@ -59,6 +59,7 @@ def test_specs_and_leavings_are_no_code(tmp_path: Path) -> None:
         {
             "train.py": "",
             "study.yaml": SPEC,
+            "study.json": '{\n "project": "p", \n "study": "s",\n "search_space": {}}',
             "config.yaml": "layers: 3\n",
             "__pycache__/train.cpython-311.pyc": "",
             ".git/HEAD": "",

@@ -63,11 +63,12 @@ def scale(n: Count) -> None:
     from tuner.cli.output import err
     from tuner.local.devices import count_gpus
 
-    elsewhere = platform_command(n)
+    config = settings()
+    elsewhere = platform_command(config, n)
     if elsewhere is not None:
+        err().print("the platform owns the workers; run:")
         typer.echo(elsewhere)
         return
-    config = settings()
     fleet = _host_fleet(config)
     state = fleet.state()
     if state is not None:
@@ -108,8 +109,13 @@ def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the 
     err().print(f"{name}: leaves after its present trial")
 
 
-def platform_command(n: int) -> str | None:
-    """Return the command that scales workers where a platform owns the processes, else None."""
+def platform_command(config: Settings, n: int) -> str | None:
+    """Return the command that scales workers where a platform owns the processes, else None.
+
+    A container alone says nothing, many develop in one; a container of a service elsewhere does.
+    """
+    if config.api_url is None:
+        return None
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return f"kubectl scale deployment/tuner-worker --replicas={n}"
     if Path("/.dockerenv").exists():

@@ -61,6 +61,16 @@ def set_state(
     record_event(connection, now, "study-" + state, text, study_id=study.id)
 
 
+def set_hindrance(connection: sa.Connection, study: sa.Row[Any], reason: str, now: float) -> None:
+    """Say why a running study starts no trial at present; empty: nothing hinders it."""
+    s = tables.studies
+    connection.execute(
+        s.update().where(s.c.id == study.id, s.c.state == "running").values(reason=reason)
+    )
+    text = f"no trial starts: {reason}" if reason else "trials start again"
+    record_event(connection, now, "study-waiting", text, study_id=study.id)
+
+
 def drop_unstarted(connection: sa.Connection, study: sa.Row[Any], now: float) -> list[int]:
     """End the trials of a stopping study that no worker is running; return their numbers.
 

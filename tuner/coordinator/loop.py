@@ -31,6 +31,7 @@ from tuner.coordinator.lifecycle import (
     drop_unstarted,
     has_live_attempts,
     limit_reached,
+    set_hindrance,
     set_state,
 )
 from tuner.coordinator.proposing import SpaceExhaustedError
@@ -215,6 +216,8 @@ class Coordinator:
             reason = limit_reached(run, study, now)
             if reason is not None:
                 self._set_state(study, "stopping", reason)
+            else:
+                self._say_hindrance(study)
         elif study.state == "stopping":
             self._finish(run, study, now)
 
@@ -237,6 +240,15 @@ class Coordinator:
             now = self._storage.now(connection)
             set_state(connection, study, state, reason, now)
         self.wake()
+
+    def _say_hindrance(self, study: sa.Row[Any]) -> None:
+        """Have the study's status say why nothing is started, while that is so."""
+        reason = self._storage_problem() or ""
+        if reason == study.reason:
+            return
+        with self._storage.begin() as connection:
+            self.leadership.require(connection)
+            set_hindrance(connection, study, reason, self._storage.now(connection))
 
     def _propose(self, studies: dict[int, sa.Row[Any]]) -> bool:
         """Propose for idle workers; return if more is wanted than one round makes."""

@@ -33,7 +33,8 @@ def make_app(
 ) -> FastAPI:
     """Return the application. Everything but `/v1/health` and the documentation needs the token."""
 
-    def authorize(
+    # A coroutine, because FastAPI gives a plain function a thread for every request.
+    async def authorize(
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
     ) -> None:
         if given is None or not hmac.compare_digest(given.credentials.encode(), token.encode()):

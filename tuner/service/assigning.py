@@ -60,7 +60,7 @@ def _studies_in_turn(connection: sa.Connection, worker: WorkerInfo, now: float) 
     busy_query = (
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
-    busy = dict(connection.execute(busy_query).tuples().all())
+    busy: dict[int, int] = dict(connection.execute(busy_query).tuples().all())
     rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0**row.priority, row.id))
     return [row.id for row in rows]
 

@@ -94,7 +94,8 @@ class Filer:
             probe.unlink(missing_ok=True) if os.access(self._log_root, os.W_OK) else None
             return f"log root {self._log_root} cannot be written: {exc.strerror or exc}"
         if free.f_bavail * free.f_frsize < MIN_FREE_BYTES:
-            return f"log root {self._log_root} is full: {free.f_bavail * free.f_frsize} bytes left"
+            # Without the exact number: this becomes the study's reason, which must not flicker.
+            return f"log root {self._log_root} is full: under {MIN_FREE_BYTES >> 20} MB are left"
         return None
 
     def _file_attempts(self, grace_s: float) -> None:

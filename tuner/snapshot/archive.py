@@ -25,7 +25,11 @@ MAX_FILES = 5000
 RESERVED = ("tuner", "workers")
 
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
-_SPEC_KEYS = tuple(re.compile(rf"^{key}\s*:", re.M) for key in ("project", "study", "search_space"))
+_SPEC_SUFFIXES = (".yaml", ".yml", ".json")
+_SPEC_KEYS = tuple(
+    re.compile(rf"""^[\s{{]*["']?{key}["']?\s*:""", re.M)
+    for key in ("project", "study", "search_space")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +112,7 @@ def _is_inside(root: Path, link: Path) -> bool:
 
 
 def _is_spec(path: Path) -> bool:
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in _SPEC_SUFFIXES:
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     return all(pattern.search(text) for pattern in _SPEC_KEYS)

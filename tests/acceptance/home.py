@@ -1,0 +1,218 @@
+"""The real command line, in processes of its own and in a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).parents[2]
+TUNER = (sys.executable, "-P", "-m", "tuner")
+#: For one command on a busy machine; a study takes longer.
+COMMAND_S = 60.0
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Everything it said."""
+        return self.out + self.err
+
+
+class Home:
+    """A folder with specs and code (`work`) and a Tuner home beside it that nobody else uses.
+
+    Made by `open_home`, which ends what is left.
+    """
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.path = folder / "home"
+        self.work = folder / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("TUNER_")}
+        self.environ = kept | {
+            "TUNER_HOME": str(self.path),
+            "PYTHONPATH": str(ROOT),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "COLUMNS": "200",
+            **environ,
+        }
+
+    @property
+    def logs(self) -> Path:
+        """The log root."""
+        return Path(self.environ.get("TUNER_LOG_ROOT", self.path / "logs"))
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the user's; its common indentation is removed."""
+        path = self.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"))
+        return path
+
+    def run(self, *args: object, timeout_s: float = COMMAND_S, **environ: str) -> Done:
+        """Run a command to its end, whatever its exit code."""
+        done = subprocess.run(
+            [*TUNER, *map(str, args)],
+            cwd=self.work,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def ok(self, *args: object, timeout_s: float = COMMAND_S, **environ: str) -> Done:
+        """Run a command that must exit with 0."""
+        done = self.run(*args, timeout_s=timeout_s, **environ)
+        assert done.code == 0, f"tuner {' '.join(map(str, args))}: {done}\n{self.explain()}"
+        return done
+
+    def json(self, *args: object) -> Any:
+        """Return the one document that a command prints with --json."""
+        return json.loads(self.ok(*args, "--json").out)
+
+    @contextlib.contextmanager
+    def process(self, *args: object, **environ: str) -> Iterator[Running]:
+        """Run a command beside the test; it is killed at the end of the context."""
+        log = self.work.with_name(f"{args[0]}-{time.monotonic_ns()}.out")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*TUNER, *map(str, args)],
+                cwd=self.work,
+                env=self.environ | environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        running = Running(process, log)
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def wait(
+        self,
+        ask: Callable[[], Answer],
+        is_right: Callable[[Answer], bool] = bool,
+        timeout_s: float = COMMAND_S,
+    ) -> Answer:
+        """Return the first answer that is right.
+
+        Raises:
+            AssertionError: none was in time; the text holds the last one and the logs.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not is_right(answer := ask()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still {answer!r} after {timeout_s} s\n{self.explain()}")
+            time.sleep(0.1)
+        return answer
+
+    def wait_status(
+        self, study: str, is_right: Callable[[Any], bool], timeout_s: float = COMMAND_S
+    ) -> Any:
+        """Return the first status of the study that is right."""
+        return self.wait(lambda: self.json("status", study), is_right, timeout_s)
+
+    def processes(self) -> dict[int, str]:
+        """Return pid and command line of every process of this home, the caller's shell aside."""
+        mark = f"TUNER_HOME={self.path}\0".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes()
+                if mark in (entry / "environ").read_bytes() + b"\0" and command:
+                    found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+        return found
+
+    def explain(self) -> str:
+        """Return the ends of the logs of service and workers, for a failed assertion."""
+        logs = [self.path / "service.log", *sorted((self.path / "fleets").glob("*.log"))]
+        ends = [
+            f"--- {path.name}\n{path.read_text(errors='replace')[-2000:]}"
+            for path in logs
+            if path.exists()
+        ]
+        return "\n".join(ends)
+
+    def close(self) -> None:
+        """End what the tests left."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            deadline = time.monotonic() + 15
+            while self.processes() and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+class Running:
+    """A command beside the test, in a session of its own; its output goes to a file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text(errors="replace")
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does: SIGINT to the whole foreground group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def wait(self, timeout_s: float = COMMAND_S) -> int:
+        """Return the exit code."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout_s} s:\n{self.text}") from None
+
+    def wait_for(self, text: str, timeout_s: float = COMMAND_S) -> str:
+        """Wait until it has said `text`; return everything it said."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.text:
+            ended = self.process.poll()
+            if ended is not None and text not in self.text:
+                raise AssertionError(f"ended with {ended} without {text!r}:\n{self.text}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {text!r} within {timeout_s} s:\n{self.text}")
+            time.sleep(0.05)
+        return self.text
+
+
+@contextlib.contextmanager
+def open_home(folder: Path, **environ: str) -> Iterator[Home]:
+    """Give a home, and end every process of it at the end of the context."""
+    home = Home(folder, **environ)
+    try:
+        yield home
+    finally:
+        home.close()

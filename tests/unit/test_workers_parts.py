@@ -1,0 +1,335 @@
+"""Parts of the workers that need no server: causes, snapshots, checkpoints, settings, channel."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import socket
+import tarfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.errors import SetupError
+from tuner.protocol import Assignment, WorkerInfo
+from workers.channel import Channel, ChannelError, ChannelLink
+from workers.checkpoints import Checkpoints
+from workers.code_cache import CodeCache, CodeError
+from workers.environment import Environment
+from workers.failure import classify, describe_error, describe_exit, last_lines
+from workers.options import load_options, load_token
+from workers.outbox import Backoff
+from workers.session import Point
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ValueError("x"), "error"),
+        (MemoryError(), "oom"),
+        (ResourceExhaustedError("OOM when allocating tensor"), "oom"),
+        (OSError(errno.ENOENT, "missing"), "error"),
+        (OSError(errno.ENOSPC, "full", "/elsewhere/file"), "error"),
+        (KeyboardInterrupt(), "error"),
+    ],
+)
+def test_exceptions_have_causes(tmp_path: Path, error: BaseException, cause: str) -> None:
+    assert classify(error, [tmp_path]) == cause
+
+
+def test_a_full_disk_is_a_storage_failure_only_under_our_roots(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    inside = OSError(errno.EDQUOT, "quota", str(tmp_path / "run/weights.h5"))
+    text = OSError(
+        "Unable to write: file write failed: errno = 28, error message = 'No space left on device'"
+    )
+
+    assert classify(inside, [tmp_path]) == "storage"
+    # Without a file name, the root is asked whether it takes a few bytes.
+    assert classify(text, [gone]) == "storage"
+    assert classify(text, [tmp_path]) == "error"
+    assert classify(ResourceExhaustedError("f; No space left on device"), [gone]) == "storage"
+
+
+def test_a_traceback_ends_with_fifty_storable_lines_of_the_users_code() -> None:
+    def deep(n: int) -> None:
+        if n == 0:
+            raise ValueError("line\n" * 60 + "nul \x00 surrogate \udc80")
+        deep(n - 1)
+
+    try:
+        deep(3)
+    except ValueError as exc:
+        text = describe_error(exc)
+
+    assert len(text.splitlines()) == 50
+    assert "\x00" not in text
+    assert text.encode("utf-8").decode() == text
+    assert len(last_lines("x" * 100_000)) == 20_000
+
+
+def test_frames_of_this_package_are_left_out_of_tracebacks() -> None:
+    channel = Channel(socket.socketpair()[0])
+    try:
+        channel.send({"x": object()})
+    except TypeError as exc:
+        text, whole = describe_error(exc), "".join(traceback.format_exception(exc))
+
+    assert "workers/channel.py" in whole
+    assert "workers/channel.py" not in text
+    assert "test_workers_parts.py" in text
+
+
+def test_an_exit_is_described_in_words() -> None:
+    assert describe_exit(-11) == "the trial's process died of SIGSEGV"
+    assert describe_exit(1) == "the trial's process exited with status 1 without a result"
+
+
+def test_settings_come_from_the_environment_or_files(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    environ = {
+        "TUNER_API_URL": "http://127.0.0.1:1",
+        "TUNER_TOKEN_FILE": str(tmp_path / "token"),
+        "TUNER_HOME": str(tmp_path),
+    }
+    options = load_options(environ)
+
+    assert (options.log_root, options.checkpoint_root) == (
+        tmp_path / "logs",
+        tmp_path / "checkpoints",
+    )
+    assert load_token(environ) == "secret"
+    assert "secret" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"TUNER_TOKEN_FILE": "/nowhere"}, "TUNER_TOKEN_FILE=/nowhere: cannot be read"),
+        ({"TUNER_TOKEN": "a", "TUNER_TOKEN_FILE": "b"}, "are both set; keep one"),
+        ({}, "TUNER_TOKEN is not set"),
+    ],
+)
+def test_a_bad_token_setting_is_named(change: dict[str, str], text: str) -> None:
+    with pytest.raises(SetupError, match=text):
+        load_token(change)
+
+
+def make_archive(**files: str) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name.replace("__", "/"))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
+    return target.getvalue()
+
+
+def open_cache(root: Path, archive: bytes) -> tuple[CodeCache, str, list[str]]:
+    fetched: list[str] = []
+
+    def fetch(sha256: str) -> bytes:
+        fetched.append(sha256)
+        return archive
+
+    return CodeCache(root, fetch), hashlib.sha256(archive).hexdigest(), fetched
+
+
+def test_a_snapshot_is_fetched_once(tmp_path: Path) -> None:
+    cache, sha256, fetched = open_cache(tmp_path / "code", make_archive(a="1", b__c="2"))
+    folder = cache.folder(sha256)
+
+    assert cache.folder(sha256) == folder
+    assert (folder / "b" / "c").read_text() == "2"
+    assert fetched == [sha256]
+    assert [path.name for path in (tmp_path / "code").iterdir()] == [sha256]
+
+
+def test_a_snapshot_cannot_leave_its_folder(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../../evil"), io.BytesIO())
+    cache, sha256, _ = open_cache(tmp_path / "code", target.getvalue())
+
+    with pytest.raises(CodeError, match="cannot be unpacked"):
+        cache.folder(sha256)
+    assert list((tmp_path / "code").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("archive", "text"),
+    [
+        (make_archive(tuner__x="1"), "module called 'tuner'"),
+        (make_archive(**{"workers.py": "1"}), "module called 'workers.py'"),
+        (b"no archive", "cannot be unpacked"),
+    ],
+)
+def test_a_snapshot_that_must_not_run_is_refused(tmp_path: Path, archive: bytes, text: str) -> None:
+    cache, sha256, _ = open_cache(tmp_path, archive)
+
+    with pytest.raises(CodeError, match=text):
+        cache.folder(sha256)
+
+
+@pytest.mark.parametrize("name", ["../x", "0" * 63, "G" * 64])
+def test_a_hash_that_is_none_is_never_a_path(tmp_path: Path, name: str) -> None:
+    cache, _, fetched = open_cache(tmp_path, b"")
+
+    with pytest.raises(CodeError, match="not a SHA-256"):
+        cache.folder(name)
+    assert fetched == []
+
+
+class Model:
+    """Has weights that can be written, and may fail while it writes them."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.error = error
+
+    def save_weights(self, path: Path) -> None:
+        path.write_text("half")
+        if self.error is not None:
+            raise self.error
+        path.write_text("whole")
+
+
+def test_the_newest_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "trial", 1)
+    for step in (1, 2, 10):
+        checkpoints.write(Model(), step)
+
+    assert [found.step for found in checkpoints.find()] == [2, 10]
+
+
+def test_a_checkpoint_that_failed_is_not_there(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.write(Model(), 1)
+    with pytest.raises(OSError, match="full"):
+        checkpoints.write(Model(OSError(errno.ENOSPC, "full")), 2)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00001.weights.h5"]
+
+
+def test_a_successor_continues_from_the_newest_checkpoint_that_the_curve_covers(
+    tmp_path: Path,
+) -> None:
+    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    for step in (4, 8):
+        first.write(Model(), step)
+
+    assert first.newest(up_to=None) is None, "an attempt does not continue itself"
+    newest = second.newest(up_to=8)
+    covered = second.newest(up_to=7)
+    assert newest is not None
+    assert newest.step == 8
+    assert covered is not None
+    assert covered.step == 4
+    assert second.newest(up_to=3) is None
+
+
+def test_attempts_do_not_delete_each_others_newest_checkpoints(tmp_path: Path) -> None:
+    zombie, successor = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    zombie.write(Model(), 5)
+    successor.write(Model(), 6)
+    successor.write(Model(), 7)
+    for step in (8, 9, 10):
+        zombie.write(Model(), step)
+
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [
+        "epoch-00006-a2.weights.h5",
+        "epoch-00007-a2.weights.h5",
+        "epoch-00009.weights.h5",
+        "epoch-00010.weights.h5",
+    ]
+
+
+def test_a_channel_puts_split_messages_together() -> None:
+    left, right = socket.socketpair()
+    channel = Channel(right)
+    left.sendall(b'{"a": 1}\n{"b"')
+    assert channel.receive() == [{"a": 1}]
+    left.sendall(b": 2}\n")
+
+    assert channel.receive() == [{"b": 2}]
+    left.close()
+    assert channel.receive() == []
+    assert channel.closed
+
+
+@pytest.mark.parametrize("data", [b"garbage\n", b"[1]\n", b"\xff\xfe\n"])
+def test_what_is_no_message_is_said(data: bytes) -> None:
+    left, right = socket.socketpair()
+    left.sendall(data)
+
+    with pytest.raises(ChannelError, match="not a message"):
+        Channel(right).receive()
+
+
+def test_a_report_does_not_wait_long_for_a_silent_parent() -> None:
+    left, right = socket.socketpair()
+    link = ChannelLink(Channel(right))
+    before = os.times().elapsed
+    link.report(Point(step=1, value=float("nan")))
+
+    assert 0.09 < os.times().elapsed - before < 1
+    assert link.word() == "continue"
+    parent = Channel(left)
+    (message,) = parent.receive()
+    assert (message["step"], str(message["value"])) == (1, "nan")
+    parent.send({"word": "prune", "step": 1})
+    parent.send({"word": "cancel", "step": 1})
+    assert link.word() == "prune", "the first stop stands"
+
+
+def test_waits_grow_up_to_a_limit() -> None:
+    backoff = Backoff(0.1, 0.5)
+
+    assert [round(backoff.next_s(), 2) for _ in range(5)] == [0.1, 0.2, 0.4, 0.5, 0.5]
+    backoff.reset()
+    assert backoff.next_s() == 0.1
+
+
+def test_config_holds_what_repeats_a_trial_and_no_secret() -> None:
+    environ = {
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "XLA_FLAGS": "--x",
+        "KERAS_BACKEND": "tensorflow",
+        "TF_VAR_password": "hunter2",
+        "KERAS_API_KEY": "hunter2",
+        "AWS_SECRET": "hunter2",
+        "TUNER_TOKEN": "hunter2",
+    }
+    info = WorkerInfo(name="w", host="h", pid=1, image="team/train@sha256:0")
+    config: dict[str, Any] = Environment(info, environ).config(
+        Assignment(
+            attempt="a",
+            study="p/s",
+            trial=1,
+            attempt_no=1,
+            params={"x": 1},
+            seed=5,
+            objective="m:f",
+            metrics=[],
+            run_dir="r",
+            checkpoint_dir="c",
+            config={"spec": {"study": "s"}, "git_commit": "abc"},
+        )
+    )
+
+    assert config["environment"] == {
+        "KERAS_BACKEND": "tensorflow",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "XLA_FLAGS": "--x",
+    }
+    assert (config["git_commit"], config["seed"], config["params"]) == ("abc", 5, {"x": 1})
+    assert (config["image"], config["versions"]["python"][:2]) == ("team/train@sha256:0", "3.")
+    assert "hunter2" not in str(config)
