@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import (
-    BEAT_S,
     Assignment,
-    Beat,
     Cause,
     Finish,
     Finished,
     Point,
     Reply,
-    WorkerInfo,
-    dumps,
     encode_number,
 )
-from workers.api import MissingCodeError, WorkerApi
-from workers.code_cache import CodeCache, CodeError
+from workers.api import MissingCodeError
+from workers.code_cache import CodeError
+from workers.contact import Contact
 from workers.devices import DeviceError, check_gpu
-from workers.environment import Environment
 from workers.failure import describe_exit
 from workers.files import AttemptFiles
-from workers.guard import ForkGuard
-from workers.leave import Leave
-from workers.outbox import Backoff, Outbox
+from workers.post import Post
 from workers.session import Word
 from workers.task import Task
 from workers.trial_process import TrialProcess, start_process
@@ -42,9 +36,8 @@ logger = logging.getLogger(__name__)
 GRACE_S = 10.0
 #: A process that has sent its result has nothing left to do.
 EXIT_S = 5.0
-#: After a signal to leave, results are offered to a silent server for so long.
-LAST_OFFER_S = 13.0
 _WAIT_S = 1.0
+MAX_METRICS = 1000
 
 _STOPPED = {
     "cancelled": "cancelled",
@@ -52,29 +45,6 @@ _STOPPED = {
     "preempted": "the worker was asked to leave",
 }
 StopCause = Literal["cancelled", "timeout", "preempted"]
-
-
-@dataclass(kw_only=True)
-class Post:
-    """Where attempts are executed: what all of a worker's attempts have in common.
-
-    Mutable, because the server may ask this worker to leave with any answer.
-    """
-
-    api: WorkerApi
-    info: WorkerInfo
-    environment: Environment
-    code: CodeCache
-    guard: ForkGuard
-    leave: Leave
-    log_root: Path
-    checkpoint_root: Path
-    preimport: bool
-    beat_s: float = BEAT_S
-    #: The server wants this worker to leave after the attempt it runs.
-    drain: bool = False
-    #: Called with the process id of a trial that starts, and with None when it has ended.
-    on_trial: Any = field(default=lambda _pid: None)
 
 
 class Attempt:
@@ -91,9 +61,9 @@ class Attempt:
         self._assignment = assignment
         self._token = token
         self._files = AttemptFiles(post.log_root, assignment)
-        self._outbox = Outbox(post.api, assignment.attempt, token)
+        self._contact = Contact(post, assignment, token)
+        self._outbox = self._contact.outbox
         self._started = time.monotonic()
-        self._beat_at = self._started + post.beat_s
         self._end: dict[str, Any] | None = None
         self._word: Word = "continue"
         self._step = 0
@@ -105,7 +75,12 @@ class Attempt:
         """Run the attempt; None when it was fenced, or its result could not be handed over."""
         try:
             finish = self._prepare_and_conduct()
-            return self._hand_over(finish)
+            finished = self._contact.hand_over(finish)
+            if finished is not None:
+                facts = {"outcome": finish.outcome, "cause": finish.cause}
+                logger.info("trial ended", extra={**self._facts(), **facts})
+                self._files.finish(finished)
+            return finished
         except FencedError as exc:
             logger.warning("attempt fenced", extra={**self._facts(), "reason": str(exc)})
             return None
@@ -117,7 +92,10 @@ class Attempt:
             task = self._prepare()
         except OSError as exc:
             return self._failed("storage", f"the trial was not started: {exc}")
-        except (CodeError, MissingCodeError, DeviceError) as exc:
+        except (CodeError, MissingCodeError) as exc:
+            return self._failed("rejected", str(exc))
+        except DeviceError as exc:
+            self._post.device_error = str(exc)
             return self._failed("rejected", str(exc))
         if task is None:
             return self._failed("preempted", "the worker was asked to leave before the start")
@@ -152,13 +130,15 @@ class Attempt:
     def _fetch_code(self) -> Path | None:
         if self._assignment.code is None:
             return None
-        backoff = Backoff()
         while not self._post.leave.requested:
             try:
                 return self._post.code.folder(self._assignment.code)
             except UnavailableError:
-                self._post.leave.sleep(backoff.next_s())
-                self._beat_if_due()
+                if not self._contact.retry():
+                    return None
+            except OSError as exc:
+                # Not the log root: another host may have room for it.
+                raise CodeError(f"code snapshot cannot be kept on this host: {exc}") from exc
         return None
 
     def _watch(self, process: TrialProcess) -> None:
@@ -171,14 +151,14 @@ class Attempt:
         if self._assignment.timeout_s is not None:
             deadline = time.monotonic() + self._assignment.timeout_s
         while not process.has_ended():
-            wake_at = min(deadline, self._kill_at, self._beat_at, self._outbox.due_at())
+            wake_at = min(deadline, self._kill_at, self._contact.beat_at, self._outbox.due_at())
             process.wait(min(_WAIT_S, wake_at - time.monotonic()), self._post.leave.fileno())
             self._take(process)
             if time.monotonic() >= deadline:
                 deadline = math.inf
                 self._request_stop("timeout")
             self._mind_leave(process)
-            if reply := self._beat_if_due():
+            if reply := self._contact.beat_if_due():
                 self._heed(reply)
             self._tell_news(process)
             if time.monotonic() >= self._kill_at:
@@ -203,10 +183,8 @@ class Attempt:
     def _take_point(self, message: dict[str, Any]) -> None:
         value, metrics = float(message["value"]), message["metrics"]
         self._step = message["step"]
-        finite = {name: number for name, number in metrics.items() if math.isfinite(number)}
-        self._outbox.points.append(
-            Point(step=self._step, value=encode_number(value), metrics=finite)
-        )
+        point = Point(step=self._step, value=encode_number(value), metrics=_finite(metrics))
+        self._outbox.add(point)
         self._files.add_point(self._step, value, metrics, message["time"])
 
     def _tell_news(self, process: TrialProcess) -> None:
@@ -250,10 +228,9 @@ class Attempt:
                 token=self._token,
                 outcome=end["outcome"],
                 values=[encode_number(value) for value in end.get("values", [])],
-                metrics={k: v for k, v in end.get("metrics", {}).items() if math.isfinite(v)},
+                metrics=_finite(end.get("metrics", {})),
                 cause=end.get("cause"),
                 error=end.get("error", "") or _STOPPED.get(end.get("cause") or "", ""),
-                points=self._outbox.points,
                 duration_s=self._duration_s(),
                 exit_status=status,
             )
@@ -278,57 +255,9 @@ class Attempt:
             outcome="failed",
             cause=cause,
             error=error,
-            points=self._outbox.points,
             duration_s=self._duration_s(),
             exit_status=status,
         )
-
-    def _hand_over(self, finish: Finish) -> Finished | None:
-        """Offer the finish until the server answers; the body stays the same."""
-        body, backoff, leave = dumps(finish), Backoff(), self._post.leave
-        while True:
-            try:
-                finished = self._post.api.finish(self._assignment.attempt, body)
-            except UnavailableError as exc:
-                logger.warning("finish not answered", extra={**self._facts(), "reason": str(exc)})
-            else:
-                break
-            leave.sleep(backoff.next_s())
-            self._beat_if_due()
-            asked_at = leave.requested_at
-            if leave.forced or (
-                asked_at is not None and time.monotonic() > asked_at + LAST_OFFER_S
-            ):
-                logger.error("result not handed over", extra=self._facts())
-                return None
-        logger.info(
-            "trial ended",
-            extra={**self._facts(), "outcome": finish.outcome, "cause": finish.cause},
-        )
-        self._files.finish(finished)
-        return finished
-
-    def _beat_if_due(self) -> Reply | None:
-        """Beat when it is time; None when it is not, or nobody answers.
-
-        Raises:
-            FencedError: the attempt is no longer this worker's.
-        """
-        now = time.monotonic()
-        if now < self._beat_at:
-            return None
-        self._beat_at = now + self._post.beat_s
-        beat = Beat(
-            worker=self._post.info,
-            state="stopping" if self._post.leave.requested else "busy",
-            attempt=self._assignment.attempt,
-            token=self._token,
-        )
-        try:
-            return self._post.api.beat(beat)
-        except UnavailableError:
-            self._beat_at = time.monotonic() + 1.0
-            return None
 
     def _duration_s(self) -> float:
         return round(time.monotonic() - self._started, 3)
@@ -336,3 +265,9 @@ class Attempt:
     def _facts(self) -> dict[str, Any]:
         a = self._assignment
         return {"study": a.study, "trial": a.trial, "attempt": a.attempt}
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    """Return the metrics that may cross the wire: finite, and not more than a message holds."""
+    finite = ((name, number) for name, number in metrics.items() if math.isfinite(number))
+    return dict(itertools.islice(finite, MAX_METRICS))

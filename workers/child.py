@@ -7,13 +7,16 @@ is the fresh interpreter of `--isolation spawn`; a forked worker calls `conduct`
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import io
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from tuner.protocol import Cause, Outcome
@@ -67,6 +70,9 @@ def conduct(task: Task, channel: Channel) -> NoReturn:
     status = 0
     try:
         redirect_output(Path(task.run_dir) / "output.log")
+        # A crash in C++ then leaves the Python lines that led to it in the log.
+        faulthandler.enable(file=2)
+        _leave_sigterm_to_the_worker()
         channel.send({"kind": "end", **execute(task, channel)})
     except OSError:
         status = 1
@@ -112,6 +118,21 @@ def redirect_output(path: Path) -> None:
             io.BufferedWriter(_Output(number)), "utf-8", "backslashreplace", line_buffering=True
         )
         setattr(sys, name, stream)
+
+
+def _leave_sigterm_to_the_worker() -> None:
+    """Do nothing at SIGTERM: a host that goes down sends it to all, and the worker decides then.
+
+    Processes that user code forks inherit the handler and must stay endable: there it is undone.
+    """
+    trial = os.getpid()
+
+    def on_sigterm(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != trial:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _call(task: Task, session: Session) -> Result | None:

@@ -8,12 +8,12 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from workers.linux import kill_group
+from workers.trial_process import python_command
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +147,7 @@ class Slot:
 def worker_command(isolation: str, preimport: str) -> list[str]:
     """Return the command of a worker, without what differs between slots."""
     return [
-        sys.executable,
-        "-m",
+        *python_command(),
         "workers",
         "run",
         f"--isolation={isolation}",

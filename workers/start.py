@@ -16,7 +16,6 @@ from typing import Any
 from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
 from workers.api import ServerConfig, TokenError, VersionError, WorkerApi
-from workers.attempt import Post
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
 from workers.devices import DeviceError, check_gpu
@@ -26,6 +25,7 @@ from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent, wipe_environment
 from workers.options import WorkerOptions, load_options, load_token
 from workers.outbox import Backoff
+from workers.post import Post
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,9 @@ def _work(post: Post, *, tell: Callable[[str], None]) -> int:
         gc.freeze()
         logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
         Worker(post, redis_url=config.redis_url, tell=tell).run()
+        if post.device_error is not None:
+            logger.error("worker has lost its GPU", extra={"reason": post.device_error})
+            return EXIT_DEVICE
     except VersionError as exc:
         logger.error("worker does not fit the server", extra={"reason": str(exc)})
         return EXIT_VERSION

@@ -146,8 +146,9 @@ class Training:
             # No epoch was left to train: Keras sets the attribute at the end of an epoch only.
             history = model.history = _new_history()
         history.epoch = [point.step - 1 for point in self._earlier] + list(history.epoch)
-        for name in {key for point in self._earlier for key in point.metrics}:
-            before = [point.metrics.get(name, math.nan) for point in self._earlier]
+        logs = [{self._metric: point.value, **point.metrics} for point in self._earlier]
+        for name in {*history.history, *(key for log in logs for key in log if key is not None)}:
+            before = [log.get(name, math.nan) for log in logs]
             history.history[name] = before + list(history.history.get(name, []))
 
     def _report(self, numbers: Mapping[str, float], logs: Mapping[str, Any]) -> None:

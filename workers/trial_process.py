@@ -123,8 +123,13 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
     return process
 
 
+def python_command() -> list[str]:
+    """Return how to start a module in an interpreter that seeks modules where this one does."""
+    return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m"]
+
+
 def _spawn(theirs: socket.socket) -> int:
-    command = [sys.executable, "-m", "workers.child", str(theirs.fileno()), str(os.getpid())]
+    command = [*python_command(), "workers.child", str(theirs.fileno()), str(os.getpid())]
     process = subprocess.Popen(
         command,
         pass_fds=[theirs.fileno()],

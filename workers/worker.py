@@ -11,9 +11,10 @@ import redis
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
-from workers.attempt import Attempt, Post
+from workers.attempt import Attempt
 from workers.leave import LeaveNow
 from workers.outbox import Backoff
+from workers.post import Post
 from workers.wake import Listener
 
 logger = logging.getLogger(__name__)
@@ -54,9 +55,9 @@ class Worker:
         """
         self._tell("idle")
         try:
-            while not self._leaving():
+            while not self._post.is_leaving:
                 self._drain()
-                if not self._leaving():
+                if not self._post.is_leaving:
                     self._wait()
         except LeaveNow:
             logger.info("worker leaves")
@@ -64,12 +65,9 @@ class Worker:
             if self._listener is not None:
                 self._listener.leave()
 
-    def _leaving(self) -> bool:
-        return self._post.leave.requested or self._post.drain
-
     def _drain(self) -> None:
         """Run attempts as long as the server has some."""
-        while not self._leaving():
+        while not self._post.is_leaving:
             token = os.urandom(16).hex()
             assignment = self._claim(token)
             if assignment is None:
@@ -82,7 +80,7 @@ class Worker:
     def _claim(self, token: str) -> Assignment | None:
         """Return the answer to a claim, which is repeated with its token until there is one."""
         claim = Claim(token=token, worker=self._post.info, wait_s=CLAIM_WAIT_S)
-        while not self._leaving():
+        while not self._post.is_leaving:
             try:
                 assignment = self._post.api.claim(claim)
             except UnavailableError as exc:
@@ -99,9 +97,9 @@ class Worker:
 
     def _wait(self) -> None:
         """Return when there may be work, giving signs of life meanwhile."""
-        while not self._leaving():
+        while not self._post.is_leaving:
             self._beat_if_due()
-            if self._leaving():
+            if self._post.is_leaving:
                 return
             if self._woken() or time.monotonic() >= self._claim_at:
                 return

@@ -1,0 +1,49 @@
+"""Where attempts are executed: what all attempts of one worker have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.protocol import BEAT_S, WorkerInfo
+from workers.api import WorkerApi
+from workers.code_cache import CodeCache
+from workers.environment import Environment
+from workers.guard import ForkGuard
+from workers.leave import Leave
+
+
+def _tell_nobody(_pid: int | None) -> None:
+    """Take the news and drop it."""
+
+
+@dataclass(kw_only=True)
+class Post:
+    """The post of a worker.
+
+    Mutable, because the server may ask this worker to leave with any answer, and a GPU may fail.
+    """
+
+    api: WorkerApi
+    info: WorkerInfo
+    environment: Environment
+    code: CodeCache
+    guard: ForkGuard
+    leave: Leave
+    log_root: Path
+    checkpoint_root: Path
+    #: Fresh interpreters import TensorFlow before the objective; forked ones have it.
+    preimport: bool
+    beat_s: float = BEAT_S
+    #: Called with the process id of a trial that starts, and with None when it has ended.
+    on_trial: Callable[[int | None], None] = _tell_nobody
+    #: The server wants this worker to leave after the attempt it runs.
+    drain: bool = False
+    #: Why this worker's GPU is of no use any more.
+    device_error: str | None = None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this worker takes no further attempt."""
+        return self.leave.requested or self.drain or self.device_error is not None
