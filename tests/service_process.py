@@ -185,9 +185,6 @@ def _main() -> None:
     from tuner import protocol
 
     protocol.LEASE_S, protocol.BEAT_S = LEASE_S, BEAT_S
-    from tuner.coordinator import leadership
-
-    leadership.LEASE_S = LEASE_S
     for name in ("tuner.server", *_LATE_IMPORTS):
         importlib.import_module(name)
     for line in sys.stdin:
@@ -237,8 +234,13 @@ def _serve(order: dict[str, Any], writing: int) -> None:
 
 
 def _run_server(order: dict[str, Any], writing: int) -> None:
+    from tuner.coordinator import leadership, loop
     from tuner.server import serve
     from tuner.settings import Settings
+
+    if not order["database_url"].startswith("sqlite"):
+        # On SQLite a start replaces a killed leader at once; elsewhere its lease has to end.
+        leadership.LEASE_S = loop.LEASE_S = LEASE_S
 
     home = Path(order["home"])
 

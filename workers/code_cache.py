@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import posixpath
 import re
 import shutil
 import tarfile
@@ -73,9 +74,34 @@ def _extract(data: bytes, target: Path) -> None:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             members = archive.getmembers()
             _check(members)
-            archive.extractall(target, members, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(target, members, filter="data")
+            else:  # Python 3.11.2 of Debian 12 has no filters; `_check_plain` stands in for them
+                _check_plain(members)
+                archive.extractall(target, members)  # noqa: S202 - checked
     except (tarfile.TarError, EOFError) as exc:
         raise CodeError(f"code snapshot cannot be unpacked: {exc}") from exc
+
+
+def _check_plain(members: list[tarfile.TarInfo]) -> None:
+    """Allow files, folders and links that stay below the target; a snapshot holds nothing else.
+
+    Raises:
+        CodeError: a device, or a name or link that leads out of the folder.
+    """
+    for member in members:
+        inside = _stays(member.name)
+        if member.issym():
+            inside = inside and _stays(posixpath.join(member.name, "..", member.linkname))
+        if not inside or not (member.isfile() or member.isdir() or member.issym()):
+            raise CodeError(f"code snapshot holds {member.name!r}, which cannot be unpacked safely")
+        member.mode = 0o755 if member.isdir() else 0o644
+
+
+def _stays(name: str) -> bool:
+    """Return whether a relative path stays below the folder that it starts from."""
+    path = PurePosixPath(posixpath.normpath(name))
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _check(members: list[tarfile.TarInfo]) -> None:

@@ -42,10 +42,10 @@ class Environment:
     """
 
     def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
+        self._image = info.image
         self._facts = {
             "host": info.host,
             "worker": info.name,
-            "image": info.image,
             "isolation": info.isolation,
             "platform": platform.platform(),
             "command": [sys.executable, *sys.argv],
@@ -58,19 +58,21 @@ class Environment:
     def config(self, assignment: Assignment) -> dict[str, Any]:
         """Return the content of `config.json`: the server's, attempt's and worker's parts."""
         return {
+            "code": {"snapshot": assignment.code},
             **assignment.config,
             "version": 1,
             "study": assignment.study,
             "trial": assignment.trial,
-            "attempt": assignment.attempt,
-            "attempt_no": assignment.attempt_no,
+            "attempt": assignment.attempt_no,
+            "attempt_id": assignment.attempt,
             "run_dir": assignment.run_dir,
             "params": assignment.params,
             "seed": assignment.seed,
             "reproducibility": assignment.reproducibility,
             "objective": assignment.objective,
             "metrics": assignment.metrics,
-            "code_hash": assignment.code,
+            # What this process runs in; without a container, what the spec asks for.
+            "image": self._image or assignment.config.get("image"),
             **self._facts,
         }
 

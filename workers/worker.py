@@ -112,7 +112,18 @@ class Worker:
             except (redis.RedisError, OSError) as exc:
                 self._note_redis_down(exc)
             self._post.leave.sleep(POLL_S)
-            return True
+        self._look_for_redis()
+        return True
+
+    def _look_for_redis(self) -> None:
+        """Ask the server where Redis is now: a restarted service may have a new private one."""
+        try:
+            url = self._post.api.config().redis_url
+        except UnavailableError:
+            return
+        if url != self._redis_url:
+            self._redis_url = url
+            self._listener = None
 
     def _open_listener(self, url: str) -> Listener:
         if self._listener is None:

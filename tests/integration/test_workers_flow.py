@@ -280,7 +280,27 @@ def test_training_goes_on_while_the_server_is_away(peer: Peer, start: Start) -> 
     assert [point["step"] for point in points] == list(range(1, 61))
 
 
-@pytest.mark.parametrize("status", [404, 409, 410, 422])
+def test_more_points_than_a_message_holds_arrive_in_several(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:flood")
+    start()
+    finish = peer.wait_finish("s1-t0-a1", 60)
+
+    points = peer.reports["s1-t0-a1"] + finish["points"]
+    assert [point["step"] for point in points] == list(range(1, 3001))
+    assert all(len(point["metrics"]) == 20 for point in points)
+    assert peer.largest_body < 1 << 20
+
+
+def test_a_sigterm_to_the_trial_alone_is_left_to_the_worker(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:hears_sigterm")
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["outcome"] == "complete", finish["error"]
+    assert finish["values"] == [-signal.SIGTERM], "what the trial forked ends as ever"
+
+
+@pytest.mark.parametrize("status", [404, 409, 410, 413, 422])
 def test_a_fenced_trial_is_killed_and_leaves_no_objective(
     peer: Peer, start: Start, status: int
 ) -> None:

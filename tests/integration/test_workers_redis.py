@@ -140,6 +140,21 @@ def test_without_redis_the_worker_asks_the_server_and_returns_when_it_is_back(
     assert len(downs) == 1, "said once"
 
 
+def test_a_worker_follows_the_server_to_another_redis(
+    peer: Peer, start: Start, private_redis: RedisServer, redis_url: str
+) -> None:
+    worker = start(private_redis.url)
+    wait_listening(private_redis.url)
+    peer.config["redis_url"] = redis_url
+    private_redis.stop()
+
+    worker.wait_log("redis is back")
+    wait_listening(redis_url)
+    peer.offer("workers_trials:noop")
+    open_queue(redis_url).enqueue(WAKE_UP_TASK)
+    assert peer.wait_finish("s1-t0-a1", 10)["outcome"] == "complete"
+
+
 def test_an_emptied_redis_is_listened_to_again(peer: Peer, start: Start, redis_url: str) -> None:
     start(redis_url)
     wait_listening(redis_url)

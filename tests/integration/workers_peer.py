@@ -47,6 +47,7 @@ class Peer:
         #: Number of finishes that are received and answered with 503.
         self.broken_finishes = 0
         self.drain = False
+        self.largest_body = 0
         self.lock = threading.Lock()
         self.open(0)
 
@@ -169,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         peer = self.server.peer
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        peer.largest_body = max(peer.largest_body, len(raw))
         if self.headers.get("Authorization") != f"Bearer {peer.token}":
             status, document = 401, {"detail": "unknown token"}
         else:

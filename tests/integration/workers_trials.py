@@ -173,3 +173,24 @@ def reporter_until_full(run: Run) -> float:
         run.report(step, 0.1, **{f"metric_{i}": 1.0 for i in range(40)})
         print("y" * 1000)
     return float(run.params["x"])
+
+
+def flood(run: Run) -> float:
+    """Reports more at once than one message can hold."""
+    metrics = {f"metric_number_{i}": float(i) for i in range(20)}
+    for step in range(1, 3001):
+        run.report(step, 1.0, **metrics)
+    return 1.0
+
+
+def hears_sigterm(run: Run) -> float:
+    """Gets the signal that a host sends to all its processes when it goes down."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(300)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    return float(os.waitstatus_to_exitcode(status))

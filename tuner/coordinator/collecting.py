@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,17 @@ from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.mirror import STATES
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
+
+
+def studies_to_collect(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
+    """Return which of the studies have ended trials that Optuna was not told yet."""
+    t = tables.trials
+    query = (
+        sa.select(t.c.study_id)
+        .where(t.c.study_id.in_(list(study_ids)), t.c.told.is_(None), t.c.state.in_(ENDED))
+        .distinct()
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
@@ -27,12 +39,11 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         .where(t.c.study_id == run.study.id, t.c.told.is_(None), t.c.state.in_(ENDED))
         .order_by(t.c.finished, t.c.number)
     )
-    with storage.read() as connection:
-        if connection.execute(pending.limit(1)).first() is None:
-            return 0
     with storage.begin() as connection:
         leadership.require(connection)
         rows = connection.execute(pending).all()
+        if not rows:
+            return 0
         curves = read_curves(connection, run.study.id, [row.number for row in rows])
         told = _take_told(connection, run.study.id, len(rows))
         for order, row in enumerate(rows, start=told + 1):

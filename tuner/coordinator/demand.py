@@ -1,8 +1,9 @@
-"""How many workers wait for a trial, by kind of device and image."""
+"""How many workers wait for a trial, by kind of device and image, and what waits for them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,13 +26,11 @@ def idle_workers(connection: sa.Connection, now: float) -> Counter[tuple[Device,
     return Counter({(device, image): n for device, image, n in connection.execute(query)})
 
 
-def ready_attempts(connection: sa.Connection) -> Counter[int]:
-    """Return the number of attempts that are ready to be claimed, by study id."""
+def ready_attempts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Return the attempts that wait to be claimed: `study_id`, `created`, `not_before`."""
     a = tables.attempts
-    query = (
-        sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "ready").group_by(a.c.study_id)
-    )
-    return Counter(dict(connection.execute(query).tuples().all()))
+    query = sa.select(a.c.study_id, a.c.created, a.c.not_before).where(a.c.state == "ready")
+    return list(connection.execute(query))
 
 
 def leased_attempts(connection: sa.Connection) -> Counter[int]:

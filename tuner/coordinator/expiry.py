@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import Ending, end_attempt
-from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.protocol import LEASE_S
 from tuner.storage import Storage, tables
 
@@ -63,7 +62,7 @@ class Expiry:
                 .join(w, w.c.name == a.c.worker)
                 .where(a.c.state == "leased", w.c.host == socket.gethostname())
             ).all()
-        dead = [row.id for row in rows if not _is_alive(row.pid)]
+        dead = [row.id for row in rows if not is_alive(row.pid)]
         return sum(self._expire(attempt, retries, now, even_if_valid=True) for attempt in dead)
 
     def _is_suspended(self, now: float) -> bool:
@@ -110,13 +109,3 @@ def _mark_gone(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
         .where(w.c.name == attempt.worker, w.c.attempt == attempt.id)
         .values(state="gone", attempt=None)
     )
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -14,6 +14,17 @@ from tuner.storage import Storage, tables
 LEASE_S = 10.0
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of this host exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Leadership:
     """This process's claim to be the one coordinator of a database."""
 
@@ -60,6 +71,24 @@ class Leadership:
                 .where(tables.leader.c.holder == self.holder)
                 .values(lease_until=0.0)
             )
+
+    def void_dead_local(self) -> None:
+        """End the lead of a process of this host that is gone.
+
+        Only for a start that holds the home's lock; otherwise its lease has to run out.
+        """
+        table = tables.leader
+        with self._storage.begin() as connection:
+            row = connection.execute(sa.select(table).where(table.c.id == 1)).first()
+            if row is None:
+                return
+            host, pid, _ = row.holder.rsplit("-", 2)
+            # In a container that was started again, the dead one had this process's own number.
+            is_dead = not is_alive(int(pid)) or int(pid) == os.getpid()
+            if host == socket.gethostname() and is_dead and row.holder != self.holder:
+                connection.execute(
+                    table.update().where(table.c.holder == row.holder).values(lease_until=0.0)
+                )
 
     def require(self, connection: sa.Connection) -> None:
         """Check inside a writing transaction that this process still leads.

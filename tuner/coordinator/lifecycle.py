@@ -88,7 +88,12 @@ def drop_unstarted(connection: sa.Connection, study: sa.Row[Any], now: float) ->
         call_off(connection, study.id, number, now)
         connection.execute(
             t.update()
-            .where(t.c.study_id == study.id, t.c.number == number)
+            .where(
+                t.c.study_id == study.id,
+                t.c.number == number,
+                # A lost attempt may have brought its result in just now.
+                t.c.state.in_(("waiting", "running")),
+            )
             .values(
                 state="fail",
                 cause="cancelled",

@@ -17,28 +17,23 @@ import sqlalchemy as sa
 
 from tuner.coordinator.collecting import collect
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
-from tuner.coordinator.demand import (
-    idle_workers,
-    leased_attempts,
-    matches,
-    ready_attempts,
-)
+from tuner.coordinator.demand import matches
 from tuner.coordinator.expiry import Expiry
 from tuner.coordinator.leadership import LEASE_S, Leadership
 from tuner.coordinator.lifecycle import (
     CANCELLED,
-    OPEN,
     drop_unstarted,
     has_live_attempts,
     limit_reached,
     set_hindrance,
     set_state,
 )
+from tuner.coordinator.outlook import Outlook, take_outlook
 from tuner.coordinator.proposing import SpaceExhaustedError
 from tuner.coordinator.study_run import SAME_FAILURES, StudyRun, load_study_run
 from tuner.errors import FencedError, TunerError, UnavailableError
 from tuner.queue.wakeup import WakeUps
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +85,7 @@ class Coordinator:
         self._stopping = False
         self._leads = False
         self._lead_until = 0.0
+        self._expire_at = 0.0
 
     def wake(self) -> None:
         """Have the loop look around now. Safe from any thread."""
@@ -110,7 +106,8 @@ class Coordinator:
             self._woken.clear()
             try:
                 again = self._round(void_dead_local=void_dead_local)
-                void_dead_local = False
+                # Not before it leads: after a crash the dead leader's lease may have to end first.
+                void_dead_local = void_dead_local and not self._leads
             except (UnavailableError, sa.exc.OperationalError, sa.exc.InterfaceError) as exc:
                 logger.warning("database not available", extra={"error": str(exc)[:200]})
                 self._expiry.suspend()
@@ -143,21 +140,31 @@ class Coordinator:
 
     def _round(self, *, void_dead_local: bool) -> float | None:
         """Do one round; return how long to wait for the next, if shorter than a tick."""
+        if void_dead_local and not self._leads:
+            self.leadership.void_dead_local()
         if not self._keep_lead():
             return None
-        studies = self._open_studies()
-        self._refresh_runs(studies)
-        retries = {run.study.id: run.spec.trial.retries for run in self._runs.values()}
-        if void_dead_local:
-            self._expiry.void_dead_local(retries)
-        for study in studies.values():
-            self._look_after(self._runs[study.id], study)
-        self._expiry.expire(retries)
-        more = self._propose(studies)
-        waiting = self._dispatch(studies)
-        if more:
+        outlook = take_outlook(self._storage)
+        self._refresh_runs(outlook.studies)
+        self._expire(void_dead_local=void_dead_local)
+        for study in outlook.studies.values():
+            self._look_after(self._runs[study.id], study, outlook)
+        made = self._propose(outlook)
+        waiting = self._dispatch(outlook)
+        if made >= ROUND:
             return 0.0
-        return DISPATCH_AFTER_S if waiting else None
+        return DISPATCH_AFTER_S if made or waiting else None
+
+    def _expire(self, *, void_dead_local: bool) -> None:
+        """End the leases that are over: twice a second, not in every round."""
+        moment = time.monotonic()
+        if moment < self._expire_at and not void_dead_local:
+            return
+        self._expire_at = moment + TICK_S
+        retries = {run.study.id: run.spec.trial.retries for run in self._runs.values()}
+        ended = self._expiry.void_dead_local(retries) if void_dead_local else 0
+        if ended + self._expiry.expire(retries) > 0:
+            self.wake()
 
     def _keep_lead(self) -> bool:
         moment = time.monotonic()
@@ -181,12 +188,6 @@ class Coordinator:
         self._lead_until = 0.0
         self._forget_runs()
 
-    def _open_studies(self) -> dict[int, sa.Row[Any]]:
-        s = tables.studies
-        with self._storage.read() as connection:
-            rows = connection.execute(sa.select(s).where(s.c.state.in_(OPEN))).all()
-        return {row.id: row for row in rows}
-
     def _refresh_runs(self, studies: dict[int, sa.Row[Any]]) -> None:
         for study_id in [i for i in self._runs if i not in studies]:
             self._forget(study_id)
@@ -200,26 +201,24 @@ class Coordinator:
                 with self._runs_lock:
                     self._runs[study_id] = loaded
 
-    def _look_after(self, run: StudyRun, study: sa.Row[Any]) -> None:
+    def _look_after(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
         # While a sampler reads the mirror, results wait; its end wakes this loop.
         ended_before = run.ended_count
-        if not run.speculation.is_busy:
+        if study.id in outlook.untold and not run.speculation.is_busy:
             collect(self._storage, self.leadership, run)
-        with self._storage.read() as connection:
-            now = self._storage.now(connection)
         if study.state == "running":
             # Only when the third failure comes in: a user who resumes the study means it.
             if ended_before < SAME_FAILURES and run.fails_alike:
                 text = f"the first {SAME_FAILURES} trials failed alike: {run.fails_alike}"
                 self._set_state(study, "paused", text)
                 return
-            reason = limit_reached(run, study, now)
+            reason = limit_reached(run, study, outlook.now)
             if reason is not None:
                 self._set_state(study, "stopping", reason)
             else:
                 self._say_hindrance(study)
         elif study.state == "stopping":
-            self._finish(run, study, now)
+            self._finish(run, study, outlook.now)
 
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
         with self._storage.begin() as connection:
@@ -250,24 +249,21 @@ class Coordinator:
             self.leadership.require(connection)
             set_hindrance(connection, study, reason, self._storage.now(connection))
 
-    def _propose(self, studies: dict[int, sa.Row[Any]]) -> bool:
-        """Propose for idle workers; return if more is wanted than one round makes."""
+    def _propose(self, outlook: Outlook) -> int:
+        """Propose for idle workers, at most `ROUND` trials; return how many were made."""
         if self._storage_problem() is not None:
-            return False
-        with self._storage.read() as connection:
-            idle = idle_workers(connection, self._storage.now(connection))
-            ready = ready_attempts(connection)
-            busy = leased_attempts(connection)
+            return 0
+        ready = outlook.ready_by_study()
         made = 0
-        for (device, image), count in idle.items():
+        for (device, image), count in outlook.idle.items():
             fitting = [
                 self._runs[study.id]
-                for study in studies.values()
+                for study in outlook.studies.values()
                 if study.state == "running" and matches(study, device, image)
             ]
             wanted = count - sum(ready[run.study.id] for run in fitting)
             while wanted > 0 and made < ROUND:
-                run = _next_in_turn(fitting, ready, busy)
+                run = _next_in_turn(fitting, ready, outlook.leased)
                 if run is None:
                     break
                 if self._propose_one(run):
@@ -278,11 +274,14 @@ class Coordinator:
                     fitting.remove(run)
         if made:
             self._on_ready()
-        for study in studies.values():
-            self._prepare(self._runs[study.id], study)
-        return made >= ROUND
+        for study in outlook.studies.values():
+            self._prepare(study)
+        return made
 
-    def _prepare(self, run: StudyRun, study: sa.Row[Any]) -> None:
+    def _prepare(self, study: sa.Row[Any]) -> None:
+        run = self._runs.get(study.id)
+        if run is None:
+            return  # its mirror was behind, so it has just been forgotten
         if study.state == "running" and run.remaining != 0 and not run.exhausted:
             try:
                 run.speculation.prepare(run.trial_s)
@@ -311,26 +310,19 @@ class Coordinator:
         logger.info("trial proposed", extra={"study": run.name, "trial": number})
         return True
 
-    def _dispatch(self, studies: dict[int, sa.Row[Any]]) -> bool:
+    def _dispatch(self, outlook: Outlook) -> bool:
         """Wake idle workers for attempts that nobody has claimed; return if some are too young."""
-        a = tables.attempts
-        if not studies:
-            return False
-        with self._storage.read() as connection:
-            now = self._storage.now(connection)
-            rows = connection.execute(
-                sa.select(a.c.study_id, a.c.created, a.c.not_before).where(a.c.state == "ready")
-            ).all()
-            idle = idle_workers(connection, now)
-        due = [r for r in rows if max(r.created + DISPATCH_AFTER_S, r.not_before) <= now]
-        for (device, image), count in idle.items():
+        now, studies = outlook.now, outlook.studies
+        offered = [row for row in outlook.ready if row.not_before <= now]
+        due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
+        for (device, image), count in outlook.idle.items():
             wanted = sum(
                 1
                 for row in due
                 if row.study_id in studies and matches(studies[row.study_id], device, image)
             )
             self._wakeups.send(device, min(count, wanted))
-        return any(r.not_before <= now for r in rows if r not in due)
+        return len(due) < len(offered)
 
     def _forget(self, study_id: int) -> None:
         with self._runs_lock:

@@ -74,6 +74,11 @@ def install_problems(app: FastAPI) -> None:
             return problem(status, "the database is not available; try again")
         return problem(status, str(exc))
 
+    @app.exception_handler(Exception)
+    def _fault(_request: Request, _exc: Exception) -> JSONResponse:
+        # Starlette raises the exception again, so that the server logs it.
+        return problem(500, "the server has a fault; its log tells more")
+
     for kind, _ in _STATUS:
         app.add_exception_handler(kind, _known)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import ENDED, call_off
+from tuner.coordinator.attempts import ENDED, call_off, lock_trial
 from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import CANCELLED, drop_unstarted, set_state
 from tuner.errors import StudyError
@@ -113,7 +113,8 @@ class Control(Reader):
         self, connection: sa.Connection, row: sa.Row[Any], trial: sa.Row[Any], now: float
     ) -> None:
         t, a = tables.trials, tables.attempts
-        if trial.state in ENDED:
+        # Held and read again: its result may have come in just now.
+        if lock_trial(connection, row.id, trial.number).state in ENDED:
             return
         newest = connection.execute(
             sa.select(a.c.id)

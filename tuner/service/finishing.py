@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner import protocol
-from tuner.coordinator.attempts import ENDED, Ending, end_attempt
+from tuner.coordinator.attempts import ENDED, Ending, end_attempt, lock_trial
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import decode_number
 from tuner.service.records import trial_record
@@ -64,7 +64,8 @@ class Finishing:
     ) -> None:
         if attempt.state not in ("leased", "lost"):
             raise FencedError(f"attempt {attempt.id} was called off ({attempt.state})")
-        if trial_of(connection, attempt).state in ENDED:
+        # Held from here on: two attempts of one trial may finish at the same moment.
+        if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
             raise FencedError(f"trial {attempt.number} has an outcome already")
         spec = self._specs.of(study)
         store_points(connection, attempt, finish.points, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,7 +70,8 @@ def trial_record(
         "params": json.loads(trial.params_json),
         "seed": trial.seed,
         "curve": [
-            [step, stored_value(row), row.time] for step, row in join_reports(reports).items()
+            [step, _finite(stored_value(row)), row.time]
+            for step, row in join_reports(reports).items()
         ],
         "started": iso(attempt.claimed),
         "finished": iso(attempt.finished),
@@ -96,6 +98,11 @@ def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
         "exit_status": row.exit_status,
         "run_dir": row.run_dir,
     }
+
+
+def _finite(value: float) -> float | None:
+    """Return what strict JSON can hold: null stands for NaN and infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _outcome(trial: sa.Row[Any], attempt: sa.Row[Any], *, is_outcome: bool) -> str:

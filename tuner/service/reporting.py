@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner import protocol
+from tuner.coordinator.attempts import ENDED, lock_trial
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import LEASE_S, decode_number
@@ -118,7 +119,11 @@ def _row(attempt: sa.Row[Any], point: protocol.Point, now: float) -> dict[str, A
 
 
 def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> None:
-    """Extend the lease; take a lost attempt back as long as nobody has begun its successor."""
+    """Extend the lease; take a lost attempt back as long as nobody has begun its successor.
+
+    Raises:
+        FencedError: the attempt was lost and its trial has an outcome meanwhile.
+    """
     a = tables.attempts
     if attempt.state == "lost" and not _take_back(connection, attempt, now):
         return  # it may still win the race, without a lease
@@ -131,24 +136,22 @@ def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
 
 def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:
     a, t = tables.attempts, tables.trials
+    if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+        raise FencedError(f"trial {attempt.number} has an outcome already")
     later = (
         a.c.study_id == attempt.study_id,
         a.c.number == attempt.number,
         a.c.no > attempt.no,
     )
     states = connection.execute(sa.select(a.c.state).where(*later).with_for_update()).scalars()
-    if any(state != "ready" for state in states):
+    if any(state not in ("ready", "revoked") for state in states):
         return False
-    running = connection.execute(
+    connection.execute(
         t.update()
-        .where(
-            t.c.study_id == attempt.study_id,
-            t.c.number == attempt.number,
-            t.c.state.in_(("waiting", "running")),
-        )
+        .where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
         .values(state="running")
     )
-    if running.rowcount == 0:
-        return False  # the trial has an outcome
-    connection.execute(a.update().where(*later).values(state="revoked", finished=now))
+    connection.execute(
+        a.update().where(*later, a.c.state == "ready").values(state="revoked", finished=now)
+    )
     return True

@@ -1,0 +1,62 @@
+"""What one round of the coordinator looks at, read in one transaction.
+
+A round runs several times for every trial, so it asks as little as it can. What changes while it
+works is seen by the next one: whoever changes something wakes the loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.collecting import studies_to_collect
+from tuner.coordinator.demand import idle_workers, leased_attempts, ready_attempts
+from tuner.coordinator.lifecycle import OPEN
+from tuner.protocol import Device
+from tuner.storage import Storage, tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """The open studies and the fleet at one moment of the database's clock."""
+
+    now: float
+    #: Rows of the open studies by id.
+    studies: dict[int, sa.Row[Any]]
+    #: Ids of studies with results that Optuna was not told yet.
+    untold: frozenset[int]
+    #: Number of idle workers by device and image.
+    idle: Counter[tuple[Device, str | None]]
+    #: Attempts that wait to be claimed: `study_id`, `created`, `not_before`.
+    ready: Sequence[sa.Row[Any]]
+    #: Number of attempts that are being executed, by study id.
+    leased: Counter[int]
+
+    def ready_by_study(self) -> Counter[int]:
+        """Return the number of attempts that wait to be claimed, by study id."""
+        return Counter(row.study_id for row in self.ready)
+
+
+def take_outlook(storage: Storage) -> Outlook:
+    """Read the present state.
+
+    Raises:
+        UnavailableError: the database cannot be reached.
+    """
+    s = tables.studies
+    with storage.read() as connection:
+        now = storage.now(connection)
+        rows = connection.execute(sa.select(s).where(s.c.state.in_(OPEN))).all()
+        studies = {row.id: row for row in rows}
+        return Outlook(
+            now=now,
+            studies=studies,
+            untold=studies_to_collect(connection, studies),
+            idle=idle_workers(connection, now),
+            ready=ready_attempts(connection),
+            leased=leased_attempts(connection),
+        )
