@@ -14,12 +14,14 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 
 from tuner.cli.arguments import AnyStudy, settings
+from tuner.cli.signals import interruptible
 from tuner.errors import NotFoundError, SetupError, UnavailableError
+from tuner.local.process import make_bond
 
 #: TensorBoard's own default; the next free one is taken when it is in use.
 FIRST_PORT = 6006
@@ -52,7 +54,8 @@ def board(
     chosen = _free_port(port)
     if port is None and chosen != FIRST_PORT:
         err().print(f"port {FIRST_PORT} is taken; using {chosen}")
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryDirectory(prefix="tuner-board-") as scratch, interruptible():
+        log = Path(scratch, "tensorboard.log")
         process = _start(folder, chosen, log)
         try:
             _wait_ready(process, chosen, log)
@@ -105,28 +108,28 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _start(folder: Path, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = ["--logdir", str(folder), "--host", _HOST, "--port", str(port)]
-    # A session of its own: Ctrl-C reaches us alone, and we end it.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "tensorboard.main", *command, "--reload_interval", "5"],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
+def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+    from tuner.local.process import start_python
+
+    options = ["--logdir", str(folder), "--host", _HOST, "--port", str(port)]
+    return start_python(
+        "tensorboard.main",
+        *options,
+        *("--reload_interval", "5"),
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        log=log,
+        bound=True,
     )
 
 
-def _wait_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    from tuner.local.process import read_tail
+
     deadline = time.monotonic() + _START_S
     url = f"http://{_HOST}:{port}/data/environment"
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            log.seek(0)
-            said = "\n".join(log.read().decode(errors="replace").strip().splitlines()[-10:])
-            raise UnavailableError(f"TensorBoard ended at once:\n{said}")
+            raise UnavailableError(f"TensorBoard ended at once:\n{read_tail(log)}")
         with contextlib.suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(url, timeout=5).close()
             return

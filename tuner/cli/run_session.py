@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.markup import escape
@@ -18,6 +16,7 @@ from tuner.cli.feed import Feed
 from tuner.cli.main import DONE, FAILED, INTERRUPTED
 from tuner.cli.output import Document, err, out
 from tuner.cli.progress import StudyProgress
+from tuner.cli.signals import interruptible
 from tuner.errors import TunerError, UnavailableError
 from tuner.local.access import find_api
 from tuner.local.fleet import Fleet
@@ -80,7 +79,7 @@ class RunSession:
     def run(self) -> int:
         """Run the study to its end; return the exit code."""
         headings.print_places(out(), self._settings)
-        with _interruptible(self._kill):
+        with interruptible(self._kill):
             try:
                 code = self._work()
             except KeyboardInterrupt:
@@ -256,27 +255,6 @@ class RunSession:
             kill_process(info.pid)
             self._settings.service_path.unlink(missing_ok=True)
         os._exit(INTERRUPTED)
-
-
-@contextlib.contextmanager
-def _interruptible(kill: Callable[[], NoReturn]) -> Iterator[None]:
-    """Turn the first signal into `KeyboardInterrupt`; every later one kills at once."""
-    seen = 0
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        nonlocal seen
-        seen += 1
-        if seen > 1:
-            kill()
-        raise KeyboardInterrupt
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _is_stuck(status: Document) -> bool:

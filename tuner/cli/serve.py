@@ -50,13 +50,19 @@ def serve(
         _check_port(host, port)
         config = dataclasses.replace(config, redis_url=redis.url, token=make_token(config))
         keeper = Keeper(config)
+
+        def keep_alive() -> bool:
+            # Called every few seconds, for the life of the service, by one thread.
+            redis.revive()
+            return _is_kept(config) or keeper.is_used()
+
         try:
             serve_api(
                 config,
                 host=host,
                 port=port,
                 ready=lambda url: _announce(config, url, redis, while_used=while_used),
-                keep_alive=lambda: _is_kept(config) or keeper.is_used(),
+                keep_alive=keep_alive,
             )
         finally:
             config.service_path.unlink(missing_ok=True)

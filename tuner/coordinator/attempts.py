@@ -122,13 +122,12 @@ def call_off(
     mine = [a.c.study_id == study_id, a.c.number == number]
     if keep is not None:
         mine.append(a.c.id != keep)
-    connection.execute(
-        a.update().where(*mine, a.c.state == "ready").values(state="revoked", finished=now)
-    )
+    # One statement: nearly every trial ends with its only attempt, and there is nothing to do.
+    ended = sa.case((a.c.state == "ready", "revoked"), else_="cancelled")
     connection.execute(
         a.update()
-        .where(*mine, a.c.state == "leased")
-        .values(state="cancelled", wanted="cancel", finished=now)
+        .where(*mine, a.c.state.in_(LIVE))
+        .values(state=ended, wanted="cancel", finished=now)
     )
 
 

@@ -39,6 +39,19 @@ class RedisChoice:
     source: str
     process: RedisServer | None = None
 
+    def revive(self) -> None:
+        """Start the private server again if it has died; a Redis that was given is left alone.
+
+        Called from a thread that lives as long as the process, see `RedisServer`.
+        """
+        if self.process is not None and self.process.pid is None:
+            logger.warning("private redis has died and is started again")
+            try:
+                self.process.start()
+            except SetupError as exc:
+                # Workers poll meanwhile; the next call tries again.
+                logger.error("private redis does not start", extra={"reason": str(exc)})
+
     def stop(self) -> None:
         """End the private server; a Redis that was given is left alone."""
         if self.process is not None:

@@ -19,7 +19,7 @@ from tuner.coordinator.attempts import ENDED
 from tuner.errors import UnavailableError
 from tuner.exporters import StudyWriter, repair_run
 from tuner.service.records import trial_config, trial_record
-from tuner.spec import StudySpec, parse_spec
+from tuner.service.specs import Specs
 from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Filer:
         self._storage = storage
         self._log_root = log_root
         self._problem: str | None = None
+        self._specs = Specs()
         self._writers: dict[int, tuple[StudyWriter, int]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="filer", daemon=True)
@@ -135,7 +136,6 @@ class Filer:
         trial = connection.execute(
             sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
         ).one()
-        spec = parse_spec(json.loads(study.spec_json))
         r = tables.reports
         reported = connection.execute(
             sa.select(r.c.step, r.c.metrics_json).where(
@@ -147,7 +147,7 @@ class Filer:
         )
         metrics = {row.step: json.loads(row.metrics_json) for row in reported}
         record = trial_record(connection, study, trial, attempt)
-        return trial_config(study, trial, spec), record, metrics
+        return trial_config(study, trial, self._specs.of(study)), record, metrics
 
     def _file_studies(self) -> None:
         s = tables.studies
@@ -161,7 +161,7 @@ class Filer:
                 self._writers[study.id] = (writer, study.told)
 
     def _open_writer(self, study: sa.Row[Any]) -> StudyWriter:
-        spec: StudySpec = parse_spec(json.loads(study.spec_json))
+        spec = self._specs.of(study)
         return StudyWriter(
             self._log_root,
             spec.name,

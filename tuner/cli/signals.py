@@ -1,0 +1,34 @@
+"""Signals that end a command, however they come: Ctrl-C, a closed terminal, `kill`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def interruptible(again: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Turn the first signal inside the block into `KeyboardInterrupt`; each later one calls `again`.
+
+    Also where the shell has told the command to ignore Ctrl-C, as it does with `&` in scripts.
+    """
+    seen = 0
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            again()
+        else:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
