@@ -43,7 +43,9 @@ FINITE = {
 }
 
 
-def make(space: Mapping[str, Any], sampler: str, *, fixed: Sequence[dict[str, Any]] = ()) -> Proposer:
+def make(
+    space: Mapping[str, Any], sampler: str, *, fixed: Sequence[dict[str, Any]] = ()
+) -> Proposer:
     return Proposer(SearchSpace.from_json(dict(space)), sampler, 7, fixed)
 
 

@@ -21,7 +21,6 @@ import typer
 from tuner.cli.arguments import AnyStudy, settings
 from tuner.cli.signals import interruptible
 from tuner.errors import NotFoundError, SetupError, UnavailableError
-from tuner.local.process import make_bond
 
 #: TensorBoard's own default; the next free one is taken when it is in use.
 FIRST_PORT = 6006

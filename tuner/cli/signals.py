@@ -12,7 +12,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def interruptible(again: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Turn the first signal inside the block into `KeyboardInterrupt`; each later one calls `again`.
+    """Turn the first signal in the block into `KeyboardInterrupt`; every later one calls `again`.
 
     Also where the shell has told the command to ignore Ctrl-C, as it does with `&` in scripts.
     """

@@ -39,7 +39,7 @@ def start_python(
             stdout=out,
             stderr=out,
             start_new_session=True,
-            preexec_fn=make_bond(os.getpid()) if bound else None,
+            preexec_fn=_make_bond(os.getpid()) if bound else None,
         )
 
 
@@ -91,7 +91,8 @@ def read_tail(path: Path, *, since: int = 0, lines: int = 15) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
-def make_bond(parent: int) -> Callable[[], None]:
+def _make_bond(parent: int) -> Callable[[], None]:
+    """Return what a child runs before its program: SIGTERM reaches it when `parent` ends."""
     # Loaded here: between fork and exec only calls that need no lock are safe.
     libc = ctypes.CDLL(None, use_errno=True)
 
