@@ -68,6 +68,9 @@ class ApiClient:
             )
         except (httpx.InvalidURL, ValueError) as exc:
             raise SetupError(f"TUNER_API_URL={url!r}: not a URL: {exc}") from exc
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            self._http.close()
+            raise SetupError(f"TUNER_API_URL={url!r}: not a URL like http://tuner.example:8080")
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import gap, throughput
+from tests.benchmarks import gap, memory, reading, startup, throughput
 from tests.benchmarks.figure import Figure, show
 from tests.benchmarks.machine import describe_machine, in_a_line
 
@@ -17,6 +17,9 @@ from tests.benchmarks.machine import describe_machine, in_a_line
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "gap": gap.measure,
     "throughput": throughput.measure,
+    "reading": reading.measure,
+    "startup": startup.measure,
+    "memory": memory.measure,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import tuner
 from tuner.local.home import is_running
 
 pytestmark = pytest.mark.usefixtures("redis_binary")
@@ -177,6 +178,19 @@ def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     assert _tuner("down").returncode == 0
     assert _processes(home) == []
     assert _json("status", "demo/toy")["counts"]["complete"] == 4
+
+
+def test_python_has_the_same_verbs(folder: Path, home: Path) -> None:
+    spec = _spec(folder, trials=2)
+    first = tuner.submit(spec)
+    again = tuner.submit(str(spec))
+
+    assert (first["created"], again["created"]) == (True, False)
+    assert tuner.status("demo/toy")["state"] == "running"
+    assert _tuner("workers", "up", "-n", "1", "--gpus", "none").returncode == 0
+    *_, last = tuner.watch("demo/toy", interval_s=0.2)
+    assert last["state"] == "finished"
+    assert [row["state"] for row in tuner.best("demo/toy")] == ["COMPLETE", "COMPLETE"]
 
 
 def test_a_second_service_is_refused_by_name(home: Path) -> None:

@@ -128,7 +128,9 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     url = f"http://{_HOST}:{port}/data/environment"
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UnavailableError(f"TensorBoard ended at once:\n{read_tail(log)}")
+            raise UnavailableError(
+                f"TensorBoard ended at once with status {process.returncode}:\n{read_tail(log)}"
+            )
         with contextlib.suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(url, timeout=5).close()
             return

@@ -9,10 +9,22 @@ from tuner.cli.polling import all_events
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
-    from tuner.service import Service
+    from tuner.service.reading import Reader
 
 #: More trials than this between two looks are counted, not shown.
 _SHOWN = 25
+
+
+CLOSED = ("finished", "failed", "cancelled")
+
+
+def is_over(status: Document) -> bool:
+    """Whether nothing more happens by itself: over, or paused because its trials failed alike.
+
+    A study that a user has paused is waited for: a user resumes it.
+    """
+    stuck = status["state"] == "paused" and status["reason"] != "by the user"
+    return bool(status["state"] in CLOSED or stuck)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +43,7 @@ class News:
 class Feed:
     """Follows a study from its present state on."""
 
-    def __init__(self, api: Service | ApiClient, study: str, *, from_start: bool = False) -> None:
+    def __init__(self, api: Reader | ApiClient, study: str, *, from_start: bool = False) -> None:
         self.api = api
         self.study = study
         self._seen = 0

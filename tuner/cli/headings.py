@@ -16,7 +16,7 @@ from tuner.settings import Settings
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
-    from tuner.service import Service
+    from tuner.service.reading import Reader
 
 BEST = 10
 
@@ -60,7 +60,7 @@ def fleet(state: FleetState, log: Path) -> str:
     return _line("workers", f"{state.count} on {what} (log: {log})")
 
 
-def print_best(console: Console, api: Service | ApiClient, status: Document) -> None:
+def print_best(console: Console, api: Reader | ApiClient, status: Document) -> None:
     """Print the best trials; nothing when none is complete."""
     rows = api.best(status["study"], BEST)
     if rows:

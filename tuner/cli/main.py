@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
-
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

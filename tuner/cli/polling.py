@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
-    from tuner.service import Service
+    from tuner.service.reading import Reader
 
 _PAGE = 1000
 _LOG_PAGE = 1 << 20
@@ -17,7 +17,7 @@ _FOLLOW_S = 0.5
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
-def all_events(api: Service | ApiClient, study: str, after: int = 0) -> list[Document]:
+def all_events(api: Reader | ApiClient, study: str, after: int = 0) -> list[Document]:
     """Return every event after event `after`."""
     rows: list[Document] = []
     while True:
@@ -28,7 +28,7 @@ def all_events(api: Service | ApiClient, study: str, after: int = 0) -> list[Doc
         after = page[-1]["id"]
 
 
-def read_log(api: Service | ApiClient, study: str, trial: int, offset: int) -> tuple[str, int]:
+def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> tuple[str, int]:
     """Return the trial's output from byte `offset`, and where it ends now."""
     pieces = []
     while True:
@@ -39,7 +39,7 @@ def read_log(api: Service | ApiClient, study: str, trial: int, offset: int) -> t
         offset = page["next_offset"]
 
 
-def follow_log(api: Service | ApiClient, study: str, trial: int) -> Iterator[str]:
+def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[str]:
     """Yield the trial's output as it grows, until the trial is over."""
     offset = 0
     while True:

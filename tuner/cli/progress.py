@@ -26,7 +26,8 @@ class StudyProgress:
         self._metrics = status["metrics"]
         self._best = (status["best"] or {}).get("objective")
         self._width = len(str(status["budget"].get("trials") or 1000))
-        self._last_state = (status["state"], status["reason"])
+        # A reason that is there from the start is news.
+        self._last_state = (status["state"], "")
         self._next_line = time.monotonic() + _PLAIN_S
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -65,7 +66,11 @@ class StudyProgress:
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         self._next_line = time.monotonic() + _PLAIN_S
-        self._console.print(text, soft_wrap=not self._console.is_terminal)
+        if self._console.is_terminal:
+            # One line a trial, whatever the number of its parameters.
+            self._console.print(text, no_wrap=True, overflow="ellipsis")
+        else:
+            self._console.print(text, soft_wrap=True)
 
     def _say_state(self, status: Document) -> None:
         state = (status["state"], status["reason"])
@@ -74,7 +79,7 @@ class StudyProgress:
         self._last_state = state
 
     def _line(self, trial: Document) -> str:
-        """Return `trial 7  val_accuracy 0.9861  12.3 s  learning_rate=0.003 …  best so far`."""
+        """Return `trial 7  val_accuracy 0.9861  12.3 s  best  learning_rate=0.003 …`."""
         head = f"[quiet]trial[/] {trial['trial']:>{self._width}}"
         took = f"{duration(trial['duration_s']):>9}"
         params = short_params(trial["params"])
@@ -84,12 +89,12 @@ class StudyProgress:
             names = [str(metric["name"]) for metric in self._metrics]
             pairs = zip(names, objectives(trial, names), strict=True)
             said = "  ".join(f"{name} {value}" for name, value in pairs)
-            mark = "  [best]best so far[/]" if is_best else ""
-            style = "best" if is_best else "good"
-            return f"{head}  [{style}]{said:<{self._said_width}}[/] {took}  {params}{mark}"
+            style, mark = ("best", "best") if is_best else ("good", "")
+            value = f"[{style}]{said:<{self._said_width}}[/]"
+            return f"{head}  {value} {took}  [best]{mark:<4}[/]  {params}"
         if state == "PRUNED":
             said = f"pruned at {number(trial['objective'])}"
-            return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {params}"
+            return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {'':<4}  {params}"
         error = (trial["error"] or "").strip().splitlines()
         why = f" {escape(error[-1])}" if error else ""
         return f"{head}  [bad]failed ({trial['cause']})[/]{why}"

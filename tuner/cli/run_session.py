@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from rich.markup import escape
 
 from tuner.cli import headings
-from tuner.cli.feed import Feed
-from tuner.cli.main import DONE, FAILED, INTERRUPTED
+from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED
+from tuner.cli.feed import CLOSED, Feed, is_over
 from tuner.cli.output import Document, err, out
 from tuner.cli.progress import StudyProgress
 from tuner.cli.signals import interruptible
@@ -37,8 +37,6 @@ LEAVE_S = 12.0
 END_S = 14.5
 #: Said when no worker has shown up after so long.
 _QUIET_S = 45.0
-
-_CLOSED = ("finished", "failed", "cancelled")
 
 
 class RunSession:
@@ -96,25 +94,25 @@ class RunSession:
         self._say_submitted(answer)
         if answer["state"] == "paused":
             self._client.resume(self._study)
-        elif answer["state"] in _CLOSED:
+        elif answer["state"] in CLOSED:
             return self._say_closed(self._client.status(self._study))
         feed = Feed(self._client, self._study)
         self._start_workers()
         status = self._follow(feed)
-        if status["state"] in _CLOSED:
+        if status["state"] in CLOSED:
             return self._say_end(status)
         return self._say_paused(status)
 
     def _connect(self) -> None:
         if self._settings.api_url:
             self._api = find_api(self._settings)
-            out().print(headings.served(self._settings.api_url))
+            out().print(headings.served(self._settings.api_url), soft_wrap=True)
             return
         # Registered before it looks for a service: the last run of another study does not end it.
         self._registration.register(self._study)
         self._service, started = join_service(self._settings, self._environ, persistent=False)
         self._api = connect(self._settings, self._service)
-        out().print(headings.embedded(self._service, started=started))
+        out().print(headings.embedded(self._service, started=started), soft_wrap=True)
 
     @property
     def _client(self) -> ApiClient:
@@ -125,7 +123,7 @@ class RunSession:
     def _say_submitted(self, answer: Document) -> None:
         for change in answer["changes"]:
             out().print(f"[label]changed[/]      {escape(_change(change))}")
-        if not answer["created"] and answer["state"] not in _CLOSED:
+        if not answer["created"] and answer["state"] not in CLOSED:
             out().print(f"[label]goes on[/]      {self._study} where it stood")
 
     def _start_workers(self) -> None:
@@ -140,7 +138,7 @@ class RunSession:
             preimport=self._submission.names_tensorflow,
         )
         state = self._fleet.wait_started(self._fleet_process)
-        out().print(headings.fleet(state, self._fleet.log))
+        out().print(headings.fleet(state, self._fleet.log), soft_wrap=True)
         out().print()
 
     def _follow(self, feed: Feed) -> Document:
@@ -156,7 +154,7 @@ class RunSession:
                     time.sleep(LOOK_S)
                     continue
                 progress.show(news)
-                if news.status["state"] in _CLOSED or _is_stuck(news.status):
+                if is_over(news.status):
                     return news.status
                 self._watch_workers()
                 quiet = quiet and not news.status["workers"] and not news.ended
@@ -255,11 +253,6 @@ class RunSession:
             kill_process(info.pid)
             self._settings.service_path.unlink(missing_ok=True)
         os._exit(INTERRUPTED)
-
-
-def _is_stuck(status: Document) -> bool:
-    """Whether the study was paused by itself: its first trials failed alike."""
-    return bool(status["state"] == "paused" and status["reason"] != "by the user")
 
 
 def _change(change: Document) -> str:

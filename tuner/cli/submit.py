@@ -13,10 +13,9 @@ from tuner.errors import SpecError, UnavailableError
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
-    from tuner.service import Service
+    from tuner.service.reading import Reader
 
 _LOOK_S = 0.5
-_CLOSED = ("finished", "failed", "cancelled")
 
 
 def submit(
@@ -65,14 +64,14 @@ def watch(study: Study, *, as_json: Json = False) -> None:
     _exit_by(status, None)
 
 
-def _watch(api: Service | ApiClient, study: str, *, as_json: bool) -> Document:
+def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
     """Follow the study; with JSON, print its last status and nothing else."""
     from tuner.cli import headings, output
-    from tuner.cli.feed import Feed
+    from tuner.cli.feed import Feed, is_over
     from tuner.cli.progress import StudyProgress
 
     if as_json:
-        while (status := api.status(study))["state"] not in _CLOSED:
+        while not is_over(status := api.status(study)):
             time.sleep(_LOOK_S)
         output.print_json(status)
         return status
@@ -85,7 +84,7 @@ def _watch(api: Service | ApiClient, study: str, *, as_json: bool) -> Document:
             except UnavailableError as exc:
                 raise UnavailableError(f"{exc}; watch again with: tuner watch {study}") from exc
             progress.show(news)
-            if news.status["state"] in _CLOSED:
+            if is_over(news.status):
                 break
             time.sleep(_LOOK_S)
     headings.print_best(console, api, news.status)

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from tuner.cli.output import Document, ago, duration, moment, number, parameter, styled
 
-#: A row of separate parameter columns wider than this share of the terminal becomes one column.
-_ROOM_BESIDE = 46
+#: Rank, trial, duration and state of a leaderboard, with the gaps after them.
+_BESIDE = 4 + 7 + 13 + 10
+_GAP = 2
 
 
 def best_table(rows: Sequence[Document], metrics: Sequence[Document], *, width: int) -> Table:
@@ -26,7 +27,8 @@ def best_table(rows: Sequence[Document], metrics: Sequence[Document], *, width: 
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("duration", justify="right", no_wrap=True)
     varied = varied_parameters(rows)
-    spread = _fits(rows, varied, room=width - _ROOM_BESIDE - 12 * len(names))
+    beside = _BESIDE + sum(max(len(name), 9) + _GAP for name in names)
+    spread = _fits(rows, varied, room=width - beside)
     for name in varied if spread else ["parameters"]:
         table.add_column(_two_lines(name), justify="right" if spread else "left", overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -76,21 +78,22 @@ def short_params(params: Document, names: Sequence[str] | None = None) -> str:
 
 
 def study_table(rows: Sequence[Document]) -> Table:
-    """Return the studies, one a row."""
+    """Return the studies, one a row; a count that is zero everywhere has no column."""
     table = _table()
-    table.add_column("study", style="name")
-    table.add_column("state")
-    for name in ("trials", "complete", "pruned", "failed", "running"):
-        table.add_column(name, justify="right")
-    table.add_column("best", justify="right", no_wrap=True)
+    table.add_column("study", style="name", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("trials", justify="right", no_wrap=True)
+    kinds = [(key, word) for key, word in _COUNTS if any(row["counts"][key] for row in rows)]
+    for _, word in kinds:
+        table.add_column(word, justify="right")
+    table.add_column("best", justify="right", overflow="fold")
     table.add_column("created", no_wrap=True)
     for row in rows:
-        counts = row["counts"]
         table.add_row(
             row["study"],
             styled(row["state"]),
             _used(row["budget"]),
-            *(str(counts[key]) for key in ("complete", "pruned", "fail", "running")),
+            *(str(row["counts"][key]) for key, _ in kinds),
             best_text(row),
             ago(row["created"]),
         )
@@ -194,7 +197,14 @@ _COUNTS = (
 
 
 def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    # The box itself puts a blank between two columns.
+    return Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, _GAP - 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+    )
 
 
 def _used(budget: Document) -> str:
@@ -212,7 +222,7 @@ def _fits(rows: Sequence[Document], names: Sequence[str], *, room: int) -> bool:
             *(len(part) for part in _two_lines(name).split("\n")),
             *(len(parameter(row["params"].get(name))) for row in rows),
         )
-        + 2
+        + _GAP
         for name in names
     ]
     return sum(widths) <= room

@@ -23,6 +23,22 @@ ENDED = ("complete", "pruned", "fail")
 #: States in which an attempt may still become its trial's outcome.
 LIVE = ("ready", "leased")
 
+# Built once: to build a statement costs more than to execute it. What the updates set are the other
+# parameters that they are executed with.
+UPDATE_ATTEMPT = tables.attempts.update().where(tables.attempts.c.id == sa.bindparam("of_id"))
+UPDATE_TRIAL = tables.trials.update().where(
+    tables.trials.c.study_id == sa.bindparam("of_study"),
+    tables.trials.c.number == sa.bindparam("of_number"),
+)
+_LOCK_TRIAL = (
+    sa.select(tables.trials)
+    .where(
+        tables.trials.c.study_id == sa.bindparam("of_study"),
+        tables.trials.c.number == sa.bindparam("of_number"),
+    )
+    .with_for_update()
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
@@ -53,19 +69,18 @@ def insert_attempt(
 ) -> str:
     """Make the `no`-th attempt of a trial, ready to be claimed; return its id."""
     attempt = f"s{study.id}-t{number}-a{no}"
-    connection.execute(
-        tables.attempts.insert().values(
-            id=attempt,
-            study_id=study.id,
-            number=number,
-            no=no,
-            state="ready",
-            excluded_json=json.dumps(list(excluded)),
-            run_dir=run_dir(study.project, study.name, number, no, now),
-            created=now,
-            not_before=not_before,
-        )
-    )
+    row = {
+        "id": attempt,
+        "study_id": study.id,
+        "number": number,
+        "no": no,
+        "state": "ready",
+        "excluded_json": json.dumps(list(excluded)),
+        "run_dir": run_dir(study.project, study.name, number, no, now),
+        "created": now,
+        "not_before": not_before,
+    }
+    connection.execute(tables.attempts.insert(), row)
     return attempt
 
 
@@ -78,12 +93,7 @@ def run_dir(project: str, study: str, number: int, no: int, now: float) -> str:
 
 def lock_trial(connection: sa.Connection, study_id: int, number: int) -> sa.Row[Any]:
     """Return the trial's row, held until the transaction ends."""
-    query = (
-        sa.select(tables.trials)
-        .where(tables.trials.c.study_id == study_id, tables.trials.c.number == number)
-        .with_for_update()
-    )
-    return connection.execute(query).one()
+    return connection.execute(_LOCK_TRIAL, {"of_study": study_id, "of_number": number}).one()
 
 
 def end_attempt(
@@ -140,19 +150,16 @@ def _earlier_causes(connection: sa.Connection, attempt: sa.Row[Any]) -> list[str
 
 
 def _close(connection: sa.Connection, attempt: sa.Row[Any], ending: Ending, now: float) -> None:
-    connection.execute(
-        tables.attempts.update()
-        .where(tables.attempts.c.id == attempt.id)
-        .values(
-            state=ending.attempt_state,
-            cause=ending.cause,
-            error=ending.error,
-            duration_s=ending.duration_s,
-            exit_status=ending.exit_status,
-            finish_digest=ending.digest,
-            finished=now,
-        )
-    )
+    values = {
+        "state": ending.attempt_state,
+        "cause": ending.cause,
+        "error": ending.error,
+        "duration_s": ending.duration_s,
+        "exit_status": ending.exit_status,
+        "finish_digest": ending.digest,
+        "finished": now,
+    }
+    connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, **values})
 
 
 def _retry(
@@ -219,22 +226,20 @@ def _set_outcome(
 ) -> None:
     call_off(connection, attempt.study_id, attempt.number, now, keep=attempt.id)
     counted = ending.cause is None or POLICIES[ending.cause].counted
-    connection.execute(
-        tables.trials.update()
-        .where(tables.trials.c.study_id == trial.study_id, tables.trials.c.number == trial.number)
-        .values(
-            state=ending.state,
-            objective=ending.values[0] if ending.values else None,
-            values_json=json.dumps(list(ending.values)),
-            metrics_json=json.dumps(ending.metrics),
-            cause=ending.cause,
-            error=ending.error,
-            counted=counted,
-            outcome_attempt=attempt.id,
-            finished=now,
-            duration_s=ending.duration_s,
-        )
-    )
+    values = {
+        "state": ending.state,
+        "objective": ending.values[0] if ending.values else None,
+        "values_json": json.dumps(list(ending.values)),
+        "metrics_json": json.dumps(ending.metrics),
+        "cause": ending.cause,
+        "error": ending.error,
+        "counted": counted,
+        "outcome_attempt": attempt.id,
+        "finished": now,
+        "duration_s": ending.duration_s,
+    }
+    at = {"of_study": trial.study_id, "of_number": trial.number}
+    connection.execute(UPDATE_TRIAL, {**at, **values})
     said = f" ({ending.cause})" if ending.cause else ""
     value = f": {ending.values[0]:.6g}" if ending.values else ""
     record_event(

@@ -8,23 +8,30 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
 from tuner.coordinator.curves import read_curves
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.mirror import STATES
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
 
+_t = tables.trials
+# Built once, because every round of the loop asks it.
+_UNTOLD = (
+    sa.select(_t.c.study_id)
+    .where(
+        _t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)),
+        _t.c.told.is_(None),
+        _t.c.state.in_(ENDED),
+    )
+    .distinct()
+)
+
 
 def studies_to_collect(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
     """Return which of the studies have ended trials that Optuna was not told yet."""
-    t = tables.trials
-    query = (
-        sa.select(t.c.study_id)
-        .where(t.c.study_id.in_(list(study_ids)), t.c.told.is_(None), t.c.state.in_(ENDED))
-        .distinct()
-    )
-    return frozenset(connection.execute(query).scalars())
+    rows = connection.execute(_UNTOLD, {"study_ids": list(study_ids)})
+    return frozenset(rows.scalars())
 
 
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
@@ -65,7 +72,6 @@ def _take_told(connection: sa.Connection, study_id: int, count: int) -> int:
 def _write(
     connection: sa.Connection, run: StudyRun, row: sa.Row[Any], order: int, curve: dict[int, float]
 ) -> None:
-    t = tables.trials
     optuna_rows.finish_trial(
         connection,
         row.optuna_id,
@@ -74,9 +80,8 @@ def _write(
         intermediate=curve,
         finished=row.finished,
     )
-    connection.execute(
-        t.update().where(t.c.study_id == row.study_id, t.c.number == row.number).values(told=order)
-    )
+    at = {"of_study": row.study_id, "of_number": row.number}
+    connection.execute(UPDATE_TRIAL, {**at, "told": order})
 
 
 def _values(row: sa.Row[Any]) -> list[float]:

@@ -48,23 +48,22 @@ def commit_proposal(
             started=now,
         )
         optuna_rows.set_study_attrs(connection, study.optuna_id, study_attrs)
-        connection.execute(
-            tables.trials.insert().values(
-                study_id=study.id,
-                number=number,
-                state="waiting",
-                params_json=json.dumps(proposal.params),
-                # Independent of the attempt: a retry repeats the same training.
-                seed=proposal_seed(study.seed, number) % 2**31,
-                proposal_json=json.dumps(proposal.to_json()),
-                optuna_id=optuna_id,
-                created=now,
-            )
-        )
+        row = {
+            "study_id": study.id,
+            "number": number,
+            "state": "waiting",
+            "params_json": json.dumps(proposal.params),
+            # Independent of the attempt: a retry repeats the same training.
+            "seed": proposal_seed(study.seed, number) % 2**31,
+            "proposal_json": json.dumps(proposal.to_json()),
+            "optuna_id": optuna_id,
+            "created": now,
+        }
+        connection.execute(tables.trials.insert(), row)
         insert_attempt(connection, study, number, 1, now)
     run.saved_attrs.update(study_attrs)
     run.mirror.fill_blank(encoded)
-    run.proposed(proposal.params)
+    run.proposed(proposal.params, is_retry=proposal.retry_of is not None)
     return number
 
 

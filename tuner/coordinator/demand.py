@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -14,32 +15,73 @@ from tuner.storage import tables
 #: A worker that was not heard of for this long is not counted on.
 UNHEARD_S = 3 * BEAT_S
 
+# Built once: to build a statement costs more than to execute it, and the loop does so all the time.
+_w, _a = tables.workers, tables.attempts
+_IDLE = (
+    sa.select(_w.c.device, _w.c.image, sa.func.count())
+    .where(
+        _w.c.state == "idle",
+        _w.c.drain.is_(False),
+        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+    )
+    .group_by(_w.c.device, _w.c.image)
+)
+_READY = sa.select(_a.c.study_id, _a.c.created, _a.c.not_before, _a.c.excluded_json).where(
+    _a.c.state == "ready"
+)
+_LEASED = (
+    sa.select(_a.c.study_id, sa.func.count()).where(_a.c.state == "leased").group_by(_a.c.study_id)
+)
+
 
 def idle_workers(connection: sa.Connection, now: float) -> Counter[tuple[Device, str | None]]:
     """Return the number of idle workers that take attempts, by (device, image)."""
-    w = tables.workers
-    query = (
-        sa.select(w.c.device, w.c.image, sa.func.count())
-        .where(w.c.state == "idle", w.c.drain.is_(False), w.c.last_seen > now - UNHEARD_S)
-        .group_by(w.c.device, w.c.image)
+    rows = connection.execute(_IDLE, {"heard_after": now - UNHEARD_S})
+    return Counter({(device, image): n for device, image, n in rows})
+
+
+def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> list[str]:
+    """Return the states of the live workers that fit an attempt and have not failed at its trial.
+
+    Args:
+        attempt: `study_id` and `excluded_json` of its row.
+    """
+    w, s = tables.workers, tables.studies
+    study = connection.execute(
+        sa.select(s.c.device, s.c.image).where(s.c.id == attempt.study_id)
+    ).one()
+    query = sa.select(w.c.state).where(
+        w.c.device == study.device,
+        w.c.name.not_in(json.loads(attempt.excluded_json)),
+        w.c.state.in_(("idle", "busy")),
+        w.c.drain.is_(False),
+        w.c.last_seen > now - UNHEARD_S,
     )
-    return Counter({(device, image): n for device, image, n in connection.execute(query)})
+    if study.image is not None:
+        query = query.where(w.c.image == study.image)
+    return list(connection.execute(query).scalars())
+
+
+def waits_for_busy(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:
+    """Whether only busy workers may take a ready attempt: the idle ones need not wait with it."""
+    if attempt.excluded_json == "[]":
+        return False
+    able = able_workers(connection, attempt, now)
+    return bool(able) and "idle" not in able
 
 
 def ready_attempts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-    """Return the attempts that wait to be claimed: `study_id`, `created`, `not_before`."""
-    a = tables.attempts
-    query = sa.select(a.c.study_id, a.c.created, a.c.not_before).where(a.c.state == "ready")
-    return list(connection.execute(query))
+    """Return the attempts that wait to be claimed.
+
+    Returns:
+        `study_id`, `created`, `not_before` and `excluded_json` of each.
+    """
+    return list(connection.execute(_READY))
 
 
 def leased_attempts(connection: sa.Connection) -> Counter[int]:
     """Return the number of attempts that are being executed, by study id."""
-    a = tables.attempts
-    query = (
-        sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
-    )
-    return Counter(dict(connection.execute(query).tuples().all()))
+    return Counter(dict(connection.execute(_LEASED).tuples().all()))
 
 
 def matches(study: sa.Row[Any], device: str, image: str | None) -> bool:

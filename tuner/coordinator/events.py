@@ -18,8 +18,5 @@ def record_event(
     attempt: str | None = None,
 ) -> None:
     """Insert an event in the transaction of the change that it tells of."""
-    connection.execute(
-        tables.events.insert().values(
-            study_id=study_id, number=number, attempt=attempt, time=now, kind=kind, text=text
-        )
-    )
+    row = {"study_id": study_id, "number": number, "attempt": attempt}
+    connection.execute(tables.events.insert(), {**row, "time": now, "kind": kind, "text": text})

@@ -13,6 +13,13 @@ from tuner.storage import Storage, tables
 
 LEASE_S = 10.0
 
+# Built once, because every writing transaction of the coordinator begins with it.
+_PRESENT = (
+    sa.select(tables.leader.c.holder, tables.leader.c.epoch)
+    .where(tables.leader.c.id == 1)
+    .with_for_update(read=True)
+)
+
 
 def is_alive(pid: int) -> bool:
     """Whether a process of this host exists."""
@@ -96,8 +103,6 @@ class Leadership:
         Raises:
             FencedError: another coordinator has taken over.
         """
-        table = tables.leader
-        query = sa.select(table.c.holder, table.c.epoch).where(table.c.id == 1)
-        row = connection.execute(query.with_for_update(read=True)).first()
+        row = connection.execute(_PRESENT).first()
         if row is None or row.holder != self.holder or row.epoch != self.epoch:
             raise FencedError("another coordinator leads this database")

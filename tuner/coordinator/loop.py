@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -253,7 +254,7 @@ class Coordinator:
         """Propose for idle workers, at most `ROUND` trials; return how many were made."""
         if self._storage_problem() is not None:
             return 0
-        ready = outlook.ready_by_study()
+        ready = Counter(outlook.offered)
         made = 0
         for (device, image), count in outlook.idle.items():
             fitting = [

@@ -14,10 +14,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.collecting import studies_to_collect
-from tuner.coordinator.demand import idle_workers, leased_attempts, ready_attempts
+from tuner.coordinator.demand import (
+    idle_workers,
+    leased_attempts,
+    ready_attempts,
+    waits_for_busy,
+)
 from tuner.coordinator.lifecycle import OPEN
 from tuner.protocol import Device
 from tuner.storage import Storage, tables
+
+_OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +40,10 @@ class Outlook:
     idle: Counter[tuple[Device, str | None]]
     #: Attempts that wait to be claimed: `study_id`, `created`, `not_before`.
     ready: Sequence[sa.Row[Any]]
+    #: Number of them that idle workers may claim, by study id.
+    offered: Counter[int]
     #: Number of attempts that are being executed, by study id.
     leased: Counter[int]
-
-    def ready_by_study(self) -> Counter[int]:
-        """Return the number of attempts that wait to be claimed, by study id."""
-        return Counter(row.study_id for row in self.ready)
 
 
 def take_outlook(storage: Storage) -> Outlook:
@@ -47,16 +52,19 @@ def take_outlook(storage: Storage) -> Outlook:
     Raises:
         UnavailableError: the database cannot be reached.
     """
-    s = tables.studies
     with storage.read() as connection:
         now = storage.now(connection)
-        rows = connection.execute(sa.select(s).where(s.c.state.in_(OPEN))).all()
+        rows = connection.execute(_OPEN_STUDIES).all()
         studies = {row.id: row for row in rows}
+        ready = ready_attempts(connection)
         return Outlook(
             now=now,
             studies=studies,
             untold=studies_to_collect(connection, studies),
             idle=idle_workers(connection, now),
-            ready=ready_attempts(connection),
+            ready=ready,
+            offered=Counter(
+                row.study_id for row in ready if not waits_for_busy(connection, row, now)
+            ),
             leased=leased_attempts(connection),
         )

@@ -69,7 +69,7 @@ class Proposer:
         space: the declared space.
         sampler: name in `SAMPLERS`.
         study_seed: below 2**32.
-        fixed: configurations to try first, by trial number; parameters left out are sampled.
+        fixed: configurations to try first, in this order; parameters left out are sampled.
         options: the sampler's, as the spec gives them.
     """
 
@@ -87,14 +87,22 @@ class Proposer:
         self._fixed = list(fixed)
         self._options = dict(options or {})
         self._seen: set[str] = set()
+        #: How many were proposed that are no retries: whose turn it is of those to try first.
+        self._turn = 0
         self._has_conditions = any(p.when for p in space.parameters)
         self._distributions = {
             p.name: distribution(p) for p in space.parameters if p.kind != "fixed"
         }
 
-    def remember(self, params: Mapping[str, Any]) -> None:
-        """Note a configuration so that it is not proposed again."""
+    def remember(self, params: Mapping[str, Any], *, is_retry: bool = False) -> None:
+        """Note a configuration so that it is not proposed again.
+
+        Args:
+            params: the configuration.
+            is_retry: the user had it tried again: it takes no turn of those to try first.
+        """
         self._seen.add(self.space.key(params))
+        self._turn += not is_retry
 
     def propose(self, mirror: Mirror) -> Proposal:
         """Return the next configuration as the study's sampler wants it.
@@ -104,7 +112,7 @@ class Proposer:
         """
         with mirror.lock:
             number, told, pending = len(mirror), mirror.told, tuple(mirror.pending())
-            start = dict(self._fixed[number]) if number < len(self._fixed) else {}
+            start = self._start()
             for attempt in range(SAMPLER_TRIES):
                 seed = proposal_seed(self.study_seed, number, attempt)
                 params = self._ask(mirror, seed, start)
@@ -112,17 +120,15 @@ class Proposer:
                     return Proposal(
                         params=params, sampler=self.sampler, seed=seed, told=told, pending=pending
                     )
-        return self._random(number, told, pending, {})
+        return self._random(number, told, pending, start)
 
     def cheap(self, mirror: Mirror) -> Proposal:
         """Return a random new configuration at once: the choice when the sampler is slow."""
-        number = len(mirror)
-        start = dict(self._fixed[number]) if number < len(self._fixed) else {}
-        return self._random(number, mirror.told, tuple(mirror.pending()), start)
+        return self._random(len(mirror), mirror.told, tuple(mirror.pending()), self._start())
 
     def is_new(self, proposal: Proposal) -> bool:
-        """Return whether the proposal, made earlier, is still not taken."""
-        return self._is_new(proposal.params)
+        """Return whether the proposal, made earlier, is not taken and may have the present turn."""
+        return self._is_new(proposal.params) and self._start().items() <= proposal.params.items()
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, tuple[float, BaseDistribution]]:
         """Return Optuna's internal representation and distribution of each tuned parameter."""
@@ -141,6 +147,9 @@ class Proposer:
             {name: to_optuna(self.space[name], value) for name, value in chosen.items()},
             {name: self._distributions[name] for name in chosen},
         )
+
+    def _start(self) -> Mapping[str, Any]:
+        return self._fixed[self._turn] if self._turn < len(self._fixed) else {}
 
     def _is_new(self, params: Mapping[str, Any]) -> bool:
         return not self.space.is_forbidden(params) and self.space.key(params) not in self._seen
@@ -161,10 +170,12 @@ class Proposer:
     ) -> Proposal:
         seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
         rng = random.Random(seed)  # noqa: S311 - not for security
-        for _ in range(RANDOM_TRIES):
-            params = self.space.walk(self._random_choice(rng, start))
-            if self._is_new(params):
-                return self._made("random", params, seed, told, pending)
+        # One to start with that was tried already (filled by chance) must not end the study.
+        for given in (start, {}) if start else ({},):
+            for _ in range(RANDOM_TRIES):
+                params = self.space.walk(self._random_choice(rng, given))
+                if self._is_new(params):
+                    return self._made("random", params, seed, told, pending)
         return self._made("listed", self._listed(rng), seed, told, pending)
 
     def _made(

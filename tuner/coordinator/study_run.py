@@ -99,9 +99,9 @@ class StudyRun:
             retry_of=number,
         )
 
-    def proposed(self, params: Mapping[str, Any]) -> None:
+    def proposed(self, params: Mapping[str, Any], *, is_retry: bool) -> None:
         """Note that a trial with `params` was proposed and stored."""
-        self.proposer.remember(params)
+        self.proposer.remember(params, is_retry=is_retry)
         self.in_flight += 1
 
     def ended(self, trial: sa.Row[Any]) -> None:
@@ -154,7 +154,7 @@ def load_study_run(
     run.mirror.load_study_attrs(run.saved_attrs)
     for row in rows:
         params = json.loads(row.params_json)
-        run.proposed(params)
+        run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)
         frozen = _frozen(run, row, params, attrs.get(row.optuna_id, {}), curves.get(row.number, {}))
         run.mirror.load_trial(row.number, frozen)
     told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)

@@ -16,17 +16,18 @@ from tuner.settings import Settings
 if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of them
     from tuner.client import ApiClient
     from tuner.service import Service
+    from tuner.service.reading import Reader
 
 
 @contextlib.contextmanager
-def open_reader(settings: Settings) -> Iterator[Service | ApiClient]:
+def open_reader(settings: Settings) -> Iterator[Reader | ApiClient]:
     """Give access for reading; nothing is started, created or locked.
 
     Raises:
         NotFoundError: no service runs and there is no database yet.
     """
     remote = find_api(settings)
-    with remote if remote is not None else _open_service(settings) as api:
+    with remote if remote is not None else _open_own_reader(settings) as api:
         yield api
 
 
@@ -93,6 +94,18 @@ def _is_here(url: str) -> bool:
         return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
     except ValueError:
         return False  # `ApiClient` says what is wrong
+
+
+@contextlib.contextmanager
+def _open_own_reader(settings: Settings) -> Iterator[Reader]:
+    from tuner.service.reading import Reader
+    from tuner.storage import open_storage
+
+    storage = open_storage(settings.database_url, create=False)
+    try:
+        yield Reader(storage, settings)
+    finally:
+        storage.close()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tuner.errors import SetupError, UnavailableError
 from tuner.local.home import is_running, write_json
-from tuner.local.process import end_process, kill_process, read_tail, start_python
+from tuner.local.process import end_process, read_tail, start_python
 from tuner.protocol import Isolation
 from tuner.settings import Settings
 
@@ -56,13 +56,6 @@ class Fleet:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return state if _is_fleet(state.pid, self._control) else None
-
-    def desired(self) -> int | None:
-        """Return how many workers were asked for, None when never."""
-        try:
-            return int(json.loads(self._control.read_text())["count"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
     def scale(self, count: int) -> None:
         """Ask for `count` workers; the supervisor reads it within half a second."""
@@ -129,12 +122,6 @@ class Fleet:
         if state is not None:
             end_process(state.pid, grace_s=LEAVE_S)
         self.forget()
-
-    def kill(self) -> None:
-        """Kill the supervisor; its workers and their trials go with it."""
-        state = self.state()
-        if state is not None:
-            kill_process(state.pid)
 
     def forget(self) -> None:
         """Remove the control file and the state."""

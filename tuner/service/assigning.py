@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.curves import join_reports, stored_value
-from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.demand import able_workers
 from tuner.protocol import LEASE_S, WorkerInfo
 from tuner.service.records import trial_config
+from tuner.service.rows import trial_of
 from tuner.spec import StudySpec
 from tuner.storage import tables
 
@@ -30,10 +31,8 @@ def choose_attempt(
     for study_id in _studies_in_turn(connection, claim.worker, now):
         for attempt in _ready(connection, study_id, now):
             excluded = json.loads(attempt.excluded_json)
-            if claim.worker.name in excluded and _others_can(
-                connection, claim.worker, excluded, now
-            ):
-                continue
+            if claim.worker.name in excluded and able_workers(connection, attempt, now):
+                continue  # one that has not failed at it is there
             leased = _lease(connection, attempt, claim, now)
             if leased is not None:
                 return leased
@@ -77,25 +76,6 @@ def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[
     return list(connection.execute(query))
 
 
-def _others_can(
-    connection: sa.Connection, worker: WorkerInfo, excluded: list[str], now: float
-) -> bool:
-    """Whether some other live worker could run what this one has failed at."""
-    w = tables.workers
-    query = (
-        sa.select(w.c.name)
-        .where(
-            w.c.device == worker.device,
-            w.c.name.not_in(excluded),
-            w.c.last_seen > now - UNHEARD_S,
-            w.c.state.in_(("idle", "busy")),
-            w.c.drain.is_(False),
-        )
-        .limit(1)
-    )
-    return connection.execute(query).first() is not None
-
-
 def _lease(
     connection: sa.Connection, attempt: sa.Row[Any], claim: protocol.Claim, now: float
 ) -> sa.Row[Any] | None:
@@ -126,10 +106,7 @@ def build_assignment(
     connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], spec: StudySpec
 ) -> protocol.Assignment:
     """Return everything a worker needs to run the attempt."""
-    t = tables.trials
-    trial = connection.execute(
-        sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
-    ).one()
+    trial = trial_of(connection, attempt)
     return protocol.Assignment(
         attempt=attempt.id,
         study=f"{study.project}/{study.name}",

@@ -70,8 +70,9 @@ class Control(Reader):
             elif row.state not in CLOSED:
                 drop_unstarted(connection, row, time_s)
                 self._cancel_running(connection, row, time_s)
-                # The coordinator makes it `cancelled` once everything is told.
-                set_state(connection, row, "stopping", CANCELLED, time_s)
+                if (row.state, row.reason) != ("stopping", CANCELLED):
+                    # The coordinator makes it `cancelled` once everything is told.
+                    set_state(connection, row, "stopping", CANCELLED, time_s)
         self._on_change()
         return self.status(study)
 

@@ -6,6 +6,7 @@ prevented, is written here from the database; so is each study's own run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.lifecycle import OPEN
 from tuner.errors import UnavailableError
 from tuner.exporters import StudyWriter, repair_run
 from tuner.service.records import trial_config, trial_record
@@ -81,6 +83,9 @@ class Filer:
             logger.warning("log root", extra={"problem": self._problem})
         except (UnavailableError, sa.exc.DBAPIError) as exc:
             logger.info("filing waits for the database", extra={"error": str(exc)[:200]})
+        except Exception:
+            # The thread must outlive its own faults: the next round sees what is still missing.
+            logger.exception("filing failed")
 
     def _probe(self) -> str | None:
         """Write a small file: the only test that also sees quotas and read-only mounts."""
@@ -92,7 +97,9 @@ class Filer:
             free = os.statvfs(self._log_root)
             probe.unlink()
         except OSError as exc:
-            probe.unlink(missing_ok=True) if os.access(self._log_root, os.W_OK) else None
+            # Where the root is a file, or read-only, this fails as well.
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
             return f"log root {self._log_root} cannot be written: {exc.strerror or exc}"
         if free.f_bavail * free.f_frsize < MIN_FREE_BYTES:
             # Without the exact number: this becomes the study's reason, which must not flicker.
@@ -152,13 +159,17 @@ class Filer:
     def _file_studies(self) -> None:
         s = tables.studies
         with self._storage.read() as connection:
-            studies = connection.execute(sa.select(s).where(s.c.next_number > 0)).all()
+            studies = connection.execute(sa.select(s).where(s.c.told > s.c.filed)).all()
         for study in studies:
             writer, told = self._writers.get(study.id) or (self._open_writer(study), 0)
-            if study.told > told or study.id not in self._writers:
-                self._add_objectives(writer, study.id, told)
-                writer.write()
-                self._writers[study.id] = (writer, study.told)
+            self._writers[study.id] = (writer, told)
+            self._add_objectives(writer, study.id, told)
+            writer.write()
+            self._writers[study.id] = (writer, study.told)
+            with self._storage.begin() as connection:
+                connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
+            if study.state not in OPEN:
+                self._writers.pop(study.id)[0].close()
 
     def _open_writer(self, study: sa.Row[Any]) -> StudyWriter:
         spec = self._specs.of(study)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner import protocol
-from tuner.coordinator.attempts import ENDED, lock_trial
+from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import LEASE_S, decode_number
@@ -124,14 +124,11 @@ def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
     Raises:
         FencedError: the attempt was lost and its trial has an outcome meanwhile.
     """
-    a = tables.attempts
     if attempt.state == "lost" and not _take_back(connection, attempt, now):
         return  # it may still win the race, without a lease
-    connection.execute(
-        a.update()
-        .where(a.c.id == attempt.id)
-        .values(lease_until=now + LEASE_S, state="leased", cause=None, error="", finished=None)
-    )
+    values = {"state": "leased", "cause": None, "error": "", "finished": None}
+    lease = {"of_id": attempt.id, "lease_until": now + LEASE_S}
+    connection.execute(UPDATE_ATTEMPT, {**lease, **values})
 
 
 def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:

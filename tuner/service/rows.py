@@ -9,6 +9,23 @@ import sqlalchemy as sa
 from tuner.errors import FencedError, NotFoundError
 from tuner.storage import tables
 
+# Built once: to build a statement costs more than to execute it, and every call comes here.
+_a, _t, _s, _w = tables.attempts, tables.trials, tables.studies, tables.workers
+_LOCK_ATTEMPT = sa.select(_a).where(_a.c.id == sa.bindparam("attempt_id")).with_for_update()
+_TRIAL = sa.select(_t).where(
+    _t.c.study_id == sa.bindparam("of_study"), _t.c.number == sa.bindparam("of_number")
+)
+_STUDY = sa.select(_s).where(_s.c.id == sa.bindparam("of_study"))
+_SET_WORKER = (
+    _w.update()
+    .where(_w.c.name == sa.bindparam("who"))
+    .values(
+        state=sa.bindparam("new_state"),
+        attempt=sa.bindparam("new_attempt"),
+        last_seen=sa.bindparam("seen"),
+    )
+)
+
 
 def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.Row[Any]:
     """Return the row of a worker's attempt, held until the transaction ends.
@@ -17,8 +34,7 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.R
         NotFoundError: there is no such attempt.
         FencedError: it was claimed with another token.
     """
-    a = tables.attempts
-    row = connection.execute(sa.select(a).where(a.c.id == attempt_id).with_for_update()).first()
+    row = connection.execute(_LOCK_ATTEMPT, {"attempt_id": attempt_id}).first()
     if row is None:
         raise NotFoundError(f"there is no attempt {attempt_id[:80]}")
     if row.token != token:
@@ -28,23 +44,18 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.R
 
 def trial_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
     """Return the trial that an attempt executes."""
-    t = tables.trials
-    return connection.execute(
-        sa.select(t).where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
-    ).one()
+    at = {"of_study": attempt.study_id, "of_number": attempt.number}
+    return connection.execute(_TRIAL, at).one()
 
 
 def study_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
     """Return the study that an attempt belongs to."""
-    s = tables.studies
-    return connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
+    return connection.execute(_STUDY, {"of_study": attempt.study_id}).one()
 
 
 def set_worker(
     connection: sa.Connection, name: str, state: str, attempt: str | None, now: float
 ) -> None:
     """Note what a worker is doing and that it was heard of."""
-    w = tables.workers
-    connection.execute(
-        w.update().where(w.c.name == name).values(state=state, attempt=attempt, last_seen=now)
-    )
+    values = {"who": name, "new_state": state, "new_attempt": attempt, "seen": now}
+    connection.execute(_SET_WORKER, values)

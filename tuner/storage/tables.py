@@ -31,6 +31,8 @@ studies = sa.Table(
     sa.Column("next_number", sa.Integer, nullable=False, default=0),
     # Every told trial gets the next of these: the order in which the sampler learnt of results.
     sa.Column("told", sa.Integer, nullable=False, default=0),
+    # `told` when the study's own run in the log root was last brought up to date.
+    sa.Column("filed", sa.Integer, nullable=False, default=-1),
     # Numbers of failed trials whose configuration the user wants tried again.
     sa.Column("retry_json", sa.Text, nullable=False, default="[]"),
     # Changes with everything that the user edits, so that the coordinator reloads the study.

@@ -1,0 +1,3 @@
+"""What the exit code of a command says."""
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
