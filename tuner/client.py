@@ -107,9 +107,16 @@ class ApiClient:
         """Upload a code snapshot; again is harmless."""
         self._call("PUT", f"/code/{digest}", content=content)
 
-    def submit(self, spec: Document, code: str | None = None, data: str | None = None) -> Document:
+    def submit(
+        self,
+        spec: Document,
+        code: str | None = None,
+        data: str | None = None,
+        git: Document | None = None,
+    ) -> Document:
         """Create the study, or find it again: `{study, state, created, changes}`."""
-        return self._one("POST", "/studies", {"spec": spec, "code": code, "data": data})
+        body = {"spec": spec, "code": code, "data": data, "git": git}
+        return self._one("POST", "/studies", body)
 
     def list(self) -> builtins.list[Document]:
         """Return the status of every study."""

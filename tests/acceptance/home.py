@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tuner.client import ApiClient
+from tuner.errors import TunerError
+from tuner.local.home import read_token, running_service
+from tuner.settings import load_settings
+
 ROOT = Path(__file__).parents[2]
 TUNER = (sys.executable, "-P", "-m", "tuner")
 #: For one command on a busy machine; a study takes longer.
@@ -132,11 +137,28 @@ class Home:
             time.sleep(0.1)
         return answer
 
+    def ask(self, verb: str, *args: object) -> Any:
+        """Return what the running service answers, None while it does not know or is not there.
+
+        For waiting: a command takes a second of processor time, this takes milliseconds.
+        """
+        settings = load_settings(self.environ)
+        info = running_service(settings)
+        if info is None:
+            return None
+        with ApiClient(info.url, read_token(settings)) as api, contextlib.suppress(TunerError):
+            return getattr(api, verb)(*args)
+        return None
+
     def wait_status(
         self, study: str, is_right: Callable[[Any], bool], timeout_s: float = COMMAND_S
     ) -> Any:
-        """Return the first status of the study that is right."""
-        return self.wait(lambda: self.json("status", study), is_right, timeout_s)
+        """Return the first status of the study that is right, from the running service."""
+        return self.wait(
+            lambda: self.ask("status", study),
+            lambda status: status is not None and is_right(status),
+            timeout_s,
+        )
 
     def processes(self) -> dict[int, str]:
         """Return pid and command line of every process of this home, the caller's shell aside."""

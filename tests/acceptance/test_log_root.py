@@ -139,7 +139,8 @@ def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
 
         counts = home.wait_status(STUDY, lambda status: status["counts"]["running"] == 0)["counts"]
         time.sleep(3)
-        assert home.json("status", STUDY)["counts"] == counts
+        status = home.json("status", STUDY)
+        assert (status["counts"], status["reason"]) == (counts, waiting["reason"])
         finished = {row["trial"]: row["objective"] for row in home.json("best", STUDY)}
         assert len(finished) == counts["complete"] < TRIALS
 

@@ -16,7 +16,7 @@ from tuner.errors import (
     TunerError,
     UnavailableError,
 )
-from tuner.service import Service
+from tuner.service.service import Service
 
 VERBS = [name for name, _ in inspect.getmembers(Service, inspect.isfunction) if name[0] != "_"]
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tuner.cli.main import main
 from tuner.errors import UnavailableError
 from tuner.local.home import home_lock
-from tuner.service import Service
+from tuner.service.service import Service
 from tuner.settings import Settings, load_settings
 from tuner.spec import parse_spec
 from tuner.storage import open_storage

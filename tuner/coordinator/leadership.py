@@ -8,6 +8,7 @@ import uuid
 
 import sqlalchemy as sa
 
+from tuner.coordinator.timing import skip_gap
 from tuner.errors import FencedError
 from tuner.storage import Storage, tables
 
@@ -62,6 +63,7 @@ class Leadership:
             if row.holder != self.holder and row.lease_until > now:
                 return False
             epoch = row.epoch if row.holder == self.holder else row.epoch + 1
+            skip_gap(connection, row.lease_until, now)
             connection.execute(
                 table.update()
                 .where(table.c.id == 1)
@@ -76,7 +78,7 @@ class Leadership:
             connection.execute(
                 tables.leader.update()
                 .where(tables.leader.c.holder == self.holder)
-                .values(lease_until=0.0)
+                .values(lease_until=self._storage.now(connection))
             )
 
     def void_dead_local(self) -> None:

@@ -9,18 +9,13 @@ import sqlalchemy as sa
 from tuner.coordinator.attempts import LIVE, call_off
 from tuner.coordinator.events import record_event
 from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.timing import active_s
 from tuner.storage import tables
 
 #: States in which the coordinator looks after a study.
 OPEN = ("running", "paused", "stopping")
 #: The reason that makes a stopping study end as cancelled.
 CANCELLED = "cancelled by the user"
-
-
-def active_s(study: sa.Row[Any], now: float) -> float:
-    """Return how long the study has run, pauses left out."""
-    since = study.running_since
-    return float(study.active_s + (now - since if since is not None else 0.0))
 
 
 def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
@@ -40,6 +35,16 @@ def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
     if budget.patience is not None and run.since_best >= budget.patience:
         return f"budget.patience: {run.since_best} trials without gain"
     return None
+
+
+def is_still(connection: sa.Connection, study: sa.Row[Any]) -> bool:
+    """Whether the study is in the state that its row, read earlier, says; holds it if so.
+
+    The user may have paused or resumed it meanwhile, and the user's word is the last.
+    """
+    s = tables.studies
+    query = sa.select(s.c.id).where(s.c.id == study.id, s.c.state == study.state)
+    return connection.execute(query.with_for_update()).first() is not None
 
 
 def set_state(

@@ -25,6 +25,7 @@ from tuner.coordinator.lifecycle import (
     CANCELLED,
     drop_unstarted,
     has_live_attempts,
+    is_still,
     limit_reached,
     set_hindrance,
     set_state,
@@ -224,6 +225,8 @@ class Coordinator:
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
         with self._storage.begin() as connection:
             self.leadership.require(connection)
+            if not is_still(connection, study):
+                return
             drop_unstarted(connection, study, now)
             if has_live_attempts(connection, study.id):
                 return
@@ -232,13 +235,15 @@ class Coordinator:
             with self._storage.begin() as connection:
                 self.leadership.require(connection)
                 final = "cancelled" if study.reason == CANCELLED else "finished"
-                set_state(connection, study, final, study.reason, now)
+                if is_still(connection, study):
+                    set_state(connection, study, final, study.reason, now)
 
     def _set_state(self, study: sa.Row[Any], state: str, reason: str) -> None:
         with self._storage.begin() as connection:
             self.leadership.require(connection)
             now = self._storage.now(connection)
-            set_state(connection, study, state, reason, now)
+            if is_still(connection, study):
+                set_state(connection, study, state, reason, now)
         self.wake()
 
     def _say_hindrance(self, study: sa.Row[Any]) -> None:
@@ -267,7 +272,7 @@ class Coordinator:
                 run = _next_in_turn(fitting, ready, outlook.leased)
                 if run is None:
                     break
-                if self._propose_one(run):
+                if self._propose_one(run, outlook.studies[run.study.id]):
                     ready[run.study.id] += 1
                     made += 1
                     wanted -= 1
@@ -289,7 +294,7 @@ class Coordinator:
             except SpaceExhaustedError as exc:
                 run.exhausted = str(exc)
 
-    def _propose_one(self, run: StudyRun) -> bool:
+    def _propose_one(self, run: StudyRun, study: sa.Row[Any]) -> bool:
         try:
             proposal = run.take_retry() or run.speculation.take(run.trial_s)
             number = commit_proposal(self._storage, self.leadership, run, proposal)
@@ -306,7 +311,7 @@ class Coordinator:
         except Exception as exc:
             # A sampler that fails on this study must not stop the other studies.
             logger.exception("proposing failed", extra={"study": run.name})
-            self._set_state(run.study, "paused", f"proposing failed: {type(exc).__name__}: {exc}")
+            self._set_state(study, "paused", f"proposing failed: {type(exc).__name__}: {exc}")
             return False
         logger.info("trial proposed", extra={"study": run.name, "trial": number})
         return True

@@ -15,8 +15,8 @@ from tuner.settings import Settings
 
 if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of them
     from tuner.client import ApiClient
-    from tuner.service import Service
     from tuner.service.reading import Reader
+    from tuner.service.service import Service
 
 
 @contextlib.contextmanager
@@ -110,7 +110,7 @@ def _open_own_reader(settings: Settings) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def _open_service(settings: Settings) -> Iterator[Service]:
-    from tuner.service import Service
+    from tuner.service.service import Service
     from tuner.storage import open_storage
 
     storage = open_storage(settings.database_url, create=False)

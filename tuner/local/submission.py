@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SpecError
 from tuner.settings import Settings
-from tuner.snapshot import Snapshot, fingerprint_data, make_snapshot
+from tuner.snapshot import Snapshot, fingerprint_data, make_snapshot, read_git
 from tuner.spec import LoadedSpec, StudySpec, load_spec
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
-    from tuner.service import Service
+    from tuner.service.service import Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Submission:
     #: None when the code is installed where trials run (the image, or this environment).
     snapshot: Snapshot | None
     data: str | None
+    #: `{commit, dirty}` of the folder, None outside a repository.
+    git: dict[str, Any] | None
 
     @property
     def names_tensorflow(self) -> bool:
@@ -44,7 +46,7 @@ class Submission:
         if self.snapshot is not None:
             code = self.snapshot.sha256
             api.put_code(code, self.snapshot.data)
-        return api.submit(self.spec.to_json(), code=code, data=self.data)
+        return api.submit(self.spec.to_json(), code=code, data=self.data, git=self.git)
 
 
 def make_submission(path: Path, settings: Settings) -> Submission:
@@ -60,7 +62,13 @@ def make_submission(path: Path, settings: Settings) -> Submission:
         warnings=tuple(loaded.warnings),
         snapshot=_take_code(loaded, path, settings),
         data=fingerprint_data(loaded.folder, loaded.spec.data.paths if loaded.spec.data else ()),
+        git=_read_git(loaded.folder),
     )
+
+
+def _read_git(folder: Path) -> dict[str, Any] | None:
+    state = read_git(folder)
+    return None if state is None else dict(state)
 
 
 def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.protocol import NAME_PATTERN
 from tuner.server.bodies import read_body, read_json
@@ -32,6 +32,14 @@ Offset = Annotated[int, Query(ge=0, le=2**62)]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
+class _Git(BaseModel):
+    """The state of the submitter's folder."""
+
+    model_config = ConfigDict(extra="forbid")
+    commit: Annotated[str, Field(max_length=64)]
+    dirty: bool
+
+
 class _Submission(BaseModel):
     """A study to create or to go on with."""
 
@@ -39,6 +47,7 @@ class _Submission(BaseModel):
     spec: dict[str, Any]
     code: str | None = None
     data: str | None = None
+    git: _Git | None = None
 
 
 class _Stop(BaseModel):
@@ -87,7 +96,8 @@ def _add_studies(router: APIRouter, service: Service) -> None:
     async def submit(request: Request) -> Any:
         """Create a study, or go on with the one of the same identity."""
         body = _Submission.model_validate(await read_json(request))
-        return await run_in_threadpool(service.submit, body.spec, body.code, body.data)
+        git = body.git.model_dump() if body.git is not None else None
+        return await run_in_threadpool(service.submit, body.spec, body.code, body.data, git)
 
     @router.get("/studies", tags=["studies"], response_model=list[Status])
     def studies() -> Any:

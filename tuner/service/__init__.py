@@ -1,5 +1,4 @@
-"""What users and workers can ask of Tuner, whatever way the question comes in."""
+"""What users and workers can ask of Tuner, whatever way the question comes in.
 
-from tuner.service.service import Service
-
-__all__ = ["Service"]
+Nothing is imported here: a command that only reads needs neither Optuna nor Redis.
+"""

@@ -13,11 +13,11 @@ from tuner.errors import SpecError
 from tuner.service.finding import find_study, find_trial
 from tuner.service.logfile import read_log
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
-from tuner.service.records import attempt_document
 from tuner.service.times import iso
 from tuner.service.views import (
     STATES,
     Document,
+    attempt_document,
     event_document,
     metrics_of,
     status_document,

@@ -11,6 +11,7 @@ from optuna.distributions import distribution_to_json
 
 from tuner.coordinator.curves import join_reports, stored_value
 from tuner.service.times import iso
+from tuner.service.views import attempt_document
 from tuner.space.optuna import distribution
 from tuner.spec import StudySpec
 from tuner.storage import tables
@@ -38,7 +39,7 @@ def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dic
         "seed": trial.seed,
         "reproducibility": spec.trial.reproducibility,
         "proposal": json.loads(trial.proposal_json),
-        "code": {"snapshot": study.code},
+        "code": {"snapshot": study.code, "git": json.loads(study.git_json)},
         "data": {"fingerprint": study.data},
         "image": study.image,
         "spec": json.loads(study.spec_json),
@@ -79,24 +80,6 @@ def trial_record(
         "worker": attempt.worker,
         "host": attempt.host,
         "attempts": [attempt_document(row) for row in attempts],
-    }
-
-
-def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
-    """Return one attempt as users see it."""
-    return {
-        "attempt": row.no,
-        "id": row.id,
-        "state": row.state,
-        "cause": row.cause,
-        "error": row.error,
-        "worker": row.worker,
-        "host": row.host,
-        "started": iso(row.claimed),
-        "finished": iso(row.finished),
-        "duration_s": row.duration_s,
-        "exit_status": row.exit_status,
-        "run_dir": row.run_dir,
     }
 
 

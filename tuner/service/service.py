@@ -46,7 +46,11 @@ class Service(Control):
                 connection.execute(table.insert().values(hash=digest, content=content, created=now))
 
     def submit(
-        self, spec: dict[str, Any], code: str | None = None, data: str | None = None
+        self,
+        spec: dict[str, Any],
+        code: str | None = None,
+        data: str | None = None,
+        git: dict[str, Any] | None = None,
     ) -> Document:
         """Create a study, or go on with the one of the same identity.
 
@@ -54,6 +58,7 @@ class Service(Control):
             spec: as `StudySpec.to_json` gives it.
             code: SHA-256 of a snapshot that was stored before, or None.
             data: fingerprint of the declared data, or None.
+            git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
 
         Raises:
             SpecError: the spec is wrong, or the snapshot is not there.
@@ -64,7 +69,7 @@ class Service(Control):
             self._require_code(connection, code)
             existing = self._find(connection, parsed)
             if existing is None:
-                document = self._create(connection, parsed, code, data)
+                document = self._create(connection, parsed, code, data, git)
             else:
                 document = self._resubmit(connection, existing, parsed, code, data)
         self._on_change()
@@ -123,7 +128,12 @@ class Service(Control):
             raise SpecError(f"code: {code[:80]}: store the snapshot first (PUT /v1/code/…)")
 
     def _create(
-        self, connection: sa.Connection, spec: StudySpec, code: str | None, data: str | None
+        self,
+        connection: sa.Connection,
+        spec: StudySpec,
+        code: str | None,
+        data: str | None,
+        git: dict[str, Any] | None,
     ) -> Document:
         if spec.sampler.seed is None:
             spec = spec.with_seed(secrets.randbelow(2**32))
@@ -140,6 +150,7 @@ class Service(Control):
                 identity=identity(spec, code, data),
                 code=code,
                 data=data,
+                git_json=json.dumps(git),
                 seed=spec.sampler.seed,
                 device="gpu" if spec.trial.gpus else "cpu",
                 image=spec.image,

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.lifecycle import active_s
+from tuner.coordinator.timing import active_s
 from tuner.service.ranking import front, ranked
 from tuner.service.times import iso
 from tuner.storage import tables
@@ -68,7 +68,7 @@ def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
     first = ranked(connection, row, metrics[0]["goal"], 1)
     if not first:
         return None
-    return {"trial": first[0].number, "objective": first[0].objective}
+    return {"trial": first[0].number, "objective": first[0].objective, "pareto": None}
 
 
 def trial_documents(
@@ -149,4 +149,22 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "last_seen": iso(row.last_seen),
         "image": row.image,
         "release": row.release,
+    }
+
+
+def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
+    """Return one attempt as users see it."""
+    return {
+        "attempt": row.no,
+        "id": row.id,
+        "state": row.state,
+        "cause": row.cause,
+        "error": row.error,
+        "worker": row.worker,
+        "host": row.host,
+        "started": iso(row.claimed),
+        "finished": iso(row.finished),
+        "duration_s": row.duration_s,
+        "exit_status": row.exit_status,
+        "run_dir": row.run_dir,
     }

@@ -23,6 +23,8 @@ studies = sa.Table(
     sa.Column("identity", sa.String(64), nullable=False),
     sa.Column("code", sa.String(64)),
     sa.Column("data", sa.String(64)),
+    # Commit and whether it was changed, as the submitter's folder had them; for `config.json`.
+    sa.Column("git_json", sa.Text, nullable=False, default="null"),
     sa.Column("seed", sa.BigInteger, nullable=False),
     # What the claim has to match; copied from the spec so that it can be asked for in SQL.
     sa.Column("device", sa.String(8), nullable=False),

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("identity", sa.String(length=64), nullable=False),
         sa.Column("code", sa.String(length=64), nullable=True),
         sa.Column("data", sa.String(length=64), nullable=True),
+        sa.Column("git_json", sa.Text(), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("device", sa.String(length=8), nullable=False),
         sa.Column("image", sa.Text(), nullable=True),

@@ -1,0 +1,173 @@
+"""Pruning: the decision comes back with this or the next report, and outlives the server."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from tests.protocol_worker import Held
+from tests.study_lab import Lab
+
+MEDIAN = {"name": "median", "startup_trials": 1, "warmup_steps": 0}
+ASHA = {"name": "asha"}
+HYPERBAND = {"name": "hyperband", "min_resource": 1, "max_resource": 9}
+
+
+def start(lab: Lab, pruner: dict[str, Any], **changes: Any) -> Held:
+    """Submit a study, and complete a first trial with a good curve; return the second one."""
+    lab.submit(pruner=pruner, budget={"trials": 3}, **changes)
+    good = lab.claim("good")
+    for step in (1, 2, 3):
+        assert good.report(step, 0.9).json()["order"] == "continue"
+    good.complete(0.9)
+    return lab.claim("bad")
+
+
+def orders(held: Held, *values: Any, first_step: int = 1) -> list[str]:
+    """Report one value after the other; return what the server wants after each."""
+    return [
+        str(held.report(step, value).json()["order"])
+        for step, value in enumerate(values, start=first_step)
+    ]
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_a_hopeless_trial_is_pruned_with_this_or_the_next_report(
+    lab: Lab, pruner: dict[str, Any]
+) -> None:
+    bad = start(lab, pruner)
+
+    assert "prune" in orders(bad, 0.1, 0.1)
+    assert bad.beat().json()["order"] == "prune", "the order stands until it is followed"
+    answer = bad.pruned()
+    assert answer.status_code == 200, answer.text
+    answer = answer.json()
+    assert (answer["is_outcome"], answer["record"]["outcome"]) == (True, "PRUNED")
+    trial = lab.show(1)
+    assert (trial["state"], trial["cause"], trial["objective"]) == ("PRUNED", None, 0.1)
+    assert lab.status()["budget"]["used"] == 2, "a pruned trial is a trial"
+    lab.claim().complete(0.5)
+    lab.wait_closed()
+    told = lab.optuna_trials()[1]
+    assert (told.state, told.value, told.intermediate_values) == (
+        TrialState.PRUNED,
+        0.1,
+        {1: 0.1, 2: 0.1},
+    )
+    assert lab.status()["best"]["trial"] == 0
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_a_good_trial_is_left_alone(lab: Lab, pruner: dict[str, Any]) -> None:
+    better = start(lab, pruner)
+
+    assert orders(better, 0.95, 0.96, 0.97) == ["continue"] * 3
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_pruning_follows_the_goal(lab: Lab, pruner: dict[str, Any]) -> None:
+    low = start(lab, pruner, metric={"name": "loss", "goal": "minimize"})
+
+    assert orders(low, 0.1, 0.1) == ["continue", "continue"]
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_a_trial_that_reports_nan_is_given_up(lab: Lab, pruner: dict[str, Any]) -> None:
+    bad = start(lab, pruner)
+
+    assert "prune" in orders(bad, "nan", "nan")
+    answer = bad.pruned()
+    assert answer.status_code == 200, answer.text
+    answer = answer.json()
+    assert (answer["record"]["outcome"], answer["record"]["objective"]) == ("PRUNED", None)
+    lab.claim().complete(0.5)
+    lab.wait_closed()
+    told = lab.optuna_trials()[1]
+    assert told.state == TrialState.PRUNED
+    assert [math.isnan(value) for value in told.intermediate_values.values()] == [True, True]
+    assert [row["trial"] for row in lab.service.get(f"/studies/{lab.study}/best")] == [0, 2]
+
+
+def test_points_that_are_sent_together_are_judged_together(lab: Lab) -> None:
+    bad = start(lab, MEDIAN)
+    points = [{"step": step, "value": 0.1} for step in (1, 2, 3)]
+
+    answers = [bad.report_points(points).json()["order"] for _ in range(2)]
+    assert answers[-1] == "prune"
+    assert len(lab.show(1)["reports"]) == 3
+
+
+def test_without_a_pruner_nothing_is_pruned(lab: Lab) -> None:
+    bad = start(lab, {"name": "none"})
+
+    assert orders(bad, 0.1, "nan", "-inf") == ["continue"] * 3
+
+
+def test_a_trial_may_end_well_although_it_was_to_be_pruned(lab: Lab) -> None:
+    bad = start(lab, MEDIAN)
+    assert "prune" in orders(bad, 0.1, 0.1)
+
+    assert bad.complete(0.99).json()["record"]["outcome"] == "COMPLETE"
+    assert lab.status()["best"]["trial"] == 1
+
+
+def test_hyperband_prunes_within_its_brackets(lab: Lab) -> None:
+    lab.submit(pruner=HYPERBAND, budget={"trials": 20}, parallel=1)
+    worker = lab.worker()
+    pruned = 0
+    for number in range(20):
+        held = worker.claim()
+        assert held.trial == number
+        if "prune" in orders(held, *[1.0 - number / 20] * 9):
+            assert held.pruned().status_code == 200
+            pruned += 1
+        else:
+            held.complete(1.0 - number / 20)
+
+    assert 3 < pruned < 20
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_what_pruning_is_based_on_survives_a_restart(own_lab: Lab, pruner: dict[str, Any]) -> None:
+    bad = start(own_lab, pruner)
+    own_lab.service.kill_and_start()
+
+    # The first report may come before the coordinator has read the study again.
+    own_lab.wait(lambda: bad.beat() and leads(own_lab), "the coordinator is back")
+    assert "prune" in orders(bad, 0.1, 0.1)
+    if pruner is ASHA:
+        attrs = [trial.system_attrs for trial in own_lab.optuna_trials()]
+        assert attrs[0]["completed_rung_0"] == 0.9
+        assert attrs[1]["completed_rung_0"] == 0.1
+
+
+def test_an_order_to_prune_survives_a_restart(own_lab: Lab) -> None:
+    bad = start(own_lab, ASHA)
+    assert "prune" in orders(bad, 0.1, 0.1)
+    own_lab.service.kill_and_start()
+
+    assert bad.beat().json()["order"] == "prune"
+    assert bad.report(3, 0.1).json()["order"] == "prune"
+    assert bad.pruned().json()["record"]["outcome"] == "PRUNED"
+
+
+def test_the_rungs_of_a_running_trial_survive_a_restart(own_lab: Lab) -> None:
+    good = start(own_lab, ASHA)
+    assert orders(good, 0.95) == ["continue"]
+    own_lab.service.kill_and_start()
+    own_lab.wait(lambda: good.beat() and leads(own_lab), "the coordinator is back")
+    # It has passed the first rung; without that knowledge its second report would be judged there.
+    assert orders(good, 0.0, first_step=2) == ["continue"]
+
+    assert own_lab.optuna_trials()[1].system_attrs["completed_rung_0"] == 0.95
+    assert "prune" in orders(good, 0.0, 0.0, first_step=3)
+
+
+def leads(lab: Lab) -> bool:
+    """Whether the coordinator proposes again, which it does once it has read the studies."""
+    worker = lab.worker()
+    worker.beat()
+    return len(lab.trials()) > 2
