@@ -6,7 +6,7 @@ import json
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 
 from tuner.protocol import Message, ProtocolError
@@ -15,6 +15,7 @@ from tuner.protocol import Message, ProtocolError
 MAX_JSON_BYTES = 1 << 20
 
 M = TypeVar("M", bound=Message)
+B = TypeVar("B", bound=BaseModel)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -56,6 +57,19 @@ async def read_message(request: Request, kind: type[M]) -> M:
         return kind.from_json(await read_json(request))
     except (ProtocolError, RecursionError) as exc:
         raise HTTPException(422, str(exc)[:500]) from None
+
+
+def validate(kind: type[B], data: Any) -> B:
+    """Return parsed JSON as a model.
+
+    Raises:
+        HTTPException: 422; the text names the fields.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as exc:
+        problems = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in exc.errors())
+        raise HTTPException(422, "; ".join(problems)[:500]) from None
 
 
 def body_schema(kind: type[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.protocol import NAME_PATTERN
-from tuner.server.bodies import read_body, read_json
+from tuner.server.bodies import read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
     Drained,
@@ -95,7 +95,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
     )
     async def submit(request: Request) -> Any:
         """Create a study, or go on with the one of the same identity."""
-        body = _Submission.model_validate(await read_json(request))
+        body = validate(_Submission, await read_json(request))
         git = body.git.model_dump() if body.git is not None else None
         return await run_in_threadpool(service.submit, body.spec, body.code, body.data, git)
 
