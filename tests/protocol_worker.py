@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -12,9 +13,6 @@ from typing import Any
 import httpx
 
 from tests.service_process import TOKEN, ServiceProcess
-
-#: Answers of a server that is starting, or of a database that is busy: the worker tries again.
-_AGAIN = (httpx.TransportError,)
 
 
 @dataclass
@@ -95,7 +93,8 @@ class ProtocolWorker:
         }
 
     def post(self, path: str, body: Any) -> httpx.Response:
-        return self._client.post(f"{self.service.url}/v1{path}", json=body)
+        # As the workers write it: what is not ASCII is escaped, also what no text may hold.
+        return self._client.post(f"{self.service.url}/v1{path}", content=json.dumps(body))
 
     def beat(self, body: dict[str, Any] | None = None) -> httpx.Response:
         return self.post("/beat", {"worker": self.info(), **(body or {"state": "idle"})})

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ Reproducibility = Literal["off", "seeded", "strict"]
 NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 ERROR_LINES = 50
+#: The largest whole number in a message: what every database can hold.
+MAX_INT = 2**31 - 1
 
 
 class ProtocolError(ValueError):
@@ -297,10 +300,10 @@ def _convert_plain(where: str, hint: Any, value: Any) -> Any:
         return value
     if isinstance(hint, type) and issubclass(hint, Message):
         return hint.from_json(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is float and number and math.isfinite(value):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if hint is float and (whole or isinstance(value, float)) and abs(value) <= sys.float_info.max:
         return float(value)
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+    if hint is int and whole and abs(value) <= MAX_INT:
         return value
     if hint in (str, bool) and isinstance(value, hint):
         return value

@@ -105,7 +105,7 @@ class ReadOnly(FileInPlace):
 Obstacle = FullDisk | FileInPlace
 
 
-@pytest.fixture(params=[FullDisk, FileInPlace, ReadOnly], ids=lambda kind: str(kind.__name__))
+@pytest.fixture(params=[FullDisk, ReadOnly, pytest.param(FileInPlace, marks=pytest.mark.slow)])
 def obstacle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Obstacle]:
     if request.param is ReadOnly and os.geteuid() == 0:
         pytest.skip("root may write everywhere; the full disk and the file stand for it")

@@ -86,7 +86,9 @@ def reader(storage: Storage) -> Iterator[RDBStorage]:
     reader.engine.dispose()
 
 
-def ours(storage: Storage, name: str = "vision/ours", goals: tuple[str, ...] = ("maximize",)) -> int:
+def ours(
+    storage: Storage, name: str = "vision/ours", goals: tuple[str, ...] = ("maximize",)
+) -> int:
     with storage.begin() as connection:
         return optuna_rows.insert_study(connection, name, goals)
 

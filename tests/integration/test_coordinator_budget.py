@@ -104,7 +104,9 @@ def test_two_studies_share_the_workers(lab: Lab) -> None:
     workers = [lab.worker() for _ in range(4)]
     for _ in range(3):
         held = [worker.claim() for worker in workers]
-        shares = [sum(one.assignment["study"] == s for one in held) for s in (lab.study, other.study)]
+        shares = [
+            sum(one.assignment["study"] == s for one in held) for s in (lab.study, other.study)
+        ]
         assert shares == [2, 2]
         for one in held:
             one.complete(0.5)

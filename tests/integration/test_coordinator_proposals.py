@@ -26,7 +26,10 @@ TREE: dict[str, Any] = {
     "model.activation": {"type": "fixed", "value": "relu"},
 }
 #: Half of the combinations of the two parameters are forbidden.
-FORBID = [{"train.optimizer": "sgd", "model.layers": 2}, {"train.optimizer": "adam", "model.layers": 1}]
+FORBID = [
+    {"train.optimizer": "sgd", "model.layers": 2},
+    {"train.optimizer": "adam", "model.layers": 1},
+]
 FINITE: dict[str, Any] = {
     "a": {"type": "categorical", "values": ["x", "y"]},
     "b": {"type": "int", "low": 1, "high": 3, "when": {"a": ["x"]}},
@@ -127,7 +130,10 @@ def test_the_same_seed_proposes_the_same(lab: Lab) -> None:
     tried = []
     for study in (lab, other):
         study.submit(
-            search_space=TREE, sampler={"name": "tpe", "seed": 11}, budget={"trials": 15}, parallel=1
+            search_space=TREE,
+            sampler={"name": "tpe", "seed": 11},
+            budget={"trials": 15},
+            parallel=1,
         )
         tried.append([held.params for held in study.run(study.worker(), objective)])
     other.close()

@@ -80,14 +80,22 @@ def test_the_token_of_one_attempt_is_no_use_for_another(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "attempt", ["s999999-t0-a1", "nonsense", "s1-t0-a1%00", "%F0%9F%92%A9", "x" * 500]
+    ("attempt", "status"),
+    [
+        ("s999999-t0-a1", 404),
+        ("nonsense", 404),
+        ("s1-t0-a1%00", 422),
+        ("%F0%9F%92%A9", 422),
+        ("x" * 500, 422),
+        ("..%2f..", 404),
+    ],
 )
-def test_an_unknown_attempt_is_not_found(held: Held, attempt: str) -> None:
+def test_an_unknown_attempt_is_not_found(held: Held, attempt: str, status: int) -> None:
     body = {"token": held.token, "points": []}
 
-    assert is_problem(held.worker.post(f"/attempts/{attempt}/report", body), 404)
+    assert is_problem(held.worker.post(f"/attempts/{attempt}/report", body), status)
     body = held.finish_body("complete", values=[1.0])
-    assert is_problem(held.worker.post(f"/attempts/{attempt}/finish", body), 404)
+    assert is_problem(held.worker.post(f"/attempts/{attempt}/finish", body), status)
 
 
 @pytest.mark.parametrize(
@@ -258,14 +266,12 @@ def test_code_under_another_hash_or_unknown_code_is_refused(lab: Lab) -> None:
         ("POST", "/studies/{study}/trials/99/cancel", 404),
         ("POST", "/studies/{study}/stop", 422),
         ("POST", "/workers/nobody/drain", 404),
-        ("POST", "/workers/%00/drain", 404),
+        ("POST", "/workers/%00/drain", 422),
         ("GET", "/nowhere", 404),
         ("PATCH", "/studies", 405),
     ],
 )
-def test_every_refusal_is_a_problem_document(
-    lab: Lab, method: str, path: str, status: int
-) -> None:
+def test_every_refusal_is_a_problem_document(lab: Lab, method: str, path: str, status: int) -> None:
     lab.submit()
     body = {"now": "maybe"} if path.endswith("stop") else None
 

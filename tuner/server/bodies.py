@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -13,6 +14,9 @@ from tuner.protocol import Message, ProtocolError
 
 #: A worker's message or a spec; a finish with 50 lines of traceback is far smaller.
 MAX_JSON_BYTES = 1 << 20
+
+#: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
@@ -37,12 +41,15 @@ async def read_body(request: Request, limit: int) -> bytes:
 async def read_json(request: Request) -> Any:
     """Return the body as JSON values; NaN and Infinity are not JSON.
 
+    Characters that no database can hold (in the name of a file, in what a user's code raised) are
+    replaced: a worker repeats its finish until it is taken.
+
     Raises:
         HTTPException: 413 or 422.
     """
     body = await read_body(request, MAX_JSON_BYTES)
     try:
-        return json.loads(body or b"{}", parse_constant=_refuse)
+        return _storable(json.loads(body or b"{}", parse_constant=_refuse))
     except (ValueError, RecursionError) as exc:
         raise HTTPException(422, f"the body is not JSON: {str(exc)[:200]}") from None
 
@@ -77,6 +84,16 @@ def body_schema(kind: type[Any]) -> dict[str, Any]:
     schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return value
 
 
 def _refuse(name: str) -> None:

@@ -26,6 +26,7 @@ from tuner.server.problems import PROBLEM_RESPONSES
 from tuner.service.service import MAX_SNAPSHOT_BYTES, Service
 
 Name = Annotated[str, Path(pattern=f"^{NAME_PATTERN}$", max_length=63)]
+WorkerName = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=0, le=10_000)]
 Offset = Annotated[int, Query(ge=0, le=2**62)]
@@ -200,6 +201,6 @@ def _add_workers(router: APIRouter, service: Service) -> None:
         return service.workers()
 
     @router.post("/workers/{name}/drain", tags=["workers"], response_model=Drained)
-    def drain(name: Annotated[str, Path(max_length=80)]) -> Any:
+    def drain(name: WorkerName) -> Any:
         """Have a worker leave when its present trial has ended."""
         return service.drain(name)

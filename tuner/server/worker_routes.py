@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
@@ -17,6 +17,8 @@ from tuner.server.problems import PROBLEM_RESPONSES
 from tuner.service.desk import WorkerDesk
 
 MAX_WAIT_S = 30.0
+AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 def _json(message: protocol.Message) -> Response:
@@ -45,7 +47,7 @@ def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> N
         }
 
     @router.get("/code/{digest}", response_class=Response)
-    def code(digest: str) -> Response:
+    def code(digest: Digest) -> Response:
         """Return a code snapshot (tar.gz)."""
         return Response(desk.code(digest), media_type="application/gzip")
 
@@ -87,7 +89,7 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
         response_model=protocol.Reply,
         openapi_extra=body_schema(protocol.Report),
     )
-    async def report(attempt: str, request: Request) -> Response:
+    async def report(attempt: AttemptId, request: Request) -> Response:
         """Post reports; learn whether the trial goes on."""
         message = await read_message(request, protocol.Report)
         return _json(await run_in_threadpool(desk.report, attempt, message))
@@ -97,7 +99,7 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
         response_model=protocol.Finished,
         openapi_extra=body_schema(protocol.Finish),
     )
-    async def finish(attempt: str, request: Request) -> Response:
+    async def finish(attempt: AttemptId, request: Request) -> Response:
         """Hand in the result; the first accepted one is the trial's outcome."""
         message = await read_message(request, protocol.Finish)
         return _json(await run_in_threadpool(desk.finish, attempt, message))
