@@ -64,7 +64,6 @@ def _run(*, trial_s: float) -> Gaps:
             )
     moments = sorted((t["metrics"]["began"], t["metrics"]["ended"]) for t in trials)
     gaps = [
-        1000 * (began - ended)
-        for (_, ended), (began, _) in zip(moments, moments[1:], strict=False)
+        1000 * (began - ended) for (_, ended), (began, _) in zip(moments, moments[1:], strict=False)
     ]
     return Gaps(ms=gaps[WARM_UP:], tpe_share=samplers["tpe"] / len(trials))

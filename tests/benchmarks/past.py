@@ -45,9 +45,7 @@ class PastTrial:
     finished: float
 
 
-def fill_database(
-    settings: Settings, spec: StudySpec, count: int, *, trial_s: float = 60.0
-) -> str:
+def fill_database(settings: Settings, spec: StudySpec, count: int, *, trial_s: float = 60.0) -> str:
     """Make the study with `count` finished trials of `trial_s` seconds each; return its name."""
     storage = open_storage(settings.database_url, create=True)
     try:
@@ -101,9 +99,7 @@ def _insert(
                 rows[table.name].append(values)
         for table in _TABLES:
             connection.execute(table.insert(), rows[table.name])
-        connection.execute(
-            s.update().where(s.c.id == study.id).values(next_number=told, told=told)
-        )
+        connection.execute(s.update().where(s.c.id == study.id).values(next_number=told, told=told))
 
 
 def _tell_optuna(
@@ -143,35 +139,41 @@ def _our_rows(
         "duration_s": trial.finished - trial.began,
     }
     proposal = {"sampler": "random", "seed": 1, "told": trial.number, "pending": []}
-    yield tables.trials, {
-        **at,
-        **times,
-        "started": trial.began,
-        "state": "complete",
-        "params_json": json.dumps(trial.params),
-        "seed": trial.number,
-        "proposal_json": json.dumps(proposal),
-        "optuna_id": optuna_id,
-        "objective": trial.loss,
-        "values_json": json.dumps([trial.loss]),
-        "metrics_json": json.dumps({"loss": trial.loss}),
-        "told": trial.number + 1,
-        "outcome_attempt": attempt,
-    }
-    yield tables.attempts, {
-        **at,
-        **times,
-        "id": attempt,
-        "no": 1,
-        "claimed": trial.began,
-        "state": "done",
-        "token": secrets.token_hex(16),
-        "worker": "yesterday-0",
-        "host": "yesterday",
-        "run_dir": run_dir(study.project, study.name, trial.number, 1, trial.began),
-        "exit_status": 0,
-        "filed": True,
-    }
+    yield (
+        tables.trials,
+        {
+            **at,
+            **times,
+            "started": trial.began,
+            "state": "complete",
+            "params_json": json.dumps(trial.params),
+            "seed": trial.number,
+            "proposal_json": json.dumps(proposal),
+            "optuna_id": optuna_id,
+            "objective": trial.loss,
+            "values_json": json.dumps([trial.loss]),
+            "metrics_json": json.dumps({"loss": trial.loss}),
+            "told": trial.number + 1,
+            "outcome_attempt": attempt,
+        },
+    )
+    yield (
+        tables.attempts,
+        {
+            **at,
+            **times,
+            "id": attempt,
+            "no": 1,
+            "claimed": trial.began,
+            "state": "done",
+            "token": secrets.token_hex(16),
+            "worker": "yesterday-0",
+            "host": "yesterday",
+            "run_dir": run_dir(study.project, study.name, trial.number, 1, trial.began),
+            "exit_status": 0,
+            "filed": True,
+        },
+    )
     for step, value in trial.curve.items():
         yield tables.reports, {**at, "no": 1, "step": step, "value": value, "time": trial.finished}
     text = f"trial {trial.number} ended COMPLETE: {trial.loss:.6g}"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import hypothesis
 import pytest
 import schemathesis
@@ -18,8 +15,6 @@ from tests.study_lab import Lab
 
 #: Generated requests per operation, of each of the two kinds: by the description and against it.
 EXAMPLES = 4
-#: Requests that make the server work on something that is there, so that they reach its depths.
-NAMES = {"project": "faults", "number": 0}
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +24,27 @@ def description(service: ServiceProcess) -> BaseSchema:
 
 
 @pytest.fixture
-def known(lab: Lab) -> Iterator[dict[str, Any]]:
-    """The names of a study that is there, and of its running attempt."""
+def held(lab: Lab) -> Held:
+    """A running attempt, whose names make requests reach the depths of the server."""
     lab.submit(budget={"trials": 1000})
-    held: Held = lab.claim("known")
-    yield {**NAMES, "study": lab.name, "attempt": held.attempt, "name": held.worker.name}
+    return lab.claim("known")
 
 
 def test_no_request_of_the_description_finds_a_fault(
-    service: ServiceProcess, description: BaseSchema, known: dict[str, Any]
+    service: ServiceProcess, description: BaseSchema, held: Held
 ) -> None:
     seen: set[str] = set()
     for result in description.get_all_operations():
         operation = result.ok()
-        # It would take away what the other requests are to find.
-        names = {} if operation.method == "delete" else known
         for mode in GenerationMode:
-            _try(service, operation, mode, names)
+            _try(operation, mode, held)
         seen.add(f"{operation.method.upper()} {operation.path}")
 
     assert len(seen) >= 20, "all operations are described"
     assert service.call("GET", "/health").status_code == 200
 
 
-def _try(
-    service: ServiceProcess,
-    operation: APIOperation,
-    mode: GenerationMode,
-    names: dict[str, Any],
-) -> None:
+def _try(operation: APIOperation, mode: GenerationMode, held: Held) -> None:
     """Send generated requests of one operation, and each again with names that exist."""
 
     @hypothesis.settings(
@@ -69,16 +56,33 @@ def _try(
     )
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def examine(case: Case) -> None:
-        _send(service, case)
-        known = {name: names[name] for name in case.path_parameters if name in names}
-        if known:
-            case.path_parameters = {**case.path_parameters, **known}
-            _send(service, case)
+        _send(held.worker.service, case)
+        # It would take away what the other requests are to find.
+        if operation.method != "delete":
+            _send(held.worker.service, _with_known_names(case, held))
 
     try:
         examine()
     except hypothesis.errors.Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE, "there is nothing to get wrong in it"
+
+
+def _with_known_names(case: Case, held: Held) -> Case:
+    project, study = held.assignment["study"].split("/")
+    known = {
+        "project": project,
+        "study": study,
+        "number": held.trial,
+        "attempt": held.attempt,
+        "name": held.worker.name,
+        "token": held.token,
+    }
+    for part in (case.path_parameters, case.body):
+        if isinstance(part, dict):
+            part.update({name: value for name, value in known.items() if name in part})
+    if isinstance(case.body, dict) and isinstance(case.body.get("worker"), dict):
+        case.body["worker"]["name"] = held.worker.name
+    return case
 
 
 def _send(service: ServiceProcess, case: Case) -> None:

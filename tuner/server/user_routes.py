@@ -30,6 +30,7 @@ WorkerName = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=0, le=10_000)]
 Offset = Annotated[int, Query(ge=0, le=2**62)]
+EventId = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
@@ -116,7 +117,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         return service.delete(f"{project}/{study}")
 
     @router.get("/studies/{project}/{study}/events", tags=["studies"], response_model=list[Event])
-    def events(project: Name, study: Name, after: Offset = 0, limit: Limit = 1000) -> Any:
+    def events(project: Name, study: Name, after: EventId = 0, limit: Limit = 1000) -> Any:
         """Return the events of a study with an id above `after`."""
         return service.events(f"{project}/{study}", after, limit)
 
