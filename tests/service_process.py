@@ -227,7 +227,7 @@ def _serve(order: dict[str, Any], writing: int) -> None:
     except SystemExit:
         status = 0
     except BaseException:
-        logging.exception("server failed")
+        logging.getLogger("server").exception("server failed")
     finally:
         logging.shutdown()
         os._exit(status)

@@ -157,11 +157,12 @@ class Shell:
         script = f". '{self._state}'\n"
         if command.interrupt:
             return self._run_until_interrupt(command, script + f"exec {command.text}", timeout_s)
-        script += f'eval "$COMMAND"\nstatus=$?\n{{ export -p; echo "cd \'$PWD\'"; }} '
-        script += f">'{self._state}'\nexit $status"
+        script += f"""eval "$1"; status=$?
+            {{ export -p; echo "cd '$PWD'"; }} >'{self._state}'
+            exit $status"""
         done = subprocess.run(
-            ["bash", "-c", script],
-            env=self._environ | {"COMMAND": command.text},
+            ["bash", "-c", script, "bash", command.text],
+            env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Done:
 class Home:
     """A folder with specs and code (`work`) and a Tuner home beside it that nobody else uses.
 
-    Made by `open_home`, which ends what is left.
+    Made by `open_home`, which ends what is left of it.
     """
 
     def __init__(self, folder: Path, **environ: str) -> None:
@@ -161,17 +162,8 @@ class Home:
         )
 
     def processes(self) -> dict[int, str]:
-        """Return pid and command line of every process of this home, the caller's shell aside."""
-        mark = f"TUNER_HOME={self.path}\0".encode()
-        found = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_bytes()
-                if mark in (entry / "environ").read_bytes() + b"\0" and command:
-                    found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
-        return found
+        """Return pid and command line of every process of this home."""
+        return processes_of(self.path)
 
     def explain(self) -> str:
         """Return the ends of the logs of service and workers, for a failed assertion."""
@@ -182,16 +174,6 @@ class Home:
             if path.exists()
         ]
         return "\n".join(ends)
-
-    def close(self) -> None:
-        """End what the tests left."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for pid in self.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            deadline = time.monotonic() + 15
-            while self.processes() and time.monotonic() < deadline:
-                time.sleep(0.1)
 
 
 class Running:
@@ -237,4 +219,31 @@ def open_home(folder: Path, **environ: str) -> Iterator[Home]:
     try:
         yield home
     finally:
-        home.close()
+        end_processes(folder)
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """Return pid and command line of every process whose home is `folder` or lies in it."""
+    mark = re.compile(rb"(^|\0)(TUNER_)?HOME=" + re.escape(bytes(folder)) + rb"(/[^\0]*)?\0")
+    named = re.compile(rb"(^|[\0=:])" + re.escape(bytes(folder)) + rb"[/\0]")
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            environ = (entry / "environ").read_bytes() + b"\0"
+            if command and (mark.search(environ) or named.search(command)):
+                found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def end_processes(folder: Path) -> None:
+    """End what tests have left that has its home in `folder`."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in processes_of(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + 15
+        while processes_of(folder) and time.monotonic() < deadline:
+            time.sleep(0.1)

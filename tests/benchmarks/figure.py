@@ -11,6 +11,8 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+_PIPE_WIDTH = 160
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -70,4 +72,8 @@ def show(figures: Sequence[Figure], title: str) -> None:
         style = {"reached": "green", "missed": "red"}.get(figure.verdict, "")
         measured = f"{figure.value:.4g} {figure.unit}".rstrip()
         table.add_row(figure.name, figure.goal, measured, figure.verdict, figure.note, style=style)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        # A log file has room for the notes.
+        console.width = _PIPE_WIDTH
+    console.print(table)

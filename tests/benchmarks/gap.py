@@ -6,7 +6,7 @@ worker wait, and after trials of a minute, where the sampler gets its time to us
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from dataclasses import dataclass
 
 from tests.benchmarks.figure import Figure, median, quantile
@@ -59,11 +59,7 @@ def _run(*, trial_s: float) -> Gaps:
         with running(settings, workers=1) as stack:
             stack.wait_finished(study)
             trials = stack.api.trials(study, limit=TRIALS, offset=FINISHED)
-            samplers = Counter(
-                stack.api.show(study, trial["trial"])["proposal"]["sampler"] for trial in trials
-            )
+            samplers = stack.proposed_by(study, range(FINISHED, FINISHED + TRIALS))
     moments = sorted((t["metrics"]["began"], t["metrics"]["ended"]) for t in trials)
-    gaps = [
-        1000 * (began - ended) for (_, ended), (began, _) in zip(moments, moments[1:], strict=False)
-    ]
+    gaps = [1000 * (began - ended) for (_, ended), (began, _) in itertools.pairwise(moments)]
     return Gaps(ms=gaps[WARM_UP:], tpe_share=samplers["tpe"] / len(trials))

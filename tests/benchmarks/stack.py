@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,26 @@ class Stack:
         wait_until(lambda: len(self.api.workers()) == count, "the workers are idle")
 
     def wait_finished(self, study: str, *, timeout_s: float = 300.0) -> dict[str, Any]:
-        """Return the status of a study once it has finished."""
+        """Return the status of a study once it has finished.
+
+        Raises:
+            TimeoutError: it has not; the text has the end of the server's log.
+        """
 
         def has_finished() -> bool:
             return bool(self.api.status(study)["state"] == "finished")
 
-        wait_until(has_finished, f"{study} finishes", timeout_s=timeout_s, every_s=0.5)
+        try:
+            # Seldom, because every question costs the server time.
+            wait_until(has_finished, f"{study} finishes", timeout_s=timeout_s, every_s=0.5)
+        except TimeoutError as exc:
+            raise TimeoutError(f"{exc}\n{self._log_tail()}") from None
         return self.api.status(study)
+
+    def proposed_by(self, study: str, trials: range) -> Counter[str]:
+        """Return how many of the trials each sampler has proposed."""
+        details = (self.api.show(study, number) for number in trials)
+        return Counter(detail["proposal"]["sampler"] for detail in details)
 
     def cli(self, *arguments: str) -> tuple[float, str]:
         """Run a `tuner` command; return its wall time in seconds, and its output."""
@@ -95,11 +109,13 @@ class Stack:
 
         def is_ready() -> bool:
             if process.poll() is not None:
-                log = (self.settings.home / "tuner.log").read_text()
-                raise RuntimeError(f"tuner serve ended:\n{log[-2000:]}")
+                raise RuntimeError(f"tuner serve ended:\n{self._log_tail()}")
             return self.settings.service_path.exists()
 
         wait_until(is_ready, "the server answers", every_s=0.02)
+
+    def _log_tail(self) -> str:
+        return (self.settings.home / "tuner.log").read_text()[-3000:]
 
     def _start(self, module: list[str], **environ: str) -> subprocess.Popen[bytes]:
         with (self.settings.home / f"{module[0]}.log").open("ab") as log:

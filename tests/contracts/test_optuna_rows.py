@@ -284,9 +284,8 @@ def _rows(storage: Storage, table: str, study: int) -> list[tuple[Any, ...]]:
 def _counts(storage: Storage) -> dict[str, int]:
     tables = [name for name in sa.inspect(storage.reader).get_table_names() if "tuner" not in name]
     with storage.read() as connection:
-        counts = {
+        return {
             name: connection.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar_one()  # noqa: S608
             for name in tables
             if name not in ("alembic_version", "version_info", "trial_heartbeats")
         }
-    return counts

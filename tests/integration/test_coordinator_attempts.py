@@ -16,7 +16,6 @@ from tests.protocol_worker import Held, here
 from tests.service_process import LEASE_S, Nursery, ServiceProcess
 from tests.study_lab import Lab
 
-
 Loss = tuple[Lab, Held]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+import httpx
 import hypothesis
 import pytest
 import schemathesis
@@ -28,6 +32,14 @@ def held(lab: Lab) -> Held:
     """A running attempt, whose names make requests reach the depths of the server."""
     lab.submit(budget={"trials": 1000})
     return lab.claim("known")
+
+
+def test_every_reference_in_the_description_leads_somewhere(service: ServiceProcess) -> None:
+    document = httpx.get(f"{service.url}/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)))
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert references <= known
 
 
 def test_no_request_of_the_description_finds_a_fault(

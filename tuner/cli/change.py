@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from tuner.cli.arguments import Study, settings
+from tuner.cli.feed import CLOSED
+from tuner.cli.polling import ENDED
 
 
 def pause(study: Study) -> None:
@@ -36,8 +38,12 @@ def stop(
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
+        before = api.status(study)["state"]
         api.stop(study, now=now)
-    _say(f"{study}: stopping" + (", running trials are ended" if now else ""))
+    if before in CLOSED:
+        _say(f"{study}: is {before} already")
+    else:
+        _say(f"{study}: stopping" + (", running trials are ended" if now else ""))
 
 
 def cancel(
@@ -50,8 +56,13 @@ def cancel(
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
+        before = api.status(study)["state"] if trial is None else api.show(study, trial)["state"]
         api.cancel(study, trial)
-    _say(f"{study}: is cancelled" if trial is None else f"{study}: trial {trial} is cancelled")
+    what = study if trial is None else f"{study}: trial {trial}"
+    if before in (*CLOSED, *ENDED):
+        _say(f"{what}: is {before} already")
+    else:
+        _say(f"{what}: is cancelled")
 
 
 def retry(

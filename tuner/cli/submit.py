@@ -66,6 +66,8 @@ def watch(study: Study, *, as_json: Json = False) -> None:
 
 def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
     """Follow the study; with JSON, print its last status and nothing else."""
+    from rich.markup import escape
+
     from tuner.cli import headings, output
     from tuner.cli.feed import Feed, is_over
     from tuner.cli.progress import StudyProgress
@@ -88,9 +90,8 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
                 break
             time.sleep(_LOOK_S)
     headings.print_best(console, api, news.status)
-    console.print(
-        f"{study}: {output.styled(news.status['state'])} [quiet]{news.status['reason']}[/]"
-    )
+    reason = f" [quiet]({escape(news.status['reason'])})[/]" if news.status["reason"] else ""
+    console.print(f"{study}: {output.styled(news.status['state'])}{reason}")
     return news.status
 
 

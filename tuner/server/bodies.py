@@ -81,9 +81,20 @@ def validate(kind: type[B], data: Any) -> B:
 
 def body_schema(kind: type[Any]) -> dict[str, Any]:
     """Return what OpenAPI says of an endpoint that reads `kind` from its body."""
-    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema = TypeAdapter(kind).json_schema()
+    # FastAPI takes only its own models into the components, so the parts are written in place.
+    schema = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(item, parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {key: _inlined(value, parts) for key, value in schema.items()}
 
 
 def _storable(value: Any) -> Any:

@@ -52,7 +52,7 @@ def serve(
         raise SetupError("the server needs a token and a Redis URL")
     listener = _listen(host, port)
     storage = open_storage(settings.database_url, create=True)
-    filer = Filer(storage, settings.log_root)
+    filer = Filer(storage, settings.log_root, settings.checkpoint_root)
     wakeups = WakeUps(settings.redis_url)
     bell = Bell()
     coordinator = Coordinator(storage, wakeups, on_ready=bell.ring, storage_problem=filer.problem)

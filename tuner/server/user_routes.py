@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.protocol import NAME_PATTERN
-from tuner.server.bodies import read_body, read_json, validate
+from tuner.server.bodies import body_schema, read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
     Drained,
@@ -88,12 +88,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         "/studies",
         tags=["studies"],
         response_model=Submitted,
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": _Submission.model_json_schema()}},
-            }
-        },
+        openapi_extra=body_schema(_Submission),
     )
     async def submit(request: Request) -> Any:
         """Create a study, or go on with the one of the same identity."""

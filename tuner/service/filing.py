@@ -21,6 +21,7 @@ from tuner.coordinator.lifecycle import OPEN
 from tuner.errors import UnavailableError
 from tuner.exporters import StudyWriter, repair_run
 from tuner.service.records import trial_config, trial_record
+from tuner.service.retention import remove_checkpoints
 from tuner.service.specs import Specs
 from tuner.storage import Storage, tables
 
@@ -38,9 +39,10 @@ MIN_FREE_BYTES = 16 << 20
 class Filer:
     """A thread that completes the log root, and knows whether it can be written."""
 
-    def __init__(self, storage: Storage, log_root: Path) -> None:
+    def __init__(self, storage: Storage, log_root: Path, checkpoint_root: Path) -> None:
         self._storage = storage
         self._log_root = log_root
+        self._checkpoint_root = checkpoint_root
         self._problem: str | None = None
         self._specs = Specs()
         self._writers: dict[int, tuple[StudyWriter, int]] = {}
@@ -166,10 +168,20 @@ class Filer:
             self._add_objectives(writer, study.id, told)
             writer.write()
             self._writers[study.id] = (writer, study.told)
+            self._thin_out(study)
             with self._storage.begin() as connection:
                 connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
             if study.state not in OPEN:
                 self._writers.pop(study.id)[0].close()
+
+    def _thin_out(self, study: sa.Row[Any]) -> None:
+        spec = self._specs.of(study)
+        try:
+            with self._storage.read() as connection:
+                remove_checkpoints(connection, self._checkpoint_root, study, spec)
+        except OSError as exc:
+            # Not a problem of the log root, and tried again with the next result.
+            logger.warning("checkpoints not removed", extra={"error": str(exc)})
 
     def _open_writer(self, study: sa.Row[Any]) -> StudyWriter:
         spec = self._specs.of(study)

@@ -1,0 +1,319 @@
+"""Every command and every file of README.md and docs/ is run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.acceptance.console import (
+    Block,
+    Command,
+    Shell,
+    matches,
+    normalise,
+    read_blocks,
+    read_commands,
+)
+from tests.acceptance.home import ROOT, end_processes, open_home
+from tuner.cli.app import app
+from tuner.coordinator.causes import POLICIES
+from tuner.server import documents
+from tuner.settings import SETTINGS
+from tuner.spec import load_spec, parse_spec
+from tuner.spec.model import (
+    PRUNER_OPTIONS,
+    SAMPLER_OPTIONS,
+    Budget,
+    Data,
+    Head,
+    Metric,
+    TrialLimits,
+)
+
+README = ROOT / "README.md"
+STUDY, COMMANDS, TRIALS = (ROOT / "docs" / f"{name}.md" for name in ("study", "commands", "trials"))
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+#: What stands for a spec's other keys where a page shows some of them.
+REST = {
+    "project": "docs",
+    "study": "fragment",
+    "objective": "objectives:train",
+    "metric": {"name": "score", "goal": "maximize"},
+    "search_space": {"x": {"type": "float", "low": 0.0, "high": 1.0}},
+    "budget": {"trials": 5},
+}
+
+
+class Reader:
+    """A person with a fresh account who types what a page says.
+
+    Their folder is `~/study`, their home `/home/ada` in the pages.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.account = folder / "ada"
+        self.folder = self.account / "study"
+        (self.folder / ".venv" / "bin").mkdir(parents=True)
+        (self.account / "shared").mkdir()
+        tuner = self.folder / ".venv" / "bin" / "tuner"
+        tuner.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tuner "$@"\n')
+        tuner.chmod(0o755)
+        (self.folder / ".venv" / "bin" / "activate").touch()
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUNER_", "XDG_"))}
+        path = [str(tuner.parent), str(Path(sys.executable).parent), kept["PATH"]]
+        self._environ = kept | {
+            "HOME": str(self.account),
+            "PATH": os.pathsep.join(path),
+            "PYTHONPATH": str(ROOT),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "COLUMNS": "200",
+        }
+        self._shell = Shell(self.folder, self._environ)
+        self._port = str(free_port())
+
+    def read(self, page: Path) -> int:
+        """Write the files and run the commands of a page; return how many commands there were."""
+        count = 0
+        for block in read_blocks(page):
+            if block.file is not None:
+                (self.folder / block.file).write_text(block.text)
+            if block.language in ("sh", "console"):
+                for command in read_commands(block):
+                    if not command.text.startswith("make "):
+                        self._run(command)
+                        count += 1
+        return count
+
+    def _run(self, command: Command) -> None:
+        # Fixed ports and absolute homes are for people: a test must not meet others there.
+        text = command.text.replace("8080", self._port).replace("6099", str(free_port()))
+        output = (command.output or "").replace("/home/ada", str(self.account))
+        self._shell.run(
+            Command(
+                text=text,
+                output=None if command.output is None else output,
+                status=command.status,
+                interrupt=command.interrupt,
+            )
+        )
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(tmp_path)
+    yield reader
+    end_processes(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_commands_of_the_readme_do_what_it_says(reader: Reader) -> None:
+    pytest.importorskip("tensorflow", reason="needs TensorFlow")
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+
+    assert reader.read(README) == 5
+
+
+def test_the_make_targets_of_the_readme_exist_and_run_what_it_says() -> None:
+    for target, runs in (
+        ("run", "tuner run search_spaces/examples/digits.yaml --workers 2"),
+        ("board", "tuner board"),
+        ("test", "-m pytest"),
+        ("bench", "-m tests.benchmarks"),
+    ):
+        assert f"make {target}" in README.read_text()
+        done = subprocess.run(
+            ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert runs in done.stdout
+
+
+def test_the_readme_shows_the_function_that_runs_by_hand(tmp_path: Path) -> None:
+    text = README.read_text()
+
+    assert "train(Run.local({" in text
+    with open_home(tmp_path) as home:
+        home.write(
+            "by_hand.py",
+            """
+            from workers import Run
+
+            def train(run):
+                run.report(1, 0.5)
+                return run.params["x"]
+
+            print(train(Run.local({"x": 3})))
+            """,
+        )
+        done = subprocess.run(
+            [sys.executable, "by_hand.py"],
+            cwd=home.work,
+            env=home.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stdout == "3\n"
+
+
+def test_the_output_in_the_readme_is_that_of_the_example() -> None:
+    spec = load_spec(ROOT / "search_spaces" / "examples" / "digits.yaml").spec
+    text = README.read_text()
+
+    assert f"{spec.budget.trials} trials, two workers" in text
+    assert f"(budget.trials: {spec.budget.trials} trials are done)" in text
+    for name in re.findall(r"(?<=[ ])(\w+)=[\d.a-z]+", text):
+        assert any(parameter.endswith(f".{name}") for parameter in spec.space.names)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("page", "least"), [(COMMANDS, 40), (TRIALS, 8), (STUDY, 1)])
+def test_every_command_of_a_page_prints_what_the_page_shows(
+    reader: Reader, page: Path, least: int
+) -> None:
+    assert reader.read(page) >= least
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page if not path else page.parent / path
+        assert linked.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in headings(linked), f"{page.name}: {target}"
+
+
+def test_every_spec_of_the_page_is_valid(tmp_path: Path) -> None:
+    for path in (ROOT / "search_spaces").glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    blocks = [block for block in read_blocks(STUDY) if block.language == "yaml"]
+    fragments = [block for block in blocks if block.file is None]
+
+    assert len(fragments) >= 9
+    for block in fragments:
+        spec = complete_spec(tmp_path, block)
+        loaded = load_spec(spec)
+        assert parse_spec(loaded.spec.to_json()) == loaded.spec
+
+
+def test_every_key_of_a_spec_stands_in_the_page_with_its_default() -> None:
+    rows = read_tables(STUDY)
+    sections = {
+        "": Head,
+        "metric.": Metric,
+        "budget.": Budget,
+        "trial.": TrialLimits,
+        "data.": Data,
+    }
+    for prefix, model in sections.items():
+        for name, field in model.model_fields.items():
+            default = rows[f"{section}.{name}".lstrip(".")][1]
+            if field.is_required():
+                assert default == "required", name
+            elif field.default not in (None, ()):
+                assert default == f"`{field.default}`", name
+    assert "sampler.seed" in rows
+
+
+def test_every_sampler_and_pruner_stands_in_the_page_with_its_options() -> None:
+    rows = read_tables(STUDY)
+    for name, options in (SAMPLER_OPTIONS | PRUNER_OPTIONS).items():
+        for option in options:
+            assert f"`{option}`" in rows[name][-1], (name, option)
+
+
+def test_every_ready_space_stands_in_the_page() -> None:
+    text = STUDY.read_text()
+    for path in (ROOT / "search_spaces").glob("*.yaml"):
+        assert f"(../search_spaces/{path.name})" in text
+
+
+def test_every_command_and_variable_stands_in_the_page() -> None:
+    text = COMMANDS.read_text()
+    groups = [(command.name, command.callback) for command in app.registered_commands]
+    for name, callback in groups:
+        word = name or (callback.__name__ if callback else "")
+        assert re.search(rf"`(tuner )?{word}\b", text), word
+    for name in SETTINGS:
+        assert f"`TUNER_{name}`" in text
+
+
+def test_every_field_of_a_document_stands_in_the_page() -> None:
+    text = COMMANDS.read_text()
+    models = (
+        *(documents.Status, documents.Counts, documents.Budget, documents.Trial),
+        *(documents.TrialDetail, documents.Event, documents.Log, documents.Worker),
+        *(documents.Submitted, documents.Change),
+    )
+    for model in models:
+        for name in model.model_fields:
+            assert re.search(rf"\b{name}\b", text), (model.__name__, name)
+
+
+def test_the_causes_of_the_page_are_those_of_the_code() -> None:
+    rows = read_tables(TRIALS)
+    again = {"retries": "up to `trial.retries`", "once": "once", "always": "always", "never": "no"}
+    for cause, policy in POLICIES.items():
+        _, runs_again, counts, told = rows[cause]
+        assert runs_again.removeprefix("elsewhere, ").startswith(again[policy.again]), cause
+        assert ("elsewhere" in runs_again) == policy.elsewhere
+        assert counts == ("yes" if policy.counted else "no")
+        assert told == ("infeasible" if policy.infeasible else "no")
+
+
+def test_what_a_page_shows_is_compared_by_its_form() -> None:
+    shown = "trial 0  height 4.5  0.6 s\n…\nfinished at 2026-11-23 02:58:25 …"
+
+    assert matches(shown, "trial 3  height 1e-05  1 min 2 s\nfinished at 2027-01-01 00:00:00 (all)")
+    assert matches(shown, "trial 3 height 5 1 s\na\nb\nfinished at 2027-01-01 00:00:00 ")
+    assert not matches(shown, "trial 3  height none  1 s\nfinished at 2027-01-01 00:00:00 ")
+    assert not matches(shown, "")
+    assert matches("", "\n")
+    assert normalise("a-22134-0") == normalise("a-7-1")
+
+
+def read_tables(page: Path) -> dict[str, list[str]]:
+    """Return the rows of all tables by each name in code in their first cell."""
+    rows: dict[str, list[str]] = {}
+    for line in page.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if line.startswith("| `"):
+            for name in re.findall(r"`([^`]+)`", cells[0]):
+                rows.setdefault(name, cells[1:])
+    return rows
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def complete_spec(folder: Path, block: Block) -> Path:
+    """Write a whole spec that holds what a block shows."""
+    yaml: Any = YAML(typ="safe", pure=True)
+    shown = yaml.load(block.text)
+    path = folder / f"line-{block.line}.yaml"
+    with path.open("w") as file:
+        yaml.dump(REST | shown, file)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

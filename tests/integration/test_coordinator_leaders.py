@@ -1,0 +1,163 @@
+"""Several servers on one database: one of them coordinates, and the others take over from it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from tests.protocol_worker import ProtocolWorker
+from tests.service_process import Nursery, ServiceProcess
+from tests.study_lab import Lab
+from tuner.storage import tables
+
+Pair = tuple[ServiceProcess, ServiceProcess]
+
+
+@pytest.fixture
+def pair(nursery: Nursery, tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Pair]:
+    """Two servers on one PostgreSQL; the first one leads."""
+    first, second = (
+        ServiceProcess(nursery, tmp_path / name, postgres_url, redis_url)
+        for name in ("first", "second")
+    )
+    first.start()
+    wait_leader(first, first)
+    second.start()
+    yield first, second
+    first.close()
+    second.close()
+
+
+def leader(service: ServiceProcess) -> int:
+    """Return the process id of the server that leads, 0 when there is none yet."""
+    engine = sa.create_engine(service.database_url)
+    with engine.connect() as connection:
+        holder = connection.execute(sa.select(tables.leader.c.holder)).scalar_one_or_none()
+    engine.dispose()
+    return int(holder.rsplit("-", 2)[1]) if holder else 0
+
+
+def wait_leader(service: ServiceProcess, wanted: ServiceProcess, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while leader(service) != wanted.pid:
+        assert time.monotonic() < deadline, f"server {wanted.pid} does not lead"
+        time.sleep(0.05)
+
+
+def is_exact(lab: Lab, trials: int) -> bool:
+    """Whether every number was given once, to a configuration of its own, and told."""
+    found = lab.trials()
+    params = {str(trial["params"]) for trial in found}
+    told = [(trial.number, trial.values) for trial in lab.optuna_trials()]
+    ours = [(trial["trial"], [trial["objective"]]) for trial in found]
+    return len(params) == trials and told == ours and [n for n, _ in ours] == list(range(trials))
+
+
+def test_workers_of_both_servers_get_trials_of_the_one_that_leads(pair: Pair) -> None:
+    first, second = pair
+    lab = Lab(first)
+    lab.submit(budget={"trials": 10})
+    workers = [lab.worker(), ProtocolWorker(second, image=lab.image)]
+    while lab.status()["state"] == "running":
+        for worker in workers:
+            held = worker.try_claim(wait_s=0.1)
+            if held is not None:
+                assert held.complete(float(held.params["x"])).status_code == 200
+    lab.wait_closed()
+
+    assert is_exact(lab, 10)
+    assert leader(first) == first.pid, "a lead that is kept does not change hands"
+
+
+def test_when_the_leader_dies_another_server_goes_on(pair: Pair) -> None:
+    first, second = pair
+    lab = Lab(second)
+    lab.submit(budget={"trials": 6})
+    worker = lab.worker()
+    running = worker.claim()
+    first.kill()
+    wait_leader(second, second)
+    running.complete(0.5)
+    lab.run(worker, lambda held: float(held.params["x"]))
+
+    assert is_exact(lab, 6)
+
+
+def test_a_leader_that_was_frozen_finds_that_it_was_replaced(pair: Pair) -> None:
+    first, second = pair
+    lab = Lab(second)
+    lab.submit(budget={"trials": 12})
+    worker = lab.worker()
+    worker.claim().complete(0.5)
+    freeze_until_replaced(first, second)
+    for _ in range(4):
+        worker.claim().complete(0.5)
+    os.kill(first.pid, signal.SIGCONT)
+    own = ProtocolWorker(first, image=lab.image)
+    # The old leader is asked to look around, and must not propose.
+    for _ in range(3):
+        own.beat()
+    while lab.status()["state"] == "running":
+        for one in (worker, own):
+            held = one.try_claim(wait_s=0.1)
+            if held is not None:
+                assert held.complete(0.5).status_code == 200
+    lab.wait_closed()
+
+    assert is_exact(lab, 12)
+    assert leader(second) == second.pid
+    assert "coordinator was replaced" in first.log.read_text()
+
+
+def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None:
+    """Stop a server in its tracks and wait until the other leads."""
+    for _ in range(5):
+        os.kill(first.pid, signal.SIGSTOP)
+        try:
+            wait_leader(second, second, timeout_s=5)
+        except AssertionError:
+            # It was frozen inside a transaction, whose locks hold up everyone; so try again.
+            os.kill(first.pid, signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the frozen leader was not replaced")
+
+
+def test_broken_database_connections_cost_no_result(
+    nursery: Nursery, tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    lab = Lab(ServiceProcess(nursery, tmp_path / "home", postgres_url, redis_url))
+    lab.service.start()
+    lab.submit(budget={"trials": 12})
+    worker = lab.worker()
+    url = sa.make_url(postgres_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as admin:
+        for number in range(12):
+            held = worker.claim()
+            break_connections(admin)
+            assert held.report(1, 0.5).status_code in (200, 503)
+            break_connections(admin)
+            while (answer := held.complete(number / 12)).status_code == 503:
+                """A worker tries again."""
+            assert answer.json()["is_outcome"] is True
+            break_connections(admin)
+    lab.wait_closed()
+
+    assert is_exact(lab, 12)
+    assert [trial["attempts"] for trial in lab.trials()] == [1] * 12
+    lab.service.close()
+
+
+def break_connections(admin: psycopg.Connection) -> None:
+    admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
