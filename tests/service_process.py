@@ -240,7 +240,8 @@ def _run_server(order: dict[str, Any], writing: int) -> None:
 
     if not order["database_url"].startswith("sqlite"):
         # On SQLite a start replaces a killed leader at once; elsewhere its lease has to end.
-        leadership.LEASE_S = loop.LEASE_S = LEASE_S
+        for module in (leadership, loop):
+            vars(module).update(LEASE_S=LEASE_S)
 
     home = Path(order["home"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.service_process import Nursery, ServiceProcess
 from tests.study_lab import Lab
-from tuner.queue.redis_server import RedisServer
+from tuner.queue.redis_process import RedisServer
 
 
 @pytest.fixture(scope="session")

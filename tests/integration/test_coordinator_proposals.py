@@ -42,7 +42,7 @@ SAMPLERS = ["tpe", "random", "qmc", "nsga2", *(["gp"] if HAS_TORCH else [])]
 
 
 def objective(held: Held) -> float:
-    return float(len(str(held.params))) + held.params.get("train.rate", 0.0)
+    return float(len(str(held.params)) + held.params.get("train.rate", 0.0))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -98,7 +98,11 @@ def test_configurations_to_start_with_come_first_and_in_order(lab: Lab, sampler:
         "model.layers": 2,
         "model.norm": True,
     }
-    start = [whole, {"train.optimizer": "sgd", "train.momentum": 0.5}, {"train.rate": 0.125}]
+    start: list[dict[str, Any]] = [
+        whole,
+        {"train.optimizer": "sgd", "train.momentum": 0.5},
+        {"train.rate": 0.125},
+    ]
     lab.submit(
         search_space=TREE,
         forbid=FORBID,

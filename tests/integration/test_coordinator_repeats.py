@@ -101,7 +101,7 @@ def test_a_finish_whose_answer_was_lost_is_given_the_same_answer(lab: Lab, outco
     lab.submit()
     held = lab.claim()
     points = [{"step": 1, "value": 0.25}]
-    said = {
+    said: dict[str, Any] = {
         "complete": {"values": [0.5], "metrics": {"loss": 0.125}},
         "pruned": {},
         "failed": {"cause": "error", "error": "ValueError: no"},
@@ -167,7 +167,7 @@ def test_of_many_claims_at_once_each_attempt_is_given_to_one_worker(lab: Lab) ->
         start.wait()
         return worker.try_claim(wait_s=0.2)
 
-    winners = []
+    winners: list[str] = []
     with ThreadPoolExecutor(crowd) as threads:
         while len(winners) < rounds:
             won = [held for held in threads.map(claim, workers) if held is not None]

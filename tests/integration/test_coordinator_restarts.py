@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from tests.protocol_worker import Held
 from tests.service_process import Nursery, ServiceProcess
 from tests.study_lab import Lab
-from tuner.queue.redis_server import RedisServer
+from tuner.queue.redis_process import RedisServer
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna
 from tuner.storage.database import open_optuna

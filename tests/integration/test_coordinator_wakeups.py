@@ -22,7 +22,7 @@ from tests.integration.workers_process import Started
 from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.protocol import WAKE_UP_TASK, queue_name
-from tuner.queue.redis_server import RedisServer
+from tuner.queue.redis_process import RedisServer
 from workers.worker import IDLE_CLAIM_S
 
 WORKERS = 2
@@ -133,7 +133,8 @@ def test_workers_outlive_a_server_that_is_killed_and_started_again(fleet: Fleet)
     lab = Lab(fleet.service)
     lab.submit(image=None, objective="workers_trials:noop", budget={"trials": 12})
     for done in (2, 6):
-        lab.wait(lambda n=done: lab.status()["counts"]["complete"] >= n, "trials are done")
+        while lab.status()["counts"]["complete"] < done:
+            time.sleep(0.02)
         fleet.service.kill_and_start()
     lab.wait(lambda: lab.status()["state"] == "finished", "the study is done", 60)
 
