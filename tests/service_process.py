@@ -106,6 +106,11 @@ class ServiceProcess:
     _client: httpx.Client | None = field(default=None, repr=False)
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server was started and not ended by the test."""
+        return self._pidfd >= 0
+
+    @property
     def log(self) -> Path:
         """What the server logs."""
         return self.home / "server.log"
@@ -144,7 +149,7 @@ class ServiceProcess:
 
     def close(self) -> None:
         """Kill the server if it runs, and close the connections of the test."""
-        if self._pidfd >= 0:
+        if self.is_running:
             self.kill()
         if self._client is not None:
             self._client.close()
@@ -170,6 +175,11 @@ class ServiceProcess:
         response = self.call("POST", path, body)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def faults(self) -> list[str]:
+        """Return what the server has logged of its own faults, which no test should provoke."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if "Traceback" in line or "round failed" in line]
 
     def _end(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

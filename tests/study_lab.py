@@ -128,6 +128,8 @@ class Lab:
             storage.engine.dispose()
 
     def close(self) -> None:
-        """Close the workers' connections; the study stays."""
+        """Delete the study, which would cost the server time, and close the connections."""
+        if self.service.is_running:
+            self.service.call("DELETE", f"/studies/{self.study}")
         for worker in self.workers:
             worker.close()

@@ -41,6 +41,7 @@ def test_the_example_is_tuned_with_two_workers_and_tensorboard_shows_every_trial
         workers = {attempt["worker"] for row in trials.values() for attempt in row["attempt_list"]}
         assert len(workers) == 2
         for row in trials.values():
+            assert row["attempts"] == 1
             names = {path.name for path in (home.logs / row["run_dir"]).iterdir()}
             assert names >= {"config.json", "trial.json", "output.log"}
             assert "val_accuracy" in home.ok("logs", STUDY, row["trial"]).out

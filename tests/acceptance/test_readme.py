@@ -178,7 +178,11 @@ def test_the_output_in_the_readme_is_that_of_the_example() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("page", "least"), [(COMMANDS, 40), (TRIALS, 8), (STUDY, 1)])
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [pytest.param(COMMANDS, 40, marks=pytest.mark.slow), (TRIALS, 8), (STUDY, 1)],
+    ids=["commands", "trials", "study"],
+)
 def test_every_command_of_a_page_prints_what_the_page_shows(
     reader: Reader, page: Path, least: int
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_finished_study_says_how_to_go_on_and_goes_on_with_a_larger_budget(hom
     assert "budget.trials: 2 → 4" in more.out
     rows = {row["trial"]: row for row in assert_each_trial_ran_once(home, 4)}
     assert all(rows[row["trial"]] == row for row in first)
+    assert {row["attempts"] for row in rows.values()} == {1}
     assert "study-edited" in [event["kind"] for event in home.json("events", STUDY)]
 
 
@@ -169,8 +170,8 @@ def test_two_runs_of_different_studies_share_the_service(home: Home) -> None:
             assert one.process.poll() is None, "the short run ended the long one's service"
         assert one.wait(120) == 0, one.text
 
-    assert_each_trial_ran_once(home, 2)
-    assert_each_trial_ran_once(home, 8, "life/long")
+    rows = assert_each_trial_ran_once(home, 2) + assert_each_trial_ran_once(home, 8, "life/long")
+    assert {row["attempts"] for row in rows} == {1}
     assert home.processes() == {}
 
 

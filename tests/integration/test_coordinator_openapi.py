@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import httpx
 import hypothesis
@@ -11,6 +12,7 @@ import pytest
 import schemathesis
 from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 
 from tests.protocol_worker import Held
@@ -47,6 +49,7 @@ def test_no_request_of_the_description_finds_a_fault(
 ) -> None:
     seen: set[str] = set()
     for result in description.get_all_operations():
+        assert isinstance(result, Ok)
         operation = result.ok()
         for mode in GenerationMode:
             _try(operation, mode, held)
@@ -56,7 +59,7 @@ def test_no_request_of_the_description_finds_a_fault(
     assert service.call("GET", "/health").status_code == 200
 
 
-def _try(operation: APIOperation, mode: GenerationMode, held: Held) -> None:
+def _try(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, held: Held) -> None:
     """Send generated requests of one operation, and each again with names that exist."""
 
     @hypothesis.settings(
@@ -67,7 +70,7 @@ def _try(operation: APIOperation, mode: GenerationMode, held: Held) -> None:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    def examine(case: Case) -> None:
+    def examine(case: Case[Any]) -> None:
         _send(held.worker.service, case)
         # It would take away what the other requests are to find.
         if operation.method != "delete":
@@ -79,7 +82,7 @@ def _try(operation: APIOperation, mode: GenerationMode, held: Held) -> None:
         assert mode is GenerationMode.NEGATIVE, "there is nothing to get wrong in it"
 
 
-def _with_known_names(case: Case, held: Held) -> Case:
+def _with_known_names(case: Case[Any], held: Held) -> Case[Any]:
     project, study = held.assignment["study"].split("/")
     known = {
         "project": project,
@@ -92,12 +95,12 @@ def _with_known_names(case: Case, held: Held) -> Case:
     for part in (case.path_parameters, case.body):
         if isinstance(part, dict):
             part.update({name: value for name, value in known.items() if name in part})
-    if isinstance(case.body, dict) and isinstance(case.body.get("worker"), dict):
-        case.body["worker"]["name"] = held.worker.name
+    if isinstance(case.body, dict) and isinstance(worker := case.body.get("worker"), dict):
+        worker["name"] = held.worker.name
     return case
 
 
-def _send(service: ServiceProcess, case: Case) -> None:
+def _send(service: ServiceProcess, case: Case[Any]) -> None:
     if isinstance(case.body, dict) and "wait_s" in case.body:
         case.body["wait_s"] = 0.0
     answer = case.call(

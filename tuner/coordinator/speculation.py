@@ -19,6 +19,8 @@ from tuner.coordinator.proposing import Proposal, Proposer
 LONGEST_WAIT_S = 0.2
 #: Waiting may cost this share of what a trial lasts: a study of short trials takes stale proposals.
 WAITING_SHARE = 0.01
+#: With nothing ready at all, waiting may take so many times what a proposal usually takes.
+PATIENCE = 3.0
 
 
 class Speculation:
@@ -49,6 +51,9 @@ class Speculation:
         if not self._is_fresh():
             self._start()
             self._collect(self._waiting_s(trial_s))
+        if self._ready is None:
+            # A random choice is worse than the wait for a sampler that is nearly done.
+            self._collect(min(LONGEST_WAIT_S, PATIENCE * self.ask_s))
         chosen, self._ready = self._ready, None
         if chosen is None or not self._proposer.is_new(chosen):
             return self._proposer.cheap(self._mirror)
