@@ -224,18 +224,24 @@ def open_home(folder: Path, **environ: str) -> Iterator[Home]:
 
 def processes_of(folder: Path) -> dict[int, str]:
     """Return pid and command line of every process whose home is `folder` or lies in it."""
-    mark = re.compile(rb"(^|\0)(TUNER_)?HOME=" + re.escape(bytes(folder)) + rb"(/[^\0]*)?\0")
-    named = re.compile(rb"(^|[\0=:])" + re.escape(bytes(folder)) + rb"[/\0]")
     found = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            command = (entry / "cmdline").read_bytes()
-            environ = (entry / "environ").read_bytes() + b"\0"
-            if command and (mark.search(environ) or named.search(command)):
-                found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes()
+                if command and _belongs(entry, command, folder):
+                    text = command.replace(b"\0", b" ")
+                    found[int(entry.name)] = text.decode(errors="replace")
     return found
+
+
+def _belongs(process: Path, command: bytes, folder: Path) -> bool:
+    home = rb"(^|\0)(TUNER_)?HOME=" + re.escape(bytes(folder)) + rb"(/[^\0]*)?\0"
+    named = rb"(^|[\0=:])" + re.escape(bytes(folder)) + rb"[/\0]"
+    if re.search(home, (process / "environ").read_bytes() + b"\0") or re.search(named, command):
+        return True
+    # Redis inherits nothing, but works in its folder of the home.
+    return (process / "cwd").readlink().is_relative_to(folder)
 
 
 def end_processes(folder: Path) -> None:

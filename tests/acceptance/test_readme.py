@@ -24,7 +24,7 @@ from tests.acceptance.console import (
     read_blocks,
     read_commands,
 )
-from tests.acceptance.home import ROOT, end_processes, open_home
+from tests.acceptance.home import ROOT, end_processes
 from tuner.cli.app import app
 from tuner.coordinator.causes import POLICIES
 from tuner.server import documents
@@ -94,6 +94,10 @@ class Reader:
                         count += 1
         return count
 
+    def type(self, text: str) -> str:
+        """Run a command that must exit with 0; return what it prints."""
+        return self._shell.run(Command(text=text))
+
     def _run(self, command: Command) -> None:
         # Fixed ports and absolute homes are for people: a test must not meet others there.
         text = command.text.replace("8080", self._port).replace("6099", str(free_port()))
@@ -122,6 +126,10 @@ def test_the_commands_of_the_readme_do_what_it_says(reader: Reader) -> None:
     pytest.importorskip("sklearn", reason="needs scikit-learn")
 
     assert reader.read(README) == 5
+    by_hand = re.search(r"`(train\(Run\.local\(.*\)\))`", README.read_text())
+    assert by_hand is not None
+    code = f"from objectives import train; from workers import Run; print({by_hand[1]} > 0.5)"
+    assert reader.type(f"python -c '{code}'").splitlines()[-1] == "True"
 
 
 def test_the_make_targets_of_the_readme_exist_and_run_what_it_says() -> None:
@@ -136,34 +144,6 @@ def test_the_make_targets_of_the_readme_exist_and_run_what_it_says() -> None:
             ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert runs in done.stdout
-
-
-def test_the_readme_shows_the_function_that_runs_by_hand(tmp_path: Path) -> None:
-    text = README.read_text()
-
-    assert "train(Run.local({" in text
-    with open_home(tmp_path) as home:
-        home.write(
-            "by_hand.py",
-            """
-            from workers import Run
-
-            def train(run):
-                run.report(1, 0.5)
-                return run.params["x"]
-
-            print(train(Run.local({"x": 3})))
-            """,
-        )
-        done = subprocess.run(
-            [sys.executable, "by_hand.py"],
-            cwd=home.work,
-            env=home.environ,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    assert done.stdout == "3\n"
 
 
 def test_the_output_in_the_readme_is_that_of_the_example() -> None:

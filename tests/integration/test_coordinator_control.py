@@ -100,7 +100,7 @@ def test_a_stopping_study_can_be_resumed(lab: Lab) -> None:
 
 
 def test_a_cancelled_study_calls_everything_off(lab: Lab) -> None:
-    lab.submit(budget={"trials": 10})
+    lab.submit(budget={"trials": 2})
     done, running = lab.claim(), lab.claim()
     done.complete(0.5)
     lab.do("cancel")
@@ -280,6 +280,22 @@ def test_a_deleted_study_leaves_its_workers_nothing_to_report_to(lab: Lab) -> No
     assert lab.service.call("GET", f"/studies/{lab.study}").status_code == 404
     lab.submit()
     assert lab.claim().trial == 0, "the name is free again"
+
+
+def test_a_study_made_after_a_deleted_one_has_nothing_of_it(lab: Lab) -> None:
+    lab.submit(objective="objectives:first", start_with=[{"x": 0.125}])
+    held = lab.claim()
+    newest = lab.service.get(f"/studies/{lab.study}/events")[-1]["id"]
+    lab.service.call("DELETE", f"/studies/{lab.study}")
+    lab.submit(objective="objectives:second", start_with=[{"x": 0.875}])
+    fresh = lab.claim()
+
+    assert fresh.assignment["objective"] == "objectives:second"
+    assert fresh.params == {"x": 0.875}
+    assert fresh.attempt != held.attempt
+    assert lab.show(0)["params"] == {"x": 0.875}
+    # Who follows the events asks for those after the newest one that is known.
+    assert lab.service.get(f"/studies/{lab.study}/events")[0]["id"] > newest
 
 
 def test_a_drained_worker_gets_nothing_more(lab: Lab) -> None:

@@ -140,7 +140,6 @@ def test_the_same_seed_proposes_the_same(lab: Lab) -> None:
             parallel=1,
         )
         tried.append([held.params for held in study.run(study.worker(), objective)])
-    other.close()
     chosen = [
         lab.show(n)["proposal"]["sampler"] == other.show(n)["proposal"]["sampler"] == "tpe"
         for n in range(15)
@@ -149,6 +148,7 @@ def test_the_same_seed_proposes_the_same(lab: Lab) -> None:
     # Where a sampler took longer than it may, a random configuration was taken, and all after that
     # is conditioned on it.
     same = [*chosen, False].index(False)
+    other.close()
     assert tried[0][:same] == tried[1][:same]
     assert same
 

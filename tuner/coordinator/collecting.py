@@ -53,6 +53,8 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
             return 0
         curves = read_curves(connection, run.study.id, [row.number for row in rows])
         told = _take_told(connection, run.study.id, len(rows))
+        if told is None:
+            return 0  # the study was deleted just now
         for order, row in enumerate(rows, start=told + 1):
             _write(connection, run, row, order, curves.get(row.number, {}))
     for row in rows:
@@ -61,12 +63,12 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
     return len(rows)
 
 
-def _take_told(connection: sa.Connection, study_id: int, count: int) -> int:
+def _take_told(connection: sa.Connection, study_id: int, count: int) -> int | None:
     s = tables.studies
     after = connection.execute(
         s.update().where(s.c.id == study_id).values(told=s.c.told + count).returning(s.c.told)
-    ).scalar_one()
-    return int(after - count)
+    ).scalar_one_or_none()
+    return None if after is None else int(after - count)
 
 
 def _write(

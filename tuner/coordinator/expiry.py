@@ -86,7 +86,9 @@ class Expiry:
             self._leadership.require(connection)
             attempt = connection.execute(
                 sa.select(a).where(a.c.id == attempt_id).with_for_update()
-            ).one()
+            ).first()
+            if attempt is None:
+                return False  # its study was deleted just now
             if attempt.state != "leased" or (attempt.lease_until >= now and not even_if_valid):
                 return False
             study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()

@@ -45,6 +45,8 @@ studies = sa.Table(
     sa.Column("running_since", sa.Float),
     sa.Column("active_s", sa.Float, nullable=False, default=0.0),
     sa.UniqueConstraint("project", "name"),
+    # The number of a deleted study or event is not given again, as it would be by default.
+    sqlite_autoincrement=True,
 )
 
 trials = sa.Table(
@@ -151,6 +153,7 @@ events = sa.Table(
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("tuner_events_study", "study_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 snapshots = sa.Table(

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("tuner_events_study", "tuner_events", ["study_id", "id"], unique=False)
     op.create_table(
@@ -81,6 +82,7 @@ def upgrade() -> None:
         sa.Column("active_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("project", "name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "tuner_workers",
