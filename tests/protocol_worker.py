@@ -122,7 +122,7 @@ class ProtocolWorker:
                 return held
         raise AssertionError(f"nothing for {self.name} within {timeout_s:g} s")
 
-    def finds_nothing(self, for_s: float = 0.4) -> bool:
+    def finds_nothing(self, for_s: float = 0.25) -> bool:
         """Whether the server keeps having nothing, although it was asked to look."""
         return self.try_claim() is None and self.try_claim(wait_s=for_s) is None
 

@@ -2,8 +2,8 @@
 
 Starting Python and importing the server takes 3 s of CPU. A nursery process imports everything once
 and forks a server whenever it is asked, which takes 0.1 s: so a test can afford a kill after every
-few trials. Its servers have short leases, which are set before anything else is imported; they are
-killed with the nursery, and the nursery ends with the tests.
+few trials. A server may be given shorter leases than it has by default, for tests that wait for the
+end of one. Servers are killed with the nursery, and the nursery ends with the tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,8 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "service-token-51c0"
-#: The constants of the servers under test, seconds.
-LEASE_S = 1.5
-BEAT_S = 0.5
+#: How long the lead of a killed server lasts, seconds; by default it is 10.
+LEADER_LEASE_S = 0.8
 START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 30.0
 _PR_SET_PDEATHSIG = 1
@@ -93,12 +92,19 @@ class Nursery:
 
 @dataclass
 class ServiceProcess:
-    """One server: its home, database and port stay the same over kills and starts."""
+    """One server: its home, database and port stay the same over kills and starts.
+
+    Attributes:
+        lease_s: of attempts; a worker beats three times in it. None: as in production.
+        leader_lease_s: of the lead on PostgreSQL. On SQLite a start replaces a killed leader.
+    """
 
     nursery: Nursery
     home: Path
     database_url: str
     redis_url: str
+    lease_s: float | None = None
+    leader_lease_s: float = LEADER_LEASE_S
     url: str = ""
     pid: int = 0
     _port: int = 0
@@ -129,10 +135,22 @@ class ServiceProcess:
             "database_url": self.database_url,
             "redis_url": self.redis_url,
             "port": self._port,
+            "lease_s": self.lease_s,
+            "leader_lease_s": self.leader_lease_s,
         }
         self.pid, self.url = self.nursery.start(order)
         self._port = int(self.url.rpartition(":")[2])
         self._pidfd = os.pidfd_open(self.pid)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[ServiceProcess]:
+        """Start the server for a test; see afterwards that it has logged no fault of its own."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.close()
+        assert not self.faults(), self.faults()
 
     def kill(self) -> None:
         """Kill the server in the middle of whatever it does."""
@@ -193,9 +211,6 @@ class ServiceProcess:
 
 def _main() -> None:
     """Be the nursery: fork a server for every line of standard input."""
-    from tuner import protocol
-
-    protocol.LEASE_S, protocol.BEAT_S = LEASE_S, BEAT_S
     for name in ("tuner.server", *_LATE_IMPORTS):
         importlib.import_module(name)
     for line in sys.stdin:
@@ -245,15 +260,10 @@ def _serve(order: dict[str, Any], writing: int) -> None:
 
 
 def _run_server(order: dict[str, Any], writing: int) -> None:
-    from tuner.coordinator import leadership, loop
     from tuner.server import serve
     from tuner.settings import Settings
 
-    if not order["database_url"].startswith("sqlite"):
-        # On SQLite a start replaces a killed leader at once; elsewhere its lease has to end.
-        for module in (leadership, loop):
-            vars(module).update(LEASE_S=LEASE_S)
-
+    _shorten_leases(order)
     home = Path(order["home"])
 
     def ready(url: str) -> None:
@@ -269,6 +279,25 @@ def _run_server(order: dict[str, Any], writing: int) -> None:
         token=TOKEN,
     )
     serve(settings, host="127.0.0.1", port=order["port"], ready=ready)
+
+
+def _shorten_leases(order: dict[str, Any]) -> None:
+    """Set the constants wherever the server has imported them to."""
+    from tuner import protocol
+    from tuner.coordinator import leadership
+
+    changes = {}
+    if not order["database_url"].startswith("sqlite"):
+        changes["LEASE_S", leadership.LEASE_S] = order["leader_lease_s"]
+    if order["lease_s"] is not None:
+        changes["LEASE_S", protocol.LEASE_S] = order["lease_s"]
+        changes["BEAT_S", protocol.BEAT_S] = order["lease_s"] / 3
+        changes["UNHEARD_S", 3 * protocol.BEAT_S] = order["lease_s"]
+    modules = [module for name, module in sys.modules.items() if name.startswith("tuner.")]
+    for (name, old), new in changes.items():
+        for module in modules:
+            if vars(module).get(name) == old:
+                setattr(module, name, new)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.service_process import Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.queue.redis_process import RedisServer
+
+MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 
 
 @pytest.fixture(scope="session")
@@ -20,28 +23,43 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     nursery.close()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def service(
+@pytest.fixture(scope="session")
+def make_service(
     request: pytest.FixtureRequest,
     nursery: Nursery,
     shared_redis: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[ServiceProcess]:
-    """A running server on each kind of database, for tests that leave it running."""
-    home = tmp_path_factory.mktemp(f"service-{request.param}")
-    if request.param == "sqlite":
-        yield from _running(nursery, home, f"sqlite:///{home / 'tuner.db'}", shared_redis.url)
-        return
-    with request.getfixturevalue("postgres_server").fresh_database() as url:
-        yield from _running(nursery, home, url, shared_redis.url)
+) -> MakeService:
+    """Runs a server on an empty database: kind (sqlite or postgresql), facts of the server."""
+
+    @contextlib.contextmanager
+    def make(kind: str, **facts: float) -> Iterator[ServiceProcess]:
+        home = tmp_path_factory.mktemp("service")
+        with contextlib.ExitStack() as stack:
+            url = f"sqlite:///{home / 'tuner.db'}"
+            if kind == "postgresql":
+                server = request.getfixturevalue("postgres_server")
+                url = stack.enter_context(server.fresh_database())
+            service = ServiceProcess(nursery, home, url, shared_redis.url, **facts)
+            yield stack.enter_context(service.running())
+
+    return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, make_service: MakeService) -> Iterator[ServiceProcess]:
+    """A server on each kind of database, for tests that leave it running."""
+    with make_service(request.param) as service:
+        yield service
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def own_service(
-    nursery: Nursery, tmp_path: Path, database_url: str, redis_url: str
+    request: pytest.FixtureRequest, make_service: MakeService
 ) -> Iterator[ServiceProcess]:
-    """A running server of the test's own, on each kind of database: to be killed and started."""
-    yield from _running(nursery, tmp_path / "home", database_url, redis_url)
+    """A server of the test's own on each kind of database: to be killed and started."""
+    with make_service(request.param) as service:
+        yield service
 
 
 @pytest.fixture
@@ -58,11 +76,3 @@ def own_lab(own_service: ServiceProcess) -> Iterator[Lab]:
     lab = Lab(own_service)
     yield lab
     lab.close()
-
-
-def _running(nursery: Nursery, home: Path, database: str, redis: str) -> Iterator[ServiceProcess]:
-    service = ServiceProcess(nursery, home, database, redis)
-    service.start()
-    yield service
-    service.close()
-    assert not service.faults(), service.faults()

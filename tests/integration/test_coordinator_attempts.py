@@ -6,17 +6,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
 
 from tests.protocol_worker import Held, here
-from tests.service_process import LEASE_S, Nursery, ServiceProcess
+from tests.service_process import ServiceProcess
 from tests.study_lab import Lab
 
+MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 Loss = tuple[Lab, Held]
+LEASE_S = 1.2
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, make_service: MakeService) -> Iterator[ServiceProcess]:
+    """A server whose leases end while a test can wait."""
+    with make_service(request.param, lease_s=LEASE_S) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
@@ -203,49 +212,72 @@ def test_a_successor_gets_the_curve_of_its_predecessor(lab: Lab) -> None:
     }
 
 
-def test_an_outage_of_the_server_costs_no_worker_its_attempt(own_lab: Lab) -> None:
-    own_lab.submit(budget={"trials": 1})
-    held = own_lab.claim()
-    own_lab.service.kill()
-    time.sleep(1.2 * LEASE_S)  # the lease ends while the server is away
-    own_lab.service.start()
+def test_a_trial_lost_during_a_pause_runs_again_after_it(lab: Lab) -> None:
+    lab.submit(budget={"trials": 1})
+    held = lab.claim("first")
+    lab.do("pause")
+    lab.wait_lost(held)
+    second = lab.worker("second")
 
-    assert own_lab.attempts(0) == [("leased", None)]
-    assert held.beat().json()["order"] == "continue"
-    assert held.complete(0.5).json()["is_outcome"] is True
+    assert second.finds_nothing()
+    lab.do("resume")
+    assert second.claim().assignment["attempt_no"] == 2
+
+
+def test_a_stopping_study_whose_worker_dies_still_ends(lab: Lab) -> None:
+    lab.submit(budget={"trials": 10})
+    lab.claim()
+    lab.do("stop")
+    status = lab.wait_closed()
+
+    assert (lab.show(0)["state"], lab.show(0)["cause"]) == ("FAIL", "lost")
+    assert status["budget"]["used"] == 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_outage_of_the_server_costs_no_worker_its_attempt(
+    make_service: MakeService, kind: str
+) -> None:
+    with make_service(kind, lease_s=LEASE_S) as service:
+        lab = Lab(service)
+        lab.submit(budget={"trials": 1})
+        held = lab.claim()
+        service.kill()
+        time.sleep(1.2 * LEASE_S)  # the lease ends while the server is away
+        service.start()
+
+        assert lab.attempts(0) == [("leased", None)]
+        assert held.beat().json()["order"] == "continue"
+        assert held.complete(0.5).json()["is_outcome"] is True
 
 
 def test_a_start_gives_up_the_attempts_of_dead_workers_of_its_host_at_once(
-    nursery: Nursery, sqlite_url: str, redis_url: str, tmp_path: Path
+    make_service: MakeService,
 ) -> None:
     """Only on SQLite: there the start holds the lock of the home, so no worker can be starting."""
-    lab = Lab(ServiceProcess(nursery, tmp_path / "home", sqlite_url, redis_url))
-    lab.service.start()
-    lab.submit(budget={"trials": 2}, parallel=2)
-    gone = lab.worker("gone", host=here()["host"], pid=dead_pid()).claim()
-    alive = lab.worker("alive", **here()).claim()
-    lab.service.kill_and_start()
-    while not lab.events("attempt-lost"):
-        # Beats keep its lease, so that nothing but the start can have ended it.
-        assert gone.beat().status_code == 200
+    with make_service("sqlite") as service:
+        lab = Lab(service)
+        lab.submit(budget={"trials": 2}, parallel=2)
+        gone = lab.worker("gone", host=here()["host"], pid=dead_pid()).claim()
+        alive = lab.worker("alive", **here()).claim()
+        service.kill_and_start()
+        lab.wait(lambda: lab.events("attempt-lost"), "given up long before the lease ends", 10)
 
-    assert [event["trial"] for event in lab.events("attempt-lost")] == [gone.trial]
-    assert alive.complete(0.5).json()["is_outcome"] is True
-    lab.service.close()
+        assert [event["trial"] for event in lab.events("attempt-lost")] == [gone.trial]
+        assert alive.complete(0.5).json()["is_outcome"] is True
 
 
 def test_after_a_crash_the_next_start_on_sqlite_need_not_wait_for_the_dead_leader(
-    nursery: Nursery, sqlite_url: str, redis_url: str, tmp_path: Path
+    make_service: MakeService,
 ) -> None:
-    lab = Lab(ServiceProcess(nursery, tmp_path / "home", sqlite_url, redis_url))
-    lab.service.start()
-    lab.submit()
-    lab.claim().complete(0.5)
-    lab.service.kill_and_start()
+    with make_service("sqlite") as service:
+        lab = Lab(service)
+        lab.submit()
+        lab.claim().complete(0.5)
+        service.kill_and_start()
 
-    # A leader's lease is 10 s, and this one was renewed within the last third of that.
-    assert lab.worker().claim(timeout_s=5).trial == 1
-    lab.service.close()
+        # A leader's lease is 10 s, and this one was renewed within the last third of that.
+        assert lab.worker().claim(timeout_s=5).trial == 1
 
 
 def dead_pid() -> int:

@@ -35,18 +35,6 @@ def test_a_trial_that_was_ready_when_the_study_was_paused_waits(lab: Lab) -> Non
     assert worker.claim().trial == 0
 
 
-def test_a_trial_lost_during_a_pause_runs_again_after_it(lab: Lab) -> None:
-    lab.submit(budget={"trials": 1})
-    held = lab.claim("first")
-    lab.do("pause")
-    lab.wait_lost(held)
-    second = lab.worker("second")
-
-    assert second.finds_nothing()
-    lab.do("resume")
-    assert second.claim().assignment["attempt_no"] == 2
-
-
 def test_a_stopped_study_starts_nothing_and_ends_with_its_last_running_trial(lab: Lab) -> None:
     lab.submit(budget={"trials": 10})
     first, second = lab.worker(), lab.worker()
@@ -76,16 +64,6 @@ def test_a_study_stopped_now_cancels_what_runs(lab: Lab) -> None:
     status = lab.wait_closed()
     assert (status["state"], status["reason"]) == ("finished", "stopped by the user")
     assert (lab.show(0)["state"], lab.show(0)["cause"]) == ("FAIL", "cancelled")
-
-
-def test_a_stopping_study_whose_worker_dies_still_ends(lab: Lab) -> None:
-    lab.submit(budget={"trials": 10})
-    lab.claim()
-    lab.do("stop")
-    status = lab.wait_closed()
-
-    assert (lab.show(0)["state"], lab.show(0)["cause"]) == ("FAIL", "lost")
-    assert status["budget"]["used"] == 0
 
 
 def test_a_stopping_study_can_be_resumed(lab: Lab) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
@@ -24,15 +25,13 @@ Pair = tuple[ServiceProcess, ServiceProcess]
 def pair(nursery: Nursery, tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Pair]:
     """Two servers on one PostgreSQL; the first one leads."""
     first, second = (
-        ServiceProcess(nursery, tmp_path / name, postgres_url, redis_url)
+        ServiceProcess(nursery, tmp_path / name, postgres_url, redis_url, leader_lease_s=2.0)
         for name in ("first", "second")
     )
-    first.start()
-    wait_leader(first, first)
-    second.start()
-    yield first, second
-    first.close()
-    second.close()
+    with first.running():
+        wait_leader(first, first)
+        with second.running():
+            yield first, second
 
 
 def leader(service: ServiceProcess) -> int:
@@ -132,13 +131,21 @@ def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None
 
 
 def test_broken_database_connections_cost_no_result(
-    nursery: Nursery, tmp_path: Path, postgres_url: str, redis_url: str
+    make_service: Callable[..., AbstractContextManager[ServiceProcess]],
 ) -> None:
-    lab = Lab(ServiceProcess(nursery, tmp_path / "home", postgres_url, redis_url))
-    lab.service.start()
+    with make_service("postgresql") as service:
+        lab = Lab(service)
+        break_connections_all_the_time(lab)
+
+        assert is_exact(lab, 12)
+        assert [trial["attempts"] for trial in lab.trials()] == [1] * 12
+
+
+def break_connections_all_the_time(lab: Lab) -> None:
+    """Run a study of 12 trials while the database throws everyone out."""
     lab.submit(budget={"trials": 12})
     worker = lab.worker()
-    url = sa.make_url(postgres_url).set(drivername="postgresql")
+    url = sa.make_url(lab.service.database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as admin:
         for number in range(12):
             held = worker.claim()
@@ -150,10 +157,6 @@ def test_broken_database_connections_cost_no_result(
             assert answer.json()["is_outcome"] is True
             break_connections(admin)
     lab.wait_closed()
-
-    assert is_exact(lab, 12)
-    assert [trial["attempts"] for trial in lab.trials()] == [1] * 12
-    lab.service.close()
 
 
 def break_connections(admin: psycopg.Connection) -> None:

@@ -11,6 +11,9 @@ from tests.protocol_worker import Held
 from tests.study_lab import Lab
 from tuner.space import SearchSpace
 
+#: What is proposed does not depend on the database; `test_coordinator_restarts.py` has both.
+pytestmark = pytest.mark.parametrize("service", ["sqlite"], indirect=True)
+
 TREE: dict[str, Any] = {
     "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
     "train.batch": {"type": "ordinal", "values": [16, 32, 64]},

@@ -61,8 +61,11 @@ class Speculation:
 
     def prepare(self, trial_s: float | None) -> None:
         """Start computing the next proposal if waiting for it later would cost too much."""
-        costly = self.ask_s > LONGEST_WAIT_S or (
-            trial_s is not None and self.ask_s > WAITING_SHARE * trial_s
+        # What it costs is not known before the first one, as after every restart.
+        costly = (
+            self.ask_s == 0.0
+            or self.ask_s > LONGEST_WAIT_S
+            or (trial_s is not None and self.ask_s > WAITING_SHARE * trial_s)
         )
         self._collect(0.0)
         if costly and not self._is_fresh():
