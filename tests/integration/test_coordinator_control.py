@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from tests.protocol_worker import ProtocolWorker
 from tests.study_lab import Lab
 
 COUNTS = {"waiting": 0, "running": 0, "complete": 0, "pruned": 0, "fail": 0}
@@ -246,6 +249,41 @@ def test_stop_and_cancel_survive_a_restart(own_lab: Lab) -> None:
     assert stopped.wait_closed()["state"] == "finished"
     assert cancelled.wait_closed()["state"] == "cancelled"
     cancelled.close()
+
+
+def test_a_busy_study_can_be_steered_without_a_fault(lab: Lab) -> None:
+    """On PostgreSQL, locks that are taken in different orders would meet."""
+    lab.submit(budget={"trials": 200}, trial={"retries": 0})
+    stop = threading.Event()
+    faults: list[str] = []
+
+    def work(worker: ProtocolWorker) -> None:
+        while not stop.is_set():
+            held = worker.try_claim(wait_s=0.05)
+            if held is None:
+                continue
+            answers = [held.beat(), held.report(1, 0.5)]
+            fails = held.trial % 3 == 0
+            answers.append(held.fail("oom") if fails else held.complete(0.5))
+            faults.extend(answer.text for answer in answers if answer.status_code >= 500)
+
+    threads = [threading.Thread(target=work, args=(lab.worker(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for turn in range(25):
+        number = max(0, len(lab.trials()) - 1)
+        for verb in ("pause", "resume", "retry", *([f"trials/{number}/cancel"] if turn else [])):
+            answer = lab.service.call("POST", f"/studies/{lab.study}/{verb}")
+            assert answer.status_code in (200, 404), answer.text
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+    lab.do("stop", {"now": True})
+    lab.wait_closed()
+    ours = [(trial["trial"], trial["state"]) for trial in lab.trials()]
+    assert [(trial.number, trial.state.name) for trial in lab.optuna_trials()] == ours
 
 
 def test_a_deleted_study_leaves_its_workers_nothing_to_report_to(lab: Lab) -> None:

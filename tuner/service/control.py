@@ -49,7 +49,7 @@ class Control(Reader):
     def stop(self, study: str, *, now: bool = False) -> Document:
         """End a study: running trials finish, or with `now` are cancelled."""
         with self._storage.begin() as connection:
-            row = find_study(connection, study)
+            row = find_study(connection, study, hold=True)
             if row.state not in CLOSED:
                 time_s = self._storage.now(connection)
                 if row.state != "stopping":
@@ -63,7 +63,7 @@ class Control(Reader):
     def cancel(self, study: str, number: int | None = None) -> Document:
         """Cancel one trial, or the whole study with all its running trials."""
         with self._storage.begin() as connection:
-            row = find_study(connection, study)
+            row = find_study(connection, study, hold=True)
             time_s = self._storage.now(connection)
             if number is not None:
                 self._cancel_trial(connection, row, find_trial(connection, row, number), time_s)
@@ -84,7 +84,7 @@ class Control(Reader):
         """
         del failed  # the only kind there is; named so that others can follow
         with self._storage.begin() as connection:
-            row = find_study(connection, study)
+            row = find_study(connection, study, hold=True)
             numbers = self._retry_failed(connection, row)
         self._on_change()
         return {"retried": numbers}
@@ -93,7 +93,7 @@ class Control(Reader):
         self, study: str, state: str, *, allowed: tuple[str, ...], reason: str = ""
     ) -> Document:
         with self._storage.begin() as connection:
-            row = find_study(connection, study)
+            row = find_study(connection, study, hold=True)
             if row.state not in allowed:
                 why = f" ({row.reason})" if row.reason else ""
                 raise StudyError(f"{study} is {row.state}{why}; it cannot become {state}")
@@ -114,15 +114,16 @@ class Control(Reader):
         self, connection: sa.Connection, row: sa.Row[Any], trial: sa.Row[Any], now: float
     ) -> None:
         t, a = tables.trials, tables.attempts
-        # Held and read again: its result may have come in just now.
-        if lock_trial(connection, row.id, trial.number).state in ENDED:
-            return
-        newest = connection.execute(
+        # Locked in the order of a finish, which may be at work: attempts, then their trial.
+        attempts = connection.execute(
             sa.select(a.c.id)
             .where(a.c.study_id == row.id, a.c.number == trial.number)
-            .order_by(a.c.no.desc())
-            .limit(1)
-        ).scalar_one()
+            .order_by(a.c.no)
+            .with_for_update()
+        )
+        newest = attempts.scalars().all()[-1]
+        if lock_trial(connection, row.id, trial.number).state in ENDED:
+            return
         call_off(connection, row.id, trial.number, now)
         connection.execute(
             t.update()

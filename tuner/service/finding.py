@@ -14,8 +14,14 @@ from tuner.storage import tables
 _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
 
-def find_study(connection: sa.Connection, study: str) -> sa.Row[Any]:
+def find_study(connection: sa.Connection, study: str, *, hold: bool = False) -> sa.Row[Any]:
     """Return the row of `project/study`.
+
+    Args:
+        connection: of the caller's transaction.
+        study: its name.
+        hold: lock it until the transaction ends, as the coordinator does before it looks at a
+            study's trials: whoever locks in another order risks a deadlock with it.
 
     Raises:
         SpecError: the name is malformed.
@@ -25,7 +31,10 @@ def find_study(connection: sa.Connection, study: str) -> sa.Row[Any]:
         raise SpecError(f"{study[:100]!r} is not a study; write project/study")
     project, name = study.split("/")
     s = tables.studies
-    row = connection.execute(sa.select(s).where(s.c.project == project, s.c.name == name)).first()
+    query = sa.select(s).where(s.c.project == project, s.c.name == name)
+    if hold:
+        query = query.with_for_update(key_share=True)
+    row = connection.execute(query).first()
     if row is None:
         known = connection.execute(
             sa.select(s.c.project, s.c.name).order_by(s.c.created.desc()).limit(5)

@@ -82,7 +82,7 @@ class Service(Control):
             `log_dirs`: the folders that were removed.
         """
         with self._storage.begin() as connection:
-            row = find_study(connection, study)
+            row = find_study(connection, study, hold=True)
             for table in (tables.reports, tables.attempts, tables.trials, tables.events):
                 connection.execute(table.delete().where(table.c.study_id == row.id))
             connection.execute(tables.studies.delete().where(tables.studies.c.id == row.id))
