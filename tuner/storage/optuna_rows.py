@@ -2,9 +2,9 @@
 
 A trial enters Optuna's storage in the same commit as our rows for it, and so does its result: a
 crash leaves the whole or nothing. Optuna's public methods commit one by one and cost 10.8 ms of
-CPU a trial; this costs 1.3 (docs/decisions.md). The tables are Optuna's private module, hence the check
-of its schema version here and the pinned release in pyproject.toml; a contract test compares what
-is written with what Optuna's own methods write.
+CPU a trial; this costs 1.3 (docs/decisions.md). The tables are Optuna's private module, hence the
+check of its schema version here and the pinned release in pyproject.toml; a contract test compares
+what is written with what Optuna's own methods write.
 """
 
 from __future__ import annotations
