@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -267,18 +268,16 @@ def test_a_busy_study_can_be_steered_without_a_fault(lab: Lab) -> None:
             answers.append(held.fail("oom") if fails else held.complete(0.5))
             faults.extend(answer.text for answer in answers if answer.status_code >= 500)
 
-    threads = [threading.Thread(target=work, args=(lab.worker(),)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for turn in range(25):
-        number = max(0, len(lab.trials()) - 1)
-        for verb in ("pause", "resume", "retry", *([f"trials/{number}/cancel"] if turn else [])):
-            answer = lab.service.call("POST", f"/studies/{lab.study}/{verb}")
-            assert answer.status_code in (200, 404), answer.text
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as threads:
+        working = [threads.submit(work, lab.worker()) for _ in range(3)]
+        for _ in range(25):
+            newest = max(0, len(lab.trials()) - 1)
+            for verb in ("pause", "resume", "retry", f"trials/{newest}/cancel"):
+                answer = lab.service.call("POST", f"/studies/{lab.study}/{verb}")
+                assert answer.status_code in (200, 404), answer.text
+        stop.set()
 
+    assert [one.result() for one in working] == [None] * 3
     assert faults == []
     lab.do("stop", {"now": True})
     lab.wait_closed()
