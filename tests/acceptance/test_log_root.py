@@ -140,7 +140,9 @@ def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
         counts = home.wait_status(STUDY, lambda status: status["counts"]["running"] == 0)["counts"]
         time.sleep(3)
         status = home.json("status", STUDY)
-        assert (status["counts"], status["reason"]) == (counts, waiting["reason"])
+        # The words may change while the disk fills up: from "no space" to "under 16 MB are left".
+        assert status["counts"] == counts
+        assert any(said in status["reason"] for said in obstacle.said)
         finished = {row["trial"]: row["objective"] for row in home.json("best", STUDY)}
         assert len(finished) == counts["complete"] < TRIALS
 
