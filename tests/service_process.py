@@ -126,8 +126,12 @@ class ServiceProcess:
         """Where the trials' folders are."""
         return self.home / "logs"
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
+    def start(self, fault: str = "") -> None:
+        """Start the server and return when it answers.
+
+        Args:
+            fault: what the server does to itself, as `TUNER_FAULT` says it.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         order = {
             "home": str(self.home),
@@ -137,6 +141,7 @@ class ServiceProcess:
             "port": self._port,
             "lease_s": self.lease_s,
             "leader_lease_s": self.leader_lease_s,
+            "fault": fault,
         }
         self.pid, self.url = self.nursery.start(order)
         self._port = int(self.url.rpartition(":")[2])
@@ -260,10 +265,12 @@ def _serve(order: dict[str, Any], writing: int) -> None:
 
 
 def _run_server(order: dict[str, Any], writing: int) -> None:
+    from tuner import faultpoints
     from tuner.server import serve
     from tuner.settings import Settings
 
     _shorten_leases(order)
+    faultpoints.arm(order["fault"])
     home = Path(order["home"])
 
     def ready(url: str) -> None:

@@ -167,6 +167,8 @@ class Beat(Message):
     state: Literal["idle", "busy", "stopping"]
     attempt: str | None = None
     token: str | None = None
+    #: What a self-test has found wrong; empty: it passed; None: none was made.
+    self_test: str | None = None
     version: int = VERSION
 
 
@@ -177,6 +179,10 @@ class Reply(Message):
     order: Order = "continue"
     #: The worker takes no further attempt and leaves when this one has ended.
     drain: bool = False
+    #: The worker is out of service and is to test itself; the result comes with its next beat.
+    self_test: bool = False
+    #: Why it is drained or out of service, for its log.
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

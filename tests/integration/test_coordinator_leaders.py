@@ -115,19 +115,44 @@ def test_a_leader_that_was_frozen_finds_that_it_was_replaced(pair: Pair) -> None
     assert "coordinator was replaced" in first.log.read_text()
 
 
+def test_a_leader_that_is_frozen_inside_a_transaction_holds_nobody_up(pair: Pair) -> None:
+    first, second = pair
+    first.kill()
+    # It halts right before a commit, with its locks.
+    first.start(fault="propose.before-commit:stop:3")
+    second.kill_and_start()
+    wait_leader(first, first)
+    lab = Lab(second)
+    lab.submit(budget={"trials": 8})
+    lab.run(lab.worker(), lambda held: float(held.params["x"]))
+
+    assert leader(second) == second.pid
+    os.kill(first.pid, signal.SIGCONT)
+    assert is_exact(lab, 8)
+
+
+def test_reports_to_a_server_that_does_not_lead_are_judged_as_well(pair: Pair) -> None:
+    first, second = pair
+    lab = Lab(second)
+    lab.submit(
+        pruner={"name": "median", "startup_trials": 1, "warmup_steps": 0}, budget={"trials": 2}
+    )
+    good = lab.claim("good")
+    for step in (1, 2, 3):
+        assert good.report(step, 0.9).json()["order"] == "continue"
+    good.complete(0.9)
+    bad = lab.claim("bad")
+    assert bad.report(1, 0.1).json()["order"] == "continue", "only the leader can judge"
+
+    lab.wait(lambda: bad.beat().json()["order"] == "prune", "the leader's verdict", timeout_s=5)
+    assert bad.pruned().json()["record"]["outcome"] == "PRUNED"
+    assert leader(first) == first.pid
+
+
 def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None:
     """Stop a server in its tracks and wait until the other leads."""
-    for _ in range(5):
-        os.kill(first.pid, signal.SIGSTOP)
-        try:
-            wait_leader(second, second, timeout_s=5)
-        except AssertionError:
-            # It was frozen inside a transaction, whose locks hold up everyone; so try again.
-            os.kill(first.pid, signal.SIGCONT)
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the frozen leader was not replaced")
+    os.kill(first.pid, signal.SIGSTOP)
+    wait_leader(second, second)
 
 
 def test_broken_database_connections_cost_no_result(

@@ -79,7 +79,7 @@ def test_a_report_whose_answer_was_lost_is_stored_once(lab: Lab) -> None:
     post_and_lose_the_answer(held.worker, f"/attempts/{held.attempt}/report", body)
     answers = [held.post("report", body).json() for _ in range(2)]
 
-    assert answers == [{"order": "continue", "drain": False}] * 2
+    assert [answer["order"] for answer in answers] == ["continue", "continue"]
     reports = lab.show(held.trial)["reports"]
     assert [(r["step"], r["value"]) for r in reports] == [(1, 0.5), (2, None)]
 

@@ -46,7 +46,7 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         .where(t.c.study_id == run.study.id, t.c.told.is_(None), t.c.state.in_(ENDED))
         .order_by(t.c.finished, t.c.number)
     )
-    with storage.begin() as connection:
+    with storage.begin("collect") as connection:
         leadership.require(connection)
         rows = connection.execute(pending).all()
         if not rows:

@@ -35,7 +35,7 @@ def commit_proposal(
     number = len(run.mirror)
     encoded = run.proposer.encode(proposal.params)
     study_attrs = _changed(run.mirror.study_attrs(), run.saved_attrs)
-    with storage.begin() as connection:
+    with storage.begin("propose") as connection:
         leadership.require(connection)
         now = storage.now(connection)
         study = _reserve(connection, run.study.id, number)

@@ -82,7 +82,7 @@ class Expiry:
         self, attempt_id: str, retries: dict[int, int], now: float, *, even_if_valid: bool = False
     ) -> bool:
         a, s = tables.attempts, tables.studies
-        with self._storage.begin() as connection:
+        with self._storage.begin("expire") as connection:
             self._leadership.require(connection)
             attempt = connection.execute(
                 sa.select(a).where(a.c.id == attempt_id).with_for_update()

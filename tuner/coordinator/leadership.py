@@ -47,7 +47,7 @@ class Leadership:
         A new holder gets a higher epoch, which fences the writes of the one before.
         """
         table = tables.leader
-        with self._storage.begin() as connection:
+        with self._storage.begin("lead") as connection:
             now = self._storage.now(connection)
             row = connection.execute(
                 sa.select(table).where(table.c.id == 1).with_for_update()
@@ -74,7 +74,7 @@ class Leadership:
 
     def release(self) -> None:
         """Give up the lead at once, so that a successor need not wait for the lease to end."""
-        with self._storage.begin() as connection:
+        with self._storage.begin("release-lead") as connection:
             connection.execute(
                 tables.leader.update()
                 .where(tables.leader.c.holder == self.holder)
@@ -87,7 +87,7 @@ class Leadership:
         Only for a start that holds the home's lock; otherwise its lease has to run out.
         """
         table = tables.leader
-        with self._storage.begin() as connection:
+        with self._storage.begin("replace-leader") as connection:
             row = connection.execute(sa.select(table).where(table.c.id == 1)).first()
             if row is None:
                 return

@@ -20,6 +20,7 @@ from tuner.coordinator.collecting import collect
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
 from tuner.coordinator.demand import matches
 from tuner.coordinator.expiry import Expiry
+from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEASE_S, Leadership
 from tuner.coordinator.lifecycle import (
     CANCELLED,
@@ -126,19 +127,22 @@ class Coordinator:
             self._woken.wait(TICK_S if again is None else again)
         self._close()
 
-    def judge(self, study_id: int, number: int, points: list[tuple[int, float]]) -> Verdict:
+    def judge(self, study_id: int, number: int, points: list[tuple[int, float]]) -> Verdict | None:
         """Enter reports of a running trial and let the pruner judge them.
 
-        Called by the server's threads. A study that is not in memory at present prunes nothing: the
-        next report comes soon.
+        Called by the server's threads.
+
+        Returns:
+            None when this process cannot judge it at present: it does not lead, or the study is not
+            in its memory. Then the leader judges in its next round (`judging.py`).
         """
         with self._runs_lock:
-            run = self._runs.get(study_id)
-        if run is None or run.spec.pruner.name == "none" or number >= len(run.mirror):
+            run = self._runs.get(study_id) if self._leads else None
+        if run is None or number >= len(run.mirror):
+            return None
+        if run.spec.pruner.name == "none":
             return Verdict(prune=False, attrs={})
-        # Every point is entered, also behind one that already decides.
-        verdicts = [run.mirror.report(number, step, value) for step, value in points]
-        return Verdict(prune=any(verdicts), attrs=run.mirror.trial_attrs(number))
+        return Verdict(prune=run.judge(number, points), attrs=run.mirror.trial_attrs(number))
 
     def _round(self, *, void_dead_local: bool) -> float | None:
         """Do one round; return how long to wait for the next, if shorter than a tick."""
@@ -149,6 +153,8 @@ class Coordinator:
         outlook = take_outlook(self._storage)
         self._refresh_runs(outlook.studies)
         self._expire(void_dead_local=void_dead_local)
+        if outlook.unjudged:
+            judge_waiting(self._storage, self.leadership, self._runs, outlook.unjudged)
         for study in outlook.studies.values():
             self._look_after(self._runs[study.id], study, outlook)
         made = self._propose(outlook)
@@ -223,7 +229,7 @@ class Coordinator:
             self._finish(run, study, outlook.now)
 
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
-        with self._storage.begin() as connection:
+        with self._storage.begin("finish-study") as connection:
             self.leadership.require(connection)
             if not is_still(connection, study):
                 return
@@ -232,14 +238,14 @@ class Coordinator:
                 return
         collect(self._storage, self.leadership, run)
         if run.in_flight == 0:
-            with self._storage.begin() as connection:
+            with self._storage.begin("finish-study") as connection:
                 self.leadership.require(connection)
                 final = "cancelled" if study.reason == CANCELLED else "finished"
                 if is_still(connection, study):
                     set_state(connection, study, final, study.reason, now)
 
     def _set_state(self, study: sa.Row[Any], state: str, reason: str) -> None:
-        with self._storage.begin() as connection:
+        with self._storage.begin("set-state") as connection:
             self.leadership.require(connection)
             now = self._storage.now(connection)
             if is_still(connection, study):
@@ -251,7 +257,7 @@ class Coordinator:
         reason = self._storage_problem() or ""
         if reason == study.reason:
             return
-        with self._storage.begin() as connection:
+        with self._storage.begin("wait-reason") as connection:
             self.leadership.require(connection)
             set_hindrance(connection, study, reason, self._storage.now(connection))
 

@@ -20,6 +20,7 @@ from tuner.coordinator.demand import (
     ready_attempts,
     waits_for_busy,
 )
+from tuner.coordinator.judging import unjudged_attempts
 from tuner.coordinator.lifecycle import OPEN
 from tuner.protocol import Device
 from tuner.storage import Storage, tables
@@ -38,6 +39,8 @@ class Outlook:
     untold: frozenset[int]
     #: Number of idle workers by device and image.
     idle: Counter[tuple[Device, str | None]]
+    #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
+    unjudged: dict[str, int]
     #: Attempts that wait to be claimed: `study_id`, `created`, `not_before`.
     ready: Sequence[sa.Row[Any]]
     #: Number of them that idle workers may claim, by study id.
@@ -61,6 +64,7 @@ def take_outlook(storage: Storage) -> Outlook:
             now=now,
             studies=studies,
             untold=studies_to_collect(connection, studies),
+            unjudged=unjudged_attempts(connection),
             idle=idle_workers(connection, now),
             ready=ready,
             offered=Counter(

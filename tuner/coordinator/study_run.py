@@ -85,6 +85,12 @@ class StudyRun:
             return errors[0]
         return None
 
+    def judge(self, number: int, points: Sequence[tuple[int, float]]) -> bool:
+        """Enter reports of a running trial; return whether the pruner gives it up."""
+        # Every point is entered, also behind one that already decides.
+        verdicts = [self.mirror.report(number, step, value) for step, value in points]
+        return any(verdicts)
+
     def take_retry(self) -> Proposal | None:
         """Return the configuration of the next failed trial that the user wants tried again."""
         if not self.again:

@@ -11,6 +11,7 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from tuner.faultpoints import reach
 from tuner.protocol import WAKE_UP_TASK, Device, queue_name
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,13 @@ class WakeUps:
         try:
             queue = self._queue(device)
             missing = wanted - queue.count
+            reach("send.before")
             for _ in range(missing):
                 # -1: RQ's own time limit must not end the worker's run of trials.
                 queue.enqueue_call(
                     WAKE_UP_TASK, timeout=-1, result_ttl=0, failure_ttl=TTL_S, ttl=TTL_S
                 )
+            reach("send.after")
         except redis.RedisError as exc:
             self._note_problem(exc)
             return 0

@@ -9,16 +9,15 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
+from tuner.coordinator.judging import save_rungs
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import LEASE_S, decode_number
 from tuner.service.rows import lock_attempt, trial_of
-from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage import Storage, tables
 
 #: A trial that reports more steps is a runaway loop.
 MAX_STEP = 10_000_000
-#: ASHA and Hyperband keep these on the trial; without them a restart would prune differently.
-_RUNGS = "completed_rung_"
 
 
 class Reporting:
@@ -57,14 +56,14 @@ class Reporting:
             return order
         pairs = [(point.step, decode_number(point.value)) for point in points]
         verdict = self._coordinator.judge(attempt.study_id, attempt.number, pairs)
-        rungs = {key: value for key, value in verdict.attrs.items() if key.startswith(_RUNGS)}
-        if rungs:
-            optuna_id = trial_of(connection, attempt).optuna_id
-            optuna_rows.set_trial_attrs(connection, optuna_id, rungs)
+        if verdict is None:
+            connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "judged": False})
+            return "continue"
+        if verdict.attrs:
+            save_rungs(connection, trial_of(connection, attempt).optuna_id, verdict.attrs)
         if not verdict.prune:
             return "continue"
-        a = tables.attempts
-        connection.execute(a.update().where(a.c.id == attempt.id).values(wanted="prune"))
+        connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "wanted": "prune"})
         return "prune"
 
 
@@ -126,7 +125,7 @@ def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
     """
     if attempt.state == "lost" and not _take_back(connection, attempt, now):
         return  # it may still win the race, without a lease
-    values = {"state": "leased", "cause": None, "error": "", "finished": None}
+    values = {"state": "leased", "cause": None, "error": "", "finished": None, "heard": True}
     lease = {"of_id": attempt.id, "lease_until": now + LEASE_S}
     connection.execute(UPDATE_ATTEMPT, {**lease, **values})
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SetupError, UnavailableError
+from tuner.faultpoints import reach
 from tuner.storage.engine import harden_sqlite, make_engine
 
 if TYPE_CHECKING:
@@ -38,8 +39,11 @@ class Storage:
         )
 
     @contextlib.contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self, step: str = "") -> Iterator[sa.Connection]:
         """Open a writing transaction: committed at the end of the block, rolled back on an error.
+
+        Args:
+            step: of the coordinator, whose fault points are passed around the commit.
 
         Raises:
             UnavailableError: the database cannot be reached or is too busy.
@@ -47,6 +51,8 @@ class Storage:
         try:
             with self._turn, self.writer.begin() as connection:
                 yield connection
+                reach(f"{step}.before-commit")
+            reach(f"{step}.after-commit")
         except sa.exc.OperationalError as exc:
             raise UnavailableError(f"the database is not available: {exc.orig}") from exc
 

@@ -13,6 +13,18 @@ from tuner.errors import SetupError
 #: How long a writer waits for another one, seconds.
 BUSY_TIMEOUT_S = 60.0
 
+#: PostgreSQL ends a transaction whose client says nothing for so long, seconds: a server that is
+#: frozen while it holds locks would hold up every other one, and its successor.
+FROZEN_S = 5.0
+#: A PostgreSQL that the network has swallowed is given up, not waited for; libpq's names.
+_BOUNDED = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
 
 def make_engine(url: str, *, read_only: bool) -> sa.Engine:
     """Return an engine for `url`.
@@ -43,12 +55,27 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     try:
-        # `pool_pre_ping`: without it the first statement after a restart of the server fails.
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+        engine = sa.create_engine(
+            url,
+            # Without it the first statement after a restart of the server fails.
+            pool_pre_ping=True,
+            pool_size=16,
+            max_overflow=32,
+            connect_args=_BOUNDED,
+        )
     except ImportError:
         raise SetupError(
             "PostgreSQL needs the extra `postgres`: pip install 'tuner-service[postgres]'"
         ) from None
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # Set here and not as a start-up option, which poolers in between refuse.
+        connection.autocommit = True
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_S:g}s'")
+        connection.autocommit = False
+
+    return engine
 
 
 def _sqlite(url: sa.URL, *, read_only: bool) -> sa.Engine:

@@ -104,10 +104,20 @@ attempts = sa.Table(
     sa.Column("finish_digest", sa.String(64)),
     # False until the files of an ended attempt were seen complete in the log root.
     sa.Column("filed", sa.Boolean, nullable=False, default=False),
+    # False while there are reports that no pruner has seen.
+    sa.Column("judged", sa.Boolean, nullable=False, default=True),
+    # Whether its worker was heard of since the claim, so that the answer did arrive.
+    sa.Column("heard", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("study_id", "number", "no"),
     sa.Index("tuner_attempts_state", "state", "study_id"),
     sa.Index("tuner_attempts_filed", "filed", "finished"),
     sa.Index("tuner_attempts_worker", "worker"),
+    sa.Index(
+        "tuner_attempts_unjudged",
+        "study_id",
+        sqlite_where=sa.text("NOT judged"),
+        postgresql_where=sa.text("NOT judged"),
+    ),
 )
 
 reports = sa.Table(
@@ -136,6 +146,15 @@ workers = sa.Table(
     sa.Column("release", sa.Text, nullable=False, default=""),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("drain", sa.Boolean, nullable=False, default=False),
+    sa.Column("drain_reason", sa.Text, nullable=False, default=""),
+    # Attempts that speak against the worker since its last success, oldest first.
+    sa.Column("failed_json", sa.Text, nullable=False, default="[]"),
+    # Why it gets no attempts; empty: it is in service.
+    sa.Column("out_reason", sa.Text, nullable=False, default=""),
+    sa.Column("out_since", sa.Float),
+    # From then on a self-test is due, and how many it had since its last success.
+    sa.Column("test_after", sa.Float),
+    sa.Column("test_tries", sa.Integer, nullable=False, default=0),
     sa.Column("attempt", sa.String(64)),
     sa.Column("first_seen", sa.Float, nullable=False),
     sa.Column("last_seen", sa.Float, nullable=False),

@@ -1,0 +1,73 @@
+"""Pruning decisions that the server which took the reports could not make.
+
+The pruner's memory is the leading coordinator's. Reports that another server took, or that came in
+while no coordinator led, are marked (`attempts.judged`), and the leader judges them in its round:
+the decision reaches the worker with its next report or beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.curves import read_curves
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, optuna_rows, tables
+
+#: ASHA and Hyperband keep these on the trial; without them a restart would prune differently.
+_RUNGS = "completed_rung_"
+
+_a = tables.attempts
+# As the partial index has it, so that the database uses it: the loop asks this in every round.
+_UNJUDGED = sa.select(_a.c.id, _a.c.study_id).where(sa.text("NOT tuner_attempts.judged"))
+_LOCKED = sa.select(_a).where(_a.c.id == sa.bindparam("of_id")).with_for_update()
+
+
+def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
+    """Return the ids of attempts with reports that no pruner has seen, and their studies' ids."""
+    return dict(connection.execute(_UNJUDGED).tuples().all())
+
+
+def judge_waiting(
+    storage: Storage,
+    leadership: Leadership,
+    runs: Mapping[int, StudyRun],
+    waiting: Mapping[str, int],
+) -> None:
+    """Judge the attempts in `waiting` (id to study id) of studies in `runs`, each exactly once."""
+    for attempt, study_id in waiting.items():
+        if study_id in runs:
+            _judge(storage, leadership, runs[study_id], attempt)
+
+
+def save_rungs(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:
+    """Store which rungs of the pruner a trial has completed."""
+    rungs = {key: value for key, value in attrs.items() if key.startswith(_RUNGS)}
+    if rungs:
+        optuna_rows.set_trial_attrs(connection, optuna_id, rungs)
+
+
+def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: str) -> None:
+    t = tables.trials
+    with storage.begin("judge") as connection:
+        leadership.require(connection)
+        # Held while it is judged: a report that comes meanwhile waits, and marks it again.
+        attempt = connection.execute(_LOCKED, {"of_id": attempt_id}).first()
+        if attempt is None or attempt.number >= len(run.mirror):
+            return
+        changes: dict[str, Any] = {"judged": True}
+        if attempt.state == "leased" and run.spec.pruner.name != "none":
+            curve = read_curves(connection, attempt.study_id, [attempt.number])
+            points = sorted(curve.get(attempt.number, {}).items())
+            if run.judge(attempt.number, points) and attempt.wanted == "continue":
+                changes["wanted"] = "prune"
+            optuna_id = connection.execute(
+                sa.select(t.c.optuna_id).where(
+                    t.c.study_id == attempt.study_id, t.c.number == attempt.number
+                )
+            ).scalar_one()
+            save_rungs(connection, optuna_id, run.mirror.trial_attrs(attempt.number))
+        connection.execute(_a.update().where(_a.c.id == attempt.id).values(**changes))
