@@ -69,25 +69,36 @@ class WorkerApi:
     JSON): the call may be repeated as it is. `TokenError` says that repeating is useless.
 
     Args:
-        url: of the server, without /v1.
+        url: of the server, without /v1. Several servers on one database: their URLs with commas
+            between them; when one gives no answer, the next call goes to the next.
         token: the bearer token.
+
+    Raises:
+        SetupError: a URL is none.
     """
 
     def __init__(self, url: str, token: str) -> None:
+        self._urls = _urls(url)
         # Without a context of its own httpx reads every certificate of the host, 20 ms, even for
         # http://.
         verify: ssl.SSLContext | bool = (
-            ssl.create_default_context() if url.startswith("https:") else False
+            ssl.create_default_context()
+            if any(one.startswith("https:") for one in self._urls)
+            else False
         )
-        self.url = url.rstrip("/")
+        hosts = [httpx.URL(one).host for one in self._urls]
         self._client = httpx.Client(
-            base_url=f"{self.url}/v1",
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             verify=verify,
             # A proxy of the host's is for the world outside.
-            trust_env=not httpx.URL(url).host.startswith(("127.", "localhost", "::1")),
+            trust_env=not all(host.startswith(("127.", "localhost", "::1")) for host in hosts),
         )
+
+    @property
+    def url(self) -> str:
+        """The server that is asked at present."""
+        return self._urls[0]
 
     def config(self) -> ServerConfig:
         """Ask for the settings of the server.
@@ -173,9 +184,13 @@ class WorkerApi:
             else httpx.USE_CLIENT_DEFAULT
         )
         try:
-            response = self._client.request(method, path, content=content, timeout=timeout)
+            response = self._client.request(
+                method, f"{self.url}/v1{path}", content=content, timeout=timeout
+            )
         except httpx.HTTPError as exc:
-            raise UnavailableError(f"{self.url}: {exc or type(exc).__name__}") from exc
+            text = f"{self.url}: {exc or type(exc).__name__}"
+            self._urls.append(self._urls.pop(0))
+            raise UnavailableError(text) from exc
         if response.status_code in _REFUSED:
             raise TokenError(f"{self.url} refuses this worker's token: {_reason(response)}")
         if response.status_code >= 500 or response.status_code in (408, 429):
@@ -191,6 +206,18 @@ class WorkerApi:
         if response.status_code != 200:
             raise UnavailableError(f"{self.url}: {_reason(response)}")
         return response
+
+
+def _urls(text: str) -> list[str]:
+    urls = [url.strip().rstrip("/") for url in text.split(",")]
+    for url in urls:
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise SetupError(f"TUNER_API_URL: {url!r}: not a URL like http://tuner.example:8080")
+    return urls
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests.integration.workers_process import Started
 from tests.protocol_worker import ProtocolWorker
-from tests.service_process import Nursery, ServiceProcess
+from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.storage import tables
 
@@ -147,6 +149,25 @@ def test_reports_to_a_server_that_does_not_lead_are_judged_as_well(pair: Pair) -
     lab.wait(lambda: bad.beat().json()["order"] == "prune", "the leader's verdict", timeout_s=5)
     assert bad.pruned().json()["record"]["outcome"] == "PRUNED"
     assert leader(first) == first.pid
+
+
+def test_a_worker_that_knows_both_servers_goes_on_with_the_one_that_lives(
+    pair: Pair, tmp_path: Path
+) -> None:
+    first, second = pair
+    lab = Lab(second)
+    lab.submit(objective="workers_trials:noop", budget={"trials": 40}, image=None)
+    both = SimpleNamespace(url=f"{first.url}, {second.url}", token=TOKEN)
+    worker = Started(["run", "--name=w1", "--preimport=none"], tmp_path / "worker", both)
+    try:
+        lab.wait(lambda: lab.status()["counts"]["complete"] >= 3, "the first trials")
+        first.kill()
+        lab.wait_closed()
+    finally:
+        worker.close()
+
+    assert is_exact(lab, 40)
+    assert leader(second) == second.pid
 
 
 def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None:

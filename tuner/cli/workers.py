@@ -138,7 +138,7 @@ def _start(config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: 
         process = fleet.start(
             count,
             environ=os.environ,
-            api_url=api.url,
+            api_url=config.api_url or api.url,
             gpus=gpus,
             isolation=isolation,
             bound=False,

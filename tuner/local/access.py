@@ -76,7 +76,16 @@ def find_api(settings: Settings) -> ApiClient | None:
     return None if info is None else connect(settings, info)
 
 
-def _connect_named(settings: Settings, url: str) -> ApiClient:
+def _connect_named(settings: Settings, urls: str) -> ApiClient:
+    """Return a connection to the first of the servers (commas between them) that answers."""
+    *others, last = [url.strip() for url in urls.split(",")]
+    for url in others:
+        with contextlib.suppress(UnavailableError):
+            return _connect_to(settings, url)
+    return _connect_to(settings, last)
+
+
+def _connect_to(settings: Settings, url: str) -> ApiClient:
     from tuner.client import ApiClient
 
     # The home's token stays on this machine: another server has its own.
