@@ -86,6 +86,7 @@ class Proposer:
         self.study_seed = study_seed
         self._fixed = list(fixed)
         self._options = dict(options or {})
+        self._memory: dict[str, Any] = {}
         self._seen: set[str] = set()
         #: How many were proposed that are no retries: whose turn it is of those to try first.
         self._turn = 0
@@ -160,6 +161,7 @@ class Proposer:
             seed=seed,
             has_conditions=self._has_conditions,
             options=self._options,
+            memory=self._memory,
         )
         sampler = make_sampler(self.sampler, context)
         walk = _Walk(mirror, sampler, self._distributions, start)

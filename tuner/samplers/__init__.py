@@ -18,6 +18,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from tuner.errors import SetupError, UnknownNameError
+from tuner.samplers.tpe import FastTPESampler, TpeMemory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class SamplerContext:
     has_conditions: bool = False
     #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
     options: Mapping[str, int] = field(default_factory=dict)
+    #: What samplers keep from one proposal of the study to the next; may be empty at any time.
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def given(self, **names: str) -> dict[str, Any]:
         """Return Optuna's name and the value of each option that the spec gives."""
@@ -41,7 +44,8 @@ class SamplerContext:
 
 def _tpe(context: SamplerContext) -> BaseSampler:
     # `group` models jointly what is active together; without conditions there is one group.
-    return optuna.samplers.TPESampler(
+    return FastTPESampler(
+        context.memory.setdefault("tpe", TpeMemory()),
         seed=context.seed,
         multivariate=True,
         constant_liar=True,
