@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from tuner.errors import TunerError
-from workers.logs import configure_logging
+from tuner.logs import configure_logging
+from workers.options import load_log_format
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,10 @@ EXIT_INPUT = 2
 def main(argv: list[str]) -> int:
     """Run one of the three commands; return the exit status."""
     arguments = _parser().parse_args(argv)
+    # For what may be wrong with the settings themselves.
+    configure_logging("text")
     try:
+        configure_logging(load_log_format(os.environ), **_context(arguments))
         if arguments.command == "run":
             return _run(arguments)
         if arguments.command == "fleet":
@@ -60,10 +64,16 @@ def _count(text: str) -> int:
     return count
 
 
+def _context(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what stands in every line of the log."""
+    if arguments.command == "run":
+        return {"worker": arguments.name}
+    return {"fleet": str(os.getpid())} if arguments.command == "fleet" else {}
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from workers.start import WorkerArguments, run_worker
 
-    configure_logging(worker=arguments.name)
     return run_worker(
         WorkerArguments(
             name=arguments.name,
@@ -80,7 +90,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _fleet(arguments: argparse.Namespace) -> int:
     from workers.supervisor import FleetArguments, run_fleet
 
-    configure_logging(fleet=str(os.getpid()))
     return run_fleet(
         FleetArguments(
             count=arguments.count,
@@ -97,7 +106,6 @@ def _fleet(arguments: argparse.Namespace) -> int:
 def _try() -> int:
     from workers.trying import run_try
 
-    configure_logging()
     return run_try(sys.stdin, sys.stdout)
 
 

@@ -121,10 +121,16 @@ class WorkerApi:
         )
 
     def claim(self, claim: Claim) -> Assignment | None:
-        """Ask for an attempt; None when there is none."""
+        """Ask for an attempt; None when there is none.
+
+        Raises:
+            VersionError: the server does not speak with workers of this version.
+        """
         response = self._send("POST", "/claim", claim, wait_s=claim.wait_s)
         if response.status_code == 204:
             return None
+        if response.status_code == 409:
+            raise VersionError(f"{self.url} refuses this worker: {_reason(response)}")
         if response.status_code != 200:
             raise UnavailableError(f"claim: {_reason(response)}")
         return _parse(Assignment, response)

@@ -23,8 +23,8 @@ from workers.api import MissingCodeError
 from workers.code_cache import CodeError
 from workers.contact import Contact
 from workers.devices import DeviceError, check_gpu
-from workers.failure import describe_exit
-from workers.files import AttemptFiles
+from workers.failure import explain_exit, read_tail, with_tail
+from workers.files import AttemptFiles, probe
 from workers.post import Post
 from workers.session import Word
 from workers.task import Task
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 #: From the word to stop until the process is killed.
 GRACE_S = 10.0
+#: So long before a trial that does not listen is killed, it is made to show where it stands.
+SHOW_STACK_S = 0.5
 #: A process that has sent its result has nothing left to do.
 EXIT_S = 5.0
 _WAIT_S = 1.0
@@ -70,6 +72,7 @@ class Attempt:
         self._told: tuple[Word, int] = ("continue", 0)
         self._stop: StopCause | None = None
         self._kill_at = math.inf
+        self._show_at = math.inf
 
     def run(self) -> Finished | None:
         """Run the attempt; None when it was fenced, or its result could not be handed over."""
@@ -111,10 +114,19 @@ class Attempt:
         return self._describe_end(process)
 
     def _prepare(self) -> Task | None:
-        """Write the first files and fetch the code; None when the worker must leave meanwhile."""
+        """Write the first files and fetch the code; None when the worker must leave meanwhile.
+
+        Raises:
+            OSError: the log root or the checkpoint root is full or not writable.
+            CodeError, MissingCodeError: the code cannot be had, or must not be run.
+            DeviceError: the GPU does not answer.
+        """
         post = self._post
         if post.info.device_id is not None:
             check_gpu(post.info.device_id)
+        # A full disk that only the first checkpoint met would cost the training up to there.
+        post.checkpoint_root.mkdir(parents=True, exist_ok=True)
+        probe(post.checkpoint_root)
         code_root = self._fetch_code()
         if post.leave.requested:
             return None
@@ -151,7 +163,8 @@ class Attempt:
         if self._assignment.timeout_s is not None:
             deadline = time.monotonic() + self._assignment.timeout_s
         while not process.has_ended():
-            wake_at = min(deadline, self._kill_at, self._contact.beat_at, self._outbox.due_at())
+            due = self._kill_at, self._show_at, self._contact.beat_at, self._outbox.due_at()
+            wake_at = min(deadline, *due)
             process.wait(min(_WAIT_S, wake_at - time.monotonic()), self._post.leave.fileno())
             self._take(process)
             if time.monotonic() >= deadline:
@@ -161,10 +174,17 @@ class Attempt:
             if reply := self._contact.beat_if_due():
                 self._heed(reply)
             self._tell_news(process)
-            if time.monotonic() >= self._kill_at:
-                process.kill()
+            self._kill_if_due(process)
             self._files.rotate_output()
         self._take(process)
+
+    def _kill_if_due(self, process: TrialProcess) -> None:
+        now = time.monotonic()
+        if now >= self._show_at:
+            self._show_at = math.inf
+            process.show_stack()
+        if now >= self._kill_at:
+            process.kill()
 
     def _take(self, process: TrialProcess) -> None:
         """Take in what the process sent, and post what is due."""
@@ -195,7 +215,7 @@ class Attempt:
             process.tell(*news)
 
     def _heed(self, reply: Reply) -> None:
-        self._post.drain = self._post.drain or reply.drain
+        self._post.heed(reply)
         if reply.order == "cancel":
             self._request_stop("cancelled")
         elif reply.order == "prune" and self._word == "continue":
@@ -216,14 +236,14 @@ class Attempt:
         self._stop = cause
         self._word = "preempt" if cause == "preempted" else "cancel"
         self._kill_at = time.monotonic() + GRACE_S
+        if cause == "timeout":
+            self._show_at = self._kill_at - SHOW_STACK_S
         logger.info("trial asked to end", extra={**self._facts(), "cause": cause})
 
     def _describe_end(self, process: TrialProcess) -> Finish:
         """Return the finish that this end means."""
         status, end = process.status, self._end
-        if self._stop in ("cancelled", "timeout"):
-            return self._failed(self._stop, self._stop_text(), status)
-        if end is not None:
+        if end is not None and self._stop not in ("cancelled", "timeout"):
             return Finish(
                 token=self._token,
                 outcome=end["outcome"],
@@ -234,16 +254,18 @@ class Attempt:
                 duration_s=self._duration_s(),
                 exit_status=status,
             )
+        output = self._files.folder / "output.log"
         if self._stop is not None:
-            return self._failed(self._stop, self._stop_text(), status)
-        text = describe_exit(status if status is not None else 0)
-        if process.died_of_memory():
-            return self._failed("oom", f"{text}: the kernel killed it for memory", status)
+            text = self._stop_text()
+            if process.was_asked_where:
+                text = with_tail(text, read_tail(output))
+            return self._failed(self._stop, text, status)
         if process.was_killed:
-            return self._failed(
-                "error", "the trial's process broke off its channel and was killed", status
-            )
-        return self._failed("lost" if status == -9 else "error", text, status)
+            text = "the trial's process broke off its channel and was killed"
+            return self._failed("error", text, status)
+        of_memory = process.died_of_memory()
+        cause, text = explain_exit(status or 0, output, of_memory=of_memory)
+        return self._failed(cause, text, status)
 
     def _stop_text(self) -> str:
         limit = f" ({self._assignment.timeout_s:g} s)" if self._stop == "timeout" else ""

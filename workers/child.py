@@ -22,13 +22,13 @@ from typing import Any, NoReturn
 from tuner.protocol import Cause, Outcome
 from workers.channel import Channel, ChannelLink
 from workers.failure import classify, describe_error
-from workers.linux import die_with_parent
+from workers.linux import be_killed_first, die_with_parent
 from workers.objective import ObjectiveError, load_objective
 from workers.result import Result, ResultError, read_result
 from workers.run import Run
 from workers.seeds import seed_everything
 from workers.session import Session, TrialStopped, Word
-from workers.task import Task
+from workers.task import SHOW_STACK, Task
 from workers.typing import override
 
 #: How a trial that obeyed ends.
@@ -70,8 +70,11 @@ def conduct(task: Task, channel: Channel) -> NoReturn:
     status = 0
     try:
         redirect_output(Path(task.run_dir) / "output.log")
+        be_killed_first()
         # A crash in C++ then leaves the Python lines that led to it in the log.
         faulthandler.enable(file=2)
+        # And so does a trial that hangs, even inside C, before it is killed.
+        faulthandler.register(SHOW_STACK, file=2, all_threads=True)
         _leave_sigterm_to_the_worker()
         channel.send({"kind": "end", **execute(task, channel)})
     except OSError:

@@ -61,7 +61,6 @@ def describe_gpu(uuid: str | None) -> dict[str, Any] | None:
         return {"uuid": uuid}
 
 
-@functools.cache
 def _library() -> Any:
     """Return the initialised management library, None where it or the driver is missing.
 
@@ -72,10 +71,16 @@ def _library() -> Any:
     except ImportError:
         return None
     try:
-        pynvml.nvmlInit()
+        _initialise(pynvml)
     except pynvml.NVMLError:
         return None
     return pynvml
+
+
+@functools.cache
+def _initialise(library: Any) -> None:
+    """Initialise the library once; a failure is not remembered, the driver may come back."""
+    library.nvmlInit()
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""Why an attempt failed: causes of exceptions, exit statuses and full disks."""
+"""Why an attempt failed: causes of exceptions, ends of processes and full disks."""
 
 from __future__ import annotations
 
@@ -6,35 +6,87 @@ import errno
 import os
 import re
 import signal
-import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuner.protocol import ERROR_LINES, Cause
+from workers.device_texts import device_cause
+from workers.files import probe
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 MAX_ERROR_CHARS = 20_000
+#: Of the output of a process that died, so much is looked at.
+TAIL_BYTES = 65536
 # Frames hold paths as text.
 _HERE = str(Path(__file__).parent) + os.sep
 #: h5py and TensorFlow tell the number only in the text.
 _FULL_TEXT = re.compile(
     r"errno = (\d+)|No space left on device|Read-only file system|Disk quota exceeded"
 )
+#: Of the stack that Python writes of a crash: frames that are not the user's, and a list of all
+#: modules in C.
+_NOISE = re.compile(rf'^  File "({re.escape(_HERE)}|<frozen runpy>)|^Extension modules: ')
+#: Colours, the movements of progress bars, backspaces.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
     """Return the cause that an exception of user code stands for.
 
+    What it was explicitly raised from (`raise … from`) counts as well: a user who wraps an error
+    still tells of it.
+
     Args:
         error: what was raised.
         roots: log root and checkpoint root; a full disk elsewhere is the user's affair.
     """
-    if _is_full(error) and any(_concerns(error, root) for root in roots):
-        return "storage"
-    if isinstance(error, MemoryError) or _is_device_oom(error):
-        return "oom"
+    for link in _chain(error):
+        if _is_full(link):
+            return "storage" if any(_concerns(link, root) for root in roots) else "error"
+        if cause := _memory_or_device(link):
+            return cause
     return "error"
+
+
+def explain_exit(status: int, output: Path, *, of_memory: bool) -> tuple[Cause, str]:
+    """Return cause and explanation of the end of a process that left no result.
+
+    The explanation ends with how it died; above stands what it wrote last, which holds the stack
+    of a crash.
+
+    Args:
+        status: exit status, or minus the signal.
+        output: file with its standard output and error.
+        of_memory: whether the kernel has killed it for memory.
+    """
+    died = describe_exit(status)
+    if of_memory:
+        return "oom", f"{died}: the kernel killed it for memory"
+    if status == -signal.SIGKILL:
+        return "lost", died
+    tail = read_tail(output)
+    cause: Cause | None = device_cause(tail) if status == -signal.SIGABRT else None
+    return cause or "error", with_tail(died, tail)
+
+
+def read_tail(output: Path) -> str:
+    """Return the last lines of a process' output, as a terminal would show them."""
+    try:
+        with output.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    # A progress bar writes its line again and again; only the last state of it was left to be seen.
+    lines = [_CONTROL.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n")]
+    return "\n".join(line for line in lines if not _NOISE.search(line))
+
+
+def with_tail(text: str, tail: str) -> str:
+    """Return `text` below the output that led to it, in `ERROR_LINES` lines."""
+    return last_lines(f"{tail.strip()}\n{text}")
 
 
 def describe_error(error: BaseException) -> str:
@@ -76,6 +128,30 @@ def _trim(report: traceback.TracebackException) -> None:
         pending += [current.__cause__, current.__context__]
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was explicitly raised from."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__
+
+
+def _memory_or_device(error: BaseException) -> Cause | None:
+    if isinstance(error, MemoryError):
+        return "oom"
+    if isinstance(error, OSError):
+        return "oom" if error.errno == errno.ENOMEM else None
+    # Safe also where a user's `__str__` raises.
+    if cause := device_cause("".join(traceback.format_exception_only(error))):
+        return cause
+    # TensorFlow's and PyTorch's, without importing either.
+    if _is_named(error, "ResourceExhaustedError") or _is_named(error, "OutOfMemoryError"):
+        return "oom"
+    return None
+
+
 def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in FULL:
         return True
@@ -90,21 +166,12 @@ def _concerns(error: BaseException, root: Path) -> bool:
     filename = getattr(error, "filename", None)
     if isinstance(filename, str | bytes):
         return Path(os.fsdecode(filename)).is_relative_to(root)
-    # Writing to an open file does not name it: see whether the root takes a few bytes.
+    # Writing to an open file does not name it: see whether the root takes a small one.
     try:
-        with tempfile.TemporaryFile(dir=root) as file:
-            file.write(bytes(4096))
-            file.flush()
+        probe(root)
     except OSError:
         return True
     return False
-
-
-def _is_device_oom(error: BaseException) -> bool:
-    if _is_named(error, "XlaRuntimeError"):
-        return "RESOURCE_EXHAUSTED" in str(error)
-    # TensorFlow's and PyTorch's, without importing either.
-    return _is_named(error, "ResourceExhaustedError") or _is_named(error, "OutOfMemoryError")
 
 
 def _is_named(error: BaseException, name: str) -> bool:

@@ -7,10 +7,12 @@ the database what is missing here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import math
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,23 @@ logger = logging.getLogger(__name__)
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 ROTATE_EVERY_S = 1.0
+
+#: More than a file system keeps in a directory entry, so that blocks are really taken.
+_PROBE_BYTES = 65536
+
+
+def probe(root: Path) -> None:
+    """Make sure that a folder takes a small file.
+
+    Raises:
+        OSError: it is full, read-only or not there; names the folder.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=root, buffering=0) as file:
+            if file.write(bytes(_PROBE_BYTES)) < _PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as exc:
+        raise OSError(exc.errno, f"cannot be written: {exc.strerror}", str(root)) from exc
 
 
 class AttemptFiles:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SetupError
+from tuner.logs import LogFormat, parse_log_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,15 @@ def load_token(environ: Mapping[str, str]) -> str:
         SetupError: it is missing, or its file cannot be read.
     """
     return _required(environ, "TOKEN", "the token of the Tuner server")
+
+
+def load_log_format(environ: Mapping[str, str]) -> LogFormat:
+    """Return how this process is to log.
+
+    Raises:
+        SetupError: there is no such format.
+    """
+    return parse_log_format(_read(environ, "LOG_FORMAT"))
 
 
 def _default_home(environ: Mapping[str, str]) -> Path:

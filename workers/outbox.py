@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
+#: A server that was only restarted is back within seconds: so long waits stay short.
+QUICK_FOR_S = 30.0
+QUICK_RETRY_S = 1.0
 #: Of one message, roughly; the server takes a megabyte.
 MAX_BATCH_BYTES = 200_000
 _NUMBER_BYTES = 30
@@ -26,15 +29,20 @@ class Backoff:
         self._first_s = first_s
         self._last_s = last_s
         self._next_s = first_s
+        self._waited_s = 0.0
 
     def next_s(self) -> float:
         """Return the next wait, seconds."""
-        wait_s, self._next_s = self._next_s, min(self._next_s * 2, self._last_s)
+        wait_s = self._next_s
+        self._waited_s += wait_s
+        is_quick = self._waited_s < QUICK_FOR_S
+        most_s = min(QUICK_RETRY_S, self._last_s) if is_quick else self._last_s
+        self._next_s = min(wait_s * 2, most_s)
         return wait_s
 
     def reset(self) -> None:
         """Start anew after a success."""
-        self._next_s = self._first_s
+        self._next_s, self._waited_s = self._first_s, 0.0
 
 
 class Outbox:

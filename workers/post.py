@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.protocol import BEAT_S, WorkerInfo
+from tuner.protocol import BEAT_S, Reply, WorkerInfo
 from workers.api import WorkerApi
 from workers.code_cache import CodeCache
 from workers.environment import Environment
@@ -38,12 +38,18 @@ class Post:
     beat_s: float = BEAT_S
     #: Called with the process id of a trial that starts, and with None when it has ended.
     on_trial: Callable[[int | None], None] = _tell_nobody
-    #: The server wants this worker to leave after the attempt it runs.
+    #: The server wants this worker to leave after the attempt it runs, and why.
     drain: bool = False
-    #: Why this worker's GPU is of no use any more.
+    drain_reason: str = ""
+    #: Why this worker's GPU is of no use, until the server was told.
     device_error: str | None = None
+
+    def heed(self, reply: Reply) -> None:
+        """Take in whether the server wants this worker to leave."""
+        if reply.drain:
+            self.drain, self.drain_reason = True, reply.reason
 
     @property
     def is_leaving(self) -> bool:
         """Whether this worker takes no further attempt."""
-        return self.leave.requested or self.drain or self.device_error is not None
+        return self.leave.requested or self.drain

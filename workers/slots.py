@@ -19,10 +19,14 @@ logger = logging.getLogger(__name__)
 
 FIRST_RESPAWN_S = 0.2
 LAST_RESPAWN_S = 10.0
+#: A worker that does not fit the server is started again from what is installed by then.
+LAST_REFUSED_S = 30.0
 #: A worker that lived so long had started well.
 STABLE_S = 30.0
-#: Exit statuses that a new process would only repeat: version, token.
-HOPELESS = (2, 3, 4)
+#: Exit statuses that a new process would only repeat: settings, token.
+HOPELESS = (2, 4)
+#: Its release, or its version of the protocol, does not fit the server.
+REFUSED = 3
 
 
 class Slot:
@@ -40,6 +44,8 @@ class Slot:
         self.device = device
         self.name = f"{prefix}-{number}"
         self.state = "stopped"
+        #: Why the server does not want the worker that is installed here.
+        self.reason = ""
         #: Asked to leave: its end is not followed by another process.
         self.is_leaving = False
         #: Left though nobody here had asked: the server drained it and wants no other here.
@@ -98,13 +104,15 @@ class Slot:
             for line in os.read(self._pipe, 65536).splitlines():
                 news: dict[str, Any] = json.loads(line)
                 self.state = news.get("state", self.state)
+                self.reason = news.get("reason", "" if "state" in news else self.reason)
                 self._trial_pid = news.get("trial_pid", self._trial_pid)
 
     def ask_to_leave(self) -> None:
-        """Ask the worker to give back its trial and end; again has no effect."""
-        if self._process is not None and not self.is_leaving:
+        """Ask the worker, if there is one, to give back its trial and end; again has no effect."""
+        if not self.is_leaving:
             self.is_leaving = True
-            self._process.send_signal(signal.SIGTERM)
+            if self._process is not None:
+                self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the worker and its trial."""
@@ -140,8 +148,10 @@ class Slot:
             if time.monotonic() - self._started > STABLE_S:
                 self._wait_s = FIRST_RESPAWN_S
             self._start_at = time.monotonic() + self._wait_s
-            logger.warning("worker died", extra={**facts, "respawn_s": self._wait_s})
-            self._wait_s = min(self._wait_s * 2, LAST_RESPAWN_S)
+            said = "worker refused by the server" if status == REFUSED else "worker died"
+            logger.warning(said, extra={**facts, "respawn_s": self._wait_s, "reason": self.reason})
+            longest_s = LAST_REFUSED_S if status == REFUSED else LAST_RESPAWN_S
+            self._wait_s = min(self._wait_s * 2, longest_s)
 
 
 def worker_command(isolation: str, preimport: str) -> list[str]:

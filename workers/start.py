@@ -13,18 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
-from workers.api import ServerConfig, TokenError, VersionError, WorkerApi
+from workers.api import TokenError, VersionError, WorkerApi
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
 from workers.devices import DeviceError, check_gpu
 from workers.environment import Environment
+from workers.fit import first_call, require_current, require_fit
 from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
 from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent, wipe_environment
 from workers.options import WorkerOptions, load_options, load_token
-from workers.outbox import Backoff
 from workers.post import Post
 from workers.worker import Worker
 
@@ -33,7 +32,6 @@ logger = logging.getLogger(__name__)
 EXIT_LEFT = 0
 EXIT_VERSION = 3
 EXIT_TOKEN = 4
-EXIT_DEVICE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,30 +60,25 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     exit_quietly_on_signals()
     options = load_options(environ)
     kind, device_id = _device(arguments.device, environ)
-    if device_id is not None:
-        try:
-            check_gpu(device_id)
-        except DeviceError as exc:
-            logger.error("worker refuses to start", extra={"reason": str(exc)})
-            return EXIT_DEVICE
+    device_error = _device_error(device_id)
     # What user code inherits: TensorFlow is imported with it, and so is every trial.
     api = WorkerApi(options.api_url, load_token(environ))
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
-    is_imported = arguments.preimport == "tensorflow" and preimport_tensorflow()
-    preimport_numpy()
-    # 3.12 warns of forks with threads; the guard knows which ones are harmless.
-    warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
     info = _info(arguments, options, kind, device_id)
     tell = _teller(arguments.status_fd)
-    environment = Environment(info, environ)
     try:
-        return _work(
+        require_fit(api, info)
+        is_imported = arguments.preimport == "tensorflow" and preimport_tensorflow()
+        preimport_numpy()
+        # 3.12 warns of forks with threads; the guard knows which ones are harmless.
+        warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
+        _work(
             Post(
                 api=api,
                 info=info,
-                environment=environment,
+                environment=Environment(info, environ),
                 code=CodeCache(options.code_root, api.code),
                 guard=ForkGuard(),
                 leave=Leave(),
@@ -93,46 +86,33 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
                 checkpoint_root=options.checkpoint_root,
                 preimport=is_imported and arguments.isolation == "spawn",
                 on_trial=lambda pid: tell({"trial_pid": pid}),
+                device_error=device_error,
             ),
             tell=lambda state: tell({"state": state}),
         )
-    finally:
-        api.close()
-
-
-def _work(post: Post, *, tell: Callable[[str], None]) -> int:
-    try:
-        config = _first_call(post.api, post.leave)
-        if config is None:
-            return EXIT_LEFT
-        post.beat_s = config.beat_s
-        # What is there now lives as long as the worker: forked trials need not copy it to collect.
-        gc.collect()
-        gc.freeze()
-        logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
-        Worker(post, redis_url=config.redis_url, tell=tell).run()
-        if post.device_error is not None:
-            logger.error("worker has lost its GPU", extra={"reason": post.device_error})
-            return EXIT_DEVICE
     except VersionError as exc:
         logger.error("worker does not fit the server", extra={"reason": str(exc)})
+        tell({"reason": str(exc)})
         return EXIT_VERSION
     except TokenError as exc:
         logger.error("worker is not let in", extra={"reason": str(exc)})
         return EXIT_TOKEN
+    finally:
+        api.close()
     return EXIT_LEFT
 
 
-def _first_call(api: WorkerApi, leave: Leave) -> ServerConfig | None:
-    backoff = Backoff()
-    while not leave.requested:
-        try:
-            return api.config()
-        except UnavailableError as exc:
-            wait_s = backoff.next_s()
-            logger.warning("server not reached", extra={"reason": str(exc), "retry_s": wait_s})
-            leave.sleep(wait_s)
-    return None
+def _work(post: Post, *, tell: Callable[[str], None]) -> None:
+    config = first_call(post.api, post.leave)
+    if config is None:
+        return
+    post.beat_s = config.beat_s
+    # What is there now lives as long as the worker: forked trials need not copy it to collect.
+    gc.collect()
+    gc.freeze()
+    logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
+    Worker(post, redis_url=config.redis_url, tell=tell).run()
+    require_current(post)
 
 
 def _device(text: str, environ: MutableMapping[str, str]) -> tuple[Device, str | None]:
@@ -143,6 +123,21 @@ def _device(text: str, environ: MutableMapping[str, str]) -> tuple[Device, str |
         return "gpu", uuid
     environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return "cpu", None
+
+
+def _device_error(device_id: str | None) -> str | None:
+    """Return why the GPU is of no use. The worker starts all the same, and says so to the server.
+
+    It then stands in the list of workers with this reason, and comes into service with the GPU.
+    """
+    if device_id is None:
+        return None
+    try:
+        check_gpu(device_id)
+    except DeviceError as exc:
+        logger.error("worker has no GPU", extra={"reason": str(exc)})
+        return str(exc)
+    return None
 
 
 def _info(

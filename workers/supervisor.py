@@ -166,6 +166,7 @@ class Supervisor:
                     "slot": slot.number,
                     "device": slot.device,
                     "state": "leaving" if slot.is_leaving else slot.state,
+                    "reason": slot.reason,
                 }
                 for slot in self._slots
             ],

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuner.protocol import Assignment, Reproducibility, decode_number
 from workers.session import Point
+
+#: Has the process of a trial write where it stands into its output.
+SHOW_STACK = signal.SIGUSR2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,9 @@ class Training:
         self._metric = metric
         self._every_s = every_s
         self._checkpoints: Checkpoints | None = None
+        #: What the predecessor trained, and what this `fit` continues.
         self._earlier: Sequence[Point] = ()
+        self._own: list[Point] = []
         self._saved_at = 0.0
         self._save_s = 0.0
         self._epoch_at = 0.0
@@ -59,8 +61,11 @@ class Training:
     def begin(self, model: Any) -> None:
         """Continue from the predecessor's newest checkpoint, if there is one.
 
+        What the predecessor's worker had no time to post is posted now.
+
         Raises:
             TrialStopped: the trial was told to stop before this `fit`.
+            OSError: the checkpoint root cannot be read.
         """
         self._session.raise_if_stopped()
         is_first = self._session.last_step == 0
@@ -68,17 +73,21 @@ class Training:
             Checkpoints(self._folder, self._session.attempt_no) if is_first else None
         )
         self._saved_at = time.monotonic()
-        self._earlier = ()
-        checkpoint = self._find_predecessor()
-        if checkpoint is None:
+        self._earlier, self._own = (), []
+        found = self._find_predecessor()
+        if found is None:
             return
+        checkpoint, unposted = found
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         model.load_weights(checkpoint.path)
         # What Keras' own BackupAndRestore sets; `fit` then counts on from there.
         model._initial_epoch = checkpoint.step  # noqa: SLF001
+        for point in unposted:
+            self._session.report(point.step, point.value, point.metrics)
         self._session.last_step = checkpoint.step
-        self._earlier = [p for p in self._session.curve if p.step <= checkpoint.step]
+        known = [point for point in self._session.curve if point.step <= checkpoint.step]
+        self._earlier = known + unposted
         logger.info("training continues", extra={"step": checkpoint.step})
 
     def begin_epoch(self) -> None:
@@ -162,7 +171,9 @@ class Training:
                 f"it logged: {', '.join(sorted(logs)) or 'nothing'}. "
                 "Keras names a metric as `metrics=` does, with val_ before it for validation data"
             )
-        self._session.report(step, numbers[self._metric], numbers)
+        value = numbers[self._metric]
+        self._own.append(Point(step=step, value=value, metrics=dict(numbers)))
+        self._session.report(step, value, numbers)
 
     def _divergence(self, numbers: Mapping[str, float]) -> str | None:
         for name in (self._metric or "loss", "loss"):
@@ -170,12 +181,11 @@ class Training:
                 return f"{name} is {numbers[name]}"
         return None
 
-    def _find_predecessor(self) -> Checkpoint | None:
+    def _find_predecessor(self) -> tuple[Checkpoint, list[Point]] | None:
         if self._checkpoints is None or self._session.attempt_no < 2:
             return None
         curve = self._session.curve
-        # A checkpoint beyond the known curve would leave a hole in it.
-        return self._checkpoints.newest(up_to=curve[-1].step if curve else None)
+        return self._checkpoints.newest(known=curve[-1].step if curve else 0)
 
     def _is_checkpoint_due(self, word: Word) -> bool:
         if self._checkpoints is None or word in ("prune", "cancel"):
@@ -189,7 +199,8 @@ class Training:
         if self._checkpoints is None:
             return
         started = time.monotonic()
-        self._checkpoints.write(model, self._session.last_step)
+        curve = [*self._earlier, *self._own]
+        self._checkpoints.write(model, self._session.last_step, curve)
         self._saved_at = time.monotonic()
         self._save_s = self._saved_at - started
 

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tuner.logs import reset_logging
 from workers.channel import Channel, ChannelError
 from workers.child import SECRETS, conduct, scrubbed
 from workers.linux import die_with_parent, kill_group
 from workers.memory import oom_kills
 from workers.session import Word
-from workers.task import Task
+from workers.task import SHOW_STACK, Task
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class TrialProcess:
         #: Exit status or minus the signal; None while it is not reaped.
         self.status: int | None = None
         self.was_killed = False
+        self.was_asked_where = False
         self._pidfd = os.pidfd_open(pid)
         self._oom_kills = oom_kills()
         self._poll = select.poll()
@@ -88,6 +90,12 @@ class TrialProcess:
             kill_group(self.pid)
             # A process that has just been forked does not lead its group yet.
             os.kill(self.pid, signal.SIGKILL)
+
+    def show_stack(self) -> None:
+        """Have the process write into its output where it stands, if it can still take a signal."""
+        if self.status is None:
+            self.was_asked_where = True
+            os.kill(self.pid, SHOW_STACK)
 
     def died_of_memory(self) -> bool:
         """Return whether the kernel, not this worker, killed it for memory."""
@@ -154,7 +162,7 @@ def _fork(
         os.setsid()
         _reset_signals()
         _cut_off(keep=theirs.fileno())
-        _reset_logging()
+        reset_logging()
         for key in SECRETS:
             os.environ.pop(key, None)
         forget()
@@ -187,13 +195,6 @@ def _cut_off(keep: int) -> None:
             if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
                 os.dup2(null, fd, inheritable=False)
     os.close(null)
-
-
-def _reset_logging() -> None:
-    root = logging.getLogger()
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-    root.setLevel(logging.WARNING)
 
 
 def wait_for_end(process: TrialProcess, deadline: float) -> bool:

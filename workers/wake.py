@@ -8,6 +8,7 @@ commands over pub/sub are off.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,8 +49,17 @@ class WakeUpJob(Job):
         """The wake-up.
 
         Raises:
-            RefusedError: the message asks for another function, or gives it arguments.
+            RefusedError: the message asks for another function, gives it arguments, or wants
+                something done afterwards.
         """
+        after = (
+            self._success_callback_name,
+            self._failure_callback_name,
+            self._stopped_callback_name,
+            self.webhooks,
+        )
+        if any(after):
+            raise RefusedError("callbacks and webhooks are never run")
         if self.func_name != WAKE_UP_TASK or self.instance is not None or self.args or self.kwargs:
             raise RefusedError(f"only {WAKE_UP_TASK}() is run, not {self.func_name!r}")
         return wake_up
@@ -120,10 +130,13 @@ class Listener(SimpleWorker):
     def subscribe(self) -> None:
         """Subscribe to nothing: the server commands, and a thread would forbid the fork."""
 
-    def wait(self) -> bool:
-        """Wait for a wake-up, at most `BLOCK_S`; return whether one came.
+    def wait(self, at_most_s: float = BLOCK_S) -> bool:
+        """Wait for a wake-up; return whether one came.
 
         What else lies in the queue is refused, logged and marked failed.
+
+        Args:
+            at_most_s: seconds, in effect whole ones from 1 to `BLOCK_S`.
 
         Raises:
             redis.RedisError: Redis does not answer.
@@ -132,7 +145,8 @@ class Listener(SimpleWorker):
         try:
             found = Queue.dequeue_any(
                 [self._wake_ups],
-                BLOCK_S,
+                # Before version 6, Redis takes whole seconds; 0 would be for ever.
+                max(1, min(BLOCK_S, math.ceil(at_most_s))),
                 connection=self.connection,
                 job_class=WakeUpJob,
                 serializer=JSONSerializer,

@@ -12,6 +12,7 @@ import redis
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
 from workers.attempt import Attempt
+from workers.health import Health
 from workers.leave import LeaveNow
 from workers.outbox import Backoff
 from workers.post import Post
@@ -26,6 +27,8 @@ CLAIM_WAIT_S = 0.3
 POLL_S = 2.0
 #: An idle worker asks without a wake-up as well, in case that one was lost.
 IDLE_CLAIM_S = 30.0
+#: A worker that is out of service looks so often after its self-test.
+REST_S = 0.2
 
 
 class Worker:
@@ -46,12 +49,14 @@ class Worker:
         self._beat_at = 0.0
         self._claim_at = 0.0
         self._backoff = Backoff()
+        self._health = Health(post)
 
     def run(self) -> None:
         """Work until asked to leave, by a signal or by the server.
 
         Raises:
             TokenError: the server does not accept this worker's token.
+            VersionError: the server does not speak with workers of this release.
         """
         self._tell("idle")
         try:
@@ -62,12 +67,13 @@ class Worker:
         except LeaveNow:
             logger.info("worker leaves")
         finally:
+            self._health.close()
             if self._listener is not None:
                 self._listener.leave()
 
     def _drain(self) -> None:
         """Run attempts as long as the server has some."""
-        while not self._post.is_leaving:
+        while not self._post.is_leaving and not self._is_unfit():
             token = os.urandom(16).hex()
             assignment = self._claim(token)
             if assignment is None:
@@ -98,17 +104,29 @@ class Worker:
     def _wait(self) -> None:
         """Return when there may be work, giving signs of life meanwhile."""
         while not self._post.is_leaving:
+            was_unfit = self._is_unfit()
             self._beat_if_due()
             if self._post.is_leaving:
                 return
-            if self._woken() or time.monotonic() >= self._claim_at:
+            if self._is_unfit():
+                # No wake-up is taken from workers that can use it.
+                self._post.leave.sleep(min(REST_S, self._beat_at - time.monotonic()))
+            elif was_unfit or self._woken() or time.monotonic() >= self._claim_at:
                 return
+
+    def _is_unfit(self) -> bool:
+        """Whether this worker is out of service; news of that is told to the server at once."""
+        if self._health.look():
+            self._beat_at = 0.0
+        return self._health.is_out
 
     def _woken(self) -> bool:
         with self._post.leave.interrupting():
             try:
                 if self._redis_url is not None:
-                    return self._open_listener(self._redis_url).wait()
+                    # At the latest, the next beat is due.
+                    left_s = self._beat_at - time.monotonic()
+                    return self._open_listener(self._redis_url).wait(left_s)
             except (redis.RedisError, OSError) as exc:
                 self._note_redis_down(exc)
             self._post.leave.sleep(POLL_S)
@@ -149,8 +167,10 @@ class Worker:
             return
         self._beat_at = now + self._post.beat_s
         try:
-            reply = self._post.api.beat(Beat(worker=self._post.info, state="idle"))
+            beat = Beat(worker=self._post.info, state="idle", self_test=self._health.finding)
+            reply = self._post.api.beat(beat)
         except (UnavailableError, FencedError) as exc:
             logger.warning("beat not answered", extra={"reason": str(exc)})
             return
-        self._post.drain = self._post.drain or reply.drain
+        self._health.heed(reply)
+        self._post.heed(reply)

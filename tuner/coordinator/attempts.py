@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.causes import POLICIES, runs_again
+from tuner.coordinator.breaker import note_end
+from tuner.coordinator.causes import POLICIES, delay_s, runs_again
 from tuner.coordinator.events import record_event
 from tuner.protocol import Cause
 from tuner.storage import tables
@@ -111,17 +112,21 @@ def end_attempt(
     takes this ending as its outcome and every other live attempt of it is called off.
     """
     trial = lock_trial(connection, attempt.study_id, attempt.number)
-    again = (
-        ending.cause is not None
+    cause = ending.cause
+    earlier = [] if cause is None else _earlier_causes(connection, attempt)
+    is_outcome = not (
+        cause is not None
         and study.state in ("running", "paused")
-        and runs_again(ending.cause, _earlier_causes(connection, attempt), retries=retries)
+        and runs_again(cause, earlier, retries=retries)
     )
     _close(connection, attempt, ending, now)
-    if again and ending.cause is not None:
-        _retry(connection, study, attempt, ending.cause, now)
-        return False
-    _set_outcome(connection, study, trial, attempt, ending, now)
-    return True
+    if is_outcome or cause is None:
+        _set_outcome(connection, study, trial, attempt, ending, now)
+    else:
+        _retry(connection, study, attempt, cause, now, delay_s(cause, earlier))
+    retry_of = json.loads(trial.proposal_json).get("retry_of") if cause is None else None
+    note_end(connection, attempt, cause, now, retry_of=retry_of)
+    return is_outcome
 
 
 def call_off(
@@ -146,7 +151,7 @@ def _earlier_causes(connection: sa.Connection, attempt: sa.Row[Any]) -> list[str
     query = sa.select(a.c.cause).where(
         a.c.study_id == attempt.study_id, a.c.number == attempt.number, a.c.no < attempt.no
     )
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(query.order_by(a.c.no)).scalars())
 
 
 def _close(connection: sa.Connection, attempt: sa.Row[Any], ending: Ending, now: float) -> None:
@@ -163,13 +168,17 @@ def _close(connection: sa.Connection, attempt: sa.Row[Any], ending: Ending, now:
 
 
 def _retry(
-    connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], cause: Cause, now: float
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    attempt: sa.Row[Any],
+    cause: Cause,
+    now: float,
+    wait_s: float,
 ) -> None:
     if _has_live_successor(connection, attempt):
         return
-    policy = POLICIES[cause]
     excluded = json.loads(attempt.excluded_json)
-    if policy.elsewhere and attempt.worker:
+    if POLICIES[cause].elsewhere and attempt.worker:
         excluded.append(attempt.worker)
     last = connection.execute(
         sa.select(sa.func.max(tables.attempts.c.no)).where(
@@ -184,7 +193,7 @@ def _retry(
         last + 1,
         now,
         excluded=excluded,
-        not_before=now + policy.delay_s if policy.delay_s else 0.0,
+        not_before=now + wait_s if wait_s else 0.0,
     )
     connection.execute(
         tables.trials.update()

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tuner.protocol import Cause
+
+#: The longest that a trial waits between two attempts, seconds.
+LONGEST_DELAY_S = 60.0
 
 Again = Literal["never", "retries", "once", "always"]
 
@@ -24,9 +28,9 @@ class CausePolicy:
     elsewhere: bool = False
     #: Whether the trial counts in the budget when it ends with this cause.
     counted: bool
-    #: Whether the sampler is told that the configuration itself is infeasible.
+    #: Whether the configuration itself is to blame, so that the sampler keeps away from it.
     infeasible: bool = False
-    #: How long the next attempt waits, seconds.
+    #: How long the next attempt waits, seconds; see `delay_s`.
     delay_s: float = 0.0
 
 
@@ -34,13 +38,21 @@ POLICIES: dict[Cause, CausePolicy] = {
     "lost": CausePolicy(again="retries", elsewhere=True, counted=False),
     "preempted": CausePolicy(again="always", counted=False),
     "rejected": CausePolicy(again="retries", elsewhere=True, counted=False, delay_s=2.0),
-    "storage": CausePolicy(again="always", counted=False, delay_s=10.0),
+    "storage": CausePolicy(again="always", elsewhere=True, counted=False, delay_s=10.0),
     "oom": CausePolicy(again="once", elsewhere=True, counted=True, infeasible=True),
     "timeout": CausePolicy(again="never", counted=True, infeasible=True),
     "diverged": CausePolicy(again="never", counted=True, infeasible=True),
     "error": CausePolicy(again="never", counted=True),
     "cancelled": CausePolicy(again="never", counted=True),
 }
+
+#: The attribute of a trial in Optuna's storage that names the cause of its failure.
+CAUSE_ATTR = "tuner:cause"
+
+
+def is_infeasible(cause: str | None) -> bool:
+    """Return whether a trial that ended with `cause` speaks against its configuration."""
+    return cause is not None and any(c == cause and p.infeasible for c, p in POLICIES.items())
 
 
 def runs_again(cause: Cause, earlier: Sequence[str | None], *, retries: int) -> bool:
@@ -60,3 +72,17 @@ def runs_again(cause: Cause, earlier: Sequence[str | None], *, retries: int) -> 
         used = sum(1 for c in earlier if c in POLICIES and POLICIES[c].again == "retries")
         return used < retries
     return False
+
+
+def delay_s(cause: Cause, earlier: Sequence[str | None]) -> float:
+    """Return how long the next attempt of a trial waits after one that ended with `cause`, seconds.
+
+    It doubles with every attempt in a row that ended so: a disk that stays full for a day must not
+    leave ten thousand attempts behind.
+
+    Args:
+        cause: of the attempt that ended.
+        earlier: the causes of the trial's earlier ended attempts, oldest first.
+    """
+    in_a_row = sum(1 for _ in itertools.takewhile(lambda other: other == cause, reversed(earlier)))
+    return float(min(POLICIES[cause].delay_s * 2.0 ** min(in_a_row, 10), LONGEST_DELAY_S))

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
+from tuner.coordinator.causes import CAUSE_ATTR
 from tuner.coordinator.curves import read_curves
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.mirror import STATES
@@ -58,7 +59,8 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         for order, row in enumerate(rows, start=told + 1):
             _write(connection, run, row, order, curves.get(row.number, {}))
     for row in rows:
-        run.mirror.tell(row.number, STATES[row.state], _values(row), curves.get(row.number, {}))
+        curve = curves.get(row.number, {})
+        run.mirror.tell(row.number, STATES[row.state], _values(row), curve, cause=row.cause)
         run.ended(row)
     return len(rows)
 
@@ -82,6 +84,8 @@ def _write(
         intermediate=curve,
         finished=row.finished,
     )
+    if row.cause is not None:
+        optuna_rows.set_trial_attrs(connection, row.optuna_id, {CAUSE_ATTR: row.cause})
     at = {"of_study": row.study_id, "of_number": row.number}
     connection.execute(UPDATE_TRIAL, {**at, "told": order})
 

@@ -53,6 +53,8 @@ def commit_proposal(
             "number": number,
             "state": "waiting",
             "params_json": json.dumps(proposal.params),
+            "code": study.code,
+            "git_json": study.git_json,
             # Independent of the attempt: a retry repeats the same training.
             "seed": proposal_seed(study.seed, number) % 2**31,
             "proposal_json": json.dumps(proposal.to_json()),

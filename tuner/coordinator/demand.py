@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from tuner.protocol import BEAT_S, Device
 from tuner.storage import tables
 
+#: What a worker can run: its device and its image.
+Kind = tuple[Device, str | None]
 #: A worker that was not heard of for this long is not counted on.
 UNHEARD_S = 3 * BEAT_S
 
@@ -22,6 +24,7 @@ _IDLE = (
     .where(
         _w.c.state == "idle",
         _w.c.drain.is_(False),
+        _w.c.out_reason == "",
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
     .group_by(_w.c.device, _w.c.image)
@@ -34,7 +37,7 @@ _LEASED = (
 )
 
 
-def idle_workers(connection: sa.Connection, now: float) -> Counter[tuple[Device, str | None]]:
+def idle_workers(connection: sa.Connection, now: float) -> Counter[Kind]:
     """Return the number of idle workers that take attempts, by (device, image)."""
     rows = connection.execute(_IDLE, {"heard_after": now - UNHEARD_S})
     return Counter({(device, image): n for device, image, n in rows})
@@ -55,6 +58,7 @@ def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
         w.c.name.not_in(json.loads(attempt.excluded_json)),
         w.c.state.in_(("idle", "busy")),
         w.c.drain.is_(False),
+        w.c.out_reason == "",
         w.c.last_seen > now - UNHEARD_S,
     )
     if study.image is not None:

@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import Ending, end_attempt
+from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.leadership import Leadership, is_alive
+from tuner.coordinator.locking import hold_study
 from tuner.protocol import LEASE_S
 from tuner.storage import Storage, tables
 
@@ -23,8 +25,9 @@ STALL_S = 5.0
 class Expiry:
     """Finds attempts whose lease is over and gives their trials to others."""
 
-    def __init__(self, storage: Storage, leadership: Leadership) -> None:
+    def __init__(self, storage: Storage, leadership: Leadership, instruments: Instruments) -> None:
         self._storage = storage
+        self._instruments = instruments
         self._leadership = leadership
         self._resume_at = time.monotonic() + LEASE_S
         self._last: tuple[float, float] | None = None
@@ -81,26 +84,31 @@ class Expiry:
     def _expire(
         self, attempt_id: str, retries: dict[int, int], now: float, *, even_if_valid: bool = False
     ) -> bool:
-        a, s = tables.attempts, tables.studies
+        a = tables.attempts
         with self._storage.begin("expire") as connection:
             self._leadership.require(connection)
+            study = hold_study(connection, attempt_id)
+            if study is None:
+                return False  # it was deleted just now
             attempt = connection.execute(
                 sa.select(a).where(a.c.id == attempt_id).with_for_update()
-            ).first()
-            if attempt is None:
-                return False  # its study was deleted just now
+            ).one()
             if attempt.state != "leased" or (attempt.lease_until >= now and not even_if_valid):
                 return False
-            study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
             ending = Ending(
                 state="fail",
                 cause="lost",
                 error=f"worker {attempt.worker} on {attempt.host} gave no sign of life",
                 attempt_state="lost",
             )
-            end_attempt(connection, study, attempt, ending, now, retries=retries.get(study.id, 0))
+            is_outcome = end_attempt(
+                connection, study, attempt, ending, now, retries=retries.get(study.id, 0)
+            )
             logger.warning("attempt lost", extra={"attempt": attempt.id, "worker": attempt.worker})
             _mark_gone(connection, attempt)
+        self._instruments.lost_lease()
+        if not is_outcome:
+            self._instruments.retried("lost")
         return True
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.curves import read_curves
 from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.memory import Memory
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
 
@@ -34,13 +35,14 @@ def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
 def judge_waiting(
     storage: Storage,
     leadership: Leadership,
-    runs: Mapping[int, StudyRun],
+    memory: Memory,
     waiting: Mapping[str, int],
 ) -> None:
-    """Judge the attempts in `waiting` (id to study id) of studies in `runs`, each exactly once."""
+    """Judge the attempts in `waiting` (id to study id) of studies in memory, each exactly once."""
     for attempt, study_id in waiting.items():
-        if study_id in runs:
-            _judge(storage, leadership, runs[study_id], attempt)
+        run = memory.get(study_id)
+        if run is not None:
+            _judge(storage, leadership, run, attempt)
 
 
 def save_rungs(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:

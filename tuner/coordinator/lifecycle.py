@@ -10,7 +10,7 @@ from tuner.coordinator.attempts import LIVE, call_off
 from tuner.coordinator.events import record_event
 from tuner.coordinator.study_run import StudyRun
 from tuner.coordinator.timing import active_s
-from tuner.storage import tables
+from tuner.storage import Storage, tables
 
 #: States in which the coordinator looks after a study.
 OPEN = ("running", "paused", "stopping")
@@ -20,8 +20,8 @@ CANCELLED = "cancelled by the user"
 
 def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
     """Return which limit of the budget the study has reached, in words, or None."""
-    if run.exhausted and run.in_flight == 0:
-        return f"search space exhausted: {run.exhausted}"
+    if run.nothing_left and run.in_flight == 0:
+        return f"search space exhausted: {run.nothing_left}"
     budget = run.spec.budget
     if budget.trials is not None and run.used >= budget.trials:
         return f"budget.trials: {budget.trials} trials are done"
@@ -44,7 +44,7 @@ def is_still(connection: sa.Connection, study: sa.Row[Any]) -> bool:
     """
     s = tables.studies
     query = sa.select(s.c.id).where(s.c.id == study.id, s.c.state == study.state)
-    return connection.execute(query.with_for_update()).first() is not None
+    return connection.execute(query.with_for_update(key_share=True)).first() is not None
 
 
 def set_state(
@@ -62,18 +62,43 @@ def set_state(
     if state in ("finished", "failed", "cancelled"):
         values["finished"] = now
     connection.execute(s.update().where(s.c.id == study.id).values(**values))
-    text = f"study is {state}" + (f": {reason}" if reason else "")
-    record_event(connection, now, "study-" + state, text, study_id=study.id)
+    record_event(connection, now, "study-" + state, _state_text(state, reason), study_id=study.id)
 
 
-def set_hindrance(connection: sa.Connection, study: sa.Row[Any], reason: str, now: float) -> None:
+def _state_text(state: str, reason: str) -> str:
+    return f"study is {state}" + (f": {reason}" if reason else "")
+
+
+def new_setback(storage: Storage, run: StudyRun) -> str | None:
+    """Return a reason to pause for which the study has not paused before, or None."""
+    e = tables.events
+    for reason in run.setbacks.reasons:
+        if reason in run.setbacks.said:
+            continue
+        query = sa.select(e.c.id).where(
+            e.c.study_id == run.study.id,
+            e.c.kind == "study-paused",
+            e.c.text == _state_text("paused", reason),
+        )
+        with storage.read() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return reason
+        # The user has resumed the study all the same.
+        run.setbacks.said.add(reason)
+    return None
+
+
+def set_hindrance(
+    connection: sa.Connection, study: sa.Row[Any], reason: str, now: float, *, is_event: bool
+) -> None:
     """Say why a running study starts no trial at present; empty: nothing hinders it."""
     s = tables.studies
-    connection.execute(
+    changed = connection.execute(
         s.update().where(s.c.id == study.id, s.c.state == "running").values(reason=reason)
     )
-    text = f"no trial starts: {reason}" if reason else "trials start again"
-    record_event(connection, now, "study-waiting", text, study_id=study.id)
+    if is_event and changed.rowcount:
+        text = f"no trial starts: {reason}" if reason else "trials start again"
+        record_event(connection, now, "study-waiting", text, study_id=study.id)
 
 
 def drop_unstarted(connection: sa.Connection, study: sa.Row[Any], now: float) -> list[int]:

@@ -3,11 +3,17 @@
 The mirror is an in-memory Optuna study of the same name and pruner, with the trials in number
 order. Only the coordinator changes it. Samplers ask it instead of the database: asking costs no
 commit, and a crash loses nothing that the database does not hold.
+
+In one thing it differs from the database. A trial whose configuration is to blame for its failure
+is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
+PRUNED with a constraint that it violates, which TPE ranks behind every other trial. The other
+samplers learn from complete trials alone.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,11 +26,15 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.coordinator.causes import CAUSE_ATTR, is_infeasible
+
 STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "fail": TrialState.FAIL,
 }
+#: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
+_INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
 
 class Mirror:
@@ -53,9 +63,17 @@ class Mirror:
         return len(self._ids)
 
     def load_trial(self, number: int, trial: FrozenTrial) -> None:
-        """Append a trial that the Storage holds; its number must be the next one."""
+        """Append a trial that the Storage holds; its number must be the next one.
+
+        Args:
+            number: of the trial.
+            trial: as the Storage holds it; the attribute `CAUSE_ATTR` says why it failed.
+        """
         if number != len(self._ids):
             raise ValueError(f"expected trial {len(self._ids)}, got {number}")
+        if _is_infeasible(trial.state, trial.system_attrs.get(CAUSE_ATTR)):
+            trial = copy.copy(trial)
+            trial.state, trial.system_attrs = TrialState.PRUNED, trial.system_attrs | _INFEASIBLE
         self._ids.append(self.storage.create_new_trial(self._study_id, trial))
         if trial.state.is_finished():
             self.told += 1
@@ -97,9 +115,23 @@ class Mirror:
             return len(self._ids) - 1
 
     def tell(
-        self, number: int, state: TrialState, values: Sequence[float], curve: Mapping[int, float]
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float],
+        curve: Mapping[int, float],
+        *,
+        cause: str | None = None,
     ) -> None:
-        """Enter a trial's result; a second time it changes nothing."""
+        """Enter a trial's result; a second time it changes nothing.
+
+        Args:
+            number: of the trial.
+            state: a finished one.
+            values: one for each metric, or none.
+            curve: reported values by step.
+            cause: why it failed, if it did.
+        """
         with self.lock:
             trial_id = self._ids[number]
             trial = self.storage.get_trial(trial_id)
@@ -108,6 +140,11 @@ class Mirror:
             for step, value in curve.items():
                 if step not in trial.intermediate_values:
                     self.storage.set_trial_intermediate_value(trial_id, step, value)
+            attrs: dict[str, Any] = {} if cause is None else {CAUSE_ATTR: cause}
+            if _is_infeasible(state, cause):
+                state, attrs = TrialState.PRUNED, attrs | _INFEASIBLE
+            for key, attr in attrs.items():
+                self.storage.set_trial_system_attr(trial_id, key, attr)
             self.storage.set_trial_state_values(trial_id, state, list(values) or None)
             self.told += 1
 
@@ -141,3 +178,7 @@ class Mirror:
         """Return the numbers of the trials that are proposed and have no result."""
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [t.number for t in trials if t.number < len(self._ids)]
+
+
+def _is_infeasible(state: TrialState, cause: str | None) -> bool:
+    return state == TrialState.FAIL and is_infeasible(cause)

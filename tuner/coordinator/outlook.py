@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.collecting import studies_to_collect
 from tuner.coordinator.demand import (
+    Kind,
     idle_workers,
     leased_attempts,
     ready_attempts,
@@ -22,7 +23,6 @@ from tuner.coordinator.demand import (
 )
 from tuner.coordinator.judging import unjudged_attempts
 from tuner.coordinator.lifecycle import OPEN
-from tuner.protocol import Device
 from tuner.storage import Storage, tables
 
 _OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN))
@@ -38,10 +38,11 @@ class Outlook:
     #: Ids of studies with results that Optuna was not told yet.
     untold: frozenset[int]
     #: Number of idle workers by device and image.
-    idle: Counter[tuple[Device, str | None]]
+    idle: Counter[Kind]
     #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
     unjudged: dict[str, int]
-    #: Attempts that wait to be claimed: `study_id`, `created`, `not_before`.
+    #: Attempts that wait to be claimed, and that `parallel` does not hold back: `study_id`,
+    #: `created`, `not_before`.
     ready: Sequence[sa.Row[Any]]
     #: Number of them that idle workers may claim, by study id.
     offered: Counter[int]
@@ -59,7 +60,8 @@ def take_outlook(storage: Storage) -> Outlook:
         now = storage.now(connection)
         rows = connection.execute(_OPEN_STUDIES).all()
         studies = {row.id: row for row in rows}
-        ready = ready_attempts(connection)
+        leased = leased_attempts(connection)
+        ready = _allowed(ready_attempts(connection), studies, leased)
         return Outlook(
             now=now,
             studies=studies,
@@ -70,5 +72,19 @@ def take_outlook(storage: Storage) -> Outlook:
             offered=Counter(
                 row.study_id for row in ready if not waits_for_busy(connection, row, now)
             ),
-            leased=leased_attempts(connection),
+            leased=leased,
         )
+
+
+def _allowed(
+    ready: Sequence[sa.Row[Any]], studies: dict[int, sa.Row[Any]], leased: Counter[int]
+) -> Sequence[sa.Row[Any]]:
+    """Return the ready attempts without those that `parallel`, lowered meanwhile, holds back."""
+    taken = Counter(leased)
+    allowed = []
+    for row in ready:
+        study = studies.get(row.study_id)
+        if study is None or study.parallel is None or taken[row.study_id] < study.parallel:
+            taken[row.study_id] += 1
+            allowed.append(row)
+    return allowed

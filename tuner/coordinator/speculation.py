@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
+from tuner.coordinator.instruments import Preparation
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposing import Proposal, Proposer
 
@@ -37,6 +38,8 @@ class Speculation:
         self._ready: Proposal | None = None
         #: Moving average of what one proposal costs, seconds.
         self.ask_s = 0.0
+        #: How the proposal that was taken last came out of it.
+        self.preparation: Preparation = "missed"
 
     def take(self, trial_s: float | None) -> Proposal:
         """Return the next proposal.
@@ -48,7 +51,8 @@ class Speculation:
             SpaceExhaustedError: nothing is left to propose.
         """
         self._collect(0.0)
-        if not self._is_fresh():
+        was_fresh = self._is_fresh()
+        if not was_fresh:
             self._start()
             self._collect(self._waiting_s(trial_s))
         if self._ready is None:
@@ -56,7 +60,10 @@ class Speculation:
             self._collect(min(LONGEST_WAIT_S, PATIENCE * self.ask_s))
         chosen, self._ready = self._ready, None
         if chosen is None or not self._proposer.is_new(chosen):
+            self.preparation = "missed"
             return self._proposer.cheap(self._mirror)
+        is_fresh = chosen.told == self._mirror.told
+        self.preparation = "ready" if was_fresh else "waited" if is_fresh else "stale"
         return chosen
 
     def prepare(self, trial_s: float | None) -> None:

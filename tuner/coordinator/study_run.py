@@ -15,12 +15,10 @@ from tuner.coordinator.curves import read_curves
 from tuner.coordinator.mirror import STATES, Mirror
 from tuner.coordinator.proposing import Proposal, Proposer
 from tuner.coordinator.pruners import make_pruner
+from tuner.coordinator.setbacks import Setbacks
 from tuner.coordinator.speculation import Speculation
 from tuner.spec import StudySpec, parse_spec
 from tuner.storage import Storage, optuna_rows, tables
-
-#: How many of the first trials must fail alike for the study to pause.
-SAME_FAILURES = 3
 
 
 class StudyRun:
@@ -58,9 +56,8 @@ class StudyRun:
         #: Failed trials to be tried again, with their parameters.
         self.again: list[tuple[int, dict[str, Any]]] = []
         self._maximize = goals[0] == "maximize"
-        self._first_errors: list[str] = []
-        self.ended_count = 0
-        #: Why nothing is left to propose, once that is so.
+        self.setbacks = Setbacks()
+        #: Why the sampler has nothing left to propose, once that is so.
         self.exhausted = ""
 
     @property
@@ -71,19 +68,16 @@ class StudyRun:
         return max(0, self.spec.budget.trials - self.used - self.in_flight)
 
     @property
+    def nothing_left(self) -> str:
+        """Why no further trial can be proposed, a failed one to be tried again included."""
+        return "" if self.again else self.exhausted
+
+    @property
     def free_slots(self) -> int | None:
         """How many more trials `parallel` allows at once; None without a cap."""
         if self.spec.parallel is None:
             return None
         return max(0, self.spec.parallel - self.in_flight)
-
-    @property
-    def fails_alike(self) -> str | None:
-        """The error that ended every one of the first trials, if there were enough of them."""
-        errors = self._first_errors
-        if len(errors) == SAME_FAILURES and len(set(errors)) == 1:
-            return errors[0]
-        return None
 
     def judge(self, number: int, points: Sequence[tuple[int, float]]) -> bool:
         """Enter reports of a running trial; return whether the pruner gives it up."""
@@ -91,11 +85,14 @@ class StudyRun:
         verdicts = [self.mirror.report(number, step, value) for step, value in points]
         return any(verdicts)
 
-    def take_retry(self) -> Proposal | None:
-        """Return the configuration of the next failed trial that the user wants tried again."""
+    def next_retry(self) -> Proposal | None:
+        """Return the configuration of the next failed trial that the user wants tried again.
+
+        It stays the next one until it is `proposed`: its commit may fail.
+        """
         if not self.again:
             return None
-        number, params = self.again.pop(0)
+        number, params = self.again[0]
         return Proposal(
             params=params,
             sampler="retry",
@@ -107,6 +104,8 @@ class StudyRun:
 
     def proposed(self, params: Mapping[str, Any], *, is_retry: bool) -> None:
         """Note that a trial with `params` was proposed and stored."""
+        if is_retry and self.again:
+            self.again.pop(0)
         self.proposer.remember(params, is_retry=is_retry)
         self.in_flight += 1
 
@@ -114,9 +113,7 @@ class StudyRun:
         """Count a trial whose outcome was told."""
         self.in_flight -= 1
         self.used += bool(trial.counted)
-        self.ended_count += 1
-        if trial.state == "fail" and trial.cause == "error" and self.ended_count <= SAME_FAILURES:
-            self._first_errors.append(_last_line(trial.error))
+        self.setbacks.note(trial)
         if trial.duration_s is not None:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
@@ -136,11 +133,6 @@ class StudyRun:
     def close(self) -> None:
         """Let go of the proposing thread."""
         self.speculation.close()
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def load_study_run(

@@ -6,23 +6,31 @@ answer. Only `FencedError` takes an attempt away from a worker.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 
 from tuner import protocol
+from tuner.coordinator.abandoned import Sign, release_abandoned
+from tuner.coordinator.breaker import note_test
+from tuner.coordinator.events import record_event
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError
+from tuner.release import release
 from tuner.service.assigning import build_assignment, choose_attempt
 from tuner.service.finishing import Finishing
 from tuner.service.reporting import Reporting, extend_lease
 from tuner.service.rows import lock_attempt, set_worker, study_of
 from tuner.service.specs import Specs
+from tuner.service.standing import Reception, Standing
 from tuner.storage import Storage, tables
 
 _TOKEN = re.compile(r"[0-9a-f]{32,64}")
-_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+#: What is kept of the result of a self-test.
+MAX_TEST_CHARS = 2000
 
 
 class WorkerDesk:
@@ -45,7 +53,8 @@ class WorkerDesk:
         self._coordinator = coordinator
         self._storage_problem = storage_problem
         self._specs = Specs()
-        self._finishing = Finishing(storage, self._specs)
+        self._reception = Reception(release())
+        self._finishing = Finishing(storage, self._specs, coordinator.instruments, storage_problem)
         self.report = Reporting(storage, coordinator).report
 
     def claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
@@ -60,14 +69,19 @@ class WorkerDesk:
         assignment = None
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            drain = _meet(connection, claim.worker, now)
+            standing = self._reception.meet(connection, claim.worker, now)
             mine = connection.execute(sa.select(a).where(a.c.token == claim.token)).first()
-            if mine is None and not drain and self._storage_problem() is None:
-                mine = choose_attempt(connection, claim, now)
             if mine is None:
-                set_worker(connection, claim.worker.name, "idle", None, now)
+                mine = self._give(connection, claim, standing, now)
+            elif mine.state == "revoked":
+                mine = None  # offered to others, because the worker seemed not to have got it
+            name, changes = claim.worker.name, standing.changes
+            if mine is None:
+                set_worker(connection, name, "idle", None, now, changes)
             else:
-                set_worker(connection, claim.worker.name, "busy", mine.id, now)
+                # A repetition may arrive when the attempt has long ended.
+                held = mine.id if mine.state == "leased" else None
+                set_worker(connection, name, "busy" if held else "idle", held, now, changes)
                 study = study_of(connection, mine)
                 assignment = build_assignment(connection, study, mine, self._specs.of(study))
         if assignment is None:
@@ -81,17 +95,29 @@ class WorkerDesk:
             NotFoundError: there is no such attempt.
             FencedError: the attempt it runs was taken from it.
         """
+        is_idle = beat.state == "idle"
         order: protocol.Order = "continue"
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            drain = _meet(connection, beat.worker, now)
-            running = beat.attempt if beat.state != "idle" else None
-            set_worker(connection, beat.worker.name, beat.state, running, now)
             if beat.attempt is not None and beat.token is not None:
                 order = _beat_attempt(connection, beat.attempt, beat.token, now)
-        if beat.state == "idle":
+            meet = self._reception.meet if is_idle else self._reception.recognise
+            standing = meet(connection, beat.worker, now)
+            if is_idle:
+                self._release(connection, standing, "idle", now)
+            running = None if is_idle else beat.attempt
+            set_worker(connection, beat.worker.name, beat.state, running, now, standing.changes)
+            if beat.self_test is not None:
+                note_test(connection, standing.row, beat.self_test[:MAX_TEST_CHARS], now)
+                standing = meet(connection, beat.worker, now)
+        if is_idle:
             self._coordinator.wake()
-        return protocol.Reply(order=order, drain=drain)
+        return protocol.Reply(
+            order=order,
+            drain=standing.drain,
+            reason=standing.reason,
+            self_test=is_idle and standing.test_due,
+        )
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
         """Take the result of an attempt; errors as `Finishing.finish`."""
@@ -114,6 +140,43 @@ class WorkerDesk:
             raise NotFoundError(f"there is no code snapshot {digest[:80]}")
         return bytes(content)
 
+    def _give(
+        self,
+        connection: sa.Connection,
+        claim: protocol.Claim,
+        standing: Standing,
+        now: float,
+    ) -> sa.Row[Any] | None:
+        """Lease an attempt to a worker that claims with a new token, if there is one for it."""
+        is_free = self._release(connection, standing, "claim", now)
+        if not is_free or not standing.is_in_service or self._storage_problem() is not None:
+            return None
+        mine = choose_attempt(connection, claim, now)
+        if mine is not None and claim.worker.name in json.loads(mine.excluded_json):
+            record_event(
+                connection,
+                now,
+                "attempt-same-worker",
+                f"attempt {mine.no} goes to worker {claim.worker.name}, where the trial failed "
+                "before: no other worker that could run it is there",
+                study_id=mine.study_id,
+                number=mine.number,
+                attempt=mine.id,
+            )
+        return mine
+
+    def _release(
+        self, connection: sa.Connection, standing: Standing, sign: Sign, now: float
+    ) -> bool:
+        """End what the worker holds and does not execute; return whether it holds nothing else."""
+        return release_abandoned(
+            connection,
+            standing.row.name,
+            "new process" if standing.is_new_process else sign,
+            now,
+            lambda study: self._specs.of(study).trial.retries,
+        )
+
 
 def _beat_attempt(
     connection: sa.Connection, attempt_id: str, token: str, now: float
@@ -126,28 +189,3 @@ def _beat_attempt(
     extend_lease(connection, attempt, now)
     wanted: protocol.Order = attempt.wanted
     return wanted
-
-
-def _meet(connection: sa.Connection, worker: protocol.WorkerInfo, now: float) -> bool:
-    """Note that the worker exists; return whether it is to leave."""
-    if not _WORKER.fullmatch(worker.name):
-        raise SpecError(f"worker.name: {worker.name[:80]!r}: letters, digits and . _ -, at most 80")
-    w = tables.workers
-    row = connection.execute(sa.select(w.c.drain).where(w.c.name == worker.name)).first()
-    if row is not None:
-        return bool(row.drain)
-    connection.execute(
-        w.insert().values(
-            name=worker.name,
-            host=worker.host[:255],
-            pid=worker.pid,
-            device=worker.device,
-            device_id=worker.device_id,
-            image=worker.image,
-            release=worker.release,
-            state="idle",
-            first_seen=now,
-            last_seen=now,
-        )
-    )
-    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,8 +55,26 @@ def study_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
 
 
 def set_worker(
-    connection: sa.Connection, name: str, state: str, attempt: str | None, now: float
+    connection: sa.Connection,
+    name: str,
+    state: str,
+    attempt: str | None,
+    now: float,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note what a worker is doing and that it was heard of."""
+    """Note what a worker is doing and that it was heard of.
+
+    Comes last in a transaction: attempts and trials are locked before their worker.
+
+    Args:
+        connection: of the transaction.
+        name: of the worker.
+        state: idle, busy or stopping.
+        attempt: what it runs, if anything.
+        now: the database's time.
+        changes: further columns of its row.
+    """
+    if changes:
+        connection.execute(_w.update().where(_w.c.name == name).values(**changes))
     values = {"who": name, "new_state": state, "new_attempt": attempt, "seen": now}
     connection.execute(_SET_WORKER, values)

@@ -1,0 +1,140 @@
+"""The reason that a study gives when nothing of it runs, and the reasons for which one pauses."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tuner.coordinator.liveness import FleetWorker, Need, find_reason, is_passing
+from tuner.coordinator.reasons import BUSY, ELSEWHERE, NO_WORKER, NOT_CLAIMING, PREPARING
+from tuner.coordinator.setbacks import Setbacks
+
+NOW = 1_800_000_000.0
+IMAGE = "team/train@sha256:" + "ab" * 32
+
+
+def worker(name: str = "w", **facts: Any) -> FleetWorker:
+    given = {"device": "cpu", "image": None, "state": "idle", "hindrance": "", **facts}
+    return FleetWorker(name=name, **given)
+
+
+def reason(*fleet: FleetWorker, **need: Any) -> str:
+    return find_reason(Need(**{"device": "cpu", "image": None, **need}), fleet, NOW)
+
+
+def test_without_workers_the_reason_says_how_to_start_some() -> None:
+    assert reason() == NO_WORKER
+    assert "tuner workers up" in NO_WORKER
+
+
+def test_a_missing_device_is_named_with_those_that_are_there() -> None:
+    fleet = [worker("a"), worker("b"), worker("c", device="tpu")]
+
+    assert reason(*fleet, device="gpu") == (
+        "no gpu worker is there; the workers that are there: cpu (2), tpu (1)"
+    )
+
+
+def test_an_image_that_no_worker_has_is_named_with_those_that_they_have() -> None:
+    other = IMAGE.replace("ab", "cd")
+    fleet = [worker("a"), worker("b", image=other), worker("c", image=IMAGE, device="gpu")]
+
+    assert reason(*fleet, image=IMAGE) == (
+        "no worker has its image team/train@sha256:abababababab; "
+        "the workers have: none (1), team/train@sha256:cdcdcdcdcdcd (1)"
+    )
+    assert reason(*fleet, image=None) == PREPARING, "without an image any worker will do"
+
+
+def test_workers_out_of_service_or_leaving_are_named_with_their_reasons() -> None:
+    fleet = [
+        worker("a", hindrance="out of service, no luck"),
+        worker("b", hindrance="leaves, its release 0.1.0 is older than the server's 0.2.0"),
+        worker("other", image=IMAGE, device="gpu"),
+    ]
+    many = [worker(f"w{n}", hindrance="out of service, x") for n in range(5)]
+
+    assert reason(*fleet) == (
+        "every worker that could run it takes no trials: a (out of service, no luck); "
+        "b (leaves, its release 0.1.0 is older than the server's 0.2.0)"
+    )
+    assert reason(*many).endswith("w2 (out of service, x); and 2 more")
+    assert reason(*many, worker("sound")) == PREPARING
+
+
+def test_a_retry_that_waits_says_until_when() -> None:
+    assert reason(worker(), ready=[NOW + 60, NOW + 8]) == (
+        "the next attempt waits until 08:00:08 UTC, after a failure that was not its own"
+    )
+    assert reason(worker(), ready=[NOW + 60, NOW - 1], offered=1) == NOT_CLAIMING
+
+
+def test_busy_workers_and_excluded_ones_are_told_apart() -> None:
+    assert reason(worker(state="busy")) == BUSY
+    assert reason(worker(state="busy"), ready=[0.0]) == BUSY
+    assert reason(worker(state="busy"), worker("idle"), ready=[0.0], offered=0) == ELSEWHERE
+    assert reason(worker(state="busy"), worker("idle"), ready=[0.0], offered=1) == NOT_CLAIMING
+
+
+def test_code_that_is_gone_comes_before_everything_else() -> None:
+    assert "submit the study again" in reason(lacks_code=True)
+
+
+def test_what_passes_by_itself_is_no_event() -> None:
+    waits = reason(worker(), ready=[NOW + 8])
+
+    assert all(is_passing(text) for text in (BUSY, ELSEWHERE, PREPARING, waits))
+    assert not any(is_passing(text) for text in (NO_WORKER, NOT_CLAIMING, "", "log root is full"))
+
+
+def told(setbacks: Setbacks, *ends: tuple[str, str]) -> list[str]:
+    """Tell trials by cause ("" for a complete one) and the last line of their error."""
+    for number, (cause, line) in enumerate(ends):
+        trial: Any = SimpleNamespace(
+            number=number,
+            state="fail" if cause else "complete",
+            cause=cause or None,
+            error=f"Traceback\n{line}",
+            counted=True,
+        )
+        setbacks.note(trial)
+    return setbacks.reasons
+
+
+@pytest.mark.parametrize("cause", ["oom", "timeout", "diverged", "rejected", "lost"])
+def test_three_first_trials_with_the_same_cause_are_alike_whatever_their_words(cause: str) -> None:
+    reasons = told(Setbacks(), *((cause, f"tensor {n}") for n in range(3)))
+
+    assert reasons == [f"the first 3 trials failed alike ({cause}): tensor 2"]
+
+
+def test_errors_are_alike_only_with_the_same_words() -> None:
+    assert told(Setbacks(), *(("error", f"KeyError: {n}") for n in range(3))) == []
+    assert told(Setbacks(), *[("error", "KeyError: 'x'")] * 3) == [
+        "the first 3 trials failed alike (error): KeyError: 'x'"
+    ]
+
+
+@pytest.mark.parametrize("other", ["", "cancelled", "timeout"])
+def test_one_other_end_among_the_first_three_is_enough_to_go_on(other: str) -> None:
+    assert told(Setbacks(), ("oom", "x"), (other, ""), ("oom", "x"), ("oom", "x")) == []
+
+
+def test_five_trials_in_a_row_that_do_not_count_are_a_reason_and_five_more_another() -> None:
+    setbacks = Setbacks()
+    four = [("", ""), *[("lost", "gone")] * 4]
+    assert told(setbacks, *four) == []
+    assert told(setbacks, ("rejected", "no GPU")) == [
+        "5 trials in a row ended without a result that counts; "
+        "the last one, trial 0 (rejected): no GPU"
+    ]
+    assert told(setbacks, *[("lost", "gone")] * 4) == setbacks.reasons
+    assert told(setbacks, ("lost", "gone"))[0].startswith("10 trials in a row")
+
+
+def test_a_trial_that_counts_ends_the_row() -> None:
+    four = [("lost", "gone")] * 4
+
+    assert told(Setbacks(), ("", ""), *four, ("error", "KeyError"), *four) == []

@@ -1,0 +1,140 @@
+"""Who gets the idle workers: a trial is proposed for the study that is furthest below its share."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.committing import MirrorBehindError, commit_proposal
+from tuner.coordinator.demand import Kind, matches
+from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.memory import Memory
+from tuner.coordinator.outlook import Outlook
+from tuner.coordinator.proposing import SpaceExhaustedError
+from tuner.coordinator.steering import Steering
+from tuner.coordinator.study_run import StudyRun
+from tuner.errors import TunerError
+from tuner.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+#: Proposals made in one round before results are looked at again.
+ROUND = 8
+
+
+class Allotting:
+    """Proposes trials for idle workers.
+
+    Args:
+        storage: the truth.
+        leadership: of this process.
+        memory: the open studies.
+        steering: pauses a study whose sampler fails.
+        instruments: count the proposals.
+        on_ready: called after attempts became ready, with their number by device and image.
+        wake: has the loop look around again.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        leadership: Leadership,
+        memory: Memory,
+        steering: Steering,
+        instruments: Instruments,
+        *,
+        on_ready: Callable[[Counter[Kind]], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._leadership = leadership
+        self._memory = memory
+        self._steering = steering
+        self._instruments = instruments
+        self._on_ready = on_ready
+        self._wake = wake
+
+    def propose(self, outlook: Outlook) -> int:
+        """Propose for idle workers, at most `ROUND` trials; return how many were made."""
+        ready = Counter(outlook.offered)
+        made: Counter[Kind] = Counter()
+        running = [r for r in self._memory if outlook.studies[r.study.id].state == "running"]
+        for (device, image), count in outlook.idle.items():
+            fitting = [run for run in running if matches(run.study, device, image)]
+            wanted = count - sum(ready[run.study.id] for run in fitting)
+            while wanted > 0 and made.total() < ROUND:
+                run = _next_in_turn(fitting, ready, outlook.leased)
+                if run is None:
+                    break
+                if self._propose_one(run, outlook.studies[run.study.id]):
+                    ready[run.study.id] += 1
+                    made[device, image] += 1
+                    wanted -= 1
+                else:
+                    fitting.remove(run)
+        if made:
+            self._on_ready(made)
+        for run in running:
+            self._prepare(run)
+        return made.total()
+
+    def _prepare(self, run: StudyRun) -> None:
+        if self._memory.get(run.study.id) is not run:
+            return  # its mirror was behind, so it has just been forgotten
+        if run.remaining != 0 and not run.exhausted:
+            try:
+                run.speculation.prepare(run.trial_s)
+            except SpaceExhaustedError as exc:
+                run.exhausted = str(exc)
+
+    def _propose_one(self, run: StudyRun, study: sa.Row[Any]) -> bool:
+        start = time.monotonic()
+        try:
+            proposal = run.next_retry() or run.speculation.take(run.trial_s)
+            number = commit_proposal(self._storage, self._leadership, run, proposal)
+        except SpaceExhaustedError as exc:
+            run.exhausted = str(exc)
+            self._wake()
+            return False
+        except MirrorBehindError:
+            self._memory.forget(run.study.id)
+            self._wake()
+            return False
+        except TunerError:
+            raise
+        except Exception as exc:
+            # A sampler that fails on this study must not stop the other studies.
+            logger.exception("proposing failed", extra={"study": run.name})
+            self._steering.set_state(
+                study, "paused", f"proposing failed: {type(exc).__name__}: {exc}"
+            )
+            return False
+        self._instruments.proposed(
+            time.monotonic() - start,
+            sampler=run.proposer.sampler,
+            used=proposal.sampler,
+            preparation=None if proposal.retry_of is not None else run.speculation.preparation,
+        )
+        logger.info("trial proposed", extra={"study": run.name, "trial": number})
+        return True
+
+
+def _next_in_turn(runs: list[StudyRun], ready: Any, busy: Any) -> StudyRun | None:
+    """Return the study that is furthest below its fair share and may still propose."""
+    able = [r for r in runs if r.remaining != 0 and r.free_slots != 0 and not r.nothing_left]
+    if not able:
+        return None
+    # Each step of priority doubles a study's share.
+    return min(
+        able,
+        key=lambda run: (
+            (busy[run.study.id] + ready[run.study.id]) / 2.0**run.spec.priority,
+            run.study.id,
+        ),
+    )

@@ -1,0 +1,210 @@
+"""Why a running study starts no trial: what its status says while nothing of it runs."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.outlook import Outlook
+from tuner.coordinator.reasons import (
+    BUSY,
+    ELSEWHERE,
+    NO_WORKER,
+    NOT_CLAIMING,
+    PASSING,
+    PREPARING,
+    RETRY,
+)
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, tables
+
+#: A reason must hold for so long before it is said, so that a study between two trials says none.
+HOLD_S = 2.0
+#: What often passes by itself, such as a worker that is still starting, is given longer.
+LONG_HOLD_S = 6.0
+#: The fleet is looked at this often at most.
+LOOK_S = 1.0
+_LONG = (NO_WORKER, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING)
+#: Workers that are named with their reasons; of more, the number is given.
+MAX_NAMED = 3
+
+_w, _c = tables.workers, tables.snapshots
+_FLEET = (
+    sa.select(
+        _w.c.name, _w.c.device, _w.c.image, _w.c.state,
+        _w.c.drain, _w.c.drain_reason, _w.c.out_reason,
+    )
+    .where(_w.c.state != "gone", _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float))
+    .order_by(_w.c.name)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetWorker:
+    """A worker that was heard of lately."""
+
+    name: str
+    device: str
+    image: str | None
+    state: str
+    #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
+    hindrance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a study has to start, and what it needs for that."""
+
+    device: str
+    image: str | None
+    #: Whether its code snapshot is missing in the database.
+    lacks_code: bool = False
+    #: When each attempt that waits to be claimed may start.
+    ready: Sequence[float] = ()
+    #: How many of them idle workers may claim.
+    offered: int = 0
+
+
+def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
+    """Return why a study of which nothing runs starts no trial; empty: nothing hinders it.
+
+    Args:
+        need: of the study; it has something to start.
+        fleet: all workers that are there.
+        now: the database's time.
+    """
+    if need.lacks_code:
+        return "its code is not in the database any more; submit the study again from its folder"
+    if not fleet:
+        return NO_WORKER
+    of_device = [worker for worker in fleet if worker.device == need.device]
+    if not of_device:
+        kinds = _counted(worker.device for worker in fleet)
+        return f"no {need.device} worker is there; the workers that are there: {kinds}"
+    able = [w for w in of_device if need.image is None or w.image == need.image]
+    if not able:
+        images = _counted(_short(worker.image) for worker in of_device)
+        return f"no worker has its image {_short(need.image)}; the workers have: {images}"
+    takers = [worker for worker in able if not worker.hindrance]
+    if not takers:
+        return f"every worker that could run it takes no trials: {_named(able)}"
+    return _waiting_for(need, any(worker.state == "idle" for worker in takers), now)
+
+
+def _waiting_for(need: Need, is_idle: bool, now: float) -> str:
+    """Return what a study waits for that has workers, some of them idle or all busy."""
+    if need.ready and min(need.ready) > now:
+        at = datetime.datetime.fromtimestamp(min(need.ready), datetime.UTC)
+        return f"{RETRY}{at:%H:%M:%S} UTC, after a failure that was not its own"
+    if not is_idle:
+        return BUSY
+    if need.ready:
+        return NOT_CLAIMING if need.offered else ELSEWHERE
+    return PREPARING
+
+
+def is_passing(reason: str) -> bool:
+    """Whether a reason is part of ordinary work, and no event."""
+    return reason.startswith(PASSING)
+
+
+class Liveness:
+    """Says of each study why nothing of it runs, once that has been so for a while.
+
+    Mutable: it remembers since when a reason has held.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._since: dict[int, tuple[str, float]] = {}
+        self._fleet: list[FleetWorker] = []
+        self._codes: frozenset[str] = frozenset()
+        self._looked_at = float("-inf")
+
+    def reason(
+        self, run: StudyRun, study: sa.Row[Any], outlook: Outlook, storage_problem: str | None
+    ) -> str:
+        """Return what the status of a running study is to give as its reason now.
+
+        Raises:
+            UnavailableError: the database cannot be reached.
+        """
+        if storage_problem is not None:
+            return storage_problem
+        ready = [row.not_before for row in outlook.ready if row.study_id == study.id]
+        has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
+        if outlook.leased[study.id] or not has_work:
+            self._since.pop(study.id, None)
+            return ""
+        self._look(outlook)
+        need = Need(
+            device=study.device,
+            image=study.image,
+            lacks_code=study.code is not None and study.code not in self._codes,
+            ready=ready,
+            offered=outlook.offered[study.id],
+        )
+        return self._held(study, find_reason(need, self._fleet, outlook.now), time.monotonic())
+
+    def _held(self, study: sa.Row[Any], found: str, moment: float) -> str:
+        """Return the reason that was found once it has held, until then the one that stands."""
+        text, since = self._since.get(study.id, ("", moment))
+        if text != found:
+            since = moment
+            self._since[study.id] = (found, since)
+        hold_s = LONG_HOLD_S if found in _LONG else HOLD_S
+        is_due = not found or moment - since >= hold_s
+        return found if is_due else str(study.reason)
+
+    def _look(self, outlook: Outlook) -> None:
+        """Read the fleet, and which code is there, unless that was done just now."""
+        moment = time.monotonic()
+        if moment < self._looked_at + LOOK_S:
+            return
+        wanted = [study.code for study in outlook.studies.values() if study.code is not None]
+        with self._storage.read() as connection:
+            rows = connection.execute(_FLEET, {"heard_after": outlook.now - UNHEARD_S}).all()
+            codes = sa.select(_c.c.hash).where(_c.c.hash.in_(wanted))
+            self._codes = frozenset(connection.execute(codes).scalars() if wanted else ())
+        self._fleet = [
+            FleetWorker(
+                name=row.name,
+                device=row.device,
+                image=row.image,
+                state=row.state,
+                hindrance=_hindrance(row),
+            )
+            for row in rows
+        ]
+        self._looked_at = moment
+
+
+def _hindrance(row: Any) -> str:
+    if row.drain:
+        return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
+    return f"out of service, {row.out_reason}" if row.out_reason else ""
+
+
+def _counted(kinds: Any) -> str:
+    return ", ".join(f"{kind} ({n})" for kind, n in sorted(Counter(kinds).items()))
+
+
+def _named(workers: Sequence[FleetWorker]) -> str:
+    parts = [f"{worker.name} ({worker.hindrance})" for worker in workers[:MAX_NAMED]]
+    more = len(workers) - MAX_NAMED
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _short(image: str | None) -> str:
+    """Return an image with the first digits of its digest."""
+    if image is None:
+        return "none"
+    name, mark, digest = image.partition("@sha256:")
+    return f"{name}{mark}{digest[:12]}"

@@ -1,0 +1,15 @@
+"""What the status of a running study may give as the reason why no trial starts.
+
+Those that name workers are made in `liveness.py`. Nothing is imported here, so that the command
+line may know a reason without loading the coordinator.
+"""
+
+NO_WORKER = "no worker is there; start some with: tuner workers up"
+BUSY = "every worker that could run it is busy with other studies, which share the workers fairly"
+ELSEWHERE = "its trial failed on the idle workers and waits for another one, which is busy"
+NOT_CLAIMING = "its trial is ready and the idle workers do not claim it; see their logs"
+PREPARING = "the next trial is being prepared"
+#: Followed by the time.
+RETRY = "the next attempt waits until "
+#: These come and go while all is well: they are no events.
+PASSING = (BUSY, ELSEWHERE, PREPARING, RETRY)

@@ -1,0 +1,109 @@
+"""What becomes of a study: its results are told, and it goes on, waits, pauses or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.collecting import collect
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.lifecycle import (
+    CANCELLED,
+    drop_unstarted,
+    has_live_attempts,
+    is_still,
+    limit_reached,
+    new_setback,
+    set_hindrance,
+    set_state,
+)
+from tuner.coordinator.liveness import Liveness, is_passing
+from tuner.coordinator.outlook import Outlook
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage
+
+
+class Steering:
+    """Moves studies from state to state, as the leading coordinator.
+
+    Args:
+        storage: the truth.
+        leadership: of this process.
+        storage_problem: why nothing can be written to the log root at present, or None.
+        wake: has the loop look around again.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        leadership: Leadership,
+        storage_problem: Callable[[], str | None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._leadership = leadership
+        self._storage_problem = storage_problem
+        self._wake = wake
+        self._liveness = Liveness(storage)
+
+    def look_after(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+        """Tell the study's results, and see whether it goes on.
+
+        Args:
+            run: the study in memory.
+            study: its row, as this round found it.
+            outlook: what this round has seen.
+        """
+        # While a sampler reads the mirror, results wait; its end wakes this loop.
+        if study.id in outlook.untold and not run.speculation.is_busy:
+            collect(self._storage, self._leadership, run)
+        if study.state == "running":
+            setback = new_setback(self._storage, run)
+            if setback is not None:
+                self.set_state(study, "paused", setback)
+                return
+            reason = limit_reached(run, study, outlook.now)
+            if reason is not None:
+                self.set_state(study, "stopping", reason)
+            else:
+                self._say_hindrance(run, study, outlook)
+        elif study.state == "stopping":
+            self._finish(run, study, outlook.now)
+
+    def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
+        with self._storage.begin("finish-study") as connection:
+            self._leadership.require(connection)
+            if not is_still(connection, study):
+                return
+            drop_unstarted(connection, study, now)
+            if has_live_attempts(connection, study.id):
+                return
+        collect(self._storage, self._leadership, run)
+        if run.in_flight == 0:
+            with self._storage.begin("finish-study") as connection:
+                self._leadership.require(connection)
+                final = "cancelled" if study.reason == CANCELLED else "finished"
+                if is_still(connection, study):
+                    set_state(connection, study, final, study.reason, now)
+
+    def set_state(self, study: sa.Row[Any], state: str, reason: str) -> None:
+        """Move a study to `state`, unless its state has changed since `study` was read."""
+        with self._storage.begin("set-state") as connection:
+            self._leadership.require(connection)
+            now = self._storage.now(connection)
+            if is_still(connection, study):
+                set_state(connection, study, state, reason, now)
+        self._wake()
+
+    def _say_hindrance(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+        """Have the study's status say why nothing is started, while that is so."""
+        reason = self._liveness.reason(run, study, outlook, self._storage_problem())
+        if reason == study.reason:
+            return
+        is_event = not is_passing(reason or study.reason)
+        with self._storage.begin("wait-reason") as connection:
+            self._leadership.require(connection)
+            now = self._storage.now(connection)
+            set_hindrance(connection, study, reason, now, is_event=is_event)

@@ -1,0 +1,168 @@
+"""Where a worker stands with the service: known or new, to stay or to leave, in service or not."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.coordinator.breaker import is_test_due
+from tuner.coordinator.demand import UNHEARD_S
+from tuner.errors import SpecError
+from tuner.storage import tables
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+#: What a process says of itself, as far as it may change with a new process of the same name.
+_FACTS = ("host", "pid", "device", "device_id", "image", "release")
+#: Processes that are remembered of one name.
+_PROCESSES = 8
+
+_w = tables.workers
+# Built once: to build a statement costs more than to execute it, and every call comes here.
+_WORKER = sa.select(_w).where(_w.c.name == sa.bindparam("who"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the service thinks of a worker that has just called."""
+
+    row: sa.Row[Any]
+    #: It is another process than the one that called under this name before, and never called yet.
+    is_new_process: bool = False
+    #: It is to leave once it has ended what it runs.
+    drain: bool = False
+    #: Why it is to leave, or why it gets no attempts.
+    reason: str = ""
+    #: It is to test itself now.
+    test_due: bool = False
+    #: Columns of its row that are to be brought up to date.
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether it may be given attempts."""
+        return not self.drain and self.row.out_reason == ""
+
+
+class Reception:
+    """Meets workers that call. Safe to use from several threads.
+
+    Mutable: it remembers which processes have called under a name. When one of them calls again
+    after another one, both live, and neither is the other's successor.
+
+    Args:
+        server_release: older workers are to leave.
+    """
+
+    def __init__(self, server_release: str) -> None:
+        self._server_release = server_release
+        self._met: dict[str, deque[tuple[str, int]]] = {}
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+
+    def meet(self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float) -> Standing:
+        """Return where a worker stands that claims or is idle; one that is new gets a row.
+
+        Raises:
+            SpecError: its name is malformed.
+        """
+        row = self._find(connection, worker, now)
+        changes = {
+            name: value for name, value in _facts(worker).items() if getattr(row, name) != value
+        }
+        is_other = "host" in changes or "pid" in changes
+        is_new_process = self._is_unseen(worker) and is_other
+        changes |= self._drain_changes(row, worker, now, is_new_process=is_new_process)
+        return _standing(row, now, is_new_process=is_new_process, changes=changes)
+
+    def recognise(
+        self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
+    ) -> Standing:
+        """Return where a worker stands that runs an attempt: it has been met when it claimed."""
+        row = self._find(connection, worker, now)
+        changes = self._drain_changes(row, worker, now, is_new_process=False)
+        return _standing(row, now, changes=changes)
+
+    def _find(
+        self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
+    ) -> sa.Row[Any]:
+        if not _NAME.fullmatch(worker.name):
+            raise SpecError(
+                f"worker.name: {worker.name[:80]!r}: letters, digits and . _ -, at most 80"
+            )
+        row = connection.execute(_WORKER, {"who": worker.name}).first()
+        if row is not None:
+            return row
+        facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
+        return connection.execute(_w.insert().values(**facts, **_facts(worker)).returning(_w)).one()
+
+    def _drain_changes(
+        self, row: sa.Row[Any], worker: protocol.WorkerInfo, now: float, *, is_new_process: bool
+    ) -> dict[str, Any]:
+        """Return what changes about the wish that a worker leaves.
+
+        Only a drain for an old release has a reason in the row; a user's has none.
+        """
+        if protocol.is_older(worker.release, self._server_release):
+            reason = (
+                f"its release {worker.release} is older than the server's {self._server_release}"
+            )
+            return {} if row.drain_reason == reason else {"drain": True, "drain_reason": reason}
+        if row.drain_reason:
+            return {"drain": False, "drain_reason": ""}
+        # A worker that crashes before it leaves is started again at once and has to leave then.
+        # One that comes much later under the same name is another one, which nobody has drained.
+        if row.drain and is_new_process and row.last_seen < now - UNHEARD_S:
+            return {"drain": False}
+        return {}
+
+    def _is_unseen(self, worker: protocol.WorkerInfo) -> bool:
+        """Whether this process calls for the first time since the server was started."""
+        process = (worker.host, worker.pid)
+        with self._lock:
+            met = self._met.setdefault(worker.name, deque(maxlen=_PROCESSES))
+            if process not in met:
+                met.append(process)
+                return True
+            if met[-1] == process:
+                return False
+            met.remove(process)
+            met.append(process)
+            if worker.name in self._warned:
+                return False
+            self._warned.add(worker.name)
+        logger.warning(
+            "two processes call themselves by one name, which must be unique",
+            extra={"worker": worker.name, "processes": [f"{host} {pid}" for host, pid in met]},
+        )
+        return False
+
+
+def _facts(worker: protocol.WorkerInfo) -> dict[str, Any]:
+    facts = {name: getattr(worker, name) for name in _FACTS}
+    return {**facts, "host": worker.host[:255]}
+
+
+def _standing(
+    row: sa.Row[Any], now: float, *, changes: dict[str, Any], is_new_process: bool = False
+) -> Standing:
+    drain = bool(changes.get("drain", row.drain))
+    reason = row.out_reason
+    if drain:
+        reason = changes.get("drain_reason", row.drain_reason) or "drained by a user"
+    return Standing(
+        row=row,
+        is_new_process=is_new_process,
+        drain=drain,
+        reason=reason,
+        test_due=is_test_due(row, now),
+        changes=changes,
+    )

@@ -1,0 +1,221 @@
+"""Finds out whether this worker could run a trial: its device, its folders, its memory.
+
+The test is a fresh interpreter with the environment of a trial, so nothing in the worker's own
+memory hides what is broken, and a driver that hangs or crashes ends that process only.
+`python -m workers.selftest` is that interpreter: settings come in as JSON, the result goes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workers.child import scrubbed
+from workers.devices import DeviceError, check_gpu
+from workers.failure import describe_exit
+from workers.linux import die_with_parent, kill_group
+from workers.post import Post
+from workers.trial_process import python_command
+
+logger = logging.getLogger(__name__)
+
+TIME_LIMIT_S = 60.0
+#: More than a file system keeps in a directory entry, so that blocks are really taken.
+PROBE_BYTES = 65_536
+#: What a small trial needs at least.
+MEMORY_BYTES = 64 << 20
+_SIDE = 64
+
+
+class SelfTestError(Exception):
+    """A trial would fail here; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTestTask:
+    """What is tested; plain JSON values."""
+
+    parent: int
+    #: UUID of the GPU; None for a worker without one.
+    gpu: str | None
+    #: Folders to write to, by the name that users know them by.
+    folders: dict[str, str]
+    #: Whether trials here use TensorFlow: then it must compute on the device.
+    tensorflow: bool
+
+
+class SelfTest:
+    """A running self-test. Mutable: it ends.
+
+    Args:
+        post: of the worker.
+    """
+
+    def __init__(self, post: Post) -> None:
+        self._deadline = time.monotonic() + TIME_LIMIT_S
+        self._process: subprocess.Popen[bytes] | None = None
+        task = SelfTestTask(
+            parent=os.getpid(),
+            gpu=post.info.device_id,
+            folders={
+                "log root": str(post.log_root),
+                "checkpoint root": str(post.checkpoint_root),
+                "code cache": str(post.code.root),
+            },
+            tensorflow=post.preimport or "tensorflow" in sys.modules,
+        )
+        self._problem = self._start(task)
+
+    def result(self) -> str | None:
+        """Return what is wrong, empty if nothing is, or None as long as the test runs."""
+        process = self._process
+        if process is None:
+            return self._problem
+        if process.poll() is None:
+            if time.monotonic() < self._deadline:
+                return None
+            self._problem = f"the self-test did not end within {TIME_LIMIT_S:g} s"
+        else:
+            self._problem = _read_result(process)
+        self.close()
+        return self._problem
+
+    def close(self) -> None:
+        """End the test if it still runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            if process.poll() is None:
+                kill_group(process.pid)
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _start(self, task: SelfTestTask) -> str:
+        """Start the process; return why it cannot be started."""
+        try:
+            _try_fork()
+            self._process = subprocess.Popen(
+                [*python_command(), "workers.selftest"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=scrubbed(os.environ),
+                start_new_session=True,
+            )
+            if self._process.stdin is not None:
+                with self._process.stdin as stdin:
+                    stdin.write(json.dumps(dataclasses.asdict(task)).encode())
+        except OSError as exc:
+            self.close()
+            return f"no process can be started: {exc}"
+        return ""
+
+
+def _try_fork() -> None:
+    """Fork as for a trial, to no end.
+
+    Raises:
+        OSError: there is no memory, or no number, for one more process.
+    """
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _read_result(process: subprocess.Popen[bytes]) -> str:
+    """Return the problem that the ended process has found, or that ended it."""
+    output = process.stdout.read() if process.stdout is not None else b""
+    try:
+        return str(json.loads(output.splitlines()[-1])["problem"])
+    except (ValueError, IndexError, KeyError, TypeError):
+        status = process.returncode
+        return "self-test: " + describe_exit(status).removeprefix("the trial's process ")
+
+
+def run_checks(task: SelfTestTask) -> str:
+    """Check everything in this process; return what is wrong, empty if nothing is."""
+    try:
+        if task.gpu is not None:
+            check_gpu(task.gpu)
+        for name, folder in task.folders.items():
+            _check_folder(name, Path(folder))
+        _check_memory()
+        if task.tensorflow:
+            _check_tensorflow(on_gpu=task.gpu is not None)
+    except (SelfTestError, DeviceError) as exc:
+        return str(exc)
+    # TensorFlow and the drivers below it may raise anything, and each is a result.
+    except Exception as exc:  # noqa: BLE001
+        return f"{type(exc).__name__}: {exc}"[:1000]
+    return ""
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    probe = os.urandom(1024) * (PROBE_BYTES // 1024)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=".tuner-selftest-", dir=folder) as file:
+            file.write(probe)
+            file.flush()
+            os.fsync(file.fileno())
+            found = Path(file.name).read_bytes()
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise SelfTestError(f"{name} {folder} cannot be written: {reason}") from exc
+    if found != probe:
+        raise SelfTestError(f"{name} {folder}: what is written there does not come back")
+
+
+def _check_memory() -> None:
+    try:
+        with mmap.mmap(-1, MEMORY_BYTES) as memory:
+            # Touched page by page: a promise of memory is none.
+            for start in range(0, MEMORY_BYTES, mmap.PAGESIZE):
+                memory[start] = 1
+    except OSError as exc:
+        raise SelfTestError(f"{MEMORY_BYTES >> 20} MB of memory cannot be had: {exc}") from exc
+
+
+def _check_tensorflow(*, on_gpu: bool) -> None:
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    if on_gpu and not devices:
+        raise SelfTestError("TensorFlow finds no GPU: it would train on the processor")
+    for device in devices:
+        # Otherwise it takes nearly all memory of the device, for a moment and for nothing.
+        tf.config.experimental.set_memory_growth(device, True)
+    with tf.device("/GPU:0" if on_gpu else "/CPU:0"):
+        ones = tf.ones((_SIDE, _SIDE))
+        total = float(tf.reduce_sum(tf.matmul(ones, ones)))
+    if total != float(_SIDE**3):
+        raise SelfTestError(f"TensorFlow multiplies two matrices to {total}, not {_SIDE**3}")
+
+
+def _main() -> None:
+    task: dict[str, Any] = json.load(sys.stdin)
+    die_with_parent(task["parent"])
+    answer = os.dup(1)
+    # What a library prints must not mix with the answer.
+    os.dup2(2, 1)
+    problem = run_checks(SelfTestTask(**task))
+    with contextlib.suppress(OSError):
+        os.write(answer, json.dumps({"problem": problem}).encode() + b"\n")
+    # Exit handlers of TensorFlow's threads may hang.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _main()
