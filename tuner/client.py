@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from tuner.account import ACTOR_HEADER, account
 from tuner.errors import (
     NotFoundError,
     SetupError,
@@ -54,7 +55,9 @@ class ApiClient:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url.rstrip("/")
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers = {ACTOR_HEADER: account()}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         # Making the default TLS context takes 20 ms that plain HTTP has no use for.
         verify = self.url.startswith("https")
         try:
@@ -166,9 +169,23 @@ class ApiClient:
         steps = () if number is None else ("trials", number)
         return self._one("POST", _path(study, *steps, "cancel"))
 
-    def retry(self, study: str, *, failed: bool = True) -> Document:
-        """Run the failed trials again: `{retried: [trial, …]}`."""
-        return self._one("POST", _path(study, "retry"), body={"failed": failed})
+    def edit(self, study: str, changes: Document) -> Document:
+        """Change what may change, by key as `budget.trials`: `{study, state, changes}`."""
+        return self._one("PATCH", _path(study), body={"changes": changes})
+
+    def retry(
+        self,
+        study: str,
+        *,
+        failed: bool = True,
+        spec: Document | None = None,
+        code: str | None = None,
+        data: str | None = None,
+        git: Document | None = None,
+    ) -> Document:
+        """Run the failed trials again, new ones with the spec's code: `{retried, changes}`."""
+        body = {"failed": failed, "spec": spec, "code": code, "data": data, "git": git}
+        return self._one("POST", _path(study, "retry"), body=body)
 
     def delete(self, study: str) -> Document:
         """Delete the study's rows: `{deleted, log_dirs}`."""
@@ -177,6 +194,10 @@ class ApiClient:
     def workers(self) -> builtins.list[Document]:
         """Return every worker that was seen lately."""
         return self._list("/workers")
+
+    def test(self, name: str) -> Document:
+        """Have a worker test itself as soon as it is idle."""
+        return self._one("POST", f"/workers/{quote(name, safe='')}/test")
 
     def drain(self, name: str) -> Document:
         """Let a worker finish what it runs and leave."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SetupError
+from tuner.logs import LogFormat, parse_log_format
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
 SETTINGS: dict[str, str] = {
@@ -21,6 +22,7 @@ SETTINGS: dict[str, str] = {
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
     "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
     "IMAGE": "reference by digest of the container image this process runs in",
+    "LOG_FORMAT": "how server and workers log: text (default) or json, one object a line",
 }
 
 
@@ -36,6 +38,7 @@ class Settings:
     api_url: str | None = None
     token: str | None = None
     image: str | None = None
+    log_format: LogFormat = "text"
 
     @property
     def token_path(self) -> Path:
@@ -57,7 +60,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """Return the settings that `environ` asks for.
 
     Raises:
-        SetupError: a `TUNER_*_FILE` cannot be read, or a setting is given twice.
+        SetupError: a `TUNER_*_FILE` cannot be read, a setting is given twice, or there is no such
+            log format.
     """
     given = {name: value for name in SETTINGS if (value := _read(environ, name)) is not None}
     home = Path(given.get("HOME") or _default_home(environ)).expanduser().absolute()
@@ -72,6 +76,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         api_url=given.get("API_URL"),
         token=given.get("TOKEN"),
         image=given.get("IMAGE"),
+        log_format=parse_log_format(given.get("LOG_FORMAT")),
     )
 
 

@@ -1,13 +1,17 @@
-"""Servers as processes: one for many tests, and one of a test's own that may be killed."""
+"""Servers and workers as processes: shared ones, and a test's own that may be killed."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
+from tests.database_dump import Database
+from tests.integration.workers_peer import Peer
+from tests.integration.workers_process import Start, Started
 from tests.service_process import Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.queue.redis_process import RedisServer
@@ -71,8 +75,39 @@ def lab(service: ServiceProcess) -> Iterator[Lab]:
 
 
 @pytest.fixture
+def database(lab: Lab) -> Iterator[Database]:
+    """A look into the database of the shared server."""
+    database = Database(lab.service.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def own_lab(own_service: ServiceProcess) -> Iterator[Lab]:
     """A study on a server that may be killed."""
     lab = Lab(own_service)
     yield lab
     lab.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A scripted server, for tests of the workers alone."""
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def start(peer: Peer, tmp_path: Path) -> Iterator[Start]:
+    """Starts workers of the peer: options, name, environment variables."""
+    started: list[Started] = []
+
+    def start(*arguments: str, name: str = "w1", **environ: str) -> Started:
+        command = ["run", f"--name={name}", "--preimport=none", *arguments]
+        started.append(Started(command, tmp_path / "home", peer, **environ))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()

@@ -177,7 +177,7 @@ def test_three_first_trials_that_fail_alike_pause_the_study_and_say_why(lab: Lab
         assert worker.claim().fail("error", trace.format(number)).status_code == 200
     lab.wait(lambda: lab.status()["state"] == "paused", "the study pauses")
 
-    assert lab.status()["reason"] == "the first 3 trials failed alike: KeyError: 'units'"
+    assert lab.status()["reason"] == "the first 3 trials failed alike (error): KeyError: 'units'"
     assert worker.finds_nothing()
     assert len(lab.trials()) == 3
     lab.do("resume")

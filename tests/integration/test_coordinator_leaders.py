@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.integration.workers_process import Started
-from tests.protocol_worker import ProtocolWorker
+from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.storage import tables
@@ -119,11 +119,12 @@ def test_a_leader_that_was_frozen_finds_that_it_was_replaced(pair: Pair) -> None
 
 def test_a_leader_that_is_frozen_inside_a_transaction_holds_nobody_up(pair: Pair) -> None:
     first, second = pair
+    second.kill()
     first.kill()
     # It halts right before a commit, with its locks.
     first.start(fault="propose.before-commit:stop:3")
-    second.kill_and_start()
     wait_leader(first, first)
+    second.start()
     lab = Lab(second)
     lab.submit(budget={"trials": 8})
     lab.run(lab.worker(), lambda held: float(held.params["x"]))
@@ -194,7 +195,7 @@ def break_connections_all_the_time(lab: Lab) -> None:
     url = sa.make_url(lab.service.database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as admin:
         for number in range(12):
-            held = worker.claim()
+            held = claim_stubbornly(worker)
             break_connections(admin)
             assert held.report(1, 0.5).status_code in (200, 503)
             break_connections(admin)
@@ -203,6 +204,18 @@ def break_connections_all_the_time(lab: Lab) -> None:
             assert answer.json()["is_outcome"] is True
             break_connections(admin)
     lab.wait_closed()
+
+
+def claim_stubbornly(worker: ProtocolWorker) -> Held:
+    """Claim as a worker does: with the same token until there is an answer."""
+    body = worker.claim_body(wait_s=0.3)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        answer = worker.post("/claim", body)
+        assert answer.status_code in (200, 204, 503), answer.text
+        if answer.status_code == 200:
+            return Held(worker, body["token"], answer.json())
+    raise AssertionError("nothing to claim")
 
 
 def break_connections(admin: psycopg.Connection) -> None:

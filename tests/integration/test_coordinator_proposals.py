@@ -8,36 +8,20 @@ from typing import Any
 import pytest
 
 from tests.protocol_worker import Held
+from tests.spaces import MIXED, finite
 from tests.study_lab import Lab
 from tuner.space import SearchSpace
 
 #: What is proposed does not depend on the database; `test_coordinator_restarts.py` has both.
 pytestmark = pytest.mark.parametrize("service", ["sqlite"], indirect=True)
 
-TREE: dict[str, Any] = {
-    "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
-    "train.batch": {"type": "ordinal", "values": [16, 32, 64]},
-    "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
-    "train.momentum": {
-        "type": "float",
-        "low": 0.0,
-        "high": 0.99,
-        "when": {"train.optimizer": ["sgd"]},
-    },
-    "model.layers": {"type": "int", "low": 1, "high": 2},
-    "model.norm": {"type": "bool"},
-    "model.activation": {"type": "fixed", "value": "relu"},
-}
+TREE = MIXED | {"model.layers": {"type": "int", "low": 1, "high": 2}}
 #: Half of the combinations of the two parameters are forbidden.
 FORBID = [
     {"train.optimizer": "sgd", "model.layers": 2},
     {"train.optimizer": "adam", "model.layers": 1},
 ]
-FINITE: dict[str, Any] = {
-    "a": {"type": "categorical", "values": ["x", "y"]},
-    "b": {"type": "int", "low": 1, "high": 3, "when": {"a": ["x"]}},
-    "c": {"type": "bool"},
-}
+FINITE = finite()
 #: a=x: 3 times 2, a=y: 2, less the forbidden one.
 ALLOWED = 7
 HAS_TORCH = importlib.util.find_spec("torch") is not None

@@ -20,7 +20,7 @@ def is_problem(answer: httpx.Response, status: int) -> bool:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
-    assert set(document) == {"type", "title", "status", "detail"}
+    assert set(document) == {"type", "title", "status", "detail", "request_id"}
     assert document["status"] == status
     assert TOKEN not in answer.text
     return bool(document["detail"])

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import TOKEN
 from tests.study_lab import Lab
-
-
-def post_and_lose_the_answer(worker: ProtocolWorker, path: str, body: Any) -> None:
-    """Send a request, and break the connection when the first byte of its answer is there."""
-    url = urlsplit(worker.service.url)
-    content = json.dumps(body).encode()
-    head = (
-        f"POST /v1{path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    with socket.create_connection((str(url.hostname), url.port or 0), timeout=30) as connection:
-        connection.sendall(head.encode() + content)
-        assert connection.recv(1), "the server has worked on the request"
 
 
 def claim_twice(lab: Lab, worker: ProtocolWorker) -> Held:
     """Claim with one token, once with the answer lost; return what the second answer gives."""
     token = secrets.token_hex(16)
     wait_ready(lab, worker)
-    post_and_lose_the_answer(worker, "/claim", worker.claim_body(token))
+    worker.service.call_and_lose_the_answer("POST", "/claim", worker.claim_body(token))
     held = worker.try_claim(token)
     assert held is not None
     return held
@@ -76,7 +59,7 @@ def test_a_report_whose_answer_was_lost_is_stored_once(lab: Lab) -> None:
     held = lab.claim()
     points = [{"step": 1, "value": 0.5, "metrics": {"loss": 0.1}}, {"step": 2, "value": "inf"}]
     body = {"token": held.token, "points": points}
-    post_and_lose_the_answer(held.worker, f"/attempts/{held.attempt}/report", body)
+    lab.service.call_and_lose_the_answer("POST", f"/attempts/{held.attempt}/report", body)
     answers = [held.post("report", body).json() for _ in range(2)]
 
     assert [answer["order"] for answer in answers] == ["continue", "continue"]
@@ -107,7 +90,7 @@ def test_a_finish_whose_answer_was_lost_is_given_the_same_answer(lab: Lab, outco
         "failed": {"cause": "error", "error": "ValueError: no"},
     }[outcome]
     body = held.finish_body(outcome, points=points, **said)
-    post_and_lose_the_answer(held.worker, f"/attempts/{held.attempt}/finish", body)
+    lab.service.call_and_lose_the_answer("POST", f"/attempts/{held.attempt}/finish", body)
     answers = [held.post("finish", body) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 200]

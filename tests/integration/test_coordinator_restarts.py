@@ -11,13 +11,13 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
 from tests.protocol_worker import Held
 from tests.service_process import ServiceProcess
+from tests.spaces import MIXED, finite
 from tests.study_lab import Lab
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna
@@ -25,24 +25,11 @@ from tuner.storage.database import open_optuna
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 TRIALS = 16
-TREE: dict[str, Any] = {
-    "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
-    "train.batch": {"type": "ordinal", "values": [16, 32, 64]},
-    "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
-    "train.momentum": {
-        "type": "float",
-        "low": 0.0,
-        "high": 0.99,
-        "when": {"train.optimizer": ["sgd"]},
-    },
-    "model.layers": {"type": "int", "low": 1, "high": 2},
-    "model.norm": {"type": "bool"},
+# What is fixed is not in Optuna's tables, with which these tests compare.
+TREE = {name: p for name, p in MIXED.items() if p["type"] != "fixed"} | {
+    "model.layers": {"type": "int", "low": 1, "high": 2}
 }
-FINITE: dict[str, Any] = {
-    "a": {"type": "categorical", "values": ["x", "y"]},
-    "b": {"type": "int", "low": 1, "high": 9, "when": {"a": ["x"]}},
-    "c": {"type": "bool"},
-}
+FINITE = finite(9)
 FORBID = [{"train.optimizer": "sgd", "model.layers": 2}]
 START = [{"train.rate": 0.125, "train.optimizer": "adam"}]
 OPTIONS: dict[str, dict[str, int]] = {

@@ -111,7 +111,8 @@ def test_a_preempted_training_continues_exactly_where_it_stood(
     stopped = curve[-1]["step"]
     assert 5 <= stopped < 30
     folder = home / "checkpoints/vision/digits/trial_00031"
-    assert [p.name for p in folder.iterdir()] == [f"epoch-{stopped:05d}.weights.h5"]
+    names = sorted(p.name for p in folder.iterdir())
+    assert names == [f"epoch-{stopped:05d}.curve.json", f"epoch-{stopped:05d}.weights.h5"]
 
     second = offer(peer, "train", "s1-t31-a2", params={"epochs": 30}, curve=curve)
     finish = peer.wait_finish(second, 120)
@@ -134,7 +135,7 @@ def test_a_training_that_had_ended_returns_its_whole_history_again(
     first = peer.wait_finish(attempt, 120)
     curve = peer.reports[attempt] + first["points"]
     folder = worker.home / "checkpoints/vision/digits/trial_00040"
-    files = sorted(path.name for path in folder.iterdir())
+    files = sorted(path.name for path in folder.glob("*.h5"))
     assert files == ["epoch-00003.weights.h5", "epoch-00004.weights.h5"]
     again = offer(peer, "train", "s1-t40-a2", params={"epochs": 4}, curve=curve)
     second = peer.wait_finish(again, 60)

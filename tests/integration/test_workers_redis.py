@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from rq import Callback, Queue
+from rq import Queue
 from rq import Worker as RqWorker
-from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from tests.integration.workers_peer import Peer, wait_until
@@ -20,13 +18,6 @@ from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_server import RedisServer
 
 Start = Callable[[str], Started]
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    peer = Peer()
-    yield peer
-    peer.close()
 
 
 @pytest.fixture
@@ -72,51 +63,6 @@ def test_a_wake_up_has_the_worker_claim_at_once(peer: Peer, start: Start, redis_
     wait_until(lambda: job.get_status(refresh=True) == "finished", 5, "wake-up not finished")
     assert queue.count == 0
     assert queue.connection.llen(f"{queue.key}:intermediate") == 0
-
-
-def test_nothing_but_the_wake_up_is_ever_run(
-    peer: Peer, start: Start, redis_url: str, tmp_path: Path
-) -> None:
-    worker = start(redis_url)
-    wait_listening(redis_url)
-    queue = open_queue(redis_url)
-    marks = [tmp_path / name for name in ("system", "arguments", "success", "failure", "pickle")]
-    forged = [
-        queue.enqueue("os.system", f"touch {marks[0]}"),
-        queue.enqueue(WAKE_UP_TASK, args=(f"touch {marks[1]}",)),
-    ]
-    with_callbacks = queue.enqueue(
-        WAKE_UP_TASK, on_success=Callback("os.system"), on_failure=Callback("os.system")
-    )
-    pickled = Job.create("os.system", args=(f"touch {marks[4]}",), connection=queue.connection)
-    pickled.data = pickle.dumps(Bomb(str(marks[4])))
-    pickled.origin = queue.name
-    pickled.save()
-    queue.connection.rpush(queue.key, pickled.id)
-    queue.connection.hset("rq:job:garbage", mapping={"data": b"\xff", "status": b"nonsense"})
-    queue.connection.rpush(queue.key, "garbage")
-    peer.offer("workers_trials:noop")
-    queue.enqueue(WAKE_UP_TASK)
-
-    assert peer.wait_finish("s1-t0-a1")["outcome"] == "complete", "the worker lives on"
-    wait_until(lambda: queue.count == 0, 10, "messages left")
-    for job in (*forged, pickled):
-        wait_until(lambda job=job: job.get_status(refresh=True) == "failed", 5, "not failed")
-    assert with_callbacks.get_status(refresh=True) == "finished"
-    assert not any(mark.exists() for mark in marks)
-    refused = [line for line in worker.logs() if line["message"] == "wake-up refused"]
-    assert {line["job"] for line in refused} == {job.id for job in (*forged, pickled)}
-    assert worker.wait_log("message refused")["job"] == "garbage"
-
-
-class Bomb:
-    """What a pickle of it runs when it is read."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[..., None], tuple[str, str]]:
-        return open, (self.path, "w")
 
 
 def test_without_redis_the_worker_asks_the_server_and_returns_when_it_is_back(

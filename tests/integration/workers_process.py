@@ -8,19 +8,29 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import wait_until
+
+Start = Callable[..., "Started"]
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 
 
+class Address(Protocol):
+    """Where a worker is to work: a peer, or a real server."""
+
+    url: str
+    token: str
+
+
 class Started:
     """A process whose log lines can be read while it runs."""
 
-    def __init__(self, arguments: list[str], home: Path, peer: Peer, **environ: str) -> None:
+    def __init__(self, arguments: list[str], home: Path, peer: Address, **environ: str) -> None:
         self.home = home
         self.log_root = home / "logs"
         self.log_path = home / "process.log"
@@ -31,6 +41,7 @@ class Started:
             "TUNER_HOME": str(home),
             "TUNER_API_URL": peer.url,
             "TUNER_TOKEN": peer.token,
+            "TUNER_LOG_FORMAT": "json",
             **environ,
         }
         with self.log_path.open("ab") as log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.coordinator.causes import POLICIES, runs_again
+from tuner.coordinator.causes import LONGEST_DELAY_S, POLICIES, delay_s, runs_again
 from tuner.protocol import Cause
 
 
@@ -42,3 +42,12 @@ def test_the_sampler_is_told_of_infeasible_configurations_alone() -> None:
     infeasible = {cause for cause, policy in POLICIES.items() if policy.infeasible}
 
     assert infeasible == {"oom", "timeout", "diverged"}
+
+
+def test_a_trial_waits_longer_after_each_attempt_in_a_row_that_met_a_full_disk() -> None:
+    waits = [delay_s("storage", ["storage"] * count) for count in range(5)]
+
+    assert waits == [10.0, 20.0, 40.0, LONGEST_DELAY_S, LONGEST_DELAY_S]
+    assert delay_s("storage", ["storage", "storage", "preempted"]) == 10.0
+    assert delay_s("storage", ["storage"] * 5000) == LONGEST_DELAY_S
+    assert delay_s("lost", ["lost"] * 3) == 0.0

@@ -13,8 +13,9 @@ from tuner.cli.main import main
 #: What issue 2 asks for; the verbs of later issues are absent.
 COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
-    "watch", "events", "pause", "resume", "stop", "cancel", "retry", "delete",
-    "workers up", "workers scale", "workers list", "workers drain", "db upgrade",
+    "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete",
+    "workers up", "workers scale", "workers list", "workers drain", "workers test",
+    "db upgrade", "db backup", "db restore",
 }  # fmt: skip
 READING = ["list", "status", "best", "show", "logs", "watch", "events", "workers list"]
 

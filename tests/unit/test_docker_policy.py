@@ -124,3 +124,14 @@ def test_every_variable_of_the_compose_file_is_explained() -> None:
     explained = set(re.findall(r"^(\w+)=", (DOCKER / ".env.example").read_text(), re.MULTILINE))
 
     assert used == explained
+
+
+def test_others_start_when_the_server_is_ready_and_not_earlier() -> None:
+    assert "/readyz'" in SERVICES["server"]["healthcheck"]["test"][-1]
+    for name in ("worker", "tensorboard"):
+        assert SERVICES[name]["depends_on"]["server"] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("name", ["server", "worker"])
+def test_containers_log_for_collectors(name: str) -> None:
+    assert SERVICES[name]["environment"]["TUNER_LOG_FORMAT"] == "${TUNER_LOG_FORMAT:-json}"

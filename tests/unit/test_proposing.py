@@ -10,37 +10,15 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
+from tests import spaces
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
 from tuner.coordinator.speculation import Speculation
 from tuner.samplers import SAMPLERS
 from tuner.space import SearchSpace
 
-MIXED = {
-    "parameters": {
-        "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
-        "train.batch": {"type": "ordinal", "values": [16, 32, 64]},
-        "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
-        "train.momentum": {
-            "type": "float",
-            "low": 0.0,
-            "high": 0.99,
-            "when": {"train.optimizer": ["sgd"]},
-        },
-        "model.layers": {"type": "int", "low": 1, "high": 4},
-        "model.norm": {"type": "bool"},
-        "model.activation": {"type": "fixed", "value": "relu"},
-    },
-    "forbid": [{"train.optimizer": "sgd", "model.layers": 4}],
-}
-FINITE = {
-    "parameters": {
-        "a": {"type": "categorical", "values": ["x", "y"]},
-        "b": {"type": "int", "low": 1, "high": 3, "when": {"a": ["x"]}},
-        "c": {"type": "bool"},
-    },
-    "forbid": [{"a": "y", "c": True}],
-}
+MIXED = {"parameters": spaces.MIXED, "forbid": [{"train.optimizer": "sgd", "model.layers": 4}]}
+FINITE = {"parameters": spaces.finite(), "forbid": [{"a": "y", "c": True}]}
 
 
 def make(

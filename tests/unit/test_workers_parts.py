@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import math
 import os
 import socket
 import tarfile
@@ -212,54 +213,93 @@ class Model:
         path.write_text("whole")
 
 
-def test_the_newest_two_checkpoints_are_kept(tmp_path: Path) -> None:
+def points(last: int) -> list[Point]:
+    """The curve of a training of `last` epochs; one of its metrics is no number at first."""
+    return [
+        Point(step=n, value=n / 8, metrics={"loss": math.nan if n == 1 else 1.0})
+        for n in range(1, last + 1)
+    ]
+
+
+def write(checkpoints: Checkpoints, *steps: int) -> None:
+    for step in steps:
+        checkpoints.write(Model(), step, points(step))
+
+
+def test_the_newest_two_checkpoints_are_kept_with_their_curves(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "trial", 1)
-    for step in (1, 2, 10):
-        checkpoints.write(Model(), step)
+    write(checkpoints, 1, 2, 10)
 
     assert [found.step for found in checkpoints.find()] == [2, 10]
+    assert sorted(path.name for path in (tmp_path / "trial").iterdir()) == [
+        "epoch-00002.curve.json",
+        "epoch-00002.weights.h5",
+        "epoch-00010.curve.json",
+        "epoch-00010.weights.h5",
+    ]
 
 
 def test_a_checkpoint_that_failed_is_not_there(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, 1)
-    checkpoints.write(Model(), 1)
+    write(checkpoints, 1)
     with pytest.raises(OSError, match="full"):
-        checkpoints.write(Model(OSError(errno.ENOSPC, "full")), 2)
+        checkpoints.write(Model(OSError(errno.ENOSPC, "full")), 2, points(2))
 
-    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00001.weights.h5"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["epoch-00001.curve.json", "epoch-00001.weights.h5"]
 
 
-def test_a_successor_continues_from_the_newest_checkpoint_that_the_curve_covers(
+def test_a_successor_continues_from_the_newest_checkpoint_of_an_earlier_attempt(
     tmp_path: Path,
 ) -> None:
     first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
-    for step in (4, 8):
-        first.write(Model(), step)
+    write(first, 4, 8)
 
-    assert first.newest(up_to=None) is None, "an attempt does not continue itself"
-    newest = second.newest(up_to=8)
-    covered = second.newest(up_to=7)
-    assert newest is not None
-    assert newest.step == 8
+    assert first.newest(known=8) is None, "an attempt does not continue itself"
+    found = second.newest(known=8)
+    assert found is not None
+    assert (found[0].step, found[1]) == (8, [])
+
+
+def test_a_checkpoint_brings_the_points_that_the_service_does_not_know(tmp_path: Path) -> None:
+    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    write(first, 4, 8)
+
+    for known in (0, 5, 7):
+        found = second.newest(known=known)
+        assert found is not None
+        assert found[0].step == 8
+        assert [point.step for point in found[1]] == list(range(known + 1, 9))
+    assert found[1][0] == Point(step=8, value=1.0, metrics={"loss": 1.0})
+
+
+@pytest.mark.parametrize("damage", ["", "[[1, 0.5]]", "[]", "{}", '[[5, "x", {}]]', "null"])
+def test_a_checkpoint_that_would_leave_a_hole_in_the_curve_is_not_continued(
+    tmp_path: Path, damage: str
+) -> None:
+    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    write(first, 4, 8)
+    (tmp_path / "epoch-00008.curve.json").write_text(damage)
+
+    covered, older = second.newest(known=8), second.newest(known=2)
     assert covered is not None
-    assert covered.step == 4
-    assert second.newest(up_to=3) is None
+    assert covered[0].step == 8
+    assert older is not None
+    assert (older[0].step, [point.step for point in older[1]]) == (4, [3, 4])
 
 
 def test_attempts_do_not_delete_each_others_newest_checkpoints(tmp_path: Path) -> None:
     zombie, successor = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
-    zombie.write(Model(), 5)
-    successor.write(Model(), 6)
-    successor.write(Model(), 7)
-    for step in (8, 9, 10):
-        zombie.write(Model(), step)
+    write(zombie, 5)
+    write(successor, 6, 7)
+    (tmp_path / "epoch-00004.curve.json").write_text("[]")
+    write(zombie, 8, 9, 10)
 
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [
-        "epoch-00006-a2.weights.h5",
-        "epoch-00007-a2.weights.h5",
-        "epoch-00009.weights.h5",
-        "epoch-00010.weights.h5",
+        f"epoch-{name}.{kind}"
+        for name in ("00006-a2", "00007-a2", "00009", "00010")
+        for kind in ("curve.json", "weights.h5")
     ]
 
 
@@ -307,6 +347,17 @@ def test_waits_grow_up_to_a_limit() -> None:
     assert [round(backoff.next_s(), 2) for _ in range(5)] == [0.1, 0.2, 0.4, 0.5, 0.5]
     backoff.reset()
     assert backoff.next_s() == 0.1
+
+
+def test_a_server_that_comes_back_within_half_a_minute_is_asked_within_a_second() -> None:
+    backoff = Backoff()
+    waited_s, longest_s = 0.0, 0.0
+    while waited_s < 28:
+        longest_s = max(longest_s, wait_s := backoff.next_s())
+        waited_s += wait_s
+
+    assert longest_s == 1.0
+    assert max(backoff.next_s() for _ in range(10)) == 5.0
 
 
 def test_config_holds_what_repeats_a_trial_and_no_secret() -> None:

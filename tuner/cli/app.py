@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli import board, change, check, read, run, serve, submit, workers
+from tuner.cli import board, change, check, database, edit, read, run, serve, submit, workers
 from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
 
 app = typer.Typer(
@@ -66,9 +66,12 @@ _workers.command("up")(workers.up)
 _workers.command("scale")(workers.scale)
 _workers.command("list")(workers.list_workers)
 _workers.command("drain")(workers.drain)
+_workers.command("test")(workers.test)
 app.add_typer(_workers, name="workers", rich_help_panel=SERVE)
 _database = _group("The database.")
-_database.command("upgrade")(serve.upgrade)
+_database.command("upgrade")(database.upgrade)
+_database.command("backup")(database.backup)
+_database.command("restore")(database.restore)
 app.add_typer(_database, name="db", rich_help_panel=SERVE)
 
 app.command("list", rich_help_panel=LOOK)(read.list_studies)
@@ -84,4 +87,5 @@ app.command(rich_help_panel=CHANGE)(change.resume)
 app.command(rich_help_panel=CHANGE)(change.stop)
 app.command(rich_help_panel=CHANGE)(change.cancel)
 app.command(rich_help_panel=CHANGE)(change.retry)
+app.command(rich_help_panel=CHANGE)(edit.edit)
 app.command(rich_help_panel=CHANGE)(change.delete)

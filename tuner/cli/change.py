@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,14 +72,31 @@ def retry(
     failed: Annotated[
         bool, typer.Option("--failed", help="Every trial that failed (the default).")
     ] = True,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SPEC", help="The study's spec, with mended code for all trials from now on."
+        ),
+    ] = None,
 ) -> None:
-    """Run the failed trials of a study again."""
+    """Run the failed trials of a study again, as new trials with the same parameters."""
+    from tuner.cli.output import change_text
     from tuner.local import open_changer
+    from tuner.local.submission import make_submission
 
-    with open_changer(settings()) as api:
-        trials = api.retry(study, failed=failed)["retried"]
-    numbers = ", ".join(map(str, trials))
-    _say(f"{study}: runs again: trial {numbers}" if trials else f"{study}: no trial has failed")
+    config = settings()
+    submission = None if spec is None else make_submission(spec, config)
+    with open_changer(config) as api:
+        if submission is None:
+            answer = api.retry(study, failed=failed)
+        else:
+            answer = submission.retry(api, study)
+    for change in answer["changes"]:
+        _say(f"{study}: {change_text(change)}")
+    if submission is not None and not any(c["key"] == "code" for c in answer["changes"]):
+        _say(f"{study}: the code is the same as before")
+    numbers = ", ".join(map(str, answer["retried"]))
+    _say(f"{study}: runs again: trial {numbers}" if numbers else f"{study}: no trial has failed")
 
 
 def delete(
@@ -111,4 +129,4 @@ def _confirm(question: str) -> None:
 def _say(text: str) -> None:
     from tuner.cli.output import err
 
-    err().print(text)
+    err().print(text, markup=False, soft_wrap=True)

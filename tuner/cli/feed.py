@@ -36,7 +36,7 @@ class News:
     ended: tuple[Document, ...] = ()
     #: Ended too, but too many to show each.
     not_shown: int = 0
-    #: Text of what else happened: trials that run again, changes of state.
+    #: Text of what else happened: trials that run again, workers that go out of service.
     notes: tuple[str, ...] = ()
 
 
@@ -63,7 +63,8 @@ class Feed:
         numbers = [row["trial"] for row in events if row["kind"].startswith("trial-")]
         shown = numbers[-_SHOWN:]
         ended = tuple(self.api.show(self.study, number) for number in shown)
-        notes = tuple(row["text"] for row in events if row["kind"].startswith("attempt-"))
+        kinds = ("attempt-", "worker-")
+        notes = tuple(row["text"] for row in events if row["kind"].startswith(kinds))
         if events:
             self._seen = events[-1]["id"]
         return News(

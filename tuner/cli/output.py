@@ -56,6 +56,24 @@ def err() -> Console:
     return _console(stderr=True)
 
 
+def change_text(change: Document) -> str:
+    """Return a change of a study as `budget.trials: 4 → 6`."""
+    old, new = (_side(change["key"], change[side]) for side in ("old", "new"))
+    after = " for trials from now on" if change["key"] == "code" else ""
+    return f"{change['key']}: {old} → {new}{after}"
+
+
+def _side(key: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    if key == "code":
+        # A hash is long, and its first digits are what `tuner check` shows.
+        return str(value)[:12]
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document; a non-finite number is null."""
     text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from tuner.cli.feed import News
 from tuner.cli.output import Document, duration, number
 from tuner.cli.tables import best_text, objectives, short_params
+from tuner.coordinator.reasons import NO_WORKER
 
 #: Without a terminal, a line about the whole study this often.
 _PLAIN_S = 30.0
@@ -73,9 +74,11 @@ class StudyProgress:
             self._console.print(text, soft_wrap=True)
 
     def _say_state(self, status: Document) -> None:
-        state = (status["state"], status["reason"])
+        # That workers are waited for stands in every line, and those of a run are just starting.
+        reason = "" if status["reason"] == NO_WORKER else status["reason"]
+        state = (status["state"], reason)
         if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
-            self.say(f"[warn]{status['state']}[/] {escape(status['reason'] or '')}".rstrip())
+            self.say(f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip())
         self._last_state = state
 
     def _line(self, trial: Document) -> str:

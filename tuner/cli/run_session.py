@@ -14,7 +14,7 @@ from rich.markup import escape
 from tuner.cli import headings
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from tuner.cli.feed import CLOSED, Feed, is_over
-from tuner.cli.output import Document, err, out
+from tuner.cli.output import Document, change_text, err, out
 from tuner.cli.progress import StudyProgress
 from tuner.cli.signals import interruptible
 from tuner.errors import TunerError, UnavailableError
@@ -122,7 +122,7 @@ class RunSession:
 
     def _say_submitted(self, answer: Document) -> None:
         for change in answer["changes"]:
-            out().print(f"[label]changed[/]      {escape(_change(change))}")
+            out().print(f"[label]changed[/]      {escape(change_text(change))}")
         if not answer["created"] and answer["state"] not in CLOSED:
             out().print(f"[label]goes on[/]      {self._study} where it stood")
 
@@ -253,7 +253,3 @@ class RunSession:
             kill_process(info.pid)
             self._settings.service_path.unlink(missing_ok=True)
         os._exit(INTERRUPTED)
-
-
-def _change(change: Document) -> str:
-    return f"{change['key']}: {change['old']} → {change['new']}"

@@ -1,9 +1,10 @@
-"""The service: `serve` in the foreground, `down`, and the database's schema."""
+"""The service: `serve` in the foreground, and `down`."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ import typer
 from tuner.cli.arguments import settings
 from tuner.errors import SetupError, UnavailableError
 from tuner.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from tuner.queue.redis_server import RedisChoice
@@ -32,9 +35,9 @@ def serve(
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
 ) -> None:
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
-    from tuner.cli.logs import log_to_stderr
     from tuner.local.home import make_token
     from tuner.local.runs import Keeper
+    from tuner.logs import configure_logging
     from tuner.server import serve as serve_api
 
     config = settings()
@@ -42,9 +45,9 @@ def serve(
         raise SetupError(
             f"TUNER_API_URL={config.api_url}: names another server; unset it to run one here"
         )
-    log_to_stderr()
-    # Whenever it comes, also while Redis starts: everything that was started is ended in order.
-    # (uvicorn puts this handler back and raises the signal again when it has ended.)
+    configure_logging(config.log_format)
+    _log_optuna_as_ours()
+    # Also while Redis starts: what was started is ended in order. (Later `serve_api` sees to it.)
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
         _check_port(host, port)
@@ -95,17 +98,12 @@ def down() -> None:
     err().print(f"the service at {info.url} has ended")
 
 
-def upgrade() -> None:
-    """Bring the database up to date; a new one is made."""
-    from tuner.cli.output import err
-    from tuner.local.home import home_lock, make_home
-    from tuner.storage import open_storage
+def _log_optuna_as_ours() -> None:
+    """Have Optuna's messages take the form of all others, not a handler of its own."""
+    import optuna
 
-    config = settings()
-    make_home(config.home)
-    with home_lock(config):
-        open_storage(config.database_url, create=True).close()
-    err().print("the database is up to date")
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -128,6 +126,10 @@ def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: boo
         redis=redis.source,
     )
     write_service(config, info)
+    if config.log_format == "json":
+        facts = {"url": url, "release": info.release, "home": str(config.home), "redis": info.redis}
+        logger.info("serving", extra=facts)
+        return
     err().print(f"Tuner {release()} serves {url}  (documentation: {url}/docs)")
     err().print(f"home {config.home}, {redis.source}")
 

@@ -96,12 +96,12 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
 
 
 def _say(answer: Document) -> None:
-    from tuner.cli.output import err
+    from tuner.cli.output import change_text, err
 
     verb = "submitted" if answer["created"] else f"is there already, {answer['state']}"
     err().print(f"{answer['study']}: {verb}")
     for change in answer["changes"]:
-        err().print(f"  {change['key']}: {change['old']} → {change['new']}")
+        err().print(f"  {change_text(change)}", markup=False)
     err().print(f"follow it with: tuner watch {answer['study']}", style="quiet")
 
 

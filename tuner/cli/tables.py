@@ -162,6 +162,9 @@ def worker_table(rows: Sequence[Document]) -> Table:
     table = _table()
     for name in ("worker", "host", "pid", "device", "state", "trial", "last seen"):
         table.add_column(name, justify="right" if name == "pid" else "left")
+    has_reasons = any(row["reason"] for row in rows)
+    if has_reasons:
+        table.add_column("why", overflow="fold")
     for row in rows:
         device = row["device"] + (f" {row['device_id']}" if row["device_id"] else "")
         trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "-"
@@ -173,8 +176,15 @@ def worker_table(rows: Sequence[Document]) -> Table:
             row["state"],
             trial,
             ago(row["last_seen"]),
+            *([_why(row)] if has_reasons else []),
         )
     return table
+
+
+def _why(worker: Document) -> str:
+    """Return since when, and why, a worker takes no trials."""
+    since = f"since {moment(worker['out_since'])}: " if worker["out_since"] else ""
+    return escape(since + worker["reason"])
 
 
 def print_events(console: Console, rows: Sequence[Document]) -> None:
@@ -184,7 +194,10 @@ def print_events(console: Console, rows: Sequence[Document]) -> None:
         line = Text.assemble(
             (moment(row["time"]), "quiet"), "  ", f"{trial:<12}", (f"{row['kind']:<18}", "label")
         )
-        console.print(line.append(row["text"]), soft_wrap=True)
+        line.append(row["text"])
+        if row["actor"]:
+            line.append(f"  by {row['actor']}", "quiet")
+        console.print(line, soft_wrap=True)
 
 
 _COUNTS = (

@@ -109,6 +109,16 @@ def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the 
     err().print(f"{name}: leaves after its present trial")
 
 
+def test(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
+    """Have a worker test itself now; one that is out of service comes back if it passes."""
+    from tuner.cli.output import err
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        api.test(name)
+    err().print(f"{name}: tests itself as soon as it is idle; see: tuner workers list")
+
+
 def platform_command(config: Settings, n: int) -> str | None:
     """Return the command that scales workers where a platform owns the processes, else None.
 

@@ -119,11 +119,14 @@ def _open_own_reader(settings: Settings) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def _open_service(settings: Settings) -> Iterator[Service]:
+    from tuner.account import account
+    from tuner.coordinator.events import acting
     from tuner.service.service import Service
     from tuner.storage import open_storage
 
     storage = open_storage(settings.database_url, create=False)
     try:
-        yield Service(storage, settings)
+        with acting(account()):
+            yield Service(storage, settings)
     finally:
         storage.close()

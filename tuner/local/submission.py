@@ -42,11 +42,20 @@ class Submission:
 
     def send(self, api: Service | ApiClient) -> Document:
         """Submit; again is harmless. Returns `{study, state, created, changes}`."""
-        code = None
-        if self.snapshot is not None:
-            code = self.snapshot.sha256
-            api.put_code(code, self.snapshot.data)
+        code = self._put_code(api)
         return api.submit(self.spec.to_json(), code=code, data=self.data, git=self.git)
+
+    def retry(self, api: Service | ApiClient, study: str) -> Document:
+        """Try the study's failed trials again with this code. Returns `{retried, changes}`."""
+        code = self._put_code(api)
+        spec = self.spec.to_json()
+        return api.retry(study, spec=spec, code=code, data=self.data, git=self.git)
+
+    def _put_code(self, api: Service | ApiClient) -> str | None:
+        if self.snapshot is None:
+            return None
+        api.put_code(self.snapshot.sha256, self.snapshot.data)
+        return self.snapshot.sha256
 
 
 def make_submission(path: Path, settings: Settings) -> Submission:

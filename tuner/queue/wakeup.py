@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import get_args
 
 import redis
 from redis.backoff import NoBackoff
@@ -60,6 +61,20 @@ class WakeUps:
             logger.info("redis is back")
             self.problem = None
         return max(0, missing)
+
+    def lengths(self) -> dict[Device, int] | None:
+        """Return the number of wake-ups in each queue, None when Redis does not answer.
+
+        Safe from any thread.
+        """
+        devices: tuple[Device, ...] = get_args(Device)
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for device in devices:
+                    pipeline.llen(Queue.redis_queue_namespace_prefix + queue_name(device))
+                return dict(zip(devices, pipeline.execute(), strict=True))
+        except redis.RedisError:
+            return None
 
     def close(self) -> None:
         """Close the connection."""

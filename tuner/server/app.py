@@ -14,9 +14,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from tuner import protocol
+from tuner.coordinator.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
+from tuner.server.health import Health
+from tuner.server.metrics import Metrics
+from tuner.server.operator_routes import health_router, metrics_router
 from tuner.server.problems import install_problems
+from tuner.server.request_log import RequestLog
 from tuner.server.user_routes import user_router
 from tuner.server.worker_routes import worker_router
 from tuner.service.desk import WorkerDesk
@@ -29,9 +34,20 @@ _bearer = HTTPBearer(auto_error=False)
 
 
 def make_app(
-    service: Service, desk: WorkerDesk, bell: Bell, *, token: str, redis_url: str | None
+    service: Service,
+    desk: WorkerDesk,
+    bell: Bell,
+    *,
+    health: Health,
+    metrics: Metrics,
+    instruments: Instruments,
+    token: str,
+    redis_url: str | None,
 ) -> FastAPI:
-    """Return the application. Everything but `/v1/health` and the documentation needs the token."""
+    """Return the application.
+
+    Everything needs the token but the documentation and what is asked about health.
+    """
 
     # A coroutine, because FastAPI gives a plain function a thread for every request.
     async def authorize(
@@ -51,11 +67,15 @@ def make_app(
     app = FastAPI(title="Tuner", version=release(), lifespan=lifespan)
     install_problems(app)
     guarded = [Depends(authorize)]
-    app.include_router(worker_router(desk, bell, redis_url), prefix="/v1", dependencies=guarded)
-    app.include_router(user_router(service), prefix="/v1", dependencies=guarded)
+    workers = worker_router(desk, bell, redis_url, instruments)
+    app.include_router(workers, dependencies=guarded)
+    app.include_router(user_router(service), dependencies=guarded)
+    app.include_router(metrics_router(metrics), dependencies=guarded)
+    app.include_router(health_router(health))
+    app.add_middleware(RequestLog, instruments=instruments)
 
     @app.get("/v1/health", tags=["service"])
-    def health() -> dict[str, Any]:
+    def who() -> dict[str, Any]:
         """Say who answers; needs no token."""
         return {
             "service": "tuner",

@@ -1,34 +1,45 @@
-"""Tells waiting claims that there is something to claim."""
+"""Tells waiting claims that there is something to claim: as many of them as there are attempts."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+
+from tuner.coordinator.demand import Kind
 
 
 class Bell:
-    """Wakes every coroutine that waits; may be rung from any thread."""
+    """Wakes coroutines that wait, the longest waiting first; may be rung from any thread.
+
+    Each one that is woken asks the database. With hundreds of idle workers, to wake them all for
+    one attempt would have the whole fleet ask for it.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        # A dict for each kind, because it keeps the order and forgets in constant time.
+        self._waiting: defaultdict[Kind, dict[asyncio.Future[None], None]] = defaultdict(dict)
 
     def attach(self) -> None:
         """Bind the bell to the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def ring(self) -> None:
-        """Wake all who wait now."""
+    def ring(self, counts: Mapping[Kind, int]) -> None:
+        """Wake so many of those who wait, by kind."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake)
+            self._loop.call_soon_threadsafe(self._wake, dict(counts))
 
-    def ticket(self) -> asyncio.Future[None]:
-        """Return a future that the next ring completes; taken before looking, it misses no ring."""
+    def ticket(self, kind: Kind) -> asyncio.Future[None]:
+        """Return a future that a ring completes; taken before looking, it misses no ring."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        waiting = self._waiting[kind]
+        waiting[future] = None
+        future.add_done_callback(lambda done: waiting.pop(done, None))
         return future
 
-    def _wake(self) -> None:
-        for future in list(self._waiting):
-            if not future.done():
+    def _wake(self, counts: dict[Kind, int]) -> None:
+        for kind, count in counts.items():
+            pending = [future for future in self._waiting[kind] if not future.done()]
+            for future in pending[:count]:
                 future.set_result(None)

@@ -119,6 +119,8 @@ class Event(_Document):
     attempt: str | None
     kind: str
     text: str
+    #: Who asked for it, as user@host says of itself; null: the service or a worker.
+    actor: str | None
 
 
 class TrialDetail(Trial):
@@ -127,6 +129,8 @@ class TrialDetail(Trial):
     values: list[float]
     error: str
     seed: int
+    #: SHA-256 of its code snapshot; null: the code is in the image or installed.
+    code: str | None
     proposal: dict[str, Any]
     attempt_list: list[Attempt]
     reports: list[Report]
@@ -149,7 +153,10 @@ class Worker(_Document):
     pid: int
     device: Literal["cpu", "gpu"]
     device_id: str | None
-    state: str
+    state: Literal["idle", "busy", "stopping", "draining", "out of service"]
+    #: Why it leaves or is out of service; else empty.
+    reason: str
+    out_since: str | None
     study: str | None
     trial: int | None
     attempt: int | None
@@ -175,10 +182,19 @@ class Submitted(_Document):
     changes: list[Change]
 
 
+class Edited(_Document):
+    """What an edit has changed; a key that had its value already is not among them."""
+
+    study: str
+    state: str
+    changes: list[Change]
+
+
 class Retried(_Document):
-    """The failed trials whose configurations are tried again."""
+    """The failed trials whose configurations are being tried again, and what the spec changed."""
 
     retried: list[int]
+    changes: list[Change]
 
 
 class Deleted(_Document):
@@ -186,6 +202,13 @@ class Deleted(_Document):
 
     deleted: bool
     log_dirs: list[str]
+
+
+class Tested(_Document):
+    """A worker that was asked to test itself."""
+
+    worker: str
+    state: str
 
 
 class Drained(_Document):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -37,7 +39,9 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem(
+    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
     """Return a problem document; `detail` is for the user, and never holds a secret."""
     return JSONResponse(
         {
@@ -45,6 +49,7 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
             "title": HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
+            "request_id": request_id(request.scope),
         },
         status_code=status,
         headers=headers,
@@ -52,36 +57,41 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     )
 
 
+def request_id(scope: MutableMapping[str, Any]) -> str:
+    """Return the number under which a request stands in the log, the same whenever asked."""
+    known: str = scope.setdefault("tuner.request_id", secrets.token_hex(8))
+    return known
+
+
 def install_problems(app: FastAPI) -> None:
-    """Have the app answer every error with a problem document."""
+    """Have the app answer its errors with problem documents; `RequestLog` sees to its faults."""
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(_request: Request, exc: RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
         details = "; ".join(
             f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
             for error in exc.errors()[:10]
         )
-        return problem(422, details)
+        return problem(request, 422, details)
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, exc: HTTPException) -> JSONResponse:
-        return problem(exc.status_code, str(exc.detail), dict(exc.headers or {}))
+    def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        return problem(request, exc.status_code, str(exc.detail), dict(exc.headers or {}))
 
-    def _known(_request: Request, exc: Exception) -> JSONResponse:
+    def _known(request: Request, exc: Exception) -> JSONResponse:
         status = next(code for kind, code in _STATUS if isinstance(exc, kind))
         if isinstance(exc, sa.exc.DBAPIError):
             logger.warning("database error", extra={"error": type(exc.orig).__name__})
-            return problem(status, "the database is not available; try again")
-        return problem(status, str(exc))
-
-    @app.exception_handler(Exception)
-    def _fault(_request: Request, _exc: Exception) -> JSONResponse:
-        # Starlette raises the exception again, so that the server logs it.
-        return problem(500, "the server has a fault; its log tells more")
+            return problem(request, status, "the database is not available; try again")
+        return problem(request, status, str(exc))
 
     for kind, _ in _STATUS:
         app.add_exception_handler(kind, _known)
 
+
+#: Of the API. Given to the routers themselves, whose routes then know their whole path: metrics and
+#: logs name them by it.
+PREFIX = "/v1"
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -96,6 +106,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
                         "title": {"type": "string"},
                         "status": {"type": "integer"},
                         "detail": {"type": "string"},
+                        "request_id": {"type": "string"},
                     },
                 }
             }

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType, TracebackType
 
 import uvicorn
 
+from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
+from tuner.server.health import Health
+from tuner.server.metrics import Metrics
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.service import Service
@@ -26,6 +32,8 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5.0
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
+#: The coordinator gets this long to end its round and to give up the lead.
+STOP_S = 10.0
 
 
 def serve(
@@ -36,7 +44,7 @@ def serve(
     ready: Callable[[str], None],
     keep_alive: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or until `keep_alive` says no.
+    """Serve until SIGTERM or SIGINT, or until `keep_alive` says no; then release everything.
 
     Args:
         settings: with `redis_url` and `token` set.
@@ -47,51 +55,123 @@ def serve(
 
     Raises:
         SetupError: the address cannot be used, or token or Redis are missing.
+        KeyboardInterrupt: it was ended by SIGINT.
     """
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
-    listener = _listen(host, port)
-    storage = open_storage(settings.database_url, create=True)
-    filer = Filer(storage, settings.log_root, settings.checkpoint_root)
-    wakeups = WakeUps(settings.redis_url)
-    bell = Bell()
-    coordinator = Coordinator(storage, wakeups, on_ready=bell.ring, storage_problem=filer.problem)
-    service = Service(storage, settings, on_change=coordinator.wake)
-    desk = WorkerDesk(storage, coordinator, filer.problem)
-    app = make_app(service, desk, bell, token=settings.token, redis_url=settings.redis_url)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            lifespan="on",
+    with contextlib.ExitStack() as held:
+        # First, because what is entered first is left last: a signal never cuts the cleaning up.
+        signals = held.enter_context(_Signals())
+        listener = held.enter_context(_listen(host, port))
+        storage = open_storage(settings.database_url, create=True)
+        held.callback(storage.close)
+        wakeups = held.enter_context(contextlib.closing(WakeUps(settings.redis_url)))
+        filer = Filer(storage, settings.log_root, settings.checkpoint_root)
+        bell = Bell()
+        instruments = Instruments()
+        coordinator = Coordinator(
+            storage,
+            wakeups,
+            on_ready=bell.ring,
+            storage_problem=filer.problem,
+            instruments=instruments,
         )
-    )
-    loop = threading.Thread(
+        health = held.enter_context(
+            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem))
+        )
+        metrics = held.enter_context(contextlib.closing(Metrics(storage, coordinator, health)))
+        app = make_app(
+            Service(storage, settings, on_change=coordinator.wake),
+            WorkerDesk(storage, coordinator, filer.problem),
+            bell,
+            health=health,
+            metrics=metrics,
+            instruments=instruments,
+            token=settings.token,
+            redis_url=settings.redis_url,
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+                lifespan="on",
+            )
+        )
+        filer.start()
+        held.callback(filer.stop)
+        _start_coordinator(coordinator, held, void_dead_local=storage.is_sqlite)
+        threading.Thread(
+            target=_watch,
+            args=(server, _url(listener), ready, keep_alive),
+            name="watch",
+            daemon=True,
+        ).start()
+        signals.end(server)
+        server.run(sockets=[listener])
+    logger.info("server ended")
+    if signals.interrupted:
+        raise KeyboardInterrupt
+
+
+class _Signals:
+    """Makes SIGTERM and SIGINT an orderly end, until everything is released.
+
+    uvicorn takes the signals only while it runs; afterwards it puts these handlers back and raises
+    again what it caught, which would otherwise end the process before it has cleaned up. In another
+    thread than the main one there are no signals.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._asked = False
+        self._server: uvicorn.Server | None = None
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def end(self, server: uvicorn.Server) -> None:
+        """Have the signals end this server; one that came already does so at once."""
+        self._server = server
+        server.should_exit = self._asked
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        self.interrupted = self.interrupted or number == signal.SIGINT
+        if self._server is not None:
+            self._server.should_exit = True
+
+
+def _start_coordinator(
+    coordinator: Coordinator, held: contextlib.ExitStack, *, void_dead_local: bool
+) -> None:
+    thread = threading.Thread(
         target=coordinator.run,
         name="coordinator",
-        kwargs={"void_dead_local": storage.is_sqlite},
+        kwargs={"void_dead_local": void_dead_local},
         daemon=True,
     )
-    watch = threading.Thread(
-        target=_watch,
-        args=(server, _url(listener), ready, keep_alive),
-        name="watch",
-        daemon=True,
-    )
-    filer.start()
-    loop.start()
-    watch.start()
-    try:
-        server.run(sockets=[listener])
-    finally:
+    thread.start()
+
+    def stop() -> None:
         coordinator.stop()
-        loop.join(timeout=10)
-        filer.stop()
-        wakeups.close()
-        storage.close()
-        logger.info("server ended")
+        thread.join(timeout=STOP_S)
+
+    held.callback(stop)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuner.account import ACTOR_HEADER, tidy
+from tuner.coordinator.events import acting
 from tuner.protocol import NAME_PATTERN
 from tuner.server.bodies import body_schema, read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
     Drained,
+    Edited,
     Event,
     Log,
     Retried,
     Status,
     Submitted,
+    Tested,
     Trial,
     TrialDetail,
     Worker,
 )
-from tuner.server.problems import PROBLEM_RESPONSES
+from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.service.service import MAX_SNAPSHOT_BYTES, Service
 
 Name = Annotated[str, Path(pattern=f"^{NAME_PATTERN}$", max_length=63)]
@@ -59,16 +64,37 @@ class _Stop(BaseModel):
     now: bool = False
 
 
+class _Edit(BaseModel):
+    """What of a study is changed: new values by key, as `budget.trials`."""
+
+    model_config = ConfigDict(extra="forbid")
+    changes: dict[str, Any]
+
+
 class _Retry(BaseModel):
-    """Which trials are tried again."""
+    """Which trials are tried again; with a spec, new trials run its code."""
 
     model_config = ConfigDict(extra="forbid")
     failed: Literal[True] = True
+    spec: dict[str, Any] | None = None
+    code: str | None = None
+    data: str | None = None
+    git: _Git | None = None
+
+
+# A coroutine: what it sets is seen by the route, in whatever thread that runs.
+async def _name_actor(
+    given: Annotated[str | None, Header(alias=ACTOR_HEADER)] = None,
+) -> AsyncIterator[None]:
+    with acting(tidy(given) if given else None):
+        yield
 
 
 def user_router(service: Service) -> APIRouter:
     """Return the routes of studies, trials and workers."""
-    router = APIRouter(responses=PROBLEM_RESPONSES)
+    router = APIRouter(
+        prefix=PREFIX, responses=PROBLEM_RESPONSES, dependencies=[Depends(_name_actor)]
+    )
     _add_studies(router, service)
     _add_control(router, service)
     _add_trials(router, service)
@@ -106,6 +132,17 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         """Return the state of a study."""
         return service.status(f"{project}/{study}")
 
+    @router.patch(
+        "/studies/{project}/{study}",
+        tags=["studies"],
+        response_model=Edited,
+        openapi_extra=body_schema(_Edit),
+    )
+    async def edit(project: Name, study: Name, request: Request) -> Any:
+        """Change budget, parallel, pruner, priority and trial limits."""
+        body = validate(_Edit, await read_json(request))
+        return await run_in_threadpool(service.edit, f"{project}/{study}", body.changes)
+
     @router.delete("/studies/{project}/{study}", tags=["studies"], response_model=Deleted)
     def delete(project: Name, study: Name) -> Any:
         """Delete a study: rows, logs and checkpoints."""
@@ -138,11 +175,16 @@ def _add_control(router: APIRouter, service: Service) -> None:
         """Cancel a study with all its trials."""
         return service.cancel(f"{project}/{study}")
 
-    @router.post("/studies/{project}/{study}/retry", tags=["control"], response_model=Retried)
-    def retry(project: Name, study: Name, body: Annotated[_Retry | None, Body()] = None) -> Any:
-        """Try the configurations of failed trials again."""
-        del body
-        return service.retry(f"{project}/{study}")
+    @router.post(
+        "/studies/{project}/{study}/retry",
+        tags=["control"],
+        response_model=Retried,
+        openapi_extra=body_schema(_Retry),
+    )
+    async def retry(project: Name, study: Name, request: Request) -> Any:
+        """Try the configurations of failed trials again, with the code of `spec` if given."""
+        body = validate(_Retry, await read_json(request)).model_dump()
+        return await run_in_threadpool(service.retry, f"{project}/{study}", **body)
 
     @router.post(
         "/studies/{project}/{study}/trials/{number}/cancel", tags=["control"], response_model=Status
@@ -195,6 +237,11 @@ def _add_workers(router: APIRouter, service: Service) -> None:
     def workers() -> Any:
         """Return the live workers and what they run."""
         return service.workers()
+
+    @router.post("/workers/{name}/test", tags=["workers"], response_model=Tested)
+    def test(name: WorkerName) -> Any:
+        """Have a worker test itself as soon as it is idle."""
+        return service.test(name)
 
     @router.post("/workers/{name}/drain", tags=["workers"], response_model=Drained)
     def drain(name: WorkerName) -> Any:

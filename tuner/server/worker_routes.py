@@ -10,11 +10,13 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
+from tuner.coordinator.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
 from tuner.server.bodies import body_schema, read_message
-from tuner.server.problems import PROBLEM_RESPONSES
+from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.service.desk import WorkerDesk
+from tuner.storage.conflict import again_after_conflict
 
 MAX_WAIT_S = 30.0
 AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
@@ -25,12 +27,23 @@ def _json(message: protocol.Message) -> Response:
     return Response(protocol.dumps(message), media_type="application/json")
 
 
-def worker_router(desk: WorkerDesk, bell: Bell, redis_url: str | None) -> APIRouter:
+async def _has_hung_up(request: Request) -> bool:
+    """Whether nobody waits for the answer any more; the request's body was read before."""
+    # The end of a connection that came in with the request is seen one round of the loop later,
+    # and told to the application in the round after that.
+    for _ in range(2):
+        await asyncio.sleep(0)
+    return await request.is_disconnected()
+
+
+def worker_router(
+    desk: WorkerDesk, bell: Bell, redis_url: str | None, instruments: Instruments
+) -> APIRouter:
     """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
-    router = APIRouter(tags=["workers"], responses=PROBLEM_RESPONSES)
+    router = APIRouter(prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES)
     _add_config(router, desk, redis_url)
-    _add_claim(router, desk, bell)
-    _add_attempts(router, desk)
+    _add_claim(router, desk, bell, instruments)
+    _add_attempts(router, desk, instruments)
     return router
 
 
@@ -52,7 +65,10 @@ def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> N
         return Response(desk.code(digest), media_type="application/gzip")
 
 
-def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell) -> None:
+def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell, instruments: Instruments) -> None:
+    claim_desk = again_after_conflict(desk.claim)
+    beat_desk = again_after_conflict(desk.beat)
+
     @router.post(
         "/claim",
         response_model=protocol.Assignment,
@@ -63,10 +79,16 @@ def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell) -> None:
         """Lease an attempt; waits up to `wait_s` for one."""
         message = await read_message(request, protocol.Claim)
         deadline = time.monotonic() + min(max(message.wait_s, 0.0), MAX_WAIT_S)
+        kind = (message.worker.device, message.worker.image)
         while True:
-            ticket = bell.ticket()
+            ticket = bell.ticket(kind)
             try:
-                assignment = await run_in_threadpool(desk.claim, message)
+                if await _has_hung_up(request):
+                    # It has given this claim up, or sends it again: an attempt would be nobody's.
+                    return Response(status_code=204)
+                start = time.monotonic()
+                assignment = await run_in_threadpool(claim_desk, message)
+                instruments.claimed(time.monotonic() - start, given=assignment is not None)
                 if assignment is not None:
                     return _json(assignment)
                 left = deadline - time.monotonic()
@@ -80,10 +102,17 @@ def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell) -> None:
     async def beat(request: Request) -> Response:
         """Extend the lease; learn whether the trial goes on."""
         message = await read_message(request, protocol.Beat)
-        return _json(await run_in_threadpool(desk.beat, message))
+        if await _has_hung_up(request):
+            # What it said then need not be so any more.
+            return Response(status_code=204)
+        with instruments.calling("beat"):
+            return _json(await run_in_threadpool(beat_desk, message))
 
 
-def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
+def _add_attempts(router: APIRouter, desk: WorkerDesk, instruments: Instruments) -> None:
+    report_desk = again_after_conflict(desk.report)
+    finish_desk = again_after_conflict(desk.finish)
+
     @router.post(
         "/attempts/{attempt}/report",
         response_model=protocol.Reply,
@@ -92,7 +121,8 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
     async def report(attempt: AttemptId, request: Request) -> Response:
         """Post reports; learn whether the trial goes on."""
         message = await read_message(request, protocol.Report)
-        return _json(await run_in_threadpool(desk.report, attempt, message))
+        with instruments.calling("report"):
+            return _json(await run_in_threadpool(report_desk, attempt, message))
 
     @router.post(
         "/attempts/{attempt}/finish",
@@ -102,4 +132,5 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk) -> None:
     async def finish(attempt: AttemptId, request: Request) -> Response:
         """Hand in the result; the first accepted one is the trial's outcome."""
         message = await read_message(request, protocol.Finish)
-        return _json(await run_in_threadpool(desk.finish, attempt, message))
+        with instruments.calling("finish"):
+            return _json(await run_in_threadpool(finish_desk, attempt, message))

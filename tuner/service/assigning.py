@@ -28,7 +28,9 @@ def choose_attempt(
     The study that is furthest below its fair share comes first (each step of priority doubles a
     share), within a study the attempt that was ready first.
     """
-    for study_id in _studies_in_turn(connection, claim.worker, now):
+    for study_id, parallel in _studies_in_turn(connection, claim.worker, now):
+        if parallel is not None and not _has_room(connection, study_id, parallel):
+            continue
         for attempt in _ready(connection, study_id, now):
             excluded = json.loads(attempt.excluded_json)
             if claim.worker.name in excluded and able_workers(connection, attempt, now):
@@ -39,10 +41,27 @@ def choose_attempt(
     return None
 
 
-def _studies_in_turn(connection: sa.Connection, worker: WorkerInfo, now: float) -> list[int]:
+def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
+    """Whether fewer attempts of the study run than it allows; holds it, so that this stays so.
+
+    No more are proposed than it allows, but what is ready may be more when the cap was lowered.
+    """
+    a, s = tables.attempts, tables.studies
+    running = sa.select(sa.func.count()).where(a.c.study_id == study_id, a.c.state == "leased")
+    if connection.execute(running).scalar_one() >= parallel:
+        return False  # without a lock, so that claims do not wait for each other in a circle
+    hold = sa.select(s.c.id).where(s.c.id == study_id).with_for_update(key_share=True)
+    connection.execute(hold)
+    return bool(connection.execute(running).scalar_one() < parallel)
+
+
+def _studies_in_turn(
+    connection: sa.Connection, worker: WorkerInfo, now: float
+) -> list[tuple[int, int | None]]:
+    """Return id and `parallel` of the studies with something for this worker, by fair share."""
     a, s = tables.attempts, tables.studies
     ready = (
-        sa.select(s.c.id, s.c.priority)
+        sa.select(s.c.id, s.c.priority, s.c.parallel)
         .join(a, a.c.study_id == s.c.id)
         .where(
             a.c.state == "ready",
@@ -55,13 +74,13 @@ def _studies_in_turn(connection: sa.Connection, worker: WorkerInfo, now: float) 
     )
     rows = list(connection.execute(ready))
     if len(rows) < 2:
-        return [row.id for row in rows]
+        return [(row.id, row.parallel) for row in rows]
     busy_query = (
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
     busy: dict[int, int] = dict(connection.execute(busy_query).tuples().all())
     rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0**row.priority, row.id))
-    return [row.id for row in rows]
+    return [(row.id, row.parallel) for row in rows]
 
 
 def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[Any]]:
@@ -118,7 +137,7 @@ def build_assignment(
         metrics=[{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
         run_dir=attempt.run_dir,
         checkpoint_dir=f"{study.project}/{study.name}/trial_{attempt.number:05d}",
-        code=study.code,
+        code=trial.code,
         timeout_s=spec.trial.timeout,
         reproducibility=spec.trial.reproducibility,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],

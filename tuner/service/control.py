@@ -1,8 +1,7 @@
-"""Steering a study: pause, resume, stop, cancel, retry. Each is idempotent and logged."""
+"""Steering a study: pause, resume, stop, cancel. Each is idempotent and logged."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +10,18 @@ import sqlalchemy as sa
 from tuner.coordinator.attempts import ENDED, call_off, lock_trial
 from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import CANCELLED, drop_unstarted, set_state
+from tuner.coordinator.locking import lock_attempts
 from tuner.errors import StudyError
 from tuner.service.finding import find_study, find_trial
 from tuner.service.reading import Reader
 from tuner.service.views import Document
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
+from tuner.storage.conflict import again_after_conflict
 
-#: Inside `Control`, the name `list` is a verb.
-Numbers = list[int]
 CLOSED = ("finished", "failed", "cancelled")
+#: The reason of a study that ends because the user said so: until it has ended, it can go on.
+STOPPED = "stopped by the user"
 
 
 class Control(Reader):
@@ -38,65 +39,54 @@ class Control(Reader):
         super().__init__(storage, settings)
         self._on_change = on_change
 
+    @again_after_conflict
     def pause(self, study: str) -> Document:
         """Start no further trial; running ones go on, and the time budget stands still."""
-        return self._move(study, "paused", allowed=("running", "paused"), reason="by the user")
+        return self._move(study, "paused", reason="by the user")
 
+    @again_after_conflict
     def resume(self, study: str) -> Document:
-        """Go on with a paused or stopping study."""
-        return self._move(study, "running", allowed=("paused", "running", "stopping"))
+        """Go on with a study that is paused, or that the user is stopping."""
+        return self._move(study, "running")
 
+    @again_after_conflict
     def stop(self, study: str, *, now: bool = False) -> Document:
         """End a study: running trials finish, or with `now` are cancelled."""
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold=True)
+            row = find_study(connection, study, hold="change")
             if row.state not in CLOSED:
                 time_s = self._storage.now(connection)
                 if row.state != "stopping":
-                    set_state(connection, row, "stopping", "stopped by the user", time_s)
+                    set_state(connection, row, "stopping", STOPPED, time_s)
                 drop_unstarted(connection, row, time_s)
                 if now:
                     self._cancel_running(connection, row, time_s)
         self._on_change()
         return self.status(study)
 
+    @again_after_conflict
     def cancel(self, study: str, number: int | None = None) -> Document:
         """Cancel one trial, or the whole study with all its running trials."""
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold=True)
+            row = find_study(connection, study, hold="change")
             time_s = self._storage.now(connection)
             if number is not None:
                 self._cancel_trial(connection, row, find_trial(connection, row, number), time_s)
             elif row.state not in CLOSED:
                 drop_unstarted(connection, row, time_s)
                 self._cancel_running(connection, row, time_s)
-                if (row.state, row.reason) != ("stopping", CANCELLED):
+                if not is_cancelled(row):
                     # The coordinator makes it `cancelled` once everything is told.
                     set_state(connection, row, "stopping", CANCELLED, time_s)
         self._on_change()
         return self.status(study)
 
-    def retry(self, study: str, *, failed: bool = True) -> Document:
-        """Propose the configurations of failed trials again, as new trials at the front.
-
-        Returns:
-            `retried`: numbers of the failed trials whose configuration is tried again.
-        """
-        del failed  # the only kind there is; named so that others can follow
+    def _move(self, study: str, state: str, *, reason: str = "") -> Document:
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold=True)
-            numbers = self._retry_failed(connection, row)
-        self._on_change()
-        return {"retried": numbers}
-
-    def _move(
-        self, study: str, state: str, *, allowed: tuple[str, ...], reason: str = ""
-    ) -> Document:
-        with self._storage.begin() as connection:
-            row = find_study(connection, study, hold=True)
-            if row.state not in allowed:
-                why = f" ({row.reason})" if row.reason else ""
-                raise StudyError(f"{study} is {row.state}{why}; it cannot become {state}")
+            row = find_study(connection, study, hold="change")
+            stopping = row.state == "stopping" and row.reason == STOPPED
+            if row.state not in ("running", "paused") and not (stopping and state == "running"):
+                raise StudyError(_cannot(study, row, state))
             if row.state != state:
                 set_state(connection, row, state, reason, self._storage.now(connection))
         self._on_change()
@@ -113,15 +103,8 @@ class Control(Reader):
     def _cancel_trial(
         self, connection: sa.Connection, row: sa.Row[Any], trial: sa.Row[Any], now: float
     ) -> None:
-        t, a = tables.trials, tables.attempts
-        # Locked in the order of a finish, which may be at work: attempts, then their trial.
-        attempts = connection.execute(
-            sa.select(a.c.id)
-            .where(a.c.study_id == row.id, a.c.number == trial.number)
-            .order_by(a.c.no)
-            .with_for_update()
-        )
-        newest = attempts.scalars().all()[-1]
+        t = tables.trials
+        newest = lock_attempts(connection, row.id, trial.number)[-1]
         if lock_trial(connection, row.id, trial.number).state in ENDED:
             return
         call_off(connection, row.id, trial.number, now)
@@ -147,32 +130,22 @@ class Control(Reader):
             number=trial.number,
         )
 
-    def _retry_failed(self, connection: sa.Connection, row: sa.Row[Any]) -> Numbers:
-        t, s = tables.trials, tables.studies
-        now = self._storage.now(connection)
-        rows = connection.execute(
-            sa.select(t)
-            .where(t.c.study_id == row.id, t.c.state == "fail", t.c.cause != "cancelled")
-            .order_by(t.c.number)
-        ).all()
-        asked = set(json.loads(row.retry_json))
-        again = [trial.number for trial in rows if trial.number not in asked]
-        if again:
-            # The new trial counts instead of the failed one.
-            connection.execute(
-                t.update()
-                .where(t.c.study_id == row.id, t.c.number.in_(again))
-                .values(counted=False)
-            )
-            connection.execute(
-                s.update()
-                .where(s.c.id == row.id)
-                .values(
-                    retry_json=json.dumps(sorted(asked | set(again))), revision=row.revision + 1
-                )
-            )
-            text = f"trials {', '.join(map(str, again))} are tried again as new trials"
-            record_event(connection, now, "study-retry", text, study_id=row.id)
-        if row.state in ("finished", "paused", "stopping") and again:
-            set_state(connection, row, "running", "", now)
-        return again
+
+def is_cancelled(study: sa.Row[Any]) -> bool:
+    """Whether the user has cancelled the study, which is final, even if it has not ended yet."""
+    return bool(
+        study.state == "cancelled" or (study.state == "stopping" and study.reason == CANCELLED)
+    )
+
+
+def describe(study: sa.Row[Any]) -> str:
+    """Return `demo/hill is finished (budget.trials: 4 trials are done)`."""
+    why = f" ({study.reason})" if study.reason else ""
+    return f"{study.project}/{study.name} is {study.state}{why}"
+
+
+def _cannot(name: str, study: sa.Row[Any], state: str) -> str:
+    text = f"{describe(study)}; it cannot become {state}"
+    if state == "running" and not is_cancelled(study):
+        return f"{text}; a larger budget lets it go on: tuner edit {name} budget.trials=N"
+    return text

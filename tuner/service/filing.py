@@ -127,7 +127,7 @@ class Filer:
                 .order_by(a.c.finished)
                 .limit(BATCH)
             ).all()
-            work = [self._papers(connection, row) for row in rows if row.claimed is not None]
+            work = [self._papers(connection, row) for row in rows if self._has_run(row)]
         for config, record, metrics in work:
             if repair_run(self._log_root, config, record, metrics=metrics):
                 logger.info("run repaired", extra={"run": record["run_dir"]})
@@ -136,6 +136,10 @@ class Filer:
                 connection.execute(
                     a.update().where(a.c.id.in_([row.id for row in rows])).values(filed=True)
                 )
+
+    def _has_run(self, attempt: sa.Row[Any]) -> bool:
+        # One that was taken back as never begun may have begun all the same.
+        return attempt.claimed is not None or (self._log_root / attempt.run_dir).exists()
 
     def _papers(
         self, connection: sa.Connection, attempt: sa.Row[Any]

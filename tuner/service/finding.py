@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -14,14 +14,16 @@ from tuner.storage import tables
 _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
 
-def find_study(connection: sa.Connection, study: str, *, hold: bool = False) -> sa.Row[Any]:
+def find_study(
+    connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None = None
+) -> sa.Row[Any]:
     """Return the row of `project/study`.
 
     Args:
         connection: of the caller's transaction.
         study: its name.
-        hold: lock it until the transaction ends, as the coordinator does before it looks at a
-            study's trials: whoever locks in another order risks a deadlock with it.
+        hold: lock it until the transaction ends (`tuner.coordinator.locking` has the order), to
+            change it, or to delete it: then nobody adds a trial or an attempt meanwhile.
 
     Raises:
         SpecError: the name is malformed.
@@ -32,8 +34,8 @@ def find_study(connection: sa.Connection, study: str, *, hold: bool = False) -> 
     project, name = study.split("/")
     s = tables.studies
     query = sa.select(s).where(s.c.project == project, s.c.name == name)
-    if hold:
-        query = query.with_for_update(key_share=True)
+    if hold is not None:
+        query = query.with_for_update(key_share=hold == "change")
     row = connection.execute(query).first()
     if row is None:
         known = connection.execute(

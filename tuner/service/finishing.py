@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, Ending, end_attempt, lock_trial
-from tuner.errors import FencedError, SpecError
+from tuner.coordinator.breaker import hold_against
+from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.locking import hold_study, lock_attempts
+from tuner.errors import FencedError, NotFoundError, SpecError
 from tuner.protocol import decode_number
 from tuner.service.records import trial_record
-from tuner.service.reporting import check_steps, store_points
-from tuner.service.rows import lock_attempt, set_worker, study_of, trial_of
+from tuner.service.reporting import check_points, store_points
+from tuner.service.rows import lock_attempt, set_worker, trial_of
 from tuner.service.specs import Specs
 from tuner.storage import Storage, tables
 
@@ -25,8 +29,16 @@ MAX_ERROR_CHARS = 20_000
 class Finishing:
     """Accepts or refuses results. Safe to use from several threads."""
 
-    def __init__(self, storage: Storage, specs: Specs) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        specs: Specs,
+        instruments: Instruments,
+        storage_problem: Callable[[], str | None],
+    ) -> None:
         self._storage = storage
+        self._storage_problem = storage_problem
+        self._instruments = instruments
         self._specs = specs
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
@@ -38,20 +50,26 @@ class Finishing:
                 attempt's, or the attempt was finished with another body.
             SpecError: the result contradicts itself or the study.
         """
-        check_steps(finish.points)
+        check_points(finish.points)
         digest = hashlib.sha256(protocol.dumps(finish).encode()).hexdigest()
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
+            study = hold_study(connection, attempt_id)
             attempt = lock_attempt(connection, attempt_id, finish.token)
-            study = study_of(connection, attempt)
-            if attempt.finish_digest is None:
+            if study is None:
+                raise NotFoundError(f"the study of attempt {attempt_id} was deleted just now")
+            is_new = attempt.finish_digest is None
+            if is_new:
                 self._accept(connection, study, attempt, finish, digest, now)
             elif attempt.finish_digest != digest:
                 raise FencedError(f"attempt {attempt_id} was finished with another result")
             attempt = lock_attempt(connection, attempt_id, finish.token)
             trial = trial_of(connection, attempt)
             record = trial_record(connection, study, trial, attempt)
-        return protocol.Finished(is_outcome=trial.outcome_attempt == attempt.id, record=record)
+        is_outcome = trial.outcome_attempt == attempt.id
+        if is_new and not is_outcome and attempt.cause is not None:
+            self._instruments.retried(attempt.cause)
+        return protocol.Finished(is_outcome=is_outcome, record=record)
 
     def _accept(
         self,
@@ -64,6 +82,9 @@ class Finishing:
     ) -> None:
         if attempt.state not in ("leased", "lost"):
             raise FencedError(f"attempt {attempt.id} was called off ({attempt.state})")
+        if attempt.state == "lost":
+            # Its successor may finish, or be claimed, at this moment.
+            lock_attempts(connection, attempt.study_id, attempt.number)
         # Held from here on: two attempts of one trial may finish at the same moment.
         if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
             raise FencedError(f"trial {attempt.number} has an outcome already")
@@ -71,6 +92,9 @@ class Finishing:
         store_points(connection, attempt, finish.points, now)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
+        if ending.cause == "storage" and self._storage_problem() is None:
+            # The log root can be written from here: it is the worker that cannot.
+            hold_against(connection, attempt, now)
         set_worker(connection, attempt.worker, "idle", None, now)
 
 

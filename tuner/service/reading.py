@@ -113,6 +113,7 @@ class Reader:
             "values": json.loads(trial.values_json) if trial.values_json else [],
             "error": trial.error,
             "seed": trial.seed,
+            "code": trial.code,
             "proposal": json.loads(trial.proposal_json),
             "attempt_list": [attempt_document(attempt) for attempt in attempts],
             "reports": [

@@ -39,7 +39,7 @@ def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dic
         "seed": trial.seed,
         "reproducibility": spec.trial.reproducibility,
         "proposal": json.loads(trial.proposal_json),
-        "code": {"snapshot": study.code, "git": json.loads(study.git_json)},
+        "code": {"snapshot": trial.code, "git": json.loads(trial.git_json)},
         "data": {"fingerprint": study.data},
         "image": study.image,
         "spec": json.loads(study.spec_json),

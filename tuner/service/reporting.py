@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
+from tuner.coordinator.breaker import forgive
 from tuner.coordinator.judging import save_rungs
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, SpecError
@@ -35,7 +36,7 @@ class Reporting:
             FencedError: the token is not the attempt's, or the attempt has ended.
             SpecError: a step is out of range.
         """
-        check_steps(report.points)
+        check_points(report.points)
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             attempt = lock_attempt(connection, attempt_id, report.token)
@@ -67,13 +68,15 @@ class Reporting:
         return "prune"
 
 
-def check_steps(points: list[protocol.Point]) -> None:
-    """Check the steps of reports.
+def check_points(points: list[protocol.Point]) -> None:
+    """Check the steps and values of reports, also of those that are known already.
 
     Raises:
         SpecError: a step is out of range.
+        ProtocolError: a value is no number.
     """
     for point in points:
+        decode_number(point.value)
         if not 1 <= point.step <= MAX_STEP:
             raise SpecError(f"step: {point.step}: must be between 1 and {MAX_STEP}")
 
@@ -132,14 +135,16 @@ def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
 
 def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:
     a, t = tables.attempts, tables.trials
-    if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
-        raise FencedError(f"trial {attempt.number} has an outcome already")
     later = (
         a.c.study_id == attempt.study_id,
         a.c.number == attempt.number,
         a.c.no > attempt.no,
     )
-    states = connection.execute(sa.select(a.c.state).where(*later).with_for_update()).scalars()
+    # Locked before their trial, as a claim or a finish of one of them does.
+    query = sa.select(a.c.state).where(*later).order_by(a.c.no).with_for_update()
+    states = connection.execute(query).scalars().all()
+    if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+        raise FencedError(f"trial {attempt.number} has an outcome already")
     if any(state not in ("ready", "revoked") for state in states):
         return False
     connection.execute(
@@ -150,4 +155,5 @@ def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> b
     connection.execute(
         a.update().where(*later, a.c.state == "ready").values(state="revoked", finished=now)
     )
+    forgive(connection, attempt)
     return True

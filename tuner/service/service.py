@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.events import record_event
-from tuner.coordinator.lifecycle import set_state
 from tuner.errors import NotFoundError, SpecError, StudyError
-from tuner.service.control import Control
+from tuner.service.control import Control, describe, is_cancelled
+from tuner.service.deleting import delete_study
 from tuner.service.finding import find_study
+from tuner.service.retrying import retry_failed
+from tuner.service.submitting import Sent, apply_spec, create_study, require_code, resubmit
 from tuner.service.views import Document
-from tuner.spec import Change, StudySpec, compare, identity, parse_spec
-from tuner.storage import optuna_rows, tables
+from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
+from tuner.storage import tables
+from tuner.storage.conflict import again_after_conflict
 
 #: Inside `Service`, the name `list` is a verb.
 Changes = list[Change]
@@ -28,6 +30,7 @@ MAX_SNAPSHOT_BYTES = 64 << 20
 class Service(Control):
     """The verbs of the command line, on the database."""
 
+    @again_after_conflict
     def put_code(self, digest: str, content: bytes) -> None:
         """Store a code snapshot under its SHA-256; a known one is left as it is.
 
@@ -45,6 +48,7 @@ class Service(Control):
                 now = self._storage.now(connection)
                 connection.execute(table.insert().values(hash=digest, content=content, created=now))
 
+    @again_after_conflict
     def submit(
         self,
         spec: dict[str, Any],
@@ -64,17 +68,100 @@ class Service(Control):
             SpecError: the spec is wrong, or the snapshot is not there.
             StudyError: a study of this name exists and differs in more than may change.
         """
-        parsed = parse_spec(spec)
+        sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
+        changes: Changes = []
         with self._storage.begin() as connection:
-            self._require_code(connection, code)
-            existing = self._find(connection, parsed)
+            require_code(connection, code)
+            now = self._storage.now(connection)
+            existing = _find(connection, sent.spec)
             if existing is None:
-                document = self._create(connection, parsed, code, data, git)
+                create_study(connection, sent, now)
             else:
-                document = self._resubmit(connection, existing, parsed, code, data)
+                changes = resubmit(connection, existing, sent, now)
+            state = _state(connection, sent.spec)
         self._on_change()
-        return document
+        return {
+            "study": sent.spec.name,
+            "state": state,
+            "created": existing is None,
+            "changes": _documents(changes),
+        }
 
+    @again_after_conflict
+    def edit(self, study: str, changes: dict[str, Any]) -> Document:
+        """Change budget, parallel, pruner, priority and trial limits of a study.
+
+        A larger budget reopens a study that has reached its limit. Limits of a trial hold for
+        attempts that begin afterwards, a pruner for all.
+
+        Args:
+            study: its name.
+            changes: new values by key, as `tuner.spec.edit_spec` takes them.
+
+        Raises:
+            SpecError: a key or value is wrong; nothing was changed.
+            StudyError: the study was cancelled.
+        """
+        with self._storage.begin() as connection:
+            row = find_study(connection, study, hold="change")
+            _refuse_cancelled(row)
+            old = parse_spec(json.loads(row.spec_json))
+            new = edit_spec(old, changes)
+            made, _ = compare(old, new)
+            apply_spec(connection, row, old, new, made, self._storage.now(connection))
+            state = _state(connection, new)
+        self._on_change()
+        return {"study": study, "state": state, "changes": _documents(made)}
+
+    @again_after_conflict
+    def retry(
+        self,
+        study: str,
+        *,
+        failed: bool = True,
+        spec: dict[str, Any] | None = None,
+        code: str | None = None,
+        data: str | None = None,
+        git: dict[str, Any] | None = None,
+    ) -> Document:
+        """Propose the configurations of failed trials again, as new trials at the front.
+
+        Args:
+            study: its name.
+            failed: the only kind there is; named so that others can follow.
+            spec: the study's spec with mended code: `code`, `data` and `git` as in `submit`. Trials
+                that are proposed from now on run that code; those that exist keep theirs.
+            code: see `spec`.
+            data: see `spec`.
+            git: see `spec`.
+
+        Returns:
+            `retried`: numbers of the failed trials whose configuration is being tried again;
+            `changes`: what the spec has changed, the code included.
+
+        Raises:
+            SpecError: the spec is wrong or another study's, or the snapshot is not there.
+            StudyError: the study was cancelled, or the spec differs in more than may change.
+        """
+        del failed
+        sent = None
+        if spec is not None:
+            sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
+            if sent.spec.name != study:
+                raise SpecError(f"the spec is that of {sent.spec.name}, not of {study}")
+        changes: Changes = []
+        with self._storage.begin() as connection:
+            row = find_study(connection, study, hold="change")
+            _refuse_cancelled(row)
+            now = self._storage.now(connection)
+            if sent is not None:
+                require_code(connection, sent.code)
+                changes = resubmit(connection, row, sent, now, new_code=True)
+            numbers = retry_failed(connection, find_study(connection, study), now)
+        self._on_change()
+        return {"retried": numbers, "changes": _documents(changes)}
+
+    @again_after_conflict
     def delete(self, study: str) -> Document:
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
@@ -82,12 +169,8 @@ class Service(Control):
             `log_dirs`: the folders that were removed.
         """
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold=True)
-            for table in (tables.reports, tables.attempts, tables.trials, tables.events):
-                connection.execute(table.delete().where(table.c.study_id == row.id))
-            connection.execute(tables.studies.delete().where(tables.studies.c.id == row.id))
-            optuna_rows.delete_study(connection, row.optuna_id)
-            self._drop_unused_code(connection, row.code)
+            row = find_study(connection, study, hold="delete")
+            delete_study(connection, row)
         self._on_change()
         folders = [root / row.project / row.name for root in self._roots() if root.exists()]
         removed = [str(folder) for folder in folders if folder.exists()]
@@ -95,136 +178,53 @@ class Service(Control):
             shutil.rmtree(folder, ignore_errors=True)
         return {"deleted": True, "log_dirs": removed}
 
+    @again_after_conflict
     def drain(self, name: str) -> Document:
         """Have a worker leave when its present trial has ended.
 
         Raises:
             NotFoundError: there is no such worker.
         """
+        self._set_worker(name, drain=True)
+        return {"worker": name, "state": "draining"}
+
+    def test(self, name: str) -> Document:
+        """Have a worker test itself as soon as it is idle; in service again if it passes.
+
+        Raises:
+            NotFoundError: there is no such worker.
+        """
+        self._set_worker(name, test_after=0.0)
+        return {"worker": name, "state": "test due"}
+
+    def _set_worker(self, name: str, **values: Any) -> None:
         w = tables.workers
         with self._storage.begin() as connection:
-            changed = connection.execute(w.update().where(w.c.name == name).values(drain=True))
+            changed = connection.execute(w.update().where(w.c.name == name).values(**values))
         if changed.rowcount == 0:
             known = ", ".join(worker["name"] for worker in self.workers()) or "none"
             raise NotFoundError(f"there is no worker {name[:100]!r}; known: {known}")
-        return {"worker": name, "state": "draining"}
 
-    def _roots(self) -> tuple[Any, ...]:
+    def _roots(self) -> tuple[Path, Path]:
         return (self._settings.log_root, self._settings.checkpoint_root)
 
-    def _find(self, connection: sa.Connection, spec: StudySpec) -> sa.Row[Any] | None:
-        s = tables.studies
-        return connection.execute(
-            sa.select(s)
-            .where(s.c.project == spec.project, s.c.name == spec.study)
-            .with_for_update()
-        ).first()
 
-    def _require_code(self, connection: sa.Connection, code: str | None) -> None:
-        table = tables.snapshots
-        if code is None:
-            return
-        if connection.execute(sa.select(table.c.hash).where(table.c.hash == code)).first() is None:
-            raise SpecError(f"code: {code[:80]}: store the snapshot first (PUT /v1/code/…)")
-
-    def _create(
-        self,
-        connection: sa.Connection,
-        spec: StudySpec,
-        code: str | None,
-        data: str | None,
-        git: dict[str, Any] | None,
-    ) -> Document:
-        if spec.sampler.seed is None:
-            spec = spec.with_seed(secrets.randbelow(2**32))
-        now = self._storage.now(connection)
-        optuna_id = optuna_rows.insert_study(connection, spec.name, [m.goal for m in spec.metrics])
-        row = connection.execute(
-            tables.studies.insert()
-            .values(
-                project=spec.project,
-                name=spec.study,
-                state="running",
-                optuna_id=optuna_id,
-                spec_json=json.dumps(spec.to_json()),
-                identity=identity(spec, code, data),
-                code=code,
-                data=data,
-                git_json=json.dumps(git),
-                seed=spec.sampler.seed,
-                device="gpu" if spec.trial.gpus else "cpu",
-                image=spec.image,
-                priority=spec.priority,
-                created=now,
-                started=now,
-                running_since=now,
-            )
-            .returning(tables.studies)
-        ).one()
-        record_event(connection, now, "study-created", f"study {spec.name}", study_id=row.id)
-        return {"study": spec.name, "state": row.state, "created": True, "changes": []}
-
-    def _resubmit(
-        self,
-        connection: sa.Connection,
-        row: sa.Row[Any],
-        spec: StudySpec,
-        code: str | None,
-        data: str | None,
-    ) -> Document:
-        old = parse_spec(json.loads(row.spec_json))
-        changed, refused = compare(old, spec)
-        if row.code != code:
-            refused.append(Change(key="code", old=row.code, new=code))
-        if row.data != data:
-            refused.append(Change(key="data", old=row.data, new=data))
-        if refused:
-            raise StudyError(_refusal(spec.name, refused))
-        if spec.sampler.seed is None:
-            spec = spec.with_seed(row.seed)
-        state = self._apply(connection, row, spec, changed)
-        changes = [{"key": c.key, "old": c.old, "new": c.new} for c in changed]
-        return {"study": spec.name, "state": state, "created": False, "changes": changes}
-
-    def _apply(
-        self, connection: sa.Connection, row: sa.Row[Any], spec: StudySpec, changed: Changes
-    ) -> str:
-        now = self._storage.now(connection)
-        s = tables.studies
-        if changed:
-            connection.execute(
-                s.update()
-                .where(s.c.id == row.id)
-                .values(
-                    spec_json=json.dumps(spec.to_json()),
-                    priority=spec.priority,
-                    device="gpu" if spec.trial.gpus else "cpu",
-                    revision=row.revision + 1,
-                )
-            )
-            text = "; ".join(f"{c.key}: {_show(c.old)} → {_show(c.new)}" for c in changed)
-            record_event(connection, now, "study-edited", text, study_id=row.id)
-        reopened = row.state in ("finished", "stopping") and changed
-        if reopened:
-            # Whether the budget is really larger now, the coordinator finds out at once.
-            set_state(connection, row, "running", "", now)
-        return "running" if reopened else str(row.state)
-
-    def _drop_unused_code(self, connection: sa.Connection, code: str | None) -> None:
-        s, table = tables.studies, tables.snapshots
-        if code is None:
-            return
-        if connection.execute(sa.select(s.c.id).where(s.c.code == code).limit(1)).first() is None:
-            connection.execute(table.delete().where(table.c.hash == code))
+def _find(connection: sa.Connection, spec: StudySpec) -> sa.Row[Any] | None:
+    s = tables.studies
+    query = sa.select(s).where(s.c.project == spec.project, s.c.name == spec.study)
+    return connection.execute(query.with_for_update(key_share=True)).first()
 
 
-def _refusal(study: str, refused: Changes) -> str:
-    lines = [f"study {study} exists and differs in what may not change:"]
-    lines += [f"  {c.key}: {_show(c.old)} (there) → {_show(c.new)} (new)" for c in refused]
-    lines.append("give the study another name, or take these changes back")
-    return "\n".join(lines)
+def _state(connection: sa.Connection, spec: StudySpec) -> str:
+    s = tables.studies
+    query = sa.select(s.c.state).where(s.c.project == spec.project, s.c.name == spec.study)
+    return str(connection.execute(query).scalar_one())
 
 
-def _show(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else text[:197] + "..."
+def _refuse_cancelled(study: sa.Row[Any]) -> None:
+    if is_cancelled(study):
+        raise StudyError(f"{describe(study)}, which is final; submit it under another name")
+
+
+def _documents(changes: Changes) -> list[Document]:
+    return [{"key": c.key, "old": c.old, "new": c.new} for c in changes]

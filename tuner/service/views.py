@@ -131,6 +131,7 @@ def event_document(row: sa.Row[Any]) -> Document:
         "attempt": row.attempt,
         "kind": row.kind,
         "text": row.text,
+        "actor": row.actor,
     }
 
 
@@ -142,7 +143,9 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "pid": row.pid,
         "device": row.device,
         "device_id": row.device_id,
-        "state": "draining" if row.drain else row.state,
+        "state": _worker_state(row),
+        "reason": (row.drain_reason or "drained by a user") if row.drain else row.out_reason,
+        "out_since": iso(row.out_since) if row.out_reason else None,
         "study": f"{row.project}/{row.study}" if row.project else None,
         "trial": row.number,
         "attempt": row.no,
@@ -150,6 +153,12 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "image": row.image,
         "release": row.release,
     }
+
+
+def _worker_state(row: sa.Row[Any]) -> str:
+    if row.drain:
+        return "draining"
+    return "out of service" if row.out_reason else str(row.state)
 
 
 def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:

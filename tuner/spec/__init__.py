@@ -1,8 +1,12 @@
 """Study specs: what a user asks for, read from a file or a request, checked once."""
 
+from tuner.spec.editing import EDITABLE as EDITABLE
+from tuner.spec.editing import edit_spec as edit_spec
+from tuner.spec.editing import is_raised as is_raised
 from tuner.spec.identity import Change as Change
 from tuner.spec.identity import compare as compare
 from tuner.spec.identity import identity as identity
+from tuner.spec.identity import show_change as show_change
 from tuner.spec.loading import LoadedSpec as LoadedSpec
 from tuner.spec.loading import load_spec as load_spec
 from tuner.spec.loading import parse_spec as parse_spec
@@ -13,4 +17,5 @@ from tuner.spec.model import Pruner as Pruner
 from tuner.spec.model import Sampler as Sampler
 from tuner.spec.model import StudySpec as StudySpec
 from tuner.spec.model import TrialLimits as TrialLimits
+from tuner.spec.yaml12 import parse_value as parse_value
 from tuner.spec.yaml_file import MAX_BYTES as MAX_BYTES

@@ -12,6 +12,8 @@ from tuner.spec.model import StudySpec
 #: Keys that a re-submission may change; the change is logged.
 MAY_CHANGE = frozenset({"budget", "parallel", "pruner", "priority", "trial"})
 
+_MAX_SHOWN = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -20,6 +22,17 @@ class Change:
     key: str
     old: Any
     new: Any
+
+    @property
+    def text(self) -> str:
+        """The change as people read it: `budget.trials: 4 → 6`."""
+        return f"{self.key}: {show_change(self.old)} → {show_change(self.new)}"
+
+
+def show_change(value: Any) -> str:
+    """Return one side of a change as text; nothing is `none`."""
+    text = "none" if value is None else json.dumps(value)
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) -> str:

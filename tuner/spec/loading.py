@@ -46,7 +46,7 @@ def load_spec(path: Path) -> LoadedSpec:
     if spec is not None:
         _check_data(spec, path.parent, problems)
     if spec is None or len(problems) or unreadable:
-        raise SpecError(_message([*unreadable, *_located(document, problems)]))
+        raise SpecError(problem_lines([*unreadable, *_located(document, problems)]))
     return LoadedSpec(
         spec=spec, folder=path.parent.absolute(), warnings=_located(document, advise(spec))
     )
@@ -62,8 +62,14 @@ def parse_spec(data: Any, source: str = "request") -> StudySpec:
     with_space = not isinstance(data, Mapping) or _is_inlined(data.get("search_space"), problems)
     spec = read_spec(data, problems, with_space=with_space)
     if spec is None or len(problems):
-        raise SpecError(_message([f"{source}: {problem.text}" for problem in problems]))
+        raise SpecError(problem_lines([f"{source}: {problem.text}" for problem in problems]))
     return spec
+
+
+def problem_lines(lines: list[str]) -> str:
+    """Return problems as the text of an error; beyond `MAX_LINES` they are counted."""
+    more = len(lines) - MAX_LINES
+    return "\n".join(lines if more <= 0 else [*lines[:MAX_LINES], f"… and {more} more problems"])
 
 
 def _is_inlined(space: Any, problems: Problems) -> bool:
@@ -90,8 +96,3 @@ def _located(document: Document, problems: Problems) -> list[str]:
 
     marked = [(document.mark(item.path, at_key=item.at_key), item) for item in problems]
     return [f"{mark}: {problem.text}" for mark, problem in sorted(marked, key=place)]
-
-
-def _message(lines: list[str]) -> str:
-    more = len(lines) - MAX_LINES
-    return "\n".join(lines if more <= 0 else [*lines[:MAX_LINES], f"… and {more} more problems"])

@@ -56,6 +56,15 @@ def plain_value(text: str) -> Scalar:
     return text
 
 
+def parse_value(text: str, source: str) -> Any:
+    """Return what stands behind a key, as `8`, `30m` or `{name: asha}`; errors as `parse_document`.
+
+    Raises:
+        SpecError: it is not YAML, or something that a spec may not use.
+    """
+    return parse_document(text, source).data
+
+
 def parse_document(text: str, source: str) -> Document:
     """Return the content of YAML text.
 

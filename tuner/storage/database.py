@@ -1,25 +1,27 @@
-"""Opening, creating and migrating the database, and transactions on it."""
+"""One database and the transactions on it."""
 
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
-from tuner.errors import NotFoundError, SetupError, UnavailableError
+from tuner.errors import UnavailableError
 from tuner.faultpoints import reach
 from tuner.storage.engine import harden_sqlite, make_engine
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-VERSION_TABLE = "tuner_alembic_version"
+#: Of the PostgreSQL lock that those who change the schema wait for: "tuner" as a number.
+_SCHEMA_LOCK = 0x74756E6572
 
 
 class Storage:
@@ -53,7 +55,9 @@ class Storage:
                 yield connection
                 reach(f"{step}.before-commit")
             reach(f"{step}.after-commit")
-        except sa.exc.OperationalError as exc:
+        except sa.exc.DBAPIError as exc:
+            if not _is_outage(exc):
+                raise
             raise UnavailableError(f"the database is not available: {exc.orig}") from exc
 
     @contextlib.contextmanager
@@ -71,8 +75,38 @@ class Storage:
                     )
                 with connection.begin():
                     yield connection
+        except sa.exc.DBAPIError as exc:
+            if not _is_outage(exc):
+                raise
+            raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+
+    @contextlib.contextmanager
+    def change_schema(self) -> Iterator[sa.Connection]:
+        """Open a transaction that may change tables; nobody else does so at the same time.
+
+        References between rows are checked on SQLite at its end: there a table is changed by making
+        another one in its place.
+
+        Raises:
+            UnavailableError: the database cannot be reached, is too busy, or has no room.
+        """
+        engine = make_engine(self.url, read_only=False)
+        if self.is_sqlite:
+            event.listen(engine, "connect", _check_references_later)
+        try:
+            with self._turn, engine.begin() as connection:
+                if self.is_sqlite:
+                    yield connection
+                    _check_references(connection)
+                else:
+                    # It may take long to make up its mind, as over a slow file.
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+                    yield connection
         except sa.exc.OperationalError as exc:
             raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+        finally:
+            engine.dispose()
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -96,6 +130,24 @@ class Storage:
             self.optuna.engine.dispose()
 
 
+def _is_outage(exc: sa.exc.DBAPIError) -> bool:
+    """Whether the same transaction may succeed when it is tried again later."""
+    # PostgreSQL tells a server that was frozen in a transaction that it has ended it.
+    frozen = getattr(exc.orig, "sqlstate", None) == "25P03"
+    return isinstance(exc, sa.exc.OperationalError) or exc.connection_invalidated or frozen
+
+
+def _check_references_later(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=OFF")
+
+
+def _check_references(connection: sa.Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        text = f"a row of the table {broken[0]} refers to one of {broken[2]} that is not there"
+        raise sa.exc.IntegrityError("foreign_key_check", None, sqlite3.IntegrityError(text))
+
+
 def open_optuna(url: str) -> RDBStorage:
     """Return Optuna's storage for `url`; its tables are made when they are missing."""
     from optuna.storages import RDBStorage
@@ -110,102 +162,3 @@ def open_optuna(url: str) -> RDBStorage:
     if parsed.get_backend_name() == "sqlite":
         harden_sqlite(storage.engine)
     return storage
-
-
-def open_storage(url: str, *, create: bool) -> Storage:
-    """Open the database at `url`.
-
-    Args:
-        url: SQLAlchemy URL (SQLite or PostgreSQL).
-        create: make or migrate the tables first; otherwise the database must be up to date.
-
-    Raises:
-        NotFoundError: there is no database yet and `create` is false.
-        SetupError: the database was made by a newer Tuner, or (without `create`) needs an upgrade.
-        UnavailableError: the database cannot be reached.
-    """
-    path = _sqlite_path(url)
-    if path is not None:
-        if not create and not path.exists():
-            raise NotFoundError(f"there is no database at {path} yet: nothing was ever run here")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    storage = Storage(url)
-    try:
-        if create:
-            upgrade(storage)
-        else:
-            _require_current(storage)
-    except BaseException:
-        storage.close()
-        raise
-    return storage
-
-
-def upgrade(storage: Storage) -> tuple[str | None, str]:
-    """Bring Optuna's tables and ours up to date; return our revision before and after.
-
-    Raises:
-        SetupError: the database was made by a newer Tuner.
-    """
-    from alembic import command
-
-    _ = storage.optuna  # makes Optuna's tables, whose ids ours refer to
-    with storage.begin() as connection:
-        before = _revision(connection)
-        _refuse_newer(before)
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return before, _head()
-
-
-def _require_current(storage: Storage) -> None:
-    with storage.read() as connection:
-        revision = _revision(connection)
-    _refuse_newer(revision)
-    if revision is None:
-        raise NotFoundError("the database holds no Tuner tables yet: nothing was ever run here")
-    if revision != _head():
-        raise SetupError("the database is of an older Tuner; run: tuner db upgrade")
-
-
-def _refuse_newer(revision: str | None) -> None:
-    if revision is not None and revision not in _known_revisions():
-        raise SetupError(
-            f"the database has revision {revision!r}, which this Tuner does not know: it was made "
-            "by a newer release. Install that release, or use another TUNER_HOME"
-        )
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table(VERSION_TABLE):
-        return None
-    query = sa.text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
-    return connection.execute(query).scalar_one_or_none()
-
-
-def _known_revisions() -> list[str]:
-    folder = Path(__file__).parent / "migrations" / "versions"
-    return sorted(path.stem for path in folder.glob("[0-9]*.py"))
-
-
-def _head() -> str:
-    return _known_revisions()[-1]
-
-
-def _alembic_config() -> Any:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def _sqlite_path(url: str) -> Path | None:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        return None  # `make_engine` says what is wrong
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    return Path(parsed.database)

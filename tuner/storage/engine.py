@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from typing import Any
 
@@ -57,11 +58,11 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
             url,
-            # Without it the first statement after a restart of the server fails.
-            pool_pre_ping=True,
             pool_size=16,
             max_overflow=32,
             connect_args=_BOUNDED,
+            # Tokens and users' parameters do not belong into a logged traceback.
+            hide_parameters=True,
         )
     except ImportError:
         raise SetupError(
@@ -75,12 +76,31 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_S:g}s'")
         connection.autocommit = False
 
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(connection: Any, _record: Any, _proxy: Any) -> None:
+        # SQLAlchemy's own `pool_pre_ping` asks the server every time, one round trip in eight.
+        if _has_ended(connection):
+            # The pool then opens another one.
+            raise sa.exc.DisconnectionError
+
     return engine
+
+
+def _has_ended(connection: Any) -> bool:
+    """Whether the other side has closed an idle connection: nothing else is ever to be read."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _sqlite(url: sa.URL, *, read_only: bool) -> sa.Engine:
     engine = sa.create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, pool_size=16
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        pool_size=16,
+        hide_parameters=True,
     )
     harden_sqlite(engine, read_only=read_only)
     return engine

@@ -21,6 +21,7 @@ studies = sa.Table(
     sa.Column("optuna_id", sa.Integer, nullable=False),
     sa.Column("spec_json", sa.Text, nullable=False),
     sa.Column("identity", sa.String(64), nullable=False),
+    # Of the trials that are proposed from now on; a trial keeps the code that it was made with.
     sa.Column("code", sa.String(64)),
     sa.Column("data", sa.String(64)),
     # Commit and whether it was changed, as the submitter's folder had them; for `config.json`.
@@ -30,6 +31,7 @@ studies = sa.Table(
     sa.Column("device", sa.String(8), nullable=False),
     sa.Column("image", sa.Text),
     sa.Column("priority", sa.Integer, nullable=False, default=0),
+    sa.Column("parallel", sa.Integer),
     sa.Column("next_number", sa.Integer, nullable=False, default=0),
     # Every told trial gets the next of these: the order in which the sampler learnt of results.
     sa.Column("told", sa.Integer, nullable=False, default=0),
@@ -56,6 +58,9 @@ trials = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("params_json", sa.Text, nullable=False),
+    # Of the study when the trial was made: every attempt of it runs exactly this.
+    sa.Column("code", sa.String(64)),
+    sa.Column("git_json", sa.Text, nullable=False, default="null"),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("proposal_json", sa.Text, nullable=False),
     sa.Column("optuna_id", sa.Integer, nullable=False),
@@ -111,7 +116,13 @@ attempts = sa.Table(
     sa.UniqueConstraint("study_id", "number", "no"),
     sa.Index("tuner_attempts_state", "state", "study_id"),
     sa.Index("tuner_attempts_filed", "filed", "finished"),
-    sa.Index("tuner_attempts_worker", "worker"),
+    # What a worker holds: asked at every claim. Few attempts are leased at any time.
+    sa.Index(
+        "tuner_attempts_leased",
+        "worker",
+        sqlite_where=sa.text("state = 'leased'"),
+        postgresql_where=sa.text("state = 'leased'"),
+    ),
     sa.Index(
         "tuner_attempts_unjudged",
         "study_id",
@@ -168,6 +179,8 @@ events = sa.Table(
     sa.Column("study_id", sa.Integer),
     sa.Column("number", sa.Integer),
     sa.Column("attempt", sa.String(64)),
+    # Who asked for it, as user@host says of itself; NULL: the service or a worker.
+    sa.Column("actor", sa.String(120)),
     sa.Column("time", sa.Float, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("text", sa.Text, nullable=False),

@@ -1,0 +1,153 @@
+"""`/healthz`, `/readyz` and the end of a server, with the parts really taken away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.test_operations_metrics import Scraped
+from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tests.service_process import Nursery, ServiceProcess
+from tuner.queue.redis_process import RedisServer
+from tuner.storage import tables
+
+WELL = {"status": "ready", "failing": {}, "warnings": {}}
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, to be stopped and started."""
+    try:
+        server = open_postgres(private=True)
+    except ServerMissingError as exc:
+        pytest.skip(f"needs PostgreSQL: {exc}")
+    yield server
+    server.stop()
+
+
+def ready(service: ServiceProcess) -> tuple[int, dict[str, Any]]:
+    answer = httpx.get(f"{service.url}/readyz", timeout=30)
+    return answer.status_code, answer.json()
+
+
+def wait_ready(
+    service: ServiceProcess, holds: Callable[[int, dict[str, Any]], bool], timeout_s: float = 20.0
+) -> dict[str, Any]:
+    """Return the first answer that is right; the process must answer all the time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        assert httpx.get(f"{service.url}/healthz", timeout=5).json() == {"status": "alive"}
+        status, document = ready(service)
+        assert (status == 200) == (document["status"] == "ready") == (not document["failing"])
+        if holds(status, document):
+            return document
+        assert time.monotonic() < deadline, document
+        time.sleep(0.1)
+
+
+def is_well(status: int, document: dict[str, Any]) -> bool:
+    return status == 200 and document == WELL
+
+
+def test_a_server_is_ready_while_its_parts_work(
+    nursery: Nursery,
+    private_postgres: PostgresServer,
+    private_redis: RedisServer,
+    tmp_path: Path,
+) -> None:
+    with private_postgres.fresh_database() as url:
+        service = ServiceProcess(nursery, tmp_path / "home", url, private_redis.url)
+        service.start()
+        wait_ready(service, is_well)
+
+        private_postgres.crash()
+        down = wait_ready(service, lambda status, doc: "coordinator" in doc["failing"])
+        during = Scraped(service)
+        private_postgres.start()
+        wait_ready(service, is_well)
+
+        assert private_redis.pid is not None
+        os.kill(private_redis.pid, signal.SIGKILL)
+        without_redis = wait_ready(service, lambda _, doc: bool(doc["warnings"]))
+        private_redis.start()
+        wait_ready(service, is_well)
+
+        service.log_root.rename(tmp_path / "aside")
+        service.log_root.write_text("in the way")
+        without_root = wait_ready(service, lambda _, doc: bool(doc["warnings"]))
+        service.log_root.unlink()
+        wait_ready(service, is_well)
+        service.close()
+
+    assert set(down["failing"]) == {"database", "coordinator"}
+    assert during.by("part", "tuner_problem") == {"database": 1, "coordinator": 1}
+    assert not during.by("state", "tuner_studies"), "nothing is made up meanwhile"
+    assert during.get("tuner_leader") is not None
+    assert set(without_redis["warnings"]) == {"redis"}
+    assert set(without_root["warnings"]) == {"log_root"}
+    said = json.dumps([down, without_redis, without_root])
+    assert not [secret for secret in ("/", "postgres", "127.0.0.1", "Error") if secret in said]
+
+
+def test_a_standby_is_ready_and_does_not_lead(
+    nursery: Nursery, tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    leading, standby = (
+        ServiceProcess(nursery, tmp_path / name, postgres_url, redis_url)
+        for name in ("leading", "standby")
+    )
+    with leading.running():
+        wait_ready(leading, is_well)
+        with standby.running():
+            wait_ready(standby, is_well)
+
+            assert Scraped(leading).get("tuner_leader") == 1
+            assert Scraped(standby).get("tuner_leader") == 0
+            assert Scraped(standby).get("tuner_leader_epoch") == 0
+
+
+def test_a_coordinator_that_hangs_makes_a_server_unready(
+    nursery: Nursery, tmp_path: Path, redis_url: str
+) -> None:
+    # It hangs where it writes, while the database answers those who read.
+    path = tmp_path / "home" / "tuner.db"
+    service = ServiceProcess(nursery, tmp_path / "home", f"sqlite:///{path}", redis_url)
+    with service.running():
+        wait_ready(service, is_well)
+        with sqlite3.connect(path, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            hung = wait_ready(service, lambda status, _: status == 503)
+            other.execute("ROLLBACK")
+        wait_ready(service, is_well)
+
+    assert set(hung["failing"]) == {"coordinator"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_server_that_is_told_to_end_releases_everything_whoever_started_it(
+    nursery: Nursery, tmp_path: Path, redis_url: str, number: signal.Signals
+) -> None:
+    url = f"sqlite:///{tmp_path / 'home' / 'tuner.db'}"
+    service = ServiceProcess(nursery, tmp_path / "home", url, redis_url)
+    service.start()
+    wait_ready(service, is_well)
+    service.stop(number)
+
+    assert service.log.read_text().splitlines()[-1].endswith("server ended")
+    assert not service.faults()
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        lease = connection.execute(sa.select(tables.leader.c.lease_until)).scalar_one()
+    engine.dispose()
+    assert lease <= time.time(), "its successor need not wait"
+    assert not list((tmp_path / "home").glob("tuner.db-wal")), "the database is closed"

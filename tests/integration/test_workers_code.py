@@ -1,0 +1,68 @@
+"""Code snapshots: fetched, checked, and sought before installed packages."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from tests.integration.workers_peer import Peer
+from tests.integration.workers_process import Start
+
+GOAL = "def train(run):\n    print(__file__)\n    return float(run.params['layers'])\n"
+
+
+def test_code_is_fetched_checked_and_sought_before_installed_packages(
+    peer: Peer, start: Start
+) -> None:
+    sha256 = peer.send_code(
+        make_archive({"json.py": "", "mine/__init__.py": "", "mine/goal.py": GOAL})
+    )
+    peer.offer("mine.goal:train", code=sha256)
+    worker = start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["values"] == [2.0], finish["error"]
+    folder = worker.home / "code" / sha256
+    assert folder.is_dir()
+    assert str(folder) in (worker.run_dir() / "output.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["tuner/__init__.py", "workers.py"])
+def test_code_that_would_shadow_the_service_is_rejected(
+    peer: Peer, start: Start, name: str
+) -> None:
+    peer.offer("mine:train", code=peer.send_code(make_archive({name: "", "mine.py": GOAL})))
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["cause"] == "rejected"
+    assert "rename" in finish["error"]
+
+
+def test_code_that_the_server_does_not_hold_rejects_the_attempt(peer: Peer, start: Start) -> None:
+    peer.offer("mine:train", code="0" * 64)
+    start()
+
+    assert peer.wait_finish("s1-t0-a1")["cause"] == "rejected"
+
+
+def test_code_with_other_bytes_than_its_hash_is_rejected(peer: Peer, start: Start) -> None:
+    peer.snapshots["1" * 64] = make_archive({"mine.py": GOAL})
+    peer.offer("mine:train", code="1" * 64)
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["cause"] == "rejected"
+    assert "other bytes" in finish["error"]
+
+
+def make_archive(files: dict[str, str]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return target.getvalue()

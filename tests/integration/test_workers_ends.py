@@ -1,0 +1,139 @@
+"""How attempts end: pruned, cancelled, out of time, fenced, or by a fault of their own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_process import Start, Started, kill, read_pid, wait_dead
+from tuner.tfevents import read_run
+
+
+@pytest.mark.parametrize("objective", ["reporter", "swallows"])
+def test_a_pruned_trial_ends_pruned_whatever_it_returns(
+    peer: Peer, start: Start, objective: str
+) -> None:
+    peer.offer(f"workers_trials:{objective}")
+    worker = start()
+    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    peer.orders["s1-t0-a1"] = "prune"
+    finish = peer.wait_finish("s1-t0-a1", 5)
+
+    assert (finish["outcome"], finish["cause"], finish["values"]) == ("pruned", None, [])
+    assert "stopped by TrialPruned" in (worker.run_dir() / "output.log").read_text()
+
+
+def test_a_cancelled_trial_that_reports_ends_softly(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:reporter")
+    start()
+    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    peer.orders["s1-t0-a1"] = "cancel"
+    finish = peer.wait_finish("s1-t0-a1", 5)
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", "cancelled")
+    assert finish["exit_status"] == 0
+
+
+def test_a_cancelled_trial_that_does_not_listen_is_killed(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:deaf")
+    worker = start()
+    wait_until(lambda: (worker.run_dir() / "started").exists(), 20, "not started")
+    peer.orders["s1-t0-a1"] = "cancel"
+    asked = time.monotonic()
+    finish = peer.wait_finish("s1-t0-a1", 20)
+
+    assert (finish["cause"], finish["exit_status"]) == ("cancelled", -signal.SIGKILL)
+    assert 9 < time.monotonic() - asked < 14
+
+
+def test_a_trial_over_its_time_is_asked_and_ends_as_timeout(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:reporter", timeout_s=1.0)
+    start()
+    finish = peer.wait_finish("s1-t0-a1", 10)
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", "timeout")
+    assert "1 s" in finish["error"]
+    assert 0.9 < finish["duration_s"] < 4
+
+
+def test_a_killed_trial_is_lost_and_noticed_at_once(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:who")
+    worker = start()
+    pid = read_pid(worker.run_dir() / "trial")
+    killed = time.monotonic()
+    kill(pid)
+    finish = peer.wait_finish("s1-t0-a1", 5)
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", "lost")
+    assert finish["exit_status"] == -signal.SIGKILL
+    assert time.monotonic() - killed < 1
+
+
+BAD_ENDS = [
+    ("exits", "error", "exited with status 7 without a result"),
+    ("says_exit", "error", "SystemExit: 3"),
+    ("segfaults", "error", "died of SIGSEGV"),
+    ("kills_itself", "lost", "died of SIGKILL"),
+    ("raises", "error", "ValueError: bad"),
+    ("out_of_memory", "oom", "MemoryError: no room"),
+    ("full_disk", "storage", "No space left"),
+    ("foreign_full_disk", "error", "No space left"),
+    ("nan", "diverged", "score is nan"),
+    ("nothing", "error", "returned None; expected a number, a dict with the key 'score'"),
+    ("text", "error", "returned '0.5' (str)"),
+    ("wrong_key", "error", "without the metric 'score'; its keys: accuracy"),
+    ("missing", "error", "workers_trials has no 'missing'"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, Started]]:
+    """One worker that meets every bad end, one after the other."""
+    peer = Peer()
+    for number, (objective, _, _) in enumerate(BAD_ENDS):
+        peer.offer(f"workers_trials:{objective}", attempt=f"s1-t{number}-a1")
+    home = tmp_path_factory.mktemp("bad")
+    worker = Started(["run", "--name=w1", "--preimport=none"], home, peer)
+    yield peer, worker
+    worker.close()
+    peer.close()
+
+
+@pytest.mark.parametrize("number", range(len(BAD_ENDS)), ids=[end[0] for end in BAD_ENDS])
+def test_every_bad_end_has_its_cause_and_says_what_happened(
+    bad_ends: tuple[Peer, Started], number: int
+) -> None:
+    (peer, worker), (_, cause, text) = bad_ends, BAD_ENDS[number]
+    finish = peer.wait_finish(f"s1-t{number}-a1", 30)
+    folder = worker.run_dir(trial=number)
+    wait_until(lambda: (folder / "trial.json").exists(), 5, "no trial.json")
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", cause)
+    assert text in finish["error"]
+    assert "workers/child.py" not in finish["error"]
+    assert finish["values"] == []
+    run = read_run(folder)
+    assert run["status"] == "failure"
+    assert "objective" not in run["scalars"]
+
+
+@pytest.mark.parametrize("status", [404, 409, 410, 413, 422])
+def test_a_fenced_trial_is_killed_and_leaves_no_objective(
+    peer: Peer, start: Start, status: int
+) -> None:
+    peer.offer("workers_trials:who")
+    worker = start()
+    pid = read_pid(worker.run_dir() / "trial")
+    peer.fenced["s1-t0-a1"] = status
+    wait_dead(pid, 5)
+    peer.offer("workers_trials:noop", attempt="s1-t1-a1")
+
+    assert peer.wait_finish("s1-t1-a1")["outcome"] == "complete", "the worker works on"
+    assert peer.finishes["s1-t0-a1"] == []
+    run = read_run(worker.run_dir())
+    assert "objective" not in run["scalars"]
+    assert run["status"] is None

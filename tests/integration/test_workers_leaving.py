@@ -1,0 +1,83 @@
+"""How a worker leaves: asked by a signal or by the server, alone or with a trial."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_process import Start
+from tuner.tfevents import read_run
+
+
+def test_sigterm_preempts_the_trial_which_continues_elsewhere(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:checkpoints")
+    worker = start()
+    wait_until(lambda: len(peer.reports["s1-t0-a1"]) >= 5, 20, "no report")
+    worker.terminate()
+    finish = peer.wait_finish("s1-t0-a1", 5)
+    assert (finish["outcome"], finish["cause"]) == ("failed", "preempted")
+    assert worker.wait(5) == 0
+
+    seen = peer.reports["s1-t0-a1"] + finish["points"]
+    # The step that was stopped was saved but not reported.
+    curve = [{"step": p["step"], "value": p["value"], "metrics": {}} for p in seen]
+    checkpoint = "vision/digits/trial_00000"
+    peer.offer(
+        "workers_trials:checkpoints",
+        attempt="s1-t0-a2",
+        curve=curve,
+        checkpoint_dir=checkpoint,
+    )
+    second = start(name="w2")
+    finish = peer.wait_finish("s1-t0-a2", 20)
+    wait_until(lambda: (second.run_dir(2) / "trial.json").exists(), 5, "no trial.json")
+
+    assert finish["values"] == [60.0]
+    steps = [point[0] for point in read_run(second.run_dir(2))["scalars"]["score"]]
+    assert len(steps) == len(set(steps))
+    assert steps[0] == 1
+    assert steps[-1] == 60
+
+
+def test_an_idle_worker_leaves_at_once(peer: Peer, start: Start) -> None:
+    worker = start()
+    worker.wait_log("worker ready")
+    time.sleep(0.5)
+    asked = time.monotonic()
+    worker.terminate()
+
+    assert worker.wait(5) == 0
+    assert time.monotonic() - asked < 1
+
+
+def test_a_second_signal_kills_the_trial_now(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:deaf")
+    worker = start()
+    wait_until(lambda: (worker.run_dir() / "started").exists(), 20, "not started")
+    worker.terminate()
+    time.sleep(1.2)
+    worker.terminate()
+    finish = peer.wait_finish("s1-t0-a1", 3)
+
+    assert finish["cause"] == "preempted"
+    assert worker.wait(5) == 0
+
+
+def test_a_sigterm_to_the_trial_alone_is_left_to_the_worker(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:hears_sigterm")
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["outcome"] == "complete", finish["error"]
+    assert finish["values"] == [-signal.SIGTERM], "what the trial forked ends as ever"
+
+
+def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:checkpoints")
+    worker = start()
+    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    peer.drain = True
+
+    assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
+    assert worker.wait(5) == 0

@@ -1,0 +1,86 @@
+"""The process of a trial: what it can see, what it leaves, which numbers it draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.workers_peer import TOKEN, Peer, wait_until
+from tests.integration.workers_process import Start, is_alive, kill, read_pid, wait_dead
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_no_token_reaches_a_trial_or_a_file(peer: Peer, start: Start, isolation: str) -> None:
+    peer.offer("workers_trials:environment")
+    worker = start(f"--isolation={isolation}", SECRET_FREE="yes")
+    peer.wait_finish("s1-t0-a1")
+    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+
+    output = (worker.run_dir() / "output.log").read_text()
+    assert "CUDA -1" in output
+    # The trial's own channel is the only socket it has.
+    assert "SOCKETS 1" in output
+    holders = [
+        p for p in worker.home.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()
+    ]
+    assert holders == []
+    assert TOKEN.encode() not in Path(f"/proc/{worker.pid}/environ").read_bytes()
+
+
+def test_output_is_kept_and_cut_at_ten_megabytes(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:chatty")
+    worker = start()
+    peer.wait_finish("s1-t0-a1", 30)
+
+    log = worker.run_dir() / "output.log"
+    assert log.read_text().endswith("the end\n")
+    assert log.stat().st_size < 20_000_000
+    assert (worker.run_dir() / "output.log.1").exists()
+
+
+def test_what_a_trial_started_ends_with_it(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:leaves_children")
+    worker = start()
+    peer.wait_finish("s1-t0-a1")
+
+    wait_dead(read_pid(worker.run_dir() / "grandchild"))
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_a_trial_dies_with_its_worker(peer: Peer, start: Start, isolation: str) -> None:
+    peer.offer("workers_trials:who")
+    worker = start(f"--isolation={isolation}")
+    pid = read_pid(worker.run_dir() / "trial")
+    assert is_alive(pid)
+    kill(worker.pid)
+
+    wait_dead(pid, 3)
+
+
+def test_a_forked_and_a_spawned_trial_draw_the_same_seeded_numbers(
+    peer: Peer, start: Start
+) -> None:
+    peer.offer("workers_trials:random_numbers", attempt="s1-t0-a1")
+    peer.offer("workers_trials:random_numbers", attempt="s1-t1-a1", seed=8)
+    start(name="w1")
+    forked = peer.wait_finish("s1-t0-a1")["metrics"]
+    assert forked != peer.wait_finish("s1-t1-a1")["metrics"]
+    peer.offer("workers_trials:random_numbers", attempt="s1-t2-a1")
+    start("--isolation=spawn", name="w2").wait_log("worker ready")
+    peer.offer("workers_trials:random_numbers", attempt="s1-t3-a1")
+
+    assert peer.wait_finish("s1-t2-a1")["metrics"] == forked
+    assert peer.wait_finish("s1-t3-a1")["metrics"] == forked
+
+
+def test_unseeded_forks_do_not_repeat_each_other(peer: Peer, start: Start) -> None:
+    for number in (0, 1):
+        peer.offer(
+            "workers_trials:random_numbers",
+            attempt=f"s1-t{number}-a1",
+            reproducibility="off",
+        )
+    start()
+
+    assert peer.wait_finish("s1-t0-a1")["metrics"] != peer.wait_finish("s1-t1-a1")["metrics"]

@@ -1,0 +1,226 @@
+"""The database: `db upgrade`, `db backup`, `db restore`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from tuner.cli.arguments import Json, settings
+from tuner.cli.signals import interruptible
+from tuner.errors import SpecError, UnavailableError
+
+if TYPE_CHECKING:
+    from tuner.service.restoring import Restored
+    from tuner.settings import Settings
+    from tuner.storage import Storage
+    from tuner.storage.backup_file import BackupFile
+    from tuner.storage.backup_format import Header, Trailer
+
+#: Names standard output or standard input.
+STANDARD = "-"
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+def upgrade(*, as_json: Json = False) -> None:
+    """Bring the database up to date; a new one is made."""
+    from tuner.cli.output import err, print_json
+    from tuner.local.home import home_lock, make_home
+    from tuner.storage.opening import open_unchecked, upgrade
+
+    config = settings()
+    make_home(config.home)
+    with home_lock(config), contextlib.closing(open_unchecked(config.database_url)) as storage:
+        before, after = upgrade(storage)
+    if as_json:
+        print_json({"before": vars(before), "after": vars(after)})
+    elif before.tuner is not None and before != after:
+        err().print(f"upgraded from revision {before.tuner} to {after.tuner}")
+    if not as_json:
+        err().print("the database is up to date")
+
+
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - is standard output.")],
+    *,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write everything in the database to a file, while studies run."""
+    from tuner.cli.output import err, print_json
+    from tuner.release import release
+    from tuner.storage import open_storage
+    from tuner.storage.backup import write_backup, write_new
+
+    if as_json and file == STANDARD:
+        raise SpecError("--json: standard output is the backup's; name a file")
+    config = settings()
+    opened = open_storage(config.database_url, create=False, current=False)
+    with contextlib.closing(opened) as storage, _progress("backing up") as bar, interruptible():
+
+        def write(target: BinaryIO) -> tuple[Header, Trailer]:
+            return write_backup(
+                storage, target, release=release(), begin=lambda h: bar.total(h.rows), advance=bar
+            )
+
+        if file == STANDARD:
+            header, trailer = _to_standard_output(write)
+        else:
+            header, trailer = write_new(Path(file), write, force=force)
+    if as_json:
+        print_json({"file": file, "sha256": trailer.sha256, **_describe(config, header)})
+    else:
+        err().print(f"backed up {_counts(header)} to {_name(file, 'standard output')}")
+
+
+def restore(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A backup; - is standard input.")],
+    *,
+    force: Force = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only see that the backup is whole; change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup into an empty database; with --force, in place of everything."""
+    from tuner.cli.output import err, print_json
+    from tuner.service.restoring import Restored
+    from tuner.storage.backup_file import BackupFile
+
+    config = settings()
+    with _progress("restoring") as bar, interruptible(), _source(file) as source:
+        content = BackupFile(source, _name(file, "standard input"))
+        header = content.header
+        bar.total(header.rows * (1 if check else 2))
+        if check:
+            _check(config, content, bar)
+        done = None if check else _restore(config, content, bar, force=force)
+    if as_json:
+        facts = {"file": file, "checked_only": check, **_describe(config, header)}
+        print_json({**facts, **vars(done or Restored())})
+        return
+    if done is None:
+        err().print(f"{file} is whole: {_counts(header)}, made {header.made}")
+        return
+    err().print(f"restored {_counts(header)} as of {header.made}")
+    if done.restarted_trials:
+        err().print(f"{done.restarted_trials} trials were running then; they run again")
+    if done.renamed_checkpoints:
+        err().print(f"checkpoints of {done.renamed_checkpoints} later trials were renamed")
+
+
+def _check(config: Settings, content: BackupFile, bar: _Bar) -> None:
+    from tuner.local.home import make_home
+    from tuner.service.restoring import check
+
+    make_home(config.home)
+    check(content, config.home, advance=bar)
+
+
+def _restore(config: Settings, content: BackupFile, bar: _Bar, *, force: bool) -> Restored:
+    from tuner.local.home import home_lock
+    from tuner.service.restoring import restore
+
+    with home_lock(config), _opened(config) as storage:
+        return restore(
+            storage, content, config.home, config.checkpoint_root, force=force, advance=bar
+        )
+
+
+@contextlib.contextmanager
+def _opened(config: Settings) -> Iterator[Storage]:
+    """Open a database of any revision, or an empty one, and leave no file that was not there."""
+    from tuner.storage.opening import open_unchecked, sqlite_path
+
+    path = sqlite_path(config.database_url)
+    is_new = path is not None and not path.exists()
+    try:
+        with contextlib.closing(open_unchecked(config.database_url)) as storage:
+            yield storage
+    except BaseException:
+        if path is not None and is_new:
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        raise
+
+
+def _to_standard_output(
+    write: Callable[[BinaryIO], tuple[Header, Trailer]],
+) -> tuple[Header, Trailer]:
+    if sys.stdout.isatty():
+        raise SpecError("FILE: -: a backup is no text for a terminal; redirect standard output")
+    try:
+        written = write(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except OSError as exc:
+        raise UnavailableError(f"standard output cannot be written: {exc.strerror}") from exc
+    return written
+
+
+@contextlib.contextmanager
+def _source(file: str) -> Iterator[BinaryIO]:
+    if file != STANDARD:
+        with contextlib.ExitStack() as stack:
+            try:
+                opened = stack.enter_context(Path(file).open("rb"))
+            except OSError as exc:
+                raise SpecError(f"{file}: cannot be read: {exc.strerror}") from exc
+            yield opened
+        return
+    if sys.stdin.isatty():
+        raise SpecError("FILE: -: standard input is a terminal; redirect a backup into it")
+    yield sys.stdin.buffer
+
+
+class _Bar:
+    """A progress bar of rows. Mutable: its total is known late."""
+
+    def __init__(self, update: Callable[..., None]) -> None:
+        self._update = update
+
+    def total(self, rows: int) -> None:
+        """Say how many rows there are."""
+        self._update(total=rows)
+
+    def __call__(self, rows: int) -> None:
+        """Advance by so many rows."""
+        self._update(advance=rows)
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[_Bar]:
+    from rich.progress import Progress
+
+    from tuner.cli.output import err
+
+    console = err()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield _Bar(lambda **change: progress.update(task, **change))
+
+
+def _describe(config: Settings, header: Header) -> dict[str, Any]:
+    import sqlalchemy as sa
+
+    database = sa.make_url(config.database_url).render_as_string(hide_password=True)
+    facts = header.model_dump(include={"release", "revision", "optuna_revision", "made", "rows"})
+    return {
+        "database": database,
+        **facts,
+        "rows": header.rows,
+        "tables": {table.name: table.rows for table in header.tables},
+    }
+
+
+def _counts(header: Header) -> str:
+    studies, trials = header.rows_of("tuner_studies"), header.rows_of("tuner_trials")
+    return f"{studies} studies with {trials} trials ({header.rows} rows)"
+
+
+def _name(file: str, standard: str) -> str:
+    return standard if file == STANDARD else file

@@ -1,0 +1,105 @@
+"""Whether this server can do its work: what `/readyz` says, and `/metrics` as 0 or 1.
+
+The answers name parts, never hosts, paths or what an exception said: they need no token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from tuner.coordinator.loop import Coordinator
+from tuner.errors import UnavailableError
+from tuner.protocol import Device
+from tuner.queue.wakeup import WakeUps
+from tuner.server.glance import Glance
+from tuner.storage import Storage
+
+Part = Literal["database", "coordinator", "redis", "log_root"]
+
+#: The coordinator looks around twice a second; to load a large study takes a round a few seconds.
+ROUND_WITHIN_S = 5.0
+_FRESH_S = 1.0
+_PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How the parts are at one moment; a part without a text is well.
+
+    Attributes:
+        failing: without these the server is of no use at present.
+        warnings: without these it goes on, slower or with files to be written later.
+        queue: number of wake-ups by device, None when Redis does not answer.
+    """
+
+    failing: dict[Part, str]
+    warnings: dict[Part, str]
+    queue: dict[Device, int] | None
+
+
+class Health:
+    """Looks after the parts that a server depends on. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        wakeups: WakeUps,
+        coordinator: Coordinator,
+        log_root_problem: Callable[[], str | None],
+    ) -> None:
+        self._storage = storage
+        self._coordinator = coordinator
+        self._log_root_problem = log_root_problem
+        self._database = Glance(self._ask_database, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+        self._queue = Glance(wakeups.lengths, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+
+    def state(self) -> State:
+        """Return how the parts are; takes no longer than a few seconds."""
+        failing: dict[Part, str] = {}
+        warnings: dict[Part, str] = {}
+        if problem := self._database_problem():
+            failing["database"] = problem
+        if problem := self._coordinator_problem():
+            failing["coordinator"] = problem
+        queue = self._queue_lengths()
+        if queue is None:
+            warnings["redis"] = "does not answer; workers ask for work meanwhile"
+        if self._log_root_problem() is not None:
+            warnings["log_root"] = "cannot be written; no trial is started meanwhile"
+        return State(failing=failing, warnings=warnings, queue=queue)
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._database.close()
+        self._queue.close()
+
+    def _ask_database(self) -> None:
+        with self._storage.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def _database_problem(self) -> str | None:
+        try:
+            self._database.get()
+        except (UnavailableError, sa.exc.SQLAlchemyError):
+            return "does not answer"
+        return None
+
+    def _coordinator_problem(self) -> str | None:
+        last = self._coordinator.instruments.last_round
+        if last is None:
+            return "has not looked around yet"
+        passed = time.monotonic() - last
+        if passed > ROUND_WITHIN_S:
+            return f"has not looked around for {passed:.0f} s"
+        return None
+
+    def _queue_lengths(self) -> dict[Device, int] | None:
+        try:
+            return self._queue.get()
+        except UnavailableError:
+            return None

@@ -1,0 +1,181 @@
+"""`/metrics`: what the database knows, read when it is asked for, beside what was counted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import sqlalchemy as sa
+from prometheus_client import Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from tuner.coordinator.attempts import ENDED, LIVE
+from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.lifecycle import OPEN
+from tuner.coordinator.loop import Coordinator
+from tuner.errors import UnavailableError
+from tuner.protocol import Device
+from tuner.release import release
+from tuner.server.glance import Glance
+from tuner.server.health import Health, Part, State
+from tuner.storage import Storage, tables
+
+#: A study that has ended is shown for so long: its last values are then known everywhere.
+RECENT_S = 3600.0
+_FRESH_S = 3.0
+_PATIENCE_S = 5.0
+
+STUDY_STATES = (*OPEN, "finished", "failed", "cancelled")
+TRIAL_STATES = ("waiting", "running", *ENDED)
+WORKER_STATES = ("idle", "busy", "stopping", "draining", "out")
+
+_s, _t, _a, _w = tables.studies, tables.trials, tables.attempts, tables.workers
+_STUDIES = sa.select(_s.c.state, sa.func.count()).group_by(_s.c.state)
+_SHOWN = sa.select(_s.c.id, _s.c.project, _s.c.name).where(
+    sa.or_(_s.c.state.in_(OPEN), _s.c.finished > sa.bindparam("ended_after", type_=sa.Float))
+)
+_TRIALS = (
+    sa.select(_t.c.study_id, _t.c.state, sa.func.count())
+    .where(_t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)))
+    .group_by(_t.c.study_id, _t.c.state)
+)
+_ATTEMPTS = sa.select(_a.c.state, sa.func.count()).where(_a.c.state.in_(LIVE)).group_by(_a.c.state)
+_WORKER_STATE = sa.case(
+    (_w.c.out_reason != "", "out"), (_w.c.drain, "draining"), else_=_w.c.state
+).label("shown")
+_WORKERS = (
+    sa.select(_w.c.device, _WORKER_STATE, sa.func.count())
+    .where(
+        _w.c.state != "gone",
+        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+    )
+    # By the label: PostgreSQL does not see that two expressions with parameters are the same.
+    .group_by(_w.c.device, "shown")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What the database held at one moment."""
+
+    studies: Counter[str]
+    #: By study (`project/name`), then by state.
+    trials: dict[str, Counter[str]]
+    attempts: Counter[str]
+    #: By device and state.
+    workers: Counter[tuple[str, str]]
+
+
+class Metrics(Collector):
+    """Everything that `/metrics` shows. Safe to use from several threads."""
+
+    def __init__(self, storage: Storage, coordinator: Coordinator, health: Health) -> None:
+        self._storage = storage
+        self._coordinator = coordinator
+        self._health = health
+        self._counts = Glance(self._count, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+        self._registry = coordinator.instruments.registry
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format, also while the database is away."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: to be asked for names at the start must not cost a query."""
+        return []
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """Return what is read now; what the database knows is missing while it is away."""
+        state = self._health.state()
+        try:
+            yield from _of_counts(self._counts.get())
+        except (UnavailableError, sa.exc.SQLAlchemyError):
+            """`tuner_problem` says so."""
+        yield from self._of_server(state)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._counts.close()
+
+    def _count(self) -> Counts:
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            shown = connection.execute(_SHOWN, {"ended_after": now - RECENT_S})
+            names = {row.id: f"{row.project}/{row.name}" for row in shown}
+            trials: dict[str, Counter[str]] = {name: Counter() for name in names.values()}
+            for study_id, state, count in connection.execute(_TRIALS, {"study_ids": list(names)}):
+                trials[names[study_id]][state] = count
+            return Counts(
+                studies=Counter(dict(connection.execute(_STUDIES).tuples().all())),
+                trials=trials,
+                attempts=Counter(dict(connection.execute(_ATTEMPTS).tuples().all())),
+                workers=_workers(connection, now),
+            )
+
+    def _of_server(self, state: State) -> Iterator[Metric]:
+        if state.queue is not None:
+            queue = _gauge("tuner_queue_length", "Wake-ups that wait in Redis", "device")
+            for device, length in state.queue.items():
+                queue.add_metric([device], length)
+            yield queue
+        problem = _gauge("tuner_problem", "1 while something is wrong with a part", "part")
+        for part in get_args(Part):
+            problem.add_metric([part], part in state.failing or part in state.warnings)
+        yield problem
+        leads = self._coordinator.leads
+        yield _gauge("tuner_leader", "1 while this server coordinates", value=leads)
+        epoch = self._coordinator.leadership.epoch
+        yield _gauge(
+            "tuner_leader_epoch", "Number of this server's lead; 0: it never led", value=epoch
+        )
+        last = self._coordinator.instruments.last_round
+        if last is not None:
+            text = "Time since the coordinator's loop last completed a round"
+            age = time.monotonic() - last
+            yield _gauge("tuner_coordinator_round_age_seconds", text, value=age)
+        info = _gauge("tuner_build_info", "1; the release of this server", "release")
+        info.add_metric([release()], 1)
+        yield info
+
+
+def _workers(connection: sa.Connection, now: float) -> Counter[tuple[str, str]]:
+    rows = connection.execute(_WORKERS, {"heard_after": now - UNHEARD_S})
+    return Counter({(device, state): count for device, state, count in rows})
+
+
+def _of_counts(counts: Counts) -> Iterator[Metric]:
+    studies = _gauge("tuner_studies", "Studies", "state")
+    for state in STUDY_STATES:
+        studies.add_metric([state], counts.studies[state])
+    yield studies
+    trials = _gauge("tuner_trials", "Trials of open and of lately ended studies", "study", "state")
+    for study, by_state in counts.trials.items():
+        for state in TRIAL_STATES:
+            trials.add_metric([study, state], by_state[state])
+    yield trials
+    attempts = _gauge("tuner_attempts", "Attempts that wait or are being executed", "state")
+    for state in LIVE:
+        attempts.add_metric([state], counts.attempts[state])
+    yield attempts
+    workers = _gauge("tuner_workers", "Live workers", "device", "state")
+    for device in get_args(Device):
+        for state in WORKER_STATES:
+            workers.add_metric([device, state], counts.workers[device, state])
+    yield workers
+    live = counts.workers.total()
+    if live:
+        idle = sum(count for (_, state), count in counts.workers.items() if state == "idle")
+        yield _gauge(
+            "tuner_worker_idle_ratio", "Share of live workers that idle", value=idle / live
+        )
+
+
+def _gauge(name: str, text: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value, labels=labels or None)

@@ -1,0 +1,31 @@
+"""Deleting a study's rows. Inside the caller's transaction, which holds the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.storage import optuna_rows, tables
+
+
+def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
+    """Delete a study's rows, here and in Optuna's tables, and snapshots that nobody needs then."""
+    t = tables.trials
+    codes = connection.execute(sa.select(t.c.code).where(t.c.study_id == study.id).distinct())
+    unused = {study.code, *codes.scalars()} - {None}
+    # Attempts first: whoever adds a report holds its attempt.
+    for table in (tables.attempts, tables.reports, tables.trials, tables.events):
+        connection.execute(table.delete().where(table.c.study_id == study.id))
+    connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
+    optuna_rows.delete_study(connection, study.optuna_id)
+    _drop_unused(connection, unused)
+
+
+def _drop_unused(connection: sa.Connection, codes: Iterable[str]) -> None:
+    s, t, table = tables.studies, tables.trials, tables.snapshots
+    for code in sorted(codes):
+        of_study = sa.select(s.c.id).where(s.c.code == code).exists()
+        of_trial = sa.select(t.c.number).where(t.c.code == code).exists()
+        connection.execute(table.delete().where(table.c.hash == code, ~of_study, ~of_trial))

@@ -1,0 +1,39 @@
+"""The code of each trial; the cap on a study's attempts; who asked for what an event tells."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add columns, with what holds for the rows that are there."""
+    op.add_column("tuner_trials", sa.Column("code", sa.String(64)))
+    op.add_column(
+        "tuner_trials", sa.Column("git_json", sa.Text, nullable=False, server_default="null")
+    )
+    # Until now all trials of a study ran the code of the study.
+    for name in ("code", "git_json"):
+        op.execute(
+            f"UPDATE tuner_trials SET {name} = (SELECT s.{name} FROM tuner_studies s "  # noqa: S608
+            "WHERE s.id = tuner_trials.study_id)"
+        )
+    op.add_column("tuner_studies", sa.Column("parallel", sa.Integer))
+    _copy_parallel()
+    op.add_column("tuner_events", sa.Column("actor", sa.String(120)))
+
+
+def _copy_parallel() -> None:
+    connection = op.get_bind()
+    for study, spec in connection.execute(sa.text("SELECT id, spec_json FROM tuner_studies")).all():
+        connection.execute(
+            sa.text("UPDATE tuner_studies SET parallel = :parallel WHERE id = :study"),
+            {"study": study, "parallel": json.loads(spec).get("parallel")},
+        )

@@ -1,0 +1,23 @@
+"""An index of the attempts that workers hold, instead of one of all that they ever had."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Replace the index."""
+    op.drop_index("tuner_attempts_worker", "tuner_attempts")
+    op.create_index(
+        "tuner_attempts_leased",
+        "tuner_attempts",
+        ["worker"],
+        sqlite_where=sa.text("state = 'leased'"),
+        postgresql_where=sa.text("state = 'leased'"),
+    )

@@ -1,0 +1,110 @@
+"""Opening a database: it is made, migrated, or refused because it does not fit this release."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError, SetupError
+from tuner.storage.database import Storage
+from tuner.storage.occupancy import require_free, wait_until_free
+from tuner.storage.revisions import Schema, newest, refuse_newer
+from tuner.storage.schema import migrate, read_schema
+
+logger = logging.getLogger(__name__)
+
+
+def open_storage(url: str, *, create: bool, current: bool = True) -> Storage:
+    """Open the database at `url`.
+
+    Args:
+        url: SQLAlchemy URL (SQLite or PostgreSQL).
+        create: make or migrate the tables first.
+        current: without `create`, refuse a database that needs an upgrade.
+
+    Raises:
+        NotFoundError: there is no database yet and `create` is false.
+        SetupError: the database was made by a newer Tuner or a newer Optuna, or needs an upgrade.
+        UnavailableError: the database cannot be reached, or it needs an upgrade and a service works
+            with it.
+    """
+    path = sqlite_path(url)
+    if path is not None and not create and not path.exists():
+        raise NotFoundError(f"there is no database at {path} yet: nothing was ever run here")
+    storage = open_unchecked(url)
+    try:
+        if create:
+            upgrade(storage)
+        else:
+            _require_tables(storage, current=current)
+    except BaseException:
+        storage.close()
+        raise
+    return storage
+
+
+def open_unchecked(url: str) -> Storage:
+    """Open what is at `url`, whatever it holds; an SQLite file is made when it is first used."""
+    path = sqlite_path(url)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return Storage(url)
+
+
+def upgrade(storage: Storage) -> tuple[Schema, Schema]:
+    """Bring Optuna's tables and ours up to date, in one transaction; return what was and what is.
+
+    A database that is up to date already is only looked at.
+
+    Raises:
+        SetupError: the database was made by a newer Tuner, or a newer Optuna.
+        UnavailableError: it cannot be reached; or a service of another release works with it.
+    """
+    before = _schema_of(storage)
+    if before == newest():
+        return before, before
+    if before.tuner is not None:
+        wait_until_free(storage)
+    with storage.change_schema() as connection:
+        before = read_schema(connection)
+        refuse_newer(before)
+        if before != newest() and before.tuner is not None:
+            require_free(connection, storage.now(connection))
+        migrate(connection)
+    if before != newest():
+        logger.info("database upgraded", extra={"before": before.tuner, "after": newest().tuner})
+    return before, newest()
+
+
+def _schema_of(storage: Storage) -> Schema:
+    with storage.read() as connection:
+        schema = read_schema(connection)
+    refuse_newer(schema)
+    return schema
+
+
+def _require_tables(storage: Storage, *, current: bool) -> None:
+    schema, goal = _schema_of(storage), newest()
+    if schema.tuner is None:
+        raise NotFoundError("the database holds no Tuner tables yet: nothing was ever run here")
+    if not current or schema == goal:
+        return
+    if schema.tuner != goal.tuner:
+        raise SetupError("the database is of an older Tuner; run: tuner db upgrade")
+    raise SetupError(
+        f"Optuna's tables in the database are of an older Optuna (revision {schema.optuna}, here "
+        f"{goal.optuna}); run: tuner db upgrade"
+    )
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of an SQLite database, None for every other URL."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        return None  # `make_engine` says what is wrong
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)

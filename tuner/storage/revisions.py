@@ -1,0 +1,87 @@
+"""The revisions of Optuna's tables and of ours that this release knows, oldest first."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from tuner.errors import SetupError
+
+Owner = Literal["tuner", "optuna"]
+
+#: Our migrations; their `env.py` serves Optuna's too.
+FOLDER = Path(__file__).parent / "migrations"
+
+_REVISION = re.compile(r"""^revision = ["']([^"']+)""", re.M)
+_BEFORE = re.compile(r"""^down_revision = ["']([^"']+)""", re.M)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """The revisions of a database's tables; None: there are none."""
+
+    tuner: str | None
+    optuna: str | None
+
+
+def newest() -> Schema:
+    """Return the revisions that this release works with."""
+    return Schema(tuner=known("tuner")[-1], optuna=known("optuna")[-1])
+
+
+@cache
+def known(owner: Owner) -> tuple[str, ...]:
+    """Return all revisions, oldest first.
+
+    They are read from the text of the migrations: commands that only look something up need
+    neither Alembic nor Optuna, whose imports would take longer than the look.
+    """
+    texts = [path.read_text() for path in scripts(owner).glob("*.py")]
+    after = {
+        (before[1] if (before := _BEFORE.search(text)) else None): found[1]
+        for text in texts
+        if (found := _REVISION.search(text))
+    }
+    chain = []
+    last: str | None = None
+    while last in after:
+        last = after[last]
+        chain.append(last)
+    return tuple(chain)
+
+
+def scripts(owner: Owner) -> Path:
+    """Return the folder of the migrations.
+
+    Raises:
+        SetupError: Optuna is not installed.
+    """
+    if owner == "tuner":
+        return FOLDER / "versions"
+    found = importlib.util.find_spec("optuna")
+    if found is None or found.origin is None:
+        raise SetupError("Optuna is missing: pip install 'tuner-service[server]'")
+    return Path(found.origin).parent / "storages" / "_rdb" / "alembic" / "versions"
+
+
+def refuse_newer(schema: Schema) -> None:
+    """Refuse tables that this release does not know.
+
+    Raises:
+        SetupError: ours, or Optuna's, were made by a newer release.
+    """
+    if schema.tuner is not None and schema.tuner not in known("tuner"):
+        raise SetupError(
+            f"the database has revision {schema.tuner!r}, which this Tuner does not know: it was "
+            "made by a newer release. Install that release, or use another TUNER_HOME"
+        )
+    if schema.optuna is not None and schema.optuna not in known("optuna"):
+        raise SetupError(
+            f"Optuna's tables in the database have revision {schema.optuna!r}, which the Optuna "
+            "installed here does not know: a newer one has changed them. Install the Tuner release "
+            "that came with it, or use another TUNER_HOME"
+        )
