@@ -40,8 +40,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
+# `scale` in a small size: in its full one it takes a quarter of an hour (docs/benchmarks.md).
 bench: setup
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks --workers 32 --trials 600 --trial-s 2
 
 # uv makes the locks and nothing else: it is not needed to install them.
 UV_VERSION := 0.13.9

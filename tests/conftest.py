@@ -22,7 +22,12 @@ from tuner.errors import SetupError
 from tuner.queue.redis_server import RedisServer, find_binary, start_redis
 
 # These shape the test run itself and reach the tests.
-KEPT_SETTINGS = {"TUNER_REQUIRE_ALL", "TUNER_TEST_DATABASE_URL", "TUNER_TEST_CACHE"}
+KEPT_SETTINGS = {
+    "TUNER_CHAOS_SEED",
+    "TUNER_REQUIRE_ALL",
+    "TUNER_TEST_CACHE",
+    "TUNER_TEST_DATABASE_URL",
+}
 REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 #: What a skip reason must not name when everything is required.
 ESSENTIAL = re.compile(r"redis|valkey|postgres|tensorflow|keras|tensorboard", re.IGNORECASE)

@@ -37,18 +37,20 @@ class ServerMissingError(Exception):
 
 
 class PostgresServer:
-    """A server that databases are made on; `process` is None when it was given by URL."""
+    """A server that databases are made on.
+
+    Args:
+        url: of its database `postgres`.
+        command: starts it, in `folder`; None when it was given by URL.
+    """
 
     def __init__(
-        self,
-        url: URL,
-        *,
-        process: subprocess.Popen[bytes] | None = None,
-        folder: Path | None = None,
+        self, url: URL, *, command: list[Path | str] | None = None, folder: Path | None = None
     ) -> None:
         self.url = url
-        self._process = process
+        self._command = command or []
         self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
     def fresh_database(self) -> Iterator[str]:
@@ -59,6 +61,47 @@ class PostgresServer:
             yield self.url.set(database=name).render_as_string(hide_password=False)
         finally:
             self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def start(self) -> None:
+        """Start the server and return when it answers; also after a `crash`.
+
+        Raises:
+            ServerMissingError: it does not start.
+        """
+        assert self._folder is not None, "a server that was given is not ours to start"
+        log = self._folder / "postgres.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **_as(_server_user()),
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                psycopg.connect(_conninfo(self.url)).close()
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+            else:
+                self._process = process
+                return
+        process.kill()
+        process.wait()
+        said = log.read_text()[-1000:]
+        raise ServerMissingError(f"{self._command[0]} does not start: {said}")
+
+    def crash(self) -> None:
+        """Stop the server at once, without a word to its clients or to its disk."""
+        assert self._process is not None
+        # As `pg_ctl stop -m immediate` does.
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(START_TIMEOUT_S)
+        self._process = None
 
     def stop(self) -> None:
         """End the server at once and remove its data; one that was given is left alone."""
@@ -77,25 +120,30 @@ class PostgresServer:
             connection.execute(statement.encode())
 
 
-def open_postgres() -> PostgresServer:
+def open_postgres(*, private: bool = False) -> PostgresServer:
     """Return a running server.
+
+    Args:
+        private: never the one given by URL, and what it has committed outlives its `crash`.
 
     Raises:
         ServerMissingError: this machine has none that can be started.
     """
     given = os.environ.get("TUNER_TEST_DATABASE_URL")
-    if given:
+    if given and not private:
         url = make_url(given).set(drivername="postgresql+psycopg")
         return PostgresServer(url)
     folder = Path(tempfile.mkdtemp(prefix="tuner-test-pg-", dir="/tmp"))
     try:
-        return _start(_find_binaries(folder), folder)
+        server = _prepare(_find_binaries(folder), folder, durable=private)
+        server.start()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    return server
 
 
-def _start(binaries: Path, folder: Path) -> PostgresServer:
+def _prepare(binaries: Path, folder: Path, *, durable: bool) -> PostgresServer:
     user = _server_user()
     data = folder / "data"
     data.mkdir()
@@ -114,34 +162,15 @@ def _start(binaries: Path, folder: Path) -> PostgresServer:
     if made.returncode != 0:
         raise ServerMissingError(f"{initdb[0]} failed: {made.stderr.strip()[-1000:]}")
     # Speed over safety: a test's database need not survive a power cut.
-    quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+    quick = ["fsync=off", "full_page_writes=off", "max_connections=200"]
+    if not durable:
+        quick.append("synchronous_commit=off")
     options = [part for setting in quick for part in ("-c", setting)]
-    log = folder / "postgres.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-            **_as(user),
-        )
     url = URL.create(
         "postgresql+psycopg", username="postgres", database="postgres", query={"host": str(folder)}
     )
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            psycopg.connect(_conninfo(url)).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return PostgresServer(url, process=process, folder=folder)
-    process.kill()
-    process.wait()
-    raise ServerMissingError(f"{binaries}/postgres does not start: {log.read_text()[-1000:]}")
+    command = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
+    return PostgresServer(url, command=[*command, *options], folder=folder)
 
 
 def _find_binaries(folder: Path) -> Path:

@@ -16,6 +16,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -161,9 +163,9 @@ class ServiceProcess:
         """Kill the server in the middle of whatever it does."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the server as an operator does."""
-        self._end(signal.SIGTERM)
+        self._end(number)
 
     def kill_and_start(self) -> None:
         """Kill the server and start it again on the same home, database and port."""
@@ -198,6 +200,19 @@ class ServiceProcess:
         response = self.call("POST", path, body)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def call_and_lose_the_answer(self, method: str, path: str, body: Any = None) -> None:
+        """Send a request, and break the connection when the first byte of its answer is there."""
+        url = urlsplit(self.url)
+        content = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} /v1{path} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+            f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        with socket.create_connection((str(url.hostname), url.port or 0), timeout=30) as connection:
+            connection.sendall(head.encode() + content)
+            assert connection.recv(1), "the server has worked on the request"
 
     def faults(self) -> str:
         """Return what the server has logged of its own faults: no test should provoke one."""
@@ -245,8 +260,6 @@ def _serve(order: dict[str, Any], writing: int) -> None:
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # As `tuner serve` does it: uvicorn raises the signal again once it has shut down.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         output = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for number in (1, 2):
             os.dup2(output, number)
@@ -255,8 +268,8 @@ def _serve(order: dict[str, Any], writing: int) -> None:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         _run_server(order, writing)
         status = 0
-    except SystemExit:
-        status = 0
+    except KeyboardInterrupt:
+        status = 130
     except BaseException:
         logging.getLogger("server").exception("server failed")
     finally:
@@ -300,6 +313,7 @@ def _shorten_leases(order: dict[str, Any]) -> None:
         changes["LEASE_S", protocol.LEASE_S] = order["lease_s"]
         changes["BEAT_S", protocol.BEAT_S] = order["lease_s"] / 3
         changes["UNHEARD_S", 3 * protocol.BEAT_S] = order["lease_s"]
+        changes["CALLED_OFF_GRACE_S", 3 * protocol.BEAT_S] = order["lease_s"]
     modules = [module for name, module in sys.modules.items() if name.startswith("tuner.")]
     for (name, old), new in changes.items():
         for module in modules:

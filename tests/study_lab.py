@@ -15,6 +15,8 @@ from tests.service_process import ServiceProcess
 from tuner.storage.database import open_optuna
 
 CLOSED = ("finished", "failed", "cancelled")
+#: Of a study without trials.
+COUNTS = {"waiting": 0, "running": 0, "complete": 0, "pruned": 0, "fail": 0}
 
 
 class Lab:
