@@ -162,7 +162,7 @@ def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
         assert list(folder.glob("events.out.tfevents.*"))
     texts = [event["text"] for event in home.json("events", STUDY)]
     assert any(text.startswith("no trial starts: ") for text in texts)
-    assert "trials start again" in texts
+    assert "trials start again" in texts, texts
 
 
 def test_a_log_root_that_cannot_be_made_is_said_from_the_start(tmp_path: Path) -> None:

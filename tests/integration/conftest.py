@@ -20,14 +20,6 @@ MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """Where servers are forked from."""
-    nursery = Nursery(tmp_path_factory.mktemp("nursery") / "nursery.log")
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture(scope="session")
 def make_service(
     request: pytest.FixtureRequest,
     nursery: Nursery,

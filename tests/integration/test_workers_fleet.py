@@ -148,11 +148,29 @@ def test_a_drained_worker_is_not_started_again(peer: Peer, start: Callable[..., 
 def test_a_fleet_that_no_worker_can_serve_ends_with_the_reason(
     peer: Peer, start: Callable[..., Fleet]
 ) -> None:
+    fleet = start(1)
+    peer.token = "another"
+
+    assert fleet.wait(20) == 4
+    assert fleet.wait_log("worker is not let in")
+
+
+def test_a_worker_that_does_not_fit_the_server_is_started_again_until_one_does(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
     peer.config["protocol"] = 9
     fleet = start(1)
+    fleet.wait_log("worker refused by the server")
+    wait_until(
+        lambda: "speaks protocol 9" in fleet.workers()[0]["reason"], 10, "the state says no reason"
+    )
+    peer.config["protocol"] = 1
+    (worker,) = fleet.wait_states("idle")
 
-    assert fleet.wait(20) == 3
-    assert fleet.wait_log("worker does not fit the server")
+    assert worker["reason"] == ""
+    ends = [line for line in fleet.logs() if "respawn_s" in line]
+    assert {line["status"] for line in ends} == {3}
+    assert [line["respawn_s"] for line in ends] == [0.2 * 2**n for n in range(len(ends))]
 
 
 def test_a_gpu_that_is_not_there_is_named(peer: Peer, start: Callable[..., Fleet]) -> None:

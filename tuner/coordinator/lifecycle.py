@@ -89,15 +89,23 @@ def new_setback(storage: Storage, run: StudyRun) -> str | None:
 
 
 def set_hindrance(
-    connection: sa.Connection, study: sa.Row[Any], reason: str, now: float, *, is_event: bool
+    connection: sa.Connection, study: sa.Row[Any], reason: str, now: float, *, event: str | None
 ) -> None:
-    """Say why a running study starts no trial at present; empty: nothing hinders it."""
+    """Say why a running study starts no trial at present; empty: nothing hinders it.
+
+    Args:
+        connection: a writing one.
+        study: its row.
+        reason: for its status.
+        now: the database's time.
+        event: what its events are to say of it, empty: that trials start again; None: nothing.
+    """
     s = tables.studies
     changed = connection.execute(
         s.update().where(s.c.id == study.id, s.c.state == "running").values(reason=reason)
     )
-    if is_event and changed.rowcount:
-        text = f"no trial starts: {reason}" if reason else "trials start again"
+    if event is not None and changed.rowcount:
+        text = f"no trial starts: {event}" if event else "trials start again"
         record_event(connection, now, "study-waiting", text, study_id=study.id)
 
 

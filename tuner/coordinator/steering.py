@@ -102,8 +102,11 @@ class Steering:
         reason = self._liveness.reason(run, study, outlook, self._storage_problem())
         if reason == study.reason:
             return
-        is_event = not is_passing(reason or study.reason)
+        # What comes and goes while all is well is no event; what hindered the study and is gone is
+        # one, also when it now waits for something passing.
+        said = "" if is_passing(reason) else reason
+        was_said = "" if is_passing(study.reason) else study.reason
         with self._storage.begin("wait-reason") as connection:
             self._leadership.require(connection)
             now = self._storage.now(connection)
-            set_hindrance(connection, study, reason, now, is_event=is_event)
+            set_hindrance(connection, study, reason, now, event=said if said != was_said else None)

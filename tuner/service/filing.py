@@ -51,7 +51,7 @@ class Filer:
 
     def start(self) -> None:
         """Start the thread."""
-        self._problem = self._probe()
+        self._probe()
         self._thread.start()
 
     def stop(self) -> None:
@@ -62,7 +62,7 @@ class Filer:
             writer.close()
 
     def problem(self) -> str | None:
-        """Return why the log root cannot be written at present, or None."""
+        """Return why the log root or the checkpoint root cannot be written at present, or None."""
         return self._problem
 
     def _run(self) -> None:
@@ -71,11 +71,8 @@ class Filer:
         self._round(0.0)
 
     def _round(self, grace_s: float) -> None:
-        problem = self._probe()
-        if problem != self._problem:
-            logger.warning("log root", extra={"problem": problem or "gone"})
-        self._problem = problem
-        if problem is not None:
+        # A full checkpoint root is no reason not to file; what is filed may free it (`trial.keep`).
+        if not self._probe():
             return
         try:
             self._file_attempts(grace_s)
@@ -89,24 +86,14 @@ class Filer:
             # The thread must outlive its own faults: the next round sees what is still missing.
             logger.exception("filing failed")
 
-    def _probe(self) -> str | None:
-        """Write a small file: the only test that also sees quotas and read-only mounts."""
-        probe = self._log_root / f".tuner-probe-{os.getpid()}"
-        try:
-            self._log_root.mkdir(parents=True, exist_ok=True)
-            # More than a file system keeps in a directory entry, so that blocks are really taken.
-            probe.write_bytes(b"\0" * 65536)
-            free = os.statvfs(self._log_root)
-            probe.unlink()
-        except OSError as exc:
-            # Where the root is a file, or read-only, this fails as well.
-            with contextlib.suppress(OSError):
-                probe.unlink(missing_ok=True)
-            return f"log root {self._log_root} cannot be written: {exc.strerror or exc}"
-        if free.f_bavail * free.f_frsize < MIN_FREE_BYTES:
-            # Without the exact number: this becomes the study's reason, which must not flicker.
-            return f"log root {self._log_root} is full: under {MIN_FREE_BYTES >> 20} MB are left"
-        return None
+    def _probe(self) -> bool:
+        """Look at both roots; return whether the log root can be written."""
+        no_logs = _unwritable("log root", self._log_root)
+        problem = no_logs or _unwritable("checkpoint root", self._checkpoint_root)
+        if problem != self._problem:
+            logger.warning("storage", extra={"problem": problem or "gone"})
+        self._problem = problem
+        return no_logs is None
 
     def _file_attempts(self, grace_s: float) -> None:
         a, t = tables.attempts, tables.trials
@@ -206,3 +193,26 @@ class Filer:
             ).all()
         for row in rows:
             writer.add(row.number, [float(value) for value in json.loads(row.values_json)])
+
+
+def _unwritable(what: str, root: Path) -> str | None:
+    """Return why nothing can be written to a folder, or None.
+
+    Writes a small file: the only test that also sees quotas and read-only mounts.
+    """
+    probe = root / f".tuner-probe-{os.getpid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # More than a file system keeps in a directory entry, so that blocks are really taken.
+        probe.write_bytes(b"\0" * 65536)
+        free = os.statvfs(root)
+        probe.unlink()
+    except OSError as exc:
+        # Where the root is a file, or read-only, this fails as well.
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+        return f"{what} {root} cannot be written: {exc.strerror or exc}"
+    if free.f_bavail * free.f_frsize < MIN_FREE_BYTES:
+        # Without the exact number: this becomes the study's reason, which must not flicker.
+        return f"{what} {root} is full: under {MIN_FREE_BYTES >> 20} MB are left"
+    return None

@@ -44,14 +44,28 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.R
 
 
 def trial_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
-    """Return the trial that an attempt executes."""
+    """Return the trial that an attempt executes.
+
+    Raises:
+        NotFoundError: it was deleted just now.
+    """
     at = {"of_study": attempt.study_id, "of_number": attempt.number}
-    return connection.execute(_TRIAL, at).one()
+    return _there(connection.execute(_TRIAL, at).first(), attempt)
 
 
 def study_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
-    """Return the study that an attempt belongs to."""
-    return connection.execute(_STUDY, {"of_study": attempt.study_id}).one()
+    """Return the study that an attempt belongs to.
+
+    Raises:
+        NotFoundError: it was deleted just now.
+    """
+    return _there(connection.execute(_STUDY, {"of_study": attempt.study_id}).first(), attempt)
+
+
+def _there(row: sa.Row[Any] | None, attempt: sa.Row[Any]) -> sa.Row[Any]:
+    if row is None:
+        raise NotFoundError(f"attempt {attempt.id} was deleted with its study")
+    return row
 
 
 def set_worker(

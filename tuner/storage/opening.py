@@ -59,7 +59,8 @@ def upgrade(storage: Storage) -> tuple[Schema, Schema]:
     A database that is up to date already is only looked at.
 
     Raises:
-        SetupError: the database was made by a newer Tuner, or a newer Optuna.
+        SetupError: the database was made by a newer Tuner, or a newer Optuna; or a migration
+            failed, and nothing has changed.
         UnavailableError: it cannot be reached; or a service of another release works with it.
     """
     before = _schema_of(storage)
@@ -72,7 +73,13 @@ def upgrade(storage: Storage) -> tuple[Schema, Schema]:
         refuse_newer(before)
         if before != newest() and before.tuner is not None:
             require_free(connection, storage.now(connection))
-        migrate(connection)
+        try:
+            migrate(connection)
+        except sa.exc.DBAPIError as exc:
+            raise SetupError(
+                f"the upgrade from revision {before.tuner} to {newest().tuner} failed, and the "
+                f"database is as it was: {exc.orig}"
+            ) from exc
     if before != newest():
         logger.info("database upgraded", extra={"before": before.tuner, "after": newest().tuner})
     return before, newest()

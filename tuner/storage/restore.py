@@ -7,8 +7,6 @@ migrated there. Only what came through that unharmed gets near the database that
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -221,7 +219,8 @@ def _fence(connection: sa.Connection, epoch: int, since: float) -> None:
     connection.execute(
         table.insert().values(
             id=1,
-            holder=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            # No process of any host, so that a start does not take it for one that died leading.
+            holder=f"restore-0-{uuid.uuid4().hex[:8]}",
             epoch=epoch + 1,
             lease_until=since,
         )
