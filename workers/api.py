@@ -32,6 +32,9 @@ CONNECT_TIMEOUT_S = 2.0
 #: A worker that waits for an answer neither ends an overdue trial nor sees its process die.
 READ_TIMEOUT_S = 5.0
 CODE_TIMEOUT_S = 60.0
+#: Less than the server's, which must not close a connection while a call is being sent on it, and
+#: more than the time between two beats.
+KEEP_CONNECTION_S = 60.0
 
 _M = TypeVar("_M", bound=Message)
 
@@ -90,6 +93,7 @@ class WorkerApi:
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(keepalive_expiry=KEEP_CONNECTION_S),
             verify=verify,
             # A proxy of the host's is for the world outside.
             trust_env=not all(host.startswith(("127.", "localhost", "::1")) for host in hosts),

@@ -56,6 +56,7 @@ class AttemptFiles:
         self.folder = log_root / assignment.run_dir
         self._assignment = assignment
         self._writer = RunWriter(self.folder)
+        self._is_open = False
         self._has_curve = False
         self._is_broken = False
         self._looked_at = time.monotonic()
@@ -68,6 +69,7 @@ class AttemptFiles:
         """
         write_json(self.folder / "config.json", config)
         self._writer.start(self._assignment.params, self.folder.name, time_s)
+        self._is_open = True
 
     def add_point(
         self, step: int, value: float, metrics: Mapping[str, float], time_s: float
@@ -86,8 +88,10 @@ class AttemptFiles:
         record = finished.record
         objective = _objective(record) if finished.is_outcome else None
         is_success = finished.is_outcome and record.get("outcome") in ("COMPLETE", "PRUNED")
-        with self._tolerating("the end of the run"):
-            self._writer.finish(objective, "success" if is_success else "failure")
+        # Of an attempt that was not started, the coordinator writes the events.
+        if self._is_open:
+            with self._tolerating("the end of the run"):
+                self._writer.finish(objective, "success" if is_success else "failure")
         with self._tolerating("trial.json"):
             write_json(self.folder / "trial.json", record)
 

@@ -1,37 +1,43 @@
-"""`python -m tests.benchmarks [NAME…] [--json FILE]`: measures, prints a table, writes JSON."""
+"""`python -m tests.benchmarks [NAME…] [--json FILE]`: measures, prints a table, writes JSON.
+
+Without names all are run.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import gap, memory, reading, startup, throughput
+from tests.benchmarks import gap, memory, reading, recovery, scale, startup, throughput
 from tests.benchmarks.figure import Figure, show
 from tests.benchmarks.machine import describe_machine, in_a_line
 
 #: To add one: a module with `measure`, and a line here.
-BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
-    "gap": gap.measure,
-    "throughput": throughput.measure,
-    "reading": reading.measure,
-    "startup": startup.measure,
-    "memory": memory.measure,
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
+    "gap": lambda _: gap.measure(),
+    "throughput": lambda _: throughput.measure(),
+    "reading": lambda _: reading.measure(),
+    "startup": lambda _: startup.measure(),
+    "memory": lambda _: memory.measure(),
+    "recovery": lambda _: recovery.measure(),
+    "scale": lambda arguments: scale.measure(arguments.size, arguments.log),
 }
 
 
 def main(argv: list[str]) -> int:
     """Run the benchmarks that were named, or all; return 1 when a goal was missed."""
-    arguments = _parser().parse_args(argv)
+    arguments = _read(argv)
     machine = describe_machine()
     print(in_a_line(machine), flush=True)
     results: dict[str, list[Figure]] = {}
     for name in arguments.names or BENCHMARKS:
         start = time.monotonic()
-        results[name] = BENCHMARKS[name]()
+        results[name] = BENCHMARKS[name](arguments)
         show(results[name], f"{name} ({time.monotonic() - start:.0f} s)")
     if arguments.json is not None:
         document = {
@@ -44,10 +50,37 @@ def main(argv: list[str]) -> int:
     return 1 if missed else 0
 
 
+def _read(argv: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    names = [field.name for field in dataclasses.fields(scale.ScaleSize)]
+    try:
+        arguments.size = scale.ScaleSize(**{name: getattr(arguments, name) for name in names})
+    except ValueError as exc:
+        parser.error(str(exc))
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"NAME is one of: {', '.join(BENCHMARKS)}",
+    )
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    group = parser.add_argument_group("scale", "how much is simulated")
+    for field in dataclasses.fields(scale.ScaleSize):
+        option = "--" + field.name.replace("_", "-")
+        group.add_argument(
+            option,
+            type=type(field.default),
+            default=field.default,
+            metavar="N",
+            help=f"default {field.default:g}",
+        )
+    group.add_argument("--log", type=Path, metavar="FILE", help="keep every call as JSON there")
     return parser
 
 

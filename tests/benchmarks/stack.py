@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.benchmarks.machine import cpu_s
 from tuner.client import ApiClient
 from tuner.settings import Settings, load_settings
+from workers.api import WorkerApi
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
@@ -34,21 +38,79 @@ class Stack:
         self.settings = settings
         self._environ = _environ(settings)
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._fleet_state = settings.home / "fleet.json.state"
-        self._start_server()
+        self._fleets: dict[str, subprocess.Popen[bytes]] = {}
+        self._server = self._start_server()
         info = json.loads(settings.service_path.read_text())
         self.server_pid: int = info["pid"]
         self.url: str = info["url"]
-        self.token = settings.token_path.read_text().strip()
+        self.token = settings.token or settings.token_path.read_text().strip()
         self.api = ApiClient(self.url, self.token)
 
-    def start_workers(self, count: int) -> None:
-        """Start real workers that fork, without TensorFlow; return when all are idle."""
-        control = self.settings.home / "fleet.json"
+    def redis_url(self) -> str:
+        """Return where the wake-ups are, as the workers are told."""
+        api = WorkerApi(self.url, self.token)
+        try:
+            return api.config().redis_url or ""
+        finally:
+            api.close()
+
+    def metrics(self) -> str:
+        """Return what Prometheus would scrape."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.get(f"{self.url}/metrics", headers=headers, timeout=30.0, trust_env=False)
+        return answer.raise_for_status().text
+
+    def start_workers(self, count: int, fleet: str = "fleet", *, also: str = "") -> None:
+        """Start real workers that fork, without TensorFlow; return when all are idle.
+
+        Args:
+            count: of workers.
+            fleet: name of their supervisor; each has its own.
+            also: URL of another server, which they ask when this one does not answer.
+        """
         options = ["--count", str(count), "--gpus", "none", "--preimport", "none"]
-        environ = {"TUNER_API_URL": self.url, "TUNER_TOKEN": self.token}
-        self._start(["workers", "fleet", "--control", str(control), *options], **environ)
-        wait_until(lambda: len(self.api.workers()) == count, "the workers are idle")
+        urls = f"{self.url},{also}" if also else self.url
+        environ = {"TUNER_API_URL": urls, "TUNER_TOKEN": self.token}
+        command = ["workers", "fleet", "--control", str(self._control(fleet)), *options]
+        self._fleets[fleet] = self._start(command, **environ)
+
+        def are_idle() -> bool:
+            workers = self.workers(fleet)
+            return len(workers) == count and all(w["state"] == "idle" for w in workers)
+
+        wait_until(are_idle, f"the workers of {fleet} are idle")
+        names = {worker["name"] for worker in self.workers(fleet)}
+        wait_until(
+            lambda: names <= {worker["name"] for worker in self.api.workers()},
+            f"the server knows the workers of {fleet}",
+        )
+
+    def workers(self, fleet: str = "fleet") -> list[dict[str, Any]]:
+        """Return name, pid and state of the workers of a fleet, as its supervisor tells them."""
+        try:
+            state = json.loads(self._state_path(fleet).read_text())
+        except FileNotFoundError:
+            return []
+        return list(state["workers"])
+
+    def kill_fleet(self, fleet: str = "fleet") -> None:
+        """Kill a supervisor and its workers at once, so that nobody can tell the server."""
+        process = self._fleets.pop(fleet)
+        for pid in (process.pid, *(worker["pid"] for worker in self.workers(fleet))):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+    def kill_server(self) -> None:
+        """Kill the server; a Redis of its own dies with it."""
+        self._server.kill()
+        self._server.wait()
+        self.settings.service_path.unlink(missing_ok=True)
+
+    def start_server(self) -> None:
+        """Start a server that was ended, on the same port; return when it answers."""
+        self._server = self._start_server("--port", self.url.rpartition(":")[2])
+        self.server_pid = self._server.pid
 
     def wait_finished(self, study: str, *, timeout_s: float = 300.0) -> dict[str, Any]:
         """Return the status of a study once it has finished.
@@ -90,8 +152,7 @@ class Stack:
 
     def workers_cpu_s(self) -> float:
         """Return the processor time of all workers and their trials so far."""
-        state = json.loads(self._fleet_state.read_text())
-        return sum(cpu_s(worker["pid"]) for worker in state["workers"])
+        return sum(cpu_s(worker["pid"]) for worker in self.workers())
 
     def close(self) -> None:
         """End all processes, workers first."""
@@ -104,8 +165,14 @@ class Stack:
                 process.kill()
                 process.wait()
 
-    def _start_server(self) -> None:
-        process = self._start(["tuner", "serve"])
+    def _control(self, fleet: str) -> Path:
+        return self.settings.home / f"{fleet}.json"
+
+    def _state_path(self, fleet: str) -> Path:
+        return self._control(fleet).with_name(f"{fleet}.json.state")
+
+    def _start_server(self, *options: str) -> subprocess.Popen[bytes]:
+        process = self._start(["tuner", "serve", *options])
 
         def is_ready() -> bool:
             if process.poll() is not None:
@@ -113,6 +180,7 @@ class Stack:
             return self.settings.service_path.exists()
 
         wait_until(is_ready, "the server answers", every_s=0.02)
+        return process
 
     def _log_tail(self) -> str:
         return (self.settings.home / "tuner.log").read_text()[-3000:]
@@ -132,10 +200,16 @@ class Stack:
 
 
 @contextlib.contextmanager
-def fresh_settings(database_url: str | None = None) -> Iterator[Settings]:
-    """Yield the settings of an empty home, which is removed afterwards."""
+def fresh_settings(database_url: str | None = None, **given: str) -> Iterator[Settings]:
+    """Yield the settings of an empty home, which is removed afterwards.
+
+    Args:
+        database_url: by default SQLite in the home.
+        given: other settings, as in the environment.
+    """
     home = Path(tempfile.mkdtemp(prefix="tuner-bench-"))
-    given = {"TUNER_DATABASE_URL": database_url} if database_url else {}
+    if database_url:
+        given["TUNER_DATABASE_URL"] = database_url
     try:
         yield load_settings({"TUNER_HOME": str(home), **given})
     finally:
@@ -171,9 +245,13 @@ def wait_until(
 
 def _environ(settings: Settings) -> dict[str, str]:
     own = {key: value for key, value in os.environ.items() if not key.startswith("TUNER_")}
+    optional = {"TUNER_REDIS_URL": settings.redis_url, "TUNER_TOKEN": settings.token}
     return {
         **own,
+        **{key: value for key, value in optional.items() if value},
         "PYTHONPATH": str(ROOT),
         "TUNER_HOME": str(settings.home),
         "TUNER_DATABASE_URL": settings.database_url,
+        "TUNER_LOG_ROOT": str(settings.log_root),
+        "TUNER_CHECKPOINT_ROOT": str(settings.checkpoint_root),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.spaces import OPTIMIZER
 from tuner.snapshot import make_snapshot
 from tuner.spec import StudySpec, parse_spec
 
@@ -24,13 +25,7 @@ def make_spec(
             "search_space": {
                 "train.learning_rate": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True},
                 "train.batch_size": {"type": "ordinal", "values": [16, 32, 64, 128]},
-                "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
-                "train.momentum": {
-                    "type": "float",
-                    "low": 0.0,
-                    "high": 0.99,
-                    "when": {"train.optimizer": ["sgd"]},
-                },
+                **OPTIMIZER,
                 "model.layers": {"type": "int", "low": 1, "high": 4},
                 "model.dropout": {"type": "float", "low": 0.0, "high": 0.6},
             },

@@ -36,7 +36,7 @@ BUDGET = 12
 @pytest.fixture(scope="module")
 def half(make_service: MakeService) -> Iterator[tuple[str, str]]:
     """The database of a server that was stopped in the middle of a study, and the study's name."""
-    with make_service("sqlite") as service:
+    with make_service("sqlite", lease_s=1.5) as service:
         lab = Lab(service)
         lab.submit(budget={"trials": BUDGET}, sampler={"name": "tpe", "seed": 7})
         lab.claim("gone")

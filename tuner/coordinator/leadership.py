@@ -84,7 +84,9 @@ class Leadership:
     def void_dead_local(self) -> None:
         """End the lead of a process of this host that is gone.
 
-        Only for a start that holds the home's lock; otherwise its lease has to run out.
+        Another host of the same name would be mistaken for this one, and its process for a dead
+        one: then the lead changes hands once more than it must, which the epochs make safe. So
+        this is for the start alone, and not for every round.
         """
         table = tables.leader
         with self._storage.begin("replace-leader") as connection:

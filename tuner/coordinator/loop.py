@@ -87,6 +87,7 @@ class Coordinator:
         )
         self._woken = threading.Event()
         self._stopping = False
+        self._is_settled = False
         self._leads = False
         self._lead_until = 0.0
         self._expire_at = 0.0
@@ -109,7 +110,8 @@ class Coordinator:
         """Loop until `stop`; survives outages of the database and of Redis.
 
         Args:
-            void_dead_local: end the leases of dead processes of this host first.
+            void_dead_local: end the leases of dead workers of this host as soon as it leads; only
+                for a start that holds the home's lock, when no worker of this home can be starting.
         """
         while not self._stopping:
             self._woken.clear()
@@ -153,8 +155,10 @@ class Coordinator:
 
     def _round(self, *, void_dead_local: bool) -> float | None:
         """Do one round; return how long to wait for the next, if shorter than a tick."""
-        if void_dead_local and not self._leads:
+        if not self._is_settled:
+            # Once, at the start: after a crash the service goes on without waiting for the lease.
             self.leadership.void_dead_local()
+            self._is_settled = True
         if not self._keep_lead():
             return None
         outlook = take_outlook(self._storage)

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5.0
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
+#: An unused connection is kept so long.
+KEEP_CONNECTION_S = 75
 #: The coordinator gets this long to end its round and to give up the lead.
 STOP_S = 10.0
 
@@ -96,6 +98,9 @@ def serve(
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=SHUTDOWN_S,
+                # Longer than workers keep an unused connection (`workers/api.py`), so that a call
+                # is never sent on one that is being closed.
+                timeout_keep_alive=KEEP_CONNECTION_S,
                 lifespan="on",
             )
         )
