@@ -2,6 +2,7 @@
 # make board   TensorBoard on the newest study
 # make test    all tests            make check   format, lint, types, layers, unit tests
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
+# make chaos   10 000 trials while everything is broken again and again, half an hour
 # make setup   the installation alone            make clean   remove .venv and caches, never .tuner
 
 SHELL := /bin/sh
@@ -19,7 +20,7 @@ RUN_ARGS ?= --workers 2
 STUDY ?=
 PYTEST_ARGS ?=
 
-.PHONY: setup run board test check bench lock clean
+.PHONY: setup run board test check bench chaos lock clean
 
 setup:
 	@sh ./setup.sh
@@ -43,6 +44,12 @@ check: setup
 # `scale` in a small size: in its full one it takes a quarter of an hour (docs/benchmarks.md).
 bench: setup
 	$(BIN)/python -m tests.benchmarks --workers 32 --trials 600 --trial-s 2
+
+# Another run: make chaos CHAOS_ARGS="--database sqlite --trials 1000 --seed 7"
+CHAOS_ARGS ?= --database postgresql --trials 10000
+
+chaos: setup
+	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 # uv makes the locks and nothing else: it is not needed to install them.
 UV_VERSION := 0.13.9

@@ -18,6 +18,7 @@ import pytest
 import redis
 
 from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tests.service_process import Nursery
 from tuner.errors import SetupError
 from tuner.queue.redis_server import RedisServer, find_binary, start_redis
 
@@ -101,6 +102,14 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of an empty PostgreSQL database."""
     with postgres_server.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where servers are forked from."""
+    nursery = Nursery(tmp_path_factory.mktemp("nursery") / "nursery.log")
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture

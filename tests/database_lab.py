@@ -23,6 +23,7 @@ from tests.service_process import ROOT
 from tests.study_lab import CLOSED, Lab
 from tuner.cli.main import main
 from tuner.storage import Storage
+from tuner.storage.numbering import read_next_ids, set_next_ids
 from tuner.storage.revisions import Schema, newest
 from tuner.storage.schema import data_tables, migrate
 
@@ -158,6 +159,7 @@ def copy_as(source: str, target: str, revision: str) -> None:
             rows = reading.execute(sa.select(*columns)).mappings().all()
             if rows:
                 writing.execute(table.insert(), [dict(row) for row in rows])
+        set_next_ids(writing, read_next_ids(reading))
 
 
 @dataclass

@@ -41,7 +41,9 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS = (ROOT / "docs" / f"{name}.md" for name in ("study", "commands", "trials"))
+STUDY, COMMANDS, TRIALS, OPERATIONS = (
+    ROOT / "docs" / f"{name}.md" for name in ("study", "commands", "trials", "operations")
+)
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
 REST = {
@@ -160,8 +162,8 @@ def test_the_output_in_the_readme_is_that_of_the_example() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("page", "least"),
-    [pytest.param(COMMANDS, 40, marks=pytest.mark.slow), (TRIALS, 8), (STUDY, 1)],
-    ids=["commands", "trials", "study"],
+    [pytest.param(COMMANDS, 40, marks=pytest.mark.slow), (TRIALS, 8), (STUDY, 1), (OPERATIONS, 16)],
+    ids=["commands", "trials", "study", "operations"],
 )
 def test_every_command_of_a_page_prints_what_the_page_shows(
     reader: Reader, page: Path, least: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,19 @@ def test_hours_end_a_study_and_running_trials_finish(lab: Lab) -> None:
     assert held.complete(0.5).json()["is_outcome"] is True
     assert lab.wait_closed()["reason"].startswith("budget.hours: ")
     assert lab.status()["counts"]["complete"] == 1
+
+
+def uses_at_least(lab: Lab, hours: float) -> bool:
+    return bool(lab.status()["budget"]["used_hours"] >= hours)
+
+
+def test_hours_that_were_used_survive_a_restart(own_lab: Lab) -> None:
+    own_lab.submit(budget={"hours": 100.0})
+    own_lab.wait(lambda: own_lab.status()["budget"]["used_hours"] > 0.0004, "time is used")
+    for _ in range(2):
+        before = own_lab.status()["budget"]["used_hours"]
+        own_lab.service.kill_and_start()
+        own_lab.wait(partial(uses_at_least, own_lab, before), "the time goes on", 5.0)
 
 
 def test_hours_stand_still_during_a_pause(lab: Lab) -> None:

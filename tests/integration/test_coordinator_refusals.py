@@ -178,6 +178,18 @@ def test_a_malformed_claim_is_refused(lab: Lab, change: dict[str, Any]) -> None:
     assert is_problem(worker.post("/claim", {**worker.claim_body(), **change}), 422)
 
 
+def test_a_worker_of_another_protocol_gets_no_attempt_and_may_finish_the_one_it_has(
+    lab: Lab, held: Held
+) -> None:
+    body = {**held.worker.claim_body(), "version": 2}
+    answer = held.worker.post("/claim", body)
+
+    assert is_problem(answer, 409)
+    assert "protocol" in answer.json()["detail"]
+    ending = held.post("finish", {**held.finish_body("complete", values=[0.5]), "version": 2})
+    assert ending.json()["is_outcome"] is True
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -97,8 +97,10 @@ class Leadership:
             # In a container that was started again, the dead one had this process's own number.
             is_dead = not is_alive(int(pid)) or int(pid) == os.getpid()
             if host == socket.gethostname() and is_dead and row.holder != self.holder:
+                # Not earlier than now: from there on nobody coordinated (`skip_gap`).
+                now = min(self._storage.now(connection), row.lease_until)
                 connection.execute(
-                    table.update().where(table.c.holder == row.holder).values(lease_until=0.0)
+                    table.update().where(table.c.holder == row.holder).values(lease_until=now)
                 )
 
     def require(self, connection: sa.Connection) -> None:

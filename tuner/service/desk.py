@@ -18,7 +18,7 @@ from tuner.coordinator.abandoned import Sign, release_abandoned
 from tuner.coordinator.breaker import note_test
 from tuner.coordinator.events import record_event
 from tuner.coordinator.loop import Coordinator
-from tuner.errors import FencedError, NotFoundError, SpecError
+from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
 from tuner.release import release
 from tuner.service.assigning import build_assignment, choose_attempt
 from tuner.service.finishing import Finishing
@@ -62,9 +62,16 @@ class WorkerDesk:
 
         Raises:
             SpecError: token or worker name are malformed.
+            StudyError: the worker speaks another version of the protocol.
         """
         if not _TOKEN.fullmatch(claim.token):
             raise SpecError("token: must be 32 to 64 hexadecimal characters")
+        if claim.version != protocol.VERSION:
+            # What it runs already it may bring to its end.
+            raise StudyError(
+                f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
+                f"install release {release()} of tuner-service on the worker's side"
+            )
         a = tables.attempts
         assignment = None
         with self._storage.begin() as connection:
