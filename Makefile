@@ -19,6 +19,9 @@ SPEC ?= search_spaces/examples/digits.yaml
 RUN_ARGS ?= --workers 2
 STUDY ?=
 PYTEST_ARGS ?=
+# Most tests wait for leases, processes and servers. A file stays together: its tests share servers.
+# The long ones come first, as they are collected; sorted by their number of tests they would be last.
+TEST_SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup run board test check bench chaos lock clean
 
@@ -32,7 +35,7 @@ board: setup
 	$(BIN)/tuner board $(STUDY)
 
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .
