@@ -1,0 +1,20 @@
+"""Waiting for a condition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(
+    is_so: Callable[[], object], what: str, timeout_s: float = 30.0, every_s: float = 0.05
+) -> None:
+    """Wait for a condition.
+
+    Raises:
+        AssertionError: it did not come.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        time.sleep(every_s)
