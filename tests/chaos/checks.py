@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.chaos.stack import Stack
 from tests.chaos.studies import PROJECT, STUDIES, ChaosStudy
 from tests.tensorboard_api import open_tensorboard
 
+#: An entry of a log begins so; its traceback follows.
+_ENTRY = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 #: Lines of a log that are shown around a fault.
 SHOWN = 25
 
@@ -71,14 +74,20 @@ def _check_endings(study: ChaosStudy, rows: StudyRows) -> Iterator[str]:
 def _check_log(log: Path) -> Iterator[str]:
     """Yield the faults that a process has logged of its own: no outage may provoke one."""
     lines = log.read_text(errors="replace").splitlines()
-    found = [n for n, line in enumerate(lines) if "Traceback" in line and not _is_rqs(lines[n - 1])]
+    found = []
+    said = ""
+    for number, line in enumerate(lines):
+        said = line if _ENTRY.match(line) else said
+        if line.startswith("Traceback") and not _is_rqs(said):
+            found.append(number)
     for number in found[:3]:
         text = "\n".join(lines[max(0, number - 1) : number + SHOWN])
         yield f"{log.parent.name}/{log.name} has {len(found)} tracebacks, one is\n{text}"
 
 
-def _is_rqs(line: str) -> bool:
-    """Whether RQ says that it failed to tidy up after a wake-up that came twice, as it may."""
-    return (
-        " rq.worker: " in line and "exception raised while executing (workers.wake.wake_up)" in line
-    )
+def _is_rqs(entry: str) -> bool:
+    """Whether RQ tells at length why it could not tidy up after a wake-up, which changes nothing.
+
+    The message came twice, or Redis went away meanwhile.
+    """
+    return " rq.worker: " in entry and "exception raised while executing (workers.wake." in entry

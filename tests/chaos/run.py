@@ -21,6 +21,8 @@ from tests.service_process import Nursery
 from tuner.snapshot import make_snapshot
 
 LOOK_S = 0.25
+#: Progress is told so often.
+TELL_S = 15.0
 #: How long a trial takes, and how much longer where the trials lead the schedule by so much.
 FAST_S = 0.02
 PACES = ((0.1, 8.0), (0.03, 3.0), (-0.03, 1.0))
@@ -53,6 +55,7 @@ class Run:
         self._injector = Injector(stack, catalogue, planned, self._say)
         self._total = sum(study.trials_of(order.trials) for study in STUDIES)
         self._moved_at = time.monotonic()
+        self._told_at = self._moved_at
         self._seen = 0
 
     def tune(self) -> Outcome:
@@ -122,8 +125,10 @@ class Run:
     def _is_stuck(self, progress: Progress) -> bool:
         if progress.ended != self._seen:
             self._seen, self._moved_at = progress.ended, time.monotonic()
-            if not self._order.each_once and progress.ended % 100 < 4:
-                self._say(f"{progress.attempts} attempts, {progress.lost} lost")
+            if self._moved_at > self._told_at + TELL_S:
+                self._told_at = self._moved_at
+                faults = self._injector.struck.total()
+                self._say(f"{progress.attempts} attempts, {progress.lost} lost, {faults} faults")
         return time.monotonic() - self._moved_at > (STUCK_S if progress.open else OVER_S)
 
     def _wait_filed(self) -> None:

@@ -134,6 +134,22 @@ def test_a_damaged_study_run_is_completed(tmp_path: Path) -> None:
         assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values) is False
 
 
+def test_servers_that_write_in_turn_give_one_curve(tmp_path: Path) -> None:
+    one, other = (StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE) for _ in range(2))
+    for trial in range(6):
+        writer = (one, one, other, other, one, one)[trial]
+        for known in range(trial + 1):
+            writer.add(known, known / 8)
+        writer.write()
+        assert curve(tmp_path, "study/objective") == [(n, n / 8) for n in range(trial + 1)]
+
+    newest = event_files(tmp_path / STUDY / "_study")[-1]
+    assert read_run(newest.parent)["experiment"] is not None
+    assert one.write() is False
+    one.close()
+    other.close()
+
+
 def test_several_metrics_have_curves_of_their_own(tmp_path: Path) -> None:
     values = {0: [0.5, 8.0], 1: [0.75, math.nan], 2: [0.25, 4.0]}
     write_study(tmp_path, STUDY, SPACE, TWO, values)

@@ -15,7 +15,7 @@ from tuner.exporters.experiment import encode_experiment
 from tuner.space import SearchSpace
 from tuner.tfevents import RunEvents, read_run
 from tuner.tfevents.events import as_float32, experiment_event, restart_event, scalars_event
-from tuner.tfevents.writer import EventFile
+from tuner.tfevents.writer import EventFile, event_files
 
 STUDY_RUN = "_study"
 #: Below every trial number, so that no restart mark can discard the experiment record.
@@ -53,15 +53,7 @@ class StudyWriter:
         self._experiment = encode_experiment(study, space, metrics)
         self._maximize = [metric["goal"] == "maximize" for metric in metrics]
         self._file: EventFile | None = None
-        found = read_run(self._folder, check_payload=True)
-        self._declared = found["experiment"] is not None
-        self._values = _read_values(found, len(metrics))
-        self._trials = sorted(self._values)
-        #: Best values up to and with each trial, for as many trials as stand correctly in the file.
-        self._best: list[_Values] = []
-        for trial in self._trials:
-            self._extend_best(self._values[trial])
-        self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
+        self._load()
 
     def add(self, trial: int, objective: float | Sequence[float]) -> None:
         """Take in a complete trial; one that is there with the same values changes nothing.
@@ -73,7 +65,11 @@ class StudyWriter:
         """
         numbers = objective if isinstance(objective, Sequence) else (objective,)
         values = {i: as_float32(number) for i, number in enumerate(numbers) if isfinite(number)}
-        if not values or self._values.get(trial) == values:
+        if values:
+            self._take(trial, values)
+
+    def _take(self, trial: int, values: _Values) -> None:
+        if self._values.get(trial) == values:
             return
         at = bisect_left(self._trials, trial)
         if trial not in self._values:
@@ -90,6 +86,8 @@ class StudyWriter:
         Raises:
             OSError: the log root is full or cannot be written; to be called again when it can.
         """
+        if self._file is not None and event_files(self._folder)[-1:] != [self._file.path]:
+            self._start_over()
         time_s = time.time()
         clean = len(self._best)
         payloads = list(self._payloads(time_s))
@@ -111,6 +109,29 @@ class StudyWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _load(self) -> None:
+        """Take in what the event files hold."""
+        found = read_run(self._folder, check_payload=True)
+        self._declared = found["experiment"] is not None
+        self._values = _read_values(found, len(self._maximize))
+        self._trials = sorted(self._values)
+        #: Best values up to and with each trial, for as many trials as stand correctly in the file.
+        self._best: list[_Values] = []
+        for trial in self._trials:
+            self._extend_best(self._values[trial])
+        self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
+
+    def _start_over(self) -> None:
+        """Go on behind a newer file: another server has coordinated meanwhile.
+
+        TensorBoard reads no more of a file once there is a newer one.
+        """
+        known = self._values
+        self.close()
+        self._load()
+        for trial, values in known.items():
+            self._take(trial, values)
 
     def _payloads(self, time_s: float) -> Iterator[bytes]:
         """Yield the missing events and extend the best values accordingly."""

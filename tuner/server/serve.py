@@ -68,7 +68,12 @@ def serve(
         storage = open_storage(settings.database_url, create=True)
         held.callback(storage.close)
         wakeups = held.enter_context(contextlib.closing(WakeUps(settings.redis_url)))
-        filer = Filer(storage, settings.log_root, settings.checkpoint_root)
+        filer = Filer(
+            storage,
+            settings.log_root,
+            settings.checkpoint_root,
+            leads=lambda: coordinator.leads,
+        )
         bell = Bell()
         instruments = Instruments()
         coordinator = Coordinator(

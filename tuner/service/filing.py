@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,22 @@ MIN_FREE_BYTES = 16 << 20
 
 
 class Filer:
-    """A thread that completes the log root, and knows whether it can be written."""
+    """A thread that completes the log root, and knows whether it can be written.
 
-    def __init__(self, storage: Storage, log_root: Path, checkpoint_root: Path) -> None:
+    Args:
+        storage: the truth.
+        log_root, checkpoint_root: shared with the workers, and with other servers.
+        leads: whether this process coordinates: of several servers only that one files.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        log_root: Path,
+        checkpoint_root: Path,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._leads = leads
         self._storage = storage
         self._log_root = log_root
         self._checkpoint_root = checkpoint_root
@@ -58,8 +72,7 @@ class Filer:
         """Bring the log root up to date once more and end the thread."""
         self._stop.set()
         self._thread.join(timeout=30)
-        for writer, _ in self._writers.values():
-            writer.close()
+        self._drop_writers()
 
     def problem(self) -> str | None:
         """Return why the log root or the checkpoint root cannot be written at present, or None."""
@@ -73,6 +86,9 @@ class Filer:
     def _round(self, grace_s: float) -> None:
         # A full checkpoint root is no reason not to file; what is filed may free it (`trial.keep`).
         if not self._probe():
+            return
+        if not self._leads():
+            self._drop_writers()
             return
         try:
             self._file_attempts(grace_s)
@@ -164,6 +180,12 @@ class Filer:
                 connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
             if study.state not in OPEN:
                 self._writers.pop(study.id)[0].close()
+
+    def _drop_writers(self) -> None:
+        # What another server writes meanwhile is read again by the next ones.
+        for writer, _ in self._writers.values():
+            writer.close()
+        self._writers.clear()
 
     def _thin_out(self, study: sa.Row[Any]) -> None:
         spec = self._specs.of(study)
