@@ -41,9 +41,9 @@ class TpeMemory:
         self._known: npt.NDArray[np.bool_] = np.full(0, fill_value=False)
         #: The value of each trial that is complete and feasible, else NaN.
         self._values: Floats = np.full(0, np.nan)
-        #: Which set of parameters was active in each trial, as the number of the set.
+        #: Which parameters with which ranges each trial had, as the number of their set.
         self._kinds: Numbers = np.full(0, -1)
-        self._kind_of: dict[frozenset[str], int] = {}
+        self._kind_of: dict[frozenset[tuple[str, BaseDistribution]], int] = {}
 
     def learn(self, ended: Sequence[FrozenTrial]) -> Numbers:
         """Take in those of the ended trials that are not known yet; return the numbers of all."""
@@ -56,18 +56,15 @@ class TpeMemory:
             self._add(ended[int(index)])
         return numbers
 
-    def groups(self, trials: Sequence[FrozenTrial]) -> _SearchSpaceGroup:
-        """Return the groups of parameters that were always active together in ended trials.
+    def spaces(self, ended: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
+        """Return the different search spaces that ended trials had, in the order of their trials.
 
-        The same as Optuna's own, which takes in every trial in turn: one with a set of parameters
-        that was there before changes nothing.
+        To find what is common to all trials, or what is active together, Optuna takes in every
+        trial in turn; one with a space that was there before changes nothing.
         """
-        numbers = self.learn(trials)
-        found = _SearchSpaceGroup()
+        numbers = self.learn(ended)
         _, first = np.unique(self._kinds[numbers], return_index=True)
-        for index in np.sort(first):
-            found.add_distributions(trials[int(index)].distributions)
-        return found
+        return [ended[int(index)].distributions for index in np.sort(first)]
 
     def values(self, numbers: Numbers) -> Floats:
         """Return the value of each trial that is complete and feasible, else NaN."""
@@ -100,8 +97,8 @@ class TpeMemory:
                 column = np.full((len(self._rows), 1), np.nan)
                 self._rows = np.concatenate([self._rows, column], axis=1)
         self._rows[trial.number] = internal(trial.params, trial.distributions, self._columns)
-        names = frozenset(trial.distributions)
-        self._kinds[trial.number] = self._kind_of.setdefault(names, len(self._kind_of))
+        kind = frozenset(trial.distributions.items())
+        self._kinds[trial.number] = self._kind_of.setdefault(kind, len(self._kind_of))
         if trial.state == TrialState.COMPLETE and is_feasible(trial):
             self._values[trial.number] = trial.values[0]
         self._known[trial.number] = True
@@ -129,12 +126,24 @@ def is_feasible(trial: FrozenTrial) -> bool:
     return not any(value > 0 for value in trial.constraints.values())
 
 
+def _common(spaces: Sequence[dict[str, BaseDistribution]]) -> dict[str, BaseDistribution]:
+    """Return the parameters that are the same in all spaces."""
+    first, *others = spaces or ({},)
+    return {
+        name: distribution
+        for name, distribution in first.items()
+        if all(other.get(name) == distribution for other in others)
+    }
+
+
 class FastTPESampler(optuna.samplers.TPESampler):
     """Optuna's `TPESampler`, made for one proposal of the study that `memory` belongs to."""
 
     def __init__(self, memory: TpeMemory, **options: Any) -> None:
         super().__init__(**options)
         self._memory = memory
+        #: Complete and pruned trials, as they were when the search space was asked for.
+        self._ended: list[FrozenTrial] = []
         self._parts: tuple[list[FrozenTrial], Numbers, Numbers] | None = None
 
     @override
@@ -142,16 +151,31 @@ class FastTPESampler(optuna.samplers.TPESampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Return the parameters that are sampled together; see Optuna."""
-        if not self._group:
+        if not self._is_multivariate(study):
             return super().infer_relative_search_space(study, trial)
-        trials = study.get_trials(deepcopy=False, states=_OBSERVED)
-        self._search_space_group = self._memory.groups(trials)
+        self._ended = study.get_trials(deepcopy=False, states=_OBSERVED)
+        spaces = self._memory.spaces(self._ended)
+        if self._group:
+            self._search_space_group = _SearchSpaceGroup()
+            for space in spaces:
+                self._search_space_group.add_distributions(space)
+            parts = self._search_space_group.search_spaces
+        else:
+            parts = [_common(spaces)]
         return {
             name: distribution
-            for space in self._search_space_group.search_spaces
-            for name, distribution in sorted(space.items())
+            for part in parts
+            for name, distribution in sorted(part.items())
             if not distribution.single()
         }
+
+    @override
+    def _sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if not search_space or len(self._ended) < self._n_startup_trials:
+            return {}
+        return self._sample(study, trial, search_space)
 
     @override
     def _sample(
@@ -181,7 +205,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
         """Return the running trials, and the numbers of the good and of the other ended ones."""
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         running = [t for t in running if t.number != trial.number]
-        ended = study.get_trials(deepcopy=False, states=_OBSERVED)
+        ended = self._ended or study.get_trials(deepcopy=False, states=_OBSERVED)
         numbers = self._memory.learn(ended)
         values = self._memory.values(numbers)
         count = (self._gamma or default_gamma)(len(ended))
