@@ -24,6 +24,8 @@ class Fault(ABC):
 
     #: What no other fault may touch meanwhile.
     needs: frozenset[str] = frozenset()
+    #: How long it may go without effect, seconds; then it ends, and is tried again later.
+    patience_s = 6.0
 
     def __init__(self, stack: Stack, chance: random.Random) -> None:
         self.stack = stack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,8 +19,6 @@ from tuner.storage import tables
 PAIRS = ("worker-server", "worker-redis", "server-redis", "server-database")
 WAYS = ("cut", "slow", "reset", "stalled")
 HARMS: tuple[Harm, ...] = ("lost", "twice", "late")
-#: A worker waits 5 s for the answer to a finish; then it would send another.
-PATIENCE_S = 4.6
 _NEEDS = {
     "worker-server": frozenset({"worker-server"}),
     "worker-redis": frozenset({REDIS, SERVERS, DATABASE}),
@@ -117,51 +116,46 @@ class HarmCall(Fault):
 
 
 class HoldFinish(Fault):
-    """A result is under way until its trial has another outcome: it must be refused."""
+    """A worker is cut off with its result until its trial has another: it must be refused."""
 
     needs = frozenset({SERVERS, DATABASE, FLEETS})
+    patience_s = 25.0
 
     def begin(self) -> bool:
-        self.stack.hurry += 1
-        self._since = 0.0
-        self._arm()
+        self._before = self._refusals()
+        self._hurries = False
+        link: HttpLink = self.chance.choice(self.stack.worker_server)
+        link.harm("finish", "held")
         return True
 
     def has_struck(self) -> bool:
-        held = [(link, attempt) for link in self.stack.worker_server for attempt in link.held]
-        if not held:
-            if self._refusals() > self._before:
-                return True
-            if self._since:
-                self._arm()
-            return False
-        self._since = self._since or time.monotonic()
-        late = time.monotonic() - self._since > PATIENCE_S
-        for link, attempt in held:
-            if late or self._has_outcome(attempt):
-                link.held.discard(attempt)
-        return False
+        held = self.stack.history.held
+        for attempt, trial in [self._states(attempt) for attempt in list(held)]:
+            # The successor is to come soon, and not all the others with it.
+            self._set_hurry(wanted=attempt.state == "lost")
+            if trial in ENDED:
+                held.discard(attempt.id)
+        return self._refusals() > self._before
 
     def end(self) -> None:
-        self.stack.hurry -= 1
+        self._set_hurry(wanted=False)
         for link in self.stack.worker_server:
             link.spare("finish", "held")
-            link.held.clear()
+        self.stack.history.held.clear()
 
-    def _arm(self) -> None:
-        self._since = 0.0
-        self._before = self._refusals()
-        link: HttpLink = self.chance.choice(self.stack.worker_server)
-        link.harm("finish", "held")
+    def _set_hurry(self, *, wanted: bool) -> None:
+        self.stack.hurry += int(wanted) - int(self._hurries)
+        self._hurries = wanted
 
     def _refusals(self) -> int:
         return self.stack.history.statuses["finish 409"]
 
-    def _has_outcome(self, attempt: str) -> bool:
+    def _states(self, attempt: str) -> tuple[Any, str]:
         a, t = tables.attempts, tables.trials
         trial = sa.and_(t.c.study_id == a.c.study_id, t.c.number == a.c.number)
-        query = sa.select(t.c.state).join(a, trial).where(a.c.id == attempt)
-        return any(row.state in ENDED for row in self.stack.select(query))
+        query = sa.select(a.c.id, a.c.state, t.c.state.label("trial")).join(t, trial)
+        row = self.stack.select(query.where(a.c.id == attempt))[0]
+        return row, row.trial
 
 
 def _break(pair: str, way: str) -> FaultKind:

@@ -49,6 +49,8 @@ class History:
         self.path = path
         self.faults: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
+        #: Attempts whose calls are all under way until they are taken out, whatever link they use.
+        self.held: set[str] = set()
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._file = path.open("w", encoding="utf-8")

@@ -17,7 +17,7 @@ CallKind = Literal["claim", "report", "beat", "finish"]
 CALLS: tuple[CallKind, ...] = ("claim", "report", "beat", "finish")
 #: lost: the server acts, its answer never arrives. twice: the same request arrives two times.
 #: late: a request is taken for lost and repeated, and arrives all the same, after its repetition.
-#: held: it stays on its way until the harness lets it go.
+#: held: it stays on its way, with all that its worker says of the attempt, until it is let go.
 Harm = Literal["lost", "twice", "late", "held"]
 
 HELD_S = 0.02
@@ -49,8 +49,6 @@ class HttpLink(Link):
         self._redis_port = redis_port
         self._late_s = late_s
         self._harms: dict[CallKind, deque[Harm]] = {kind: deque() for kind in CALLS}
-        #: Attempts of held finishes; they go on when they are taken out.
-        self.held: set[str] = set()
         #: Late requests that are still under way; kept, or the loop would forget them.
         self._under_way: set[asyncio.Task[None]] = set()
         super().__init__(network, name, target)
@@ -94,9 +92,9 @@ class HttpLink(Link):
             self._send_late(request, call)
             return None
         if call.fault == "held":
-            self.held.add(call.attempt)
-            while call.attempt in self.held:
-                await asyncio.sleep(HELD_S)
+            self._history.held.add(call.attempt)
+        while (call.attempt or call.body.get("attempt")) in self._history.held:
+            await asyncio.sleep(HELD_S)
             call.sent = self._history.now()
         answer = await self._ask(request, call, far)
         if call.fault == "twice":

@@ -12,8 +12,7 @@ from tests.chaos.faults import Fault, FaultKind
 from tests.chaos.schedule import Planned
 from tests.chaos.stack import Stack
 
-#: A fault that is not possible, or has no effect, for so long makes room for the next one, and is
-#: tried again later.
+#: A fault that is not possible for so long makes room for the next one, and is tried again later.
 TRY_FOR_S = 6.0
 AT_ONCE = 3
 
@@ -109,7 +108,7 @@ class Injector:
     def _end_due(self) -> None:
         for running in list(self._running):
             over_s = time.monotonic() - running.end_at
-            if over_s >= 0 and (running.fault.has_struck() or over_s > TRY_FOR_S):
+            if over_s >= 0 and (running.fault.has_struck() or over_s > running.fault.patience_s):
                 self._end(running)
 
     def _end(self, running: _Running) -> None:

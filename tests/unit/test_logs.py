@@ -50,7 +50,8 @@ def test_a_record_becomes_an_object_with_its_facts() -> None:
 @pytest.mark.parametrize(
     "value",
     [math.nan, [1.0, -math.inf], {("a", 1): 2}, {1, 2}, b"\xff", "a\nb\x00\udc80", object(), ...],
-    ids=repr,
+    # Not `repr`: tests run side by side must have the same names in each process.
+    ids=["nan", "list", "dict", "set", "bytes", "controls", "object", "ellipsis"],
 )
 def test_whatever_is_logged_the_line_is_json(value: Any) -> None:
     line = parse(JsonFormatter().format(record(fact=value)))

@@ -183,6 +183,7 @@ def test_a_snapshot_cannot_leave_its_folder(
         (make_archive(**{"workers.py": "1"}), "module called 'workers.py'"),
         (b"no archive", "cannot be unpacked"),
     ],
+    ids=["named tuner", "named workers", "no archive"],
 )
 def test_a_snapshot_that_must_not_run_is_refused(tmp_path: Path, archive: bytes, text: str) -> None:
     cache, sha256, _ = open_cache(tmp_path, archive)
