@@ -18,7 +18,10 @@ from tests.integration.workers_process import Started
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
-from tuner.storage import tables
+from tuner.coordinator import leadership
+from tuner.coordinator.leadership import Leadership
+from tuner.errors import FencedError
+from tuner.storage import open_storage, tables
 
 Pair = tuple[ServiceProcess, ServiceProcess]
 
@@ -169,6 +172,25 @@ def test_a_worker_that_knows_both_servers_goes_on_with_the_one_that_lives(
 
     assert is_exact(lab, 40)
     assert leader(second) == second.pid
+
+
+def test_a_leader_that_loads_for_long_is_not_replaced(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leadership, "LEASE_S", 0.6)
+    storage = open_storage(sqlite_url, create=True)
+    one, other = Leadership(storage), Leadership(storage)
+    assert one.acquire()
+    with one.kept():
+        time.sleep(1.5)
+        assert not other.acquire()
+    time.sleep(0.8)
+    assert other.acquire(), "it is kept no longer than the block lasts"
+    with one.kept():
+        time.sleep(0.4)
+        with storage.begin() as connection, pytest.raises(FencedError):
+            one.require(connection)
+    storage.close()
 
 
 def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import threading
 import uuid
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from tuner.coordinator.timing import skip_gap
-from tuner.errors import FencedError
+from tuner.errors import FencedError, UnavailableError
 from tuner.storage import Storage, tables
 
 LEASE_S = 10.0
@@ -71,6 +74,37 @@ class Leadership:
             )
             self.epoch = epoch
             return True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Have a thread extend the lead while the block works for longer than a lease may last.
+
+        A lead that was lost is not taken back; the next `require` says so.
+        """
+        done = threading.Event()
+
+        def extend() -> None:
+            while not done.wait(LEASE_S / 3):
+                # What cannot be reached now is asked again, as long as the block works.
+                with contextlib.suppress(UnavailableError):
+                    self._extend()
+
+        thread = threading.Thread(target=extend, name="lead", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _extend(self) -> None:
+        table = tables.leader
+        with self._storage.begin("lead") as connection:
+            connection.execute(
+                table.update()
+                .where(table.c.holder == self.holder, table.c.epoch == self.epoch)
+                .values(lease_until=self._storage.now(connection) + LEASE_S)
+            )
 
     def release(self) -> None:
         """Give up the lead at once, so that a successor need not wait for the lease to end."""

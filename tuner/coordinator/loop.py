@@ -74,7 +74,7 @@ class Coordinator:
         self.leadership = Leadership(storage)
         self.instruments = instruments or Instruments()
         self._expiry = Expiry(storage, self.leadership, self.instruments)
-        self._memory = Memory(storage, self.wake)
+        self._memory = Memory(storage, self.leadership, self.wake)
         self._steering = Steering(storage, self.leadership, storage_problem, self.wake)
         self._allotting = Allotting(
             storage,

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun, load_study_run
 from tuner.errors import UnavailableError
 from tuner.storage import Storage
@@ -21,11 +22,15 @@ class Memory:
 
     Args:
         storage: the truth.
+        leadership: is kept while studies are loaded.
         on_proposal: told when a proposal was prepared.
     """
 
-    def __init__(self, storage: Storage, on_proposal: Callable[[], None]) -> None:
+    def __init__(
+        self, storage: Storage, leadership: Leadership, on_proposal: Callable[[], None]
+    ) -> None:
         self._storage = storage
+        self._leadership = leadership
         self._on_proposal = on_proposal
         self._runs: dict[int, StudyRun] = {}
         self._lock = threading.Lock()
@@ -52,13 +57,17 @@ class Memory:
             study = studies.get(run.study.id)
             if study is None or study.revision != run.study.revision:
                 self.forget(run.study.id)
-        return {
-            study.id: problem
+        missing = [
+            study
             for study in studies.values()
-            if study.id not in self._runs
-            and self._broken.get(study.id) != study
-            and (problem := self._load(study)) is not None
-        }
+            if study.id not in self._runs and self._broken.get(study.id) != study
+        ]
+        if not missing:
+            return {}
+        # Thousands of trials take seconds: longer than the lead may last without being extended.
+        with self._leadership.kept():
+            found = {study.id: self._load(study) for study in missing}
+        return {study_id: problem for study_id, problem in found.items() if problem is not None}
 
     def forget(self, study_id: int) -> None:
         """Have a study loaded anew by the next refresh."""
