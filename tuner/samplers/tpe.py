@@ -142,7 +142,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
     def __init__(self, memory: TpeMemory, **options: Any) -> None:
         super().__init__(**options)
         self._memory = memory
-        #: Complete and pruned trials, as they were when the search space was asked for.
+        #: Complete and pruned trials, and their division, as they were at the present call.
         self._ended: list[FrozenTrial] = []
         self._parts: tuple[list[FrozenTrial], Numbers, Numbers] | None = None
 
@@ -153,8 +153,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
         """Return the parameters that are sampled together; see Optuna."""
         if not self._is_multivariate(study):
             return super().infer_relative_search_space(study, trial)
-        self._ended = study.get_trials(deepcopy=False, states=_OBSERVED)
-        spaces = self._memory.spaces(self._ended)
+        spaces = self._memory.spaces(study.get_trials(deepcopy=False, states=_OBSERVED))
         if self._group:
             self._search_space_group = _SearchSpaceGroup()
             for space in spaces:
@@ -168,6 +167,31 @@ class FastTPESampler(optuna.samplers.TPESampler):
             for name, distribution in sorted(part.items())
             if not distribution.single()
         }
+
+    @override
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return values of the parameters that are sampled together; see Optuna."""
+        self._look(study)
+        return super().sample_relative(study, trial, search_space)
+
+    @override
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return the value of one parameter; see Optuna."""
+        self._look(study)
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+    def _look(self, study: Study) -> None:
+        """Take in the study as it is now; kept for all groups of parameters of one call."""
+        self._ended = study.get_trials(deepcopy=False, states=_OBSERVED)
+        self._parts = None
 
     @override
     def _sample_relative(
@@ -205,7 +229,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
         """Return the running trials, and the numbers of the good and of the other ended ones."""
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         running = [t for t in running if t.number != trial.number]
-        ended = self._ended or study.get_trials(deepcopy=False, states=_OBSERVED)
+        ended = self._ended
         numbers = self._memory.learn(ended)
         values = self._memory.values(numbers)
         count = (self._gamma or default_gamma)(len(ended))
