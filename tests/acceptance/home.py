@@ -28,6 +28,19 @@ COMMAND_S = 60.0
 
 Answer = TypeVar("Answer")
 
+#: A study of `objectives:climb`, which reports `steps` times; to be formatted.
+CLIMB = """
+    project: {project}
+    study: {study}
+    objective: objectives:climb
+    metric: {{name: score, goal: maximize}}
+    search_space:
+      x: {{type: float, low: 0.0, high: 1.0}}
+      steps: {{type: fixed, value: {steps}}}
+    sampler: {{name: random, seed: 5}}
+    budget: {{trials: {trials}}}
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Done:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.home import Home, open_home
+from tests.acceptance.home import CLIMB, Home, open_home
 from tuner.account import account
 from tuner.local.fleet import HOST, Fleet
 from tuner.local.home import running_service
@@ -28,17 +28,6 @@ BROKEN = """
         return run.parms["x"]
 """
 MENDED = BROKEN.replace("run.parms", "run.params")
-SPEC = """
-    project: steer
-    study: climb
-    objective: objectives:climb
-    metric: {{name: score, goal: maximize}}
-    search_space:
-      x: {{type: float, low: 0.0, high: 1.0}}
-      steps: {{type: fixed, value: {steps}}}
-    sampler: {{name: random, seed: 5}}
-    budget: {{trials: {trials}}}
-"""
 
 
 @pytest.fixture
@@ -49,7 +38,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 def write(home: Home, code: str, *, trials: int, steps: int) -> None:
     home.write("objectives.py", code)
-    home.write("climb.yaml", SPEC.format(trials=trials, steps=steps))
+    home.write(
+        "climb.yaml", CLIMB.format(project="steer", study="climb", trials=trials, steps=steps)
+    )
 
 
 def read_config(home: Home, run_dir: str) -> Any:

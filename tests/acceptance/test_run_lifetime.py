@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from tests.acceptance.home import Home, open_home
+from tests.acceptance.home import CLIMB, Home, open_home
 from tuner.server import documents
 
 STUDY = "life/steps"
@@ -28,17 +28,6 @@ OBJECTIVE = """
             run.report(step, run.params["x"] * step)
         return run.params["x"]
 """
-SPEC = """
-    project: life
-    study: {study}
-    objective: objectives:climb
-    metric: {{name: score, goal: maximize}}
-    search_space:
-      x: {{type: float, low: 0.0, high: 1.0}}
-      steps: {{type: fixed, value: {steps}}}
-    sampler: {{name: random, seed: 5}}
-    budget: {{trials: {trials}}}
-"""
 
 
 @pytest.fixture
@@ -50,7 +39,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 def write_spec(home: Home, *, study: str = "steps", trials: int = 8, steps: int = 5) -> str:
     name = f"{study}.yaml"
-    home.write(name, SPEC.format(study=study, trials=trials, steps=steps))
+    home.write(name, CLIMB.format(project="life", study=study, trials=trials, steps=steps))
     return name
 
 

@@ -6,12 +6,13 @@ that had to be started, or proposed, because of the fault or after it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import redis
 
@@ -28,6 +29,7 @@ from tests.benchmarks.recovery_parts import (
     wait_sent,
 )
 from tests.benchmarks.stack import Stack, fresh_settings, running
+from tuner.queue.redis_process import RedisServer
 
 #: Each fault is measured so often.
 ROUNDS = 3
@@ -106,14 +108,21 @@ def dead_trials() -> list[Figure]:
     return _figures("dead trial process to its trial elsewhere", seconds, 1.0, note)
 
 
-def emptied_redis() -> list[Figure]:
-    """Empty Redis after the wake-up was sent and before an idle worker has got it."""
-    seconds = []
+@contextlib.contextmanager
+def _idle_workers() -> Iterator[tuple[RedisServer, Stack]]:
+    """Run a server with two workers that wait for messages, on a Redis that may be harmed."""
     with (
         own_redis() as server,
         fresh_settings(TUNER_REDIS_URL=server.url) as settings,
         running(settings, workers=2) as stack,
     ):
+        yield server, stack
+
+
+def emptied_redis() -> list[Figure]:
+    """Empty Redis after the wake-up was sent and before an idle worker has got it."""
+    seconds = []
+    with _idle_workers() as (server, stack):
         for number in range(ROUNDS):
             pids = [worker["pid"] for worker in stack.workers()]
             wait_listening(server.url, len(pids))
@@ -132,11 +141,7 @@ def emptied_redis() -> list[Figure]:
 def restarted_redis() -> list[Figure]:
     """Kill Redis, submit a study, and start Redis again without its data."""
     seconds = []
-    with (
-        own_redis() as server,
-        fresh_settings(TUNER_REDIS_URL=server.url) as settings,
-        running(settings, workers=2) as stack,
-    ):
+    with _idle_workers() as (server, stack):
         for number in range(ROUNDS):
             wait_listening(server.url, len(stack.workers()))
             kill_redis(server.pid)

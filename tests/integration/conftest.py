@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.database_dump import Database
+from tests.integration.cause_fleet import Fleet, open_fleet
 from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start, Started
 from tests.service_process import Nursery, ServiceProcess
@@ -103,3 +104,17 @@ def start(peer: Peer, tmp_path: Path) -> Iterator[Start]:
     yield start
     for process in started:
         process.close()
+
+
+@pytest.fixture(scope="module")
+def server(make_service: MakeService) -> Iterator[ServiceProcess]:
+    """The server of a module that looks at causes; a worker beats three times in a lease."""
+    with make_service("sqlite", lease_s=3.0) as service:
+        yield service
+
+
+@pytest.fixture
+def fleet(server: ServiceProcess) -> Iterator[Fleet]:
+    """Real workers of that server, ended with the test."""
+    with open_fleet(server) as fleet:
+        yield fleet

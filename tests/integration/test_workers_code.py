@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-
 import pytest
 
+from tests.archives import make_archive
 from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start
 
@@ -56,13 +54,3 @@ def test_code_with_other_bytes_than_its_hash_is_rejected(peer: Peer, start: Star
 
     assert finish["cause"] == "rejected"
     assert "other bytes" in finish["error"]
-
-
-def make_archive(files: dict[str, str]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as archive:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return target.getvalue()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.archives import make_archive
 from tuner.errors import SetupError
 from tuner.protocol import Assignment, WorkerInfo
 from workers.channel import Channel, ChannelError, ChannelLink
@@ -124,16 +125,6 @@ def test_a_bad_token_setting_is_named(change: dict[str, str], text: str) -> None
         load_token(change)
 
 
-def make_archive(**files: str) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name.replace("__", "/"))
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content.encode()))
-    return target.getvalue()
-
-
 def open_cache(root: Path, archive: bytes) -> tuple[CodeCache, str, list[str]]:
     fetched: list[str] = []
 
@@ -150,7 +141,7 @@ def test_a_snapshot_is_fetched_once(
 ) -> None:
     if not has_filters:  # as the Python 3.11.2 of Debian 12
         monkeypatch.delattr(tarfile, "data_filter")
-    cache, sha256, fetched = open_cache(tmp_path / "code", make_archive(a="1", b__c="2"))
+    cache, sha256, fetched = open_cache(tmp_path / "code", make_archive({"a": "1", "b/c": "2"}))
     folder = cache.folder(sha256)
 
     assert cache.folder(sha256) == folder
@@ -179,8 +170,8 @@ def test_a_snapshot_cannot_leave_its_folder(
 @pytest.mark.parametrize(
     ("archive", "text"),
     [
-        (make_archive(tuner__x="1"), "module called 'tuner'"),
-        (make_archive(**{"workers.py": "1"}), "module called 'workers.py'"),
+        (make_archive({"tuner/x": "1"}), "module called 'tuner'"),
+        (make_archive({"workers.py": "1"}), "module called 'workers.py'"),
         (b"no archive", "cannot be unpacked"),
     ],
     ids=["named tuner", "named workers", "no archive"],
