@@ -25,9 +25,11 @@ LOOK_S = 0.25
 TELL_S = 15.0
 #: How long a trial takes, and how much longer where the trials lead the schedule by so much.
 FAST_S = 0.02
-PACES = ((0.1, 8.0), (0.03, 3.0), (-0.03, 1.0))
+PACES = ((0.2, 30.0), (0.1, 8.0), (0.03, 3.0), (-0.03, 1.0))
 #: The last trials are kept for the last faults.
-FEW, FEW_S = 15, 4.0
+FEW, FEW_S = 15, 8.0
+#: Nor may a fault that wants trials fast use up those of the others: up to this lead only.
+HURRY_LEAD = 0.15
 #: Without any progress for so long something is lost, or nothing is left for the faults.
 STUCK_S, OVER_S = 90.0, 25.0
 FILED_S, UNFILED = 60.0, 50
@@ -120,7 +122,10 @@ class Run:
         pace = next((pace for by, pace in PACES if lead > by), FAST_S)
         if self._total - progress.ended < FEW:
             pace = max(pace, FEW_S)
-        self._stack.set_pace(FAST_S if self._is_through() else pace)
+        if self._is_through():
+            self._stack.set_pace(FAST_S)
+        else:
+            self._stack.set_pace(pace, may_hurry=lead < HURRY_LEAD)
 
     def _is_stuck(self, progress: Progress) -> bool:
         if progress.ended != self._seen:

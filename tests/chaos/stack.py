@@ -86,10 +86,11 @@ class Stack:
         for fleet in self.fleets:
             fleet.wait_ready()
 
-    def set_pace(self, trial_s: float) -> None:
+    def set_pace(self, trial_s: float, *, may_hurry: bool = True) -> None:
         """Have every trial take so long, also those that run, unless a fault needs them fast."""
         new = self.pace_file.with_name("pace.new")
-        new.write_text(f"{min(trial_s, HURRY_S) if self.hurry else trial_s:.2f}")
+        is_hurry = self.hurry and may_hurry
+        new.write_text(f"{min(trial_s, HURRY_S) if is_hurry else trial_s:.2f}")
         new.rename(self.pace_file)
 
     @contextlib.contextmanager
