@@ -180,6 +180,37 @@ def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     assert _json("status", "demo/toy")["counts"]["complete"] == 4
 
 
+def test_workers_find_a_service_that_was_killed_and_started_again(
+    folder: Path, home: Path
+) -> None:
+    spec = _spec(folder, trials=1)
+    _tuner("submit", str(spec))
+    assert _tuner("workers", "up", "-n", "1", "--gpus", "none").returncode == 0
+    first = _service(home)
+    os.kill(first["pid"], signal.SIGKILL)
+    _wait_for(lambda: not is_running(first["pid"]))
+    spec.write_text(spec.read_text().replace('"trials": 1', '"trials": 3'))
+    watched = _tuner("submit", str(spec), "--watch")
+
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    assert _service(home)["pid"] != first["pid"]
+    assert _service(home)["url"] == first["url"]
+    assert _json("status", "demo/toy")["counts"]["complete"] == 3
+
+
+def test_a_port_that_another_program_took_meanwhile_does_not_stop_the_service(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "port").write_text(str(taken))
+        served = _start("serve")
+        _wait_for((home / "service.json").exists)
+
+        assert not _service(home)["url"].endswith(f":{taken}")
+        served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=PATIENCE_S) == 0
+
+
 def test_python_has_the_same_verbs(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=2)
     first = tuner.submit(spec)

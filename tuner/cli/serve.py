@@ -30,8 +30,14 @@ def serve(
         str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port to listen on; by default that of the last time where it is free, "
+            "so that workers find the service again; 0 takes a free one.",
+        ),
+    ] = None,
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
 ) -> None:
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
@@ -50,7 +56,7 @@ def serve(
     # Also while Redis starts: what was started is ended in order. (Later `serve_api` sees to it.)
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
-        _check_port(host, port)
+        port = _choose_port(config, host, port)
         config = dataclasses.replace(config, redis_url=redis.url, token=make_token(config))
         keeper = Keeper(config)
 
@@ -114,7 +120,7 @@ def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: boo
     from datetime import UTC, datetime
 
     from tuner.cli.output import err
-    from tuner.local.home import ServiceInfo, write_service
+    from tuner.local.home import ServiceInfo, write_port, write_service
     from tuner.release import release
 
     info = ServiceInfo(
@@ -125,6 +131,7 @@ def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: boo
         persistent=not while_used,
         redis=redis.source,
     )
+    write_port(config, url)
     write_service(config, info)
     if config.log_format == "json":
         facts = {"url": url, "release": info.release, "home": str(config.home), "redis": info.redis}
@@ -166,17 +173,29 @@ def _redis(config: Settings) -> Iterator[RedisChoice]:
         choice.stop()
 
 
-def _check_port(host: str, port: int) -> None:
-    """Refuse a port that is taken before anything is started for it."""
-    if port == 0:
-        return
+def _choose_port(config: Settings, host: str, port: int | None) -> int:
+    """Return the port to listen on; refuse one that is taken before anything is started for it."""
+    from tuner.local.home import read_port
+
+    if port is None:
+        last = read_port(config)
+        return last if last and _blocker(host, last) is None else 0
+    blocker = _blocker(host, port)
+    if blocker is not None:
+        raise SetupError(
+            f"--host {host} --port {port}: cannot listen there: {blocker.strerror}; "
+            f"choose another port, or 0 for a free one"
+        ) from blocker
+    return port
+
+
+def _blocker(host: str, port: int) -> OSError | None:
+    """Return why nothing can listen on a port; None: it is free."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as exc:
-        raise SetupError(
-            f"--host {host} --port {port}: cannot listen there: {exc.strerror}; "
-            f"choose another port, or 0 for a free one"
-        ) from exc
+        return exc
+    return None

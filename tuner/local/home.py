@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from tuner.errors import SetupError, UnavailableError
 from tuner.settings import Settings
@@ -172,6 +173,20 @@ def running_service(settings: Settings) -> ServiceInfo | None:
 def write_service(settings: Settings, info: ServiceInfo) -> None:
     """Write `service.json` in one step."""
     write_json(settings.service_path, asdict(info))
+
+
+def write_port(settings: Settings, url: str) -> None:
+    """Note the port of a service, for the next one: workers seek it where it was."""
+    write_json(settings.home / "port", urlsplit(url).port)
+
+
+def read_port(settings: Settings) -> int | None:
+    """Return the port of the last service, None when it is not known."""
+    try:
+        port = json.loads((settings.home / "port").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return port if isinstance(port, int) and 0 < port < 2**16 else None
 
 
 def keep_service(settings: Settings) -> None:

@@ -61,7 +61,7 @@ def connect(settings: Settings, info: ServiceInfo) -> ApiClient:
 
 
 def join_service(
-    settings: Settings, environ: Mapping[str, str], *, persistent: bool, port: int = 0
+    settings: Settings, environ: Mapping[str, str], *, persistent: bool, port: int | None = None
 ) -> tuple[ServiceInfo, bool]:
     """Return the running service and whether this call started it.
 
@@ -69,7 +69,7 @@ def join_service(
         settings: whose home.
         environ: the environment that the service gets.
         persistent: stays until `tuner down`; False ends it with the last `tuner run`.
-        port: of a service that is started; 0 takes a free one.
+        port: of a service that is started; by default that of the last one, where it is free.
 
     Raises:
         SetupError: it cannot start here; the text is what it said.
@@ -96,7 +96,7 @@ def restart_service(
     settings: Settings, environ: Mapping[str, str], info: ServiceInfo
 ) -> ServiceInfo:
     """Start the service again where it was, so that its workers find it; for one that crashed."""
-    port = urlsplit(info.url).port or 0
+    port = urlsplit(info.url).port
     new, _ = join_service(settings, environ, persistent=info.persistent, port=port)
     return new
 
@@ -115,13 +115,14 @@ def _start(
     environ: Mapping[str, str],
     *,
     persistent: bool,
-    port: int,
+    port: int | None,
     deadline: float,
 ) -> ServiceInfo | None:
     """Return the started service, None when another process was faster and is to be joined."""
     log = settings.home / "service.log"
     since = log.stat().st_size if log.exists() else 0
-    options = ["--port", str(port)] + ([] if persistent else ["--while-used"])
+    options = [] if port is None else ["--port", str(port)]
+    options += [] if persistent else ["--while-used"]
     process = start_python("tuner", "serve", *options, env=environ, log=log, bound=False)
     try:
         while time.monotonic() < deadline:
