@@ -207,7 +207,7 @@ def test_a_port_that_another_program_took_meanwhile_does_not_stop_the_service(ho
         _wait_for((home / "service.json").exists)
 
         assert not _service(home)["url"].endswith(f":{taken}")
-        served.send_signal(signal.SIGINT)
+        served.terminate()
         assert served.wait(timeout=PATIENCE_S) == 0
 
 
