@@ -82,20 +82,27 @@ class Study:
         """Run `count` trials; return what was proposed for them."""
         return [self.step() for _ in range(count)]
 
+    def propose(self) -> tuple[dict[str, Any], int]:
+        """Add the next trial; return its parameters and number."""
+        proposal = self.proposer.propose(self.mirror)
+        self.drawn = dict(proposal.trial_attrs)
+        self.mirror.load_study_attrs(proposal.study_attrs)
+        encoded = self.proposer.encode(proposal.params)
+        return proposal.params, self.mirror.add(encoded, proposal.trial_attrs)
+
     def step(self) -> dict[str, Any]:
-        params = self.proposer.propose(self.mirror).params
-        self.drawn = self.mirror.blank_attrs()
-        number = self.mirror.fill_blank(self.proposer.encode(params))
+        params, number = self.propose()
         self.proposer.remember(params)
         self.params.append(params)
         if self.is_bad(params):
             self.mirror.report(number, 1, 0.5)
             self.mirror.report(number, 2, math.nan)
-            self.mirror.tell(number, TrialState.FAIL, [], {}, cause=self.cause)
+            curve = {1: 0.5, 2: math.nan}
+            self.mirror.tell(number, TrialState.FAIL, [], curve, cause=self.cause)
         else:
             values = [score(params)] * self.goals
             self.mirror.report(number, 1, values[0])
-            self.mirror.tell(number, TrialState.COMPLETE, values, {})
+            self.mirror.tell(number, TrialState.COMPLETE, values, {1: values[0]})
         return params
 
     def bad_ones(self, count: int) -> int:
@@ -160,8 +167,7 @@ def test_no_pruner_compares_with_an_infeasible_trial(pruner: str) -> None:
     for cause in ("error", "diverged"):
         study = Study("random", 7, pruner=pruner, cause=cause)
         study.run(12)
-        params = study.proposer.propose(study.mirror).params
-        number = study.mirror.fill_blank(study.proposer.encode(params))
+        _, number = study.propose()
         verdicts.append([study.mirror.report(number, step, 0.1 / step) for step in range(1, 10)])
 
     assert verdicts[0] == verdicts[1]

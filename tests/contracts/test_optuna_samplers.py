@@ -25,7 +25,7 @@ KNOWN = {name for name in SAMPLERS if HAS_TORCH or name != "gp"}
 #: A grid refuses continuous ranges, which most of the suite asks for.
 FINITE = {"grid"}
 #: Those that choose all parameters together from the second trial on. NSGA-II needs a generation.
-JOINT = {"tpe": {"startup_trials": 1}, "gp": {"startup_trials": 1}, "qmc": {}}
+JOINT = {"bayesian": {}, "tpe": {"startup_trials": 1}, "gp": {"startup_trials": 1}, "qmc": {}}
 
 
 def maker(name: str, *, has_conditions: bool, options: dict[str, int] | None = None) -> Make:

@@ -8,17 +8,22 @@ lives in Optuna's study and trial attributes, which the coordinator persists.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from tuner.errors import SetupError, UnknownNameError
 from tuner.samplers.tpe import FastTPESampler, TpeMemory
+from tuner.space import SearchSpace
+
+if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do without
+    from tuner.surrogate.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,11 @@ class SamplerContext:
 
     study_seed: int
     seed: int
+    #: The declared space; None for a study that declares none.
+    space: SearchSpace | None = None
     has_conditions: bool = False
+    #: What history tells; of several metrics a list, with None where it tells nothing.
+    prior: Prior | list[Prior | None] | None = None
     #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
     options: Mapping[str, int] = field(default_factory=dict)
     #: What samplers keep from one proposal of the study to the next; may be empty at any time.
@@ -40,6 +49,18 @@ class SamplerContext:
     def given(self, **names: str) -> dict[str, Any]:
         """Return Optuna's name and the value of each option that the spec gives."""
         return {name: self.options[ours] for name, ours in names.items() if ours in self.options}
+
+
+def _bayesian(context: SamplerContext) -> BaseSampler:
+    # scipy takes a quarter of a second to import, which the other samplers do without.
+    from tuner.samplers.bayesian import BayesianSampler
+
+    return BayesianSampler(
+        context.space,
+        seed=context.seed,
+        prior=context.prior,
+        memory=context.memory.setdefault("bayesian", {}),
+    )
 
 
 def _tpe(context: SamplerContext) -> BaseSampler:
@@ -90,6 +111,7 @@ def _gp(context: SamplerContext) -> BaseSampler:
 
 
 SAMPLERS: dict[str, Callable[[SamplerContext], BaseSampler]] = {
+    "bayesian": _bayesian,
     "tpe": _tpe,
     "random": _random,
     "grid": _grid,
@@ -97,6 +119,12 @@ SAMPLERS: dict[str, Callable[[SamplerContext], BaseSampler]] = {
     "nsga2": _nsga2,
     "gp": _gp,
 }
+
+
+def import_sampler(name: str) -> None:
+    """Import what a sampler needs, so that its first proposal does not have to wait for that."""
+    if name == "bayesian":
+        importlib.import_module("tuner.samplers.bayesian")
 
 
 def make_sampler(name: str, context: SamplerContext) -> BaseSampler:

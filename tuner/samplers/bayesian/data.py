@@ -1,0 +1,102 @@
+"""What the models of one proposal are fitted to: repeats averaged, values warped, size bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.samplers.bayesian.observations import Observations
+from tuner.surrogate.columns import Columns, Flags, Floats, Numbers
+from tuner.surrogate.thinning import thin
+from tuner.surrogate.warp import warp
+
+#: A model is fitted to at most so many points; see `tuner.surrogate.thinning`.
+MOST = 300
+#: A configuration that fails counts as good as this share of the others, with so much variance: its
+#: place is unattractive, but its neighbours may still be the best.
+_FAILED_RANK = 0.75
+_FAILED_VARIANCE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Points (n, d), z values (n, objectives), and of each: how many trials, variance, feasible."""
+
+    x: Floats
+    z: Floats
+    counts: Floats
+    extra: Floats
+    feasible: Flags
+    #: Number of the newest trial at each point; -1 where trials failed.
+    newest: Numbers
+
+    @property
+    def has_feasible(self) -> bool:
+        """Whether anything is known of the objective where it counts."""
+        return bool(self.feasible.any())
+
+    def best_first(self) -> Floats:
+        """Return the points, the best first, infeasible ones last."""
+        order = np.lexsort((self.z.mean(axis=1), ~self.feasible))
+        return self.x[order]
+
+    def rows(self, kept: Numbers) -> Data:
+        """Return some of the rows."""
+        return Data(
+            self.x[kept],
+            self.z[kept],
+            self.counts[kept],
+            self.extra[kept],
+            self.feasible[kept],
+            self.newest[kept],
+        )
+
+
+def gather(columns: Columns, seen: Observations) -> Data:
+    """Return the data of all trials that have values, and of those that failed by their fault."""
+    data = _averaged(seen)
+    failed = seen.judged_x[seen.broken]
+    if len(failed) and len(data.x):
+        data = _with_failed(data, failed)
+    if len(data.x) <= MOST:
+        return data
+    return data.rows(thin(columns, data.x, data.z.mean(axis=1), data.newest, MOST))
+
+
+def _averaged(seen: Observations) -> Data:
+    """Return one row for each point, in the order in which they were first tried."""
+    place = _places(seen.x)
+    n = int(place.max(initial=-1)) + 1
+    counts = np.bincount(place, minlength=n).astype(float)
+    y = np.zeros((n, seen.y.shape[1]))
+    np.add.at(y, place, seen.y)
+    y /= counts[:, None]
+    extra = np.bincount(place, weights=seen.extra, minlength=n) / counts**2
+    feasible = np.ones(n, dtype=bool)
+    np.logical_and.at(feasible, place, seen.feasible)
+    newest = np.full(n, -1, dtype=np.int64)
+    np.maximum.at(newest, place, seen.numbers)
+    first = np.searchsorted(np.maximum.accumulate(place), np.arange(n))
+    z = np.stack([warp(column) for column in y.T], axis=1)
+    return Data(seen.x[first], z, counts, extra, feasible, newest)
+
+
+def _places(x: Floats) -> Numbers:
+    """Return the row of each point among the different ones, in order of appearance, shape (n,)."""
+    known: dict[bytes, int] = {}
+    rounded = np.round(np.nan_to_num(x, nan=-9.0), 9) + 0.0
+    return np.array([known.setdefault(row.tobytes(), len(known)) for row in rounded], np.int64)
+
+
+def _with_failed(data: Data, failed: Floats) -> Data:
+    count = len(failed)
+    level = np.quantile(data.z, _FAILED_RANK, axis=0)
+    return Data(
+        np.concatenate([data.x, failed]),
+        np.concatenate([data.z, np.tile(level, (count, 1))]),
+        np.concatenate([data.counts, np.ones(count)]),
+        np.concatenate([data.extra, np.full(count, _FAILED_VARIANCE)]),
+        np.concatenate([data.feasible, np.zeros(count, dtype=bool)]),
+        np.concatenate([data.newest, np.full(count, -1, dtype=np.int64)]),
+    )

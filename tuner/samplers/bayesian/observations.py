@@ -1,0 +1,143 @@
+"""A study's trials as arrays: what was observed, what failed, what is still running."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.samplers.bayesian.dialect import Dialect
+from tuner.samplers.bayesian.rungs import expected_finals
+from tuner.surrogate.columns import Flags, Floats, Numbers
+
+#: Variance, in units of z, that a pruned trial's expected value has beyond the noise.
+PRUNED_VARIANCE = 0.1
+
+#: Points of trials by their numbers.
+Points = dict[int, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """All that a proposal depends on, apart from the space, the history and the seed.
+
+    Rows of `x` are canonical points; every array of the first group has n rows, in the order of
+    the trials' numbers.
+    """
+
+    #: Points with a value of each objective, smaller is better: (n, d) and (n, objectives).
+    x: Floats
+    y: Floats
+    #: Variance of each value beyond the noise, shape (n,).
+    extra: Floats
+    #: Numbers of these trials.
+    numbers: Numbers
+    #: Points of trials that ended, (f, d); which of them the configuration itself made fail, (f,);
+    #: and the constraints there, (f, c): met where at most 0, NaN where not known.
+    judged_x: Floats
+    broken: Flags
+    limits: Floats
+    #: Which rows of `x` are feasible, shape (n,).
+    feasible: Flags
+    #: Points of running trials, (p, d), and their numbers.
+    pending: Floats
+    pending_numbers: tuple[int, ...]
+    #: Points of all trials, whatever became of them.
+    taken: Floats
+
+    @property
+    def told(self) -> int:
+        """How many trials have told something."""
+        return len(self.judged_x)
+
+
+class Reader:
+    """Reads trials of one study. `points` keeps those of ended trials; may be empty."""
+
+    def __init__(
+        self, dialect: Dialect, directions: Sequence[StudyDirection], points: Points
+    ) -> None:
+        self._dialect = dialect
+        self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+        self._points = points
+
+    def read(self, trials: Sequence[FrozenTrial], current: int) -> Observations:
+        """Return what the trials show, without the one numbered `current`."""
+        others = [t for t in sorted(trials, key=lambda t: t.number) if t.number != current]
+        place = {t.number: self._point(t) for t in others}
+        valued, y, extra = self._values(others)
+        judged = [t for t in others if t.number in valued or is_broken(t)]
+        names = sorted({n for t in judged for n, v in t.constraints.items() if math.isfinite(v)})
+        limits = [[_finite(t.constraints.get(name, math.nan)) for name in names] for t in judged]
+        kept = [t for t in others if t.number in valued]
+        pending = [t for t in others if t.state in (TrialState.RUNNING, TrialState.WAITING)]
+        pending = [t for t in pending if not np.isnan(place[t.number]).all()]
+        return Observations(
+            x=self._stack(kept, place),
+            y=y,
+            extra=extra,
+            numbers=np.array([t.number for t in kept], dtype=np.int64),
+            judged_x=self._stack(judged, place),
+            broken=np.array([is_broken(t) for t in judged], dtype=bool),
+            limits=np.array(limits, dtype=float).reshape(len(judged), len(names)),
+            feasible=np.array([_is_feasible(t) for t in kept], dtype=bool),
+            pending=self._stack(pending, place),
+            pending_numbers=tuple(t.number for t in pending),
+            taken=self._stack(others, place),
+        )
+
+    def _stack(self, trials: Sequence[FrozenTrial], place: dict[int, Floats]) -> Floats:
+        rows = [place[t.number] for t in trials]
+        return np.array(rows).reshape(len(rows), len(self._dialect.encoding))
+
+    def _point(self, trial: FrozenTrial) -> Floats:
+        found = self._points.get(trial.number)
+        if found is None:
+            params = trial.params
+            if trial.state == TrialState.WAITING:
+                params = trial.system_attrs.get("fixed_params", {})
+            found = self._dialect.point(params, trial.distributions)
+            if trial.state.is_finished():
+                self._points[trial.number] = found
+        return found
+
+    def _values(self, trials: Sequence[FrozenTrial]) -> tuple[set[int], Floats, Floats]:
+        """Return the trials that have a value, and values and variances in the same order."""
+        complete = [t for t in trials if t.state == TrialState.COMPLETE and _is_finite(t)]
+        finals = np.array([self._signs * np.array(t.values) for t in complete])
+        finals = finals.reshape(len(complete), len(self._signs))
+        found = {t.number: (row, 0.0) for t, row in zip(complete, finals, strict=True)}
+        if len(self._signs) == 1:
+            pruned = [t for t in trials if t.state == TrialState.PRUNED and not is_broken(t)]
+            expected = expected_finals(pruned, complete, finals[:, 0], float(self._signs[0]))
+            for trial, value in zip(pruned, expected, strict=True):
+                if math.isfinite(value):
+                    found[trial.number] = (np.array([value]), PRUNED_VARIANCE)
+        order = sorted(found)
+        y = np.array([found[n][0] for n in order]).reshape(len(order), len(self._signs))
+        return set(found), y, np.array([found[n][1] for n in order], dtype=float)
+
+
+def is_broken(trial: FrozenTrial) -> bool:
+    """Whether the configuration made an ended trial fail: nothing can be learnt but that."""
+    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        return False
+    if not all(v < math.inf for v in trial.constraints.values()):  # NaN is not below infinity
+        return True
+    return trial.state == TrialState.COMPLETE and not _is_finite(trial)
+
+
+def _is_finite(trial: FrozenTrial) -> bool:
+    return all(math.isfinite(value) for value in trial.values)
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    return all(value <= 0 for value in trial.constraints.values())
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.nan

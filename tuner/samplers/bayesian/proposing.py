@@ -1,0 +1,193 @@
+"""One proposal of the sampler `bayesian`: a function of what it is given, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tuner.samplers.bayesian.belief import Belief, believe
+from tuner.samplers.bayesian.data import Data, gather
+from tuner.samplers.bayesian.feasibility import feasibility
+from tuner.samplers.bayesian.observations import Observations
+from tuner.samplers.bayesian.start import START, as_point, spread
+from tuner.space.encoding import Encoding
+from tuner.surrogate.acquisition import Acquisition, LogExpectedImprovement, Product
+from tuner.surrogate.columns import Floats
+from tuner.surrogate.hypervolume import LogHypervolumeImprovement
+from tuner.surrogate.prior import Prior
+from tuner.surrogate.search import maximise
+from tuner.surrogate.task import Taken, Task
+
+#: Trials with a value that a model without history needs at least.
+_LEAST = 2
+#: Points that the search begins with, up to so many trials; and at least, with more of them.
+_POOL = 1024
+_CHEAP = 60
+_LEAST_POOL = 512
+#: Until this trial, the space is looked over once more where history turns out to mislead.
+_SETTLED = 6
+#: Points that the search looks around.
+_LOOKED_AROUND = 5
+#: Factors on the deviations, taken in turn; one more of them for each so many running trials.
+_BOLDNESS = (1.0, 3.0, 1.7, 6.0)
+_CROWD = 4
+#: What an insight says of the models, None where they do not say it.
+_SAID = (
+    "trust",
+    "mean",
+    "std",
+    "cold_mean",
+    "cold_std",
+    "warm_mean",
+    "warm_std",
+    "acquisition",
+    "best",
+)
+
+Insight = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a proposal is a function of."""
+
+    encoding: Encoding
+    seen: Observations
+    #: Of the trial that the proposal is for.
+    number: int
+    seed: int
+    #: Columns whose value is given, where they are active.
+    pins: Mapping[int, float] = field(default_factory=dict)
+    #: What history says of each objective, None where it says nothing.
+    priors: tuple[Prior | None, ...] = ()
+
+    @property
+    def prior(self) -> Prior | None:
+        """What history says of the first objective that it says anything of."""
+        return next((prior for prior in self.priors if prior is not None), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A point (d,), and what made it be chosen, as JSON values."""
+
+    x: Floats
+    insight: Insight
+
+
+def choose(request: Request) -> Choice:
+    """Return the point of the next trial."""
+    data = gather(request.encoding.columns, request.seen)
+    task = Task(
+        grounds=request.encoding,
+        taken=Taken(
+            request.encoding.columns,
+            request.encoding.canonical(request.seen.taken),
+            request.encoding.canonical(request.seen.pending),
+        ),
+        best=request.encoding.canonical(data.best_first()[:_LOOKED_AROUND]),
+        seed=request.seed,
+        pins=request.pins,
+        # The models' answers cost in proportion to the trials that they know.
+        pool=max(_POOL * _CHEAP // max(len(data.x), _CHEAP), _LEAST_POOL),
+    )
+    if request.prior is not None and not len(data.z) and request.number % 2 == 0:
+        found = _from_portfolio(task, request.prior)
+        if found is not None:
+            return Choice(found, _insight(request, "prior", found))
+    if request.prior is not None and request.number == 1:
+        # One trial elsewhere shows what a value of history's favourite is worth.
+        return _start(request, task)
+    early = request.number < START or len(data.z) < _LEAST
+    if not len(data.z) or (request.prior is None and early):
+        return _start(request, task)
+    return _modelled(request, task, data)
+
+
+def _from_portfolio(task: Task, prior: Prior) -> Floats | None:
+    """Return the first point of history's portfolio that may still be proposed."""
+    points = task.walk(prior.portfolio)
+    points = points[task.open(points)]
+    return as_point(points) if len(points) else None
+
+
+def _start(request: Request, task: Task) -> Choice:
+    found = spread(task, request.seen.taken)
+    x = found if found is not None else _anything(task)
+    return Choice(x, _insight(request, "start", x))
+
+
+def _modelled(request: Request, task: Task, data: Data) -> Choice:
+    priors = request.priors or (None,) * data.z.shape[1]
+    beliefs = [
+        believe(request.encoding.columns, data.x, z, data.counts, data.extra, prior)
+        for z, prior in zip(data.z.T, priors, strict=True)
+    ]
+    if request.number < _SETTLED and any(belief.is_misled for belief in beliefs):
+        # What history proposed lies in one corner, and tells a model without history little.
+        return _start(request, task)
+    parts: list[Acquisition] = []
+    if data.has_feasible:
+        parts.append(_objective(request, task, data, beliefs))
+    constraints = feasibility(request.encoding.columns, request.seen)
+    if constraints is not None:
+        parts.append(constraints)
+    found = maximise(parts[0] if len(parts) == 1 else Product(parts), task)
+    if found is None:
+        x = _anything(task)
+        return Choice(x, _insight(request, "start", x))
+    x, value = found
+    insight = _insight(request, "cold" if request.prior is None else "warm+cold", x)
+    insight["acquisition"] = value
+    if len(beliefs) == 1:
+        best = data.z[data.feasible, 0].min() if data.has_feasible else data.z.min()
+        insight |= beliefs[0].insight(x) | {"best": float(best)}
+    return Choice(x, insight)
+
+
+def _objective(request: Request, task: Task, data: Data, beliefs: list[Belief]) -> Acquisition:
+    """Return how much a trial would improve on what is feasible and what is running."""
+    pending = request.seen.pending
+    good = np.concatenate([data.x[data.feasible], pending])
+    if request.pins:
+        # What is given may rule the best place out: the trial is to be good among those left.
+        good = task.walk(good)
+    if len(beliefs) == 1:
+        return LogExpectedImprovement(beliefs[0].believing(pending).arms, good, _boldness(request))
+    values = np.stack([belief.mean(good) for belief in beliefs], axis=1)
+    # One model each: of several the most trusted, which stands for the mixture.
+    models = [max(belief.believing(pending).arms, key=lambda arm: arm[0])[1] for belief in beliefs]
+    return LogHypervolumeImprovement(models, values)
+
+
+def _boldness(request: Request) -> float:
+    """Return how far the proposal looks away from what is known.
+
+    Many workers at once would all be sent to the one best place: each believes that the others
+    will find there what the model predicts, and nothing is learnt until they return. So with many
+    trials running they take turns at looking further.
+    """
+    turns = min(1 + len(request.seen.pending) // _CROWD, len(_BOLDNESS))
+    return _BOLDNESS[request.number % turns]
+
+
+def _anything(task: Task) -> Floats:
+    """Return an allowed point although it was tried before: nothing new was found."""
+    found = task.walk(task.grounds.sample(64, task.seed))
+    found = found[task.grounds.allowed(found)]
+    if len(found):
+        return as_point(found)
+    return as_point(task.walk(np.full((1, len(task.grounds.columns)), np.nan)))
+
+
+def _insight(request: Request, model: str, x: Floats) -> Insight:
+    return {
+        "model": model,
+        **dict.fromkeys(_SAID),
+        "nearest": [] if request.prior is None else request.prior.nearest(x),
+        "told": len(request.seen.judged_x),
+        "pending": list(request.seen.pending_numbers),
+    }

@@ -1,0 +1,164 @@
+"""The sampler as Optuna sees it. All that it computes stands in `proposing`."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
+
+from tuner.samplers.bayesian.dialect import Dialect, as_space, declared, learned, union
+from tuner.samplers.bayesian.observations import Reader
+from tuner.samplers.bayesian.proposing import Insight, Request, choose
+from tuner.space import SearchSpace
+from tuner.surrogate.columns import Floats
+from tuner.surrogate.prior import Prior
+from tuner.surrogate.source import Source
+
+#: Trials that are not run yet may still be asked for parameters that they lack.
+_NOT_ENDED = (TrialState.RUNNING, TrialState.WAITING)
+
+
+class BayesianSampler(BaseSampler):
+    """Chooses all parameters of a trial together, by Gaussian processes.
+
+    A proposal is a function of the space, the study's trials and the seed alone. With a declared
+    space the first trial is chosen in it already; without one the space is learnt from the trials,
+    and names that are new are drawn at random.
+
+    Args:
+        space: a `SearchSpace`, definitions by name as in a spec, or Optuna's distributions by name.
+        history: earlier studies that inform the first trials: Optuna studies, lists of their
+            trials, or sources.
+        seed: decides every proposal; drawn when it is None.
+        prior: what history says, made before; of several metrics a list. Excludes `history`.
+        memory: what may be kept from one proposal to the next; only saves time.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace | Mapping[str, Any] | None = None,
+        history: Sequence[Study | Sequence[FrozenTrial] | Source] = (),
+        seed: int | None = None,
+        *,
+        prior: Prior | Sequence[Prior | None] | None = None,
+        memory: dict[str, Any] | None = None,
+    ) -> None:
+        self._dialect = None if space is None else declared(as_space(space))
+        self._seed = secrets.randbits(32) if seed is None else seed
+        self._history = tuple(history)
+        self._prior = prior
+        self._memory = {} if memory is None else memory
+        #: What the last proposal was made of: JSON values, keys as in `proposing`.
+        self.insight: Insight = {}
+        #: Parameters of proposals that Optuna does not know yet: a script that asks for several
+        #: trials before it suggests anything shows them as running without parameters.
+        self._given: dict[tuple[str, int], dict[str, Any]] = {}
+
+    @override
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return the declared parameters, or all that some trial had."""
+        if self._dialect is not None:
+            return dict(self._dialect.distributions)
+        return union(self._others(study, trial))
+
+    @override
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the parameters that are active in the chosen configuration.
+
+        What the trial has already, and what `fixed_params` in its system attributes names (as
+        `Study.enqueue_trial` leaves it there), is taken as given.
+        """
+        if not search_space:
+            return {}
+        trials = self._others(study, trial)
+        dialect = self._dialect or learned(search_space, trials)
+        reader = Reader(dialect, study.directions, self._points(study, dialect))
+        given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
+        choice = choose(
+            Request(
+                encoding=dialect.encoding,
+                seen=reader.read(self._with_given(study, trials), trial.number),
+                number=trial.number,
+                seed=self._seed_of(trial),
+                pins={column: float(given[column]) for column in _known(given)},
+                priors=self._priors(study, dialect),
+            )
+        )
+        self.insight = choice.insight
+        params = {k: v for k, v in dialect.params(choice.x).items() if k in search_space}
+        self._given[study.study_name, trial.number] = params
+        return params
+
+    @override
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return a random value: nothing is known of this parameter yet."""
+        seed = self._seed_of(trial, param_name)
+        return optuna.samplers.RandomSampler(seed=seed).sample_independent(
+            study, trial, param_name, param_distribution
+        )
+
+    def _priors(self, study: Study, dialect: Dialect) -> tuple[Prior | None, ...]:
+        """Return what history says of each objective."""
+        count = len(study.directions)
+        if self._history:
+            from tuner.samplers.bayesian.history import priors_of
+
+            return priors_of(self._history, dialect, study.directions, self._memory)
+        if self._prior is None or isinstance(self._prior, Prior):
+            return (self._prior, *[None] * (count - 1))
+        return tuple(self._prior)
+
+    def _points(self, study: Study, dialect: Dialect) -> dict[int, Floats]:
+        """Return the points of ended trials that are known; of another space they are forgotten."""
+        key = study.study_name, dialect.key
+        if self._memory.get("key") != key:
+            self._memory |= {"key": key, "points": {}}
+        points: dict[int, Floats] = self._memory["points"]
+        return points
+
+    def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+        return [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+
+    def _with_given(self, study: Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Return the trials, running ones with all that was proposed for them."""
+        found = []
+        for trial in trials:
+            key = study.study_name, trial.number
+            if trial.state in _NOT_ENDED:
+                given = self._given.get(key, {})
+                if not given.keys() <= trial.params.keys():
+                    trial = copy.copy(trial)
+                    trial.params = given | trial.params
+            else:
+                self._given.pop(key, None)
+            found.append(trial)
+        return found
+
+    def _seed_of(self, trial: FrozenTrial, name: str = "") -> int:
+        # By number, so that a sampler that was made anew goes on as the old one would have.
+        text = f"{self._seed}/{trial.number}/{name}".encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+def _known(x: Floats) -> list[int]:
+    return [int(column) for column in np.flatnonzero(~np.isnan(x))]

@@ -1,0 +1,1 @@
+"""Models of an objective over points of a search space: arrays in, predictions out."""

@@ -1,0 +1,90 @@
+"""Functions that are sums of kernels around fixed points: values and derivatives anywhere.
+
+f(x) = Matern(x, points) W, with one column of W for each function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from tuner.surrogate import kernel
+from tuner.surrogate.columns import Columns, Floats
+
+#: Variance allowed between the functions and their expansion, relative to theirs: keeps W small.
+_SLACK = 1e-4
+
+Pull = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """`lengths` are inverse squared lengthscales (d,); `points` (i, d); `weights` W (i, k)."""
+
+    columns: Columns
+    lengths: Floats
+    points: Floats
+    weights: Floats
+
+    @classmethod
+    def through(
+        cls, columns: Columns, lengths: Floats, points: Floats, values: Floats
+    ) -> Expansion:
+        """Return the expansion around points that has about the given values (i, k) there."""
+        scaled = kernel.scaled(columns, points, lengths)
+        matrix = kernel.matern(kernel.squares_between(scaled, scaled))
+        matrix.flat[:: len(points) + 1] += _SLACK
+        weights = cho_solve(cho_factor(matrix, lower=True), values)
+        return cls(columns=columns, lengths=lengths, points=points, weights=weights)
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return the functions at points (m, d), shape (m, k)."""
+        values: Floats = kernel.matern(self._squares(x)) @ self.weights
+        return values
+
+    def with_pull(self, x: Floats) -> tuple[Floats, Pull]:
+        """Return the functions at points, and a function for derivatives of sums of them.
+
+        Returns:
+            Values (m, k), and a function that takes factors (m, k) and returns, for each point,
+            the derivative by x of the sum of its factors times the functions there: (m, d).
+        """
+        correlation, slope = kernel.matern_with_slope(self._squares(x))
+
+        def pull(factors: Floats) -> Floats:
+            pulls = slope * (factors @ self.weights.T)
+            return pull_squares(self.columns, self.lengths, x, self.points, pulls)
+
+        return correlation @ self.weights, pull
+
+    @cached_property
+    def _scaled(self) -> Floats:
+        return kernel.scaled(self.columns, self.points, self.lengths)
+
+    def _squares(self, x: Floats) -> Floats:
+        return kernel.squares_between(kernel.scaled(self.columns, x, self.lengths), self._scaled)
+
+
+def pull_squares(
+    columns: Columns, lengths: Floats, x: Floats, points: Floats, factors: Floats
+) -> Floats:
+    """Return the derivatives of sums of squared scaled distances by where they are measured from.
+
+    Args:
+        columns: of the points.
+        lengths: inverse squared lengthscales, shape (d,).
+        x: where from, shape (m, d).
+        points: where to, shape (n, d).
+        factors: of the squared distances in each sum, shape (m, n).
+
+    Returns:
+        Shape (m, d); 0 for choices and for entries that are not active.
+    """
+    here, there = columns.fill(x), columns.fill(points)
+    ahead = here * factors.sum(axis=1, keepdims=True) - factors @ there
+    still = columns.is_choice | np.isnan(x)
+    return np.where(still, 0.0, 2.0 * lengths * ahead)

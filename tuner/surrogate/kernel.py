@@ -1,0 +1,89 @@
+"""The covariance of an objective at two points: Matérn 5/2 with one lengthscale per column.
+
+Notation: w = inverse squared lengthscales (d,); r² = sum of w times the squared distances of the
+columns, where two different choices have the distance 1; s = variance of the objective.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuner.surrogate.columns import Columns, Floats, Numbers
+
+_ROOT5 = float(np.sqrt(5.0))
+
+
+def matern(squares: Floats) -> Floats:
+    """Return the correlation for squared scaled distances r², shape as given.
+
+    Source: Rasmussen & Williams (2006), eq. 4.17.
+    """
+    # In place: this is where most of the time of a proposal goes.
+    root = np.sqrt(squares)
+    root *= -_ROOT5
+    found = (5.0 / 3.0) * squares
+    found -= root
+    found += 1.0
+    np.exp(root, out=root)
+    found *= root
+    return found
+
+
+def matern_with_slope(squares: Floats) -> tuple[Floats, Floats]:
+    """Return the correlation and its derivative by r²."""
+    root = _ROOT5 * np.sqrt(squares)
+    decay = np.exp(-root)
+    root += 1.0
+    slope = root * decay
+    slope *= -5.0 / 6.0
+    root += (5.0 / 3.0) * squares
+    root *= decay
+    return root, slope
+
+
+def pair_squares(columns: Columns, x: Floats) -> tuple[Numbers, Numbers, Floats]:
+    """Return the squared distances of all pairs of different points, column by column.
+
+    Args:
+        columns: of the points.
+        x: points, shape (n, d), NaN allowed.
+
+    Returns:
+        The later and the earlier point of each pair, and its distances (n (n - 1) / 2, d).
+    """
+    later, earlier = np.tril_indices(len(x), -1)
+    filled = columns.fill(x)
+    squares = (filled[later] - filled[earlier]) ** 2
+    squares[:, columns.is_choice] = squares[:, columns.is_choice] > 0
+    return later, earlier, squares
+
+
+def column_squares(columns: Columns, x: Floats) -> Floats:
+    """Return the squared distances of all points to all, column by column.
+
+    Args:
+        columns: of the points.
+        x: points, shape (n, d), NaN allowed.
+
+    Returns:
+        Shape (n * n, d).
+    """
+    filled = columns.fill(x)
+    squares = (filled[:, None, :] - filled[None, :, :]) ** 2
+    squares[:, :, columns.is_choice] = squares[:, :, columns.is_choice] > 0
+    return squares.reshape(len(x) ** 2, len(columns))
+
+
+def scaled(columns: Columns, x: Floats, weights: Floats) -> Floats:
+    """Return features of points whose squared distances are r²; `weights` is w, shape (d,)."""
+    return columns.features(x) * np.sqrt(weights)[columns.owners]
+
+
+def squares_between(left: Floats, right: Floats) -> Floats:
+    """Return the squared distances of scaled features, shape (len(left), len(right))."""
+    squares = left @ right.T
+    squares *= -2.0
+    squares += np.einsum("ij,ij->i", left, left)[:, None]
+    squares += np.einsum("ij,ij->i", right, right)[None, :]
+    # Differences of large sums: a point's distance to itself may come out below 0.
+    return np.maximum(squares, 0.0, out=squares)
