@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from tuner.errors import SpecError
 from tuner.spec import StudySpec, load_spec, parse_spec
+from tuner.spec.history import AUTO
 
 DIGITS = """\
 project: vision
@@ -82,8 +83,8 @@ def test_the_spec_of_the_design_is_read(tmp_path: Path):
 def test_what_is_left_out_takes_its_default():
     spec = parse_spec(MINIMAL)
 
-    assert (spec.sampler.name, spec.sampler.seed, spec.pruner.name) == ("tpe", None, "none")
-    assert (spec.history, spec.parallel, spec.image, spec.priority) == ("auto", None, None, 0)
+    assert (spec.sampler.name, spec.sampler.seed, spec.pruner.name) == ("bayesian", None, "none")
+    assert (spec.history, spec.parallel, spec.image, spec.priority) == (AUTO, None, None, 0)
     assert (spec.trial.timeout, spec.trial.retries, spec.trial.gpus) == (None, 2, 0)
     assert (spec.trial.reproducibility, spec.start_with, spec.constraints) == ("seeded", (), ())
 
@@ -130,7 +131,7 @@ def test_options_of_sampler_and_pruner_are_kept():
     assert spec.pruner.options == {"min_resource": 1, "max_resource": 9, "reduction_factor": 3}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "qmc", "nsga2"])
+@pytest.mark.parametrize("sampler", ["bayesian", "tpe", "random", "grid", "qmc", "nsga2"])
 def test_each_sampler_takes_several_metrics(sampler: str):
     metrics = [{"name": "loss", "goal": "minimize"}, {"name": "size", "goal": "minimize"}]
 
@@ -145,7 +146,7 @@ def test_gp_without_torch_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
 
     assert refusal({**MINIMAL, "sampler": "gp"}) == [
         'request: sampler.name: "gp": needs torch, which is not installed: '
-        "pip install 'tuner-service[torch]', or take tpe"
+        "pip install 'tuner-service[torch]', or take bayesian"
     ]
 
 

@@ -48,12 +48,14 @@ def test_every_key_that_may_change_is_taken() -> None:
         "trial.reproducibility": "off",
         "trial.keep": 0,
         "priority": -1,
+        "history": ["vision/old", "auto"],
     }
     other = {f"pruner.{name}" for name in ("startup_trials", "warmup_steps", "patience")}
 
     edited = edit_spec(SPEC, values)
     assert set(values) | other | {"pruner.min_delta"} == set(EDITABLE)
     assert (edited.trial.timeout, edited.priority, edited.budget.patience) == (5400.0, -1, 7)
+    assert [item.place for item in edited.history] == ["vision/old", "auto"]
     assert edited.pruner.options == {"min_resource": 2, "max_resource": 9, "reduction_factor": 2}
     assert edited.space == SPEC.space
 

@@ -39,6 +39,8 @@ def test_the_same_spec_in_other_words_is_the_same_study():
         {"priority": 5},
         {"trial": {"timeout": "5m"}},
         {"data": {"paths": ["elsewhere.npz"]}},
+        {"history": "none"},
+        {"history": ["vision/old", {"path": "/old-logs", "weight": 0.5}]},
     ],
 )
 def test_identity_covers_no_limits(change: dict[str, Any]):
@@ -81,6 +83,7 @@ def test_limits_may_change_and_are_named_one_by_one():
         "parallel": 2,
         "pruner": "asha",
         "priority": 1,
+        "history": ["vision/old"],
     }
 
     changed, refused = compare(parse_spec(BASE), parse_spec(new))
@@ -88,6 +91,7 @@ def test_limits_may_change_and_are_named_one_by_one():
     assert refused == []
     assert changed == [
         Change(key="pruner.name", old="none", new="asha"),
+        Change(key="history", old="auto", new=[{"study": "vision/old"}]),
         Change(key="budget.trials", old=3, new=9),
         Change(key="budget.hours", old=None, new=1.0),
         Change(key="parallel", old=None, new=2),
@@ -109,6 +113,16 @@ def test_what_results_depend_on_may_not_change():
     assert [change.key for change in changed] == ["budget.trials"]
     assert [change.key for change in refused] == [
         *("objective", "search_space.x", "search_space.y", "search_space.z", "sampler.name"),
+    ]
+
+
+def test_a_study_keeps_its_sampler_when_the_default_has_changed():
+    stored = parse_spec({**BASE, "sampler": "tpe"}).with_seed(42)
+
+    assert compare(stored, parse_spec(BASE)) == ([], [])
+    assert compare(stored, parse_spec(parse_spec(BASE).to_json())) == ([], [])
+    assert compare(stored, parse_spec({**BASE, "sampler": "bayesian"}))[1] == [
+        Change(key="sampler.name", old="tpe", new="bayesian")
     ]
 
 

@@ -14,6 +14,7 @@ from tuner.spec import LoadedSpec, StudySpec, load_spec
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
+    from tuner.history.importing import Progress
     from tuner.service.service import Service
 
 
@@ -40,8 +41,26 @@ class Submission:
         code = self.snapshot.data if self.snapshot is not None else b"keras"
         return b"keras" in code or b"tensorflow" in code
 
-    def send(self, api: Service | ApiClient) -> Document:
-        """Submit; again is harmless. Returns `{study, state, created, changes}`."""
+    @property
+    def lists_paths(self) -> bool:
+        """Whether the spec names paths of history, which are imported first."""
+        return any(item.path is not None for item in self.spec.history)
+
+    def send(self, api: ApiClient, progress: Progress | None = None) -> Document:
+        """Import the history that the spec lists, and submit; again is harmless.
+
+        Args:
+            api: the service.
+            progress: told how far the import is.
+
+        Returns:
+            `{study, state, created, changes}`.
+        """
+        if self.lists_paths:
+            # The importers cost half a second to load.
+            from tuner.local.listed_history import import_listed
+
+            import_listed(self.spec, api, progress)
         code = self._put_code(api)
         return api.submit(self.spec.to_json(), code=code, data=self.data, git=self.git)
 

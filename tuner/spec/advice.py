@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from tuner.space import Problems
 from tuner.space.value import show
+from tuner.spec.history import is_url
 from tuner.spec.model import StudySpec
 
 #: Words that hide their meaning, with the hierarchical name that says it.
@@ -39,6 +42,7 @@ def advise(spec: StudySpec) -> Problems:
             better = ".".join([*scope, full.rpartition(".")[2]]) if scope else full
             found.key(("search_space", name), "abbreviation", f"better {show(better)}")
     _advise_budget(spec, found)
+    _advise_history(spec, found)
     return found
 
 
@@ -56,3 +60,13 @@ def _advise_budget(spec: StudySpec, found: Problems) -> None:
     if size is not None and size < budget.trials:
         advice = f"the space has only {size} configurations; the study ends when all were tried"
         found.wrong(("budget", "trials"), budget.trials, advice)
+
+
+def _advise_history(spec: StudySpec, found: Problems) -> None:
+    for index, item in enumerate(spec.history):
+        if item.path is not None and not is_url(item.path) and not os.path.lexists(item.path):
+            advice = "no such file or folder here; it informs the study if it was imported before"
+            found.wrong(("history", index, "path"), item.path, advice)
+        if item.study == spec.name:
+            advice = "the study itself, which is not its own history"
+            found.wrong(("history", index, "study"), item.study, advice)

@@ -85,7 +85,8 @@ def _check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Proble
         problems.wrong(path, "grid", f"only with a finite space; infinite here: {reason}")
     if sampler.name == "gp" and importlib.util.find_spec("torch") is None:
         allowed = (
-            "needs torch, which is not installed: pip install 'tuner-service[torch]', or take tpe"
+            "needs torch, which is not installed: pip install 'tuner-service[torch]', "
+            "or take bayesian"
         )
         problems.wrong(path, "gp", allowed)
 

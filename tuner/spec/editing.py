@@ -8,10 +8,12 @@ from typing import Any
 from tuner.errors import SpecError
 from tuner.space import Problems
 from tuner.space.problem import did_you_mean
+from tuner.spec.history_reading import check_resolved
 from tuner.spec.identity import MAY_CHANGE
 from tuner.spec.loading import problem_lines
-from tuner.spec.model import Budget, Head, Pruner, Section, StudySpec, TrialLimits
+from tuner.spec.model import Budget, Head, Pruner, StudySpec, TrialLimits
 from tuner.spec.reading import KEYS, read_spec
+from tuner.spec.section import Section
 from tuner.spec.sections import LATER, LATER_KEYS
 
 #: What removes a limit that may be left out.
@@ -59,6 +61,8 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
             _refuse(key, problems, twice=name in EDITABLE)
     refused = len(problems)
     edited = read_spec(document, problems)
+    if edited is not None:
+        check_resolved(edited.history, problems)
     if edited is None or len(problems):
         lines = [problem.text for problem in problems]
         more = [f"may change: {', '.join(EDITABLE)}"] if refused else []

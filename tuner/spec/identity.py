@@ -10,7 +10,7 @@ from typing import Any
 from tuner.spec.model import StudySpec
 
 #: Keys that a re-submission may change; the change is logged.
-MAY_CHANGE = frozenset({"budget", "parallel", "pruner", "priority", "trial"})
+MAY_CHANGE = frozenset({"budget", "history", "parallel", "pruner", "priority", "trial"})
 
 _MAX_SHOWN = 200
 
@@ -59,8 +59,11 @@ def _fixed_parts(spec: StudySpec) -> dict[str, Any]:
 def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]:
     """Return the differences that are allowed and those that are not, in the spec's order.
 
-    A new spec without a seed keeps the old one, which may have been drawn.
+    A new spec without a seed keeps the old one, which may have been drawn, and without the name of
+    a sampler it keeps that: the default may have been another one then.
     """
+    old = old.with_sampler_named()
+    new = new.with_sampler_named(None if new.sampler.is_named else old.sampler.name)
     if new.sampler.seed is None and old.sampler.seed is not None:
         new = new.with_seed(old.sampler.seed)
     before, after = old.to_json(), new.to_json()

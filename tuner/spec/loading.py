@@ -11,6 +11,8 @@ from tuner.errors import SpecError
 from tuner.space import Problem, Problems
 from tuner.spec.advice import advise
 from tuner.spec.document import Document, Mark
+from tuner.spec.history import resolve_paths
+from tuner.spec.history_reading import check_resolved
 from tuner.spec.model import StudySpec
 from tuner.spec.reading import read_spec
 from tuner.spec.space_files import inline_space
@@ -47,9 +49,9 @@ def load_spec(path: Path) -> LoadedSpec:
         _check_data(spec, path.parent, problems)
     if spec is None or len(problems) or unreadable:
         raise SpecError(problem_lines([*unreadable, *_located(document, problems)]))
-    return LoadedSpec(
-        spec=spec, folder=path.parent.absolute(), warnings=_located(document, advise(spec))
-    )
+    folder = path.parent.absolute()
+    spec = spec.model_copy(update={"history": resolve_paths(spec.history, folder)})
+    return LoadedSpec(spec=spec, folder=folder, warnings=_located(document, advise(spec)))
 
 
 def parse_spec(data: Any, source: str = "request") -> StudySpec:
@@ -61,6 +63,8 @@ def parse_spec(data: Any, source: str = "request") -> StudySpec:
     problems = Problems()
     with_space = not isinstance(data, Mapping) or _is_inlined(data.get("search_space"), problems)
     spec = read_spec(data, problems, with_space=with_space)
+    if spec is not None:
+        check_resolved(spec.history, problems)
     if spec is None or len(problems):
         raise SpecError(problem_lines([f"{source}: {problem.text}" for problem in problems]))
     return spec

@@ -8,30 +8,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tuner.protocol import Reproducibility
 from tuner.space import Params, SearchSpace
 from tuner.spec.duration import DURATION
+from tuner.spec.history import AUTO, History, history_json
 from tuner.spec.rules import NAME_RULE, Duration, Image, Label, MetricName, Name, Number, Objective
+from tuner.spec.section import Section
 
-SamplerName = Literal["tpe", "random", "grid", "qmc", "nsga2", "gp"]
+SamplerName = Literal["bayesian", "tpe", "random", "grid", "qmc", "nsga2", "gp"]
 PrunerName = Literal["asha", "hyperband", "median", "patient", "none"]
 Goal = Literal["maximize", "minimize"]
 
 _SEED = "a whole number from 0 to 4294967295"
-
-
-class Section(BaseModel):
-    """Base of everything in a spec: nothing unknown, nothing converted, nothing changed."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,
-    )
 
 
 class Metric(Section):
@@ -62,9 +52,12 @@ class Budget(Section):
 
 
 class Sampler(Section):
-    """Who proposes. Options that are None are left to the sampler."""
+    """Who proposes. Options that are None are left to the sampler.
 
-    name: SamplerName = "tpe"
+    A name that was not given is the default for a new study, and leaves an existing one its own.
+    """
+
+    name: SamplerName = "bayesian"
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description=_SEED)
     startup_trials: int | None = Field(
         default=None,
@@ -80,6 +73,15 @@ class Sampler(Section):
     def options(self) -> dict[str, Any]:
         """The options that were given, without name and seed."""
         return self.model_dump(exclude_none=True, exclude={"name", "seed"})
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the name was given."""
+        return "name" in self.model_fields_set
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was given."""
+        return self.model_dump(exclude_none=True, exclude=None if self.is_named else {"name"})
 
 
 class Pruner(Section):
@@ -125,6 +127,7 @@ class Pruner(Section):
 
 #: Which options a name takes. To add a sampler or pruner: its name above and its options here.
 SAMPLER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "bayesian": (),
     "tpe": ("startup_trials",),
     "random": (),
     "grid": (),
@@ -183,7 +186,6 @@ class Head(Section):
         description="module:function, as objectives.digits:train; "
         "the module is not called tuner or workers"
     )
-    history: Literal["auto", "none"] = "auto"
     parallel: int | None = Field(
         default=None, ge=1, le=10_000, description="a whole number from 1 to 10000"
     )
@@ -201,6 +203,7 @@ class StudySpec(Head):
     start_with: tuple[Params, ...] = ()
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    history: History = AUTO
     budget: Budget
     trial: TrialLimits = TrialLimits()
     data: Data = Data()
@@ -217,7 +220,14 @@ class StudySpec(Head):
 
     def with_seed(self, seed: int) -> StudySpec:
         """Return the spec with the sampler's seed set."""
-        return self.model_copy(update={"sampler": self.sampler.model_copy(update={"seed": seed})})
+        return self._with_sampler(seed=seed)
+
+    def with_sampler_named(self, name: SamplerName | None = None) -> StudySpec:
+        """Return the spec with the sampler's name given: `name`, by default what it is."""
+        return self._with_sampler(name=name or self.sampler.name)
+
+    def _with_sampler(self, **values: Any) -> StudySpec:
+        return self.model_copy(update={"sampler": self.sampler.model_copy(update=values)})
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON values in one canonical form; `parse_spec` inverts it."""
@@ -231,9 +241,9 @@ class StudySpec(Head):
             "search_space": space["parameters"],
             "forbid": space["forbid"],
             "start_with": [dict(params) for params in self.start_with],
-            "sampler": self.sampler.model_dump(exclude_none=True),
+            "sampler": self.sampler.to_json(),
             "pruner": self.pruner.model_dump(exclude_none=True),
-            "history": self.history,
+            "history": history_json(self.history),
             "budget": self.budget.model_dump(exclude_none=True),
             "parallel": self.parallel,
             "trial": self.trial.model_dump(exclude_none=True),

@@ -10,6 +10,8 @@ from tuner.space import Params, Problems, SearchSpace
 from tuner.space.conditions import parse_assignment, parse_forbid
 from tuner.space.definition import parse_all
 from tuner.spec import checks
+from tuner.spec.history import History
+from tuner.spec.history_reading import read_history
 from tuner.spec.model import (
     PRUNER_OPTIONS,
     SAMPLER_OPTIONS,
@@ -48,6 +50,7 @@ class Draft:
     start_with: tuple[Params, ...]
     sampler: Sampler | None
     pruner: Pruner | None
+    history: History
     budget: Budget | None
     trial: TrialLimits | None
     data: Data | None
@@ -91,10 +94,17 @@ def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool
         start_with=start_with,
         sampler=_read_named(Sampler, data, "sampler", SAMPLER_OPTIONS, ("name", "seed"), problems),
         pruner=_read_named(Pruner, data, "pruner", PRUNER_OPTIONS, ("name",), problems),
+        history=read_history(data.get("history"), _names(space, metrics), problems),
         budget=_read_budget(data, problems),
         trial=_read_optional(TrialLimits, data, "trial", problems),
         data=_read_optional(Data, data, "data", problems),
     )
+
+
+def _names(space: SearchSpace | None, metrics: tuple[Metric, ...] | None) -> tuple[str, ...] | None:
+    if space is None or metrics is None:
+        return None
+    return (*space.names, *(metric.name for metric in metrics))
 
 
 def _assemble(draft: Draft) -> StudySpec | None:
@@ -110,9 +120,6 @@ def _read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
         problems.key(("hypermodel",), LATER, LATER_KEYS["hypermodel"])
         # One message is enough: the objective is missing because the hypermodel stands for it.
         given.setdefault("objective", "later:later")
-    if isinstance(given.get("history"), list):
-        allowed = f'a list {LATER}; one of "auto", "none"'
-        problems.wrong(("history",), given.pop("history"), allowed)
     return read_section(Head, given, (), problems)
 
 

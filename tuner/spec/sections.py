@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from tuner.space import Path, Problems
 from tuner.space.problem import did_you_mean
 from tuner.space.value import show_all
-from tuner.spec.model import Section
+from tuner.spec.section import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -20,10 +20,6 @@ SectionT = TypeVar("SectionT", bound=Section)
 LATER_KEYS: dict[str, str] = {
     "hypermodel": "give objective: module:function",
     "budget.gpu_hours": "give hours or trials",
-}
-#: Values that a later release brings.
-LATER_VALUES: dict[tuple[str, str], str] = {
-    ("sampler.name", "bayesian"): "comes with a later release; ",
 }
 LATER = "comes with a later release"
 
@@ -84,8 +80,7 @@ def _report(
     if kind == "missing":
         problems.missing(where, _allowed(field, None))
         return
-    later = LATER_VALUES.get((".".join(str(part) for part in where), str(value)), "")
-    problems.wrong(where, value, later + _allowed(field, value))
+    problems.wrong(where, value, _allowed(field, value))
 
 
 def _allowed(field: FieldInfo, value: Any) -> str:

@@ -196,6 +196,72 @@ snapshots = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
+#: Imported studies. While one is being imported it is "loading" under a name of its own.
+history = sa.Table(
+    "tuner_history",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(160), nullable=False, unique=True),
+    sa.Column("state", sa.String(8), nullable=False),
+    # As in `tuner.history.records`, or "none": something that holds no run, with its rejections.
+    sa.Column("kind", sa.String(12), nullable=False),
+    # Path or URL, without password and query.
+    sa.Column("locator", sa.Text, nullable=False),
+    # Of all its files as they were when they were read, and of the options.
+    sa.Column("stamp", sa.String(64), nullable=False),
+    # Of all its trials, wherever they came from.
+    sa.Column("digest", sa.String(64), nullable=False, default=""),
+    # What is known of the study: metrics, parameters, space, constants, fingerprints, notes.
+    sa.Column("facts_json", sa.Text, nullable=False),
+    # Trials that are kept; runs of studies of this database, which are not; what was refused.
+    sa.Column("trials", sa.Integer, nullable=False, default=0),
+    sa.Column("own", sa.Integer, nullable=False, default=0),
+    sa.Column("rejected", sa.Integer, nullable=False, default=0),
+    sa.Column("finished", sa.Float(53)),
+    sa.Column("imported", sa.Float(53), nullable=False),
+    # The number of one that was removed is not given again.
+    sqlite_autoincrement=True,
+)
+
+history_trials = sa.Table(
+    "tuner_history_trials",
+    metadata,
+    sa.Column("history_id", sa.Integer, sa.ForeignKey("tuner_history.id"), primary_key=True),
+    sa.Column("key", sa.String(200), primary_key=True),
+    # Of the files that it was read from.
+    sa.Column("stamp", sa.String(64), nullable=False),
+    # As in `tuner.history.records`, or "open": it holds no word about its end.
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("cause", sa.String(16)),
+    sa.Column("params_json", sa.Text, nullable=False),
+    sa.Column("metrics_json", sa.Text, nullable=False),
+    sa.Column("curves_json", sa.Text, nullable=False),
+    sa.Column("started", sa.Float(53)),
+    sa.Column("finished", sa.Float(53)),
+)
+
+history_rejected = sa.Table(
+    "tuner_history_rejected",
+    metadata,
+    sa.Column("history_id", sa.Integer, sa.ForeignKey("tuner_history.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+#: What was computed from the history and can be computed again.
+artifacts = sa.Table(
+    "tuner_artifacts",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("study_id", sa.Integer),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("receipt_json", sa.Text, nullable=False),
+    sa.Column("created", sa.Float(53), nullable=False),
+    sa.Index("tuner_artifacts_study", "study_id"),
+)
+
 leader = sa.Table(
     "tuner_leader",
     metadata,

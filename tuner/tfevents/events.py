@@ -33,6 +33,9 @@ _DT_FLOAT = int_field(1, 1)
 _SCALAR_SHAPE = bytes_field(2, b"")
 # SummaryMetadata{plugin_data{plugin_name}, data_class = SCALAR}: without it there is no curve.
 _SCALAR_METADATA = bytes_field(9, bytes_field(1, text_field(1, "scalars")) + int_field(4, 1))
+_DT_STRING = int_field(1, 7)
+# SummaryMetadata{plugin_data{plugin_name}, data_class = TENSOR}, as `tf.summary.text` writes it.
+_TEXT_METADATA = bytes_field(9, bytes_field(1, text_field(1, "text")) + int_field(4, 2))
 # A float tensor of shape [0]: an HParams record carries its content in the metadata.
 _NULL_TENSOR = bytes_field(8, _DT_FLOAT + bytes_field(2, bytes_field(2, int_field(1, 0))))
 
@@ -47,6 +50,13 @@ def scalars_event(values: Mapping[str, float], *, step: int, time_s: float) -> b
     return _summary_event(
         b"".join(_scalar_value(tag, value) for tag, value in values.items()), step, time_s
     )
+
+
+def text_event(tag: str, text: str, *, step: int, time_s: float) -> bytes:
+    """Return one event with Markdown for TensorBoard's text tab."""
+    tensor = _DT_STRING + _SCALAR_SHAPE + bytes_field(8, text.encode("utf-8", "replace"))
+    value = text_field(1, tag) + bytes_field(8, tensor) + _TEXT_METADATA
+    return _summary_event(bytes_field(1, value), step, time_s)
 
 
 def start_event(hparams: Mapping[str, object], *, group: str, time_s: float) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 #: Larger records are skipped: strangers' graphs and images, nothing that is read here.
 MAX_RECORD_BYTES = 1 << 24
@@ -13,6 +14,8 @@ MAX_RECORD_BYTES = 1 << 24
 _POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected
 _HEADER = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
+#: What a record takes beside its payload.
+FRAME_BYTES = _HEADER.size + _CRC.size
 
 
 def _make_table() -> tuple[int, ...]:
@@ -47,29 +50,50 @@ def frame(payload: bytes) -> bytes:
     )
 
 
-def read_frames(file: io.BufferedIOBase, *, check_payload: bool) -> Iterator[bytes]:
+def read_frames(
+    file: io.BufferedIOBase,
+    *,
+    check_payload: bool,
+    damaged: Callable[[int], None] = lambda _offset: None,
+    most: int | None = None,
+) -> Iterator[bytes]:
     """Yield the payloads of an event file, up to its end or its first bad record.
 
     A record is bad when it is incomplete or the CRC of its length is wrong. TensorBoard's fast
     loader looks at no other CRC, its slow one does: `check_payload` yields only what both read.
+
+    Args:
+        file: at its beginning.
+        check_payload: see above.
+        damaged: told where the bad record begins, in bytes, if there is one.
+        most: bytes after which nothing more is read.
     """
-    left = os.fstat(file.fileno()).st_size
-    while left >= _HEADER.size + _CRC.size:
+    size = os.fstat(file.fileno()).st_size
+    at, end = 0, size if most is None else min(size, most)
+    while at < end:
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size:
+            damaged(at)
             return
         length, crc = _HEADER.unpack(header)
-        left -= _HEADER.size + length + _CRC.size
+        after = at + _HEADER.size + length + _CRC.size
         # A length is compared with the file before anything of that size is read into memory.
-        if left < 0 or crc != masked_crc(header[:8]):
+        if after > size or crc != _length_crc(header[:8]):
+            damaged(at)
             return
         if length > MAX_RECORD_BYTES:
             file.seek(length + _CRC.size, os.SEEK_CUR)
+            at = after
             continue
         payload = file.read(length)
         footer = file.read(_CRC.size)
-        if len(payload) < length or len(footer) < _CRC.size:
-            return
-        if check_payload and _CRC.unpack(footer)[0] != masked_crc(payload):
+        torn = len(payload) < length or len(footer) < _CRC.size
+        if torn or (check_payload and _CRC.unpack(footer)[0] != masked_crc(payload)):
+            damaged(at)
             return
         yield payload
+        at = after
+
+
+# The lengths of a run's records are few, and the CRC of one costs as much as its scalar.
+_length_crc = lru_cache(maxsize=4096)(masked_crc)

@@ -7,12 +7,13 @@ stand in its first record only.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict
 
 from tuner.tfevents import wire
-from tuner.tfevents.framing import read_frames
+from tuner.tfevents.framing import FRAME_BYTES, read_frames
 from tuner.tfevents.writer import event_files
 
 #: (step, value, seconds since the epoch)
@@ -54,10 +55,34 @@ def read_run(run_dir: Path, *, check_payload: bool = False) -> RunEvents:
     Raises:
         OSError: a file cannot be read.
     """
+    return read_files(event_files(run_dir), check_payload=check_payload)
+
+
+def read_files(
+    paths: Iterable[Path],
+    *,
+    check_payload: bool = False,
+    damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
+    most: int | None = None,
+) -> RunEvents:
+    """Return what some event files of one run hold, as `read_run` does.
+
+    Args:
+        paths: in the order in which they were written.
+        check_payload: see `read_run`.
+        damaged: told of each file that could not be read to its end, and where reading stopped.
+        most: bytes of a file after which nothing more is read.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     reader = _Reader()
-    for path in event_files(run_dir):
+    for path in paths:
         with path.open("rb") as file:
-            reader.read(read_frames(file, check_payload=check_payload))
+            stopped = partial(damaged, path)
+            reader.read(
+                read_frames(file, check_payload=check_payload, damaged=stopped, most=most), stopped
+            )
     return reader.run
 
 
@@ -81,12 +106,15 @@ class _Reader:
             4: self._read_end,
         }
 
-    def read(self, payloads: Iterator[bytes]) -> None:
+    def read(self, payloads: Iterator[bytes], damaged: Callable[[int], None]) -> None:
+        at = 0
         for payload in payloads:
             try:
                 self._read_event(payload)
             except wire.WireError:
+                damaged(at)
                 return
+            at += len(payload) + FRAME_BYTES
 
     def _read_event(self, payload: bytes) -> None:
         time_s, step, summaries = 0.0, 0, []
@@ -105,13 +133,13 @@ class _Reader:
     def _read_value(self, data: bytes, step: int, time_s: float) -> None:
         fields = dict(wire.read_fields(data))
         tag = wire.as_text(fields.get(1, b""))
-        plugin, content = "", b""
-        if 9 in fields:
-            plugin, content = _read_metadata(wire.as_bytes(fields[9]))
-        plugin = self._plugins.setdefault(tag, plugin)
-        if plugin == "hparams":
-            self._read_hparams(content)
-            return
+        plugin = self._plugins.get(tag)
+        if plugin is None or plugin == "hparams":
+            named, content = _read_metadata(wire.as_bytes(fields.get(9, b"")))
+            plugin = self._plugins.setdefault(tag, named)
+            if plugin == "hparams":
+                self._read_hparams(content)
+                return
         number = None
         if 2 in fields:
             number = wire.unpack("<f", wire.as_bytes(fields[2]))[0]
@@ -178,10 +206,14 @@ def _read_hparam(data: bytes) -> HParam:
 
 #: Tensor types that hold a scalar, with the struct code of their content.
 _TENSOR_CODES = {1: "f", 2: "d", 3: "i", 9: "q"}
+#: How a float of shape [] is written by nearly everybody: in `float_val`, or in `tensor_content`.
+_PLAIN_FLOATS = (b"\x08\x01\x12\x00\x2a\x04", b"\x08\x01\x12\x00\x22\x04")
 
 
 def _read_tensor(data: bytes) -> float | None:
     """Return the number of a tensor with one element of a known type, else None."""
+    if len(data) == 10 and data[:6] in _PLAIN_FLOATS:
+        return float(struct.unpack("<f", data[6:])[0])
     fields = dict(wire.read_fields(data))
     code = _TENSOR_CODES.get(wire.as_int(fields.get(1, 0)))
     if code is None:

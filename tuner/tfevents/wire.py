@@ -64,7 +64,11 @@ def read_fields(data: bytes) -> Iterator[tuple[int, Raw]]:
     """
     at, end = 0, len(data)
     while at < end:
-        key, at = read_varint(data, at)
+        # Keys and sizes below 128 are one byte; nearly all are, and a call would cost more.
+        key = data[at]
+        at += 1
+        if key >= 0x80:
+            key, at = read_varint(data, at - 1)
         wire_type = key & 7
         if wire_type == VARINT:
             value, at = read_varint(data, at)
@@ -138,6 +142,8 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     """
     result = shift = 0
     try:
+        if data[at] < 0x80:
+            return data[at], at + 1
         while True:
             byte = data[at]
             at += 1

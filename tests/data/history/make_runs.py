@@ -1,0 +1,126 @@
+"""Makes the runs of this folder with the tools themselves: `python make_runs.py NAME FOLDER`.
+
+    keras          TensorFlow's HParams API: `hp.KerasCallback`, and `hp.hparams` by hand
+    kerastuner     a KerasTuner project, and the TensorBoard logs of the same search
+    tensorboardx   `add_hparams` of tensorboardX, which PyTorch's is a copy of
+
+Only for making them again: the tests read the files that were made.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def keras(folder: Path) -> None:
+    """Two trials with sub-runs, one of which was never ended; two written by hand."""
+    import numpy as np
+    import tensorflow as tf
+    from tensorboard.plugins.hparams import api as hp
+
+    tf.keras.utils.set_random_seed(7)
+    x, y = np.random.default_rng(7).normal(size=(64, 4)), np.arange(64) % 2
+    units = hp.HParam("units", hp.Discrete([4, 8]))
+    rate = hp.HParam("rate", hp.RealInterval(0.001, 0.1))
+    with tf.summary.create_file_writer(str(folder / "callback")).as_default():
+        hp.hparams_config(hparams=[units, rate], metrics=[hp.Metric("epoch_loss", "validation")])
+    for number, (size, speed) in enumerate([(4, 0.01), (8, 0.1), (8, 0.001)]):
+        run = str(folder / "callback" / f"run-{number}")
+        model = tf.keras.Sequential([tf.keras.layers.Dense(size), tf.keras.layers.Dense(1)])
+        model.compile(tf.keras.optimizers.SGD(speed), "mse")
+        values = {"units": size, "rate": speed, "bias": True, "name": "plain"}
+        callbacks = [tf.keras.callbacks.TensorBoard(run, write_graph=False)]
+        callbacks.append(hp.KerasCallback(run, values, trial_id=f"trial-{number}"))
+        if number == 2:
+            callbacks.append(_Killed())
+        try:
+            model.fit(x, y, validation_split=0.25, epochs=3, callbacks=callbacks, verbose=0)
+        except KeyboardInterrupt:
+            continue
+    for number, size in enumerate([4, 8]):
+        run = str(folder / "by-hand" / f"run-{number}")
+        with tf.summary.create_file_writer(run).as_default():
+            hp.hparams({"units": size, "rate": 0.1 / size})
+            tf.summary.scalar("accuracy", 0.5 + number / 8, step=1)
+
+
+def _Killed() -> object:  # noqa: N802 - a class that needs TensorFlow
+    import tensorflow as tf
+
+    class Killed(tf.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    return Killed()
+
+
+def kerastuner(folder: Path) -> None:
+    """Four trials of two executions over a conditional space."""
+    import keras
+    import keras_tuner
+    import numpy as np
+
+    keras.utils.set_random_seed(7)
+    x, y = np.random.default_rng(7).normal(size=(64, 4)), np.arange(64) % 2
+
+    def build(hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = keras.Sequential()
+        for index in range(hp.Int("layers", 1, 2)):
+            model.add(keras.layers.Dense(hp.Choice(f"units_{index}", [4, 8], ordered=True)))
+        model.add(keras.layers.Dense(1))
+        rate = hp.Float("rate", 1e-4, 1e-1, sampling="log")
+        optimizer = hp.Choice("optimizer", ["sgd", "adam"])
+        with hp.conditional_scope("optimizer", ["sgd"]):
+            if optimizer == "sgd":
+                momentum = hp.Float("momentum", 0.0, 0.9, step=0.3)
+        hp.Fixed("epochs", 3)
+        if optimizer == "sgd":
+            chosen = keras.optimizers.SGD(rate, momentum)
+        else:
+            chosen = keras.optimizers.Adam(rate)
+        model.compile(chosen, "mse", metrics=["mae"])
+        return model
+
+    tuner = keras_tuner.RandomSearch(
+        build,
+        objective="val_loss",
+        max_trials=4,
+        executions_per_trial=2,
+        seed=7,
+        directory=str(folder),
+        project_name="project",
+    )
+    logs = keras.callbacks.TensorBoard(str(folder / "logs"), write_graph=False)
+    tuner.search(x, y, validation_split=0.25, epochs=3, callbacks=[logs], verbose=0)
+    for path in folder.rglob("*"):
+        if path.name.endswith((".weights.h5", "build_config.json")) or path.name == "checkpoint":
+            path.unlink()
+
+
+def tensorboardx(folder: Path) -> None:
+    """Two runs with curves and one `add_hparams` each; one with two; one None."""
+    from tensorboardX import SummaryWriter
+
+    for number, speed in enumerate([0.1, 0.01]):
+        with SummaryWriter(str(folder / f"run-{number}")) as writer:
+            for step in range(5):
+                writer.add_scalar("loss", speed * (5 - step), step)
+            values = {"rate": speed, "optimizer": "adam", "nesterov": bool(number), "decay": None}
+            writer.add_hparams(values, {"hparam/loss": speed, "hparam/accuracy": 1 - speed})
+    with SummaryWriter(str(folder / "shared")) as writer:
+        writer.add_scalar("loss", 9.0, 0)
+        for speed in (0.3, 0.4):
+            writer.add_hparams({"rate": speed}, {"hparam/loss": speed})
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {
+    "keras": keras,
+    "kerastuner": kerastuner,
+    "tensorboardx": tensorboardx,
+}
+
+if __name__ == "__main__":
+    MAKERS[sys.argv[1]](Path(sys.argv[2]))

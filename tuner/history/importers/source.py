@@ -1,0 +1,121 @@
+"""What an importer finds: studies, each of which can be read when it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from tuner.history.cleaning import clean_text
+from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.records import Rejection
+from tuner.history.writing import MAX_REJECTED
+
+#: Larger JSON files are none that a tuner wrote.
+MAX_JSON_BYTES = 64 << 20
+
+#: Lines about single files; what is beyond is counted by its reason.
+_MAX_LINES = MAX_REJECTED - 200
+_SHOWN = 5
+
+
+class FoundStudy(Protocol):
+    """A study that was found at a path or URL and has not been read yet."""
+
+    @property
+    def kind(self) -> ImportKind:
+        """What wrote it."""
+        ...
+
+    @property
+    def locator(self) -> str:
+        """Where it lies, in the form in which it is shown: absolute, without password."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether a new import replaces all runs of before, rather than those that came again."""
+        ...
+
+    def stamps(self) -> Mapping[str, str]:
+        """Return the stamp of every run by its key; empty where that needs reading them."""
+        ...
+
+    def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
+        """Read the runs with these keys, or all where there are no stamps.
+
+        Raises:
+            OSError: nothing of it can be read any more.
+        """
+        ...
+
+    def facts(self, options: Options) -> Facts:
+        """Return what is known of the study; to be asked after its runs were read."""
+        ...
+
+
+class Refusals:
+    """What could not be used: single lines, and beyond some hundreds a count by reason."""
+
+    def __init__(self) -> None:
+        self._lines: list[Rejection] = []
+        self._beyond: Counter[str] = Counter()
+        self.count = 0
+
+    def __call__(self, rejection: Rejection) -> None:
+        """Note one."""
+        self.count += rejection.count
+        if len(self._lines) < _MAX_LINES:
+            self._lines.append(rejection)
+        else:
+            # Rows and values make reasons differ; without their numbers few are left.
+            self._beyond[re.sub(r"\d+", "N", rejection.reason)[:200]] += rejection.count
+
+    def first(self) -> list[Rejection]:
+        """Return the first few."""
+        return self._lines[:_SHOWN]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines as JSON values."""
+        common = self._beyond.most_common(150)
+        lines = [*self._lines, *(Rejection(path="…", reason=r, count=n) for r, n in common)]
+        rest = self.count - sum(line.count for line in lines)
+        if rest:
+            lines.append(Rejection(path="…", reason="other reasons", count=rest))
+        return [
+            {"path": clean_text(i.path), "reason": clean_text(i.reason), "count": i.count}
+            for i in lines
+        ]
+
+
+def import_key(kind: ImportKind, locator: str) -> str:
+    """Return the key of an import: the last part of where it lies, and a hash of all of it."""
+    last = re.split(r"[/#\\]", locator.rstrip("/"))[-1].lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", last).strip("-")[:60] or kind
+    digest = hashlib.sha256(f"{kind}\n{locator}".encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{slug}-{digest[:8]}"
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object of a JSON file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds something else; the text says what.
+    """
+    size = path.stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise ValueError(f"has {size} bytes, at most {MAX_JSON_BYTES} are read")
+    if not size:
+        raise ValueError("is empty")
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError("is damaged: it is not JSON") from None
+    if not isinstance(data, dict):
+        raise ValueError("is damaged: it holds no object")
+    return data

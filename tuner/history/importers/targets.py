@@ -1,0 +1,204 @@
+"""What a path or URL on the command line is, and the studies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError, SpecError
+from tuner.history.importers.csv_file import CsvStudy
+from tuner.history.importers.kerastuner import KerasTunerStudy
+from tuner.history.importers.log_root import LogRootStudy, is_run
+from tuner.history.importers.scan import Folder, files_stamp, parent_of, scan, stamp_of
+from tuner.history.importers.source import FoundStudy
+from tuner.history.importers.tensorboard import find_studies
+from tuner.history.records import Rejection
+
+Refuse = Callable[[Rejection], None]
+
+#: Of `_study`, which holds what TensorBoard shows of a study of ours.
+_OWN_STUDY = "_study"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A path or URL that was named.
+
+    `stamp` is that of everything that was found there, so that nothing needs to be opened when it
+    has not changed; `studies` opens what is needed to tell what belongs together, and reports what
+    belongs to nothing.
+    """
+
+    locator: str
+    stamp: str
+    studies: Callable[[Refuse], list[FoundStudy]]
+
+
+def locate(given: str) -> str:
+    """Return what was named as it is shown and stored: an absolute path, or a URL without secrets.
+
+    Raises:
+        SpecError: there is no such path, or it is no URL of a database.
+    """
+    if "://" in given:
+        url, wanted = _parse_url(given)
+        return f"{hide_secrets(url)}#{wanted}" if wanted else hide_secrets(url)
+    path = Path(given).expanduser().absolute()
+    try:
+        path.lstat()
+    except OSError as exc:
+        raise SpecError(f"{given}: {exc.strerror or exc}") from None
+    return str(path)
+
+
+def hide_secrets(url: sa.URL) -> str:
+    """Return a URL without password and query."""
+    shown = sa.URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string(hide_password=True)
+
+
+def _parse_url(given: str) -> tuple[sa.URL, str]:
+    """Return a database's URL and the name behind `#`, if any."""
+    text, _, wanted = given.partition("#")
+    try:
+        return sa.make_url(text), wanted
+    except (sa.exc.ArgumentError, ValueError):
+        # Not quoted: it may hold a password.
+        raise SpecError("a PATH with :// must be a database URL, as sqlite:///study.db") from None
+
+
+@contextmanager
+def open_target(given: str, refuse: Refuse) -> Iterator[Target]:
+    """Open a path or URL.
+
+    Args:
+        given: as on the command line.
+        refuse: told of folders that cannot be read.
+
+    Raises:
+        SpecError: there is nothing, it cannot be read, or it is of no known kind.
+        NotFoundError: the database has no study of that name.
+        UnavailableError: a database cannot be reached.
+    """
+    if "://" in given:
+        with _open_database(given) as target:
+            yield target
+        return
+    path = Path(locate(given))
+    try:
+        if path.is_dir():
+            yield _open_folder(str(path), refuse)
+        else:
+            with _open_file(path) as target:
+                yield target
+    except OSError as exc:
+        raise SpecError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def _open_file(path: Path) -> Iterator[Target]:
+    """Open a file that was named itself."""
+    if not path.is_file():
+        raise SpecError(f"{path}: is neither a file nor a folder")
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if start.startswith(b"SQLite format 3\0"):
+        with _open_database(f"sqlite:///{path}") as target:
+            yield target
+        return
+    found = path.stat()
+    stamp = stamp_of((found.st_size, found.st_mtime_ns))
+    if "tfevents" in path.name or path.name in ("trial.json", "oracle.json"):
+        raise SpecError(f"{path}: is part of a run; name a folder that it lies in")
+    if not start:
+        raise SpecError(f"{path}: is empty")
+    if start.startswith(b"{") and b'"op_code"' in start:
+        yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: _journal(path))
+    elif _is_table(start):
+        study = CsvStudy(str(path), stamp)
+        yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: [study])
+    else:
+        _refuse_kind(path)
+
+
+def _refuse_kind(path: Path) -> NoReturn:
+    raise SpecError(
+        f"{path}: is of no known kind; known: a folder with TensorBoard, KerasTuner or Tuner runs, "
+        "an Optuna database or journal, a CSV file with a header"
+    )
+
+
+def _is_table(start: bytes) -> bool:
+    line = start.partition(b"\n")[0]
+    return b"\0" not in start and any(mark in line for mark in (b",", b";", b"\t"))
+
+
+def _journal(path: Path) -> list[FoundStudy]:
+    # Optuna takes a third of a second to import; most imports need nothing of it.
+    from tuner.history.importers.optuna_journal import open_journal
+
+    return [*open_journal(path)]
+
+
+@contextmanager
+def _open_database(given: str) -> Iterator[Target]:
+    """Open the database of a URL, of which `#name` chooses one study."""
+    from tuner.history.importers.optuna_database import OptunaDatabase
+
+    url, wanted = _parse_url(given)
+    with closing(OptunaDatabase(url, hide_secrets(url))) as database:
+        studies = database.studies()
+        if wanted:
+            named = [study for study in studies if study.name == wanted]
+            if not named:
+                known = ", ".join(study.name for study in studies[:20]) or "none"
+                raise NotFoundError(f"{database.locator}: has no study {wanted!r}; known: {known}")
+            studies = named
+        stamp = stamp_of(
+            (study.name, stamp_of(sorted(study.stamps().items()))) for study in studies
+        )
+        locator = f"{database.locator}#{wanted}" if wanted else database.locator
+        yield Target(locator=locator, stamp=stamp, studies=lambda _refuse: [*studies])
+
+
+def _open_folder(path: str, refuse: Refuse) -> Target:
+    folders = [f for f in scan(path, refuse) if f.json_files or f.event_files]
+    stamp = stamp_of((files_stamp([folder]), folder.path) for folder in folders)
+    return Target(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
+
+
+def _sort(folders: list[Folder], refuse: Refuse) -> list[FoundStudy]:
+    """Return the studies of all kinds in the folders."""
+    own: dict[str, list[Folder]] = {}
+    projects: dict[str, KerasTunerStudy] = {}
+    events: list[Folder] = []
+    inside = "\0"
+    for folder in folders:
+        if folder.path.startswith(inside):
+            continue  # what a trial's own code has left in its folder
+        if is_run(folder):
+            own.setdefault(folder.parent, []).append(folder)
+            inside = folder.path + "/"
+            continue
+        if folder.has("oracle.json"):
+            projects[folder.path] = KerasTunerStudy(folder)
+        if folder.has("trial.json"):
+            _add_trial(folder, projects, refuse)
+        if folder.event_files and folder.name != _OWN_STUDY:
+            events.append(folder)
+    logs = [LogRootStudy(study, runs) for study, runs in own.items()]
+    return [*logs, *projects.values(), *find_studies(events, refuse)]
+
+
+def _add_trial(folder: Folder, projects: dict[str, KerasTunerStudy], refuse: Refuse) -> None:
+    project = projects.get(parent_of(folder.path))
+    if project is not None:
+        project.add(folder)
+    else:
+        reason = "trial.json of neither Tuner nor KerasTuner (a project has oracle.json above it)"
+        refuse(Rejection(path=folder.path, reason=reason))

@@ -1,0 +1,209 @@
+"""Any TensorBoard folder with hyperparameters, whoever wrote it.
+
+A run that holds a session's start is a trial; runs below it (Keras' train/ and validation/) are its
+parts, and their tags become `validation/epoch_loss`. `add_hparams` of PyTorch and tensorboardX
+makes a run of its own, named by the time, below the one with the curves: those are taken from
+there, unless several such runs share it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tuner.history.cleaning import (
+    clean_curves,
+    clean_key,
+    clean_metrics,
+    clean_params,
+    clean_time,
+    finite,
+    last_or_best,
+)
+from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.importers.declared import Declared, read_experiment
+from tuner.history.importers.scan import Folder, files_stamp, parent_of
+from tuner.history.importers.sessions import MOST_BYTES, Session, sort_runs
+from tuner.history.records import HistoricTrial, Rejection, State
+from tuner.tfevents.reader import HParam, RunEvents, ScalarPoint, read_files
+
+
+class TensorBoardStudy:
+    """The runs that lie side by side in one folder.
+
+    Args:
+        path: of that folder.
+    """
+
+    kind: ImportKind = "hparams"
+    whole = False
+
+    def __init__(self, path: str) -> None:
+        self.locator = path
+        self.experiments: list[Folder] = []
+        self._sessions: dict[str, Session] = {}
+        self._metrics: dict[str, None] = {}
+        self._parameters: dict[str, None] = {}
+        self._declared: Declared | None = None
+        self._unread = set[str]()
+        self._damaged = 0
+
+    def add(self, session: Session) -> None:
+        """Take a session into the study."""
+        relative = session.start.path[len(self.locator) :].lstrip("/")
+        self._sessions[clean_key(relative)] = session
+
+    def stamps(self) -> Mapping[str, str]:
+        """See `FoundStudy`."""
+        return {key: files_stamp(session.folders()) for key, session in self._sessions.items()}
+
+    def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
+        """See `FoundStudy`."""
+        self._unread = set(self._sessions)
+        self._read_experiments()
+        for key in keys:
+            session = self._sessions[key]
+            self._unread.discard(key)
+            try:
+                yield self._read(key, session, options)
+            except ValueError as exc:
+                yield Rejection(path=session.start.path, reason=str(exc))
+            except OSError as exc:
+                reason = f"cannot be read: {exc.strerror or exc}"
+                yield Rejection(path=session.start.path, reason=reason)
+
+    def facts(self, options: Options) -> Facts:
+        """See `FoundStudy`."""
+        declared = self._declared or Declared()
+        goals = options.by_name
+        # What was said comes first, then what was declared, then what else was found.
+        names = dict.fromkeys([*goals, *declared.metrics, *self._metrics])
+        known = {n: goals.get(n) for n in names if n in goals or n in self._metrics}
+        space = declared.space
+        notes = [*declared.notes]
+        if not self._unread:
+            missing = [name for name in goals if name not in self._metrics]
+            notes += [f"no run has a metric {name!r}" for name in missing]
+        if self._damaged:
+            notes.append(f"{self._damaged} event files end in a damaged record")
+        return Facts(
+            metrics=known,
+            parameters=list(self._parameters),
+            space=None if space is None else space.to_json(),
+            notes=notes,
+            options=options.to_json(),
+        )
+
+    def _read_experiments(self) -> None:
+        for folder in self.experiments:
+            # A damaged one, or one that has gone, declares nothing.
+            with contextlib.suppress(OSError):
+                self._take_experiment(self._events(folder))
+
+    def _read(self, key: str, session: Session, options: Options) -> ImportedRun:
+        start = self._events(session.start)
+        if start["hparams"] is None:
+            raise ValueError("is damaged before its hyperparameters")
+        self._take_experiment(start)
+        scalars = self._scalars(session, start)
+        points = {name: [p[:2] for p in found] for name, found in scalars.items()}
+        curves = clean_curves(points)
+        metrics = _metrics(scalars, curves, options)
+        is_open = start["status"] not in ("success", "failure")
+        state: State = "fail" if start["status"] == "failure" else "complete"
+        cause = None
+        if not metrics and state == "complete":
+            if not scalars:
+                raise ValueError("holds hyperparameters and no metric")
+            state, cause, is_open = "fail", "diverged", False
+        self._metrics |= dict.fromkeys(metrics)
+        params = clean_params({k: _plain(v) for k, v in start["hparams"].items()})
+        self._parameters |= dict.fromkeys(params)
+        times = [point[2] for found in scalars.values() for point in (found[0], found[-1])]
+        now = time.time()
+        return ImportedRun(
+            trial=HistoricTrial(
+                key=key,
+                params=params,
+                metrics=clean_metrics(metrics),
+                # One point says no more than the metric; some write the trial's number as its step.
+                curves={name: curve for name, curve in curves.items() if len(curve) > 1},
+                state="running" if is_open else state,
+                cause=cause,
+                started=clean_time(start["start"] or min(times, default=None), now),
+                finished=clean_time(start["end"] or max(times, default=None), now),
+            ),
+            stamp=files_stamp(session.folders()),
+            is_open=is_open,
+        )
+
+    def _scalars(self, session: Session, start: RunEvents) -> dict[str, list[ScalarPoint]]:
+        """Return the points of all curves of a trial by their names."""
+        found = dict(start["scalars"])
+        for part in session.parts:
+            prefix = part.path[len(session.start.path) :].strip("/")
+            for tag, points in self._events(part)["scalars"].items():
+                found[f"{prefix}/{tag}"] = points
+        if session.above is not None:
+            for tag, points in self._events(session.above)["scalars"].items():
+                found.setdefault(tag, points)
+        return found
+
+    def _events(self, folder: Folder) -> RunEvents:
+        damaged: set[Path] = set()
+        events = read_files(
+            folder.event_paths(), damaged=lambda path, _at: damaged.add(path), most=MOST_BYTES
+        )
+        self._damaged += len(damaged)
+        return events
+
+    def _take_experiment(self, events: RunEvents) -> None:
+        # The first counts: some producers write one for every trial.
+        if self._declared is None and events["experiment"] is not None:
+            self._declared = read_experiment(events["experiment"])
+
+
+def find_studies(
+    folders: Iterable[Folder], refuse: Callable[[Rejection], None]
+) -> list[TensorBoardStudy]:
+    """Return the studies in some folders with event files.
+
+    Args:
+        folders: parents before what lies in them.
+        refuse: told of runs that belong to no trial, and why.
+    """
+    runs = sort_runs(folders, refuse)
+    studies: dict[str, TensorBoardStudy] = {}
+    for session in runs.sessions:
+        path = parent_of(session.trial_dir)
+        studies.setdefault(path, TensorBoardStudy(path)).add(session)
+    for folder in runs.experiments:
+        if folder.path in studies:
+            studies[folder.path].experiments.append(folder)
+    return list(studies.values())
+
+
+def _metrics(
+    scalars: Mapping[str, list[ScalarPoint]],
+    curves: Mapping[str, tuple[tuple[int, float], ...]],
+    options: Options,
+) -> dict[str, float]:
+    """Return the last value of every curve, or the best of one where the options say so."""
+    goals = options.by_name
+    metrics: dict[str, float] = {}
+    for name, points in scalars.items():
+        last = finite(points[-1][1])
+        if name in curves and name in goals and options.reduce == "best":
+            metrics[name] = last_or_best(curves[name], goals[name], "best")
+        elif last is not None:
+            metrics[name] = last
+    return metrics
+
+
+def _plain(value: HParam) -> HParam | int:
+    """Return a whole number as one: event files know floats only."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value

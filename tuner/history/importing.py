@@ -1,0 +1,198 @@
+"""Bringing paths and URLs into the history: only what has changed is read, in bounded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from tuner.errors import SpecError
+from tuner.history.cleaning import MAX_RUNS
+from tuner.history.import_report import Report, StudyReport
+from tuner.history.imported import Document, Facts, ImportedRun, Ingest, Options
+from tuner.history.importers.scan import stamp_of
+from tuner.history.importers.source import FoundStudy, Refusals, import_key
+from tuner.history.importers.targets import Target, locate, open_target
+from tuner.history.records import Rejection
+
+#: Rises when the importers read the same files differently, so that they are read again.
+_VERSION = 1
+#: What is handed over at once, about: the server takes bodies of some megabytes.
+_BATCH_BYTES = 1 << 20
+_BATCH_RUNS = 2000
+
+
+class Progress(Protocol):
+    """Who is told how far an import is."""
+
+    def found(self, runs: int) -> None:
+        """So many more runs have to be read."""
+        ...
+
+    def read(self, runs: int) -> None:
+        """So many more runs were read."""
+        ...
+
+
+class Importer:
+    """Imports what is named into a history.
+
+    Args:
+        ingest: the history.
+        options: what the user said about the metric; None: as at the last import of the path.
+        progress: told how far it is.
+    """
+
+    def __init__(self, ingest: Ingest, options: Options | None, progress: Progress) -> None:
+        self._ingest = ingest
+        self._options = options
+        self._progress = progress
+
+    def add(self, given: str) -> Report:
+        """Import a path or URL; what is there and cannot be used is noted with its reason.
+
+        Raises:
+            SpecError: there is no such path, or it is no URL of a database.
+            NotFoundError: the database has no study of that name.
+            UnavailableError: the history, or a database, cannot be reached.
+        """
+        refusals = Refusals()
+        known = {entry["key"]: entry for entry in self._ingest.history_imports()}
+        locator = locate(given)
+        try:
+            with open_target(given, refusals) as target:
+                return self._add(target, known, refusals)
+        except SpecError as exc:
+            refusals(Rejection(path=locator, reason=str(exc).removeprefix(f"{locator}: ")))
+            report = Report(locator=locator)
+            self._note(report, self._options or Options(), "", refusals)
+            return report
+
+    def _add(self, target: Target, known: Mapping[str, Document], refusals: Refusals) -> Report:
+        before = known.get(import_key("none", target.locator))
+        options = self._options
+        if options is None:
+            options = Options() if before is None else Options.from_json(before["options"])
+        report = Report(locator=target.locator)
+        stamp = stamp_of((_VERSION, target.stamp, options))
+        if before is not None and before["stamp"] == stamp:
+            totals = before["totals"]
+            report.unchanged, report.rejected = totals["runs"], totals["rejected"]
+            report.is_unchanged = True
+            return report
+        studies = target.studies(refusals)
+        for study in studies:
+            try:
+                report.add(self._add_study(study, known, options))
+            except SpecError as exc:
+                reason = str(exc).removeprefix(f"{study.locator}: ")
+                refusals(Rejection(path=study.locator, reason=reason))
+        if not report.found and not refusals.count:
+            what = "no trials" if studies else "no runs of a known kind"
+            refusals(Rejection(path=target.locator, reason=f"holds {what}"))
+        self._note(report, options, stamp, refusals)
+        return report
+
+    def _note(self, report: Report, options: Options, stamp: str, refusals: Refusals) -> None:
+        """Note a path with what was found in it and belongs to no study."""
+        report.rejected += refusals.count
+        totals = {"runs": report.imported + report.unchanged, "rejected": report.rejected}
+        key = import_key("none", report.locator)
+        number = self._ingest.history_begin(key, "none", report.locator)["number"]
+        facts = Facts(options=options.to_json(), totals=totals)
+        self._ingest.history_finish(number, _document(stamp, facts, refusals, own=0, replace=True))
+        report.refused = refusals.first()
+
+    def _add_study(
+        self, study: FoundStudy, known: Mapping[str, Document], options: Options
+    ) -> StudyReport:
+        key = import_key(study.kind, study.locator)
+        report = StudyReport(key=key, kind=study.kind, locator=study.locator)
+        before = known.get(key)
+        stamps = study.stamps()
+        stamp = stamp_of((_VERSION, options, sorted(stamps.items())))
+        if before is not None and before["stamp"] == stamp and not study.whole:
+            report.rejected = before["rejected"]
+            report.unchanged = len(stamps) - report.rejected
+            return report
+        refusals = Refusals()
+        keys = sorted(stamps)
+        for run in keys[MAX_RUNS:]:
+            path, reason = f"{study.locator}, {run}", f"beyond the first {MAX_RUNS} runs"
+            refusals(Rejection(path=path, reason=reason))
+        # Other options make other values of the same files.
+        is_same = before is not None and before["options"] == options.to_json()
+        there = self._ingest.history_runs(key) if is_same and not study.whole else {}
+        changed = [run for run in keys[:MAX_RUNS] if there.get(run) != stamps[run]]
+        report.unchanged = min(len(keys), MAX_RUNS) - len(changed)
+        self._transfer(study, changed, options, stamp, refusals, report)
+        return report
+
+    def _transfer(
+        self,
+        study: FoundStudy,
+        keys: list[str],
+        options: Options,
+        stamp: str,
+        refusals: Refusals,
+        report: StudyReport,
+    ) -> None:
+        """Read runs and put them in place."""
+        self._progress.found(len(keys))
+        number = self._ingest.history_begin(report.key, study.kind, study.locator)["number"]
+        for batch in _batches(self._runs(study.read(keys, options), refusals)):
+            answer = self._ingest.history_put(number, batch)
+            report.imported += answer["kept"]
+            report.own += answer["own"]
+        facts = study.facts(options)
+        document = _document(stamp, facts, refusals, own=report.own, replace=study.whole)
+        done = self._ingest.history_finish(number, document)
+        report.rejected = refusals.count
+        report.refused = refusals.first()
+        report.unchanged += report.own
+        report.notes = list(facts.notes)
+        report.same_as = done["same_as"]
+        if report.same_as is not None:
+            report.imported, report.unchanged = 0, report.unchanged + report.imported
+
+    def _runs(
+        self, found: Iterable[ImportedRun | Rejection], refusals: Refusals
+    ) -> Iterator[ImportedRun]:
+        for item in found:
+            if isinstance(item, Rejection):
+                refusals(item)
+            else:
+                yield item
+            self._progress.read(1)
+
+
+def _document(stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace: bool) -> Document:
+    return {
+        "stamp": stamp,
+        "facts": facts.to_json(),
+        "rejected": refusals.lines(),
+        "own": own,
+        "replace": replace,
+    }
+
+
+def _batches(runs: Iterable[ImportedRun]) -> Iterator[list[Document]]:
+    """Yield the runs in lists that make requests of a moderate size."""
+    batch: list[Document] = []
+    size = 0
+    for run in runs:
+        batch.append(run.to_document())
+        size += _size(run)
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_RUNS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _size(run: ImportedRun) -> int:
+    """Return about how many bytes a run's document has."""
+    trial = run.trial
+    texts = sum(len(str(value)) for value in trial.params.values())
+    points = sum(map(len, trial.curves.values()))
+    names = len(trial.params) + 2 * len(trial.metrics) + len(trial.curves)
+    return 300 + texts + 30 * points + 40 * names

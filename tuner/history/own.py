@@ -1,0 +1,176 @@
+"""The studies of this database as history: read where they are."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.history.cleaning import clean_curves, clean_metrics, clean_params
+from tuner.history.records import Curve, Goal, HistoricStudy, HistoricTrial, State, StudySummary
+from tuner.space import SearchSpace
+from tuner.space.value import Value
+from tuner.storage import tables
+from tuner.storage.curves import join_reports, stored_value
+
+_ENDED: dict[str, State] = {"complete": "complete", "pruned": "pruned", "fail": "fail"}
+
+
+def own_summaries(connection: sa.Connection) -> list[StudySummary]:
+    """Return the studies that have trials which ended."""
+    s, t = tables.studies, tables.trials
+    ended = (
+        sa.select(
+            t.c.study_id,
+            sa.func.count().label("trials"),
+            sa.func.max(t.c.finished).label("finished"),
+        )
+        .where(t.c.state.in_(list(_ENDED)))
+        .group_by(t.c.study_id)
+        .subquery()
+    )
+    query = sa.select(s, ended.c.trials, ended.c.finished.label("last")).join(
+        ended, ended.c.study_id == s.c.id
+    )
+    return [_summary(row) for row in connection.execute(query)]
+
+
+def load_own(
+    connection: sa.Connection, project: str, name: str, *, curves: bool
+) -> HistoricStudy | None:
+    """Return a study with its trials that ended, in the order of their numbers, or None."""
+    s = tables.studies
+    query = sa.select(s).where(s.c.project == project, s.c.name == name)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    spec = json.loads(row.spec_json)
+    metrics = _metrics(spec)
+    space = spec_space(spec)
+    trials = tuple(_trials(connection, row.id, list(metrics), curves=curves))
+    finished = max((trial.finished for trial in trials if trial.finished), default=None)
+    return HistoricStudy(
+        key=f"{project}/{name}",
+        kind="study",
+        locator=f"{project}/{name}",
+        metrics=metrics,
+        space=space,
+        constants=fixed_values(space),
+        data=row.data,
+        code=row.code,
+        image=row.image,
+        trials=trials,
+        finished=finished,
+        version=_version(row, len(trials), finished),
+    )
+
+
+def spec_space(spec: dict[str, Any]) -> SearchSpace:
+    """Return the space of a spec's JSON form.
+
+    Raises:
+        SpecError: it is not valid.
+    """
+    return SearchSpace.from_json(
+        {"parameters": spec["search_space"], "forbid": spec.get("forbid", [])}
+    )
+
+
+def fixed_values(space: SearchSpace) -> dict[str, Value]:
+    """Return the values of the fixed parameters."""
+    return {p.name: p.at(0) for p in space.parameters if p.kind == "fixed"}
+
+
+def _metrics(spec: dict[str, Any]) -> dict[str, Goal | None]:
+    return {metric["name"]: metric["goal"] for metric in spec["metric"]}
+
+
+def _summary(row: sa.Row[Any]) -> StudySummary:
+    spec = json.loads(row.spec_json)
+    key = f"{row.project}/{row.name}"
+    return StudySummary(
+        key=key,
+        kind="study",
+        locator=key,
+        is_own=True,
+        metrics=_metrics(spec),
+        parameters=frozenset(spec["search_space"]),
+        data=row.data,
+        code=row.code,
+        image=row.image,
+        trials=row.trials,
+        finished=row.last,
+        version=_version(row, row.trials, row.last),
+    )
+
+
+def _version(row: sa.Row[Any], trials: int, finished: float | None) -> str:
+    return f"study {row.id} {row.identity[:16]} {trials} {finished or 0:.6f}"
+
+
+def _trials(
+    connection: sa.Connection, study_id: int, metrics: list[str], *, curves: bool
+) -> Iterator[HistoricTrial]:
+    t, a = tables.trials, tables.attempts
+    query = (
+        sa.select(t, a.c.no.label("outcome_no"))
+        .outerjoin(a, a.c.id == t.c.outcome_attempt)
+        .where(t.c.study_id == study_id, t.c.state.in_(list(_ENDED)))
+        .order_by(t.c.number)
+    )
+    rows = connection.execute(query).all()
+    reports = _Reports(connection, study_id) if curves else None
+    for row in rows:
+        yield _trial(row, metrics, {} if reports is None else reports.curves_of(row, metrics[0]))
+
+
+def _trial(row: sa.Row[Any], metrics: list[str], curves: dict[str, Curve]) -> HistoricTrial:
+    values = json.loads(row.values_json) if row.values_json else []
+    extra = json.loads(row.metrics_json) if row.metrics_json else {}
+    told = dict(zip(metrics, values, strict=False))
+    return HistoricTrial(
+        key=str(row.number),
+        params=clean_params(json.loads(row.params_json)),
+        metrics=clean_metrics({**told, **{k: v for k, v in extra.items() if k not in told}}),
+        curves=curves,
+        state=_ENDED[row.state],
+        cause=row.cause,
+        started=row.started,
+        finished=row.finished,
+    )
+
+
+class _Reports:
+    """The reports of a study, trial by trial in the order of their numbers. Read once."""
+
+    def __init__(self, connection: sa.Connection, study_id: int) -> None:
+        r = tables.reports
+        query = sa.select(r).where(r.c.study_id == study_id).order_by(r.c.number)
+        found = connection.execute(query.execution_options(yield_per=5000))
+        self._groups = itertools.groupby(found, key=lambda row: int(row.number))
+        self._next: tuple[int, Iterable[sa.Row[Any]]] | None = next(self._groups, None)
+
+    def curves_of(self, trial: sa.Row[Any], metric: str) -> dict[str, Curve]:
+        """Return the curves of a trial; trials are asked for in the order of their numbers."""
+        while self._next is not None and self._next[0] < trial.number:
+            self._next = next(self._groups, None)
+        if self._next is None or self._next[0] != trial.number:
+            return {}
+        rows = [
+            row for row in self._next[1] if trial.outcome_no is None or row.no <= trial.outcome_no
+        ]
+        return _curves(rows, metric)
+
+
+def _curves(rows: list[sa.Row[Any]], metric: str) -> dict[str, Curve]:
+    points: dict[str, list[tuple[int, float]]] = {}
+    for step, row in join_reports(rows).items():
+        beside = json.loads(row.metrics_json) if row.metrics_json else {}
+        for name, value in {**beside, metric: stored_value(row)}.items():
+            points.setdefault(name, []).append((step, value))
+    # The optimised metric first.
+    ordered = {name: points[name] for name in (metric, *points) if name in points}
+    return clean_curves(ordered)

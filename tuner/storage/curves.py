@@ -1,0 +1,48 @@
+"""The curve of a trial: the reports of its attempts, joined into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.storage import tables
+
+
+def stored_value(row: sa.Row[Any]) -> float:
+    """Return the reported value, which may be NaN or infinite."""
+    return float(row.special) if row.special else float(row.value)
+
+
+def join_reports(rows: Iterable[sa.Row[Any]]) -> dict[int, sa.Row[Any]]:
+    """Return one row per step, in step order.
+
+    An attempt that continued from a checkpoint repeats no step; one that began again replaces what
+    came after its first step. So a later attempt wins from its first step on.
+    """
+    joined: dict[int, sa.Row[Any]] = {}
+    current = None
+    for row in sorted(rows, key=lambda r: (r.no, r.step)):
+        if row.no != current:
+            current = row.no
+            joined = {step: old for step, old in joined.items() if step < row.step}
+        joined[row.step] = row
+    return joined
+
+
+def read_curves(
+    connection: sa.Connection, study_id: int, numbers: Iterable[int] | None = None
+) -> dict[int, dict[int, float]]:
+    """Return the curves of a study's trials: value by step, by trial number."""
+    r = tables.reports
+    query = sa.select(r).where(r.c.study_id == study_id)
+    if numbers is not None:
+        query = query.where(r.c.number.in_(list(numbers)))
+    by_trial: dict[int, list[sa.Row[Any]]] = {}
+    for row in connection.execute(query):
+        by_trial.setdefault(row.number, []).append(row)
+    return {
+        number: {step: stored_value(row) for step, row in join_reports(rows).items()}
+        for number, rows in by_trial.items()
+    }
