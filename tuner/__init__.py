@@ -10,14 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuner.api import best, status, submit, watch
+    from tuner.api import best, explain, status, submit, watch
+    from tuner.samplers.bayesian import BayesianSampler
     from tuner.spec import StudySpec
 
-__all__ = ["StudySpec", "best", "status", "submit", "watch"]
+__all__ = ["BayesianSampler", "StudySpec", "best", "explain", "status", "submit", "watch"]
 
 _WHERE = {
+    "BayesianSampler": "tuner.samplers.bayesian",
     "StudySpec": "tuner.spec",
     "best": "tuner.api",
+    "explain": "tuner.api",
     "status": "tuner.api",
     "submit": "tuner.api",
     "watch": "tuner.api",

@@ -42,6 +42,10 @@ def submit(spec: StudySpec | str | os.PathLike[str]) -> Document:
         with start_api(settings, os.environ) as api:
             return submission.send(api)
     with start_api(settings, os.environ) as api:
+        if any(item.path is not None for item in spec.history):
+            from tuner.local.listed_history import import_listed
+
+            import_listed(spec, api)
         return api.submit(spec.to_json())
 
 
@@ -65,6 +69,19 @@ def best(study: str, n: int = 10, *, all: bool = False) -> list[Document]:
 
     with open_reader(_settings()) as api:
         return api.best(study, n, all=all)
+
+
+def explain(study: str, trial: int | None = None) -> Document:
+    """Return what a study knew from history and gained by it, or why one trial was proposed.
+
+    Args:
+        study: `project/study`.
+        trial: its number; None: the whole study.
+    """
+    from tuner.local import open_reader
+
+    with open_reader(_settings()) as api:
+        return api.explain(study) if trial is None else api.explain_trial(study, trial)
 
 
 def watch(study: str, *, interval_s: float = 1.0) -> Iterator[Document]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -148,6 +149,22 @@ class ApiClient:
         """Return a piece of the trial's output: `{text, next_offset, size}`."""
         return self._one("GET", _path(study, "trials", number, "log"), offset=offset, limit=limit)
 
+    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Document:
+        """Return what the study knew from history: sources, trust, and what it gained."""
+        return self._one("GET", _path(study, "explanation"), limit=limit, gain=str(gain).lower())
+
+    def explain_trial(self, study: str, number: int) -> Document:
+        """Return why a trial was proposed, and the historic trials nearest to it."""
+        return self._one("GET", _path(study, "trials", number, "explanation"))
+
+    def proposals(self, study: str, offset: int = 0, limit: int = 1000) -> Document:
+        """Return the records of proposals: `{study, seed, spec, total, trials}`."""
+        return self._one("GET", _path(study, "proposals"), offset=offset, limit=limit)
+
+    def artifact(self, study: str, key: str) -> bytes:
+        """Return what the study's sampler knew from history, by the key in its proposals."""
+        return self._send("GET", _path(study, "artifacts", key)).content
+
     def events(self, study: str, after: int = 0, limit: int = 1000) -> builtins.list[Document]:
         """Return what happened after event `after`, oldest first."""
         return self._list(_path(study, "events"), after=after, limit=limit)
@@ -203,6 +220,38 @@ class ApiClient:
         """Let a worker finish what it runs and leave."""
         return self._one("POST", f"/workers/{quote(name, safe='')}/drain")
 
+    def history(self) -> builtins.list[Document]:
+        """Return every study of the history, newest first."""
+        return self._list("/history")
+
+    def history_rejected(self) -> builtins.list[Document]:
+        """Return what was named at an import and could not be used."""
+        return self._list("/history/rejected")
+
+    def history_imports(self) -> builtins.list[Document]:
+        """Return every import with its stamp."""
+        return self._list("/history/imports")
+
+    def history_runs(self, key: str) -> dict[str, str]:
+        """Return the stamp of every run of an imported study."""
+        return self._one("GET", f"/history/{quote(key, safe='')}/runs")
+
+    def history_begin(self, key: str, kind: str, locator: str) -> Document:
+        """Begin to import into a study: `{number}`."""
+        return self._one("POST", "/history", {"key": key, "kind": kind, "locator": locator})
+
+    def history_put(self, number: int, runs: Sequence[Document]) -> Document:
+        """Add runs to an import: `{kept, own}`."""
+        return self._one("POST", f"/history/imports/{number}/runs", {"runs": list(runs)})
+
+    def history_finish(self, number: int, document: Document) -> Document:
+        """Put an import in place: `{key, trials, same_as}`."""
+        return self._one("POST", f"/history/imports/{number}/finish", document)
+
+    def remove_history(self, key: str) -> Document:
+        """Forget an imported study: `{removed, trials}`."""
+        return self._one("DELETE", f"/history/{quote(key, safe='')}")
+
     def _list(self, path: str, **query: str | int) -> builtins.list[Document]:
         documents: builtins.list[Document] = self._call("GET", path, params=query)
         return documents
@@ -214,6 +263,15 @@ class ApiClient:
         return document or {}
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._send(method, path, **options)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as exc:
@@ -221,12 +279,7 @@ class ApiClient:
             raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
         if not answer.is_success:
             raise _translate(self.url, answer)
-        if not answer.content:
-            return None
-        try:
-            return answer.json()
-        except ValueError:
-            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
+        return answer
 
 
 def _path(study: str, *steps: str | int) -> str:

@@ -16,6 +16,7 @@ from tuner.errors import SetupError
 STEPS = (
     "lead",
     "replace-leader",
+    "store-lesson",
     "collect",
     "set-state",
     "finish-study",

@@ -27,9 +27,11 @@ from tests.acceptance.console import (
 from tests.acceptance.home import ROOT, end_processes
 from tuner.cli.app import app
 from tuner.coordinator.causes import POLICIES
+from tuner.history.outcomes import REASONS
 from tuner.server import documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
+from tuner.spec.history import HistoryItem
 from tuner.spec.model import (
     PRUNER_OPTIONS,
     SAMPLER_OPTIONS,
@@ -41,8 +43,9 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS, OPERATIONS = (
-    ROOT / "docs" / f"{name}.md" for name in ("study", "commands", "trials", "operations")
+STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN = (
+    ROOT / "docs" / f"{name}.md"
+    for name in ("study", "commands", "trials", "operations", "history", "explain")
 )
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
@@ -162,8 +165,15 @@ def test_the_output_in_the_readme_is_that_of_the_example() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("page", "least"),
-    [pytest.param(COMMANDS, 40, marks=pytest.mark.slow), (TRIALS, 8), (STUDY, 1), (OPERATIONS, 16)],
-    ids=["commands", "trials", "study", "operations"],
+    [
+        pytest.param(COMMANDS, 40, marks=pytest.mark.slow),
+        (TRIALS, 8),
+        (STUDY, 1),
+        (OPERATIONS, 16),
+        (HISTORY, 9),
+        (EXPLAIN, 5),
+    ],
+    ids=["commands", "trials", "study", "operations", "history", "explain"],
 )
 def test_every_command_of_a_page_prints_what_the_page_shows(
     reader: Reader, page: Path, least: int
@@ -204,6 +214,7 @@ def test_every_key_of_a_spec_stands_in_the_page_with_its_default() -> None:
         "budget": Budget,
         "trial": TrialLimits,
         "data": Data,
+        "history": HistoryItem,
     }
     for section, model in sections.items():
         for name, field in model.model_fields.items():
@@ -259,6 +270,10 @@ def test_the_causes_of_the_page_are_those_of_the_code() -> None:
         assert ("elsewhere" in runs_again) == policy.elsewhere
         assert counts == ("yes" if policy.counted else "no")
         assert told == ("infeasible" if policy.infeasible else "no")
+
+
+def test_the_reasons_of_the_page_are_those_of_the_code() -> None:
+    assert read_table(HISTORY, "reason").keys() == {*REASONS, "left-out"}
 
 
 def test_what_a_page_shows_is_compared_by_its_form() -> None:

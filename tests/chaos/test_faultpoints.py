@@ -34,6 +34,12 @@ def by_tuning(bench: Bench) -> None:
     bench.tune_until(bench.is_dead)
 
 
+def by_learning(bench: Bench) -> None:
+    """Run a study that looks at the history, and finds none."""
+    bench.submit(sampler={"name": "bayesian", "seed": 7}, history="auto")
+    bench.tune_until(bench.is_dead)
+
+
 def by_losing_an_attempt(bench: Bench) -> None:
     bench.submit()
     bench.worker.worker.claim()
@@ -74,6 +80,7 @@ def by_stopping_the_server(bench: Bench) -> None:
 
 
 WAYS: dict[str, Callable[[Bench], None]] = {
+    "store-lesson": by_learning,
     "expire": by_losing_an_attempt,
     "send": by_leaving_work_to_an_idle_worker,
     "wait-reason": by_blocking_the_log_root,

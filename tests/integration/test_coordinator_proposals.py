@@ -25,7 +25,7 @@ FINITE = finite()
 #: a=x: 3 times 2, a=y: 2, less the forbidden one.
 ALLOWED = 7
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-SAMPLERS = ["tpe", "random", "qmc", "nsga2", *(["gp"] if HAS_TORCH else [])]
+SAMPLERS = ["bayesian", "tpe", "random", "qmc", "nsga2", *(["gp"] if HAS_TORCH else [])]
 
 
 def objective(held: Held) -> float:

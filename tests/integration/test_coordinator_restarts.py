@@ -16,9 +16,11 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.protocol_worker import Held
-from tests.service_process import ServiceProcess
+from tests.service_process import TOKEN, ServiceProcess
 from tests.spaces import MIXED, finite
 from tests.study_lab import Lab
+from tuner.cli.replay import replay_study
+from tuner.client import ApiClient
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna
 from tuner.storage.database import open_optuna
@@ -38,7 +40,7 @@ OPTIONS: dict[str, dict[str, int]] = {
     "nsga2": {"population": 3},
 }
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-SAMPLERS = ["tpe", "random", "grid", "qmc", "nsga2", *(["gp"] if HAS_TORCH else [])]
+SAMPLERS = ["bayesian", "tpe", "random", "grid", "qmc", "nsga2", *(["gp"] if HAS_TORCH else [])]
 
 
 @dataclass
@@ -151,6 +153,14 @@ def test_the_sampler_is_at_work_after_every_restart(chaos: Chaos, sampler: str) 
 
     # A proposal that is not ready in time is replaced by a random one, which is no fault.
     assert used[TRIALS // 2 :].count(sampler) >= 1, used
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_proposal_comes_out_of_its_record_again(chaos: Chaos, sampler: str) -> None:
+    with ApiClient(chaos.service.url, TOKEN) as api:
+        found = [result for _, result in replay_study(api, chaos.labs[sampler].study)]
+
+    assert [(result.verdict, result.reason) for result in found] == [("same", "")] * TRIALS
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from optuna.trial import TrialState
 
 from tests import spaces
 from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposal import Proposal
 from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
 from tuner.coordinator.speculation import Speculation
 from tuner.samplers import SAMPLERS
@@ -31,13 +34,20 @@ def mirror() -> Mirror:
     return Mirror("p/s", ["minimize"], NopPruner())
 
 
+def add(study: Mirror, proposer: Proposer, proposal: Proposal) -> int:
+    """Store a proposal, as the coordinator does it; return its number."""
+    study.load_study_attrs(proposal.study_attrs)
+    number = study.add(proposer.encode(proposal.params), proposal.trial_attrs)
+    proposer.remember(proposal.params)
+    return number
+
+
 def run(proposer: Proposer, study: Mirror, count: int) -> list[dict[str, Any]]:
     """Propose, store and tell `count` trials, as the coordinator does it."""
     found = []
     for _ in range(count):
         proposal = proposer.propose(study)
-        number = study.fill_blank(proposer.encode(proposal.params))
-        proposer.remember(proposal.params)
+        number = add(study, proposer, proposal)
         study.tell(number, TrialState.COMPLETE, [float(number % 5)], {})
         found.append(proposal.params)
     return found
@@ -108,7 +118,7 @@ def test_a_proposal_says_what_it_was_conditioned_on() -> None:
     proposer, study = make(MIXED, "random"), mirror()
     run(proposer, study, 3)
     pending = proposer.propose(study)
-    study.fill_blank(proposer.encode(pending.params))
+    add(study, proposer, pending)
 
     proposal = proposer.propose(study)
 
@@ -119,18 +129,36 @@ def test_a_slow_sampler_is_replaced_by_a_cheap_choice_that_says_so() -> None:
     proposer, study = make(MIXED, "tpe"), mirror()
     speculation = Speculation(study, proposer)
 
-    with study.lock:  # a sampler at work holds the mirror
-        proposal = speculation.take(None)
+    speculation._thread.submit(time.sleep, 0.7)  # the sampler before it
+    assert speculation.take(5.0) is None
+    time.sleep(0.3)
+    proposal = speculation.take(5.0)
 
-    assert proposal.sampler == "random"
+    assert proposal is not None
+    assert (proposal.sampler, proposal.preparation) == ("random", "missed")
     assert proposer.space.problems(proposal.params) == []
+    speculation.close()
+
+
+def test_a_worker_idles_for_a_short_while_rather_than_take_a_random_choice() -> None:
+    proposer, study = make(MIXED, "tpe"), mirror()
+    told = threading.Event()
+    speculation = Speculation(study, proposer, told.set)
+
+    speculation._thread.submit(time.sleep, 0.5)  # the sampler before it
+    assert speculation.take(None) is None
+    assert told.wait(10.0)
+    proposal = speculation.take(None)
+
+    assert proposal is not None
+    assert (proposal.sampler, proposal.preparation) == ("tpe", "ready")
     speculation.close()
 
 
 def test_results_of_the_pruner_enter_the_mirror_and_nan_is_no_score() -> None:
     proposer, study = make(MIXED, "tpe"), mirror()
     proposal = proposer.propose(study)
-    number = study.fill_blank(proposer.encode(proposal.params))
+    number = add(study, proposer, proposal)
 
     assert study.report(number, 1, math.nan) is False
     study.tell(number, TrialState.FAIL, [], {1: math.nan})

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli import board, change, check, database, edit, read, run, serve, submit, workers
+from tuner.cli import (
+    board,
+    change,
+    check,
+    database,
+    edit,
+    explain,
+    history,
+    read,
+    replay,
+    run,
+    serve,
+    submit,
+    workers,
+)
 from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
 
 app = typer.Typer(
@@ -74,6 +88,12 @@ _database.command("backup")(database.backup)
 _database.command("restore")(database.restore)
 app.add_typer(_database, name="db", rich_help_panel=SERVE)
 
+_history = _group("Earlier runs, of Tuner's and of others, that new studies learn from.")
+_history.command("add")(history.add)
+_history.command("list")(history.list_history)
+_history.command("remove")(history.remove)
+app.add_typer(_history, name="history", rich_help_panel=LOOK)
+
 app.command("list", rich_help_panel=LOOK)(read.list_studies)
 app.command(rich_help_panel=LOOK)(read.status)
 app.command(rich_help_panel=LOOK)(read.best)
@@ -81,6 +101,8 @@ app.command(rich_help_panel=LOOK)(read.show)
 app.command(rich_help_panel=LOOK)(read.logs)
 app.command(rich_help_panel=LOOK)(submit.watch)
 app.command(rich_help_panel=LOOK)(read.events)
+app.command(rich_help_panel=LOOK)(explain.explain)
+app.command(rich_help_panel=LOOK)(replay.replay)
 
 app.command(rich_help_panel=CHANGE)(change.pause)
 app.command(rich_help_panel=CHANGE)(change.resume)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _SHOWN = 25
 
 
+#: Kinds of events that are shown beside the trials.
+_NOTED = ("attempt-", "worker-", "history")
+#: In front of what history tells, which is no trouble.
+HISTORY_NOTE = "history: "
+
 CLOSED = ("finished", "failed", "cancelled")
 
 
@@ -36,7 +41,8 @@ class News:
     ended: tuple[Document, ...] = ()
     #: Ended too, but too many to show each.
     not_shown: int = 0
-    #: Text of what else happened: trials that run again, workers that go out of service.
+    #: Text of what else happened: what history tells, trials that run again, workers that go out
+    #: of service.
     notes: tuple[str, ...] = ()
 
 
@@ -63,10 +69,14 @@ class Feed:
         numbers = [row["trial"] for row in events if row["kind"].startswith("trial-")]
         shown = numbers[-_SHOWN:]
         ended = tuple(self.api.show(self.study, number) for number in shown)
-        kinds = ("attempt-", "worker-")
-        notes = tuple(row["text"] for row in events if row["kind"].startswith(kinds))
+        notes = tuple(_note(row) for row in events if row["kind"].startswith(_NOTED))
         if events:
             self._seen = events[-1]["id"]
         return News(
             status=status, ended=ended, not_shown=len(numbers) - len(shown), notes=notes[-_SHOWN:]
         )
+
+
+def _note(event: Document) -> str:
+    is_history = str(event["kind"]).startswith("history")
+    return (HISTORY_NOTE if is_history else "") + str(event["text"])

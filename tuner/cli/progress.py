@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from tuner.cli.feed import News
+from tuner.cli.feed import HISTORY_NOTE, News
 from tuner.cli.output import Document, duration, number
 from tuner.cli.tables import best_text, objectives, short_params
 from tuner.coordinator.reasons import NO_WORKER
@@ -55,7 +55,8 @@ class StudyProgress:
         if news.not_shown:
             self.say(f"[quiet]… and {news.not_shown} more trials[/]")
         for note in news.notes:
-            self.say(f"  [warn]{escape(note)}[/]")
+            style = "quiet" if note.startswith(HISTORY_NOTE) else "warn"
+            self.say(f"  [{style}]{escape(note)}[/]")
         for trial in news.ended:
             self.say(self._line(trial))
         self._say_state(news.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -207,6 +208,15 @@ _COUNTS = (
     ("running", "running"),
     ("waiting", "waiting"),
 )
+
+
+def plain_table(*columns: str) -> Table:
+    """Return an empty table with these columns; a name that begins with > stands to the right."""
+    table = _table()
+    for name in columns:
+        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
+        table.add_column(name.lstrip(">"), justify=justify, overflow="fold")
+    return table
 
 
 def _table() -> Table:

@@ -87,16 +87,19 @@ class Allotting:
     def _prepare(self, run: StudyRun) -> None:
         if self._memory.get(run.study.id) is not run:
             return  # its mirror was behind, so it has just been forgotten
-        if run.remaining != 0 and not run.exhausted:
+        if run.remaining != 0 and not run.exhausted and not run.awaits_lesson:
             try:
                 run.speculation.prepare(run.trial_s)
             except SpaceExhaustedError as exc:
                 run.exhausted = str(exc)
 
     def _propose_one(self, run: StudyRun, study: sa.Row[Any]) -> bool:
+        """Make one trial; False: the study has none to give in this round."""
         start = time.monotonic()
         try:
             proposal = run.next_retry() or run.speculation.take(run.trial_s)
+            if proposal is None:
+                return False
             number = commit_proposal(self._storage, self._leadership, run, proposal)
         except SpaceExhaustedError as exc:
             run.exhausted = str(exc)
@@ -119,15 +122,20 @@ class Allotting:
             time.monotonic() - start,
             sampler=run.proposer.sampler,
             used=proposal.sampler,
-            preparation=None if proposal.retry_of is not None else run.speculation.preparation,
+            preparation=proposal.preparation,
         )
         logger.info("trial proposed", extra={"study": run.name, "trial": number})
         return True
 
 
+def _may_propose(run: StudyRun) -> bool:
+    has_room = run.remaining != 0 and run.free_slots != 0
+    return has_room and not run.nothing_left and not run.awaits_lesson
+
+
 def _next_in_turn(runs: list[StudyRun], ready: Any, busy: Any) -> StudyRun | None:
     """Return the study that is furthest below its fair share and may still propose."""
-    able = [r for r in runs if r.remaining != 0 and r.free_slots != 0 and not r.nothing_left]
+    able = [r for r in runs if _may_propose(r)]
     if not able:
         return None
     # Each step of priority doubles a study's share.

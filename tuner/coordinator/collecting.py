@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -10,11 +9,11 @@ import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
 from tuner.coordinator.causes import CAUSE_ATTR
-from tuner.coordinator.curves import read_curves
+from tuner.coordinator.frozen import STATES, told_values
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.mirror import STATES
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage.curves import read_curves
 
 _t = tables.trials
 # Built once, because every round of the loop asks it.
@@ -60,7 +59,7 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
             _write(connection, run, row, order, curves.get(row.number, {}))
     for row in rows:
         curve = curves.get(row.number, {})
-        run.mirror.tell(row.number, STATES[row.state], _values(row), curve, cause=row.cause)
+        run.mirror.tell(row.number, STATES[row.state], told_values(row), curve, cause=row.cause)
         run.ended(row)
     return len(rows)
 
@@ -80,7 +79,7 @@ def _write(
         connection,
         row.optuna_id,
         state=STATES[row.state],
-        values=_values(row),
+        values=told_values(row),
         intermediate=curve,
         finished=row.finished,
     )
@@ -88,9 +87,3 @@ def _write(
         optuna_rows.set_trial_attrs(connection, row.optuna_id, {CAUSE_ATTR: row.cause})
     at = {"of_study": row.study_id, "of_number": row.number}
     connection.execute(UPDATE_TRIAL, {**at, "told": order})
-
-
-def _values(row: sa.Row[Any]) -> list[float]:
-    if row.state == "fail" or not row.values_json:
-        return []
-    return [float(value) for value in json.loads(row.values_json)]

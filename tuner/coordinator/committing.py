@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from tuner.coordinator.attempts import insert_attempt
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.proposing import Proposal, proposal_seed
+from tuner.coordinator.proposal import Proposal
+from tuner.coordinator.proposing import proposal_seed
 from tuner.coordinator.study_run import StudyRun
 from tuner.errors import StudyError
 from tuner.storage import Storage, optuna_rows, tables
@@ -34,7 +35,6 @@ def commit_proposal(
     """
     number = len(run.mirror)
     encoded = run.proposer.encode(proposal.params)
-    study_attrs = _changed(run.mirror.study_attrs(), run.saved_attrs)
     with storage.begin("propose") as connection:
         leadership.require(connection)
         now = storage.now(connection)
@@ -44,10 +44,10 @@ def commit_proposal(
             study.optuna_id,
             number,
             params=encoded,
-            system_attrs=run.mirror.blank_attrs(),
+            system_attrs=proposal.trial_attrs,
             started=now,
         )
-        optuna_rows.set_study_attrs(connection, study.optuna_id, study_attrs)
+        optuna_rows.set_study_attrs(connection, study.optuna_id, proposal.study_attrs)
         row = {
             "study_id": study.id,
             "number": number,
@@ -63,8 +63,8 @@ def commit_proposal(
         }
         connection.execute(tables.trials.insert(), row)
         insert_attempt(connection, study, number, 1, now)
-    run.saved_attrs.update(study_attrs)
-    run.mirror.fill_blank(encoded)
+    run.mirror.load_study_attrs(proposal.study_attrs)
+    run.mirror.add(encoded, proposal.trial_attrs)
     run.proposed(proposal.params, is_retry=proposal.retry_of is not None)
     return number
 
@@ -80,7 +80,3 @@ def _reserve(connection: sa.Connection, study_id: int, number: int) -> sa.Row[An
     if study is None:
         raise MirrorBehindError(f"trial {number} cannot be reserved")
     return study
-
-
-def _changed(attrs: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attrs.items() if saved.get(key) != value}

@@ -12,14 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.curves import read_curves
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
+from tuner.coordinator.mirror import RUNGS
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
-
-#: ASHA and Hyperband keep these on the trial; without them a restart would prune differently.
-_RUNGS = "completed_rung_"
+from tuner.storage.curves import read_curves
 
 _a = tables.attempts
 # As the partial index has it, so that the database uses it: the loop asks this in every round.
@@ -46,8 +44,8 @@ def judge_waiting(
 
 
 def save_rungs(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:
-    """Store which rungs of the pruner a trial has completed."""
-    rungs = {key: value for key, value in attrs.items() if key.startswith(_RUNGS)}
+    """Store which rungs a trial has completed: without them a restart would prune differently."""
+    rungs = {key: value for key, value in attrs.items() if key.startswith(RUNGS)}
     if rungs:
         optuna_rows.set_trial_attrs(connection, optuna_id, rungs)
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tuner.coordinator.allotting import ROUND, Allotting
 from tuner.coordinator.demand import Kind, matches
 from tuner.coordinator.expiry import Expiry
+from tuner.coordinator.historian import Historian
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEASE_S, Leadership
@@ -75,6 +76,7 @@ class Coordinator:
         self.instruments = instruments or Instruments()
         self._expiry = Expiry(storage, self.leadership, self.instruments)
         self._memory = Memory(storage, self.leadership, self.wake)
+        self._historian = Historian(storage, self.leadership, self.wake)
         self._steering = Steering(storage, self.leadership, storage_problem, self.wake)
         self._allotting = Allotting(
             storage,
@@ -165,6 +167,7 @@ class Coordinator:
         for study_id, problem in self._memory.refresh(outlook.studies).items():
             text = f"the study cannot be loaded: {problem}"
             self._steering.set_state(outlook.studies[study_id], "paused", text)
+        self._historian.attend(self._memory)
         self._expire(void_dead_local=void_dead_local)
         if outlook.unjudged:
             judge_waiting(self._storage, self.leadership, self._memory, outlook.unjudged)
@@ -208,6 +211,7 @@ class Coordinator:
         self._leads = False
         self._lead_until = 0.0
         self._memory.clear()
+        self._historian.attend(())
 
     def _dispatch(self, outlook: Outlook) -> bool:
         """Wake idle workers for attempts that nobody has claimed; return if some are too young."""
@@ -224,6 +228,7 @@ class Coordinator:
         return len(due) < len(offered)
 
     def _close(self) -> None:
+        self._historian.stop()
         self._memory.clear()
         if self._leads:
             try:

@@ -1,8 +1,9 @@
 """A study in memory, as the samplers and pruners see it; rebuilt from the Storage at any time.
 
 The mirror is an in-memory Optuna study of the same name and pruner, with the trials in number
-order. Only the coordinator changes it. Samplers ask it instead of the database: asking costs no
-commit, and a crash loses nothing that the database does not hold.
+order. Only the coordinator changes it. Pruners ask it instead of the database, and samplers see the
+scenes that are taken of it: asking costs no commit, and a crash loses nothing that the database
+does not hold.
 
 In one thing it differs from the database. A trial whose configuration is to blame for its failure
 is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
@@ -22,29 +23,40 @@ from typing import Any, Literal
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.coordinator.causes import CAUSE_ATTR, is_infeasible
+from tuner.coordinator.pruners import brackets_of
+from tuner.coordinator.scene import Scene, running_trial
 
-STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "fail": TrialState.FAIL,
-}
+#: ASHA and Hyperband keep on a trial which rungs it has completed.
+RUNGS = "completed_rung_"
 #: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
 
 class Mirror:
-    """The in-memory study. `lock` is held while a sampler reads it and while results enter it."""
+    """The in-memory study. `lock` is held while a result enters it and while a scene is taken.
+
+    Args:
+        name: of the study.
+        goals: of its metrics.
+        pruner: judges the reports.
+        all_curves: whether complete trials keep their curves, as they must for a pruner that
+            compares with them; pruned trials always do.
+    """
 
     def __init__(
-        self, name: str, goals: Sequence[Literal["maximize", "minimize"]], pruner: BasePruner
+        self,
+        name: str,
+        goals: Sequence[Literal["maximize", "minimize"]],
+        pruner: BasePruner,
+        *,
+        all_curves: bool = True,
     ) -> None:
         self.lock = threading.RLock()
-        self._blank_lock = threading.RLock()
+        self.all_curves = all_curves
         self.storage = InMemoryStorage()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,10 +68,10 @@ class Mirror:
         #: How many results have entered: what a proposal was conditioned on.
         self.told = 0
         self._ids: list[int] = []
-        self._blank: int | None = None
+        self._running: set[int] = set()
 
     def __len__(self) -> int:
-        """Return the number of trials, without the blank one."""
+        """Return the number of trials."""
         return len(self._ids)
 
     def load_trial(self, number: int, trial: FrozenTrial) -> None:
@@ -71,48 +83,55 @@ class Mirror:
         """
         if number != len(self._ids):
             raise ValueError(f"expected trial {len(self._ids)}, got {number}")
-        if _is_infeasible(trial.state, trial.system_attrs.get(CAUSE_ATTR)):
-            trial = copy.copy(trial)
-            trial.state, trial.system_attrs = TrialState.PRUNED, trial.system_attrs | _INFEASIBLE
-        self._ids.append(self.storage.create_new_trial(self._study_id, trial))
+        self._append(as_sampler_sees(trial, all_curves=self.all_curves))
         if trial.state.is_finished():
             self.told += 1
 
-    def blank(self) -> int:
-        """Return Optuna's id of the next trial: running, without parameters, not yet proposed."""
-        with self._blank_lock:
-            if self._blank is None:
-                self._blank = self.storage.create_new_trial(self._study_id)
-            return self._blank
+    def add(
+        self,
+        params: Mapping[str, tuple[float, BaseDistribution]],
+        attrs: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Append a running trial and return its number.
 
-    def blank_trial(self) -> FrozenTrial:
-        """Return a copy of the blank trial, whose parameters the caller may fill in."""
-        trial = copy.copy(self.storage.get_trial(self.blank()))
-        trial.params = {}
-        trial.distributions = {}
-        return trial
-
-    def fresh_study(self, sampler: BaseSampler) -> optuna.Study:
-        """Return a view of the study for one proposal: a `Study` caches the trials it has read."""
-        return optuna.load_study(
-            study_name=self.study.study_name,
-            storage=self.storage,
-            sampler=sampler,
-            pruner=self.study.pruner,
-        )
-
-    def fill_blank(self, params: Mapping[str, tuple[float, BaseDistribution]]) -> int:
-        """Give the blank trial its parameters and return its number.
-
-        Does not wait for `lock`: a sampler that is at work has read what it needs.
+        Args:
+            params: internal representation and distribution by name.
+            attrs: what its sampler keeps on it.
         """
-        with self._blank_lock:
-            trial_id = self.blank()
-            for name, (value, distribution) in params.items():
-                self.storage.set_trial_param(trial_id, name, value, distribution)
-            self._ids.append(trial_id)
-            self._blank = None
-            return len(self._ids) - 1
+        trial = running_trial(len(self._ids))
+        for name, (value, distribution) in params.items():
+            trial.params[name] = distribution.to_external_repr(value)
+            trial.distributions[name] = distribution
+        trial.system_attrs = dict(attrs or {})
+        self._append(trial)
+        return len(self._ids) - 1
+
+    def _append(self, trial: FrozenTrial) -> None:
+        with self.lock:
+            self._ids.append(self.storage.create_new_trial(self._study_id, trial))
+            if not trial.state.is_finished():
+                self._running.add(len(self._ids) - 1)
+
+    def scene(self) -> Scene:
+        """Return the study as it is now, for one proposal."""
+        with self.lock:
+            trials = self.storage.get_all_trials(self._study_id, deepcopy=False)
+            pending = self.pending()
+            told = self.told
+            attrs = self.study_attrs()
+        for number in pending:
+            # Reports come at any time: what a sampler saw of them could not be told afterwards.
+            trials[number] = _without_reports(trials[number])
+        return Scene(
+            study=self.study.study_name,
+            directions=tuple(self.study.directions),
+            trials=trials,
+            told=told,
+            pending=tuple(pending),
+            attrs=attrs,
+            all_curves=self.all_curves,
+            brackets=brackets_of(self.study.pruner),
+        )
 
     def tell(
         self,
@@ -129,24 +148,28 @@ class Mirror:
             number: of the trial.
             state: a finished one.
             values: one for each metric, or none.
-            curve: reported values by step.
+            curve: all its reported values by step, whatever was entered by `report`.
             cause: why it failed, if it did.
         """
         with self.lock:
             trial_id = self._ids[number]
-            trial = self.storage.get_trial(trial_id)
+            trial = copy.copy(self.storage.get_trial(trial_id))
             if trial.state.is_finished():
                 return
-            for step, value in curve.items():
-                if step not in trial.intermediate_values:
-                    self.storage.set_trial_intermediate_value(trial_id, step, value)
+            # An attempt that began again has taken steps back, which no public method does.
+            trial.intermediate_values = dict(curve) if self._keeps(state) else {}
+            self.storage._set_trial(trial_id, trial)  # noqa: SLF001
             attrs: dict[str, Any] = {} if cause is None else {CAUSE_ATTR: cause}
             if _is_infeasible(state, cause):
                 state, attrs = TrialState.PRUNED, attrs | _INFEASIBLE
             for key, attr in attrs.items():
                 self.storage.set_trial_system_attr(trial_id, key, attr)
             self.storage.set_trial_state_values(trial_id, state, list(values) or None)
+            self._running.discard(number)
             self.told += 1
+
+    def _keeps(self, state: TrialState) -> bool:
+        return self.all_curves or state == TrialState.PRUNED
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Enter a report of a running trial; return whether the pruner gives it up."""
@@ -161,23 +184,38 @@ class Mirror:
         """Return the system attributes of a trial."""
         return dict(self.storage.get_trial(self._ids[number]).system_attrs)
 
-    def blank_attrs(self) -> dict[str, Any]:
-        """Return the system attributes that the sampler gave to the blank trial."""
-        return dict(self.storage.get_trial(self.blank()).system_attrs)
-
     def study_attrs(self) -> dict[str, Any]:
         """Return the study's system attributes."""
         return dict(self.storage.get_study_system_attrs(self._study_id))
 
     def load_study_attrs(self, attrs: Mapping[str, Any]) -> None:
-        """Set the study's system attributes as the Storage holds them."""
+        """Set system attributes of the study, as the Storage or a proposal holds them."""
         for key, value in attrs.items():
             self.storage.set_study_system_attr(self._study_id, key, value)
 
     def pending(self) -> list[int]:
         """Return the numbers of the trials that are proposed and have no result."""
-        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [t.number for t in trials if t.number < len(self._ids)]
+        return sorted(self._running)
+
+
+def as_sampler_sees(trial: FrozenTrial, *, all_curves: bool) -> FrozenTrial:
+    """Return a trial of the Storage as it stands in the mirror; see `Mirror`."""
+    seen = copy.copy(trial)
+    is_ended = trial.state.is_finished()
+    if is_ended and trial.state != TrialState.PRUNED and not all_curves:
+        seen.intermediate_values = {}
+    if _is_infeasible(trial.state, trial.system_attrs.get(CAUSE_ATTR)):
+        seen.state, seen.system_attrs = TrialState.PRUNED, trial.system_attrs | _INFEASIBLE
+    return seen
+
+
+def _without_reports(trial: FrozenTrial) -> FrozenTrial:
+    seen = copy.copy(trial)
+    seen.intermediate_values = {}
+    seen.system_attrs = {
+        key: value for key, value in trial.system_attrs.items() if not key.startswith(RUNGS)
+    }
+    return seen
 
 
 def _is_infeasible(state: TrialState, cause: str | None) -> bool:

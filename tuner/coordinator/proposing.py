@@ -2,12 +2,12 @@
 
 The declared space is walked with Optuna's public sampler methods, as `Trial.suggest_*` would do it,
 but without writing: a proposal that is forbidden or repeats an earlier one is thrown away and asked
-for again with another seed, which costs no trial number.
+for again with another seed, which costs no trial number. What it rests on is a `Question`: the same
+question has the same answer, in any process.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 from collections.abc import Callable, Collection, Mapping
@@ -19,7 +19,10 @@ from optuna.distributions import BaseDistribution
 from optuna.pruners import _filter_study
 from optuna.samplers import BaseSampler
 
+from tuner.coordinator.artifact import Artifact
 from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposal import Choice, Proposal
+from tuner.coordinator.scene import Draft, Scene
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.space import Parameter, SearchSpace
 from tuner.space.optuna import distribution, from_optuna, to_optuna
@@ -36,24 +39,14 @@ class SpaceExhaustedError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A configuration for the next trial, and what it was conditioned on."""
+class Question:
+    """All that a proposal depends on, but for the study's own space, sampler and seed."""
 
-    params: dict[str, Any]
-    #: The sampler that really chose, which may be a fallback.
-    sampler: str
-    seed: int
-    #: Results that had entered, and trials that were pending, when it was chosen.
-    told: int
-    pending: tuple[int, ...]
-    #: The failed trial whose configuration this one tries again.
-    retry_of: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record that is stored with the trial."""
-        data = dataclasses.asdict(self)
-        del data["params"]
-        return data
+    scene: Scene
+    #: Values that the trial has to have: those to start with whose turn it is.
+    start: Mapping[str, Any]
+    #: What the sampler knows from history.
+    artifact: Artifact | None = None
 
 
 def proposal_seed(study_seed: int, number: int, attempt: int = 0) -> int:
@@ -71,6 +64,10 @@ class Proposer:
         study_seed: below 2**32.
         fixed: configurations to try first, in this order; parameters left out are sampled.
         options: the sampler's, as the spec gives them.
+
+    Attributes:
+        artifact: what the sampler knows from history; may be set at any time, and holds for what
+            is asked from then on.
     """
 
     def __init__(
@@ -81,13 +78,16 @@ class Proposer:
         fixed: Collection[Mapping[str, Any]] = (),
         options: Mapping[str, int] | None = None,
     ) -> None:
+        self.artifact: Artifact | None = None
         self.space = space
         self.sampler = sampler
         self.study_seed = study_seed
         self._fixed = list(fixed)
         self._options = dict(options or {})
         self._memory: dict[str, Any] = {}
-        self._seen: set[str] = set()
+        #: The configurations that were proposed, and the number of the first trial with each.
+        self._seen: dict[str, int] = {}
+        self._count = 0
         #: How many were proposed that are no retries: whose turn it is of those to try first.
         self._turn = 0
         self._has_conditions = any(p.when for p in space.parameters)
@@ -95,41 +95,62 @@ class Proposer:
             p.name: distribution(p) for p in space.parameters if p.kind != "fixed"
         }
 
+    @property
+    def artifact_key(self) -> str | None:
+        """The key of what the sampler knows from history at present."""
+        return None if self.artifact is None else self.artifact.key
+
     def remember(self, params: Mapping[str, Any], *, is_retry: bool = False) -> None:
-        """Note a configuration so that it is not proposed again.
+        """Note the configuration of the next trial, so that it is not proposed again.
 
         Args:
             params: the configuration.
             is_retry: the user had it tried again: it takes no turn of those to try first.
         """
-        self._seen.add(self.space.key(params))
+        self._seen.setdefault(self.space.key(params), self._count)
+        self._count += 1
         self._turn += not is_retry
 
+    def question(self, scene: Scene) -> Question:
+        """Return what is to be answered now.
+
+        Args:
+            scene: of all trials that were noted.
+        """
+        return Question(scene=scene, start=self._start(), artifact=self.artifact)
+
     def propose(self, mirror: Mirror) -> Proposal:
-        """Return the next configuration as the study's sampler wants it.
+        """Return the next configuration as the study's sampler wants it; see `answer`."""
+        return self.answer(self.question(mirror.scene()))
+
+    def answer(self, question: Question) -> Proposal:
+        """Return the configuration that the study's sampler wants. Safe in another thread.
 
         Raises:
             SpaceExhaustedError: nothing is left to propose.
         """
-        with mirror.lock:
-            number, told, pending = len(mirror), mirror.told, tuple(mirror.pending())
-            start = self._start()
-            for attempt in range(SAMPLER_TRIES):
-                seed = proposal_seed(self.study_seed, number, attempt)
-                params = self._ask(mirror, seed, start)
-                if self._is_new(params):
-                    return Proposal(
-                        params=params, sampler=self.sampler, seed=seed, told=told, pending=pending
-                    )
-        return self._random(number, told, pending, start)
+        draft = Draft(question.scene)
+        number = question.scene.number
+        for attempt in range(SAMPLER_TRIES):
+            seed = proposal_seed(self.study_seed, number, attempt)
+            params, insight = self._ask(draft, question, seed)
+            if self._is_new(params, number):
+                choice = Choice(params=params, sampler=self.sampler, seed=seed, attempt=attempt)
+                return self._made(question, choice, draft, insight)
+        return self._made(question, self._random(question), draft, None)
 
-    def cheap(self, mirror: Mirror) -> Proposal:
-        """Return a random new configuration at once: the choice when the sampler is slow."""
-        return self._random(len(mirror), mirror.told, tuple(mirror.pending()), self._start())
+    def cheap(self, question: Question) -> Proposal:
+        """Return a random new configuration at once: the choice when the sampler is slow.
+
+        Raises:
+            SpaceExhaustedError: nothing is left to propose.
+        """
+        return self._made(question, self._random(question), None, None)
 
     def is_new(self, proposal: Proposal) -> bool:
         """Return whether the proposal, made earlier, is not taken and may have the present turn."""
-        return self._is_new(proposal.params) and self._start().items() <= proposal.params.items()
+        is_free = self._is_new(proposal.params, self._count)
+        return is_free and self._start().items() <= proposal.params.items()
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, tuple[float, BaseDistribution]]:
         """Return Optuna's internal representation and distribution of each tuned parameter."""
@@ -152,38 +173,58 @@ class Proposer:
     def _start(self) -> Mapping[str, Any]:
         return self._fixed[self._turn] if self._turn < len(self._fixed) else {}
 
-    def _is_new(self, params: Mapping[str, Any]) -> bool:
-        return not self.space.is_forbidden(params) and self.space.key(params) not in self._seen
+    def _is_new(self, params: Mapping[str, Any], number: int) -> bool:
+        """Whether no trial below `number` had these parameters, and nothing forbids them."""
+        if self.space.is_forbidden(params):
+            return False
+        return self._seen.get(self.space.key(params), number) >= number
 
-    def _ask(self, mirror: Mirror, seed: int, start: Mapping[str, Any]) -> dict[str, Any]:
+    def _made(
+        self, question: Question, choice: Choice, draft: Draft | None, insight: Any
+    ) -> Proposal:
+        scene, artifact = question.scene, question.artifact
+        return Proposal(
+            choice=choice,
+            told=scene.told,
+            trials=scene.number,
+            pending=scene.pending,
+            artifact=None if artifact is None else artifact.key,
+            all_curves=scene.all_curves,
+            brackets=scene.brackets,
+            study_attrs=draft.study_attrs if draft is not None else {},
+            trial_attrs=draft.trial_attrs if draft is not None else {},
+            insight=insight,
+        )
+
+    def _ask(self, draft: Draft, question: Question, seed: int) -> tuple[dict[str, Any], Any]:
+        """Return a configuration, and what the sampler says about it."""
         context = SamplerContext(
             study_seed=self.study_seed,
             seed=seed,
+            space=self.space,
             has_conditions=self._has_conditions,
+            prior=None if question.artifact is None else question.artifact.prior,
             options=self._options,
             memory=self._memory,
         )
         sampler = make_sampler(self.sampler, context)
-        walk = _Walk(mirror, sampler, self._distributions, start)
-        return self.space.walk(walk.choose)
+        start, _ = self.decode(question.start)
+        walk = _Walk(draft, sampler, self._distributions, start)
+        params = self.space.walk(walk.choose)
+        return params, getattr(sampler, "insight", None)
 
-    def _random(
-        self, number: int, told: int, pending: tuple[int, ...], start: Mapping[str, Any]
-    ) -> Proposal:
+    def _random(self, question: Question) -> Choice:
+        number = question.scene.number
         seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
         rng = random.Random(seed)  # noqa: S311 - not for security
         # One to start with that was tried already (filled by chance) must not end the study.
-        for given in (start, {}) if start else ({},):
+        for given in (question.start, {}) if question.start else ({},):
             for _ in range(RANDOM_TRIES):
                 params = self.space.walk(self._random_choice(rng, given))
-                if self._is_new(params):
-                    return self._made("random", params, seed, told, pending)
-        return self._made("listed", self._listed(rng), seed, told, pending)
-
-    def _made(
-        self, sampler: str, params: dict[str, Any], seed: int, told: int, pending: tuple[int, ...]
-    ) -> Proposal:
-        return Proposal(params=params, sampler=sampler, seed=seed, told=told, pending=pending)
+                if self._is_new(params, number):
+                    return Choice(params=params, sampler="random", seed=seed, attempt=SAMPLER_TRIES)
+        listed = self._listed(rng, number)
+        return Choice(params=listed, sampler="listed", seed=seed, attempt=SAMPLER_TRIES)
 
     def _random_choice(
         self, rng: random.Random, start: Mapping[str, Any]
@@ -199,13 +240,13 @@ class Proposer:
 
         return choose
 
-    def _listed(self, rng: random.Random) -> dict[str, Any]:
+    def _listed(self, rng: random.Random, number: int) -> dict[str, Any]:
         size = self.space.cardinality()
         if size is None or size > LISTED:
             raise SpaceExhaustedError(
                 f"no allowed new configuration was found in {RANDOM_TRIES} random ones"
             )
-        left = [c for c in self.space.configurations() if self._is_new(c)]
+        left = [c for c in self.space.configurations() if self._is_new(c, number)]
         if not left:
             raise SpaceExhaustedError(f"all {len(self._seen)} configurations were proposed")
         return rng.choice(left)
@@ -216,7 +257,7 @@ class _Walk:
 
     def __init__(
         self,
-        mirror: Mirror,
+        draft: Draft,
         sampler: BaseSampler,
         distributions: Mapping[str, BaseDistribution],
         start: Mapping[str, Any],
@@ -224,9 +265,12 @@ class _Walk:
         self._sampler = sampler
         self._distributions = distributions
         self._start = start
-        study = mirror.fresh_study(sampler)
-        sampler.before_trial(study, mirror.blank_trial())
-        self._trial = mirror.blank_trial()
+        study = draft.open_study(sampler)
+        sampler.before_trial(study, draft.new_trial())
+        self._trial = draft.new_trial()
+        if start:
+            # Where Optuna leaves what was enqueued: a sampler may choose the rest to go with it.
+            self._trial.system_attrs["fixed_params"] = start
         # Hyperband shows a sampler only the trials of the same bracket.
         self._study = _filter_study(study, self._trial)
         self._space = sampler.infer_relative_search_space(self._study, self._trial)
@@ -236,7 +280,7 @@ class _Walk:
         """Return the value of an active parameter."""
         dist = self._distributions[parameter.name]
         if parameter.name in self._start:
-            value = to_optuna(parameter, self._start[parameter.name])
+            value = self._start[parameter.name]
         else:
             value = self._sample(parameter.name, dist)
         self._trial.params[parameter.name] = value

@@ -1,8 +1,9 @@
 """Proposals prepared ahead, so that a free worker never waits for a fit.
 
 A proposal that has been computed but not yet given out lives in memory only. It is used fresh when
-it can be had within the waiting time, stale when it cannot, and when there is none at all the cheap
-(random) choice is taken. The trial records which of these it was.
+it can be had within the waiting time, stale when it cannot. When there is none at all the worker
+stays idle for a small share of what a trial lasts, while other studies are served; only then the
+cheap (random) choice is taken. The trial records which of these it was.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from tuner.coordinator.instruments import Preparation
 from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposing import Proposal, Proposer
+from tuner.coordinator.proposal import Proposal
+from tuner.coordinator.proposing import Proposer, Question
 
 #: The longest that a free worker waits for the sampler, seconds.
 LONGEST_WAIT_S = 0.2
@@ -22,6 +23,11 @@ LONGEST_WAIT_S = 0.2
 WAITING_SHARE = 0.01
 #: With nothing ready at all, waiting may take so many times what a proposal usually takes.
 PATIENCE = 3.0
+#: A worker may be idle for this share of what a trial lasts, and so long at most, in seconds, before
+#: a random choice is taken: of a real training that choice wastes the whole.
+IDLE_SHARE, LONGEST_IDLE_S = 0.05, 5.0
+#: The same where no trial has ended yet.
+FIRST_IDLE_S = 2.0
 
 
 class Speculation:
@@ -38,11 +44,11 @@ class Speculation:
         self._ready: Proposal | None = None
         #: Moving average of what one proposal costs, seconds.
         self.ask_s = 0.0
-        #: How the proposal that was taken last came out of it.
-        self.preparation: Preparation = "missed"
+        #: Since when a worker waits for a proposal that is not ready.
+        self._idle_since: float | None = None
 
-    def take(self, trial_s: float | None) -> Proposal:
-        """Return the next proposal.
+    def take(self, trial_s: float | None) -> Proposal | None:
+        """Return the next proposal; None: it is being made, `on_ready` will tell.
 
         Args:
             trial_s: how long a trial of this study lasts, if that is known.
@@ -58,13 +64,16 @@ class Speculation:
         if self._ready is None:
             # A random choice is worse than the wait for a sampler that is nearly done.
             self._collect(min(LONGEST_WAIT_S, PATIENCE * self.ask_s))
+        if self._ready is None and self._may_idle(trial_s):
+            return None
+        self._idle_since = None
         chosen, self._ready = self._ready, None
         if chosen is None or not self._proposer.is_new(chosen):
-            self.preparation = "missed"
-            return self._proposer.cheap(self._mirror)
+            return self._proposer.cheap(self._question()).prepared("missed")
+        if was_fresh:
+            return chosen.prepared("ready")
         is_fresh = chosen.told == self._mirror.told
-        self.preparation = "ready" if was_fresh else "waited" if is_fresh else "stale"
-        return chosen
+        return chosen.prepared("waited" if is_fresh else "stale")
 
     def prepare(self, trial_s: float | None) -> None:
         """Start computing the next proposal if waiting for it later would cost too much."""
@@ -80,7 +89,7 @@ class Speculation:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a sampler is at work and holds the mirror."""
+        """Whether a sampler is at work: what is told meanwhile makes its proposal a stale one."""
         return self._running is not None and not self._running.done()
 
     def close(self) -> None:
@@ -91,6 +100,7 @@ class Speculation:
         return (
             self._ready is not None
             and self._ready.told == self._mirror.told
+            and self._ready.artifact == self._proposer.artifact_key
             and self._proposer.is_new(self._ready)
         )
 
@@ -99,14 +109,26 @@ class Speculation:
             return LONGEST_WAIT_S
         return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s)
 
+    def _may_idle(self, trial_s: float | None) -> bool:
+        """Whether a worker may wait longer for the sampler that is at work."""
+        moment = time.monotonic()
+        if self._idle_since is None:
+            self._idle_since = moment
+        longest = FIRST_IDLE_S if trial_s is None else min(IDLE_SHARE * trial_s, LONGEST_IDLE_S)
+        return moment - self._idle_since < longest
+
     def _start(self) -> None:
         if self._running is None:
-            self._running = self._thread.submit(self._compute)
+            # Asked in this thread, which alone changes what is asked about.
+            self._running = self._thread.submit(self._compute, self._question())
             self._running.add_done_callback(lambda _: self._on_ready())
 
-    def _compute(self) -> Proposal:
+    def _question(self) -> Question:
+        return self._proposer.question(self._mirror.scene())
+
+    def _compute(self, question: Question) -> Proposal:
         start = time.monotonic()
-        proposal = self._proposer.propose(self._mirror)
+        proposal = self._proposer.answer(question)
         took = time.monotonic() - start
         self.ask_s = took if self.ask_s == 0.0 else 0.8 * self.ask_s + 0.2 * took
         return proposal

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import optuna
 import sqlalchemy as sa
-from optuna.trial import FrozenTrial, TrialState
 
+from tuner.coordinator.artifact import Artifact
 from tuner.coordinator.attempts import ENDED
-from tuner.coordinator.curves import read_curves
-from tuner.coordinator.mirror import STATES, Mirror
-from tuner.coordinator.proposing import Proposal, Proposer
+from tuner.coordinator.frozen import freeze, told_values
+from tuner.coordinator.lessons import load_lesson
+from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposal import RETRY, Choice, Proposal
+from tuner.coordinator.proposing import Proposer
 from tuner.coordinator.pruners import make_pruner
 from tuner.coordinator.setbacks import Setbacks
 from tuner.coordinator.speculation import Speculation
+from tuner.samplers import import_sampler
 from tuner.spec import StudySpec, parse_spec
 from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage.curves import read_curves
+
+#: Samplers that take something from history.
+LEARNING = ("bayesian",)
+#: The longest that a study waits for its first lesson, seconds.
+LESSON_WAIT_S = 5.0
 
 
 class StudyRun:
@@ -38,7 +47,7 @@ class StudyRun:
         self.name = f"{study.project}/{study.name}"
         goals = [metric.goal for metric in spec.metrics]
         pruner = make_pruner(spec.pruner.name, spec.pruner.options)
-        self.mirror = Mirror(self.name, goals, pruner)
+        self.mirror = Mirror(self.name, goals, pruner, all_curves=spec.pruner.name != "none")
         self.proposer = Proposer(
             spec.space,
             spec.sampler.name,
@@ -47,12 +56,17 @@ class StudyRun:
             spec.sampler.options,
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
+        #: Whether its sampler takes something from history.
+        self.learns = spec.sampler.name in LEARNING and bool(spec.history)
+        #: Of the history that its newest lesson was made of, and what that said; None: no lesson.
+        self.lesson_version: str | None = None
+        self.lesson_text = ""
+        self._patience_until = time.monotonic() + LESSON_WAIT_S
         self.used = 0
         self.in_flight = 0
         self.trial_s: float | None = None
         self.best: float | None = None
         self.since_best = 0
-        self.saved_attrs: dict[str, Any] = {}
         #: Failed trials to be tried again, with their parameters.
         self.again: list[tuple[int, dict[str, Any]]] = []
         self._maximize = goals[0] == "maximize"
@@ -71,6 +85,18 @@ class StudyRun:
     def nothing_left(self) -> str:
         """Why no further trial can be proposed, a failed one to be tried again included."""
         return "" if self.again else self.exhausted
+
+    @property
+    def awaits_lesson(self) -> bool:
+        """Whether it had better wait a little for what history has to say."""
+        is_early = self.learns and self.lesson_version is None
+        return is_early and time.monotonic() < self._patience_until
+
+    def take_lesson(self, artifact: Artifact | None, version: str, text: str) -> None:
+        """Propose from now on with what was learnt from history."""
+        self.proposer.artifact = artifact
+        self.lesson_version = version
+        self.lesson_text = text
 
     @property
     def free_slots(self) -> int | None:
@@ -94,11 +120,11 @@ class StudyRun:
             return None
         number, params = self.again[0]
         return Proposal(
-            params=params,
-            sampler="retry",
-            seed=0,
+            choice=Choice(params=params, sampler=RETRY, seed=0),
             told=self.mirror.told,
+            trials=len(self.mirror),
             pending=tuple(self.mirror.pending()),
+            all_curves=self.mirror.all_curves,
             retry_of=number,
         )
 
@@ -140,6 +166,7 @@ def load_study_run(
 ) -> StudyRun:
     """Rebuild what the coordinator knows about a study from the database."""
     spec = parse_spec(json.loads(study.spec_json))
+    import_sampler(spec.sampler.name)
     run = StudyRun(study, spec, on_ready)
     t = tables.trials
     with storage.read() as connection:
@@ -147,13 +174,24 @@ def load_study_run(
             sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
         ).all()
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
-        curves = read_curves(connection, study.id) if spec.pruner.name != "none" else {}
-        run.saved_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
-    run.mirror.load_study_attrs(run.saved_attrs)
+        wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
+        curves = read_curves(connection, study.id) if wanted else {}
+        run.mirror.load_study_attrs(optuna_rows.study_attrs(connection, study.optuna_id))
+        lesson = load_lesson(connection, study.id) if run.learns else None
+    if lesson is not None:
+        run.take_lesson(lesson.artifact, lesson.version, lesson.text)
     for row in rows:
         params = json.loads(row.params_json)
         run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)
-        frozen = _frozen(run, row, params, attrs.get(row.optuna_id, {}), curves.get(row.number, {}))
+        is_told = row.told is not None and row.state in ENDED
+        frozen = freeze(
+            run.proposer,
+            params,
+            state=row.state if is_told else None,
+            values=told_values(row) if is_told else (),
+            attrs=attrs.get(row.optuna_id, {}),
+            curve=curves.get(row.number, {}),
+        )
         run.mirror.load_trial(row.number, frozen)
     told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)
     for row in told:
@@ -170,24 +208,3 @@ def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int,
         for number in json.loads(study.retry_json)
         if number not in done
     ]
-
-
-def _frozen(
-    run: StudyRun,
-    row: sa.Row[Any],
-    params: dict[str, Any],
-    attrs: dict[str, Any],
-    curve: dict[int, float],
-) -> FrozenTrial:
-    is_told = row.told is not None and row.state in ENDED
-    state = STATES[row.state] if is_told else TrialState.RUNNING
-    values = json.loads(row.values_json) if is_told and row.values_json else []
-    external, distributions = run.proposer.decode(params)
-    return optuna.trial.create_trial(
-        state=state,
-        values=values or None,
-        params=external,
-        distributions=distributions,
-        system_attrs=attrs,
-        intermediate_values=curve,
-    )

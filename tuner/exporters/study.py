@@ -14,10 +14,18 @@ from pathlib import Path
 from tuner.exporters.experiment import encode_experiment
 from tuner.space import SearchSpace
 from tuner.tfevents import RunEvents, read_run
-from tuner.tfevents.events import as_float32, experiment_event, restart_event, scalars_event
+from tuner.tfevents.events import (
+    as_float32,
+    experiment_event,
+    restart_event,
+    scalars_event,
+    text_event,
+)
 from tuner.tfevents.writer import EventFile, event_files
 
 STUDY_RUN = "_study"
+#: Tag of the text that says what history taught the study.
+HISTORY_TAG = "study/history"
 #: Below every trial number, so that no restart mark can discard the experiment record.
 _EXPERIMENT_STEP = -1
 
@@ -53,6 +61,7 @@ class StudyWriter:
         self._experiment = encode_experiment(study, space, metrics)
         self._maximize = [metric["goal"] == "maximize" for metric in metrics]
         self._file: EventFile | None = None
+        self._text = self._written_text = ""
         self._load()
 
     def add(self, trial: int, objective: float | Sequence[float]) -> None:
@@ -76,6 +85,10 @@ class StudyWriter:
             self._trials.insert(at, trial)
         self._values[trial] = values
         del self._best[at:]
+
+    def explain(self, text: str) -> None:
+        """Take in what stands in TensorBoard's text tab, Markdown; the same changes nothing."""
+        self._text = text
 
     def write(self) -> bool:
         """Write what is new.
@@ -101,6 +114,7 @@ class StudyWriter:
             del self._best[clean:]
             raise
         self._declared = True
+        self._written_text = self._text
         self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
         return True
 
@@ -138,7 +152,8 @@ class StudyWriter:
         if not self._declared:
             yield experiment_event(self._experiment, step=_EXPERIMENT_STEP, time_s=time_s)
         missing = self._trials[len(self._best) :]
-        if missing and missing[0] <= self._last_step:
+        is_again = bool(missing) and missing[0] <= self._last_step
+        if is_again:
             # The slow loader forgets only at a restart mark, and takes a run's first for its start.
             yield from [restart_event(step=missing[0], time_s=time_s)] * 2
         for trial in missing:
@@ -147,6 +162,10 @@ class StudyWriter:
             points = {_tag("objective", i): value for i, value in values.items()}
             points |= {_tag("best_so_far", i): value for i, value in best.items()}
             yield scalars_event(points, step=trial, time_s=time_s)
+        # What was written anew may have begun before the text.
+        if self._text and (is_again or self._text != self._written_text):
+            step = self._trials[-1] if self._trials else 0
+            yield text_event(HISTORY_TAG, self._text, step=step, time_s=time_s)
 
     def _extend_best(self, values: _Values) -> _Values:
         best = dict(self._best[-1]) if self._best else {}

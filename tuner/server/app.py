@@ -18,6 +18,7 @@ from tuner.coordinator.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
 from tuner.server.health import Health
+from tuner.server.history_routes import history_router
 from tuner.server.metrics import Metrics
 from tuner.server.operator_routes import health_router, metrics_router
 from tuner.server.problems import install_problems
@@ -25,6 +26,7 @@ from tuner.server.request_log import RequestLog
 from tuner.server.user_routes import user_router
 from tuner.server.worker_routes import worker_router
 from tuner.service.desk import WorkerDesk
+from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
 
 #: Requests worked on at once; each holds a database connection only while it needs one.
@@ -38,6 +40,7 @@ def make_app(
     desk: WorkerDesk,
     bell: Bell,
     *,
+    history: HistoryDesk,
     health: Health,
     metrics: Metrics,
     instruments: Instruments,
@@ -70,6 +73,7 @@ def make_app(
     workers = worker_router(desk, bell, redis_url, instruments)
     app.include_router(workers, dependencies=guarded)
     app.include_router(user_router(service), dependencies=guarded)
+    app.include_router(history_router(history), dependencies=guarded)
     app.include_router(metrics_router(metrics), dependencies=guarded)
     app.include_router(health_router(health))
     app.add_middleware(RequestLog, instruments=instruments)

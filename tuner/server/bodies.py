@@ -38,7 +38,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, limit: int = MAX_JSON_BYTES) -> Any:
     """Return the body as JSON values; NaN and Infinity are not JSON.
 
     Characters that no database can hold (in the name of a file, in what a user's code raised) are
@@ -47,7 +47,7 @@ async def read_json(request: Request) -> Any:
     Raises:
         HTTPException: 413 or 422.
     """
-    body = await read_body(request, MAX_JSON_BYTES)
+    body = await read_body(request, limit)
     try:
         return _storable(json.loads(body or b"{}", parse_constant=_refuse))
     except (ValueError, RecursionError) as exc:

@@ -23,6 +23,7 @@ from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
+from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
 from tuner.settings import Settings
 from tuner.storage import open_storage
@@ -91,6 +92,7 @@ def serve(
             Service(storage, settings, on_change=coordinator.wake),
             WorkerDesk(storage, coordinator, filer.problem),
             bell,
+            history=HistoryDesk(storage),
             health=health,
             metrics=metrics,
             instruments=instruments,

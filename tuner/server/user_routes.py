@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.account import ACTOR_HEADER, tidy
 from tuner.coordinator.events import acting
-from tuner.protocol import NAME_PATTERN
 from tuner.server.bodies import body_schema, read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
@@ -27,16 +26,10 @@ from tuner.server.documents import (
     TrialDetail,
     Worker,
 )
+from tuner.server.explain_routes import add_explanations
+from tuner.server.paths import Digest, EventId, Limit, Name, Number, Offset, WorkerName
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.service.service import MAX_SNAPSHOT_BYTES, Service
-
-Name = Annotated[str, Path(pattern=f"^{NAME_PATTERN}$", max_length=63)]
-WorkerName = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
-Limit = Annotated[int, Query(ge=0, le=10_000)]
-Offset = Annotated[int, Query(ge=0, le=2**62)]
-EventId = Annotated[int, Query(ge=0, le=2**31 - 1)]
-Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 class _Git(BaseModel):
@@ -98,6 +91,7 @@ def user_router(service: Service) -> APIRouter:
     _add_studies(router, service)
     _add_control(router, service)
     _add_trials(router, service)
+    add_explanations(router, service)
     _add_workers(router, service)
     return router
 

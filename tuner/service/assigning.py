@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner import protocol
-from tuner.coordinator.curves import join_reports, stored_value
 from tuner.coordinator.demand import able_workers
 from tuner.protocol import LEASE_S, WorkerInfo
 from tuner.service.records import trial_config
 from tuner.service.rows import trial_of
 from tuner.spec import StudySpec
 from tuner.storage import tables
+from tuner.storage.curves import join_reports, stored_value
 
 #: A claim looks at this many of a study's ready attempts.
 CANDIDATES = 20

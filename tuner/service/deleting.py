@@ -16,7 +16,8 @@ def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
     codes = connection.execute(sa.select(t.c.code).where(t.c.study_id == study.id).distinct())
     unused = {study.code, *codes.scalars()} - {None}
     # Attempts first: whoever adds a report holds its attempt.
-    for table in (tables.attempts, tables.reports, tables.trials, tables.events):
+    mine = (tables.attempts, tables.reports, tables.trials, tables.events, tables.artifacts)
+    for table in mine:
         connection.execute(table.delete().where(table.c.study_id == study.id))
     connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
     optuna_rows.delete_study(connection, study.optuna_id)

@@ -24,6 +24,7 @@ from tuner.exporters import StudyWriter, repair_run
 from tuner.service.records import trial_config, trial_record
 from tuner.service.retention import remove_checkpoints
 from tuner.service.specs import Specs
+from tuner.service.wording import receipt_markdown
 from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Filer:
         self._problem: str | None = None
         self._specs = Specs()
         self._writers: dict[int, tuple[StudyWriter, int]] = {}
+        #: Of each study, when it last learnt and whether it was over, as its run says it.
+        self._explained: dict[int, tuple[float | None, bool]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="filer", daemon=True)
 
@@ -167,12 +170,16 @@ class Filer:
 
     def _file_studies(self) -> None:
         s = tables.studies
+        # One that is over is looked at once more: its last result may have been filed before.
+        ended = sa.and_(s.c.id.in_(list(self._writers)), s.c.state.not_in(OPEN))
         with self._storage.read() as connection:
-            studies = connection.execute(sa.select(s).where(s.c.told > s.c.filed)).all()
+            query = sa.select(s).where(sa.or_(s.c.told > s.c.filed, ended))
+            studies = connection.execute(query).all()
         for study in studies:
             writer, told = self._writers.get(study.id) or (self._open_writer(study), 0)
             self._writers[study.id] = (writer, told)
             self._add_objectives(writer, study.id, told)
+            self._add_history(writer, study)
             writer.write()
             self._writers[study.id] = (writer, study.told)
             self._thin_out(study)
@@ -180,12 +187,14 @@ class Filer:
                 connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
             if study.state not in OPEN:
                 self._writers.pop(study.id)[0].close()
+                self._explained.pop(study.id, None)
 
     def _drop_writers(self) -> None:
         # What another server writes meanwhile is read again by the next ones.
         for writer, _ in self._writers.values():
             writer.close()
         self._writers.clear()
+        self._explained.clear()
 
     def _thin_out(self, study: sa.Row[Any]) -> None:
         spec = self._specs.of(study)
@@ -215,6 +224,24 @@ class Filer:
             ).all()
         for row in rows:
             writer.add(row.number, [float(value) for value in json.loads(row.values_json)])
+
+    def _add_history(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
+        """Have the study's run say what it learnt from history; at its end, what that gained."""
+        a, t = tables.artifacts, tables.trials
+        query = sa.select(sa.func.max(a.c.created)).where(a.c.study_id == study.id)
+        of_study = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
+        with self._storage.read() as connection:
+            learnt = connection.execute(query).scalar()
+            version = (learnt, study.state not in OPEN)
+            if learnt is None or self._explained.get(study.id) == version:
+                return
+            rows = connection.execute(of_study).all()
+        # scipy takes a quarter of a second to import, which a study without history does without.
+        from tuner.service.explaining import explain_study
+
+        found = explain_study(self._storage, study, rows, limit=0, gain=study.state not in OPEN)
+        writer.explain(receipt_markdown(found))
+        self._explained[study.id] = version
 
 
 def _unwritable(what: str, root: Path) -> str | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.curves import stored_value
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
 from tuner.service.finding import find_study, find_trial
@@ -26,6 +26,10 @@ from tuner.service.views import (
 )
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
+from tuner.storage.curves import stored_value
+
+#: So many records of proposals, with their trials' curves, are in one answer at most.
+MAX_PAGE = 1000
 
 #: Inside `Reader`, the name `list` is its verb.
 Documents = list[Document]
@@ -161,6 +165,58 @@ class Reader:
             )
             return [event_document(event) for event in connection.execute(query)]
 
+    def proposals(self, study: str, offset: int = 0, limit: int = MAX_PAGE) -> Document:
+        """Return the records of a study's proposals, and what they were made from.
+
+        Returns:
+            `spec` and `seed` of the study, `total` trials, and `trials` in number order from
+            `offset` on, at most `MAX_PAGE`.
+        """
+        from tuner.service.proposals import proposal_page
+
+        limit = min(max(limit, 0), MAX_PAGE)
+        with self._storage.read() as connection:
+            return proposal_page(connection, find_study(connection, study), offset, limit)
+
+    def artifact(self, study: str, key: str) -> bytes:
+        """Return what the study's sampler knew from history, by the key in its proposals.
+
+        Raises:
+            NotFoundError: there is no such study or artifact.
+        """
+        from tuner.service.proposals import read_artifact
+
+        with self._storage.read() as connection:
+            return read_artifact(connection, find_study(connection, study), key)
+
+    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Document:
+        """Return what a study knew from history: sources, trust, and what it gained.
+
+        Args:
+            study: its name.
+            limit: so many proposals are listed; of more, the first and the last half.
+            gain: whether the gain is estimated, which takes a second.
+        """
+        # Optuna and scipy take a second to import, which every other question does without.
+        from tuner.service.explaining import explain_study
+
+        with self._storage.read() as connection:
+            row = find_study(connection, study)
+            rows = _all_trials(connection, row)
+        return explain_study(
+            self._storage, row, rows, limit=min(max(limit, 0), MAX_ROWS), gain=gain
+        )
+
+    def explain_trial(self, study: str, number: int) -> Document:
+        """Return why a trial was proposed, and the historic trials nearest to it."""
+        from tuner.service.explaining import explain_trial
+
+        with self._storage.read() as connection:
+            row = find_study(connection, study)
+            trial = find_trial(connection, row, number)
+            rows = _all_trials(connection, row)
+        return explain_trial(self._storage, row, rows, trial)
+
     def workers(self) -> Documents:
         """Return the workers heard of within the last lease, and what they run."""
         w, a, s = tables.workers, tables.attempts, tables.studies
@@ -174,3 +230,9 @@ class Reader:
                 .order_by(w.c.name)
             )
             return [worker_document(row) for row in connection.execute(query)]
+
+
+def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
+    t = tables.trials
+    query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
+    return connection.execute(query).all()

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
 
-from tuner.coordinator.curves import join_reports, stored_value
 from tuner.service.times import iso
 from tuner.service.views import attempt_document
 from tuner.space.optuna import distribution
 from tuner.spec import StudySpec
 from tuner.storage import tables
+from tuner.storage.curves import join_reports, stored_value
 
 #: Rises when a field of `config.json` or `trial.json` changes its meaning.
 RECORD_VERSION = 1

@@ -49,7 +49,7 @@ def require_code(connection: sa.Connection, code: str | None) -> None:
 
 def create_study(connection: sa.Connection, sent: Sent, now: float) -> sa.Row[Any]:
     """Insert a study that runs; return its row."""
-    spec = sent.spec
+    spec = sent.spec.with_sampler_named()
     if spec.sampler.seed is None:
         spec = spec.with_seed(secrets.randbelow(2**32))
     optuna_id = optuna_rows.insert_study(connection, spec.name, [m.goal for m in spec.metrics])
@@ -101,7 +101,9 @@ def resubmit(
         refused.append(Change(key="data", old=study.data, new=sent.data))
     if refused:
         raise StudyError(_refusal(sent.spec.name, refused))
-    spec = sent.spec if sent.spec.sampler.seed is not None else sent.spec.with_seed(study.seed)
+    spec = sent.spec.with_sampler_named(old.sampler.name)
+    if spec.sampler.seed is None:
+        spec = spec.with_seed(study.seed)
     if study.code != sent.code:
         s = tables.studies
         values = {"code": sent.code, "git_json": json.dumps(sent.git)}

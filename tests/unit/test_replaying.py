@@ -1,0 +1,217 @@
+"""Every proposal comes out of its record again, whatever happened in between."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests import spaces
+from tuner.coordinator.artifact import Artifact
+from tuner.coordinator.frozen import STATES
+from tuner.coordinator.mirror import Mirror
+from tuner.coordinator.proposal import RETRY, Choice, Proposal
+from tuner.coordinator.proposing import Proposer, Question
+from tuner.coordinator.pruners import make_pruner
+from tuner.coordinator.replaying import RecordedTrial, Replay
+from tuner.samplers import SAMPLERS
+from tuner.spec import StudySpec, parse_spec
+
+TRIALS = 40
+OPTIONS = {"tpe": {"startup_trials": 4}, "nsga2": {"population": 4}}
+#: How a trial may end: state and cause.
+ENDS = [("complete", None)] * 5 + [("pruned", None), ("fail", "diverged"), ("fail", "error")]
+
+
+def spec_for(sampler: str, pruner: str, goals: int) -> StudySpec:
+    is_finite = sampler == "grid"
+    return parse_spec(
+        {
+            "project": "p",
+            "study": "s",
+            "objective": "objectives:train",
+            "metric": [{"name": f"m{i}", "goal": "maximize"} for i in range(goals)],
+            "search_space": spaces.finite(20) if is_finite else spaces.MIXED,
+            "start_with": [] if is_finite else [{"train.rate": 0.25}, {"train.rate": 0.125}],
+            "sampler": {"name": sampler, "seed": 11, **OPTIONS.get(sampler, {})},
+            "pruner": {"name": pruner},
+            "budget": {"trials": TRIALS},
+            "history": "none",
+        }
+    )
+
+
+class Life:
+    """A study that is run like a coordinator's, with everything that may come between.
+
+    Proposals become stale, or miss their moment; results come in another order than they were
+    proposed in; trials are pruned, fail and are tried again; and it is killed now and then.
+    """
+
+    def __init__(self, spec: StudySpec, seed: int) -> None:
+        self.spec = spec
+        self.chance = random.Random(seed)
+        self.rows: list[dict[str, Any]] = []
+        self.told = 0
+        self.prepared: Proposal | None = None
+        self.failed: list[int] = []
+        self.start()
+
+    def start(self) -> None:
+        """Rebuild everything that is not stored, as after a kill."""
+        spec = self.spec
+        self.prepared = None
+        self.proposer = Proposer(
+            spec.space, spec.sampler.name, 11, spec.start_with, spec.sampler.options
+        )
+        pruner = make_pruner(spec.pruner.name, spec.pruner.options)
+        goals = [metric.goal for metric in spec.metrics]
+        self.mirror = Mirror(spec.name, goals, pruner, all_curves=spec.pruner.name != "none")
+        for row in self.rows:
+            self.enter(row)
+        for row in sorted(self.rows, key=lambda row: row["told"] or 0):
+            if row["told"] is not None:
+                self.tell(row)
+
+    def question(self) -> Question:
+        return self.proposer.question(self.mirror.scene())
+
+    def step(self) -> None:
+        what = self.chance.random()
+        if what < 0.1:
+            self.start()
+        if self.prepared is None or what < 0.5:
+            self.prepared = self.proposer.answer(self.question())
+        if what < 0.7:
+            self.finish_some()  # what is prepared becomes stale
+        self.commit(self.next_proposal(what))
+        if what > 0.3:
+            self.finish_some()
+
+    def next_proposal(self, what: float) -> Proposal:
+        if self.failed and what > 0.8:
+            number = self.failed.pop()
+            choice = Choice(params=self.rows[number]["params"], sampler=RETRY, seed=0)
+            scene = self.mirror.scene()
+            return Proposal(
+                choice=choice,
+                told=scene.told,
+                trials=scene.number,
+                pending=scene.pending,
+                retry_of=number,
+            )
+        prepared, self.prepared = self.prepared, None
+        if prepared is None or what > 0.6 or not self.proposer.is_new(prepared):
+            self.prepared = prepared
+            return self.proposer.cheap(self.question()).prepared("missed")
+        return prepared.prepared("stale")
+
+    def commit(self, proposal: Proposal) -> None:
+        row = {
+            "number": len(self.rows),
+            "params": proposal.params,
+            "proposal": json.loads(json.dumps(proposal.to_json(), allow_nan=False)),
+            "told": None,
+            "state": None,
+            "cause": None,
+            "values": [],
+            "curve": {},
+        }
+        self.rows.append(row)
+        self.enter(row)
+
+    def enter(self, row: dict[str, Any]) -> None:
+        wrote = row["proposal"]["wrote"]
+        self.mirror.load_study_attrs(wrote["study"])
+        self.mirror.add(self.proposer.encode(row["params"]), wrote["trial"])
+        is_retry = row["proposal"]["retry_of"] is not None
+        self.proposer.remember(row["params"], is_retry=is_retry)
+
+    def finish_some(self) -> None:
+        running = [row for row in self.rows if row["told"] is None]
+        for row in self.chance.sample(running, k=self.chance.randint(0, min(2, len(running)))):
+            self.finish(row)
+
+    def finish(self, row: dict[str, Any]) -> None:
+        score = float(sum(map(ord, str(sorted(row["params"].items())))) % 997)
+        # The first attempt went further than the one that counts, which began again.
+        for step in range(1, 6):
+            self.mirror.report(row["number"], step, -score * step)
+        row["curve"] = {step: score * step for step in range(1, 4)}
+        row["state"], row["cause"] = self.chance.choice(ENDS)
+        if row["state"] == "pruned" and len(self.spec.metrics) > 1:
+            row["state"] = "complete"
+        if row["state"] != "fail":
+            row["values"] = [score + i for i in range(len(self.spec.metrics))]
+        elif row["cause"] == "error":
+            self.failed.append(row["number"])
+        else:
+            row["curve"][3] = math.nan
+        self.told += 1
+        row["told"] = self.told
+        self.tell(row)
+
+    def tell(self, row: Mapping[str, Any]) -> None:
+        state = STATES[row["state"]]
+        self.mirror.tell(row["number"], state, row["values"], row["curve"], cause=row["cause"])
+
+    def records(self) -> list[RecordedTrial]:
+        return [RecordedTrial(**row) for row in self.rows]
+
+
+def lived(sampler: str, pruner: str = "none", goals: int = 1, seed: int = 3) -> Life:
+    life = Life(spec_for(sampler, pruner, goals), seed)
+    for _ in range(TRIALS):
+        life.step()
+    return life
+
+
+def no_artifact(key: str) -> Artifact:
+    raise AssertionError(key)
+
+
+def replayed(life: Life, trials: Sequence[RecordedTrial]) -> list[tuple[str, str]]:
+    replay = Replay(life.spec, 11, trials, no_artifact)
+    results = [replay.trial(number) for number in range(len(trials))]
+    return [(result.verdict, result.reason) for result in results]
+
+
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"gp"}))
+def test_every_proposal_comes_out_of_its_record_again(sampler: str, pruner: str) -> None:
+    life = lived(sampler, pruner)
+
+    assert replayed(life, life.records()) == [("same", "")] * TRIALS
+    used = {row["proposal"]["preparation"] for row in life.rows}
+    assert used == {"stale", "missed", None}, "all ways to propose were taken"
+
+
+@pytest.mark.parametrize("sampler", ["bayesian", "tpe", "nsga2"])
+def test_a_study_with_two_metrics_is_proposed_again(sampler: str) -> None:
+    if sampler not in SAMPLERS:
+        pytest.skip("no such sampler")
+    life = lived(sampler, goals=2)
+
+    assert replayed(life, life.records()) == [("same", "")] * TRIALS
+
+
+def test_a_result_that_was_changed_afterwards_is_found_out() -> None:
+    life = lived("tpe")
+    first = next(row for row in life.rows if row["state"] == "complete")
+    first["values"] = [1e6]
+
+    verdicts = [verdict for verdict, _ in replayed(life, life.records())]
+    assert "different" in verdicts
+
+
+def test_a_record_of_an_earlier_release_is_unknown_and_not_different() -> None:
+    life = lived("tpe")
+    life.rows[0]["proposal"] = {"sampler": "tpe", "seed": 1, "told": 0, "pending": []}
+
+    found = replayed(life, life.records())
+    assert found[0] == ("unknown", "proposed by an earlier release, which recorded less")
+    assert found[1:] == [("same", "")] * (TRIALS - 1)

@@ -1,0 +1,187 @@
+"""The receipt of a study's history as a page: what was used, how far it was trusted, the gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from tuner.cli.output import Document, moment, number
+from tuner.cli.tables import facts
+from tuner.service.wording import gain_text, source_notes
+
+
+def print_explanation(console: Console, document: Document, metrics: Sequence[Document]) -> None:
+    """Print what a study knew from history, how it used it, and what that gained."""
+    console.print(_summary(document))
+    used = [source for source in document["sources"] if not source["left_out"]]
+    left = [source for source in document["sources"] if source["left_out"]]
+    several = len(metrics) > 1
+    if used:
+        _head(console, "studies it learns from")
+        console.print(_sources(used, several=several))
+    if left:
+        _head(console, "studies left out")
+        console.print(_left_out(left, several=several))
+    if len(document["artifacts"]) > 1:
+        _head(console, "what it knew over time")
+        console.print(_artifacts(document["artifacts"]))
+    if document["gain"] is not None:
+        name = str(metrics[0]["name"])
+        _head(console, f"the best {name} after so many trials")
+        console.print(_curve(document["gain"]))
+        console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
+    if document["proposals"] and document["state"] != "unused":
+        _head(console, "proposals")
+        console.print(_proposals(document["proposals"]))
+        console.print(
+            "[quiet]history: how far it was trusted against this study's own results; "
+            "predicted: what was expected, and one standard deviation[/]"
+        )
+
+
+def _head(console: Console, title: str) -> None:
+    console.print(f"\n[bold]{title}[/]")
+
+
+def _summary(document: Document) -> RenderableType:
+    history = document["history"]
+    words = history if isinstance(history, str) else f"{len(history)} places of the spec"
+    rows: list[tuple[str, RenderableType]] = [
+        ("study", f"[name]{document['study']}[/]"),
+        ("sampler", document["sampler"]),
+        ("history", words),
+        ("used", escape(document["summary"])),
+    ]
+    if document["gain"] is not None:
+        rows.append(("gain", _gain(document["gain"])))
+    elif document["state"] == "informed":
+        rows.append(("gain", "[quiet]not known before 5 results of one metric[/]"))
+    return facts(rows)
+
+
+def _gain(gain: Document) -> str:
+    saved = gain["saved"]
+    style = "good" if saved["low"] > 0 else "warn" if saved["median"] < 0 else "name"
+    head, mark, rest = gain_text(gain).partition(" (")
+    return f"[{style}]{head}[/]{mark}{rest}"
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+    )
+    for name, justify in columns:
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    return table
+
+
+def _sources(rows: Sequence[Document], *, several: bool) -> Table:
+    head = [("study", "left"), ("used", "right"), ("share", "right"), ("what to know", "left")]
+    table = _table(*([("metric", "left")] if several else []), *head)
+    for row in rows:
+        used = f"{row['used']} of {row['found']}"
+        cells = [
+            escape(row["key"]),
+            used,
+            f"{row['share']:.0%}",
+            escape("; ".join(source_notes(row))),
+        ]
+        table.add_row(*([row["metric"]] if several else []), *cells)
+    return table
+
+
+def _left_out(rows: Sequence[Document], *, several: bool) -> Table:
+    head = [("study", "left"), ("trials", "right"), ("why", "left")]
+    table = _table(*([("metric", "left")] if several else []), *head)
+    for row in rows:
+        cells = [escape(row["key"]), str(row["found"]), escape(row["left_out"])]
+        table.add_row(*([row["metric"]] if several else []), *cells)
+    return table
+
+
+def _artifacts(rows: Sequence[Document]) -> Table:
+    table = _table(("learnt", "left"), ("trials", "right"), ("shares", "left"))
+    for row in rows:
+        shares = [
+            f"{escape(name)} {share:.0%}"
+            for by_source in row["shares"].values()
+            for name, share in sorted(by_source.items(), key=lambda item: -item[1])
+            if share > 0
+        ]
+        first, last = row["first_trial"], row["last_trial"]
+        trials = "none" if first is None else str(first) if first == last else f"{first} to {last}"
+        table.add_row(moment(row["learnt"]), trials, ", ".join(shares))
+    return table
+
+
+def _curve(gain: Document) -> Table:
+    table = _table(
+        ("trials", "right"), ("this study", "right"), ("a cold start", "right"), ("80 %", "right")
+    )
+    for mark in gain["curve"]:
+        cold = mark["cold"]
+        table.add_row(
+            str(mark["trials"]),
+            number(mark["best"]),
+            _four(cold["median"]),
+            f"{_four(cold['low'])} to {_four(cold['high'])}",
+        )
+    return table
+
+
+def _proposals(rows: Sequence[Document]) -> Table:
+    table = _table(
+        ("trial", "right"),
+        ("chosen by", "left"),
+        ("history", "right"),
+        ("predicted", "right"),
+        ("came out", "right"),
+    )
+    last = rows[0]["trial"] - 1
+    for row in rows:
+        if row["trial"] != last + 1:
+            table.add_row("…")
+        last = row["trial"]
+        trust = row["trust"]
+        came = number(row["objective"]) if row["objective"] is not None else row["state"].lower()
+        table.add_row(
+            str(row["trial"]),
+            chosen_by(row),
+            "-" if trust is None else f"{trust:.0%}",
+            predicted(row),
+            came,
+        )
+    return table
+
+
+def chosen_by(row: Document) -> str:
+    """Return who chose a trial, in a few words."""
+    words = {
+        "prior": "history alone",
+        "warm+cold": "history and results",
+        "cold": "its results alone",
+        "start": "spread over the space",
+    }
+    if row["preparation"] == "missed":
+        return "at random, in haste"
+    return words.get(row["model"] or "", str(row["sampler"]))
+
+
+def predicted(row: Document) -> str:
+    """Return what was expected of a trial, in the metric's unit."""
+    if row["predicted"] is None:
+        return "-"
+    spread = abs(row["predicted_high"] - row["predicted_low"]) / 2
+    return f"{row['predicted']:.3g} ± {spread:.2g}"
+
+
+def _four(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,80 @@
+"""Why a trial was proposed, as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from tuner.cli.explanation import predicted
+from tuner.cli.output import Document, number, parameter, styled
+from tuner.cli.tables import facts
+from tuner.service.wording import count
+
+
+def print_reason(
+    console: Console, document: Document, metrics: Sequence[Document], log_root: Path
+) -> None:
+    """Print why a trial was proposed, what was expected, and which historic trials are near."""
+    metric = str(metrics[0]["name"])
+    console.print(_summary(document, metric))
+    console.print("\n[bold]parameters[/]")
+    params = [(name, Text(parameter(value))) for name, value in document["params"].items()]
+    console.print(facts(params))
+    for near in document["nearest"]:
+        title = f"{escape(near['study'])} {escape(near['trial'])}"
+        console.print(f"\n[bold]a historic trial near it[/]  [name]{title}[/]")
+        console.print(_near(near, document["params"], log_root))
+
+
+def _summary(document: Document, metric: str) -> RenderableType:
+    state = styled(document["state"])
+    rows: list[tuple[str, RenderableType]] = [
+        ("trial", f"[name]{document['study']} {document['trial']}[/]"),
+        ("state", state),
+        ("why", escape(document["why"])),
+        ("knew", _known(document)),
+    ]
+    if document["trust"] is not None:
+        rows.append(("history", f"trusted {document['trust']:.0%}"))
+    if document["predicted"] is not None:
+        rows.append(("predicted", f"{metric} {predicted(document)}"))
+        if document["predicted_cold"] is not None and document["model"] == "warm+cold":
+            alone = f"{document['predicted_cold']:.4g} by this study's own results alone"
+            rows.append(("", f"[quiet]{alone}[/]"))
+    if document["acquisition"] is not None:
+        rows.append(("acquisition", f"{document['acquisition']:.4g}  [quiet]{_ACQUISITION}[/]"))
+    came = document["objective"]
+    if came is not None:
+        rows.append(("came out", f"{metric} {number(came)}"))
+    return facts(rows)
+
+
+_ACQUISITION = "log of the expected improvement, in standard deviations"
+
+
+def _known(document: Document) -> str:
+    pending = document["pending"]
+    running = f", {count(len(pending), 'trial')} still running" if pending else ""
+    history = ", and history" if document["artifact"] is not None else ""
+    return f"{count(document['told'], 'result')}{running}{history}"
+
+
+def _near(near: Document, params: Document, log_root: Path) -> RenderableType:
+    value = "-" if near["value"] is None else f"{near['metric']} {number(near['value'])}"
+    where = str(log_root / near["run_dir"]) if near["run_dir"] else near["locator"]
+    differs = [
+        f"{name} {parameter(near['params'].get(name))}"
+        for name in params
+        if near["params"].get(name) != params[name]
+    ]
+    rows: list[tuple[str, RenderableType]] = [
+        ("result", value),
+        ("distance", f"{near['distance']:.3f}  [quiet]0: the same, 1: the other end[/]"),
+        ("differs in", Text(", ".join(differs) or "nothing")),
+        ("files", Text(where)),
+    ]
+    return facts(rows)

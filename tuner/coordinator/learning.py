@@ -1,0 +1,158 @@
+"""Learning from history for one study: sources are found, mapped and made into an artifact.
+
+It reads the database and computes; it may take seconds and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import MutableMapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from typing_extensions import override
+
+from tuner.coordinator.artifact import Artifact
+from tuner.coordinator.lessons import Lesson, digest
+from tuner.errors import UnavailableError
+from tuner.history.finding import Found, find
+from tuner.history.store import HistoryStore
+from tuner.space.encoding import Encoding
+from tuner.spec import StudySpec
+from tuner.spec.history import history_json
+from tuner.storage import Storage, tables
+from tuner.surrogate.building import build_prior
+from tuner.surrogate.prior import Prior
+from tuner.surrogate.source import Source
+
+logger = logging.getLogger(__name__)
+
+#: Points of the study's space at which the sources are compared.
+CANDIDATES = 2048
+#: Studies in one of these states teach others something that is final.
+_CLOSED = ("finished", "failed", "cancelled")
+
+#: What is kept from one lesson to the next; see `ByteCache`.
+Cache = MutableMapping[Any, Any]
+
+
+def history_version(connection: sa.Connection) -> str:
+    """Return a text that changes when a study ends or is deleted, and with every import.
+
+    A study that runs changes nothing: otherwise each of its results would make every other study
+    learn anew. What it has found by then is taken along when something else changes.
+    """
+    s, h = tables.studies, tables.history
+    closed = connection.execute(
+        sa.select(sa.func.count(), sa.func.max(s.c.finished), sa.func.sum(s.c.told)).where(
+            s.c.state.in_(_CLOSED)
+        )
+    ).one()
+    imports = connection.execute(
+        sa.select(sa.func.count(), sa.func.max(h.c.id), sa.func.max(h.c.imported)).where(
+            h.c.state == "there"
+        )
+    ).one()
+    return "/".join(str(part) for part in (*closed, *imports))
+
+
+def lesson_version(history: str, spec: StudySpec) -> str:
+    """Return what a lesson depends on: the history, and what the spec wants of it."""
+    return digest(history + json.dumps(history_json(spec.history)))
+
+
+def learn(
+    storage: Storage, study: sa.Row[Any], spec: StudySpec, version: str, cache: Cache
+) -> Lesson:
+    """Return what history gives a study. Bad data never stops it: then it starts cold.
+
+    Args:
+        storage: the whole history.
+        study: its row.
+        spec: of the study.
+        version: see `lesson_version`.
+        cache: of earlier lessons, for all studies.
+
+    Raises:
+        UnavailableError: the database cannot be reached; to be tried again.
+    """
+    start = time.monotonic()
+    try:
+        found = find(
+            HistoryStore(storage),
+            spec,
+            data=study.data,
+            code=study.code,
+            cache=_Part(cache, ("mapped", study.id)),
+        )
+        priors = _priors(found, spec, _Part(cache, ("fitted",)))
+    except UnavailableError:
+        raise
+    except Exception as exc:
+        # Whatever old runs hold, the study that would learn from them goes on without.
+        problem = f"{type(exc).__name__}: {exc}"
+        logger.warning("history not usable", extra={"study": spec.name, "problem": problem})
+        logger.debug("where it failed", exc_info=True)
+        return Lesson(artifact=None, summary={}, problem=problem[:500], version=version)
+    known = found.to_json()
+    return Lesson(
+        artifact=Artifact(priors) if any(priors) else None,
+        summary=known["summary"],
+        sources=tuple(known["sources"]),
+        shares={
+            metric.name: _shares(prior) for metric, prior in zip(spec.metrics, priors, strict=True)
+        },
+        version=version,
+        took_s=time.monotonic() - start,
+    )
+
+
+def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:
+    by_metric: Sequence[Sequence[Source]] = [found.by_metric[m.name] for m in spec.metrics]
+    if not any(by_metric):
+        return tuple(None for _ in by_metric)
+    encoding = Encoding(spec.space)
+    # The same points for every study of this space: what was computed for them is kept.
+    candidates = encoding.sample(CANDIDATES, 0)
+    return tuple(
+        build_prior(encoding.columns, candidates, sources, cache) if sources else None
+        for sources in by_metric
+    )
+
+
+def _shares(prior: Prior | None) -> dict[str, Any]:
+    if prior is None:
+        return {}
+    return {"likeness": prior.likeness, "sources": [asdict(c) for c in prior.contributions]}
+
+
+class _Part(MutableMapping[Any, Any]):
+    """The part of a cache whose keys begin alike."""
+
+    def __init__(self, cache: Cache, head: tuple[Any, ...]) -> None:
+        self._cache = cache
+        self._head = head
+
+    @override
+    def __getitem__(self, key: Any) -> Any:
+        return self._cache[*self._head, key]
+
+    @override
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._cache[*self._head, key] = value
+
+    @override
+    def __delitem__(self, key: Any) -> None:
+        del self._cache[*self._head, key]
+
+    @override
+    def __iter__(self) -> Any:
+        size = len(self._head)
+        return (key[size] for key in list(self._cache) if key[:size] == self._head)
+
+    @override
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

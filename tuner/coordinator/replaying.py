@@ -1,0 +1,241 @@
+"""Making the proposals of a study again from their records, to see that they come out the same.
+
+A record says which results had entered, which trials there were, and what the sampler knew from
+history; the trials themselves and the artifact are in the database. Nothing else goes in: neither
+what a coordinator remembers nor when it was killed can matter.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from tuner.coordinator.artifact import Artifact
+from tuner.coordinator.causes import CAUSE_ATTR
+from tuner.coordinator.frozen import freeze
+from tuner.coordinator.mirror import as_sampler_sees
+from tuner.coordinator.proposal import RETRY, Choice, software
+from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
+from tuner.coordinator.scene import Scene
+from tuner.errors import TunerError
+from tuner.spec import StudySpec
+
+Verdict = Literal["same", "different", "unknown"]
+#: Samplers that leave nothing on the study, and so do not depend on what was left by a trial whose
+#: record does not say it.
+_LEAVES_NOTHING = ("bayesian", "tpe", "random", "grid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedTrial:
+    """A trial as it ended, and the record of its proposal."""
+
+    number: int
+    params: Mapping[str, Any]
+    proposal: Mapping[str, Any]
+    #: Its place in the order in which results entered; None while it has none.
+    told: int | None
+    #: complete, pruned or fail, once it was told.
+    state: str | None = None
+    cause: str | None = None
+    values: Sequence[float] = ()
+    curve: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """What came out for one trial."""
+
+    trial: int
+    verdict: Verdict
+    #: Who chose: the sampler, a fallback, or `retry`.
+    sampler: str
+    #: Why it is different or unknown; empty: it is the same.
+    reason: str = ""
+    #: What was chosen this time, where that is different.
+    params: Mapping[str, Any] | None = None
+
+
+class Replay:
+    """Makes the proposals of one study again.
+
+    Args:
+        spec: of the study.
+        seed: of the study.
+        trials: all of them, in number order.
+        artifact: returns an artifact by its key; a `TunerError` says why it cannot.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        seed: int,
+        trials: Sequence[RecordedTrial],
+        artifact: Callable[[str], Artifact],
+    ) -> None:
+        self._spec = spec
+        self._trials = trials
+        self._artifact = artifact
+        self._known: dict[str, Artifact] = {}
+        self._seed = seed % 2**32
+        self._proposer = self._make_proposer()
+        self._frozen = [_FrozenTrial(self._proposer, trial) for trial in trials]
+
+    def trial(self, number: int) -> Replayed:
+        """Make one proposal again and compare it with the trial's."""
+        trial = self._trials[number]
+        record = trial.proposal
+        sampler = str(record.get("sampler", "unknown"))
+        if reason := self._unrecorded(record):
+            return Replayed(trial=number, verdict="unknown", sampler=sampler, reason=reason)
+        try:
+            choice = self._choose_again(record)
+        except (TunerError, SpaceExhaustedError, _MisfitError) as exc:
+            return Replayed(trial=number, verdict="different", sampler=sampler, reason=str(exc))
+        reason = _difference(trial, choice)
+        if not reason:
+            return Replayed(trial=number, verdict="same", sampler=sampler)
+        if record["software"] != software():
+            reason += f"; it was proposed by {record['software']}, this is {software()}"
+        return Replayed(
+            trial=number,
+            verdict="different",
+            sampler=sampler,
+            reason=reason,
+            params=choice.params,
+        )
+
+    def _unrecorded(self, record: Mapping[str, Any]) -> str:
+        """Return why the record does not say enough; empty: it does."""
+        if "trials" not in record:
+            return "proposed by an earlier release, which recorded less"
+        if self._spec.sampler.name in _LEAVES_NOTHING or record["retry_of"] is not None:
+            return ""
+        earlier = self._trials[: record["trials"]]
+        if any("trials" not in trial.proposal for trial in earlier):
+            return "an earlier release, which recorded less, proposed trials before it"
+        return ""
+
+    def _choose_again(self, record: Mapping[str, Any]) -> Choice:
+        retry_of = record["retry_of"]
+        if retry_of is not None:
+            return Choice(params=dict(self._trials[retry_of].params), sampler=RETRY, seed=0)
+        question = self._question(record)
+        if record["preparation"] == "missed":
+            return self._proposer.cheap(question).choice
+        return self._proposer.answer(question).choice
+
+    def _question(self, record: Mapping[str, Any]) -> Question:
+        count = record["trials"]
+        known = self._trials[:count]
+        is_retry = [trial.proposal.get("retry_of") is not None for trial in known]
+        turn = count - sum(is_retry)
+        start = self._spec.start_with
+        key = record["artifact"]
+        return Question(
+            scene=self._scene(record, known),
+            start=start[turn] if turn < len(start) else {},
+            artifact=None if key is None else self._load(key),
+        )
+
+    def _scene(self, record: Mapping[str, Any], known: Sequence[RecordedTrial]) -> Scene:
+        attrs: dict[str, Any] = {}
+        for trial in known:
+            attrs |= trial.proposal.get("wrote", {}).get("study", {})
+        told, all_curves = record["told"], record["curves"] == "all"
+        seen = [
+            self._frozen[trial.number].seen(is_told=_entered(trial, told), all_curves=all_curves)
+            for trial in known
+        ]
+        pending = tuple(trial.number for trial in known if not _entered(trial, told))
+        if list(pending) != record["pending"]:
+            raise _MisfitError(f"by its record {record['pending']} were pending, not {pending}")
+        return Scene(
+            study=self._spec.name,
+            directions=tuple(StudyDirection[m.goal.upper()] for m in self._spec.metrics),
+            trials=seen,
+            told=told,
+            pending=pending,
+            attrs=attrs,
+            all_curves=all_curves,
+            brackets=record["brackets"],
+        )
+
+    def _load(self, key: str) -> Artifact:
+        if key not in self._known:
+            self._known[key] = self._artifact(key)
+        return self._known[key]
+
+    def _make_proposer(self) -> Proposer:
+        spec = self._spec
+        proposer = Proposer(
+            spec.space, spec.sampler.name, self._seed, spec.start_with, spec.sampler.options
+        )
+        for trial in self._trials:
+            is_retry = trial.proposal.get("retry_of") is not None
+            proposer.remember(trial.params, is_retry=is_retry)
+        return proposer
+
+
+class _MisfitError(Exception):
+    """A record and the results of the study contradict each other."""
+
+
+class _FrozenTrial:
+    """One trial as samplers see it, before and after its result; made once for all proposals."""
+
+    def __init__(self, proposer: Proposer, trial: RecordedTrial) -> None:
+        self._proposer = proposer
+        self._trial = trial
+        self._made: dict[tuple[bool, bool], FrozenTrial] = {}
+
+    def seen(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
+        """Return the trial as it stood in the scene of a proposal."""
+        key = (is_told, all_curves)
+        if key not in self._made:
+            self._made[key] = self._make(is_told=is_told, all_curves=all_curves)
+        return self._made[key]
+
+    def _make(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
+        trial = self._trial
+        attrs = dict(trial.proposal.get("wrote", {}).get("trial", {}))
+        if is_told and trial.cause is not None:
+            attrs[CAUSE_ATTR] = trial.cause
+        frozen = freeze(
+            self._proposer,
+            trial.params,
+            state=trial.state if is_told else None,
+            values=trial.values if is_told else (),
+            attrs=attrs,
+            curve=trial.curve if is_told else {},
+        )
+        seen = copy.copy(as_sampler_sees(frozen, all_curves=all_curves))
+        seen.number = seen._trial_id = trial.number  # noqa: SLF001 - as the mirror's storage does
+        return seen
+
+
+def _entered(trial: RecordedTrial, told: int) -> bool:
+    return trial.told is not None and trial.told <= told
+
+
+def _difference(trial: RecordedTrial, choice: Choice) -> str:
+    """Return in words how a choice differs from the trial's; empty: not at all."""
+    record = trial.proposal
+    if choice.params != trial.params:
+        names = sorted(
+            name
+            for name in {**choice.params, **trial.params}
+            if choice.params.get(name, _NOTHING) != trial.params.get(name, _NOTHING)
+        )
+        return f"other values: {', '.join(names)}"
+    if (choice.sampler, choice.attempt) != (record["sampler"], record["try"]):
+        return f"chosen by {choice.sampler}, try {choice.attempt}"
+    return ""
+
+
+_NOTHING = object()

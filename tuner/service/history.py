@@ -1,0 +1,36 @@
+"""The history as users see it."""
+
+from __future__ import annotations
+
+from tuner.history import HistoryStore
+from tuner.history.writing import HistoryWriter
+from tuner.service.times import iso
+from tuner.service.views import Document
+
+
+class HistoryDesk(HistoryWriter):
+    """The history of a database, to be read, imported into and tidied."""
+
+    def history(self) -> list[Document]:
+        """Return every study of the history, newest first."""
+        return [
+            {
+                "key": study.key,
+                "kind": study.kind,
+                "locator": study.locator,
+                "is_own": study.is_own,
+                "trials": study.trials,
+                "metrics": [{"name": n, "goal": goal} for n, goal in study.metrics.items()],
+                "parameters": sorted(study.parameters),
+                "finished": iso(study.finished),
+                "notes": list(study.notes),
+            }
+            for study in HistoryStore(self._storage).studies()
+        ]
+
+    def history_rejected(self) -> list[Document]:
+        """Return what was named at an import and could not be used."""
+        return [
+            {"locator": locator, "path": item.path, "reason": item.reason, "count": item.count}
+            for locator, item in HistoryStore(self._storage).rejected()
+        ]

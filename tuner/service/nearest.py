@@ -1,0 +1,118 @@
+"""The historic trials that lie nearest to a proposal, with where to find them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from tuner.errors import SpecError, StudyError
+from tuner.history.metric import MetricMatch, match_metric
+from tuner.history.parameters import tabulate
+from tuner.history.records import HistoricStudy, HistoricTrial, StudySummary
+from tuner.history.selection import select
+from tuner.history.store import HistoryStore
+from tuner.space.encoding import Encoding
+from tuner.spec import StudySpec
+from tuner.storage import Storage, tables
+from tuner.surrogate.columns import Columns, Floats
+
+#: So many are named.
+COUNT = 3
+#: What was not recorded may have been anything: half the range away, on average more or less.
+_UNKNOWN = 0.25
+
+
+def nearest_trials(
+    storage: Storage, spec: StudySpec, params: Mapping[str, Any], sources: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return the trials of some sources that are nearest to a configuration, nearest first.
+
+    Args:
+        storage: the history.
+        spec: of the study.
+        params: the configuration.
+        sources: keys of the studies to look in.
+
+    Returns:
+        Of each trial `study`, `kind`, `locator`, `trial`, `run_dir`, `params`, `metric`, `value`
+        and `distance` (root mean square over the parameters, 0 to 1 within the ranges). A study
+        that is gone meanwhile is left out.
+    """
+    store = HistoryStore(storage)
+    encoding = Encoding(spec.space)
+    here = encoding.encode(params)
+    found: list[tuple[float, HistoricStudy, HistoricTrial]] = []
+    for summary in store.studies():
+        if summary.key in sources:
+            found += _in_study(store, summary, spec, encoding, here)
+    found.sort(key=lambda item: item[0])
+    return [_document(storage, spec, *item) for item in found[:COUNT]]
+
+
+def _in_study(
+    store: HistoryStore,
+    summary: StudySummary,
+    spec: StudySpec,
+    encoding: Encoding,
+    here: Floats,
+) -> list[tuple[float, HistoricStudy, HistoricTrial]]:
+    try:
+        study = store.load(summary.key, curves=False)
+    except (SpecError, StudyError):
+        return []
+    item = select([summary], spec.history).choices[0].item
+    table = tabulate(study, study.trials, encoding, {} if item is None else item.rename)
+    distances = _distances(encoding.columns, here, table.x)
+    order = np.argsort(distances, kind="stable")[:COUNT]
+    return [(float(distances[index]), study, study.trials[int(index)]) for index in order]
+
+
+def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
+    """Return the root mean square distance of points (n, d) from one (d,), shape (n,)."""
+    apart = (there - here) ** 2
+    apart = np.where(columns.is_choice, apart > 0, apart)
+    both_absent = np.isnan(here) & np.isnan(there)
+    unknown = np.isnan(here) ^ np.isnan(there)
+    apart = np.where(both_absent, 0.0, np.where(unknown, _UNKNOWN, apart))
+    distances: Floats = np.sqrt(apart.mean(axis=1))
+    return distances
+
+
+def _document(
+    storage: Storage, spec: StudySpec, distance: float, study: HistoricStudy, trial: HistoricTrial
+) -> dict[str, Any]:
+    metric = spec.metrics[0]
+    match = match_metric(study.metrics, metric.name, metric.goal, {}, takes_unnamed=True)
+    name = match.name if isinstance(match, MetricMatch) else None
+    return {
+        "study": study.key,
+        "kind": study.kind,
+        "locator": study.locator,
+        "trial": trial.key,
+        "run_dir": _run_dir(storage, study, trial),
+        "params": json.loads(json.dumps(dict(trial.params))),
+        "metric": name,
+        "value": trial.metrics.get(name) if name is not None else None,
+        "distance": round(distance, 4),
+    }
+
+
+def _run_dir(storage: Storage, study: HistoricStudy, trial: HistoricTrial) -> str | None:
+    """Return the folder of the attempt that became the outcome, relative to the log root."""
+    project, slash, name = study.key.partition("/")
+    if not slash:
+        return None
+    s, t, a = tables.studies, tables.trials, tables.attempts
+    query = (
+        sa.select(a.c.run_dir)
+        .join(t, t.c.outcome_attempt == a.c.id)
+        .join(s, s.c.id == t.c.study_id)
+        .where(s.c.project == project, s.c.name == name, t.c.number == int(trial.key))
+    )
+    with storage.read() as connection:
+        run_dir = connection.execute(query).scalar_one_or_none()
+    return None if run_dir is None else str(run_dir)

@@ -1,0 +1,68 @@
+"""The records that the proposals of a study are made again from (`tuner replay`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.frozen import told_values
+from tuner.coordinator.lessons import artifact_row
+from tuner.errors import NotFoundError
+from tuner.protocol import encode_number
+from tuner.service.views import Document
+from tuner.storage import tables
+from tuner.storage.curves import read_curves
+
+
+def proposal_page(
+    connection: sa.Connection, study: sa.Row[Any], offset: int, limit: int
+) -> Document:
+    """Return spec and seed of a study, and trials with the records of their proposals."""
+    t = tables.trials
+    rows = connection.execute(
+        sa.select(t)
+        .where(t.c.study_id == study.id)
+        .order_by(t.c.number)
+        .offset(max(offset, 0))
+        .limit(limit)
+    ).all()
+    curves = read_curves(connection, study.id, [row.number for row in rows]) if rows else {}
+    return {
+        "study": f"{study.project}/{study.name}",
+        "seed": study.seed,
+        "spec": json.loads(study.spec_json),
+        "total": study.next_number,
+        "trials": [_recorded(row, curves.get(row.number, {})) for row in rows],
+    }
+
+
+def _recorded(row: sa.Row[Any], curve: dict[int, float]) -> Document:
+    is_told = row.told is not None and row.state in ENDED
+    return {
+        "trial": row.number,
+        "params": json.loads(row.params_json),
+        "proposal": json.loads(row.proposal_json),
+        "told": row.told if is_told else None,
+        "state": row.state.upper() if is_told else None,
+        "cause": row.cause if is_told else None,
+        "values": [encode_number(value) for value in told_values(row)] if is_told else [],
+        "curve": [[step, encode_number(value)] for step, value in curve.items()],
+    }
+
+
+def read_artifact(connection: sa.Connection, study: sa.Row[Any], key: str) -> bytes:
+    """Return what the study's sampler knew from history, as `Artifact.from_bytes` takes it.
+
+    Raises:
+        NotFoundError: it is not there.
+    """
+    a = tables.artifacts
+    query = sa.select(a.c.content).where(a.c.key == artifact_row(study.id, key))
+    content = connection.execute(query).scalar_one_or_none()
+    if not content:
+        name = f"{study.project}/{study.name}"
+        raise NotFoundError(f"{name} has no artifact {key[:64]!r} of its history")
+    return bytes(content)
