@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks [NAME…] [--json FILE]`: measures, prints a table, writes JSON.
 
-Without names all are run.
+Without names all are run. `python -m tests.benchmarks sampler …` compares samplers instead.
 """
 
 from __future__ import annotations
@@ -13,9 +13,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import gap, memory, reading, recovery, scale, startup, throughput
+from tests.benchmarks import (
+    finding,
+    gap,
+    importing,
+    memory,
+    reading,
+    recovery,
+    scale,
+    startup,
+    throughput,
+)
 from tests.benchmarks.figure import Figure, show
 from tests.benchmarks.machine import describe_machine, in_a_line
+from tests.benchmarks.sampler import cli as sampler
 
 #: To add one: a module with `measure`, and a line here.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
@@ -24,6 +35,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "reading": lambda _: reading.measure(),
     "startup": lambda _: startup.measure(),
     "memory": lambda _: memory.measure(),
+    "importing": lambda _: importing.measure(),
+    "finding": lambda _: finding.measure(),
     "recovery": lambda _: recovery.measure(),
     "scale": lambda arguments: scale.measure(arguments.size, arguments.log),
 }
@@ -31,6 +44,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
 
 def main(argv: list[str]) -> int:
     """Run the benchmarks that were named, or all; return 1 when a goal was missed."""
+    if argv[:1] == ["sampler"]:
+        return sampler.main(argv[1:])
     arguments = _read(argv)
     machine = describe_machine()
     print(in_a_line(machine), flush=True)

@@ -15,9 +15,22 @@ COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
     "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
-    "db upgrade", "db backup", "db restore",
+    "db upgrade", "db backup", "db restore", "explain", "replay",
+    "history add", "history list", "history remove",
 }  # fmt: skip
-READING = ["list", "status", "best", "show", "logs", "watch", "events", "workers list"]
+READING = [
+    "list",
+    "status",
+    "best",
+    "show",
+    "logs",
+    "watch",
+    "events",
+    "workers list",
+    "explain",
+    "replay",
+    "history list",
+]
 
 
 def _walk(

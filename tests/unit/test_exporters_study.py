@@ -8,9 +8,11 @@ import resource
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2
 
 from tuner.exporters import StudyWriter, write_study
+from tuner.exporters.study import HISTORY_TAG
 from tuner.space import SearchSpace
 from tuner.tfevents import read_run
 from tuner.tfevents.writer import event_files
@@ -198,3 +200,43 @@ def test_only_the_tail_is_written_when_a_trial_ends_late(tmp_path: Path) -> None
 
     assert path.stat().st_size - size < 2000
     assert len(curve(tmp_path, "study/objective")) == 2000
+
+
+def shown_text(log_root: Path) -> list[tuple[int, str]]:
+    """Return what stands in TensorBoard's text tab: step and Markdown."""
+    accumulator = EventAccumulator(str(log_root / STUDY / "_study"))
+    accumulator.Reload()
+    if HISTORY_TAG not in accumulator.Tags()["tensors"]:
+        return []
+    assert HISTORY_TAG in accumulator.PluginTagToContent("text")
+    return [
+        (event.step, event.tensor_proto.string_val[0].decode())
+        for event in accumulator.Tensors(HISTORY_TAG)
+    ]
+
+
+def test_the_text_tab_says_what_history_taught_also_after_trials_that_ended_late(
+    tmp_path: Path,
+) -> None:
+    writer = StudyWriter(tmp_path, STUDY, SPACE, MAXIMIZE)
+    writer.explain("**20 trials of 1 study** | ä")
+    writer.add(0, 0.5)
+    writer.write()
+    writer.add(3, 0.6)
+    writer.write()
+    assert writer.write() is False
+    assert shown_text(tmp_path) == [(0, "**20 trials of 1 study** | ä")]
+    writer.explain("now 40")
+    writer.write()
+    writer.add(1, 0.7)  # what stood from step 1 on is void, and written again
+    writer.write()
+    writer.close()
+
+    assert shown_text(tmp_path)[-1] == (3, "now 40")
+    assert [step for step, _ in curve(tmp_path, "study/objective")] == [0, 1, 3]
+
+
+def test_without_history_there_is_no_text(tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {0: 0.5})
+
+    assert shown_text(tmp_path) == []

@@ -1,0 +1,20 @@
+"""The sampler keeps what it promises, on a few tasks that the project makes itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs
+from tests.benchmarks.sampler.results import Run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    return gate_runs(Path(tmp_path_factory.mktemp("gates")) / "runs.jsonl")
+
+
+@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.claim)
+def test_the_sampler_keeps_what_it_promises(gate: Gate, runs: list[Run]) -> None:
+    assert gate.measure(runs) <= gate.limit

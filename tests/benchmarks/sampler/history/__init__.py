@@ -1,0 +1,1 @@
+"""Earlier studies for a target task: related ones, and what would mislead."""
