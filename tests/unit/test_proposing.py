@@ -129,9 +129,9 @@ def test_a_slow_sampler_is_replaced_by_a_cheap_choice_that_says_so() -> None:
     proposer, study = make(MIXED, "tpe"), mirror()
     speculation = Speculation(study, proposer)
 
-    speculation._thread.submit(time.sleep, 0.7)  # the sampler before it
+    speculation._thread.submit(time.sleep, 2.0)  # the sampler before it
     assert speculation.take(5.0) is None
-    time.sleep(0.3)
+    time.sleep(0.6)
     proposal = speculation.take(5.0)
 
     assert proposal is not None

@@ -23,9 +23,9 @@ LONGEST_WAIT_S = 0.2
 WAITING_SHARE = 0.01
 #: With nothing ready at all, waiting may take so many times what a proposal usually takes.
 PATIENCE = 3.0
-#: A worker may be idle for this share of what a trial lasts, and so long at most, in seconds, before
+#: A worker may be idle for this share of what a trial lasts, between these bounds in seconds, before
 #: a random choice is taken: of a real training that choice wastes the whole.
-IDLE_SHARE, LONGEST_IDLE_S = 0.05, 5.0
+IDLE_SHARE, LEAST_IDLE_S, LONGEST_IDLE_S = 0.05, 0.5, 5.0
 #: The same where no trial has ended yet.
 FIRST_IDLE_S = 2.0
 
@@ -114,7 +114,9 @@ class Speculation:
         moment = time.monotonic()
         if self._idle_since is None:
             self._idle_since = moment
-        longest = FIRST_IDLE_S if trial_s is None else min(IDLE_SHARE * trial_s, LONGEST_IDLE_S)
+        longest = FIRST_IDLE_S
+        if trial_s is not None:
+            longest = min(max(LEAST_IDLE_S, IDLE_SHARE * trial_s), LONGEST_IDLE_S)
         return moment - self._idle_since < longest
 
     def _start(self) -> None:
