@@ -16,6 +16,9 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
+#: The least size of a file system in memory.
+_PAGE = 4096
+
 
 class LogRoot:
     """The folder and what harms it. Mutable: one harm at a time, ended by `heal`.
@@ -44,8 +47,9 @@ class LogRoot:
         """Leave no room in it; return how."""
         if not self.is_mount:
             return self._block()
-        # Shrunk to what it holds, which may have grown meanwhile.
-        while not _mount("-o", f"remount,size={self._used()}", self.path):
+        # Shrunk to what it holds, which may have grown meanwhile. (Size 0 would be without end, and
+        # could never be made smaller again.)
+        while not _mount("-o", f"remount,size={max(self._used(), _PAGE)}", self.path):
             pass
         self._harm = "full"
         return self._harm

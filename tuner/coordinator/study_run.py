@@ -203,8 +203,10 @@ def load_study_run(
 def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Return the failed trials that are to be tried again and were not proposed again yet."""
     done = {json.loads(row.proposal_json).get("retry_of") for row in rows}
+    # A study that is deleted at this moment has a row, as it was, and no trials.
+    found = {row.number: row for row in rows}
     return [
-        (number, json.loads(rows[number].params_json))
+        (number, json.loads(found[number].params_json))
         for number in json.loads(study.retry_json)
-        if number not in done
+        if number in found and number not in done
     ]
