@@ -286,6 +286,30 @@ def test_the_insight_says_what_a_proposal_was_made_of() -> None:
     assert insight["acquisition"] == pytest.approx(float(insight["acquisition"]))
 
 
+def test_the_insight_foretells_values_of_the_study_whichever_way_they_are_good() -> None:
+    objectives: dict[str, Callable[[Trial], float]] = {
+        "minimize": bowl,
+        "maximize": lambda trial: -bowl(trial),
+    }
+    foretold: dict[str, dict[str, Any]] = {}
+    params: dict[str, Any] = {}
+    for direction, objective in objectives.items():
+        sampler = BayesianSampler(SQUARE, seed=1)
+        study = optuna.create_study(study_name="s", sampler=sampler, direction=direction)
+        study.optimize(objective, n_trials=16)
+        params = study.ask(SQUARE).params
+        foretold[direction] = sampler.insight
+    value = bowl(optuna.trial.FixedTrial(params))  # type: ignore[arg-type]
+    low, mean, high = (
+        foretold["minimize"][f"objective_{name}"] for name in ("low", "mean", "high")
+    )
+
+    assert low <= mean <= high
+    assert mean == pytest.approx(value, abs=max(4 * (high - low), 0.05))
+    assert foretold["maximize"]["objective_mean"] == pytest.approx(-mean)
+    assert foretold["maximize"]["objective_low"] == pytest.approx(-high)
+
+
 def test_many_trials_are_thinned_and_still_lead_to_the_best_place() -> None:
     random = np.random.default_rng(1)
     study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=1))

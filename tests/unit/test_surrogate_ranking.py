@@ -1,4 +1,4 @@
-"""Scores of the rows of a source: order only, pruned trials in their place, failures worst."""
+"""Scores of the rows of a source: comparable, pruned trials in their place, failures worst."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_scores_depend_neither_on_the_unit_nor_on_the_order_of_rows(values, rand
     other = score(Source(name="b", x=x[shuffled][:, None], y=1000.0 * y[shuffled] + 5.0))
 
     np.testing.assert_array_equal(plain.x, other.x)
-    np.testing.assert_allclose(plain.z, other.z)
+    np.testing.assert_allclose(plain.z, other.z, atol=1e-6)
     assert (np.diff(plain.z) >= 0).all()
 
 
@@ -49,9 +49,19 @@ def test_parameters_that_made_a_trial_fail_are_worst_and_equal() -> None:
 def test_repeats_are_one_point_with_the_mean_score() -> None:
     scored = score(source([0.1, 0.2, 0.1, 0.3], [1.0, 2.0, 3.0, 4.0]))
 
-    assert order(scored.x) == [0.1, 0.2, 0.3]
-    assert scored.z[0] == pytest.approx(scored.z[1])
-    assert scored.row.tolist() == [0, 1, 3]
+    apart = score(source([0.1, 0.2, 0.11, 0.3], [1.0, 2.0, 3.0, 4.0]))
+    scores = dict(zip(order(apart.x), apart.z, strict=True))
+    assert sorted(order(scored.x)) == [0.1, 0.2, 0.3]
+    repeated = order(scored.x).index(0.1)
+    assert scored.z[repeated] == pytest.approx((scores[0.1] + scores[0.11]) / 2)
+    assert scored.row[repeated] == 0
+
+
+def test_trials_that_are_nearly_as_good_have_nearly_the_same_score() -> None:
+    y = [0.9, 0.9001, 0.9002, 0.9003, 0.9004, 0.9005, 1.5, 2.5, 4.0, 9.0]
+    scored = score(source([0.1 * i for i in range(10)], y))
+
+    assert np.ptp(scored.z[:6]) < 0.01 * np.ptp(scored.z)
 
 
 def test_a_pruned_trial_takes_the_place_of_finished_ones_that_stood_where_it_stood() -> None:

@@ -27,6 +27,7 @@ from tuner.storage import Storage, tables
 from tuner.surrogate.building import build_prior
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.source import Source
+from tuner.surrogate.threads import one_thread
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ def learn(
             code=study.code,
             cache=_Part(cache, ("mapped", study.id)),
         )
-        priors = _priors(found, spec, _Part(cache, ("fitted",)))
+        with one_thread():
+            priors = _priors(found, spec, _Part(cache, ("fitted",)))
     except UnavailableError:
         raise
     except Exception as exc:

@@ -23,8 +23,8 @@ LONGEST_WAIT_S = 0.2
 WAITING_SHARE = 0.01
 #: With nothing ready at all, waiting may take so many times what a proposal usually takes.
 PATIENCE = 3.0
-#: A worker may be idle for this share of what a trial lasts, between these bounds in seconds, before
-#: a random choice is taken: of a real training that choice wastes the whole.
+#: A worker may be idle for this share of what a trial lasts, between these bounds in seconds,
+#: before a random choice is taken: of a real training that choice wastes the whole.
 IDLE_SHARE, LEAST_IDLE_S, LONGEST_IDLE_S = 0.05, 0.5, 5.0
 #: The same where no trial has ended yet.
 FIRST_IDLE_S = 2.0

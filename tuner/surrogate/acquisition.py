@@ -59,6 +59,14 @@ def log_improvement(u: Floats) -> Floats:
     return found
 
 
+def _log_sum(parts: Floats) -> Floats:
+    """Return log of the sum of exponentials over the first axis of finite `parts` (k, m)."""
+    # SciPy's takes longer than all the rest on arrays as small as these.
+    most = parts.max(axis=0)
+    found: Floats = most + np.log(np.exp(parts - most).sum(axis=0))
+    return found
+
+
 class LogExpectedImprovement(Acquisition):
     """The improvement on the best of the points seen, expected by a mixture of models.
 
@@ -84,7 +92,7 @@ class LogExpectedImprovement(Acquisition):
             mean, std = model.predict(x)
             std = std * self._boldness
             parts.append(weight + np.log(std) + log_improvement((best - mean) / std))
-        return parts[0] if len(parts) == 1 else np.asarray(logsumexp(parts, axis=0))
+        return parts[0] if len(parts) == 1 else _log_sum(np.array(parts))
 
     @override
     def slope(self, x: Floats, moving: Floats) -> tuple[Floats, Floats]:
@@ -102,7 +110,7 @@ class LogExpectedImprovement(Acquisition):
             )
         if len(values) == 1:
             return values[0], gradients[0]
-        together = np.asarray(logsumexp(values, axis=0))
+        together = _log_sum(np.array(values))
         shares = np.exp(np.array(values) - together)
         return together, np.einsum("km,kmd->md", shares, np.array(gradients))
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuner.surrogate import kernel
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.directions import agreements, features, portfolio, standard
 from tuner.surrogate.expansion import Expansion
@@ -81,7 +82,9 @@ def build_prior(
         centre=np.concatenate([_CENTRE, _lengths(pooled)]),
         precision=_precision(len(columns)),
         likeness=pooled.likeness,
-        portfolio=places[portfolio(means, shares)],
+        portfolio=places[
+            portfolio(means, shares, kernel.scaled(columns, places, pooled.own_lengths))
+        ],
         contributions=_contributions(screened, shares, on_points),
         witnesses=_witnesses(screened),
     )
@@ -89,10 +92,9 @@ def build_prior(
 
 def _lengths(pooled: Pooled) -> Floats:
     """Return the centre of the warm model's log lengthscales, shape (d,)."""
-    historic = np.log(_STRETCH) - 0.5 * np.log(pooled.own_lengths)
-    usual = np.log(_USUAL) + 0.5 * np.log(len(historic))
-    centre: Floats = 0.5 * (historic + usual)
-    return centre
+    historic: Floats = np.log(_STRETCH) - 0.5 * np.log(pooled.own_lengths)
+    usual = float(np.log(_USUAL)) + 0.5 * float(np.log(len(historic)))
+    return np.asarray(0.5 * (historic + usual), dtype=np.float64)
 
 
 def _precision(width: int) -> Floats:
@@ -100,15 +102,15 @@ def _precision(width: int) -> Floats:
     covariance = np.zeros((4 + width, 4 + width))
     covariance[4:, 4:] = _TOGETHER_SPREAD**2
     covariance += np.diag(np.concatenate([_SPREAD, np.full(width, _ALONE_SPREAD)]) ** 2)
-    precision: Floats = np.linalg.inv(covariance)
-    return precision
+    return np.asarray(np.linalg.inv(covariance), dtype=np.float64)
 
 
 def _proposed(columns: Columns, screened: Screened) -> Floats:
     """Return the best configurations of the sources that lie in the space, shape (k, d)."""
     best = np.concatenate([scored.x[:_PROPOSED] for scored in screened.scored[:_TOGETHER]])
     top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
-    return best[(np.isnan(best) | ((best >= 0.0) & (best <= top))).all(axis=1)]
+    inside: Floats = best[(np.isnan(best) | ((best >= 0.0) & (best <= top))).all(axis=1)]
+    return inside
 
 
 def _means(

@@ -21,8 +21,9 @@ from tuner.surrogate.columns import Floats
 _WAYS = 16
 #: Below this deviation a source's model explains so little that it is not blown up to size 1.
 _LEAST_SIZE = 0.6
-#: Points of a portfolio.
-_PORTFOLIO = 16
+#: Points of a portfolio, the least squared scaled distance of two of them, and how much a place's
+#: mean counts beside what it adds to the places before it.
+_PORTFOLIO, _APART, _MEAN_COUNTS = 16, 0.01, 0.25
 
 
 def standard(means: Floats, points: int) -> Floats:
@@ -48,20 +49,33 @@ def features(means: Floats, shares: Floats) -> Floats:
     return np.column_stack([mean, vectors[:, ::-1] * lengths])
 
 
-def portfolio(means: Floats, shares: Floats) -> list[int]:
+def portfolio(means: Floats, shares: Floats, features: Floats) -> list[int]:
     """Return the places to try while nothing is known: each is best beside those before it.
 
-    The first has the best mean; each other one improves the best of the chosen ones most, on the
-    weighted average over the sources.
+    The first has the best mean. Each other one is not beside a chosen one, and improves the best of
+    those on the weighted average over the sources; one source alone gains nothing from a second
+    place, so a good mean counts as well.
+
+    Args:
+        means: of the sources at the places, shape (T, C).
+        shares: of the sources, shape (T,).
+        features: of the places, scaled by the lengthscales of history, shape (C, f).
     """
-    chosen = [int(np.argmin(shares @ means))]
+    mean = shares @ means
+    chosen = [int(np.argmin(mean))]
     best = means[:, chosen[0]]
-    while len(chosen) < min(_PORTFOLIO, means.shape[1]):
-        value = shares @ np.minimum(best[:, None], means)
-        value[chosen] = np.inf
-        chosen.append(int(np.argmin(value)))
+    apart = _squares(features, chosen[-1])
+    while len(chosen) < _PORTFOLIO and (apart >= _APART).any():
+        value = shares @ np.minimum(best[:, None], means) + _MEAN_COUNTS * mean
+        chosen.append(int(np.argmin(np.where(apart >= _APART, value, np.inf))))
         best = np.minimum(best, means[:, chosen[-1]])
+        apart = np.minimum(apart, _squares(features, chosen[-1]))
     return chosen
+
+
+def _squares(features: Floats, place: int) -> Floats:
+    """Return the squared scaled distances of all places to one of them, shape (C,)."""
+    return np.asarray(((features - features[place]) ** 2).sum(axis=1), dtype=np.float64)
 
 
 def agreements(means: Floats, shares: Floats) -> list[float | None]:

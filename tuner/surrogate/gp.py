@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack, solve_triangular
+from scipy.linalg import cho_solve, lapack
 from typing_extensions import override
 
 from tuner.surrogate import kernel
@@ -61,7 +61,7 @@ class GaussianProcess(Model):
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
         near = kernel.squares_between(self._scaled(x), self._features)
         cross = self.hyper.scale * kernel.matern(near) + OFFSET
-        rest = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True)
         variance = self._most - np.einsum("ij,ij->j", rest, rest)
         return cross @ self._weights, self._deviation(variance)
 
@@ -72,7 +72,7 @@ class GaussianProcess(Model):
         cross += OFFSET
         own = self.hyper.scale * kernel.matern(kernel.squares_between(features, features))
         own += OFFSET
-        rest = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True)
         return cross @ self._weights, own - rest.T @ rest
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:

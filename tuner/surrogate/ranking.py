@@ -1,14 +1,17 @@
-"""Scores of the trials of one source: what can be compared between studies is the order.
+"""Scores of the trials of one source, on a scale that can be compared between studies.
 
 | name  | meaning                                                                        |
 |-------|--------------------------------------------------------------------------------|
-| z     | normal score: Phi^-1((rank - 1/2) / n), ties averaged; small is good           |
+| z     | score: the value as `warp` makes it, of mean 0 and deviation 1; small is good  |
 | rung  | step at which a pruned trial stopped; its value is comparable in its rung only |
 | group | the rows of one point: repeats of a configuration, or one trial at its rungs   |
 
 A pruned trial takes the place, among the final values, of the finished trials that stood where it
 stood at its rung. Without finished trials at that rung it comes after all final values: whoever
 went further was judged better at each rung before, which is the rule of every pruner.
+
+Scores are no ranks: a study that was optimised has many trials that are nearly the same and nearly
+as good, and ranks would tear them apart.
 """
 
 from __future__ import annotations
@@ -17,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from tuner.surrogate.columns import Floats, Numbers
 from tuner.surrogate.source import FINAL, Source
+from tuner.surrogate.warp import warp
 
 #: Fewer finished trials than this at a rung do not say where a pruned one would have ended.
 _REFERENCES = 3
@@ -32,6 +35,10 @@ _NOWHERE = -1e6
 #: What a row's rank is decided by first: a value (its own or the one it stands for), then pruned
 #: trials that nothing is known of, then parameters that made a trial fail.
 _PLACED, _UNPLACED, _INFEASIBLE = 0.0, 1.0, 2.0
+#: See `warp`: half of the trials of a study that was optimised may be nearly the best.
+_BREADTH = 0.2
+#: How far the last of the trials without a value comes behind the first of them.
+_BEHIND = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,13 +61,12 @@ def score(source: Source) -> Scored:
     group = _groups(source.x)
     rows = _counted_rows(source, group)
     keys = _keys(source, group, rows)
-    ranks = rankdata(_dense(keys))
     owner = group[rows]
-    mean = np.bincount(owner, weights=ranks) / np.bincount(owner)
+    z = np.bincount(owner, weights=_scores(keys)) / np.bincount(owner)
     # The first of each group, best rank first: the row that a receipt quotes.
-    _, first = np.unique(owner[np.argsort(ranks, kind="stable")], return_index=True)
-    quoted = rows[np.argsort(ranks, kind="stable")][first]
-    z = np.asarray(ndtri((mean - 0.5) / len(rows)), dtype=np.float64)
+    by_rank = np.argsort(_dense(keys), kind="stable")
+    _, first = np.unique(owner[by_rank], return_index=True)
+    quoted = rows[by_rank][first]
     x = source.x[quoted]
     order = np.lexsort((*np.where(np.isnan(x), _NOWHERE, x).T[::-1], z))
     return Scored(x=x[order], z=z[order], row=quoted[order])
@@ -116,6 +122,17 @@ def _references(source: Source, group: Numbers, step: int) -> tuple[Floats, Floa
     ]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
+
+
+def _scores(keys: Floats) -> Floats:
+    """Return the score of each row of keys, shape (n,); those without a value after all others."""
+    placed = keys[:, 0] == _PLACED
+    rank = _dense(keys)
+    if not placed.any():
+        return np.asarray(ndtri((rank + 0.5) / (rank.max() + 1)), dtype=np.float64)
+    scores = warp(np.where(placed, keys[:, 1], np.nan), breadth=_BREADTH)
+    behind = rank - rank[placed].max()
+    return np.where(placed, scores, scores + _BEHIND * behind / max(int(behind.max()), 1))
 
 
 def _dense(keys: Floats) -> Numbers:

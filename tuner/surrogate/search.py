@@ -93,19 +93,32 @@ def _improve(
     real = np.array([kind == "real" for kind in columns.kinds], dtype=bool) & ~pinned
     steps = [j for j in range(len(columns)) if not real[j] and not pinned[j]]
     smooth = real | (long & ~pinned)
+    # Points that changed since they climbed.
+    fresh: Flags = np.ones(len(x), dtype=bool)
     for round_ in range(_ROUNDS):
         before = values.copy()
         climbing = smooth if round_ == 0 else real
-        x, values = _climb(acquisition, task, x, values, climbing)
+        x[fresh], values[fresh] = _climb(acquisition, task, x[fresh], values[fresh], climbing)
         if not steps:
             break
+        climbed = x
         turn = random.permutation(steps)[:_MOST_COLUMNS].tolist()
         x, values = _step(acquisition, task, x, values, turn, random)
         if np.all(values - before < _GAIN):
             break
+        fresh = _differ(x, climbed)
+        if round_ == 0 and long.any():
+            # They climbed along their long grids too, which have snapped since.
+            fresh[:] = True
         best = np.argsort(-values, kind="stable")[:_FINALISTS]
-        x, values = x[best], values[best]
+        x, values, fresh = x[best], values[best], fresh[best]
     return x, values
+
+
+def _differ(left: Floats, right: Floats) -> Flags:
+    """Return which points differ, shape (m,); NaN is equal to NaN."""
+    differ: Flags = np.any((left != right) & ~(np.isnan(left) & np.isnan(right)), axis=1)
+    return differ
 
 
 def _climb(

@@ -18,7 +18,7 @@ from tuner.surrogate.prior import Prior
 #: few observations leave much open, and each model takes its time.
 MEMBERS = 3
 ROWS = 80
-#: Trust below which a study goes on as if it had no history.
+#: Trust in history below which a young study looks over its space once more.
 _RELIED_ON = 0.2
 
 

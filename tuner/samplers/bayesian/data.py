@@ -9,7 +9,7 @@ import numpy as np
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.columns import Columns, Flags, Floats, Numbers
 from tuner.surrogate.thinning import thin
-from tuner.surrogate.warp import warp
+from tuner.surrogate.warp import Scale, warp_with_scale
 
 #: A model is fitted to at most so many points; see `tuner.surrogate.thinning`.
 MOST = 300
@@ -30,6 +30,8 @@ class Data:
     feasible: Flags
     #: Number of the newest trial at each point; -1 where trials failed.
     newest: Numbers
+    #: The way back from z, for each objective.
+    scales: tuple[Scale, ...]
 
     @property
     def has_feasible(self) -> bool:
@@ -50,6 +52,7 @@ class Data:
             self.extra[kept],
             self.feasible[kept],
             self.newest[kept],
+            self.scales,
         )
 
 
@@ -78,8 +81,10 @@ def _averaged(seen: Observations) -> Data:
     newest = np.full(n, -1, dtype=np.int64)
     np.maximum.at(newest, place, seen.numbers)
     first = np.searchsorted(np.maximum.accumulate(place), np.arange(n))
-    z = np.stack([warp(column) for column in y.T], axis=1)
-    return Data(seen.x[first], z, counts, extra, feasible, newest)
+    warped = [warp_with_scale(column) for column in y.T]
+    z = np.stack([column for column, _ in warped], axis=1)
+    scales = tuple(scale for _, scale in warped)
+    return Data(seen.x[first], z, counts, extra, feasible, newest, scales)
 
 
 def _places(x: Floats) -> Numbers:
@@ -99,4 +104,5 @@ def _with_failed(data: Data, failed: Floats) -> Data:
         np.concatenate([data.extra, np.full(count, _FAILED_VARIANCE)]),
         np.concatenate([data.feasible, np.zeros(count, dtype=bool)]),
         np.concatenate([data.newest, np.full(count, -1, dtype=np.int64)]),
+        data.scales,
     )

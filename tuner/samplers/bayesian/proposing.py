@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from tuner.samplers.bayesian.belief import Belief, believe
 from tuner.samplers.bayesian.data import Data, gather
 from tuner.samplers.bayesian.feasibility import feasibility
+from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
 from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
 from tuner.space.encoding import Encoding
@@ -34,20 +36,6 @@ _LOOKED_AROUND = 5
 #: Factors on the deviations, taken in turn; one more of them for each so many running trials.
 _BOLDNESS = (1.0, 3.0, 1.7, 6.0)
 _CROWD = 4
-#: What an insight says of the models, None where they do not say it.
-_SAID = (
-    "trust",
-    "mean",
-    "std",
-    "cold_mean",
-    "cold_std",
-    "warm_mean",
-    "warm_std",
-    "acquisition",
-    "best",
-)
-
-Insight = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +51,10 @@ class Request:
     pins: Mapping[int, float] = field(default_factory=dict)
     #: What history says of each objective, None where it says nothing.
     priors: tuple[Prior | None, ...] = ()
+    #: What may be kept from one proposal of a study to the next.
+    memory: MutableMapping[str, Any] = field(default_factory=dict)
+    #: -1 where a study's only objective is maximised: observations are turned round.
+    sign: float = 1.0
 
     @property
     def prior(self) -> Prior | None:
@@ -97,7 +89,7 @@ def choose(request: Request) -> Choice:
     if request.prior is not None and not len(data.z) and request.number % 2 == 0:
         found = _from_portfolio(task, request.prior)
         if found is not None:
-            return Choice(found, _insight(request, "prior", found))
+            return Choice(found, insight_of(request.prior, request.seen, "prior", found))
     if request.prior is not None and request.number == 1:
         # One trial elsewhere shows what a value of history's favourite is worth.
         return _start(request, task)
@@ -117,15 +109,11 @@ def _from_portfolio(task: Task, prior: Prior) -> Floats | None:
 def _start(request: Request, task: Task) -> Choice:
     found = spread(task, request.seen.taken)
     x = found if found is not None else _anything(task)
-    return Choice(x, _insight(request, "start", x))
+    return Choice(x, insight_of(request.prior, request.seen, "start", x))
 
 
 def _modelled(request: Request, task: Task, data: Data) -> Choice:
-    priors = request.priors or (None,) * data.z.shape[1]
-    beliefs = [
-        believe(request.encoding.columns, data.x, z, data.counts, data.extra, prior)
-        for z, prior in zip(data.z.T, priors, strict=True)
-    ]
+    beliefs = _beliefs(request, data)
     if request.number < _SETTLED and any(belief.is_misled for belief in beliefs):
         # What history proposed lies in one corner, and tells a model without history little.
         return _start(request, task)
@@ -138,14 +126,36 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
     found = maximise(parts[0] if len(parts) == 1 else Product(parts), task)
     if found is None:
         x = _anything(task)
-        return Choice(x, _insight(request, "start", x))
+        return Choice(x, insight_of(request.prior, request.seen, "start", x))
     x, value = found
-    insight = _insight(request, "cold" if request.prior is None else "warm+cold", x)
+    model = "cold" if request.prior is None else "warm+cold"
+    insight = insight_of(request.prior, request.seen, model, x)
     insight["acquisition"] = value
     if len(beliefs) == 1:
         best = data.z[data.feasible, 0].min() if data.has_feasible else data.z.min()
         insight |= beliefs[0].insight(x) | {"best": float(best)}
+        insight |= objective_values(insight, data.scales[0], request.sign)
     return Choice(x, insight)
+
+
+def _beliefs(request: Request, data: Data) -> list[Belief]:
+    """Return what is believed of each objective; as it was, while nothing new is told."""
+    priors = request.priors or (None,) * data.z.shape[1]
+    digest = hashlib.sha256()
+    for array in (data.x, data.z, data.counts, data.extra):
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    columns = request.encoding.columns
+    of_priors = tuple(prior and prior.key for prior in priors)
+    key = columns, of_priors, digest.digest()
+    known: tuple[Any, list[Belief]] = request.memory.get("beliefs", (None, []))
+    if known[0] == key:
+        return known[1]
+    beliefs = [
+        believe(columns, data.x, z, data.counts, data.extra, prior)
+        for z, prior in zip(data.z.T, priors, strict=True)
+    ]
+    request.memory["beliefs"] = key, beliefs
+    return beliefs
 
 
 def _objective(request: Request, task: Task, data: Data, beliefs: list[Belief]) -> Acquisition:
@@ -181,13 +191,3 @@ def _anything(task: Task) -> Floats:
     if len(found):
         return as_point(found)
     return as_point(task.walk(np.full((1, len(task.grounds.columns)), np.nan)))
-
-
-def _insight(request: Request, model: str, x: Floats) -> Insight:
-    return {
-        "model": model,
-        **dict.fromkeys(_SAID),
-        "nearest": [] if request.prior is None else request.prior.nearest(x),
-        "told": len(request.seen.judged_x),
-        "pending": list(request.seen.pending_numbers),
-    }

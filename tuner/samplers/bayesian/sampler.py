@@ -12,17 +12,19 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from tuner.samplers.bayesian.dialect import Dialect, as_space, declared, learned, union
+from tuner.samplers.bayesian.insight import Insight
 from tuner.samplers.bayesian.observations import Reader
-from tuner.samplers.bayesian.proposing import Insight, Request, choose
+from tuner.samplers.bayesian.proposing import Request, choose
 from tuner.space import SearchSpace
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.source import Source
+from tuner.surrogate.threads import one_thread
 
 #: Trials that are not run yet may still be asked for parameters that they lack.
 _NOT_ENDED = (TrialState.RUNNING, TrialState.WAITING)
@@ -58,7 +60,7 @@ class BayesianSampler(BaseSampler):
         self._history = tuple(history)
         self._prior = prior
         self._memory = {} if memory is None else memory
-        #: What the last proposal was made of: JSON values, keys as in `proposing`.
+        #: What the last proposal was made of: JSON values, keys as in `insight`.
         self.insight: Insight = {}
         #: Parameters of proposals that Optuna does not know yet: a script that asks for several
         #: trials before it suggests anything shows them as running without parameters.
@@ -88,16 +90,20 @@ class BayesianSampler(BaseSampler):
         dialect = self._dialect or learned(search_space, trials)
         reader = Reader(dialect, study.directions, self._points(study, dialect))
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
-        choice = choose(
-            Request(
-                encoding=dialect.encoding,
-                seen=reader.read(self._with_given(study, trials), trial.number),
-                number=trial.number,
-                seed=self._seed_of(trial),
-                pins={column: float(given[column]) for column in _known(given)},
-                priors=self._priors(study, dialect),
+        seen = reader.read(self._with_given(study, trials), trial.number)
+        with one_thread():
+            choice = choose(
+                Request(
+                    encoding=dialect.encoding,
+                    seen=seen,
+                    number=trial.number,
+                    seed=self._seed_of(trial),
+                    pins={column: float(given[column]) for column in _known(given)},
+                    priors=self._priors(study, dialect),
+                    memory=self._memory,
+                    sign=-1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0,
+                )
             )
-        )
         self.insight = choice.insight
         params = {k: v for k, v in dialect.params(choice.x).items() if k in search_space}
         self._given[study.study_name, trial.number] = params
