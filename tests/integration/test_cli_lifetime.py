@@ -180,9 +180,7 @@ def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     assert _json("status", "demo/toy")["counts"]["complete"] == 4
 
 
-def test_workers_find_a_service_that_was_killed_and_started_again(
-    folder: Path, home: Path
-) -> None:
+def test_workers_find_a_service_that_was_killed_and_started_again(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=1)
     _tuner("submit", str(spec))
     assert _tuner("workers", "up", "-n", "1", "--gpus", "none").returncode == 0

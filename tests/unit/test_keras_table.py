@@ -52,6 +52,11 @@ def test_some_trainings_diverged_and_are_no_good_ones() -> None:
     assert all(task.best < task.median < np.inf for task in TASKS)
 
 
+def test_a_second_seed_tells_the_noise() -> None:
+    assert len(TASKS[0].objective(seed=1)) >= 150
+    assert all(0 < task.noise < 0.2 for task in TASKS)
+
+
 def test_the_tasks_are_related_and_not_the_same() -> None:
     ranks = [stats.rankdata(np.nan_to_num(task.objective(), nan=np.inf)) for task in TASKS]
     correlations = np.corrcoef(ranks)[np.triu_indices(len(TASKS), 1)]

@@ -78,6 +78,20 @@ class KerasTask:
         """The objective of a median configuration, one that diverged counting as the worst."""
         return float(np.median(np.nan_to_num(self.objective(), nan=np.inf)))
 
+    @cached_property
+    def noise(self) -> float:
+        """How far a second seed is from the first, as a share of `median` - `best`.
+
+        The median over the best tenth of the configurations that both seeds have; NaN without a
+        second seed.
+        """
+        if len(self.seeds) == 1:
+            return float("nan")
+        second = self.objective(seed=1)
+        first = self.objective()[: len(second)]
+        best = np.argsort(first)[: -(-len(first) // 10)]
+        return float(np.nanmedian(np.abs(first - second)[best]) / (self.median - self.best))
+
 
 @dataclass(frozen=True, kw_only=True)
 class KerasTable:

@@ -27,7 +27,7 @@ def spread(task: Task, placed: Floats) -> Floats | None:
     """
     columns = task.grounds.columns
     middle = task.walk(np.full((1, len(columns)), np.nan))
-    if not len(placed) and task.open(middle)[0]:
+    if task.open(middle)[0]:
         return as_point(middle)
     found = task.walk(task.grounds.sample(_CANDIDATES, task.seed))
     found = found[task.open(found)]
