@@ -1,5 +1,6 @@
 """The benchmark of samplers measures what it says: tasks, histories, pairing, statistics."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 from tests.benchmarks.sampler import stats
 from tests.benchmarks.sampler.campaign import Campaign, Plan
+from tests.benchmarks.sampler.goals import goals
 from tests.benchmarks.sampler.history.building import HistorySpec, StudyMaker, build_history
 from tests.benchmarks.sampler.methods import Problem, make_method
 from tests.benchmarks.sampler.play import play
-from tests.benchmarks.sampler.results import ResultFile, read_runs
+from tests.benchmarks.sampler.report import MixedTasksError, report
+from tests.benchmarks.sampler.results import ResultFile, Run, of_one_code, read_runs
 from tests.benchmarks.sampler.tasks import GROUPS, load_family
 from tests.benchmarks.sampler.tasks.task import NoDataError, Task, regret, sample
 
@@ -156,7 +159,7 @@ def test_a_campaign_that_was_stopped_goes_on_where_it_stood(tmp_path: Path) -> N
     assert sorted(run.values for run in runs) == sorted(r.values for r in _read(tmp_path, whole))
 
 
-def _read(folder: Path, text: str) -> list[stats.Run]:
+def _read(folder: Path, text: str) -> list[Run]:
     path = folder / "whole.jsonl"
     path.write_text(text)
     return list(read_runs([path]))
@@ -175,6 +178,51 @@ def test_a_ratio_is_paired_over_tasks_and_seeds() -> None:
 
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5), abs=1e-4)
     assert found.tasks == 8
+
+
+def _made(method: str, history: str, task: int, curve: float, code: str = "new") -> Run:
+    return Run(
+        task=f"f/{task}",
+        method=method,
+        history=history,
+        pending=1,
+        seed=0,
+        trials=50,
+        best=0.0,
+        median=1.0,
+        values=(curve,) * 50,
+        ask_s=(0.0,) * 50,
+        code=code,
+    )
+
+
+def test_the_goals_tell_help_from_harm() -> None:
+    runs = [
+        run
+        for task in range(8)
+        for run in (
+            _made("gp", "none", task, 0.4),
+            _made("cold", "none", task, 0.2),
+            _made("warm", "related:8x50", task, 0.05),
+            _made("warm", "unrelated:8x50", task, 0.3),
+        )
+    ]
+
+    verdicts = {figure.name: figure.verdict for figure in goals(runs)}
+
+    assert verdicts["cold over gp, area of 50"] == verdicts["cold over gp @20"] == "reached"
+    assert verdicts["related:8x50 over cold @10"] == "reached"
+    assert verdicts["related:8x50 over cold: trials to the regret of cold@50"] == "reached"
+    assert verdicts["unrelated:8x50 over cold @5"] == "missed"
+
+
+def test_figures_are_never_of_two_versions_of_the_sampler_or_of_a_task() -> None:
+    old, new = (_made("cold", "none", 0, 0.5, code) for code in ("old", "new"))
+    peer = _made("gp", "none", 0, 0.5, "other")
+
+    assert of_one_code([old, peer, new]) == ([peer, new], 1)
+    with pytest.raises(MixedTasksError, match="f/0"):
+        report([new, replace(peer, median=2.0)])
 
 
 @pytest.mark.parametrize("family", GROUPS["published"])

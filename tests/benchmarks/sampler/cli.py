@@ -2,6 +2,7 @@
 
 run      make runs and add them to a file of results; what stands there is not made again
 report   tables, and plots as SVG, from files of results
+goals    what the sampler is to reach, and what files of results say of it
 speed    time of proposals beside a long history, time and memory of its artifact
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.benchmarks.sampler.campaign import Campaign, Plan
 from tests.benchmarks.sampler.history.building import HistoryError, HistorySpec
 from tests.benchmarks.sampler.methods import METHODS
-from tests.benchmarks.sampler.results import ROOT, ResultFile, read_runs
+from tests.benchmarks.sampler.results import ROOT, ResultFile, Run, of_one_code, read_runs
 from tests.benchmarks.sampler.tasks import family_names, load_family
 from tests.benchmarks.sampler.tasks.task import NoDataError, Task
 
@@ -75,11 +76,27 @@ def _report(arguments: argparse.Namespace) -> int:
     from tests.benchmarks.sampler.report import MixedTasksError, report
 
     try:
-        print(report(list(read_runs(arguments.files)), arguments.base, arguments.plots))
+        print(report(_read(arguments.files), arguments.base, arguments.plots))
     except MixedTasksError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
     return 0
+
+
+def _read(paths: list[Path]) -> list[Run]:
+    runs, older = of_one_code(read_runs(paths))
+    if older:
+        print(f"left out: {older} runs of older code of ours", file=sys.stderr)
+    return runs
+
+
+def _goals(arguments: argparse.Namespace) -> int:
+    from tests.benchmarks.figure import show
+    from tests.benchmarks.sampler.goals import goals
+
+    figures = goals(_read(arguments.files))
+    show(figures, "goals")
+    return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 
 def _speed(arguments: argparse.Namespace) -> int:
@@ -106,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--base", default="cold", help="what ratios are of (default: cold)")
     report.add_argument("--plots", type=Path, help="write SVG files into this folder")
     report.set_defaults(run=_report)
+    reached = commands.add_parser("goals", help="what was reached")
+    reached.add_argument("files", nargs="*", type=Path, default=[_CACHE / "results.jsonl"])
+    reached.set_defaults(run=_goals)
     speed = commands.add_parser("speed", help="time and memory")
     speed.add_argument("--studies", type=int, default=1000, metavar="N")
     speed.add_argument("--trials", type=int, default=100, metavar="N", help="of each study")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,23 @@ def read_runs(paths: Iterable[Path]) -> Iterator[Run]:
             yield Run(**{**data, **lists})
 
 
+def of_one_code(runs: Iterable[Run]) -> tuple[list[Run], int]:
+    """Return the runs without those of ours that are of older code, and how many those are.
+
+    The code of the last of our runs counts: a mean over two versions of the sampler is of neither.
+    """
+    listed = list(runs)
+    last = next((run.code for run in reversed(listed) if run.method in _OURS), "")
+    kept = [run for run in listed if run.method not in _OURS or run.code == last]
+    return kept, len(listed) - len(kept)
+
+
+@cache
 def code_of(method: str) -> str:
-    """Return what tells results of different code apart: a hash of ours, versions of the peers'."""
+    """Return what tells results of different code apart: a hash of ours, versions of the peers'.
+
+    Read once in a process: what is edited later is not what runs.
+    """
     if method in _OURS:
         return _fingerprint()
     return " ".join(f"{name}={found}" for name in _PACKAGES if (found := _version(name)))

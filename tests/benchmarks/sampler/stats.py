@@ -48,9 +48,16 @@ def curves_of(runs: Iterable[Run]) -> dict[Arm, dict[str, dict[int, Array]]]:
 
 
 def paired(
-    ours: Mapping[str, Mapping[int, Array]], theirs: Mapping[str, Mapping[int, Array]]
+    ours: Mapping[str, Mapping[int, Array]],
+    theirs: Mapping[str, Mapping[int, Array]],
+    least: int = 1,
 ) -> tuple[Array, Array]:
     """Return the mean curves by task of two arms, on the tasks and seeds that both have.
+
+    Args:
+        ours: task to seed to curve.
+        theirs: the same of the other arm.
+        least: runs of fewer trials are left out.
 
     Returns:
         Two arrays of shape (tasks, trials), cut to the shortest run.
@@ -60,7 +67,8 @@ def paired(
     """
     rows = []
     for task in sorted(set(ours) & set(theirs)):
-        seeds = sorted(set(ours[task]) & set(theirs[task]))
+        both = set(ours[task]) & set(theirs[task])
+        seeds = [s for s in sorted(both) if min(len(ours[task][s]), len(theirs[task][s])) >= least]
         if seeds:
             rows.append(([ours[task][s] for s in seeds], [theirs[task][s] for s in seeds]))
     if not rows:

@@ -60,8 +60,8 @@ def _config(space: SearchSpace, item: Parameter) -> Any:
         types: dict[type, str] = {bool: "bool", int: "int", float: "float", str: "str"}
         return ChoiceParameterConfig(
             name=_name(item.name),
-            values=values,  # type: ignore[arg-type]  # one type, as in all our families
-            parameter_type=types[type(values[0])],  # type: ignore[arg-type]
+            values=values,
+            parameter_type=types[type(values[0])],
             is_ordered=item.kind in ("ordinal", "int"),
             dependent_parameters=children or None,
         )

@@ -90,7 +90,7 @@ def place(parameter: Parameter, value: Value) -> float:
     if parameter.kind == "ordinal":
         return parameter.values.index(value) / max(len(parameter.values) - 1, 1)
     low, high = parameter.bounds
-    x = float(value)  # type: ignore[arg-type]  # a number, as the parameter is numeric
+    x = float(value)
     if parameter.log:
         return float(np.log(x / low) / np.log(high / low))
     return (x - low) / (high - low)
