@@ -2,6 +2,7 @@
 # make board   TensorBoard on the newest study
 # make test    all tests            make check   format, lint, types, layers, unit tests
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
+# make bench-sampler  the samplers compared on this project's own tasks (docs/sampler-benchmarks.md)
 # make chaos   10 000 trials while everything is broken again and again, half an hour
 # make setup   the installation alone            make clean   remove .venv and caches, never .tuner
 
@@ -23,7 +24,7 @@ PYTEST_ARGS ?=
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
 TEST_SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup run board test check bench chaos lock clean
+.PHONY: setup run board test check bench bench-sampler chaos lock clean
 
 setup:
 	@sh ./setup.sh
@@ -47,6 +48,13 @@ check: setup
 # `scale` in a small size: in its full one it takes a quarter of an hour (docs/benchmarks.md).
 bench: setup
 	$(BIN)/python -m tests.benchmarks --workers 32 --trials 600 --trial-s 2
+
+# Published tables too, where BENCH_DATA names their folder. What was run stands in .cache and is not run again.
+bench-sampler: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler run $(BENCH_ARGS)
+	$(BIN)/python -m tests.benchmarks sampler report --plots .cache/bench-sampler/plots
+	-$(BIN)/python -m tests.benchmarks sampler goals
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler speed
 
 # Another run: make chaos CHAOS_ARGS="--database sqlite --trials 1000 --seed 7"
 CHAOS_ARGS ?= --database postgresql --trials 10000
