@@ -7,7 +7,8 @@ import pytest
 from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs
 from tests.benchmarks.sampler.results import Run
 
-pytestmark = pytest.mark.slow
+#: All the runs are made before the first test.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
