@@ -42,7 +42,7 @@ def submit(spec: StudySpec | str | os.PathLike[str]) -> Document:
         with start_api(settings, os.environ) as api:
             return submission.send(api)
     with start_api(settings, os.environ) as api:
-        if any(item.path is not None for item in spec.history):
+        if spec.lists_paths:
             from tuner.local.listed_history import import_listed
 
             import_listed(spec, api)

@@ -129,10 +129,6 @@ class Fleet:
             self.kill()
         self._process = None
 
-    def ended_itself(self) -> int | None:
-        """Return the exit status of a supervisor that nobody ended."""
-        return self._process.poll() if self._process is not None else None
-
     def workers(self) -> list[int]:
         """Return the workers' process ids."""
         return [worker["pid"] for worker in self._state() if is_alive(worker["pid"] or 0)]

@@ -14,8 +14,10 @@ from tuner.errors import NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from tuner.cli.output import Document
+    from tuner.client import ApiClient
     from tuner.history.import_report import Report, StudyReport
     from tuner.history.imported import Options
+    from tuner.local.submission import Submission
 
 _GOALS = {"max": "maximize", "min": "minimize", "maximize": "maximize", "minimize": "minimize"}
 
@@ -180,6 +182,13 @@ def import_progress() -> Iterator[_Bar]:
     ) as progress:
         task = progress.add_task("reading runs", total=None)
         yield _Bar(lambda **change: progress.update(task, **change))
+
+
+def send_with_progress(submission: Submission, api: ApiClient) -> Document:
+    """Submit a study; where it lists paths of history, show how far their import is."""
+    shown = import_progress() if submission.spec.lists_paths else contextlib.nullcontext()
+    with shown as bar:
+        return submission.send(api, bar)
 
 
 def _say_report(report: Report) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from tuner.cli import headings
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from tuner.cli.feed import CLOSED, Feed, is_over
-from tuner.cli.history import import_progress
+from tuner.cli.history import send_with_progress
 from tuner.cli.output import Document, change_text, err, out
 from tuner.cli.progress import StudyProgress
 from tuner.cli.signals import interruptible
@@ -91,9 +91,7 @@ class RunSession:
 
     def _work(self) -> int:
         self._connect()
-        listed = self._submission.lists_paths
-        with import_progress() if listed else contextlib.nullcontext() as bar:
-            answer = self._submission.send(self._client, bar)
+        answer = send_with_progress(self._submission, self._client)
         self._say_submitted(answer)
         if answer["state"] == "paused":
             self._client.resume(self._study)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +32,7 @@ def submit(
 ) -> None:
     """Submit a study to the service, which is started when needed and stays."""
     from tuner.cli import output
-    from tuner.cli.history import import_progress
+    from tuner.cli.history import send_with_progress
     from tuner.local import start_api
     from tuner.local.submission import make_submission
 
@@ -46,8 +45,7 @@ def submit(
     for warning in submission.warnings:
         output.err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
     with start_api(config, os.environ) as api:
-        with import_progress() if submission.lists_paths else nullcontext() as bar:
-            answer = submission.send(api, bar)
+        answer = send_with_progress(submission, api)
         if not as_json:
             _say(answer)
         if not watching:

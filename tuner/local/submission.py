@@ -41,11 +41,6 @@ class Submission:
         code = self.snapshot.data if self.snapshot is not None else b"keras"
         return b"keras" in code or b"tensorflow" in code
 
-    @property
-    def lists_paths(self) -> bool:
-        """Whether the spec names paths of history, which are imported first."""
-        return any(item.path is not None for item in self.spec.history)
-
     def send(self, api: ApiClient, progress: Progress | None = None) -> Document:
         """Import the history that the spec lists, and submit; again is harmless.
 
@@ -56,7 +51,7 @@ class Submission:
         Returns:
             `{study, state, created, changes}`.
         """
-        if self.lists_paths:
+        if self.spec.lists_paths:
             # The importers cost half a second to load.
             from tuner.local.listed_history import import_listed
 

@@ -218,6 +218,11 @@ class StudySpec(Head):
         """Constraints on metrics; a later release brings them."""
         return ()
 
+    @property
+    def lists_paths(self) -> bool:
+        """Whether `history` names paths, which are imported before the study is submitted."""
+        return any(item.path is not None for item in self.history)
+
     def with_seed(self, seed: int) -> StudySpec:
         """Return the spec with the sampler's seed set."""
         return self._with_sampler(seed=seed)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from tuner.surrogate import kernel
@@ -57,7 +56,7 @@ class Expansion:
 
         def pull(factors: Floats) -> Floats:
             pulls = slope * (factors @ self.weights.T)
-            return pull_squares(self.columns, self.lengths, x, self.points, pulls)
+            return kernel.pull_squares(self.columns, self.lengths, x, self.points, pulls)
 
         return correlation @ self.weights, pull
 
@@ -67,24 +66,3 @@ class Expansion:
 
     def _squares(self, x: Floats) -> Floats:
         return kernel.squares_between(kernel.scaled(self.columns, x, self.lengths), self._scaled)
-
-
-def pull_squares(
-    columns: Columns, lengths: Floats, x: Floats, points: Floats, factors: Floats
-) -> Floats:
-    """Return the derivatives of sums of squared scaled distances by where they are measured from.
-
-    Args:
-        columns: of the points.
-        lengths: inverse squared lengthscales, shape (d,).
-        x: where from, shape (m, d).
-        points: where to, shape (n, d).
-        factors: of the squared distances in each sum, shape (m, n).
-
-    Returns:
-        Shape (m, d); 0 for choices and for entries that are not active.
-    """
-    here, there = columns.fill(x), columns.fill(points)
-    ahead = here * factors.sum(axis=1, keepdims=True) - factors @ there
-    still = columns.is_choice | np.isnan(x)
-    return np.where(still, 0.0, 2.0 * lengths * ahead)

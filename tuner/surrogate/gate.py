@@ -54,20 +54,6 @@ class Gate:
             return [(0.0, self.warm)]
         return [(float(np.log(self.omega)), self.warm), (float(np.log1p(-self.omega)), self.cold)]
 
-    def believing(self, x: Floats) -> Gate:
-        """Return the gate when each model believes its own prediction of pending trials.
-
-        Args:
-            x: their points, shape (p, d); p may be 0. Omega does not change.
-        """
-        if not len(x):
-            return self
-        warm = self.warm.condition(x, self.warm.predict(x)[0])
-        cold = self.cold
-        if cold is not None:
-            cold = cold.condition(x, cold.predict(x)[0])
-        return Gate(omega=self.omega, warm=warm, cold=cold)
-
 
 def open_gate(
     prior: Prior,

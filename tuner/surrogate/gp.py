@@ -100,9 +100,7 @@ class GaussianProcess(Model):
 
     @override
     def loo(self) -> tuple[Floats, Floats]:
-        inverse = cho_solve((self._factor, True), np.eye(len(self.x)), check_finite=False)
-        variance = 1.0 / np.diag(inverse)
-        return self.z - self._weights * variance, variance
+        return leave_one_out(self._factor, self._weights, self.z)
 
     def _scaled(self, x: Floats) -> Floats:
         return kernel.scaled(self.columns, x, self.hyper.weights)
@@ -112,10 +110,9 @@ class GaussianProcess(Model):
 
     def _pull(self, x: Floats, pulls: Floats) -> Floats:
         """Return the sum over observations of `pulls` (m, n) times d r² / dx, shape (m, d)."""
-        here, there = self.columns.fill(x), self.columns.fill(self.x)
-        ahead = here * pulls.sum(axis=1, keepdims=True) - pulls @ there
-        still = self.columns.is_choice | np.isnan(x)
-        return np.where(still, 0.0, 2.0 * self.hyper.scale * self.hyper.weights * ahead)
+        return self.hyper.scale * kernel.pull_squares(
+            self.columns, self.hyper.weights, x, self.x, pulls
+        )
 
 
 def fit_gp(
@@ -165,6 +162,21 @@ def fit_gps(
         )
         for weight, hyper in fit_hypers(columns, x, z, shares, more, members)
     ]
+
+
+def leave_one_out(factor: Floats, weights: Floats, z: Floats) -> tuple[Floats, Floats]:
+    """Return mean and variance of each observation, predicted from all others, (n,) and (n,).
+
+    Args:
+        factor: lower Cholesky factor of K, shape (n, n).
+        weights: K⁻¹ (z - prior mean), shape (n,).
+        z: the observations, shape (n,).
+
+    Source: Rasmussen & Williams (2006), eq. 5.12.
+    """
+    inverse = cho_solve((factor, True), np.eye(len(z)), check_finite=False)
+    variance = 1.0 / np.diag(inverse)
+    return z - weights * variance, variance
 
 
 def cholesky(matrix: Floats) -> Floats:

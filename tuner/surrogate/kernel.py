@@ -87,3 +87,24 @@ def squares_between(left: Floats, right: Floats) -> Floats:
     squares += np.einsum("ij,ij->i", right, right)[None, :]
     # Differences of large sums: a point's distance to itself may come out below 0.
     return np.maximum(squares, 0.0, out=squares)
+
+
+def pull_squares(
+    columns: Columns, lengths: Floats, x: Floats, points: Floats, factors: Floats
+) -> Floats:
+    """Return the derivatives of sums of squared scaled distances by where they are measured from.
+
+    Args:
+        columns: of the points.
+        lengths: inverse squared lengthscales, shape (d,).
+        x: where from, shape (m, d).
+        points: where to, shape (n, d).
+        factors: of the squared distances in each sum, shape (m, n).
+
+    Returns:
+        Shape (m, d); 0 for choices and for entries that are not active.
+    """
+    here, there = columns.fill(x), columns.fill(points)
+    ahead = here * factors.sum(axis=1, keepdims=True) - factors @ there
+    still = columns.is_choice | np.isnan(x)
+    return np.where(still, 0.0, 2.0 * lengths * ahead)

@@ -28,8 +28,7 @@ from typing_extensions import override
 
 from tuner.surrogate import kernel
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.expansion import pull_squares
-from tuner.surrogate.gp import cholesky
+from tuner.surrogate.gp import cholesky, leave_one_out
 from tuner.surrogate.model import Model
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.sizing import SHIFT, Data, Sizes, find_sizes
@@ -125,9 +124,7 @@ class TransferModel(Model):
 
     @override
     def loo(self) -> tuple[Floats, Floats]:
-        inverse = cho_solve((self._factor, True), np.eye(len(self.data.z)), check_finite=False)
-        variance = 1.0 / np.diag(inverse)
-        return self.data.z - self._weights * variance, variance
+        return leave_one_out(self._factor, self._weights, self.data.z)
 
     def _place(self, x: Floats) -> Floats:
         return kernel.scaled(self.prior.columns, x, self.sizes.lengths)
@@ -147,7 +144,7 @@ class TransferModel(Model):
     def _pull(self, x: Floats, pulls: Floats) -> Floats:
         """Return the sum over observations of `pulls` (m, n) times t² d r² / dx, shape (m, d)."""
         columns = self.prior.columns
-        return self.sizes.residual * pull_squares(
+        return self.sizes.residual * kernel.pull_squares(
             columns, self.sizes.lengths, x, self.data.x, pulls
         )
 

@@ -73,8 +73,7 @@ def warp_with_scale(y: Floats, *, breadth: float = 0.0) -> tuple[Floats, Scale]:
     middle = float(np.median(y[known]))
     z = np.where(known, y, y[known].max()) - middle
     bad = z > 0
-    width = float(np.quantile(z[known], 0.75) - z[known].min()) if breadth else 0.0
-    unit = max(_good_spread(z[~bad]), breadth * width)
+    unit = _good_spread(z[~bad], breadth * _width(z[known]))
     z[~bad] /= unit
     z[bad] = _tame(z[bad] / unit)
     z[~known] = z.max() + 0.5
@@ -82,10 +81,15 @@ def warp_with_scale(y: Floats, *, breadth: float = 0.0) -> tuple[Floats, Scale]:
     return (np.zeros(len(y)) if scale.is_flat else (z - scale.mean) / scale.deviation), scale
 
 
-def _good_spread(z: Floats) -> float:
-    """Return the root mean square of the good half `z` (at most 0)."""
-    spread = float(np.sqrt(np.mean(z**2))) if len(z) else 0.0
+def _good_spread(z: Floats, least: float) -> float:
+    """Return the root mean square of the good half `z` (at most 0), but `least` if that is more."""
+    spread = max(float(np.sqrt(np.mean(z**2))) if len(z) else 0.0, least)
     return spread if spread > _TINY else 1.0
+
+
+def _width(z: Floats) -> float:
+    """Return the way from the best value to the upper quartile, to the worst if that is none."""
+    return float(np.quantile(z, 0.75) - z.min()) or float(np.ptp(z))
 
 
 def _tame(excess: Floats) -> Floats:
