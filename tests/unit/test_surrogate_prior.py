@@ -192,13 +192,26 @@ def test_what_teaches_nothing_gives_no_prior() -> None:
     assert build_prior(COLUMNS, CANDIDATES, [Source(name="c", x=x, y=np.full(20, np.nan))]) is None
 
 
-def test_noise_gives_no_prior() -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("studies", "trials"), [(8, 40), (2, 15), (1, 60)])
+def test_noise_gives_no_prior(studies: int, trials: int, seed: int) -> None:
+    rng = np.random.default_rng([seed, studies])
     noise = [
-        Source(name=s.name, x=s.x, y=np.random.default_rng(i).random(len(s)))
-        for i, s in enumerate(FAMILY)
+        Source(name=f"noise-{i}", x=points(trials, 100 * seed + i), y=rng.random(trials))
+        for i in range(studies)
     ]
 
     assert build_prior(COLUMNS, CANDIDATES, noise) is None
+
+
+def test_noise_does_not_hide_what_studies_have_in_common() -> None:
+    def noisy(x: Floats) -> Floats:
+        y = bowl(x, 0.3)
+        return y + y.std() * np.random.default_rng(len(x)).normal(size=len(x))
+
+    prior = prior_of([study(seed, n=40 + seed, f=noisy) for seed in range(8)])
+
+    assert np.abs(prior.portfolio[0][:2] - 0.3).max() < 0.2
 
 
 def test_a_weight_by_hand_counts() -> None:

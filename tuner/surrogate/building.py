@@ -31,8 +31,8 @@ _ROWS = 256
 #: Rows of each source that are kept for receipts, and that may enter the portfolio.
 _WITNESSES, _PROPOSED = 8, 3
 
-#: Means of sources that vary less than this, in deviations of their scores, show noise only.
-_LEAST_SHOWN = 0.15
+#: Share of the scores' variance that the sources' means must show over the space; the rest is noise.
+_LEAST_SHOWN = 0.2
 
 #: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), in
 #: logarithms.
@@ -69,7 +69,7 @@ def build_prior(
     points = candidates[:POINTS]
     places = np.concatenate([points, _proposed(columns, screened)])
     pooled, raw = _means(columns, screened, places, cache)
-    if float(raw[:, : len(points)].std(axis=1).mean()) < _LEAST_SHOWN:
+    if _shown(raw[:, : len(points)], pooled.noise) < _LEAST_SHOWN:
         return None
     means = standard(raw, len(points))
     on_points = means[:, : len(points)]
@@ -88,6 +88,20 @@ def build_prior(
         contributions=_contributions(screened, shares, on_points),
         witnesses=_witnesses(screened),
     )
+
+
+def _shown(means: Floats, noise: float) -> float:
+    """Return which share of the scores' variance is due to the parameters, from 0 to 1.
+
+    Absolute sizes would not do: a study that was optimised, scored by its own spread, varies little
+    over most of the space, and chance explains a few percent of any noise.
+
+    Args:
+        means: of the sources at points that fill the space, shape (T, points).
+        noise: variance of the noise of the scores.
+    """
+    shown = float(means.var(axis=1).mean())
+    return shown / (shown + noise)
 
 
 def _lengths(pooled: Pooled) -> Floats:
