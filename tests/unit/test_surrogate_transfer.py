@@ -162,8 +162,8 @@ def test_misleading_history_is_distrusted_within_fifteen_trials(
     assert open_gate(prior, COLUMNS, *observed(15)).trust < 0.3
 
 
-def test_before_three_trials_history_alone_has_the_say(related: Prior) -> None:
-    gate = open_gate(related, COLUMNS, *observed(2))
+def test_at_one_trial_history_alone_has_the_say(related: Prior) -> None:
+    gate = open_gate(related, COLUMNS, *observed(1))
 
     assert gate.cold is None
     assert gate.trust == START

@@ -20,7 +20,7 @@ from tuner.surrogate.transfer import TransferModel, fit_transfer
 #: Omega before anything is observed.
 START = 0.98
 #: Observations that a model without history needs to say anything.
-_LEAST_COLD = 3
+_LEAST_COLD = 2
 #: The most that one observation can speak for either model, in logarithms.
 _LIMIT = 3.0
 #: Omega stays within this of 0 and 1.

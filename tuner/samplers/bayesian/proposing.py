@@ -30,7 +30,7 @@ _POOL = 1024
 _CHEAP = 60
 _LEAST_POOL = 512
 #: Until this trial, the space is looked over once more where history turns out to mislead.
-_SETTLED = 6
+_SETTLED = 4
 #: Points that the search looks around.
 _LOOKED_AROUND = 5
 #: Factors on the deviations, taken in turn; one more of them for each so many running trials.
