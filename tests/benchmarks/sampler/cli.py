@@ -3,6 +3,7 @@
 run      make runs and add them to a file of results; what stands there is not made again
 report   tables, and plots as SVG, from files of results
 goals    what the sampler is to reach, and what files of results say of it
+gain     the estimate of what history gained, beside cold starts that are really made
 speed    time of proposals beside a long history, time and memory of its artifact
 """
 
@@ -99,6 +100,17 @@ def _goals(arguments: argparse.Namespace) -> int:
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 
+def _gain(arguments: argparse.Namespace) -> int:
+    from tests.benchmarks.figure import show
+    from tests.benchmarks.sampler.gain import measure
+    from tests.benchmarks.sampler.history.building import StudyMaker
+
+    families = _load(arguments.tasks, arguments.data)
+    figures = measure(list(families.values()), arguments.max_tasks, StudyMaker(arguments.cache))
+    show(figures, "gain")
+    return 1 if any(figure.verdict == "missed" for figure in figures) else 0
+
+
 def _speed(arguments: argparse.Namespace) -> int:
     from tests.benchmarks.figure import show
     from tests.benchmarks.machine import describe_machine, in_a_line
@@ -126,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     reached = commands.add_parser("goals", help="what was reached")
     reached.add_argument("files", nargs="*", type=Path, default=[_CACHE / "results.jsonl"])
     reached.set_defaults(run=_goals)
+    gain = commands.add_parser("gain", help="the estimate of the gain beside real cold starts")
+    gain.add_argument("--max-tasks", type=int, default=2, metavar="N", help="of each family")
+    _add_tasks(gain)
+    gain.set_defaults(run=_gain)
     speed = commands.add_parser("speed", help="time and memory")
     speed.add_argument("--studies", type=int, default=1000, metavar="N")
     speed.add_argument("--trials", type=int, default=100, metavar="N", help="of each study")
@@ -135,9 +151,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(run: argparse.ArgumentParser) -> None:
     # The defaults are what `make bench-sampler` runs: a quarter of an hour.
-    own = ["continuous", "structured"]
     methods, history = ["random", "tpe", "cold", "warm"], ["related", *_MISLEADING]
-    run.add_argument("--tasks", nargs="+", default=own, metavar="FAMILY")
     run.add_argument("--methods", nargs="+", choices=list(METHODS), default=methods)
     run.add_argument("--history", nargs="+", default=history, metavar="KIND[:STUDIESxTRIALS]")
     run.add_argument("--pending", nargs="+", type=int, default=[1], metavar="N")
@@ -147,8 +161,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--max-tasks", type=int, default=2, metavar="N", help="of each family")
     run.add_argument("--all-tasks", action="store_true", help="those that are not healthy too")
     run.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
-    data = os.environ.get("BENCH_DATA")
-    run.add_argument("--data", type=Path, default=data, help="folder of published tables")
     run.add_argument("--out", type=Path, default=_CACHE / "results.jsonl", metavar="FILE")
-    run.add_argument("--cache", type=Path, default=_CACHE / "studies", metavar="FOLDER")
+    _add_tasks(run)
     run.set_defaults(run=_run)
+
+
+def _add_tasks(command: argparse.ArgumentParser) -> None:
+    own = ["continuous", "structured"]
+    command.add_argument("--tasks", nargs="+", default=own, metavar="FAMILY")
+    data = os.environ.get("BENCH_DATA")
+    command.add_argument("--data", type=Path, default=data, help="folder of published tables")
+    command.add_argument("--cache", type=Path, default=_CACHE / "studies", metavar="FOLDER")
