@@ -130,6 +130,37 @@ def test_many_workers_at_once_do_not_try_the_same_place() -> None:
     assert np.ptp(x, axis=0).min() > 5
 
 
+@pytest.mark.parametrize("told", [0, 6])
+def test_64_workers_at_once_try_64_places_of_a_space_of_all_kinds(told: int) -> None:
+    study = optuna.create_study(sampler=BayesianSampler(MIXED, seed=8))
+    for number in range(told):
+        trial = study.ask()
+        suggest(trial, MIXED)
+        study.tell(trial, float(number % 4))
+
+    asked = [suggest(study.ask(), MIXED) for _ in range(64)]
+
+    assert [MIXED.problems(params) for params in asked] == [[]] * 64
+    assert len({MIXED.key(params) for params in asked}) == 64
+
+
+@pytest.mark.parametrize("dimensions", [2, 5])
+def test_many_first_trials_leave_less_unexplored_than_random_ones(dimensions: int) -> None:
+    space = {f"x{i}": FloatDistribution(0.0, 1.0) for i in range(dimensions)}
+    study = optuna.create_study(sampler=BayesianSampler(space, seed=1))
+    everywhere = np.random.default_rng(0).random((4000, dimensions))
+
+    def unexplored(x: np.ndarray) -> float:
+        """Return how far a place is from the nearest trial, on average."""
+        return float(np.linalg.norm(everywhere[:, None] - x[None], axis=2).min(axis=1).mean())
+
+    asked = np.array([list(study.ask(space).params.values()) for _ in range(16)])
+
+    for count in (8, 16):
+        drawn = [np.random.default_rng(seed).random((count, dimensions)) for seed in range(20)]
+        assert unexplored(asked[:count]) < min(unexplored(x) for x in drawn)
+
+
 def test_trials_that_were_asked_for_but_suggest_later_count_as_running() -> None:
     study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=4))
     study.optimize(bowl, n_trials=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -128,6 +129,19 @@ def test_a_pending_trial_that_is_believed_leaves_less_to_learn_there(related: Pr
 
     np.testing.assert_allclose(believed_mean, mean, atol=1e-6)
     assert (believed_std < std).all()
+
+
+def test_what_is_believed_has_no_noise_however_noisy_the_observations_are(related: Prior) -> None:
+    x, z = observed(8)
+    model = fit_transfer(related, x, z)
+    noisy = dataclasses.replace(model, sizes=dataclasses.replace(model.sizes, noise=0.5))
+    pending = points(3, 9)
+    believed = np.array([-1.0, 2.0, 0.5])
+
+    mean, std = noisy.condition(pending, believed).predict(pending)
+
+    np.testing.assert_allclose(mean, believed, atol=1e-2)
+    assert (std < 0.01).all()
 
 
 def test_a_noisy_value_weighs_less_than_an_exact_one(related: Prior) -> None:

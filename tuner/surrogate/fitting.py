@@ -49,6 +49,13 @@ class Hyper:
     noise: float
 
 
+def usual_length(x: Floats) -> float:
+    """Return the lengthscale that is most probable in the space of points (n, d), n at least 1."""
+    # Of a space with conditions only the columns that are active at once count.
+    active = max(float(np.mean(np.sum(~np.isnan(x), axis=1))), 1.0)
+    return float(np.exp(_LENGTH[0] + 0.5 * np.log(active)))
+
+
 class Posterior:
     """The negative log posterior of t for given observations, without constants."""
 
@@ -60,9 +67,7 @@ class Posterior:
         self._shares = shares
         self._extra = extra
         d = len(columns)
-        # Of a space with conditions only the columns that are active at once count.
-        active = max(float(np.mean(np.sum(~np.isnan(x), axis=1))), 1.0)
-        self.centre = np.array([_LENGTH[0] + 0.5 * np.log(active)] * d + [_SCALE[0], _NOISE[0]])
+        self.centre = np.array([np.log(usual_length(x))] * d + [_SCALE[0], _NOISE[0]])
         self.spread = np.array([_LENGTH[1]] * d + [_SCALE[1], _NOISE[1]])
 
     def hyper(self, t: Floats) -> Hyper:

@@ -20,7 +20,8 @@ from tuner.surrogate.prior import Prior
 SIGN = 1.0
 #: Deviation of a constant shift of all values: which values are good, the target alone tells.
 SHIFT = 3.0
-_LEAST_NOISE = 1e-6
+#: The least variance of the noise.
+LEAST_NOISE = 1e-6
 _STEPS = 40
 #: How far theta may go from its prior's centre.
 _REACH = np.array([4.0, 4.0, 4.0, 6.0])
@@ -51,7 +52,7 @@ class Sizes:
     def of(cls, theta: Floats) -> Sizes:
         """Return the sizes for theta, shape (4 + d,)."""
         scale, ways, residual, noise = (float(value) for value in np.exp(2.0 * theta[:4]))
-        return cls(scale, ways, residual, noise + _LEAST_NOISE, np.exp(-2.0 * theta[4:]))
+        return cls(scale, ways, residual, noise + LEAST_NOISE, np.exp(-2.0 * theta[4:]))
 
     @property
     def slope(self) -> float:
@@ -101,7 +102,7 @@ class Posterior:
             2.0 * np.vdot(outer, shared) - float(weights @ expected),
             2.0 * np.vdot(outer, ways),
             2.0 * sizes.residual * np.vdot(outer, matern),
-            2.0 * (sizes.noise - _LEAST_NOISE) * float(np.diag(outer) @ data.shares),
+            2.0 * (sizes.noise - LEAST_NOISE) * float(np.diag(outer) @ data.shares),
         ]
         pulled = (outer * slope).ravel() @ self._squares
         by_length = -2.0 * sizes.residual * sizes.lengths * pulled

@@ -31,7 +31,7 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.gp import cholesky, leave_one_out
 from tuner.surrogate.model import Model
 from tuner.surrogate.prior import Prior
-from tuner.surrogate.sizing import SHIFT, Data, Sizes, find_sizes
+from tuner.surrogate.sizing import LEAST_NOISE, SHIFT, Data, Sizes, find_sizes
 
 #: The least variance of a prediction, relative to the residual's.
 _LEAST = 1e-10
@@ -114,11 +114,12 @@ class TransferModel(Model):
 
     @override
     def condition(self, x: Floats, z: Floats) -> TransferModel:
+        # Believed values have no noise: another trial at the same place would teach nothing.
         data = Data(
             x=np.concatenate([self.data.x, x]),
             z=np.concatenate([self.data.z, z]),
-            shares=np.concatenate([self.data.shares, np.ones(len(x))]),
-            extra=np.concatenate([self.data.extra, np.zeros(len(x))]),
+            shares=np.concatenate([self.data.shares, np.zeros(len(x))]),
+            extra=np.concatenate([self.data.extra, np.full(len(x), LEAST_NOISE)]),
         )
         return TransferModel(prior=self.prior, data=data, sizes=self.sizes)
 

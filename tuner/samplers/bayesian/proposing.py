@@ -30,12 +30,12 @@ _POOL = 1024
 _CHEAP = 60
 _LEAST_POOL = 512
 #: Until this trial, the space is looked over once more where history turns out to mislead.
-_SETTLED = 4
+_SETTLED = 3
 #: Points that the search looks around.
 _LOOKED_AROUND = 5
 #: Factors on the deviations, taken in turn; one more of them for each so many running trials.
 _BOLDNESS = (1.0, 3.0, 1.7, 6.0)
-_CROWD = 4
+_CROWD = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +176,10 @@ def _objective(request: Request, task: Task, data: Data, beliefs: list[Belief]) 
 def _boldness(request: Request) -> float:
     """Return how far the proposal looks away from what is known.
 
-    Many workers at once would all be sent to the one best place: each believes that the others
-    will find there what the model predicts, and nothing is learnt until they return. So with many
-    trials running they take turns at looking further.
+    Very many workers at once would all be sent to the one best place: each believes that the
+    others will find there what the model predicts, and nothing is learnt until they return. So with
+    many trials running they take turns at looking further. With 16 workers and fewer, what the
+    model believes keeps them apart enough.
     """
     turns = min(1 + len(request.seen.pending) // _CROWD, len(_BOLDNESS))
     return _BOLDNESS[request.number % turns]

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
 from tuner.surrogate.columns import Columns, Floats
+from tuner.surrogate.fitting import Hyper, usual_length
+from tuner.surrogate.gp import GaussianProcess
 from tuner.surrogate.task import Task
 
 #: Trials that are spread over the space before the model chooses.
 START = 2
-_CANDIDATES = 256
-#: Squared distance in one column below which two points count as the same there.
-_NEAR = 0.02
+#: Points that may be proposed, and places where the objective is to become known.
+_CANDIDATES, _PLACES = 256, 512
+#: The lengthscale that is reckoned with, as a share of the usual one: what covers the space for a
+#: restless objective covers it for a calm one.
+_RESTLESS = 0.5
+#: Variance of the noise that is reckoned with, in units of the objective's.
+_NOISE = 0.01
 
 
 def spread(task: Task, placed: Floats) -> Floats | None:
-    """Return a point that is far from the placed ones in every column; the middle comes first.
+    """Return a point from which most is learnt beside the placed ones; the middle comes first.
 
     Args:
         task: the space, what is taken and what is given.
-        placed: points of all trials so far, shape (n, d).
+        placed: points of all trials so far, running ones too, shape (n, d).
 
     Returns:
         Shape (d,); None when the space is tried out.
@@ -35,7 +40,8 @@ def spread(task: Task, placed: Floats) -> Floats | None:
         return None
     if not len(placed):
         return as_point(found)
-    return as_point(found[np.argsort(crowding(columns, found, placed), kind="stable")])
+    places = task.walk(task.grounds.sample(_PLACES, task.seed + 1))
+    return as_point(found[np.argsort(-learnt(columns, found, placed, places), kind="stable")])
 
 
 def as_point(x: Floats) -> Floats:
@@ -44,16 +50,34 @@ def as_point(x: Floats) -> Floats:
     return point
 
 
-def crowding(columns: Columns, x: Floats, placed: Floats) -> Floats:
-    """Return how close points come to placed ones, shape (m,); smaller is better.
+def learnt(columns: Columns, x: Floats, placed: Floats, places: Floats) -> Floats:
+    """Return how much of the variance at `places` a trial at each point would take away.
 
-    The distances of the columns are multiplied, so that a point is far only if it differs in every
-    column: few points then show every parameter at different values.
+    Points at the edge of a space say little about its inside, and in many dimensions nearly all
+    points that are far from each other lie at the edge. Hence not distance counts, but what a
+    model would know everywhere, on average, before any value is known.
 
-    Source: the criterion of Joseph, Gul & Ba (2015), "Maximum projection designs".
+    Args:
+        columns: of the points.
+        x: points, shape (m, d).
+        placed: points that were tried or are being tried, shape (n, d), n at least 1.
+        places: where the objective is to become known, shape (k, d).
+
+    Returns:
+        Mean variances in units of the objective's, shape (m,).
+
+    Source: the integrated mean squared error of Sacks, Welch, Mitchell & Wynn (1989), "Design and
+    analysis of computer experiments", one point at a time.
     """
-    here, there = columns.fill(x), columns.fill(placed)
-    squares = (here[:, None, :] - there[None, :, :]) ** 2
-    squares[:, :, columns.is_choice] = 0.25 * (squares[:, :, columns.is_choice] > 0)
-    logs = -np.log(squares + _NEAR).sum(axis=2)
-    return np.asarray(logsumexp(logs, axis=1))
+    length = _RESTLESS * usual_length(places)
+    model = GaussianProcess(
+        columns=columns,
+        x=placed,
+        z=np.zeros(len(placed)),
+        hyper=Hyper(weights=np.full(len(columns), length**-2), scale=1.0, noise=_NOISE),
+        noise=np.full(len(placed), _NOISE),
+    )
+    _, covariance = model.joint(np.concatenate([x, places]))
+    own = np.diag(covariance)[: len(x)] + _NOISE
+    taken: Floats = np.mean(covariance[: len(x), len(x) :] ** 2, axis=1) / own
+    return taken
