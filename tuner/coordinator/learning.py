@@ -9,7 +9,6 @@ import json
 import logging
 import time
 from collections.abc import MutableMapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -128,7 +127,7 @@ def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, 
 def _shares(prior: Prior | None) -> dict[str, Any]:
     if prior is None:
         return {}
-    return {"likeness": prior.likeness, "sources": [asdict(c) for c in prior.contributions]}
+    return {"likeness": prior.likeness, "sources": [dict(vars(c)) for c in prior.contributions]}
 
 
 class _Part(MutableMapping[Any, Any]):

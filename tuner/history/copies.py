@@ -22,7 +22,7 @@ class Copies:
     """Knows the trials of the studies that were admitted; it grows with each."""
 
     def __init__(self) -> None:
-        self._owners: dict[bytes, list[str]] = {}
+        self._owners: dict[bytes, tuple[str, ...]] = {}
 
     def admit(self, source: Source) -> str | None:
         """Remember the trials of a source under its name, unless it is a copy.
@@ -31,14 +31,16 @@ class Copies:
             None, or the name of the source admitted before that holds most of its trials.
         """
         marks = _marks(source)
-        hits = Counter(
-            name for mark in marks if mark in self._owners for name in self._owners[mark]
-        )
+        known = marks & self._owners.keys()
+        hits = Counter(name for mark in known for name in self._owners[mark])
         original = min(hits, key=lambda name: (-hits[name], name), default=None)
         if original is not None and len(marks) >= _MIN and hits[original] >= _SHARE * len(marks):
             return original
-        for mark in marks:
-            self._owners.setdefault(mark, []).append(source.name)
+        mine = (source.name,)
+        shared = {mark: self._owners[mark] + mine for mark in known}
+        # Nearly all marks are new: a hundred thousand of them, and one tuple for each source.
+        self._owners.update(dict.fromkeys(marks, mine))
+        self._owners.update(shared)
         return None
 
 

@@ -7,6 +7,7 @@ where nothing else fits as well; the receipt says which.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -127,6 +128,7 @@ def split_name(name: str) -> list[str]:
     return [part for part in plain if part] or [name.lower()]
 
 
+@functools.lru_cache(maxsize=4096)
 def _words(name: str) -> _Words:
     *scope, word = split_name(name)
     return _Words(tuple(scope), word)

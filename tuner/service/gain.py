@@ -122,7 +122,7 @@ def _shadows(model: GaussianProcess, encoding: Encoding, horizon: int) -> Floats
     spread = encoding.sample(SPREAD, 0)
     pool = np.concatenate([model.x, spread, _beside(model, encoding, rng)])
     features = kernel.scaled(model.columns, pool, model.hyper.weights)
-    prior = model.hyper.scale * kernel.matern(kernel.squares_between(features, features)) + OFFSET
+    prior = model.hyper.scale * kernel.matern_between(features, features) + OFFSET
     mean, covariance = model.joint(pool)
     covariance.flat[:: len(pool) + 1] += _JITTER * model.hyper.scale
     # By eigenvalues: close points make it singular, which a Cholesky factor does not bear.

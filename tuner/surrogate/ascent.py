@@ -17,6 +17,8 @@ _LENGTHS = np.array([1.0, 0.4, 0.1, 0.02, 2.5])
 _FIRST = 0.1
 #: A point has arrived when it gains less than this in a round (in logarithms of the acquisition).
 _GAIN = 1e-3
+#: A point is left behind when so many gains as large as its last would not make it the best.
+_HOPE = 10.0
 
 
 def climb(acquisition: Acquisition, x: Floats, moving: Flags) -> tuple[Floats, Floats]:
@@ -61,6 +63,8 @@ def climb(acquisition: Acquisition, x: Floats, moving: Flags) -> tuple[Floats, F
         going[stuck] = ~is_fresh[stuck]
         curvature[stuck] = _fresh(gradient[stuck])
         is_fresh[rows] = gain <= _GAIN
+        # One that would need many gains as large as its last to be the best is left behind.
+        going[rows] &= value[rows] + _HOPE * np.maximum(gain, _GAIN) >= value.max()
     return x, value
 
 

@@ -76,6 +76,8 @@ class Columns:
             column each coordinate belongs to.
         """
         filled = self.fill(x)
+        if not self.is_choice.any():
+            return filled
         features = filled[:, self.owners]
         hot = self._levels >= 0
         match = features[:, hot] == self._levels[hot]

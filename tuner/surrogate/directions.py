@@ -62,11 +62,12 @@ def portfolio(means: Floats, shares: Floats, features: Floats) -> list[int]:
         features: of the places, scaled by the lengthscales of history, shape (C, f).
     """
     mean = shares @ means
+    room = np.empty_like(means)
     chosen = [int(np.argmin(mean))]
     best = means[:, chosen[0]]
     apart = _squares(features, chosen[-1])
     while len(chosen) < _PORTFOLIO and (apart >= _APART).any():
-        value = shares @ np.minimum(best[:, None], means) + _MEAN_COUNTS * mean
+        value = shares @ np.minimum(best[:, None], means, out=room) + _MEAN_COUNTS * mean
         chosen.append(int(np.argmin(np.where(apart >= _APART, value, np.inf))))
         best = np.minimum(best, means[:, chosen[-1]])
         apart = np.minimum(apart, _squares(features, chosen[-1]))

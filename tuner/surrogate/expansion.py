@@ -35,14 +35,14 @@ class Expansion:
     ) -> Expansion:
         """Return the expansion around points that has about the given values (i, k) there."""
         scaled = kernel.scaled(columns, points, lengths)
-        matrix = kernel.matern(kernel.squares_between(scaled, scaled))
+        matrix = kernel.matern_between(scaled, scaled)
         matrix.flat[:: len(points) + 1] += _SLACK
         weights = cho_solve(cho_factor(matrix, lower=True), values)
         return cls(columns=columns, lengths=lengths, points=points, weights=weights)
 
     def __call__(self, x: Floats) -> Floats:
         """Return the functions at points (m, d), shape (m, k)."""
-        values: Floats = kernel.matern(self._squares(x)) @ self.weights
+        values: Floats = kernel.matern_between(self._place(x), self._scaled) @ self.weights
         return values
 
     def with_pull(self, x: Floats) -> tuple[Floats, Pull]:
@@ -52,7 +52,8 @@ class Expansion:
             Values (m, k), and a function that takes factors (m, k) and returns, for each point,
             the derivative by x of the sum of its factors times the functions there: (m, d).
         """
-        correlation, slope = kernel.matern_with_slope(self._squares(x))
+        near = kernel.squares_between(self._place(x), self._scaled)
+        correlation, slope = kernel.matern_with_slope(near)
 
         def pull(factors: Floats) -> Floats:
             pulls = slope * (factors @ self.weights.T)
@@ -62,7 +63,7 @@ class Expansion:
 
     @cached_property
     def _scaled(self) -> Floats:
-        return kernel.scaled(self.columns, self.points, self.lengths)
+        return self._place(self.points)
 
-    def _squares(self, x: Floats) -> Floats:
-        return kernel.squares_between(kernel.scaled(self.columns, x, self.lengths), self._scaled)
+    def _place(self, x: Floats) -> Floats:
+        return kernel.scaled(self.columns, x, self.lengths)

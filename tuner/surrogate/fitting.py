@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
-from scipy.optimize import minimize
 
 from tuner.surrogate import kernel
 from tuner.surrogate.columns import Columns, Floats
+from tuner.surrogate.descent import descend
+from tuner.surrogate.halves import layout
 from tuner.surrogate.thinning import thin
 
 #: Prior variance of a constant shift of all values: z has mean 0, but points of a search are good
@@ -35,6 +35,9 @@ _POLISH = 10
 #: With more distances than this the part decides alone: they would take 100 MB.
 _MOST_DISTANCES = 25_000_000
 _STEPS = 40
+#: A search ends when it would gain less than this, in logarithms of the posterior; and the search
+#: with a part of the observations.
+_TOLERANCE, _ROUGH = 1e-2, 5e-2
 #: Step of the derivatives of the gradient, and the least curvature that is believed: the prior's.
 _STEP = 1e-3
 _FLATTEST = 0.7
@@ -57,15 +60,26 @@ def usual_length(x: Floats) -> float:
 
 
 class Posterior:
-    """The negative log posterior of t for given observations, without constants."""
+    """The negative log posterior of t for given observations, without constants.
+
+    `part` is the posterior for some of the observations, which show how it is bent.
+    """
 
     def __init__(
-        self, columns: Columns, x: Floats, z: Floats, shares: Floats, extra: Floats
+        self,
+        columns: Columns,
+        x: Floats,
+        z: Floats,
+        shares: Floats,
+        extra: Floats,
+        part: Posterior | None = None,
     ) -> None:
-        self._later, self._earlier, self._squares = kernel.pair_squares(columns, x)
+        self._layout = layout(len(z))
+        self._squares = self._layout.squares(columns, x)
         self._z = z
         self._shares = shares
         self._extra = extra
+        self._part = part
         d = len(columns)
         self.centre = np.array([np.log(usual_length(x))] * d + [_SCALE[0], _NOISE[0]])
         self.spread = np.array([_LENGTH[1]] * d + [_SCALE[1], _NOISE[1]])
@@ -78,37 +92,50 @@ class Posterior:
             noise=float(np.exp(t[-1])) + LEAST_NOISE,
         )
 
+    def curvature(self, t: Floats) -> Floats:
+        """Return the expected second derivatives, those of a part scaled up if there is one.
+
+        Source: Fisher's information, plus the priors'; shape (d + 2, d + 2).
+        """
+        if self._part is not None:
+            more = len(self._z) / _MANY
+            return np.diag((1.0 - more) * self.spread**-2.0) + more * self._part.curvature(t)
+        hyper, own = self.hyper(t), self._layout.own
+        covariance, correlation, slope = self._covariance(hyper)
+        changes = np.zeros((len(t), len(covariance)))
+        np.multiply(self._squares, slope, out=changes[:-2])
+        changes[:-2] *= (-2.0 * hyper.scale * hyper.weights)[:, None]
+        changes[-2] = hyper.scale * correlation
+        changes[-1, own] = float(np.exp(t[-1])) * self._shares
+        told = self._layout.information(covariance, changes)
+        return np.diag(self.spread**-2.0) + told
+
+    def _covariance(self, hyper: Hyper) -> tuple[Floats, Floats, Floats]:
+        """Return the half of K, the correlation without the noise, and its slope, (m,) each."""
+        correlation, slope = kernel.matern_with_slope(hyper.weights @ self._squares)
+        covariance = hyper.scale * correlation
+        covariance += OFFSET
+        covariance[self._layout.own] += hyper.noise * self._shares + self._extra
+        return covariance, correlation, slope
+
     def __call__(self, t: Floats) -> tuple[float, Floats]:
         """Return the value and its gradient, shape (d + 2,).
 
         Source: Rasmussen & Williams (2006), eq. 5.8 and 5.9, plus the normal priors.
         """
-        hyper, n = self.hyper(t), len(self._z)
+        hyper, own = self.hyper(t), self._layout.own
         away = (t - self.centre) / self.spread
-        # Only the lower half of K is filled in: it is symmetric.
-        correlation, slope = kernel.matern_with_slope(self._squares @ hyper.weights)
-        covariance = np.empty((n, n), order="F")
-        covariance[self._later, self._earlier] = hyper.scale * correlation + OFFSET
-        np.fill_diagonal(
-            covariance, hyper.scale + OFFSET + hyper.noise * self._shares + self._extra
-        )
-        factor, failed = lapack.dpotrf(covariance, lower=True, clean=False, overwrite_a=True)
-        if failed:
+        covariance, correlation, slope = self._covariance(hyper)
+        found = self._layout.evidence(covariance, self._z)
+        if found is None:
             # Rounding at the edge of what can be factored: a wall that the search turns from.
             return 1e10, away / self.spread
-        weights, _ = lapack.dpotrs(factor, self._z, lower=True)
-        value = 0.5 * float(self._z @ weights) + float(np.log(np.diag(factor)).sum())
-        inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-        # The derivative by K: inverse - weights weights', halved; each pair stands twice.
-        pairs = inverse[self._later, self._earlier] - weights[self._later] * weights[self._earlier]
-        own = 0.5 * (np.diag(inverse) - weights**2)
-        gradient = np.concatenate(
-            [
-                -2.0 * hyper.scale * hyper.weights * ((pairs * slope) @ self._squares),
-                [hyper.scale * float(pairs @ correlation + own.sum())],
-                [np.exp(t[-1]) * float(own @ self._shares)],
-            ]
-        )
+        value, _, pull = found
+        gradient = np.empty(len(t))
+        gradient[-2] = hyper.scale * float(pull @ correlation)
+        gradient[-1] = float(np.exp(t[-1])) * float(pull.take(own) @ self._shares)
+        slope *= pull
+        gradient[:-2] = -2.0 * hyper.scale * hyper.weights * (self._squares @ slope)
         return value + 0.5 * float(away @ away), gradient + away / self.spread
 
 
@@ -170,18 +197,21 @@ def _mode(
     """
     if len(z) <= _MANY:
         posterior = Posterior(columns, x, z, shares, extra)
-        return (posterior, *_best_mode(posterior))
+        return (posterior, *_best_mode(posterior, _TOLERANCE))
     part = thin(columns, x, z, np.arange(len(z)), _MANY)
     few = Posterior(columns, x[part], z[part], shares[part], extra[part])
-    value, near = _best_mode(few)
+    value, near = _best_mode(few, _ROUGH)
     if x.size * len(x) > _MOST_DISTANCES:
         return few, value, near
-    posterior = Posterior(columns, x, z, shares, extra)
-    return (posterior, *_climb(posterior, near, _POLISH))
+    posterior = Posterior(columns, x, z, shares, extra, part=few)
+    return (posterior, *descend(posterior, near, steps=_POLISH, tolerance=_TOLERANCE))
 
 
-def _best_mode(posterior: Posterior) -> tuple[float, Floats]:
-    modes = [_climb(posterior, _start(posterior, shift)) for shift in _SHIFTS]
+def _best_mode(posterior: Posterior, tolerance: float) -> tuple[float, Floats]:
+    modes = [
+        descend(posterior, _start(posterior, shift), steps=_STEPS, tolerance=tolerance)
+        for shift in _SHIFTS
+    ]
     return min(modes, key=lambda mode: mode[0])
 
 
@@ -189,15 +219,3 @@ def _start(posterior: Posterior, shift: float) -> Floats:
     start = posterior.centre.copy()
     start[:-2] += shift
     return start
-
-
-def _climb(posterior: Posterior, start: Floats, steps: int = _STEPS) -> tuple[float, Floats]:
-    found = minimize(
-        posterior,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(c - 8.0, c + 8.0) for c in posterior.centre],
-        options={"maxiter": steps, "ftol": 1e-6, "gtol": 1e-3},
-    )
-    return float(found.fun), found.x

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack
+from scipy.linalg import lapack
 from typing_extensions import override
 
 from tuner.surrogate import kernel
@@ -40,16 +40,13 @@ class GaussianProcess(Model):
 
     @cached_property
     def _factor(self) -> Floats:
-        matrix = self.hyper.scale * kernel.matern(
-            kernel.squares_between(self._features, self._features)
-        )
-        matrix += OFFSET
+        matrix = self._covariance(self._features, self._features)
         matrix.flat[:: len(self.x) + 1] += self.noise
         return cholesky(matrix)
 
     @cached_property
     def _weights(self) -> Floats:
-        solved: Floats = cho_solve((self._factor, True), self.z, check_finite=False)
+        solved: Floats = lapack.dpotrs(self._factor, self.z, lower=True)[0]
         return solved
 
     @property
@@ -59,18 +56,17 @@ class GaussianProcess(Model):
 
     @override
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
-        near = kernel.squares_between(self._scaled(x), self._features)
-        cross = self.hyper.scale * kernel.matern(near) + OFFSET
-        rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True)
-        variance = self._most - np.einsum("ij,ij->j", rest, rest)
-        return cross @ self._weights, self._deviation(variance)
+        cross = self._covariance(self._scaled(x), self._features)
+        mean = cross @ self._weights
+        rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True, overwrite_b=True)
+        return mean, self._deviation(self._most - np.einsum("ij,ij->j", rest, rest))
 
     def joint(self, x: Floats) -> tuple[Floats, Floats]:
         """Return the mean (m,) and covariance (m, m) of the objective at points together."""
         features = self._scaled(x)
-        cross = self.hyper.scale * kernel.matern(kernel.squares_between(features, self._features))
+        cross = self.hyper.scale * kernel.matern_between(features, self._features)
         cross += OFFSET
-        own = self.hyper.scale * kernel.matern(kernel.squares_between(features, features))
+        own = self.hyper.scale * kernel.matern_between(features, features)
         own += OFFSET
         rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True)
         return cross @ self._weights, own - rest.T @ rest
@@ -80,7 +76,7 @@ class GaussianProcess(Model):
         near = kernel.squares_between(self._scaled(x), self._features)
         correlation, slope = kernel.matern_with_slope(near)
         cross = self.hyper.scale * correlation + OFFSET
-        solved = cho_solve((self._factor, True), cross.T, check_finite=False).T
+        solved = lapack.dpotrs(self._factor, cross.T, lower=True)[0].T
         std = self._deviation(self._most - np.einsum("ij,ij->i", cross, solved))
         mean_slope = self._pull(x, slope * self._weights)
         std_slope = -self._pull(x, slope * solved) / std[:, None]
@@ -104,6 +100,13 @@ class GaussianProcess(Model):
 
     def _scaled(self, x: Floats) -> Floats:
         return kernel.scaled(self.columns, x, self.hyper.weights)
+
+    def _covariance(self, left: Floats, right: Floats) -> Floats:
+        """Return the covariance of the objective for scaled features, (len(left), len(right))."""
+        covariance = kernel.matern_between(left, right)
+        covariance *= self.hyper.scale
+        covariance += OFFSET
+        return covariance
 
     def _deviation(self, variance: Floats) -> Floats:
         return np.sqrt(np.maximum(variance, _LEAST * self.hyper.scale))
@@ -174,7 +177,7 @@ def leave_one_out(factor: Floats, weights: Floats, z: Floats) -> tuple[Floats, F
 
     Source: Rasmussen & Williams (2006), eq. 5.12.
     """
-    inverse = cho_solve((factor, True), np.eye(len(z)), check_finite=False)
+    inverse, _ = lapack.dpotri(factor, lower=True)
     variance = 1.0 / np.diag(inverse)
     return z - weights * variance, variance
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.surrogate.columns import Columns, Floats, Numbers
+from tuner.surrogate.columns import Columns, Floats
 
 _ROOT5 = float(np.sqrt(5.0))
+#: Pairs of points that are worked on at once: a quarter of a megabyte.
+_BLOCK = 32_768
 
 
 def matern(squares: Floats) -> Floats:
@@ -24,38 +26,33 @@ def matern(squares: Floats) -> Floats:
     found = (5.0 / 3.0) * squares
     found -= root
     found += 1.0
-    np.exp(root, out=root)
-    found *= root
+    found *= np.exp(root, out=root)
+    return found
+
+
+def matern_between(left: Floats, right: Floats) -> Floats:
+    """Return the correlation for scaled features, shape (len(left), len(right))."""
+    found = np.empty((len(left), len(right)))
+    rows = max(_BLOCK // max(len(right), 1), 1)
+    for start in range(0, len(left), rows):
+        block = slice(start, start + rows)
+        # What is worked on stays in the processor's cache.
+        found[block] = matern(squares_between(left[block], right))
     return found
 
 
 def matern_with_slope(squares: Floats) -> tuple[Floats, Floats]:
     """Return the correlation and its derivative by r²."""
-    root = _ROOT5 * np.sqrt(squares)
-    decay = np.exp(-root)
-    root += 1.0
-    slope = root * decay
-    slope *= -5.0 / 6.0
-    root += (5.0 / 3.0) * squares
-    root *= decay
-    return root, slope
-
-
-def pair_squares(columns: Columns, x: Floats) -> tuple[Numbers, Numbers, Floats]:
-    """Return the squared distances of all pairs of different points, column by column.
-
-    Args:
-        columns: of the points.
-        x: points, shape (n, d), NaN allowed.
-
-    Returns:
-        The later and the earlier point of each pair, and its distances (n (n - 1) / 2, d).
-    """
-    later, earlier = np.tril_indices(len(x), -1)
-    filled = columns.fill(x)
-    squares = (filled[later] - filled[earlier]) ** 2
-    squares[:, columns.is_choice] = squares[:, columns.is_choice] > 0
-    return later, earlier, squares
+    root = np.sqrt(squares)
+    root *= -_ROOT5
+    found = (5.0 / 3.0) * squares
+    slope = 1.0 - root
+    found += slope
+    np.exp(root, out=root)
+    found *= root
+    root *= -5.0 / 6.0
+    slope *= root
+    return found, slope
 
 
 def column_squares(columns: Columns, x: Floats) -> Floats:
@@ -81,8 +78,7 @@ def scaled(columns: Columns, x: Floats, weights: Floats) -> Floats:
 
 def squares_between(left: Floats, right: Floats) -> Floats:
     """Return the squared distances of scaled features, shape (len(left), len(right))."""
-    squares = left @ right.T
-    squares *= -2.0
+    squares = (-2.0 * left) @ right.T
     squares += np.einsum("ij,ij->i", left, left)[:, None]
     squares += np.einsum("ij,ij->i", right, right)[None, :]
     # Differences of large sums: a point's distance to itself may come out below 0.

@@ -128,10 +128,8 @@ class Pooled:
             near = matern[:, mine]
             if unknown.any():
                 # What a source did not record changes nothing in it.
-                near = kernel.matern(
-                    kernel.squares_between(
-                        self._scaled(np.where(unknown, np.nan, x)), self._scaled(self.rows.x[mine])
-                    )
+                near = kernel.matern_between(
+                    self._scaled(np.where(unknown, np.nan, x)), self._scaled(self.rows.x[mine])
                 )
             means[task] = shared + self.own * (near @ self._weights[mine])
         return shared, means
@@ -147,16 +145,15 @@ class Pooled:
         """
         unknown = np.isnan(scored.x).all(axis=0)
         mine = self._scaled(scored.x)
-        covariance = self.own * kernel.matern(kernel.squares_between(mine, mine)) + _SHIFT
+        covariance = self.own * kernel.matern_between(mine, mine) + _SHIFT
         covariance.flat[:: len(mine) + 1] += self.noise
         weights = cho_solve((cholesky(covariance), True), scored.z - shared, check_finite=False)
-        near = kernel.squares_between(self._scaled(np.where(unknown, np.nan, x)), mine)
-        own: Floats = self.own * (kernel.matern(near) @ weights)
+        near = kernel.matern_between(self._scaled(np.where(unknown, np.nan, x)), mine)
+        own: Floats = self.own * (near @ weights)
         return shared_x + own
 
     def _matern(self, x: Floats) -> Floats:
-        near = kernel.squares_between(self._scaled(x), self._scaled(self.rows.x))
-        return kernel.matern(near)
+        return kernel.matern_between(self._scaled(x), self._scaled(self.rows.x))
 
     def _scaled(self, x: Floats) -> Floats:
         return kernel.scaled(self.columns, x, self.lengths)

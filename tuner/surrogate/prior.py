@@ -102,8 +102,7 @@ class Prior:
         """
         seen = self.witnesses
         here = kernel.scaled(self.columns, x[None], self.lengths)
-        there = kernel.scaled(self.columns, seen.x, self.lengths)
-        squares = kernel.squares_between(here, there)[0]
+        squares = kernel.squares_between(here, self._witnessed)[0]
         return [
             {
                 "source": self.contributions[int(seen.source[index])].name,
@@ -113,6 +112,10 @@ class Prior:
             }
             for index in np.argsort(squares, kind="stable")[:count]
         ]
+
+    @cached_property
+    def _witnessed(self) -> Floats:
+        return kernel.scaled(self.columns, self.witnesses.x, self.lengths)
 
     @cached_property
     def key(self) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg import lapack
 from typing_extensions import override
 
 from tuner.surrogate import kernel
@@ -67,7 +67,7 @@ class TransferModel(Model):
     @cached_property
     def _weights(self) -> Floats:
         expected = self.sizes.slope * self._features[:, 0]
-        solved: Floats = cho_solve((self._factor, True), self.data.z - expected)
+        solved: Floats = lapack.dpotrs(self._factor, self.data.z - expected, lower=True)[0]
         return solved
 
     @cached_property
@@ -81,7 +81,7 @@ class TransferModel(Model):
     def reliance(self) -> float:
         """How much of what the model says of the observations it says by history, from 0 to 1."""
         by_history = float(np.var(self._features @ self._coefficients))
-        matern = kernel.matern(kernel.squares_between(self._scaled, self._scaled))
+        matern = kernel.matern_between(self._scaled, self._scaled)
         by_itself = float(np.var(self.sizes.residual * (matern @ self._weights)))
         return by_history / max(by_history + by_itself, 1e-300)
 
@@ -89,9 +89,9 @@ class TransferModel(Model):
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
         f = self.prior.features(x)
         cross = self._cross(f, self._place(x))
-        rest = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-        variance = self._own(f) - np.einsum("ij,ij->j", rest, rest)
-        return self.sizes.slope * f[:, 0] + cross @ self._weights, self._deviation(variance)
+        mean = self.sizes.slope * f[:, 0] + cross @ self._weights
+        rest, _ = lapack.dtrtrs(self._factor, cross.T, lower=True, overwrite_b=True)
+        return mean, self._deviation(self._own(f) - np.einsum("ij,ij->j", rest, rest))
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
@@ -100,7 +100,7 @@ class TransferModel(Model):
         correlation, slope = kernel.matern_with_slope(near)
         shared = f * self._spread
         cross = shared @ self._features.T + self.sizes.residual * correlation + SHIFT**2
-        solved = cho_solve((self._factor, True), cross.T, check_finite=False).T
+        solved = lapack.dpotrs(self._factor, cross.T, lower=True)[0].T
         std = self._deviation(self._own(f) - np.einsum("ij,ij->i", cross, solved))
         mean = self.sizes.slope * f[:, 0] + cross @ self._weights
         # Derivatives by the features, then by the residual's distances.
@@ -132,7 +132,7 @@ class TransferModel(Model):
 
     def _cross(self, f: Floats, scaled: Floats) -> Floats:
         """Return the covariance with the observations, noise left out, shape (m, n)."""
-        matern = kernel.matern(kernel.squares_between(scaled, self._scaled))
+        matern = kernel.matern_between(scaled, self._scaled)
         return (f * self._spread) @ self._features.T + self.sizes.residual * matern + SHIFT**2
 
     def _own(self, f: Floats) -> Floats:
