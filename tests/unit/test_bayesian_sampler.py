@@ -178,15 +178,19 @@ def test_what_is_enqueued_in_part_is_filled_in_to_fit() -> None:
         x = trial.suggest_float("x", -5.0, 5.0)
         return (trial.suggest_float("y", -5.0, 5.0) - x) ** 2
 
-    study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=6))
-    study.optimize(objective, n_trials=25)
-    for x in (-3.0, 3.5):
-        study.enqueue_trial({"x": x})
-        study.optimize(objective, n_trials=1)
+    misses = []
+    for seed in range(4):
+        study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=seed))
+        study.optimize(objective, n_trials=25)
+        for x in (-3.0, 3.5):
+            study.enqueue_trial({"x": x})
+            study.optimize(objective, n_trials=1)
 
-        params = study.trials[-1].params
-        assert params["x"] == x
-        assert params["y"] == pytest.approx(x, abs=2.0)
+            params = study.trials[-1].params
+            assert params["x"] == x
+            misses.append(abs(params["y"] - x))
+    # Some look where nothing is known yet; filled in without regard to x, they would miss by 3.5.
+    assert np.median(misses) < 1.5
 
 
 def test_conditions_of_an_undeclared_space_are_learnt() -> None:
@@ -245,12 +249,15 @@ def test_with_several_metrics_the_front_is_filled(directions: list[str]) -> None
         values = [(x - 2) ** 2 + y**2, (x + 2) ** 2 + y**2, x**2 + (y - 2) ** 2]
         return tuple(-v if d == "maximize" else v for v, d in zip(values, directions, strict=False))
 
-    study = run(objective, 24, space=SQUARE, seed=1, directions=directions)
+    widths = []
+    for seed in range(3):
+        study = run(objective, 24, space=SQUARE, seed=seed, directions=directions)
 
-    # The front of the first two is the line from (-2, 0) to (2, 0); the third pulls it up.
-    near = [t for t in study.trials if abs(t.params["x"]) < 2.2 and -0.4 < t.params["y"] < 2.2]
-    assert len(near) >= 12
-    assert np.ptp([t.params["x"] for t in near]) > 1.8
+        # The front of the first two is the line from (-2, 0) to (2, 0); the third pulls it up.
+        near = [t for t in study.trials if abs(t.params["x"]) < 2.2 and -0.4 < t.params["y"] < 2.2]
+        assert len(near) >= 12
+        widths.append(np.ptp([t.params["x"] for t in near]))
+    assert np.median(widths) > 1.8
 
 
 def test_pruned_trials_teach_by_their_rank_at_their_last_step() -> None:

@@ -141,7 +141,8 @@ def _beside(model: GaussianProcess, encoding: Encoding, rng: np.random.Generator
     columns = model.columns
     best = model.x[np.argsort(model.z, kind="stable")[:BEST]]
     near = best[rng.integers(len(best), size=BESIDE)]
-    reach = np.exp(rng.uniform(*np.log(_REACH), size=(BESIDE, 1)))
+    low, high = np.log(_REACH)
+    reach = np.exp(rng.uniform(low, high, size=(BESIDE, 1)))
     step = np.where(columns.is_choice, 0.0, reach * rng.standard_normal(near.shape))
     top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
     found = encoding.canonical(np.clip(near + step, 0.0, top))

@@ -31,7 +31,8 @@ _ROWS = 256
 #: Rows of each source that are kept for receipts, and that may enter the portfolio.
 _WITNESSES, _PROPOSED = 8, 3
 
-#: Share of the scores' variance that the sources' means must show over the space; the rest is noise.
+#: Share of the scores' variance that the sources' means must show over the space: the rest is
+#: noise.
 _LEAST_SHOWN = 0.2
 
 #: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), in
