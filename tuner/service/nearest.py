@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from tuner.errors import SpecError, StudyError
 from tuner.history.metric import MetricMatch, match_metric
+from tuner.history.naming import Renames
 from tuner.history.parameters import tabulate
 from tuner.history.records import HistoricStudy, HistoricTrial, StudySummary
 from tuner.history.selection import select
@@ -45,12 +47,22 @@ def nearest_trials(
     store = HistoryStore(storage)
     encoding = Encoding(spec.space)
     here = encoding.encode(params)
-    found: list[tuple[float, HistoricStudy, HistoricTrial]] = []
+    found: list[_Near] = []
     for summary in store.studies():
         if summary.key in sources:
             found += _in_study(store, summary, spec, encoding, here)
-    found.sort(key=lambda item: item[0])
-    return [_document(storage, spec, *item) for item in found[:COUNT]]
+    found.sort(key=lambda near: near.distance)
+    return [_document(storage, spec, near) for near in found[:COUNT]]
+
+
+@dataclass(frozen=True)
+class _Near:
+    """A trial of a study, how far away it is, and what the spec renames there."""
+
+    distance: float
+    study: HistoricStudy
+    trial: HistoricTrial
+    renames: Renames
 
 
 def _in_study(
@@ -59,16 +71,19 @@ def _in_study(
     spec: StudySpec,
     encoding: Encoding,
     here: Floats,
-) -> list[tuple[float, HistoricStudy, HistoricTrial]]:
+) -> list[_Near]:
     try:
         study = store.load(summary.key, curves=False)
     except (SpecError, StudyError):
         return []
     item = select([summary], spec.history).choices[0].item
-    table = tabulate(study, study.trials, encoding, {} if item is None else item.rename)
+    renames = {} if item is None else item.rename
+    table = tabulate(study, study.trials, encoding, renames)
     distances = _distances(encoding.columns, here, table.x)
     order = np.argsort(distances, kind="stable")[:COUNT]
-    return [(float(distances[index]), study, study.trials[int(index)]) for index in order]
+    return [
+        _Near(float(distances[index]), study, study.trials[int(index)], renames) for index in order
+    ]
 
 
 def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
@@ -82,11 +97,9 @@ def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
     return distances
 
 
-def _document(
-    storage: Storage, spec: StudySpec, distance: float, study: HistoricStudy, trial: HistoricTrial
-) -> dict[str, Any]:
-    metric = spec.metrics[0]
-    match = match_metric(study.metrics, metric.name, metric.goal, {}, takes_unnamed=True)
+def _document(storage: Storage, spec: StudySpec, near: _Near) -> dict[str, Any]:
+    metric, study, trial = spec.metrics[0], near.study, near.trial
+    match = match_metric(study.metrics, metric.name, metric.goal, near.renames, takes_unnamed=True)
     name = match.name if isinstance(match, MetricMatch) else None
     return {
         "study": study.key,
@@ -97,7 +110,7 @@ def _document(
         "params": json.loads(json.dumps(dict(trial.params))),
         "metric": name,
         "value": trial.metrics.get(name) if name is not None else None,
-        "distance": round(distance, 4),
+        "distance": round(near.distance, 4),
     }
 
 

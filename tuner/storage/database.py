@@ -50,15 +50,10 @@ class Storage:
         Raises:
             UnavailableError: the database cannot be reached or is too busy.
         """
-        try:
-            with self._turn, self.writer.begin() as connection:
-                yield connection
-                reach(f"{step}.before-commit")
-            reach(f"{step}.after-commit")
-        except sa.exc.DBAPIError as exc:
-            if not _is_outage(exc):
-                raise
-            raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+        with _outages_told(), self._turn, self.writer.begin() as connection:
+            yield connection
+            reach(f"{step}.before-commit")
+        reach(f"{step}.after-commit")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -67,18 +62,13 @@ class Storage:
         Raises:
             UnavailableError: the database cannot be reached.
         """
-        try:
-            with self.reader.connect() as connection:
-                if not self.is_sqlite:
-                    connection = connection.execution_options(
-                        isolation_level="REPEATABLE READ", postgresql_readonly=True
-                    )
-                with connection.begin():
-                    yield connection
-        except sa.exc.DBAPIError as exc:
-            if not _is_outage(exc):
-                raise
-            raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+        with _outages_told(), self.reader.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
 
     @contextlib.contextmanager
     def change_schema(self) -> Iterator[sa.Connection]:
@@ -128,6 +118,23 @@ class Storage:
         self.reader.dispose()
         if "optuna" in self.__dict__:
             self.optuna.engine.dispose()
+
+
+@contextlib.contextmanager
+def _outages_told() -> Iterator[None]:
+    """Turn errors after which the same transaction may succeed into `UnavailableError`."""
+    try:
+        yield
+    except sa.exc.DBAPIError as exc:
+        if not _is_outage(exc):
+            raise
+        raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+    except sa.exc.ResourceClosedError as exc:
+        # What SQLAlchemy says where a connection was lost between two statements. Results that
+        # were read to their end are closed too: to use one is a fault of ours.
+        if "Connection is closed" not in str(exc):
+            raise
+        raise UnavailableError("the database is not available: the connection is lost") from exc
 
 
 def _is_outage(exc: sa.exc.DBAPIError) -> bool:
