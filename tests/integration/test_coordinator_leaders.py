@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests.integration.test_history_lessons import objective, run, submit, verdicts
 from tests.integration.workers_process import Started
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import TOKEN, Nursery, ServiceProcess
@@ -24,6 +26,10 @@ from tuner.errors import FencedError
 from tuner.storage import open_storage, tables
 
 Pair = tuple[ServiceProcess, ServiceProcess]
+LEARNING_SAMPLERS = ["bayesian", "tpe"]
+if importlib.util.find_spec("torch") is not None:
+    # Three processes import torch, one after the other.
+    LEARNING_SAMPLERS.append(pytest.param("gp", marks=pytest.mark.slow))
 
 
 @pytest.fixture
@@ -62,6 +68,32 @@ def is_exact(lab: Lab, trials: int) -> bool:
     told = [(trial.number, trial.values) for trial in lab.optuna_trials()]
     ours = [(trial["trial"], [trial["objective"]]) for trial in found]
     return len(params) == trials and told == ours and [n for n, _ in ours] == list(range(trials))
+
+
+@pytest.mark.parametrize("sampler", LEARNING_SAMPLERS)
+def test_every_proposal_comes_out_of_its_record_again_after_a_takeover(
+    pair: Pair, sampler: str
+) -> None:
+    first, second = pair
+    run(second, "teacher", sampler={"name": "random", "seed": 3}, budget={"trials": 12})
+    options = {} if sampler == "bayesian" else {"startup_trials": 2}
+    lab = submit(second, "pupil", sampler={"name": sampler, "seed": 5, **options})
+    worker = lab.worker()
+    for _ in range(4):
+        held = worker.claim()
+        held.complete(objective(held))
+    held = worker.claim()
+    first.kill()
+    wait_leader(second, second)
+    held.complete(objective(held))
+    lab.run(worker, objective)
+    proposals = [lab.show(number)["proposal"] for number in range(8)]
+
+    assert verdicts(lab) == [("same", "")] * 8
+    artifacts = {proposal["artifact"] for proposal in proposals}
+    assert len(artifacts) == 1, "what was learnt from history outlives the one that learnt it"
+    assert (artifacts != {None}) == (sampler == "bayesian")
+    assert any(proposal["sampler"] == sampler for proposal in proposals)
 
 
 def test_workers_of_both_servers_get_trials_of_the_one_that_leads(pair: Pair) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.database_lab import TUNER, Cli
 from tests.history_lab import DATA, HistoryLab, open_lab
 from tests.unit.test_history_importing import write_own, write_run
 from tests.unit.test_history_producers import make_studies
@@ -51,6 +53,12 @@ def event_file(content: bytes) -> Callable[[Path], None]:
         (path / "events.out.tfevents.1.x").write_bytes(content)
 
     return make
+
+
+def huge_table(path: Path) -> None:
+    path.write_text("x,score\n" + "1,2\n" * 2000)
+    with path.open("r+b") as file:
+        file.truncate(10 << 30)
 
 
 def huge_events(path: Path) -> None:
@@ -98,6 +106,7 @@ def bind_socket(path: Path) -> None:
         (lambda p: p.write_text('{"op_code": 0}\n'), "is no journal of Optuna's"),
         (lambda p: p.write_bytes(b"SQLite format 3\0" + b"x" * 200), "cannot be read"),
         (not_optuna, "holds no studies of Optuna's"),
+        (huge_table, "is no CSV file: it holds binary data"),
         (event_file(b""), "is an empty event file"),
         (event_file(os.urandom(4000)), "holds no hyperparameters, or is damaged"),
         (huge_events, "holds no hyperparameters, or is damaged"),
@@ -120,21 +129,43 @@ def test_what_cannot_be_used_is_rejected_with_the_reason(
 def test_a_path_that_is_not_there_is_not_noted(lab: HistoryLab, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="No such file or directory"):
         lab.add(tmp_path / "none")
+    with pytest.raises(SpecError, match=r"sqlite:////.*none.db: No such file or directory"):
+        lab.add(f"sqlite:///{tmp_path / 'none.db'}#study")
     with pytest.raises(SpecError, match="must be a database URL"):
         lab.add("sqlite//:://secret")
+    with pytest.raises(SpecError, match="a PATH is empty"):
+        lab.add("")
     assert lab.reasons() == {}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_rejected(lab: HistoryLab, tmp_path: Path) -> None:
+#: Root may read everything; without these rights it is as anybody else.
+_AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may read everything"
+)
+def test_what_may_not_be_read_is_rejected(tmp_path: Path) -> None:
     write_run(tmp_path / "logs" / "run-0", 0.5)
     closed = tmp_path / "logs" / "run-1"
     closed.mkdir(mode=0)
-    report = lab.add(tmp_path / "logs")
+    table = tmp_path / "runs.csv"
+    table.touch(mode=0)
+    cli = Cli(tmp_path / "home", f"sqlite:///{tmp_path / 'tuner.db'}")
+    done = subprocess.run(
+        [*(_AS_ANYBODY if os.geteuid() == 0 else []), *TUNER, "history", "add", "logs", "runs.csv"],
+        cwd=tmp_path,
+        env=cli.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     closed.chmod(0o700)
 
-    assert (report.imported, report.rejected) == (1, 1)
-    assert lab.reasons() == {"run-1": "cannot be read: Permission denied"}
+    assert f"{tmp_path}/logs: 2 found: 1 imported, 0 unchanged, 1 rejected" in done.stdout
+    assert f"{closed}: cannot be read: Permission denied" in done.stdout
+    assert f"{table}: cannot be read: Permission denied" in done.stdout
+    assert (done.returncode, done.stderr) == (2, "")
 
 
 def test_the_password_of_a_url_is_neither_stored_nor_shown(lab: HistoryLab, tmp_path: Path) -> None:
@@ -224,17 +255,23 @@ def test_odd_cells_of_a_table_are_absent_or_reject_their_row(
 ) -> None:
     rows = [f"0.{n},adam,true,{n},{n}.5" for n in range(20)]
     rows += ["0.5,sgd,false,,1.5", "nan,sgd,true,7,2.5", "0.5,NULL,true,7,nan"]
+    rows += ["None,adam,true,7,3.5", "inf,adam,true,-inf,-inf"]
     rows += ["fast,adam,true,7,1", "0.5,adam,true,7,high", "0.5,adam,true,7,", "0.5", ""]
     path = tmp_path / "runs.csv"
     path.write_text("\ufeffrate,optimizer,nesterov,layers,score\n" + "\n".join(rows))
     report = lab.add(path, SCORE)
-    *_, first, empty, nan, diverged = lab.only().trials
+    *_, first, empty, nan, diverged, none, infinite = lab.only().trials
 
-    assert (report.found, report.imported, report.rejected) == (27, 23, 4)
+    assert (report.found, report.imported, report.rejected) == (29, 25, 4)
     assert first.params == {"rate": 0.19, "optimizer": "adam", "nesterov": True, "layers": 19}
     assert empty.params == {"rate": 0.5, "optimizer": "sgd", "nesterov": False}
     assert nan.params == {"optimizer": "sgd", "nesterov": True, "layers": 7}
     assert (diverged.state, diverged.cause, diverged.metrics) == ("fail", "diverged", {})
+    assert none.params == {"optimizer": "adam", "nesterov": True, "layers": 7}
+    assert (infinite.state, dict(infinite.params)) == (
+        "fail",
+        {"optimizer": "adam", "nesterov": True},
+    )
     assert sorted(lab.reasons().values()) == [
         "has no value of the metric",
         "has no value of the metric",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 
 from tests.history_database import make_spec
 from tests.history_lab import Counter, HistoryLab, open_lab
+from tests.unit.test_history_importing import write_run
 from tuner.errors import SpecError
 from tuner.history.finding import Found, find
 from tuner.local.listed_history import import_listed
 from tuner.spec import parse_spec
 
 RENAMES = {"rate": "train.rate", "momentum": "train.momentum", "value": "score"}
+PLACES = ("runs", "old.db")
 
 
 @pytest.fixture
@@ -105,3 +108,46 @@ def test_a_file_of_no_kind_is_imported_as_nothing_and_said(lab: HistoryLab, tmp_
     assert found.summary == "starts cold: there is no history"
     assert found.receipts[0].left_out.startswith("no import of this path")
     assert "notes" in lab.reasons()
+
+
+def test_a_place_is_the_same_place_by_whatever_link_it_is_named(
+    lab: HistoryLab, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        write_run(tmp_path / "runs" / f"run-{number}", number / 20)
+    (tmp_path / "by-link").symlink_to("runs")
+    (tmp_path / "link.db").symlink_to(database)
+    monkeypatch.chdir(tmp_path)
+    first = [lab.add(place) for place in ("by-link", "link.db")]
+    again = [lab.add(place) for place in ("runs", "sqlite:///link.db", str(database))]
+    renames = {**RENAMES, "layers": "train.momentum"}
+
+    found, _ = listed(lab, [{"path": str(tmp_path / name), "rename": renames} for name in PLACES])
+
+    assert [report.imported for report in first] == [12, 24]
+    assert all(report.is_unchanged for report in again)
+    assert sorted(r.locator for r in found.receipts) == [
+        str(tmp_path / "runs"),
+        f"sqlite:///{database}#down",
+        f"sqlite:///{database}#up",
+    ]
+
+
+def test_runs_that_lie_in_two_places_are_found_by_the_path_of_either(
+    lab: HistoryLab, database: Path, tmp_path: Path
+) -> None:
+    lab.add(database)
+    copy = tmp_path / "copy.db"
+    shutil.copy(database, copy)
+    item = {"path": str(copy), "rename": RENAMES}
+
+    found, _ = listed(lab, [item])
+    for summary in lab.store.studies():
+        lab.writer.remove_history(summary.key)
+    afterwards, _ = listed(lab, [item])
+
+    assert [(r.listed, r.used) for r in found.receipts] == [(True, 12)] * 2
+    assert {r.locator.partition("#")[0] for r in found.receipts} == {f"sqlite:///{database}"}
+    assert {r.found_at.partition("#")[0] for r in found.receipts} == {f"sqlite:///{copy}"}
+    assert [r.found_at for r in afterwards.receipts] == ["", ""], "now they are the copy's own"
+    assert {r.locator.partition("#")[0] for r in afterwards.receipts} == {f"sqlite:///{copy}"}

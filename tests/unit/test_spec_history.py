@@ -154,3 +154,19 @@ def test_what_is_stored_is_read_back_as_it_was(items: list[dict[str, Any]]) -> N
 
     assert len(spec.history) == len(items)
     assert parse_spec(spec.to_json()) == spec
+
+
+def test_a_url_of_a_file_leads_to_the_file_that_is_seen_from_the_specs_folder(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "by-link").symlink_to("specs")
+    found, _ = load(
+        tmp_path / "by-link", "['sqlite:///../old.db#one', 'sqlite:////a/b.db', 'postgresql://h/d']"
+    )
+
+    assert [item.path for item in found] == [
+        f"sqlite:///{tmp_path}/old.db#one",
+        "sqlite:////a/b.db",
+        "postgresql://h/d",
+    ]

@@ -171,6 +171,7 @@ class Looker:
             metric_there=None if named is None else named.name,
             metric_note="" if named is None else named.note,
             listed=choice.is_listed,
+            found_at=choice.found_at,
             same_data=_same(summary.data, target.data),
             same_code=_same(summary.code, target.code),
             finished=summary.finished,

@@ -60,6 +60,9 @@ def clean_params(raw: Mapping[str, object]) -> dict[str, Value]:
 
     None, NaN, infinity, lists and structures are as if they had not been recorded.
     """
+    # Nearly always all can be used, under names that were seen before.
+    if raw.keys() <= _names and len(raw) <= MAX_PARAMETERS and all(map(is_value, raw.values())):
+        return dict(raw)  # type: ignore[arg-type]  # `is_value` has looked at each
     kept: dict[str, Value] = {}
     for name, value in raw.items():
         if len(kept) >= MAX_PARAMETERS:
@@ -168,4 +171,15 @@ def _as_it_is(points: list[tuple[Any, Any]]) -> Curve | None:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and not _UNSTORABLE.search(name)
+    if name in _names:
+        return True
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or _UNSTORABLE.search(name):
+        return False
+    if len(_names) < _MAX_NAMES:
+        _names.add(name)
+    return True
+
+
+#: Names that were found good: the same few come again with every run of a study.
+_names: set[str] = set()
+_MAX_NAMES = 10_000

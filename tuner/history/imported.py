@@ -123,6 +123,9 @@ class Facts:
     options: Document = field(default_factory=lambda: Options().to_json())
     #: Of a path that was named: what an unchanged one amounts to.
     totals: Mapping[str, int] = field(default_factory=dict)
+    #: Keys of the studies, of this database or imported, that have runs of it already, which are
+    #: therefore not kept again. The database alone knows.
+    holds: Sequence[str] = ()
 
     def to_json(self) -> Document:
         """Return the facts as JSON values; `Facts(**data)` inverts it."""
@@ -137,6 +140,7 @@ class Facts:
             "notes": list(self.notes),
             "options": self.options,
             "totals": dict(self.totals),
+            "holds": list(self.holds),
         }
 
 

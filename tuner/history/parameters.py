@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -159,7 +160,9 @@ def _note_fixed(
             continue
         wanted = (parameter.at(0),)
         values = [v for v in _values(study, trials, match.source) if v is not None]
-        others = sum(match_choice(value, wanted) is None for value in values)
+        # Python takes 1, 1.0 and True for one key.
+        counts = Counter((type(value), value) for value in values)
+        others = sum(n for (_, v), n in counts.items() if match_choice(v, wanted) is None)
         if others:
             told = "" if match.how == "same" else f"{match.source} there ({_HOW[match.how]}); "
             text = f"{others} of {len(values)} trials had another value"

@@ -22,6 +22,7 @@ class SourceReceipt:
         metric_there: the same as it is called there; None: it has none.
         metric_note: how it was told and what to know of it.
         listed: whether the spec names the study; otherwise it was found.
+        found_at: the place that the spec lists, when the runs there are known as of this study.
         same_data: whether it was trained on the same data, by fingerprint.
         same_code: whether it ran the same code, by fingerprint.
         finished: when its last trial ended, seconds since the epoch.
@@ -40,6 +41,7 @@ class SourceReceipt:
     metric_there: str | None = None
     metric_note: str = ""
     listed: bool = False
+    found_at: str = ""
     same_data: bool = False
     same_code: bool = False
     finished: float | None = None

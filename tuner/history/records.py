@@ -71,6 +71,9 @@ class StudySummary:
     version: str
     #: What was given up at the import, in words.
     notes: tuple[str, ...] = ()
+    #: Where else runs of it were found at an import and not kept twice, as the log root of a study
+    #: of this database: locators, in their order.
+    also_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ class Choice:
 
     summary: StudySummary
     item: HistoryItem | None
+    #: The place under the item's path where its runs lie, when it is kept as of another place.
+    found_at: str = ""
 
     @property
     def is_listed(self) -> bool:
@@ -48,10 +50,7 @@ def select(summaries: Iterable[StudySummary], history: History) -> Selection:
     # The longest first: a path within another one says more.
     paths.sort(key=lambda item: -len(item.place))
     studies = {item.study: item for item in history if item.study is not None}
-    choices = [
-        Choice(summary=summary, item=studies.get(summary.key) or _by_path(summary, paths) or auto)
-        for summary in summaries
-    ]
+    choices = [_choose(summary, studies.get(summary.key), paths, auto) for summary in summaries]
     met = {choice.item.place for choice in choices if choice.item is not None}
     unknown = tuple(item for item in history if not item.auto and item.place not in met)
     return Selection(choices=tuple(choices), unknown=unknown)
@@ -69,7 +68,19 @@ def _begins(locator: str, place: str) -> bool:
     return whole.startswith(root) and whole[len(root) : len(root) + 1] in ("", "/", "#")
 
 
-def _by_path(summary: StudySummary, paths: Sequence[HistoryItem]) -> HistoryItem | None:
-    if summary.is_own:
-        return None
-    return next((item for item in paths if is_under(summary.locator, item.place)), None)
+def _choose(
+    summary: StudySummary,
+    named: HistoryItem | None,
+    paths: Sequence[HistoryItem],
+    auto: HistoryItem | None,
+) -> Choice:
+    if named is not None:
+        return Choice(summary=summary, item=named)
+    for item in paths:
+        if not summary.is_own and is_under(summary.locator, item.place):
+            return Choice(summary=summary, item=item)
+    for item in paths:
+        for place in summary.also_at:
+            if is_under(place, item.place):
+                return Choice(summary=summary, item=item, found_at=place)
+    return Choice(summary=summary, item=auto)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,9 +38,11 @@ class HistoryStore:
         """Return every study with at least one trial that has ended, newest first."""
         with self._storage.read() as connection:
             imports = connection.execute(
-                sa.select(_h).where(_h.c.state == THERE, _h.c.kind != "none", _h.c.trials > 0)
-            )
-            found = [*own_summaries(connection), *map(_summary, imports)]
+                sa.select(_h).where(_h.c.state == THERE, _h.c.kind != "none")
+            ).all()
+            found = [*own_summaries(connection), *(_summary(row) for row in imports if row.trials)]
+        places = _places(imports)
+        found = [replace(study, also_at=places.get(study.key, ())) for study in found]
         return sorted(found, key=lambda study: (-(study.finished or 0.0), study.key))
 
     def load(self, key: str, *, curves: bool = True) -> HistoricStudy:
@@ -75,6 +78,16 @@ class HistoryStore:
                 (row.locator, Rejection(path=row.path, reason=row.reason, count=row[3]))
                 for row in connection.execute(query)
             ]
+
+
+def _places(imports: Iterable[sa.Row[Any]]) -> dict[str, tuple[str, ...]]:
+    """Return by the keys of studies where runs of them lie that were not kept again."""
+    places: dict[str, set[str]] = {}
+    for row in imports:
+        # Imports of earlier releases do not say it.
+        for key in json.loads(row.facts_json).get("holds", ()):
+            places.setdefault(key, set()).add(row.locator)
+    return {key: tuple(sorted(locators)) for key, locators in places.items()}
 
 
 def _summary(row: sa.Row[Any]) -> StudySummary:

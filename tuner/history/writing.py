@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,7 +80,7 @@ class HistoryWriter:
                 "kind": kind,
                 "locator": storable(locator),
                 "stamp": "",
-                "facts_json": json.dumps({"key": key}),
+                "facts_json": json.dumps({"key": key, "holds": []}),
                 "imported": now,
             }
             number = connection.execute(_h.insert().values(values).returning(_h.c.id)).scalar_one()
@@ -94,10 +95,12 @@ class HistoryWriter:
         """
         found = {run.trial.key: run for run in map(ImportedRun.from_document, runs)}
         with self._storage.begin() as connection:
-            _loading(connection, number)
+            begun = json.loads(_loading(connection, number).facts_json)
             now = self._storage.now(connection)
-            connection.execute(_h.update().where(_h.c.id == number).values(imported=now))
             own = _own(connection, list(found.values()))
+            begun["holds"] = sorted({*begun["holds"], *own.values()})
+            values = {"imported": now, "facts_json": json.dumps(begun)}
+            connection.execute(_h.update().where(_h.c.id == number).values(values))
             kept = [run for key, run in found.items() if key not in own]
             _delete_runs(connection, number, [run.trial.key for run in kept])
             if kept:
@@ -117,8 +120,8 @@ class HistoryWriter:
         if facts.space is not None:
             SearchSpace.from_json(facts.space)
         with self._storage.begin() as connection:
-            row = _loading(connection, number)
-            key = json.loads(row.facts_json)["key"]
+            begun = json.loads(_loading(connection, number).facts_json)
+            key, facts = begun["key"], replace(facts, holds=tuple(begun["holds"]))
             live = connection.execute(_by_key(key).with_for_update()).first()
             if live is not None:
                 facts = facts if document["replace"] else _merged(live, facts)
@@ -128,8 +131,9 @@ class HistoryWriter:
             digest, trials, finished = _measure(connection, number)
             same_as = _same(connection, number, digest) if trials else None
             if same_as is not None:
-                _delete_import(connection, number)
-                return {"key": key, "trials": 0, "same_as": same_as}
+                # What stays says that the runs are found under this locator as well.
+                connection.execute(_t.delete().where(_t.c.history_id == number))
+                digest, trials, facts = "", 0, replace(facts, holds=(*facts.holds, same_as))
             rejected = document["rejected"][:MAX_REJECTED]
             values = {
                 "key": key,
@@ -145,7 +149,7 @@ class HistoryWriter:
             }
             connection.execute(_h.update().where(_h.c.id == number).values(values))
             _set_rejected(connection, number, rejected)
-        return {"key": key, "trials": trials, "same_as": None}
+        return {"key": key, "trials": trials, "same_as": same_as}
 
     @again_after_conflict
     def remove_history(self, key: str) -> Document:
@@ -167,9 +171,17 @@ class HistoryWriter:
                     f"nothing was imported as {key[:160]!r}; `tuner history list` shows the keys"
                 )
             _delete_import(connection, row.id)
-            # The paths it was found under are looked through again when they are named again.
-            connection.execute(_h.update().where(_h.c.kind == "none").values(stamp=""))
+            look_again(connection)
         return {"removed": key, "trials": int(row.trials)}
+
+
+def look_again(connection: sa.Connection) -> None:
+    """Have all be read again, once it is named again, that was not kept because it was known.
+
+    To be called when a study leaves the history: it may be the one that it was known from.
+    """
+    partly = (_h.c.kind == "none") | (_h.c.trials == 0) | (_h.c.own > 0)
+    connection.execute(_h.update().where(partly, _h.c.state == THERE).values(stamp=""))
 
 
 _COUNTED = ("key", "kind", "locator", "stamp", "rejected")
@@ -223,20 +235,20 @@ def _merged(live: sa.Row[Any], new: Facts) -> Facts:
     return Facts(**{**both, "parameters": list(names), "metrics": metrics})
 
 
-def _own(connection: sa.Connection, runs: list[ImportedRun]) -> set[str]:
-    """Return the keys of the runs that are trials of this database."""
+def _own(connection: sa.Connection, runs: list[ImportedRun]) -> dict[str, str]:
+    """Return the keys of the runs that are trials of this database, with the study of each."""
     by_folder = {run.run_dir: run for run in runs if run.run_dir is not None}
     by_study: dict[tuple[str, str], list[str]] = {}
     for folder in by_folder:
         project, _, rest = folder.partition("/")
         by_study.setdefault((project, rest.partition("/")[0]), []).append(folder)
-    own: set[str] = set()
+    own: dict[str, str] = {}
     for (project, name), folders in by_study.items():
         for start in range(0, len(folders), _AT_ONCE):
             query = _trials_at(project, name, folders[start : start + _AT_ONCE])
             for run_dir, seed in connection.execute(query):
                 if by_folder[run_dir].seed == seed:
-                    own.add(by_folder[run_dir].trial.key)
+                    own[by_folder[run_dir].trial.key] = f"{project}/{name}"
     return own
 
 

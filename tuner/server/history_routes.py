@@ -133,6 +133,7 @@ class _Facts(_Model):
     notes: list[Line]
     options: _Options
     totals: dict[str, Count]
+    holds: list[Line] = []
 
 
 class _Rejected(_Model):

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.history.writing import look_again
 from tuner.storage import optuna_rows, tables
 
 
@@ -22,6 +23,8 @@ def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
     connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
     optuna_rows.delete_study(connection, study.optuna_id)
     _drop_unused(connection, unused)
+    # Its files may stay: from now on they are runs like those of anybody else.
+    look_again(connection)
 
 
 def _drop_unused(connection: sa.Connection, codes: Iterable[str]) -> None:

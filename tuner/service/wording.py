@@ -39,6 +39,8 @@ def source_notes(source: Document) -> list[str]:
     notes = []
     if source["kind"] != "study":
         notes.append(f"{source['kind']} at {source['locator']}")
+    if source.get("found_at"):  # receipts of earlier releases have no such field
+        notes.append(f"has the runs of {source['found_at']}")
     if source["same_data"]:
         notes.append("same data")
     if source["metric_note"]:

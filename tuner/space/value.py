@@ -31,7 +31,8 @@ def is_value(value: object) -> TypeGuard[Value]:
     """Whether `value` may be one of the choices of a parameter."""
     if isinstance(value, str):
         return 0 < len(value) <= MAX_TEXT and value.isprintable()
-    return isinstance(value, bool) or (is_number(value) and abs(value) <= 1e300)
+    # NaN compares with nothing.
+    return isinstance(value, int | float) and -1e300 <= value <= 1e300
 
 
 def is_same(left: object, right: object) -> bool:

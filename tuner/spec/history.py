@@ -25,6 +25,8 @@ MAX_WEIGHT = 100
 _STUDY = re.compile(rf"{NAME_PATTERN}/{NAME_PATTERN}")
 #: Of an import, as `tuner history list` shows it.
 _KEY = re.compile(r"[a-z0-9-]{1,80}-[0-9a-f]{8}")
+#: Of a database that is a file; `#` stands before the name of a study.
+_FILE_URL = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<path>[^#?:]+)(?P<name>#.*)?")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 #: Where a URL may hold a secret, `user:password@` and the query, and what is shown in its stead.
 _SECRETS = (
@@ -136,6 +138,9 @@ def resolve_paths(history: History, folder: Path) -> History:
 
 
 def _resolve(path: str, folder: Path) -> str:
+    file = _FILE_URL.fullmatch(path)
+    if file is not None:
+        return f"{file['scheme']}{os.path.realpath(folder / file['path'])}{file['name'] or ''}"
     if is_url(path):
         return path
     try:

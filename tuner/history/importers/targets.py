@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -45,15 +46,22 @@ def locate(given: str) -> str:
     Raises:
         SpecError: there is no such path, or it is no URL of a database.
     """
+    if not given.strip():
+        # As from a shell variable that is not set; it would stand for the folder one is in.
+        raise SpecError("a PATH is empty; name a file, a folder or the URL of a database")
     if "://" in given:
         url, wanted = _parse_url(given)
+        if _is_file(url) and not os.path.lexists(str(url.database)):
+            raise SpecError(f"{hide_secrets(url)}: No such file or directory")
         return f"{hide_secrets(url)}#{wanted}" if wanted else hide_secrets(url)
     path = Path(given).expanduser().absolute()
     try:
         path.lstat()
     except OSError as exc:
         raise SpecError(f"{given}: {exc.strerror or exc}") from None
-    return str(path)
+    # One place has one name, whatever link it is named by, as in specs. A link to nothing, or in a
+    # loop, is shown as it was named.
+    return os.path.realpath(path) if path.exists() else str(path)
 
 
 def hide_secrets(url: sa.URL) -> str:
@@ -66,10 +74,24 @@ def _parse_url(given: str) -> tuple[sa.URL, str]:
     """Return a database's URL and the name behind `#`, if any."""
     text, _, wanted = given.partition("#")
     try:
-        return sa.make_url(text), wanted
+        return _with_real_path(sa.make_url(text)), wanted
     except (sa.exc.ArgumentError, ValueError):
         # Not quoted: it may hold a password.
-        raise SpecError("a PATH with :// must be a database URL, as sqlite:///study.db") from None
+        raise SpecError(
+            "a PATH with :// must be a database URL, as sqlite:///study.db; in a password, write "
+            "# as %23, @ as %40, : as %3A"
+        ) from None
+
+
+def _with_real_path(url: sa.URL) -> sa.URL:
+    """Return the URL of a file with the file's one name; seen from elsewhere it is the same."""
+    return url.set(database=os.path.realpath(str(url.database))) if _is_file(url) else url
+
+
+def _is_file(url: sa.URL) -> bool:
+    name = url.database or ""
+    is_special = not name or name.startswith(("file:", ":memory:"))
+    return url.get_backend_name() == "sqlite" and not is_special
 
 
 @contextmanager
