@@ -18,6 +18,7 @@ from tests.benchmarks import (
     gap,
     importing,
     memory,
+    pruning,
     reading,
     recovery,
     scale,
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "memory": lambda _: memory.measure(),
     "importing": lambda _: importing.measure(),
     "finding": lambda _: finding.measure(),
+    "pruning": lambda arguments: pruning.measure(arguments.pruning_seeds),
     "recovery": lambda _: recovery.measure(),
     "scale": lambda arguments: scale.measure(arguments.size, arguments.log),
 }
@@ -85,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    help_seeds = "pruning: so many orders of each dataset, default 1"
+    parser.add_argument("--pruning-seeds", type=int, default=1, metavar="N", help=help_seeds)
     group = parser.add_argument_group("scale", "how much is simulated")
     for field in dataclasses.fields(scale.ScaleSize):
         option = "--" + field.name.replace("_", "-")

@@ -29,6 +29,8 @@ VALUES = {
     "warmup_steps": 2,
     "patience": 2,
     "min_delta": 0.1,
+    "top": 0.25,
+    "confidence": 0.95,
 }
 
 

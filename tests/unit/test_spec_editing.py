@@ -50,10 +50,11 @@ def test_every_key_that_may_change_is_taken() -> None:
         "priority": -1,
         "history": ["vision/old", "auto"],
     }
-    other = {f"pruner.{name}" for name in ("startup_trials", "warmup_steps", "patience")}
+    options = ("startup_trials", "warmup_steps", "patience", "min_delta", "top", "confidence")
+    other = {f"pruner.{name}" for name in options}
 
     edited = edit_spec(SPEC, values)
-    assert set(values) | other | {"pruner.min_delta"} == set(EDITABLE)
+    assert set(values) | other == set(EDITABLE)
     assert (edited.trial.timeout, edited.priority, edited.budget.patience) == (5400.0, -1, 7)
     assert [item.place for item in edited.history] == ["vision/old", "auto"]
     assert edited.pruner.options == {"min_resource": 2, "max_resource": 9, "reduction_factor": 2}
@@ -81,6 +82,7 @@ def test_another_pruner_takes_its_own_options_and_not_those_of_the_old_one() -> 
         "pruner.reduction_factor": (4, None),
         "pruner.warmup_steps": (None, 5),
     }
+    assert changes(pruner="history", pruner__top=0.25)["pruner.top"] == (None, 0.25)
     assert changes(pruner__reduction_factor=2) == {"pruner.reduction_factor": (4, 2)}
     assert changes(pruner={"name": "asha", "reduction_factor": 4}) == {}
     assert changes(pruner__name="none") == changes(pruner=None) == changes(pruner="none")

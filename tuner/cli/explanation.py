@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tuner.cli.output import Document, moment, number
+from tuner.cli.pruning import print_pruning
 from tuner.cli.tables import facts
 from tuner.service.wording import gain_text, source_notes
 
@@ -34,6 +35,8 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
         _head(console, f"the best {name} after so many trials")
         console.print(_curve(document["gain"]))
         console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
+    if document.get("pruning") is not None:
+        print_pruning(console, document["pruning"])
     if document["proposals"] and document["state"] != "unused":
         _head(console, "proposals")
         console.print(_proposals(document["proposals"]))

@@ -47,6 +47,8 @@ def _summary(document: Document, metric: str) -> RenderableType:
             rows.append(("", f"[quiet]{alone}[/]"))
     if document["acquisition"] is not None:
         rows.append(("acquisition", f"{document['acquisition']:.4g}  [quiet]{_ACQUISITION}[/]"))
+    if document.get("stop"):
+        rows.append(("pruner", escape(document["stop"]["text"])))
     came = document["objective"]
     if came is not None:
         rows.append(("came out", f"{metric} {number(came)}"))

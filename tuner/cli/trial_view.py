@@ -58,6 +58,8 @@ def _summary(
         ("duration", duration(trial["duration_s"])),
         ("seed", str(trial["seed"])),
     ]
+    if trial.get("stop"):
+        rows.insert(2, ("why", escape(trial["stop"]["text"])))
     if trial["run_dir"]:
         rows.append(("files", Text(str(log_root / trial["run_dir"]))))
     return facts(rows)

@@ -1,4 +1,4 @@
-"""What a study's sampler knows from history: one prior for each metric, under one key."""
+"""What a study knows from history: its sampler a prior for each metric, its pruner the curves."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tuner.curves.belief import CurveBelief
+
 if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do without
     from tuner.surrogate.prior import Prior
 
 _LENGTH = struct.Struct(">I")
+#: Stands where the length of a further prior would: what follows is the pruner's.
+_CURVES = b"\xff\xff\xff\xff"
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,26 @@ class Artifact:
         if all(prior is None for prior in priors):
             raise ValueError("the artifact is empty")
         return cls(tuple(priors))
+
+
+def join(artifact: Artifact | None, belief: CurveBelief | None) -> bytes:
+    """Return what is stored of a lesson; empty: it holds nothing."""
+    head = b"" if artifact is None else artifact.to_bytes()
+    return head if belief is None else head + _CURVES + belief.to_bytes()
+
+
+def split(content: bytes) -> tuple[bytes, bytes]:
+    """Return the sampler's part of what `join` made, and the pruner's; empty: there is none.
+
+    Raises:
+        ValueError: the content is cut off.
+    """
+    at = 0
+    while at < len(content):
+        mark = content[at : at + _LENGTH.size]
+        if mark == _CURVES:
+            return content[:at], content[at + _LENGTH.size :]
+        if len(mark) < _LENGTH.size:
+            raise ValueError("the artifact is cut off")
+        at += _LENGTH.size + _LENGTH.unpack(mark)[0]
+    return content, b""

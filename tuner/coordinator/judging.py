@@ -12,9 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.condemned import mark_text
+from tuner.coordinator.events import record_event
+from tuner.coordinator.history_pruner import MARK
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
-from tuner.coordinator.mirror import RUNGS
+from tuner.coordinator.mirror import LEFT_BY_PRUNERS
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
@@ -43,11 +46,27 @@ def judge_waiting(
             _judge(storage, leadership, run, attempt)
 
 
-def save_rungs(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:
-    """Store which rungs a trial has completed: without them a restart would prune differently."""
-    rungs = {key: value for key, value in attrs.items() if key.startswith(RUNGS)}
-    if rungs:
-        optuna_rows.set_trial_attrs(connection, optuna_id, rungs)
+def save_marks(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:
+    """Store what the pruner left on a trial: without it a restart would prune differently."""
+    marks = {key: value for key, value in attrs.items() if key.startswith(LEFT_BY_PRUNERS)}
+    if marks:
+        optuna_rows.set_trial_attrs(connection, optuna_id, marks)
+
+
+def tell_stop(
+    connection: sa.Connection, now: float, attempt: sa.Row[Any], attrs: Mapping[str, Any]
+) -> None:
+    """Record why an attempt is stopped, where its pruner says why."""
+    if MARK in attrs:
+        record_event(
+            connection,
+            now,
+            "trial-stopped",
+            f"trial {attempt.number} is {mark_text(attrs[MARK])}",
+            study_id=attempt.study_id,
+            number=attempt.number,
+            attempt=attempt.id,
+        )
 
 
 def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: str) -> None:
@@ -62,12 +81,15 @@ def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: 
         if attempt.state == "leased" and run.spec.pruner.name != "none":
             curve = read_curves(connection, attempt.study_id, [attempt.number])
             points = sorted(curve.get(attempt.number, {}).items())
-            if run.judge(attempt.number, points) and attempt.wanted == "continue":
+            stops = run.judge(attempt.number, points)
+            attrs = run.mirror.trial_attrs(attempt.number)
+            if stops and attempt.wanted == "continue":
                 changes["wanted"] = "prune"
+                tell_stop(connection, storage.now(connection), attempt, attrs)
             optuna_id = connection.execute(
                 sa.select(t.c.optuna_id).where(
                     t.c.study_id == attempt.study_id, t.c.number == attempt.number
                 )
             ).scalar_one()
-            save_rungs(connection, optuna_id, run.mirror.trial_attrs(attempt.number))
+            save_marks(connection, optuna_id, attrs)
         connection.execute(_a.update().where(_a.c.id == attempt.id).values(**changes))

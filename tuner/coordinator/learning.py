@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from tuner.coordinator.artifact import Artifact
+from tuner.coordinator.history_pruner import HistoryPruner
+from tuner.coordinator.learners import HISTORY, LEARNING
 from tuner.coordinator.lessons import Lesson, digest
+from tuner.curves.belief import CurveBelief
 from tuner.errors import UnavailableError
 from tuner.history.finding import Found, find
+from tuner.history.foresight import CurveReceipt, find_curves
 from tuner.history.store import HistoryStore
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
@@ -61,7 +65,8 @@ def history_version(connection: sa.Connection) -> str:
 
 def lesson_version(history: str, spec: StudySpec) -> str:
     """Return what a lesson depends on: the history, and what the spec wants of it."""
-    return digest(history + json.dumps(history_json(spec.history)))
+    pruner = json.dumps(spec.pruner.options) if spec.pruner.name == HISTORY else ""
+    return digest(history + json.dumps(history_json(spec.history)) + pruner)
 
 
 def learn(
@@ -90,6 +95,7 @@ def learn(
         )
         with one_thread():
             priors = _priors(found, spec, _Part(cache, ("fitted",)))
+        belief, curves = _curves(storage, found, spec, _Part(cache, ("curves",)))
     except UnavailableError:
         raise
     except Exception as exc:
@@ -99,21 +105,33 @@ def learn(
         logger.debug("where it failed", exc_info=True)
         return Lesson(artifact=None, summary={}, problem=problem[:500], version=version)
     known = found.to_json()
+    has_prior = spec.sampler.name in LEARNING
     return Lesson(
         artifact=Artifact(priors) if any(priors) else None,
-        summary=known["summary"],
+        summary=known["summary"] if has_prior else {},
         sources=tuple(known["sources"]),
         shares={
             metric.name: _shares(prior) for metric, prior in zip(spec.metrics, priors, strict=True)
         },
         version=version,
         took_s=time.monotonic() - start,
+        belief=belief,
+        curves=curves,
     )
+
+
+def _curves(
+    storage: Storage, found: Found, spec: StudySpec, cache: Cache
+) -> tuple[CurveBelief | None, CurveReceipt | None]:
+    if spec.pruner.name != HISTORY:
+        return None, None
+    top = HistoryPruner(**spec.pruner.options).top
+    return find_curves(HistoryStore(storage), spec, found, top, cache)
 
 
 def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:
     by_metric: Sequence[Sequence[Source]] = [found.by_metric[m.name] for m in spec.metrics]
-    if not any(by_metric):
+    if not any(by_metric) or spec.sampler.name not in LEARNING:
         return tuple(None for _ in by_metric)
     encoding = Encoding(spec.space)
     # The same points for every study of this space: what was computed for them is kept.

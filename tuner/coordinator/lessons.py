@@ -1,7 +1,8 @@
 """What history taught a study: its artifact, and the receipt about where that came from.
 
-Both are stored together before the first proposal uses them, so that a proposal's artifact is in
-the database whatever happens next.
+The sampler and the pruner each have their part; one that takes nothing from history has none. All
+of it is stored together before the first proposal uses it, so that a proposal's artifact is in the
+database whatever happens next.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.artifact import Artifact
+from tuner.coordinator.artifact import Artifact, join, split
+from tuner.curves.belief import CurveBelief
+from tuner.history.foresight import CurveReceipt
 from tuner.storage import tables
 
 _a = tables.artifacts
@@ -33,6 +36,8 @@ class Lesson:
         problem: why nothing could be learnt, if that failed.
         version: of the history that this was made of, see `learning.history_version`.
         took_s: how long it took to make.
+        belief: what the pruner gets; None: it prunes nothing.
+        curves: receipt on that; None: the pruner does not ask history.
     """
 
     artifact: Artifact | None
@@ -42,6 +47,8 @@ class Lesson:
     problem: str = ""
     version: str = ""
     took_s: float = 0.0
+    belief: CurveBelief | None = None
+    curves: CurveReceipt | None = None
 
     @property
     def key(self) -> str | None:
@@ -51,7 +58,7 @@ class Lesson:
     @property
     def text(self) -> str:
         """What an event says of it."""
-        return lesson_text(self.summary, self.problem)
+        return _whole_text(self.receipt())
 
     def receipt(self) -> dict[str, Any]:
         """Return what is stored beside the artifact."""
@@ -63,6 +70,7 @@ class Lesson:
             "problem": self.problem,
             "version": self.version,
             "took_s": round(self.took_s, 3),
+            "curves": None if self.curves is None else self.curves.to_json(),
         }
 
 
@@ -75,6 +83,14 @@ def lesson_text(summary: Mapping[str, str], problem: str) -> str:
     return "; ".join(f"{metric}: {text}" for metric, text in summary.items())
 
 
+def _whole_text(receipt: Mapping[str, Any]) -> str:
+    """Return what a stored receipt says of sampler and pruner; of one that takes nothing, less."""
+    text = lesson_text(receipt["summary"], receipt["problem"])
+    curves = receipt.get("curves")
+    parts = [text, curves["summary"] if curves is not None and not receipt["problem"] else ""]
+    return "; ".join(part for part in parts if part)
+
+
 def artifact_row(study_id: int, key: str | None) -> str:
     """Return the key of a row: two studies may learn the same from history."""
     return f"{study_id}/{key or 'none'}"
@@ -84,7 +100,7 @@ def store_lesson(connection: sa.Connection, study_id: int, lesson: Lesson, now: 
     """Store what a study learnt; the same again replaces its receipt."""
     row = {
         "study_id": study_id,
-        "content": b"" if lesson.artifact is None else lesson.artifact.to_bytes(),
+        "content": join(lesson.artifact, lesson.belief),
         "receipt_json": json.dumps(lesson.receipt(), allow_nan=False),
         "created": now,
     }
@@ -100,6 +116,7 @@ class StoredLesson:
 
     version: str
     artifact: Artifact | None
+    belief: CurveBelief | None
     text: str
 
 
@@ -112,11 +129,14 @@ def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None
         return None
     receipt = json.loads(row.receipt_json)
     try:
-        artifact = Artifact.from_bytes(row.content) if row.content else None
+        head, curves = split(bytes(row.content))
+        artifact = Artifact.from_bytes(head) if head else None
+        belief = CurveBelief.from_bytes(curves) if curves else None
     except ValueError:
         return None
-    text = lesson_text(receipt["summary"], receipt["problem"])
-    return StoredLesson(version=receipt["version"], artifact=artifact, text=text)
+    return StoredLesson(
+        version=receipt["version"], artifact=artifact, belief=belief, text=_whole_text(receipt)
+    )
 
 
 def digest(text: str) -> str:

@@ -27,11 +27,13 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.coordinator.causes import CAUSE_ATTR, is_infeasible
+from tuner.coordinator.history_pruner import MARK
 from tuner.coordinator.pruners import brackets_of
 from tuner.coordinator.scene import Scene, running_trial
 
-#: ASHA and Hyperband keep on a trial which rungs it has completed.
-RUNGS = "completed_rung_"
+#: What pruners keep on a trial: ASHA and Hyperband which rungs it has completed, and the one that
+#: asks history whom it condemned. The keys begin so.
+LEFT_BY_PRUNERS = ("completed_rung_", MARK)
 #: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
@@ -213,7 +215,9 @@ def _without_reports(trial: FrozenTrial) -> FrozenTrial:
     seen = copy.copy(trial)
     seen.intermediate_values = {}
     seen.system_attrs = {
-        key: value for key, value in trial.system_attrs.items() if not key.startswith(RUNGS)
+        key: value
+        for key, value in trial.system_attrs.items()
+        if not key.startswith(LEFT_BY_PRUNERS)
     }
     return seen
 

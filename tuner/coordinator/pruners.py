@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 
+from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.errors import UnknownNameError
 
 
@@ -32,6 +33,10 @@ def _patient(options: Mapping[str, Any]) -> BasePruner:
     return optuna.pruners.PatientPruner(None, **{"patience": 3, **options})
 
 
+def _history(options: Mapping[str, Any]) -> BasePruner:
+    return HistoryPruner(**options)
+
+
 def _none(_options: Mapping[str, Any]) -> BasePruner:
     return optuna.pruners.NopPruner()
 
@@ -41,6 +46,7 @@ PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
     "hyperband": _hyperband,
     "median": _median,
     "patient": _patient,
+    "history": _history,
     "none": _none,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.history.candidates import Cache, Candidate, Looker, Target
@@ -28,11 +28,13 @@ class Found:
         by_metric: the sources for each metric of the study, the most telling first.
         receipts: one for each metric and each study that was looked at.
         summaries: one sentence for each metric.
+        versions: of the studies of the history, by key; see `StudySummary`.
     """
 
     by_metric: Mapping[str, tuple[Source, ...]]
     receipts: tuple[SourceReceipt, ...]
     summaries: Mapping[str, str]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -85,7 +87,12 @@ def find(
         by_metric[metric.name] = tuple(c.source for c in candidates if c.source is not None)
         told[metric.name] = summarise(metric.name, mine, asked=bool(spec.history))
         receipts += mine
-    return Found(by_metric=by_metric, receipts=tuple(receipts), summaries=told)
+    return Found(
+        by_metric=by_metric,
+        receipts=tuple(receipts),
+        summaries=told,
+        versions={summary.key: summary.version for summary in summaries},
+    )
 
 
 def _candidates(looker: Looker, selection: Selection, name: str) -> list[Candidate]:

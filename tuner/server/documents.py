@@ -132,6 +132,8 @@ class TrialDetail(Trial):
     #: SHA-256 of its code snapshot; null: the code is in the image or installed.
     code: str | None
     proposal: dict[str, Any]
+    #: Why the pruner that asks history condemned it (`text`), and what that rests on.
+    stop: dict[str, Any] | None
     attempt_list: list[Attempt]
     reports: list[Report]
     events: list[Event]
@@ -164,6 +166,8 @@ class Source(_Document):
     metric_there: str | None
     metric_note: str
     listed: bool
+    #: The place that the spec lists, when its runs were known from elsewhere already.
+    found_at: str = ""
     same_data: bool
     same_code: bool
     finished: str | None
@@ -262,6 +266,8 @@ class Explanation(_Document):
     artifacts: list[ArtifactUse]
     proposals: list[ExplainedProposal]
     gain: Gain | None
+    #: What the pruner that asks history knew and did; null: there is none.
+    pruning: dict[str, Any] | None
 
 
 class NearTrial(_Document):
@@ -295,6 +301,8 @@ class TrialExplanation(ExplainedProposal):
     #: What the models said, on their own scale.
     z: dict[str, float | None]
     nearest: list[NearTrial]
+    #: As in `TrialDetail`.
+    stop: dict[str, Any] | None
 
 
 class Proposals(_Document):

@@ -9,10 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.frozen import told_values
+from tuner.coordinator.learners import LEARNING
 from tuner.coordinator.lessons import lesson_text
-from tuner.coordinator.study_run import LEARNING
 from tuner.service.gain import Results, estimate_gain
 from tuner.service.nearest import nearest_trials
+from tuner.service.pruning import explain_pruning, stop_document
 from tuner.service.times import iso
 from tuner.service.value_scale import ValueScale
 from tuner.service.views import Document
@@ -43,6 +44,8 @@ def explain_study(
     newest = lessons[-1] if lessons else None
     receipt = _receipt(newest)
     used = _uses(rows)
+    with storage.read() as connection:
+        pruning = explain_pruning(connection, study, spec, rows, receipt["curves"])
     return {
         "study": spec.name,
         "sampler": spec.sampler.name,
@@ -57,6 +60,7 @@ def explain_study(
         "artifacts": [_artifact(row, used) for row in lessons if _key(row)],
         "proposals": [_proposal(row, rows, spec) for row in _ends(rows, limit)],
         "gain": _gain(spec, rows) if gain and used else None,
+        "pruning": pruning,
     }
 
 
@@ -68,6 +72,8 @@ def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Ro
     document = _proposal(trial, rows, spec)
     params = json.loads(trial.params_json)
     sources = {item["source"] for item in insight.get("nearest", ())}
+    with storage.read() as connection:
+        stop = stop_document(connection, trial)
     return {
         "study": spec.name,
         **document,
@@ -81,6 +87,7 @@ def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Ro
         "acquisition": insight.get("acquisition"),
         "z": {key: insight.get(key) for key in _Z},
         "nearest": nearest_trials(storage, spec, params, sources) if sources else [],
+        "stop": stop,
     }
 
 
@@ -92,6 +99,7 @@ _EMPTY: Document = {
     "shares": {},
     "problem": "",
     "took_s": None,
+    "curves": None,
 }
 
 

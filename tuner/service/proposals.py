@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.artifact import split
 from tuner.coordinator.attempts import ENDED
 from tuner.coordinator.frozen import told_values
 from tuner.coordinator.lessons import artifact_row
@@ -62,7 +63,8 @@ def read_artifact(connection: sa.Connection, study: sa.Row[Any], key: str) -> by
     a = tables.artifacts
     query = sa.select(a.c.content).where(a.c.key == artifact_row(study.id, key))
     content = connection.execute(query).scalar_one_or_none()
-    if not content:
+    head = split(bytes(content))[0] if content else b""
+    if not head:
         name = f"{study.project}/{study.name}"
         raise NotFoundError(f"{name} has no artifact {key[:64]!r} of its history")
-    return bytes(content)
+    return head

@@ -112,6 +112,7 @@ class Reader:
             attempts = connection.execute(mine(a).order_by(a.c.no)).all()
             reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
             events = connection.execute(mine(e).order_by(e.c.id)).all()
+            stop = _stop(connection, row, trial)
         return {
             **document,
             "values": json.loads(trial.values_json) if trial.values_json else [],
@@ -119,6 +120,7 @@ class Reader:
             "seed": trial.seed,
             "code": trial.code,
             "proposal": json.loads(trial.proposal_json),
+            "stop": stop,
             "attempt_list": [attempt_document(attempt) for attempt in attempts],
             "reports": [
                 {
@@ -236,3 +238,19 @@ def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Ro
     t = tables.trials
     query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
     return connection.execute(query).all()
+
+
+def _stop(connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any]) -> Document | None:
+    """Return why history condemned a trial; None: it did not."""
+    e = tables.events
+    if json.loads(study.spec_json)["pruner"]["name"] != "history":
+        # Another pruner may have followed the one that stopped it.
+        query = sa.select(e.c.id).where(
+            e.c.study_id == study.id, e.c.number == trial.number, e.c.kind == "trial-stopped"
+        )
+        if connection.execute(query.limit(1)).first() is None:
+            return None
+    # Optuna takes a second to import, which every other trial does without.
+    from tuner.service.pruning import stop_document
+
+    return stop_document(connection, trial)

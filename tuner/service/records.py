@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
 
+from tuner.service.pruning import stop_document
 from tuner.service.times import iso
 from tuner.service.views import attempt_document
 from tuner.space.optuna import distribution
@@ -65,6 +66,7 @@ def trial_record(
         "outcome": _outcome(trial, attempt, is_outcome=is_outcome),
         "cause": source.cause,
         "error": source.error,
+        "stop": stop_document(connection, trial) if is_outcome else None,
         "objective": trial.objective if is_outcome else None,
         "values": json.loads(trial.values_json) if is_outcome and trial.values_json else [],
         "metrics": json.loads(trial.metrics_json) if is_outcome and trial.metrics_json else {},

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
 from tuner.coordinator.breaker import forgive
-from tuner.coordinator.judging import save_rungs
+from tuner.coordinator.judging import save_marks, tell_stop
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import LEASE_S, decode_number
@@ -46,11 +46,15 @@ class Reporting:
                 raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
             store_points(connection, attempt, report.points, now)
             extend_lease(connection, attempt, now)
-            order = self._judge(connection, attempt, report.points)
+            order = self._judge(connection, attempt, report.points, now)
         return protocol.Reply(order=order)
 
     def _judge(
-        self, connection: sa.Connection, attempt: sa.Row[Any], points: list[protocol.Point]
+        self,
+        connection: sa.Connection,
+        attempt: sa.Row[Any],
+        points: list[protocol.Point],
+        now: float,
     ) -> protocol.Order:
         if attempt.wanted != "continue" or not points:
             order: protocol.Order = attempt.wanted
@@ -61,10 +65,11 @@ class Reporting:
             connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "judged": False})
             return "continue"
         if verdict.attrs:
-            save_rungs(connection, trial_of(connection, attempt).optuna_id, verdict.attrs)
+            save_marks(connection, trial_of(connection, attempt).optuna_id, verdict.attrs)
         if not verdict.prune:
             return "continue"
         connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "wanted": "prune"})
+        tell_stop(connection, now, attempt, verdict.attrs)
         return "prune"
 
 

@@ -98,3 +98,8 @@ def _check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: 
     if low is not None and high is not None and high <= low:
         allowed = f"a whole number above min_resource ({show(low)})"
         problems.wrong(("pruner", "max_resource"), high, allowed)
+    # Half of the base rate at least is ruled out: less would stop trials that nothing is known of.
+    least = 1.0 - (0.5 if pruner.top is None else pruner.top) / 2.0
+    if pruner.confidence is not None and pruner.confidence < least:
+        allowed = f"a number from {show(round(least, 4))}, which is 1 - top / 2"
+        problems.wrong(("pruner", "confidence"), pruner.confidence, allowed)

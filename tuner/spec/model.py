@@ -18,7 +18,7 @@ from tuner.spec.rules import NAME_RULE, Duration, Image, Label, MetricName, Name
 from tuner.spec.section import Section
 
 SamplerName = Literal["bayesian", "tpe", "random", "grid", "qmc", "nsga2", "gp"]
-PrunerName = Literal["asha", "hyperband", "median", "patient", "none"]
+PrunerName = Literal["asha", "hyperband", "median", "patient", "history", "none"]
 Goal = Literal["maximize", "minimize"]
 
 _SEED = "a whole number from 0 to 4294967295"
@@ -118,6 +118,18 @@ class Pruner(Section):
     min_delta: Number | None = Field(
         default=None, ge=0, description="a number from 0: what counts as gain"
     )
+    top: Number | None = Field(
+        default=None,
+        ge=0.05,
+        le=0.9,
+        description="a number from 0.05 to 0.9: the share of the trials that is not to be lost",
+    )
+    confidence: Number | None = Field(
+        default=None,
+        ge=0.5,
+        lt=1,
+        description="a number from 0.5, below 1: how sure it is that a trial does not end there",
+    )
 
     @property
     def options(self) -> dict[str, Any]:
@@ -140,6 +152,7 @@ PRUNER_OPTIONS: dict[str, tuple[str, ...]] = {
     "hyperband": ("min_resource", "max_resource", "reduction_factor"),
     "median": ("startup_trials", "warmup_steps"),
     "patient": ("patience", "min_delta"),
+    "history": ("top", "confidence"),
     "none": (),
 }
 
