@@ -68,6 +68,19 @@ def test_the_same_results_give_the_same_estimate() -> None:
     assert estimate_gain(results(params)) == estimate_gain(results(params))
 
 
+def test_what_noise_added_to_the_best_result_need_not_be_reached() -> None:
+    chance = random.Random(2)
+    params = configurations(60, 7)
+    values = [loss(one) + chance.gauss(0.0, 0.1) for one in params]
+    exact = estimate_gain(results(params))
+    noisy = estimate_gain(Results(space=SPACE, maximize=False, params=params, values=values))
+
+    assert exact is not None
+    assert noisy is not None
+    assert exact["goal"] - exact["best"] < 0.03
+    assert noisy["goal"] - noisy["best"] > 0.05
+
+
 @pytest.mark.parametrize("count", [0, 4])
 def test_few_results_give_no_estimate(count: int) -> None:
     assert estimate_gain(results(configurations(count, 1))) is None

@@ -242,6 +242,8 @@ class Gain(_Document):
     trials: int
     best: float
     reached_at: int
+    #: The value that counts as having come near the best.
+    goal: float
     cold_trials: Range
     saved: Range
     not_reached: float

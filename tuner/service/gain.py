@@ -52,7 +52,8 @@ _REACH = (0.01, 0.2)
 START = 4
 #: The range that is given with a median.
 RANGE = (0.1, 0.9)
-#: So near, in standard deviations of the results, counts as having come as far.
+#: So near, in standard deviations of the results, counts as having come as far; or nearer than the
+#: noise of a result.
 NEAR = 0.05
 #: After so many trials the bests are compared.
 MARKS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300)
@@ -78,7 +79,8 @@ def estimate_gain(results: Results) -> dict[str, Any] | None:
     """Return how far a study came against a shadow that started cold; None: too few results.
 
     Returns:
-        `trials` that were looked at, the `best` of them, `reached_at` (it came near after so many);
+        `trials` that were looked at, the `best` of them, `reached_at` (so many trials took it to
+        `goal`, which is near the best);
         `cold_trials` and `saved`, each with `median`, `low` and `high`; `not_reached`, the share of
         shadows that did not come so far within `within` trials (they count as if they had just
         then); `curve`: after some trials the best of the study, and median and range of the cold
@@ -99,7 +101,7 @@ def _estimate(results: Results, encoding: Encoding, values: Floats, z: Floats) -
     x = np.stack([encoding.encode(params) for params in results.params[:MOST]])
     model = fit_gp(encoding.columns, x, z)
     shadows = _shadows(model, encoding, horizon=3 * len(z) + 30)
-    goal = float(z.min()) + NEAR
+    goal = float(z.min()) + near(model.hyper.noise)
     reached_at = int(np.argmax(z <= goal)) + 1
     needed = _needed(shadows, goal)
     within = shadows.shape[1]
@@ -108,12 +110,21 @@ def _estimate(results: Results, encoding: Encoding, values: Floats, z: Floats) -
         "trials": len(values),
         "best": float((values.max if results.maximize else values.min)()),
         "reached_at": reached_at,
+        "goal": _in_unit(np.array([goal]), values, z)[0].item(),
         "cold_trials": _spread(np.minimum(needed, within)),
         "saved": _spread(np.minimum(needed, within) - reached_at),
         "not_reached": float(np.mean(needed > within)),
         "within": within,
         "curve": _curve(values, z, shadows, maximize=results.maximize),
     }
+
+
+def near(noise: float) -> float:
+    """Return how near to the best value counts as having come as far, for a variance of noise.
+
+    The best of noisy results was lucky by about one deviation, which is no merit of the search.
+    """
+    return max(NEAR, float(np.sqrt(noise)))
 
 
 def _shadows(model: GaussianProcess, encoding: Encoding, horizon: int) -> Floats:
@@ -187,23 +198,24 @@ def _needed(shadows: Floats, goal: float) -> Floats:
 
 
 def _curve(values: Floats, z: Floats, shadows: Floats, *, maximize: bool) -> list[dict[str, Any]]:
-    order = np.argsort(z, kind="stable")
     so_far = (np.maximum if maximize else np.minimum).accumulate(values)
-
-    def unit(at: Floats) -> Floats:
-        # The scale of z is monotone; beyond what was observed it ends.
-        found: Floats = np.interp(at, z[order], values[order])
-        return found
-
     marks = [mark for mark in MARKS if mark < len(z)] + [len(z)]
     return [
         {
             "trials": mark,
             "best": float(so_far[mark - 1]),
-            "cold": _spread(unit(shadows[:, mark - 1])),
+            "cold": _spread(_in_unit(shadows[:, mark - 1], values, z)),
         }
         for mark in marks
     ]
+
+
+def _in_unit(at: Floats, values: Floats, z: Floats) -> Floats:
+    """Return in the metric's unit what is given on the scale of z, (m,)."""
+    order = np.argsort(z, kind="stable")
+    # The scale of z is monotone; beyond what was observed it ends.
+    found: Floats = np.interp(at, z[order], values[order])
+    return found
 
 
 def _spread(values: Floats) -> dict[str, float]:

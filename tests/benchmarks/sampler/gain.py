@@ -17,8 +17,7 @@ from tests.benchmarks.sampler.methods import make_method
 from tests.benchmarks.sampler.methods.method import Problem
 from tests.benchmarks.sampler.play import Played, play
 from tests.benchmarks.sampler.tasks.task import Task
-from tuner.service.gain import NEAR, Results, estimate_gain
-from tuner.surrogate.warp import warp
+from tuner.service.gain import Results, estimate_gain
 
 #: Trials of a study, real cold starts of each, and their trials at most.
 _TRIALS, _COLD, _WITHIN = 30, 3, 90
@@ -83,11 +82,10 @@ def _case(task: Task, method: str, problem: Problem) -> list[Case]:
     found = estimate_gain(Results(task.space, False, played.params, played.values))
     if found is None:
         return []
-    goal = _goal(played.values)
     needed = []
     for seed in range(_COLD):
         cold = Problem(space=task.space, seed=3000 + seed, trials=_WITHIN)
-        reached = np.array(_play(task, "cold", cold, _WITHIN).values) <= goal
+        reached = np.array(_play(task, "cold", cold, _WITHIN).values) <= found["goal"]
         needed.append(int(reached.argmax()) + 1 if reached.any() else _WITHIN)
     trials = found["cold_trials"]
     return [
@@ -103,13 +101,6 @@ def _case(task: Task, method: str, problem: Problem) -> list[Case]:
 
 def _play(task: Task, method: str, problem: Problem, trials: int) -> Played:
     return play(task, make_method(method, problem), trials=trials, pending=1, seed=problem.seed)
-
-
-def _goal(values: Sequence[float]) -> float:
-    """Return the value that counts as having come as far as a study did."""
-    z = warp(np.array(values))
-    order = np.argsort(z, kind="stable")
-    return float(np.interp(z.min() + NEAR, z[order], np.array(values)[order]))
 
 
 def _ratios(name: str, cases: Sequence[Case]) -> list[Figure]:
