@@ -67,6 +67,21 @@ def test_a_good_trial_is_left_alone(lab: Lab, pruner: dict[str, Any]) -> None:
     assert orders(better, 0.95, 0.96, 0.97) == ["continue"] * 3
 
 
+def test_what_an_attempt_reported_does_not_speak_for_one_that_begins_again(lab: Lab) -> None:
+    first = start(lab, MEDIAN)
+    assert orders(first, 0.95, 0.96, 0.97) == ["continue"] * 3
+    first.fail("preempted")
+    # The third trial may come before the second attempt of the second one.
+    held = {one.trial: one for one in (lab.claim("x"), lab.claim("y"))}
+    again, last = held[first.trial], held[2]
+
+    assert "prune" in orders(again, 0.1, 0.1)
+    again.pruned()
+    last.complete(0.5)
+    lab.wait_closed()
+    assert lab.optuna_trials()[1].intermediate_values == {1: 0.1, 2: 0.1}
+
+
 @pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
 def test_pruning_follows_the_goal(lab: Lab, pruner: dict[str, Any]) -> None:
     low = start(lab, pruner, metric={"name": "loss", "goal": "minimize"})

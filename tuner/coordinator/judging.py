@@ -81,7 +81,7 @@ def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: 
         if attempt.state == "leased" and run.spec.pruner.name != "none":
             curve = read_curves(connection, attempt.study_id, [attempt.number])
             points = sorted(curve.get(attempt.number, {}).items())
-            stops = run.judge(attempt.number, points)
+            stops = run.judge(attempt.number, attempt.no, points)
             attrs = run.mirror.trial_attrs(attempt.number)
             if stops and attempt.wanted == "continue":
                 changes["wanted"] = "prune"

@@ -139,8 +139,10 @@ class Coordinator:
             self._woken.wait(TICK_S if again is None else again)
         self._close()
 
-    def judge(self, study_id: int, number: int, points: list[tuple[int, float]]) -> Verdict | None:
-        """Enter reports of a running trial and let the pruner judge them.
+    def judge(
+        self, study_id: int, number: int, attempt: int, points: list[tuple[int, float]]
+    ) -> Verdict | None:
+        """Enter reports of an attempt of a running trial and let the pruner judge them.
 
         Called by the server's threads.
 
@@ -153,7 +155,9 @@ class Coordinator:
             return None
         if run.spec.pruner.name == "none":
             return Verdict(prune=False, attrs={})
-        return Verdict(prune=run.judge(number, points), attrs=run.mirror.trial_attrs(number))
+        return Verdict(
+            prune=run.judge(number, attempt, points), attrs=run.mirror.trial_attrs(number)
+        )
 
     def _round(self, *, void_dead_local: bool) -> float | None:
         """Do one round; return how long to wait for the next, if shorter than a tick."""

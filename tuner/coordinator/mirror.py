@@ -182,6 +182,17 @@ class Mirror:
         pruner = self.study.pruner
         return pruner.prune(self.study, self.storage.get_trial(trial_id))
 
+    def take_back(self, number: int, step: int) -> None:
+        """Forget the reports of a running trial from `step` on: a later attempt begins there."""
+        with self.lock:
+            trial_id = self._ids[number]
+            trial = copy.copy(self.storage.get_trial(trial_id))
+            if trial.state.is_finished():
+                return
+            values = trial.intermediate_values
+            trial.intermediate_values = {at: values[at] for at in values if at < step}
+            self.storage._set_trial(trial_id, trial)  # noqa: SLF001 - no public method does it
+
     def trial_attrs(self, number: int) -> dict[str, Any]:
         """Return the system attributes of a trial."""
         return dict(self.storage.get_trial(self._ids[number]).system_attrs)

@@ -62,6 +62,8 @@ class StudyRun:
             spec.sampler.options,
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
+        #: The attempt of each trial that reported last.
+        self._reporting: dict[int, int] = {}
         #: Whether its sampler or its pruner takes something from history.
         self.learns = learns(spec)
         #: Of the history that its newest lesson was made of, and what that said; None: no lesson.
@@ -120,8 +122,18 @@ class StudyRun:
             return None
         return max(0, self.spec.parallel - self.in_flight)
 
-    def judge(self, number: int, points: Sequence[tuple[int, float]]) -> bool:
-        """Enter reports of a running trial; return whether the pruner gives it up."""
+    def judge(self, number: int, attempt: int, points: Sequence[tuple[int, float]]) -> bool:
+        """Enter reports of a running trial; return whether the pruner gives it up.
+
+        Args:
+            number: of the trial.
+            attempt: number of the attempt that reports. What an earlier one reported from its
+                first step on is taken back: a pruner looks at the last step there is.
+            points: steps and values, in the order of the steps.
+        """
+        if points and attempt > self._reporting.get(number, 0):
+            self._reporting[number] = attempt
+            self.mirror.take_back(number, points[0][0])
         # Every point is entered, also behind one that already decides.
         verdicts = [self.mirror.report(number, step, value) for step, value in points]
         return any(verdicts)

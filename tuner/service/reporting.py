@@ -60,7 +60,7 @@ class Reporting:
             order: protocol.Order = attempt.wanted
             return order
         pairs = [(point.step, decode_number(point.value)) for point in points]
-        verdict = self._coordinator.judge(attempt.study_id, attempt.number, pairs)
+        verdict = self._coordinator.judge(attempt.study_id, attempt.number, attempt.no, pairs)
         if verdict is None:
             connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "judged": False})
             return "continue"
