@@ -69,6 +69,13 @@ class Database:
         """Lock more rows in a transaction that `hold` has begun."""
         lock(connection, self._metadata.tables[table], **where)
 
+    def is_waited_for(self) -> bool:
+        """Return whether a session waits for a lock; of PostgreSQL only."""
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        with self._reader.connect() as connection:
+            found = connection.exec_driver_sql(f"{waiting} AND wait_event_type = 'Lock'")
+            return bool(found.scalar_one())
+
     def close(self) -> None:
         self._engine.dispose()
         self._reader.dispose()

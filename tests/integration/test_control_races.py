@@ -88,8 +88,10 @@ def test_a_deadlock_is_repeated_by_the_server_and_not_by_the_worker(
         with ThreadPoolExecutor(1) as threads:
             with database.hold("tuner_trials", study_id=study_id, number=0) as connection:
                 answer = threads.submit(held.complete, 0.5)
-                # Sooner than PostgreSQL looks for circles: who waits longest is who is ended.
-                time.sleep(0.3)
+                # Not before the server waits, and sooner than PostgreSQL looks for circles, after a
+                # second: who waits longest is who is ended.
+                while not database.is_waited_for():
+                    time.sleep(0.01)
                 database.lock(connection, "tuner_attempts", id=held.attempt)
             assert answer.result().status_code == 200, answer.result().text
 

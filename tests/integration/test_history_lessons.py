@@ -225,9 +225,11 @@ def test_history_that_cannot_be_read_stops_no_study(make_service: MakeService) -
 def test_an_artifact_that_was_damaged_is_a_difference_and_not_a_crash(pupil: Lab) -> None:
     key = pupil.show(0)["proposal"]["artifact"]
     storage = open_storage(pupil.service.database_url, create=False)
-    a = tables.artifacts
+    a, s = tables.artifacts, tables.studies
+    mine = sa.select(s.c.id).where(s.c.name == "pupil").scalar_subquery()
     with storage.begin() as connection:
-        row = connection.execute(sa.select(a).where(a.c.key.endswith(key))).one()
+        query = sa.select(a).where(a.c.key.endswith(key), a.c.study_id == mine)
+        row = connection.execute(query).one()
         broken = struct.pack(">I", 5) + b"stuff"
         connection.execute(a.update().where(a.c.key == row.key).values(content=broken))
     found = verdicts(pupil)

@@ -129,10 +129,10 @@ def _outages_told() -> Iterator[None]:
         if not _is_outage(exc):
             raise
         raise UnavailableError(f"the database is not available: {exc.orig}") from exc
-    except sa.exc.ResourceClosedError as exc:
-        # What SQLAlchemy says where a connection was lost between two statements. Results that
-        # were read to their end are closed too: to use one is a fault of ours.
-        if "Connection is closed" not in str(exc):
+    except sa.exc.InvalidRequestError as exc:
+        # What SQLAlchemy says of a connection that was lost between two statements, or while its
+        # pool handed it out. Anything else of the kind is a fault of ours.
+        if "connection is closed" not in str(exc).lower():
             raise
         raise UnavailableError("the database is not available: the connection is lost") from exc
 
