@@ -11,7 +11,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle
 
 from tests.benchmarks.sampler.methods.method import Method, Problem
 from tests.benchmarks.sampler.tasks.task import sample
-from tuner.space import Params
+from tuner.space import Parameter, Params
 from tuner.space.kerastuner import to_kerastuner
 
 
@@ -43,7 +43,7 @@ class OracleMethod:
         if trial.status != "RUNNING":
             return self._asked, sample(self._space, self._rng)
         self._trials[self._asked] = trial
-        return self._asked, self._space.walk(lambda parameter: values[parameter.name])
+        return self._asked, self._space.walk(lambda p: _within(p, values[p.name]))
 
     def tell(self, ticket: int, value: float) -> None:
         """End the trial."""
@@ -57,6 +57,14 @@ class OracleMethod:
 def oracle(problem: Problem) -> Method:
     """Return it with its own settings."""
     return OracleMethod(problem)
+
+
+def _within(parameter: Parameter, value: Any) -> Any:
+    """Return a value in the range: of an int from 64 to 1024 on a log scale it proposes 1025."""
+    if parameter.kind != "int":
+        return value
+    low, high = parameter.bounds
+    return int(np.clip(float(value), low, high))
 
 
 def _hyperparameters(problem: Problem) -> Any:
