@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 TrialState = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 
 
-class _Document(BaseModel):
+class Schema(BaseModel):
+    """A JSON document, or a part of one."""
+
     # A field that the service adds and this file forgets would be dropped silently otherwise.
     model_config = ConfigDict(extra="forbid")
 
 
-class Counts(_Document):
+class Counts(Schema):
     """Number of trials by state."""
 
     waiting: int
@@ -24,7 +26,7 @@ class Counts(_Document):
     fail: int
 
 
-class Best(_Document):
+class Best(Schema):
     """The best trial; with several metrics `objective` is null, `pareto` the size of the front."""
 
     trial: int
@@ -32,7 +34,7 @@ class Best(_Document):
     pareto: int | None = None
 
 
-class Budget(_Document):
+class Budget(Schema):
     """The limits of a study and what is used of them."""
 
     trials: int | None
@@ -43,14 +45,14 @@ class Budget(_Document):
     patience: int | None
 
 
-class Metric(_Document):
+class Metric(Schema):
     """A metric and where it should go."""
 
     name: str
     goal: Literal["maximize", "minimize"]
 
 
-class Status(_Document):
+class Status(Schema):
     """The state of a study."""
 
     study: str
@@ -67,7 +69,7 @@ class Status(_Document):
     finished: str | None
 
 
-class Trial(_Document):
+class Trial(Schema):
     """One trial in a list."""
 
     trial: int
@@ -84,7 +86,7 @@ class Trial(_Document):
     run_dir: str | None
 
 
-class Attempt(_Document):
+class Attempt(Schema):
     """One execution of a trial."""
 
     attempt: int
@@ -101,7 +103,7 @@ class Attempt(_Document):
     run_dir: str
 
 
-class Report(_Document):
+class Report(Schema):
     """One report; null stands for NaN and infinity."""
 
     attempt: int
@@ -110,7 +112,7 @@ class Report(_Document):
     time: str | None
 
 
-class Event(_Document):
+class Event(Schema):
     """Something that happened to a study."""
 
     id: int
@@ -139,186 +141,7 @@ class TrialDetail(Trial):
     events: list[Event]
 
 
-class RecordedTrial(_Document):
-    """A trial with the record of its proposal; a number that is not finite is its name."""
-
-    trial: int
-    params: dict[str, Any]
-    proposal: dict[str, Any]
-    #: Its place in the order in which results entered; null while it has none.
-    told: int | None
-    state: Literal["COMPLETE", "PRUNED", "FAIL"] | None
-    cause: str | None
-    values: list[float | Literal["nan", "inf", "-inf"]]
-    #: Pairs of step and value.
-    curve: list[tuple[int, float | Literal["nan", "inf", "-inf"]]]
-
-
-class Source(_Document):
-    """A study of the history and a metric of this study: what of it was used, and why not all."""
-
-    key: str
-    kind: str | None
-    #: Path, or URL without password; of a study of this service its name.
-    locator: str
-    metric: str
-    #: The same as it is called there; null: it has none.
-    metric_there: str | None
-    metric_note: str
-    listed: bool
-    #: The place that the spec lists, when its runs were known from elsewhere already.
-    found_at: str = ""
-    same_data: bool
-    same_code: bool
-    finished: str | None
-    found: int
-    used: int
-    #: The others by reason.
-    dropped: dict[str, int]
-    #: How much it was to count, by the user's word and its data.
-    weight: float
-    #: Its share of what history says, from 0 to 1.
-    share: float
-    #: Correlation with what the other sources say; null where there are none.
-    agreement: float | None
-    #: What was done to a parameter, by name.
-    parameters: dict[str, str]
-    #: Why nothing of it is used; empty when something is.
-    left_out: str
-
-
-class ArtifactUse(_Document):
-    """What a sampler knew from history for some time, and the trials proposed with it."""
-
-    artifact: str
-    learnt: str | None
-    proposals: int
-    first_trial: int | None
-    last_trial: int | None
-    #: Shares of the sources by metric and key.
-    shares: dict[str, dict[str, float]]
-
-
-class ExplainedProposal(_Document):
-    """Who chose a trial, and what was expected of it in the metric's unit."""
-
-    trial: int
-    state: TrialState
-    objective: float | None
-    sampler: str
-    preparation: Literal["ready", "waited", "stale", "missed"] | None
-    artifact: str | None
-    model: str | None
-    #: In history, from 0 to 1.
-    trust: float | None
-    predicted: float | None
-    #: A deviation below and above, on the scale of the models.
-    predicted_low: float | None
-    predicted_high: float | None
-    #: What the model without history expected there.
-    predicted_cold: float | None
-
-
-class Range(_Document):
-    """A median and the range of the middle 80 %."""
-
-    median: float
-    low: float
-    high: float
-
-
-class GainMark(_Document):
-    """The best after so many trials: of the study, and of a cold start."""
-
-    trials: int
-    best: float
-    cold: Range
-
-
-class Gain(_Document):
-    """An estimate of what history gained, against a simulated cold start."""
-
-    method: str
-    trials: int
-    best: float
-    reached_at: int
-    #: The value that counts as having come near the best.
-    goal: float
-    cold_trials: Range
-    saved: Range
-    not_reached: float
-    within: int
-    curve: list[GainMark]
-
-
-class Explanation(_Document):
-    """What a study knew from history, how it used it, and what that gained."""
-
-    study: str
-    sampler: str
-    #: `auto`, `none`, or the list of the spec.
-    history: str | list[dict[str, Any]]
-    state: Literal["informed", "cold", "unused", "pending"]
-    summary: str
-    problem: str
-    artifact: str | None
-    learnt: str | None
-    took_s: float | None
-    sources: list[Source]
-    artifacts: list[ArtifactUse]
-    proposals: list[ExplainedProposal]
-    gain: Gain | None
-    #: What the pruner that asks history knew and did; null: there is none.
-    pruning: dict[str, Any] | None
-
-
-class NearTrial(_Document):
-    """A historic trial near a proposal."""
-
-    study: str
-    kind: str
-    locator: str
-    trial: str
-    #: Relative to the log root; null for imports.
-    run_dir: str | None
-    params: dict[str, Any]
-    metric: str | None
-    value: float | None
-    distance: float
-
-
-class TrialExplanation(ExplainedProposal):
-    """Why a trial was proposed."""
-
-    study: str
-    params: dict[str, Any]
-    why: str
-    told: int
-    pending: list[int]
-    seed: int
-    #: How often the sampler was asked before; null: an earlier release did not record it.
-    try_: Annotated[int | None, Field(alias="try")]
-    retry_of: int | None
-    acquisition: float | None
-    #: What the models said, on their own scale.
-    z: dict[str, float | None]
-    nearest: list[NearTrial]
-    #: As in `TrialDetail`.
-    stop: dict[str, Any] | None
-
-
-class Proposals(_Document):
-    """What the proposals of a study can be made again from."""
-
-    study: str
-    seed: int
-    spec: dict[str, Any]
-    #: Number of trials that there are; `trials` holds a page of them.
-    total: int
-    trials: list[RecordedTrial]
-
-
-class Log(_Document):
+class Log(Schema):
     """A piece of a trial's output; offsets in bytes."""
 
     text: str
@@ -326,7 +149,7 @@ class Log(_Document):
     size: int
 
 
-class Worker(_Document):
+class Worker(Schema):
     """A live worker."""
 
     name: str
@@ -346,7 +169,7 @@ class Worker(_Document):
     release: str
 
 
-class Change(_Document):
+class Change(Schema):
     """One difference between the stored and the submitted spec."""
 
     key: str
@@ -354,7 +177,7 @@ class Change(_Document):
     new: Any
 
 
-class Submitted(_Document):
+class Submitted(Schema):
     """What a submission led to."""
 
     study: str
@@ -363,7 +186,7 @@ class Submitted(_Document):
     changes: list[Change]
 
 
-class Edited(_Document):
+class Edited(Schema):
     """What an edit has changed; a key that had its value already is not among them."""
 
     study: str
@@ -371,28 +194,28 @@ class Edited(_Document):
     changes: list[Change]
 
 
-class Retried(_Document):
+class Retried(Schema):
     """The failed trials whose configurations are being tried again, and what the spec changed."""
 
     retried: list[int]
     changes: list[Change]
 
 
-class Deleted(_Document):
+class Deleted(Schema):
     """What was removed."""
 
     deleted: bool
     log_dirs: list[str]
 
 
-class Tested(_Document):
+class Tested(Schema):
     """A worker that was asked to test itself."""
 
     worker: str
     state: str
 
 
-class Drained(_Document):
+class Drained(Schema):
     """A worker that takes no further attempt."""
 
     worker: str

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from tuner.server.documents import Explanation, Proposals, TrialExplanation
+from tuner.server.explanations import Explanation, Proposals, TrialExplanation
 from tuner.server.paths import Digest, Limit, Name, Number, Offset
 from tuner.service.reading import MAX_PAGE
 from tuner.service.service import Service

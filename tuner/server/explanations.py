@@ -1,0 +1,188 @@
+"""The JSON documents that say what a study knew and why its trials were proposed, as schemas."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tuner.server.documents import Schema, TrialState
+
+
+class RecordedTrial(Schema):
+    """A trial with the record of its proposal; a number that is not finite is its name."""
+
+    trial: int
+    params: dict[str, Any]
+    proposal: dict[str, Any]
+    #: Its place in the order in which results entered; null while it has none.
+    told: int | None
+    state: Literal["COMPLETE", "PRUNED", "FAIL"] | None
+    cause: str | None
+    values: list[float | Literal["nan", "inf", "-inf"]]
+    #: Pairs of step and value.
+    curve: list[tuple[int, float | Literal["nan", "inf", "-inf"]]]
+
+
+class Source(Schema):
+    """A study of the history and a metric of this study: what of it was used, and why not all."""
+
+    key: str
+    kind: str | None
+    #: Path, or URL without password; of a study of this service its name.
+    locator: str
+    metric: str
+    #: The same as it is called there; null: it has none.
+    metric_there: str | None
+    metric_note: str
+    listed: bool
+    #: The place that the spec lists, when its runs were known from elsewhere already.
+    found_at: str = ""
+    same_data: bool
+    same_code: bool
+    finished: str | None
+    found: int
+    used: int
+    #: The others by reason.
+    dropped: dict[str, int]
+    #: How much it was to count, by the user's word and its data.
+    weight: float
+    #: Its share of what history says, from 0 to 1.
+    share: float
+    #: Correlation with what the other sources say; null where there are none.
+    agreement: float | None
+    #: What was done to a parameter, by name.
+    parameters: dict[str, str]
+    #: Why nothing of it is used; empty when something is.
+    left_out: str
+
+
+class ArtifactUse(Schema):
+    """What a sampler knew from history for some time, and the trials proposed with it."""
+
+    artifact: str
+    learnt: str | None
+    proposals: int
+    first_trial: int | None
+    last_trial: int | None
+    #: Shares of the sources by metric and key.
+    shares: dict[str, dict[str, float]]
+
+
+class ExplainedProposal(Schema):
+    """Who chose a trial, and what was expected of it in the metric's unit."""
+
+    trial: int
+    state: TrialState
+    objective: float | None
+    sampler: str
+    preparation: Literal["ready", "waited", "stale", "missed"] | None
+    artifact: str | None
+    model: str | None
+    #: In history, from 0 to 1.
+    trust: float | None
+    predicted: float | None
+    #: A deviation below and above, on the scale of the models.
+    predicted_low: float | None
+    predicted_high: float | None
+    #: What the model without history expected there.
+    predicted_cold: float | None
+
+
+class Range(Schema):
+    """A median and the range of the middle 80 %."""
+
+    median: float
+    low: float
+    high: float
+
+
+class GainMark(Schema):
+    """The best after so many trials: of the study, and of a cold start."""
+
+    trials: int
+    best: float
+    cold: Range
+
+
+class Gain(Schema):
+    """An estimate of what history gained, against a simulated cold start."""
+
+    method: str
+    trials: int
+    best: float
+    reached_at: int
+    #: The value that counts as having come near the best.
+    goal: float
+    cold_trials: Range
+    saved: Range
+    not_reached: float
+    within: int
+    curve: list[GainMark]
+
+
+class Explanation(Schema):
+    """What a study knew from history, how it used it, and what that gained."""
+
+    study: str
+    sampler: str
+    #: `auto`, `none`, or the list of the spec.
+    history: str | list[dict[str, Any]]
+    state: Literal["informed", "cold", "unused", "pending"]
+    summary: str
+    problem: str
+    artifact: str | None
+    learnt: str | None
+    took_s: float | None
+    sources: list[Source]
+    artifacts: list[ArtifactUse]
+    proposals: list[ExplainedProposal]
+    gain: Gain | None
+    #: What the pruner that asks history knew and did; null: there is none.
+    pruning: dict[str, Any] | None
+
+
+class NearTrial(Schema):
+    """A historic trial near a proposal."""
+
+    study: str
+    kind: str
+    locator: str
+    trial: str
+    #: Relative to the log root; null for imports.
+    run_dir: str | None
+    params: dict[str, Any]
+    metric: str | None
+    value: float | None
+    distance: float
+
+
+class TrialExplanation(ExplainedProposal):
+    """Why a trial was proposed."""
+
+    study: str
+    params: dict[str, Any]
+    why: str
+    told: int
+    pending: list[int]
+    seed: int
+    #: How often the sampler was asked before; null: an earlier release did not record it.
+    try_: Annotated[int | None, Field(alias="try")]
+    retry_of: int | None
+    acquisition: float | None
+    #: What the models said, on their own scale.
+    z: dict[str, float | None]
+    nearest: list[NearTrial]
+    #: As in `tuner.server.documents.TrialDetail`.
+    stop: dict[str, Any] | None
+
+
+class Proposals(Schema):
+    """What the proposals of a study can be made again from."""
+
+    study: str
+    seed: int
+    spec: dict[str, Any]
+    #: Number of trials that there are; `trials` holds a page of them.
+    total: int
+    trials: list[RecordedTrial]
