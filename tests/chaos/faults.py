@@ -53,11 +53,13 @@ class FaultKind:
         make: makes one of the kind.
         lasts: bounds of its duration, seconds.
         kinds: databases that it exists on.
+        takes_trials: whether it strikes only when many trials end meanwhile: it does not come last.
     """
 
     make: Callable[[Stack, random.Random], Fault]
     lasts: tuple[float, float] = (0.0, 0.0)
     kinds: tuple[Kind, ...] = ("sqlite", "postgresql")
+    takes_trials: bool = False
 
 
 def make_catalogue() -> dict[str, FaultKind]:

@@ -178,5 +178,5 @@ def _harm(kind: CallKind, harm: Harm) -> FaultKind:
 KINDS: dict[str, FaultKind] = {
     **{f"{pair} {way}": _break(pair, way) for pair in PAIRS for way in WAYS},
     **{f"{kind} {harm}": _harm(kind, harm) for kind in CALLS for harm in HARMS},
-    "finish held until another outcome": FaultKind(make=HoldFinish),
+    "finish held until another outcome": FaultKind(make=HoldFinish, takes_trials=True),
 }
