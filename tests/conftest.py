@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tests.servers import PostgresServer, postgres_or_skip
 from tests.service_process import Nursery
 from tuner.errors import SetupError
 from tuner.queue.redis_server import RedisServer, find_binary, start_redis
@@ -89,12 +89,8 @@ def private_redis(redis_binary: Path, tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL for the whole run; use `postgres_url` or `database_url`."""
-    try:
-        server = open_postgres()
-    except ServerMissingError as exc:
-        pytest.skip(f"needs PostgreSQL: {exc}")
-    yield server
-    server.stop()
+    with postgres_or_skip() as server:
+        yield server
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import URL, make_url
 
 START_TIMEOUT_S = 60.0
@@ -118,6 +119,19 @@ class PostgresServer:
     def _execute(self, statement: str) -> None:
         with psycopg.connect(_conninfo(self.url), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+@contextmanager
+def postgres_or_skip(*, private: bool = False) -> Iterator[PostgresServer]:
+    """A running server, as `open_postgres` gives it; without one the test is skipped."""
+    try:
+        server = open_postgres(private=private)
+    except ServerMissingError as exc:
+        pytest.skip(f"needs PostgreSQL: {exc}")
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def open_postgres(*, private: bool = False) -> PostgresServer:

@@ -24,7 +24,7 @@ from tests.benchmarks.figure import Figure, median
 from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Played, Task, believe, by_history, make_task, play
 from tuner.curves.belief import CurveBelief
-from tuner.curves.runs import Floats
+from tuner.surrogate.columns import Floats
 
 TRIALS = 64
 CONFIDENCE = 0.9

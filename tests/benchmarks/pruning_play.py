@@ -13,8 +13,9 @@ import numpy as np
 from tuner.curves.belief import CurveBelief
 from tuner.curves.population import make_population
 from tuner.curves.referee import Entry, Referee
-from tuner.curves.runs import Floats, Run, make_run, ranks
+from tuner.curves.runs import Run, make_run, ranks
 from tuner.curves.table import make_table, merge
+from tuner.surrogate.columns import Floats
 
 HALF = 0.5
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL, make_url
 
 from tests.database_lab import Cli, Done
 from tests.history_lab import DATA
-from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tests.servers import PostgresServer, postgres_or_skip
 from tests.unit.test_history_producers import make_studies
 
 #: With what a URL has to escape.
@@ -41,17 +41,10 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Guarded]:
-    try:
-        server = open_postgres(private=True)
-    except ServerMissingError as exc:
-        pytest.skip(f"needs PostgreSQL: {exc}")
-    try:
-        with server.fresh_database() as url:
-            make_studies(url)
-            _guard(url)
-            yield Guarded(server, make_url(url))
-    finally:
-        server.stop()
+    with postgres_or_skip(private=True) as server, server.fresh_database() as url:
+        make_studies(url)
+        _guard(url)
+        yield Guarded(server, make_url(url))
 
 
 def _guard(url: str) -> None:

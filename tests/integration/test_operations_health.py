@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.integration.test_operations_metrics import Scraped
-from tests.servers import PostgresServer, ServerMissingError, open_postgres
+from tests.servers import PostgresServer, postgres_or_skip
 from tests.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_process import RedisServer
 from tuner.storage import tables
@@ -27,12 +27,8 @@ WELL = {"status": "ready", "failing": {}, "warnings": {}}
 @pytest.fixture
 def private_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of the test's own, to be stopped and started."""
-    try:
-        server = open_postgres(private=True)
-    except ServerMissingError as exc:
-        pytest.skip(f"needs PostgreSQL: {exc}")
-    yield server
-    server.stop()
+    with postgres_or_skip(private=True) as server:
+        yield server
 
 
 def ready(service: ServiceProcess) -> tuple[int, dict[str, Any]]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tuner.curves.population import LEVELS, PEERS, Population
-from tuner.curves.runs import CELLS, Floats, Integers
+from tuner.curves.runs import CELLS
 from tuner.curves.table import BINS, EDGES
+from tuner.surrogate.columns import Floats, Numbers
 from tuner.surrogate.packing import digest, pack, unpack
 
 _VERSION = 1
@@ -86,7 +87,7 @@ class CurveBelief:
         return arrays
 
 
-def bins_of(better: Floats, of: Floats | Integers) -> Floats:
+def bins_of(better: Floats, of: Floats | Numbers) -> Floats:
     """Return how likely each bin of the quantile is (T, Q), for r of n peers better, (T,) each.
 
     The quantile's posterior after r of n independent peers were better, from a uniform prior, is

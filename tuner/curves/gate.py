@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from tuner.curves.runs import Floats
+from tuner.surrogate.columns import Floats
 
 #: Trust before the first outcome; with trials of the same data.
 START, START_SAME = 0.9, 0.97

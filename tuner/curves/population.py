@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.curves.runs import Floats, Run, stack
+from tuner.curves.runs import Run, stack
+from tuner.surrogate.columns import Floats
 
 #: So many values stand for the population of a cell.
 LEVELS = 64

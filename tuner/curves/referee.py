@@ -15,7 +15,8 @@ import numpy as np
 from tuner.curves import gate
 from tuner.curves.belief import CurveBelief, Standing, bins_of, chances
 from tuner.curves.population import PEERS, same_chance
-from tuner.curves.runs import LAST, Floats, Run, Runs, stack, standings
+from tuner.curves.runs import LAST, Run, Runs, stack, standings
+from tuner.surrogate.columns import Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from tuner.surrogate.columns import Floats, Numbers
 
 #: Cells of progress.
 CELLS = 100
@@ -38,7 +36,7 @@ class Run:
     """
 
     best: Floats
-    cells: Integers
+    cells: Numbers
     last: int
 
     @property
@@ -59,9 +57,9 @@ class Runs:
     """Several trials: `best` is (n, G); cells of the first and last report and `last` are (n,)."""
 
     best: Floats
-    first: Integers
-    reported: Integers
-    last: Integers
+    first: Numbers
+    reported: Numbers
+    last: Numbers
 
     def __len__(self) -> int:
         """Return n."""
@@ -111,7 +109,7 @@ def stack(runs: Sequence[Run]) -> Runs:
     )
 
 
-def standings(run: Run, peers: Runs, cells: Integers) -> tuple[Floats, Integers]:
+def standings(run: Run, peers: Runs, cells: Numbers) -> tuple[Floats, Numbers]:
     """Return where a trial stands among its peers: how many are better, of how many.
 
     Each pair is compared at the last cell that both have reached, so that a peer that was stopped

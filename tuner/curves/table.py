@@ -23,11 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuner.curves.runs import CELLS, LAST, Floats, Integers, Run, Runs, ranks, stack, standings
-
-Flags = NDArray[np.bool_]
+from tuner.curves.runs import CELLS, LAST, Run, Runs, ranks, stack, standings
+from tuner.surrogate.columns import Flags, Floats, Numbers
 
 BINS = 20
 EDGES: Floats = np.linspace(0.0, 1.0, BINS + 1)
@@ -74,7 +72,7 @@ def make_table(runs: Sequence[Run], final: Floats, top: float) -> StudyTable:
     )
 
 
-def _standings(runs: Runs) -> tuple[Floats, Flags, Integers]:
+def _standings(runs: Runs) -> tuple[Floats, Flags, Numbers]:
     """Return quantile and aliveness (n, T) at the T cells in which something became known."""
     changed = np.zeros(CELLS, dtype=bool)
     changed[1:] = (runs.best[:, 1:] != runs.best[:, :-1]).any(axis=0)

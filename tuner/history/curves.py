@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.curves.runs import Fate, Floats, Run, make_run
+from tuner.curves.runs import Fate, Run, make_run
 from tuner.curves.table import MAX_TRIALS, MIN_TRIALS
 from tuner.history.horizon import declared_horizon
 from tuner.history.outcomes import Outcomes, read_outcomes
 from tuner.history.records import Goal, HistoricStudy, State
+from tuner.surrogate.columns import Floats
 
 _FATES: dict[State, Fate] = {"complete": "whole", "fail": "worst"}
 

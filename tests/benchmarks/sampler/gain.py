@@ -37,7 +37,7 @@ class Case:
     @property
     def is_covered(self) -> bool:
         """Whether the range that is stated holds the real number; both end at `_WITHIN`."""
-        return min(self.low, _WITHIN) <= self.needed <= self.high or self.low >= _WITHIN
+        return min(self.low, _WITHIN) <= self.needed <= self.high
 
     @property
     def ratio(self) -> float:
