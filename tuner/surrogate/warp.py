@@ -34,6 +34,18 @@ class Scale:
         """Whether the values do not differ: every z is 0."""
         return not self.deviation > _TINY
 
+    def z(self, y: Floats) -> Floats:
+        """Return where objective values stand on this scale, shape as given; rising with y.
+
+        Args:
+            y: finite values, smaller is better; they need not be those that decided the scale.
+        """
+        if self.is_flat:
+            return np.zeros(np.shape(y))
+        away = (np.asarray(y, dtype=float) - self.middle) / self.unit
+        bent = np.where(away > 0, _tame(np.maximum(away, 0.0)), away)
+        return (bent - self.mean) / self.deviation
+
     def value(self, z: Floats) -> Floats:
         """Return the objective values that z stands for, finite, shape as given; rising with z."""
         if self.is_flat:

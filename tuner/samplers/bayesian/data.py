@@ -81,6 +81,8 @@ def _averaged(seen: Observations) -> Data:
     newest = np.full(n, -1, dtype=np.int64)
     np.maximum.at(newest, place, seen.numbers)
     first = np.searchsorted(np.maximum.accumulate(place), np.arange(n))
+    if seen.scale is not None:
+        return Data(seen.x[first], y, counts, extra, feasible, newest, (seen.scale,))
     warped = [warp_with_scale(column) for column in y.T]
     z = np.stack([column for column, _ in warped], axis=1)
     scales = tuple(scale for _, scale in warped)

@@ -9,8 +9,8 @@ import numpy as np
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.samplers.bayesian.curve import finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
-from tuner.samplers.bayesian.rungs import last_report
 from tuner.surrogate.building import POINTS, build_prior
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.prior import Prior
@@ -133,10 +133,13 @@ def _rows(
     rows: list[Row] = []
     steps: set[int] = set()
     for trial, x in placed:
-        report = last_report(trial) if trial.state == TrialState.PRUNED and has_rungs else None
-        if report is not None:
-            steps.add(report[0])
-            rows.append((x, sign * report[1], report[0]))
+        if trial.state != TrialState.PRUNED or not has_rungs:
+            continue
+        reports = finite_reports(trial, sign)
+        if reports:
+            last = max(reports)
+            steps.add(int(last))
+            rows.append((x, reports[last], int(last)))
     for trial, x in placed:
         if trial.state == TrialState.COMPLETE and objective < len(trial.values):
             rows.append((x, sign * trial.values[objective], FINAL))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
-from tuner.samplers.bayesian.rungs import expected_finals
+from tuner.samplers.bayesian.ends import expected_ends
 from tuner.surrogate.columns import Flags, Floats, Numbers
-
-#: Variance, in units of z, that a pruned trial's expected value has beyond the noise.
-PRUNED_VARIANCE = 0.1
+from tuner.surrogate.warp import Scale
 
 #: Points of trials by their numbers.
 Points = dict[int, Floats]
@@ -32,8 +32,10 @@ class Observations:
     #: Points with a value of each objective, smaller is better: (n, d) and (n, objectives).
     x: Floats
     y: Floats
-    #: Variance of each value beyond the noise, shape (n,).
+    #: Variance of each value beyond the noise, in units of z, shape (n,).
     extra: Floats
+    #: Where `y` is already z, because stopped trials are among them: the way back. None elsewhere.
+    scale: Scale | None
     #: Numbers of these trials.
     numbers: Numbers
     #: Points of trials that ended, (f, d); which of them the configuration itself made fail, (f,);
@@ -56,30 +58,43 @@ class Observations:
 
 
 class Reader:
-    """Reads trials of one study. `points` keeps those of ended trials; may be empty."""
+    """Reads trials of one study.
+
+    Args:
+        dialect: of the study.
+        directions: of its objectives.
+        points: keeps the points of ended trials; may be empty.
+        memory: keeps what stopped trials would have come to; may be empty, only saves time.
+    """
 
     def __init__(
-        self, dialect: Dialect, directions: Sequence[StudyDirection], points: Points
+        self,
+        dialect: Dialect,
+        directions: Sequence[StudyDirection],
+        points: Points,
+        memory: MutableMapping[str, Any] | None = None,
     ) -> None:
         self._dialect = dialect
         self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
         self._points = points
+        self._memory = memory
 
     def read(self, trials: Sequence[FrozenTrial], current: int) -> Observations:
         """Return what the trials show, without the one numbered `current`."""
         others = [t for t in sorted(trials, key=lambda t: t.number) if t.number != current]
         place = {t.number: self._point(t) for t in others}
-        valued, y, extra = self._values(others)
+        kept, y, extra, scale = self._values(others, place)
+        valued = {t.number for t in kept}
         judged = [t for t in others if t.number in valued or is_broken(t)]
         names = sorted({n for t in judged for n, v in t.constraints.items() if math.isfinite(v)})
         limits = [[_finite(t.constraints.get(name, math.nan)) for name in names] for t in judged]
-        kept = [t for t in others if t.number in valued]
         pending = [t for t in others if t.state in (TrialState.RUNNING, TrialState.WAITING)]
         pending = [t for t in pending if not np.isnan(place[t.number]).all()]
         return Observations(
             x=self._stack(kept, place),
             y=y,
             extra=extra,
+            scale=scale,
             numbers=np.array([t.number for t in kept], dtype=np.int64),
             judged_x=self._stack(judged, place),
             broken=np.array([is_broken(t) for t in judged], dtype=bool),
@@ -105,21 +120,36 @@ class Reader:
                 self._points[trial.number] = found
         return found
 
-    def _values(self, trials: Sequence[FrozenTrial]) -> tuple[set[int], Floats, Floats]:
-        """Return the trials that have a value, and values and variances in the same order."""
-        complete = [t for t in trials if t.state == TrialState.COMPLETE and _is_finite(t)]
-        finals = np.array([self._signs * np.array(t.values) for t in complete])
-        finals = finals.reshape(len(complete), len(self._signs))
-        found = {t.number: (row, 0.0) for t, row in zip(complete, finals, strict=True)}
+    def _values(
+        self, trials: Sequence[FrozenTrial], place: dict[int, Floats]
+    ) -> tuple[list[FrozenTrial], Floats, Floats, Scale | None]:
+        """Return the trials that have a value, values and variances, and the scale of z."""
+        complete = {t.number for t in trials if t.state == TrialState.COMPLETE and _is_finite(t)}
         if len(self._signs) == 1:
-            pruned = [t for t in trials if t.state == TrialState.PRUNED and not is_broken(t)]
-            expected = expected_finals(pruned, complete, finals[:, 0], float(self._signs[0]))
-            for trial, value in zip(pruned, expected, strict=True):
-                if math.isfinite(value):
-                    found[trial.number] = (np.array([value]), PRUNED_VARIANCE)
-        order = sorted(found)
-        y = np.array([found[n][0] for n in order]).reshape(len(order), len(self._signs))
-        return set(found), y, np.array([found[n][1] for n in order], dtype=float)
+            found = self._with_stopped(trials, complete, place)
+            if found is not None:
+                return found
+        kept = [t for t in trials if t.number in complete]
+        y = np.array([self._signs * np.array(t.values) for t in kept])
+        return kept, y.reshape(len(kept), len(self._signs)), np.zeros(len(kept)), None
+
+    def _with_stopped(
+        self, trials: Sequence[FrozenTrial], complete: set[int], place: dict[int, Floats]
+    ) -> tuple[list[FrozenTrial], Floats, Floats, Scale] | None:
+        """Return the same with what stopped trials would have come to; None where none was."""
+        sign = float(self._signs[0])
+        kept, curves = [], []
+        for trial in trials:
+            is_complete = trial.number in complete
+            if is_complete or (trial.state == TrialState.PRUNED and not is_broken(trial)):
+                final = sign * trial.values[0] if is_complete else None
+                curve = Curve(trial.number, finite_reports(trial, sign), final)
+                if curve.reports or is_complete:
+                    kept.append(trial)
+                    curves.append(curve)
+        columns = self._dialect.encoding.columns
+        ends = expected_ends(columns, self._stack(kept, place), curves, self._memory)
+        return None if ends is None else (kept, ends.z[:, None], ends.extra, ends.scale)
 
 
 def is_broken(trial: FrozenTrial) -> bool:

@@ -88,7 +88,8 @@ class BayesianSampler(BaseSampler):
             return {}
         trials = self._others(study, trial)
         dialect = self._dialect or learned(search_space, trials)
-        reader = Reader(dialect, study.directions, self._points(study, dialect))
+        points = self._points(study, dialect)
+        reader = Reader(dialect, study.directions, points, self._memory)
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
         seen = reader.read(self._with_given(study, trials), trial.number)
         with one_thread():

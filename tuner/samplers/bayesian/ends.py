@@ -1,0 +1,110 @@
+"""What stopped trials would have come to: one model over configuration and progress.
+
+Every report at a rung is a row of it: the point, how far the trial had come, and where it stood
+there among all trials. The lengthscale of the progress says how much an early standing tells of the
+end, and the points say of which configurations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.standing import Standings, standings
+from tuner.surrogate.columns import Columns, Floats, Numbers
+from tuner.surrogate.gp import fit_gp
+from tuner.surrogate.thinning import thin
+from tuner.surrogate.warp import Scale
+
+#: Rows of the model: with more of them, of each trial the furthest rung alone, and then the best,
+#: the newest and some all over the space.
+_ROWS = 260
+#: The least variance of an expected end, in units of z.
+_FLOOR = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """How trials ended, or would have: arrays of shape (n,) in the order of the curves.
+
+    Attributes:
+        z: standing at the end, smaller is better.
+        extra: variance of z, 0 for trials that did end.
+        scale: the way from z back to objective values.
+    """
+
+    z: Floats
+    extra: Floats
+    scale: Scale
+
+
+def expected_ends(
+    columns: Columns,
+    x: Floats,
+    curves: Sequence[Curve],
+    memory: MutableMapping[str, Any] | None = None,
+) -> Ends | None:
+    """Return how trials ended or would have ended.
+
+    Args:
+        columns: of the points.
+        x: points of the trials, shape (n, d).
+        curves: of the same trials, each with a report or a final value.
+        memory: what may be kept until another trial is told; only saves time.
+
+    Returns:
+        None where no trial was stopped: the final values say all.
+    """
+    if all(curve.final is not None for curve in curves):
+        return None
+    if memory is None:
+        return _ends(columns, x, curves)
+    key = columns, _digest(x, curves)
+    known: tuple[Any, Ends | None] = memory.get("ends", (None, None))
+    if known[0] != key:
+        known = key, _ends(columns, x, curves)
+        memory["ends"] = known
+    return known[1]
+
+
+def _digest(x: Floats, curves: Sequence[Curve]) -> bytes:
+    found = hashlib.sha256(x.tobytes())
+    for curve in curves:
+        found.update(repr((curve.number, sorted(curve.reports.items()), curve.final)).encode())
+    return found.digest()
+
+
+def _ends(columns: Columns, x: Floats, curves: Sequence[Curve]) -> Ends:
+    curves = as_judged(in_epochs(curves))
+    known = standings(curves, rungs_of(curves))
+    z, extra = np.full(len(curves), np.nan), np.zeros(len(curves))
+    at_end = known.progress == 1.0
+    z[known.row[at_end]] = known.z[at_end]
+    stopped = np.isnan(z)
+    if stopped.any():
+        rows = _rows(columns, x, known)
+        wider = Columns((*columns.kinds, "real"), (*columns.sizes, 0))
+        places = np.column_stack([x[known.row[rows]], known.progress[rows]])
+        model = fit_gp(wider, places, known.z[rows])
+        mean, std = model.predict(np.column_stack([x[stopped], np.ones(int(stopped.sum()))]))
+        z[stopped], extra[stopped] = mean, np.maximum(std**2, _FLOOR)
+    return Ends(z, extra, known.scale)
+
+
+def _rows(columns: Columns, x: Floats, known: Standings) -> Numbers:
+    """Return which rows the model is fitted to."""
+    if len(known.row) <= _ROWS:
+        return np.arange(len(known.row))
+    furthest = np.zeros(int(known.row.max()) + 1)
+    np.maximum.at(furthest, known.row, known.progress)
+    rows = np.flatnonzero(known.progress == furthest[known.row])
+    if len(rows) <= _ROWS:
+        return rows
+    # Those that came furthest tell most; among equals the best.
+    told = known.z[rows] - 10.0 * known.progress[rows]
+    return rows[thin(columns, x[known.row[rows]], told, known.row[rows], _ROWS)]
