@@ -26,8 +26,11 @@ _SLOPE, _SLOPE_SPREAD = 0.8, 0.5
 _RESIDUAL, _STRENGTH = 0.4, 4.0
 #: The least spread of standings from which a width is told, and the weight of the width before.
 _NARROW, _WIDTH_WEIGHT = 0.15, 2.0
-#: Values count as no further than this from the middle, in units: their squares must be numbers.
-_FAR = 1e6
+#: Reports count as no worse than so many units, where `warp` begins to tame once more: one absurd
+#: report must not decide a line.
+_BAD = 20.0
+#: Values beyond this count as this: their squares must be numbers.
+_LARGEST = 1e100
 #: The golden section, whose multiples fill an interval evenly.
 _GOLDEN = 0.6180339887498949
 
@@ -64,7 +67,7 @@ def standings(curves: Sequence[Curve], rungs: Sequence[float]) -> Standings:
     for values, progress in [*known, (np.array(finals), 1.0)]:
         there = np.isfinite(values)
         if there.any():
-            ladder.climb(values, there)
+            ladder.climb(values, there, worst=_BAD if progress < 1.0 else np.inf)
             rows = np.flatnonzero(there)
             found.append((rows, np.full(len(rows), progress), ladder.z[rows]))
     if not there.any():
@@ -88,10 +91,17 @@ class _Ladder:
         #: Variance of each standing, in units of the squared spread: 0 where it is known.
         self._rest: Floats = np.zeros(count)
 
-    def climb(self, values: Floats, there: Flags) -> None:
-        """Go on to the next rung, where some trials have values (n,), NaN for the others."""
+    def climb(self, values: Floats, there: Flags, worst: float) -> None:
+        """Go on to the next rung.
+
+        Args:
+            values: of the trials there, shape (n,), NaN for those that did not come so far.
+            there: which trials did.
+            worst: values count as no worse than so many units of the good half's spread.
+        """
+        values = np.clip(values, -_LARGEST, _LARGEST)
         own = warp_with_scale(values[there])[1]
-        t = np.clip((values - own.middle) / own.unit, -_FAR, _FAR)
+        t = np.minimum((values - own.middle) / own.unit, worst)
         guess = np.isfinite(self.z) & ~there
         if guess.any():
             t, scattered = self._fill(t, there, guess, own)
