@@ -3,6 +3,8 @@
 run      make runs and add them to a file of results; what stands there is not made again
 report   tables, and plots as SVG, from files of results
 goals    what the sampler is to reach, and what files of results say of it
+pruned   the same for studies with a pruner: run, report and goals of their own
+failing  studies whose objective raises in a part of the space
 gain     the estimate of what history gained, beside cold starts that are really made
 speed    time of proposals beside a long history, time and memory of its artifact
 """
@@ -17,11 +19,14 @@ from pathlib import Path
 from tests.benchmarks.sampler.campaign import Campaign, Plan
 from tests.benchmarks.sampler.history.building import HistoryError, HistorySpec
 from tests.benchmarks.sampler.methods import METHODS
+from tests.benchmarks.sampler.pruned.cli import add_pruned
 from tests.benchmarks.sampler.results import ROOT, ResultFile, Run, of_one_code, read_runs
 from tests.benchmarks.sampler.tasks import family_names, load_family
 from tests.benchmarks.sampler.tasks.task import NoDataError, Task
 
 _MISLEADING = ("inverted", "unrelated", "noise")
+#: The families that need no folder.
+_OWN = ["continuous", "structured"]
 _CACHE = ROOT / ".cache" / "bench-sampler"
 
 
@@ -36,10 +41,10 @@ def main(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    families = _load(arguments.tasks, arguments.data)
+    families, targets = _load_targets(arguments)
     plan = Plan(
         families=families,
-        targets=frozenset(_targets(families, arguments)),
+        targets=frozenset(targets),
         methods=tuple(arguments.methods),
         histories=tuple(HistorySpec.parse(text) for text in arguments.history),
         pending=tuple(arguments.pending),
@@ -63,6 +68,11 @@ def _load(names: list[str], folder: Path | None) -> dict[str, list[Task]]:
                 raise
             print(f"left out: {exc}", file=sys.stderr)
     return families
+
+
+def _load_targets(arguments: argparse.Namespace) -> tuple[dict[str, list[Task]], list[str]]:
+    families = _load(arguments.tasks, arguments.data)
+    return families, _targets(families, arguments)
 
 
 def _targets(families: dict[str, list[Task]], arguments: argparse.Namespace) -> list[str]:
@@ -96,7 +106,8 @@ def _goals(arguments: argparse.Namespace) -> int:
     from tests.benchmarks.sampler.goals import goals
 
     figures = goals(_read(arguments.files))
-    show(figures, "goals")
+    figures.sort(key=lambda figure: figure.verdict != "missed")
+    show(figures, "goals; what fell short first")
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 
@@ -108,6 +119,16 @@ def _gain(arguments: argparse.Namespace) -> int:
     families = _load(arguments.tasks, arguments.data)
     figures = measure(list(families.values()), arguments.max_tasks, StudyMaker(arguments.cache))
     show(figures, "gain")
+    return 1 if any(figure.verdict == "missed" for figure in figures) else 0
+
+
+def _failing(arguments: argparse.Namespace) -> int:
+    from tests.benchmarks.figure import show
+    from tests.benchmarks.sampler.failing import measure
+
+    figures = measure(arguments.seeds)
+    figures.sort(key=lambda figure: figure.verdict != "missed")
+    show(figures, "failing; what fell short first")
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 
@@ -138,9 +159,14 @@ def _parser() -> argparse.ArgumentParser:
     reached = commands.add_parser("goals", help="what was reached")
     reached.add_argument("files", nargs="*", type=Path, default=[_CACHE / "results.jsonl"])
     reached.set_defaults(run=_goals)
+    pruned = commands.add_parser("pruned", help="studies with a pruner")
+    add_pruned(pruned, _CACHE / "pruned.jsonl", _add_targets, _load_targets)
+    failing = commands.add_parser("failing", help="objectives that raise")
+    failing.add_argument("--seeds", type=int, default=3, metavar="N")
+    failing.set_defaults(run=_failing)
     gain = commands.add_parser("gain", help="the estimate of the gain beside real cold starts")
     gain.add_argument("--max-tasks", type=int, default=2, metavar="N", help="of each family")
-    _add_tasks(gain)
+    _add_tasks(gain, _OWN)
     gain.set_defaults(run=_gain)
     speed = commands.add_parser("speed", help="time and memory")
     speed.add_argument("--studies", type=int, default=1000, metavar="N")
@@ -158,17 +184,20 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--seeds", type=int, default=2, metavar="N")
     run.add_argument("--first-seed", type=int, default=0, metavar="N")
     run.add_argument("--trials", type=int, default=50, metavar="N")
-    run.add_argument("--max-tasks", type=int, default=2, metavar="N", help="of each family")
-    run.add_argument("--all-tasks", action="store_true", help="those that are not healthy too")
     run.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     run.add_argument("--out", type=Path, default=_CACHE / "results.jsonl", metavar="FILE")
-    _add_tasks(run)
+    _add_targets(run, _OWN)
     run.set_defaults(run=_run)
 
 
-def _add_tasks(command: argparse.ArgumentParser) -> None:
-    own = ["continuous", "structured"]
-    command.add_argument("--tasks", nargs="+", default=own, metavar="FAMILY")
+def _add_targets(command: argparse.ArgumentParser, default: list[str]) -> None:
+    command.add_argument("--max-tasks", type=int, default=2, metavar="N", help="of each family")
+    command.add_argument("--all-tasks", action="store_true", help="those that are not healthy too")
+    _add_tasks(command, default)
+
+
+def _add_tasks(command: argparse.ArgumentParser, default: list[str]) -> None:
+    command.add_argument("--tasks", nargs="+", default=default, metavar="FAMILY")
     data = os.environ.get("BENCH_DATA")
     command.add_argument("--data", type=Path, default=data, help="folder of published tables")
     command.add_argument("--cache", type=Path, default=_CACHE / "studies", metavar="FOLDER")

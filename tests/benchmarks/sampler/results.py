@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-_OURS = ("cold", "warm")
+_OURS = ("cold", "warm", "bayesian")
 _PACKAGES = (
     "optuna",
     "numpy",
     "scipy",
     "torch",
     "ax-platform",
+    "smac",
+    "ConfigSpace",
+    "hebo",
+    "confopt",
+    "dehb",
+    "neural-pipeline-search",
     "botorch",
     "keras-tuner",
     "scikit-learn",
@@ -129,9 +135,16 @@ def code_of(method: str) -> str:
 
 
 def _fingerprint() -> str:
+    return fingerprint(_CODE)
+
+
+@cache
+def fingerprint(patterns: tuple[str, ...]) -> str:
+    """Return a hash of the product's code in folders, and in files by pattern, below the root."""
     digest = hashlib.sha256()
-    for folder in _CODE:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+    for pattern in patterns:
+        inside = f"{pattern}/**/*.py" if (ROOT / pattern).is_dir() else pattern
+        for path in sorted(ROOT.glob(inside)):
             digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -25,6 +25,10 @@ METHODS: Mapping[str, tuple[str, str, tuple[str, ...], bool, bool]] = {
     "winners-gp": ("optuna_samplers", "winners_gp", ("optuna", "torch"), True, False),
     "kerastuner": ("keras_tuner_oracle", "oracle", ("keras_tuner", "sklearn"), False, False),
     "ax": ("ax_client", "client", ("ax", "torch"), False, False),
+    "smac": ("smac_facade", "forest", ("smac", "ConfigSpace"), False, False),
+    "smac-gp": ("smac_facade", "gaussian", ("smac", "ConfigSpace"), False, False),
+    "hebo": ("hebo_optimizer", "optimizer", ("hebo", "torch"), False, False),
+    "confopt": ("confopt_tuner", "tuner", ("confopt",), False, False),
     "cold": ("ours", "cold", ("optuna",), False, True),
     "warm": ("ours", "warm", ("optuna",), True, True),
 }

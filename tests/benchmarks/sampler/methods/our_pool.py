@@ -29,7 +29,7 @@ class PoolEncoding(Encoding):
         super().__init__(space)
         self._pool = pool
         self._points = np.array([self.encode(params) for params in pool])
-        self._tree = cKDTree(_filled(self._points))
+        self._tree = cKDTree(filled(self._points))
 
     @override
     def canonical(self, x: Array) -> Array:
@@ -52,9 +52,10 @@ class PoolEncoding(Encoding):
         return dict(self._pool[int(self._rows(x[None])[0])])
 
     def _rows(self, x: Array) -> Array:
-        rows: Array = self._tree.query(_filled(x))[1]
+        rows: Array = self._tree.query(filled(x))[1]
         return rows
 
 
-def _filled(x: Array) -> Array:
+def filled(x: Array) -> Array:
+    """Return points without gaps: inactive parameters lie far from every active one."""
     return np.where(np.isnan(x), _INACTIVE, x)

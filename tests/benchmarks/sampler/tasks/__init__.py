@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from tests.benchmarks.sampler.tasks.continuous import continuous_tasks
+from tests.benchmarks.sampler.tasks.continuous import continuous_tasks, wide_tasks
+from tests.benchmarks.sampler.tasks.curves import curve_tasks
 from tests.benchmarks.sampler.tasks.keras_runs import keras_tasks
 from tests.benchmarks.sampler.tasks.lcbench import lcbench_tasks
 from tests.benchmarks.sampler.tasks.recorded import recorded_tasks
@@ -21,6 +22,8 @@ from tests.benchmarks.sampler.tasks.task import Task
 FAMILIES: Mapping[str, Callable[[Path | None], list[Task]]] = {
     **continuous_tasks(),
     **structured_tasks(),
+    **wide_tasks(),
+    **curve_tasks(),
     "lcbench": lcbench_tasks,
     "svm": lambda folder: recorded_tasks(folder, "svm50"),
     "xgboost": lambda folder: recorded_tasks(folder, "xgboost10"),
@@ -31,6 +34,8 @@ FAMILIES: Mapping[str, Callable[[Path | None], list[Task]]] = {
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "continuous": tuple(continuous_tasks()),
     "structured": tuple(structured_tasks()),
+    "wide": tuple(wide_tasks()),
+    "curves": tuple(curve_tasks()),
     "published": ("lcbench", "svm", "xgboost", "deepar"),
     "pools": ("xgboost", "deepar"),
 }

@@ -100,16 +100,27 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[[Array], Array]]] = {
     "levy6": (6, _levy),
     "narrow10": (10, _narrow),
 }
+#: The same of many parameters, which are compared apart: a run of them takes long.
+WIDE: Mapping[str, tuple[int, Callable[[Array], Array]]] = {
+    "levy20": (20, _levy),
+    "ackley32": (32, _ackley),
+    "narrow50": (50, _narrow),
+}
 
 
 def continuous_tasks() -> dict[str, Callable[[Path | None], list[Task]]]:
-    """Return the loaders of these families; they need no folder."""
+    """Return the loaders of the families of few parameters; they need no folder."""
     return {name: partial(_family, name) for name in FUNCTIONS}
+
+
+def wide_tasks() -> dict[str, Callable[[Path | None], list[Task]]]:
+    """Return the loaders of the families of 20 parameters and more."""
+    return {name: partial(_family, name) for name in WIDE}
 
 
 def related_tasks(name: str, count: int) -> list[Task]:
     """Return `count` tasks of a family; a larger count begins with the same ones."""
-    d, base = FUNCTIONS[name]
+    d, base = (FUNCTIONS | WIDE)[name]
     rng = np.random.default_rng(crc32(name.encode()))
     home = rng.uniform(0.1, 0.9, d)
     space = _space(d)

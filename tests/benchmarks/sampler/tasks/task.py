@@ -33,6 +33,8 @@ class Task:
     pool: tuple[Params, ...] | None = None
     #: Value after each epoch, where it is known.
     curve: Callable[[Params], Sequence[float]] | None = None
+    #: What a training says it came to, where that is noisy; regret is of `evaluate`.
+    told: Callable[[Params], float] | None = None
     #: Figures are set on healthy tasks; the others still serve as history.
     healthy: bool = True
 

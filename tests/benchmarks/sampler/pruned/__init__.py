@@ -1,0 +1,1 @@
+"""Studies with a pruner, compared at equal budgets of epochs: `sampler pruned …`."""
