@@ -19,6 +19,8 @@ from tuner.history.parameters import Table, tabulate
 from tuner.history.placing import Flags, is_far
 from tuner.history.records import Goal, HistoricStudy
 from tuner.space.encoding import Encoding
+from tuner.surrogate.columns import Floats
+from tuner.surrogate.foretelling import correlations
 from tuner.surrogate.source import Source
 
 #: Trials of one study that are taken: more change no ranking and no model.
@@ -125,6 +127,7 @@ def _make(
         y=sign * np.array(rows.values, dtype=np.float64),
         rung=np.array(rows.rungs, dtype=np.int64),
         weight=options.weight,
+        foretold=_foretold(outcomes),
     )
     return Mapped(
         source=source,
@@ -134,6 +137,17 @@ def _make(
         metric=match,
         notes=table.notes,
     )
+
+
+def _foretold(outcomes: Outcomes) -> Floats | None:
+    """Return how far the curves of the trials that ran to their end foretell it."""
+    whole = [i for i, trial in enumerate(outcomes.trials) if trial.state == "complete"]
+    stopped = sum(trial.state == "pruned" for trial in outcomes.trials)
+    if stopped > len(whole):
+        # Those that were let through are alike: among them little foretells anything.
+        return None
+    curves = [{float(step): value for step, value in outcomes.curves[i]} for i in whole]
+    return correlations(curves, [outcomes.values[i] for i in whole])
 
 
 def _left_out(

@@ -14,6 +14,7 @@ from tuner.surrogate import kernel
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.directions import agreements, features, portfolio, standard
 from tuner.surrogate.expansion import Expansion
+from tuner.surrogate.foretelling import foretelling
 from tuner.surrogate.packing import digest
 from tuner.surrogate.pooling import Pooled, pool
 from tuner.surrogate.prior import Contribution, Prior, Witnesses
@@ -88,6 +89,7 @@ def build_prior(
         ],
         contributions=_contributions(screened, shares, on_points),
         witnesses=_witnesses(screened),
+        foretelling=foretelling([s.foretold for s in screened.kept if s.foretold is not None]),
     )
 
 

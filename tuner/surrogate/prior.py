@@ -16,6 +16,7 @@ import numpy as np
 from tuner.surrogate import kernel
 from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.expansion import Expansion, Pull
+from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.packing import digest, pack, unpack
 
 _VERSION = 1
@@ -60,6 +61,7 @@ class Prior:
         likeness: the share of a study's variance that the studies have in common, from 0 to 1.
         portfolio: points to try while nothing is known, the best first, shape (k, d).
         contributions: of all sources; those that were used first.
+        foretelling: how far a value on the way foretells the end; None: no source has curves.
     """
 
     columns: Columns
@@ -71,6 +73,7 @@ class Prior:
     portfolio: Floats
     contributions: tuple[Contribution, ...]
     witnesses: Witnesses
+    foretelling: Foretelling | None = None
 
     def features(self, x: Floats) -> Floats:
         """Return the mean and the ways to differ at points (m, d), shape (m, 1 + r)."""
@@ -155,6 +158,8 @@ class Prior:
             "witness_row": self.witnesses.row,
             "witness_source": self.witnesses.source,
         }
+        if self.foretelling is not None:
+            arrays["foretelling"] = self.foretelling.correlation
         meta = {
             "version": _VERSION,
             "kinds": list(self.columns.kinds),
@@ -165,6 +170,8 @@ class Prior:
                 for item in self.contributions
             ],
         }
+        if self.foretelling is not None:
+            meta["foretelling_trials"] = self.foretelling.trials
         return arrays, meta
 
     @classmethod
@@ -189,5 +196,10 @@ class Prior:
                 z=arrays["witness_z"],
                 row=arrays["witness_row"],
                 source=arrays["witness_source"],
+            ),
+            foretelling=(
+                Foretelling(arrays["foretelling"], float(meta["foretelling_trials"]))
+                if "foretelling" in arrays
+                else None
             ),
         )

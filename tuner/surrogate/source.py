@@ -37,6 +37,7 @@ class Source:
         y: (n,), smaller is better; infinite values count as infeasible.
         rung: (n,), -1 for a final value (the default for all).
         weight: how much it counts beside the others, by the user's word; positive.
+        foretold: what `foretelling.correlations` says of its curves; None: it has none.
 
     Raises:
         ValueError: shapes or the weight do not fit.
@@ -47,6 +48,7 @@ class Source:
     y: Floats
     rung: Numbers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     weight: float = 1.0
+    foretold: Floats | None = None
 
     def __post_init__(self) -> None:
         x = np.array(self.x, dtype=np.float64, ndmin=2)

@@ -17,6 +17,7 @@ import numpy as np
 from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
 from tuner.samplers.bayesian.standing import Standings, standings
 from tuner.surrogate.columns import Columns, Floats, Numbers
+from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.gp import fit_gp
 from tuner.surrogate.thinning import thin
 from tuner.surrogate.warp import Scale
@@ -48,6 +49,7 @@ def expected_ends(
     x: Floats,
     curves: Sequence[Curve],
     memory: MutableMapping[str, Any] | None = None,
+    foretelling: Foretelling | None = None,
 ) -> Ends | None:
     """Return how trials ended or would have ended.
 
@@ -56,6 +58,7 @@ def expected_ends(
         x: points of the trials, shape (n, d).
         curves: of the same trials, each with a report or a final value.
         memory: what may be kept until another trial is told; only saves time.
+        foretelling: how far history says that a value on the way foretells the end.
 
     Returns:
         None where no trial was stopped: the final values say all.
@@ -63,11 +66,11 @@ def expected_ends(
     if all(curve.final is not None for curve in curves):
         return None
     if memory is None:
-        return _ends(columns, x, curves)
-    key = columns, _digest(x, curves)
+        return _ends(columns, x, curves, foretelling)
+    key = columns, foretelling, _digest(x, curves)
     known: tuple[Any, Ends | None] = memory.get("ends", (None, None))
     if known[0] != key:
-        known = key, _ends(columns, x, curves)
+        known = key, _ends(columns, x, curves, foretelling)
         memory["ends"] = known
     return known[1]
 
@@ -79,9 +82,11 @@ def _digest(x: Floats, curves: Sequence[Curve]) -> bytes:
     return found.digest()
 
 
-def _ends(columns: Columns, x: Floats, curves: Sequence[Curve]) -> Ends:
+def _ends(
+    columns: Columns, x: Floats, curves: Sequence[Curve], foretelling: Foretelling | None
+) -> Ends:
     curves = as_judged(in_epochs(curves))
-    known = standings(curves, rungs_of(curves))
+    known = standings(curves, rungs_of(curves), foretelling)
     z, extra = np.full(len(curves), np.nan), np.zeros(len(curves))
     at_end = known.progress == 1.0
     z[known.row[at_end]] = known.z[at_end]

@@ -13,6 +13,7 @@ from tuner.samplers.bayesian.curve import finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
 from tuner.surrogate.building import POINTS, build_prior
 from tuner.surrogate.columns import Floats
+from tuner.surrogate.foretelling import correlations
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.source import FINAL, Source
 
@@ -119,7 +120,17 @@ def _source(
         x=np.array([x for x, _, _ in rows]),
         y=np.array([y for _, y, _ in rows]),
         rung=np.array([rung for _, _, rung in rows]),
+        foretold=_foretold(trials) if len(directions) == 1 else None,
     )
+
+
+def _foretold(trials: Sequence[FrozenTrial]) -> Floats | None:
+    """Return how far the curves of the trials that ran to their end foretell it."""
+    whole = [t for t in trials if t.state == TrialState.COMPLETE]
+    if sum(t.state == TrialState.PRUNED for t in trials) > len(whole):
+        # Those that were let through are alike: among them little foretells anything.
+        return None
+    return correlations([finite_reports(t) for t in whole], [t.values[0] for t in whole])
 
 
 def _rows(

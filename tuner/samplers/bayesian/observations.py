@@ -15,6 +15,7 @@ from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
 from tuner.samplers.bayesian.ends import expected_ends
 from tuner.surrogate.columns import Flags, Floats, Numbers
+from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.warp import Scale
 
 #: Points of trials by their numbers.
@@ -65,6 +66,7 @@ class Reader:
         directions: of its objectives.
         points: keeps the points of ended trials; may be empty.
         memory: keeps what stopped trials would have come to; may be empty, only saves time.
+        foretelling: how far history says that a value on the way foretells the end.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class Reader:
         directions: Sequence[StudyDirection],
         points: Points,
         memory: MutableMapping[str, Any] | None = None,
+        foretelling: Foretelling | None = None,
     ) -> None:
         self._dialect = dialect
         self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
         self._points = points
         self._memory = memory
+        self._foretelling = foretelling
 
     def read(self, trials: Sequence[FrozenTrial], current: int) -> Observations:
         """Return what the trials show, without the one numbered `current`."""
@@ -148,7 +152,8 @@ class Reader:
                     kept.append(trial)
                     curves.append(curve)
         columns = self._dialect.encoding.columns
-        ends = expected_ends(columns, self._stack(kept, place), curves, self._memory)
+        x = self._stack(kept, place)
+        ends = expected_ends(columns, x, curves, self._memory, self._foretelling)
         return None if ends is None else (kept, ends.z[:, None], ends.extra, ends.scale)
 
 

@@ -89,7 +89,9 @@ class BayesianSampler(BaseSampler):
         trials = self._others(study, trial)
         dialect = self._dialect or learned(search_space, trials)
         points = self._points(study, dialect)
-        reader = Reader(dialect, study.directions, points, self._memory)
+        priors = self._priors(study, dialect)
+        foretelling = None if priors[0] is None else priors[0].foretelling
+        reader = Reader(dialect, study.directions, points, self._memory, foretelling)
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
         seen = reader.read(self._with_given(study, trials), trial.number)
         with one_thread():
@@ -100,7 +102,7 @@ class BayesianSampler(BaseSampler):
                     number=trial.number,
                     seed=self._seed_of(trial),
                     pins={column: float(given[column]) for column in _known(given)},
-                    priors=self._priors(study, dialect),
+                    priors=priors,
                     memory=self._memory,
                     sign=-1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0,
                 )

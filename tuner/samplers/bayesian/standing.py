@@ -17,13 +17,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from tuner.samplers.bayesian.curve import Curve
+from tuner.surrogate import kernel
 from tuner.surrogate.columns import Flags, Floats, Numbers
+from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.warp import Scale, warp_with_scale
 
-#: Prior of the slope of a line, in units of the spreads at both ends: mean and deviation.
-_SLOPE, _SLOPE_SPREAD = 0.8, 0.5
-#: Prior deviation around a line in the same units, and its weight in trials.
-_RESIDUAL, _STRENGTH = 0.4, 4.0
+#: The least deviation around a line that history may foretell.
+_LEAST_RESIDUAL = 0.2
+#: The correlation with the end at which a model's progress is 0, where history tells it.
+_UNRELATED = 0.05
 #: The least spread of standings from which a width is told, and the weight of the width before.
 _NARROW, _WIDTH_WEIGHT = 0.15, 2.0
 #: Reports count as no worse than so many units, where `warp` begins to tame once more: one absurd
@@ -33,6 +35,32 @@ _BAD = 20.0
 _LARGEST = 1e100
 #: The golden section, whose multiples fill an interval evenly.
 _GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is expected of the line from a rung to the next before any trial has gone there.
+
+    Slope and its deviation in units of the spreads at both ends; deviation around the line in the
+    same units, and the number of trials that it counts as.
+    """
+
+    slope: float = 0.8
+    spread: float = 0.5
+    residual: float = 0.4
+    trials: float = 4.0
+
+    @classmethod
+    def of(cls, foretelling: Foretelling, here: float, there: float) -> Line:
+        """Return what history expects of the line between two shares of a training."""
+        slope = foretelling.at(here) / max(foretelling.at(there), foretelling.at(here), 1e-9)
+        return cls(
+            slope=slope,
+            # A deviation of the slope of one trial is about that of the residual.
+            spread=cls.spread / np.sqrt(1.0 + foretelling.trials / cls.trials),
+            residual=max(np.sqrt(max(1.0 - slope**2, 0.0)), _LEAST_RESIDUAL),
+            trials=max(foretelling.trials / 2.0, cls.trials),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +80,28 @@ class Standings:
     scale: Scale
 
 
-def standings(curves: Sequence[Curve], rungs: Sequence[float]) -> Standings:
+def standings(
+    curves: Sequence[Curve], rungs: Sequence[float], foretelling: Foretelling | None = None
+) -> Standings:
     """Return where each trial stands at each rung that it reached, and at the end.
 
     Args:
         curves: of trials that reported or ended; at least one.
         rungs: rising. Where no trial went on from a rung, that rung stands for the end.
+        foretelling: how far history says that a rung foretells the end.
     """
-    longest = max(curve.length for curve in curves)
-    known = [(np.array([c.at(rung) for c in curves]), _progress(rung, longest)) for rung in rungs]
+    longest = max(max(curve.length for curve in curves), 1e-9)
+    known = [(np.array([c.at(rung) for c in curves]), rung / longest) for rung in rungs]
     finals = [np.nan if curve.final is None else curve.final for curve in curves]
     ladder = _Ladder(len(curves))
-    found = []
-    for values, progress in [*known, (np.array(finals), 1.0)]:
+    found, before = [], 0.0
+    for values, share in [*known, (np.array(finals), np.inf)]:
+        progress = _progress(share, longest, foretelling)
         there = np.isfinite(values)
         if there.any():
-            ladder.climb(values, there, worst=_BAD if progress < 1.0 else np.inf)
+            line = Line() if foretelling is None else Line.of(foretelling, before, share)
+            ladder.climb(values, there, line, worst=_BAD if progress < 1.0 else np.inf)
+            before = share
             rows = np.flatnonzero(there)
             found.append((rows, np.full(len(rows), progress), ladder.z[rows]))
     if not there.any():
@@ -76,9 +110,20 @@ def standings(curves: Sequence[Curve], rungs: Sequence[float]) -> Standings:
     return Standings(rows, at, z, ladder.scale)
 
 
-def _progress(rung: float, longest: float) -> float:
-    # Below 1 at the last report too: the end may be judged otherwise than by reports.
-    return float(np.log1p(rung) / np.log1p(longest + 1.0))
+def _progress(share: float, longest: float, foretelling: Foretelling | None) -> float:
+    """Return the place of a rung in the model, from 0 to below 1; 1 of the end, an infinite share.
+
+    Where history tells how far rungs foretell the end, they lie as far from it as that says.
+    """
+    if share == np.inf:
+        return 1.0
+    if foretelling is None:
+        # Below 1 at the last report too: the end may be judged otherwise than by reports.
+        return float(np.log1p(share * longest) / np.log1p(longest + 1.0))
+    away = np.linspace(0.0, 6.0, 601)
+    falling = kernel.matern_with_slope(away**2)[0][::-1]
+    far, here = np.interp([_UNRELATED, foretelling.at(min(share, 0.999))], falling, away[::-1])
+    return float(np.clip(1.0 - here / far, 0.0, 0.99))
 
 
 class _Ladder:
@@ -91,12 +136,13 @@ class _Ladder:
         #: Variance of each standing, in units of the squared spread: 0 where it is known.
         self._rest: Floats = np.zeros(count)
 
-    def climb(self, values: Floats, there: Flags, worst: float) -> None:
+    def climb(self, values: Floats, there: Flags, line: Line, worst: float) -> None:
         """Go on to the next rung.
 
         Args:
             values: of the trials there, shape (n,), NaN for those that did not come so far.
             there: which trials did.
+            line: what is expected between the rung before and this one.
             worst: values count as no worse than so many units of the good half's spread.
         """
         values = np.clip(values, -_LARGEST, _LARGEST)
@@ -104,7 +150,7 @@ class _Ladder:
         t = np.minimum((values - own.middle) / own.unit, worst)
         guess = np.isfinite(self.z) & ~there
         if guess.any():
-            t, scattered = self._fill(t, there, guess, own)
+            t, scattered = self._fill(t, there, guess, own, line)
             full = own.middle + own.unit * np.where(guess, scattered, t)
             self.scale = warp_with_scale(full[there | guess])[1]
         else:
@@ -114,7 +160,9 @@ class _Ladder:
             there | guess, self.scale.z(np.nan_to_num(own.middle + own.unit * t)), np.nan
         )
 
-    def _fill(self, t: Floats, there: Flags, guess: Flags, own: Scale) -> tuple[Floats, Floats]:
+    def _fill(
+        self, t: Floats, there: Flags, guess: Flags, own: Scale, line: Line
+    ) -> tuple[Floats, Floats]:
         """Return `t` with what the others would have come to, and the same with their scatter.
 
         Regressing on what the selection looked at keeps the line unbiased. The scatter keeps
@@ -129,11 +177,11 @@ class _Ladder:
         centre = float(u.mean()) if n else 0.0
         level = float(went_on.mean()) if n else float(t[there].mean())
         across, up = u - centre, (went_on - level) / width
-        prior = _SLOPE_SPREAD**-2
-        told = float(across @ up) / _RESIDUAL**2, float(across @ across) / _RESIDUAL**2
-        slope = max((prior * _SLOPE + told[0]) / (prior + told[1]), 0.0)
+        prior, noise = line.spread**-2, line.residual**2
+        told = float(across @ up) / noise, float(across @ across) / noise
+        slope = max((prior * line.slope + told[0]) / (prior + told[1]), 0.0)
         misses = float(np.sum((up - slope * across) ** 2))
-        around = (_STRENGTH * _RESIDUAL**2 + misses) / (_STRENGTH + max(n - 1, 0))
+        around = (line.trials * noise + misses) / (line.trials + max(n - 1, 0))
         self._rest = np.where(there, 0.0, around + slope**2 * self._rest)
         filled = np.where(guess, level + width * slope * (self.z - centre), t)
         # Order by standing, so that neighbours are scattered differently; the same every time.
