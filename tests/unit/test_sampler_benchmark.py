@@ -12,6 +12,7 @@ from tests.benchmarks.sampler.goals import goals
 from tests.benchmarks.sampler.history.building import HistorySpec, StudyMaker, build_history
 from tests.benchmarks.sampler.methods import Problem, make_method
 from tests.benchmarks.sampler.play import play
+from tests.benchmarks.sampler.ranking import mean_ranks, paired_families
 from tests.benchmarks.sampler.report import MixedTasksError, report
 from tests.benchmarks.sampler.results import ResultFile, Run, of_one_code, read_runs
 from tests.benchmarks.sampler.tasks import GROUPS, load_family
@@ -210,10 +211,50 @@ def test_the_goals_tell_help_from_harm() -> None:
 
     verdicts = {figure.name: figure.verdict for figure in goals(runs)}
 
-    assert verdicts["cold over gp, area of 50"] == verdicts["cold over gp @20"] == "reached"
+    assert verdicts["cold: place by mean rank over families"] == "reached"
+    assert verdicts["cold over the better of Ax and GP, f"] == "reached"
+    assert verdicts["related:8x50 over cold, f: worst to the end"] == "reached"
     assert verdicts["related:8x50 over cold @10"] == "reached"
     assert verdicts["related:8x50 over cold: trials to the regret of cold@50"] == "reached"
     assert verdicts["unrelated:8x50 over cold @5"] == "missed"
+
+
+def test_the_better_peer_is_the_opponent_and_the_worst_moment_counts() -> None:
+    def curve(method: str, early: float, late: float) -> list[Run]:
+        values = (early,) * 25 + (late,) * 25
+        return [replace(_made(method, "none", i, 1.0), values=values) for i in range(4)]
+
+    runs = [*curve("cold", 0.4, 0.2), *curve("gp", 0.5, 0.1), *curve("ax", 0.6, 0.3)]
+
+    found = {figure.name: figure for figure in goals(runs)}
+
+    worst = found["cold over the better of Ax and GP, f"]
+    assert worst.value == pytest.approx(2.0, abs=0.01)
+    assert "over gp" in worst.note
+    assert found["cold: place by mean rank over families"].value == 1
+
+
+def test_every_family_has_the_same_weight_however_many_tasks_it_has() -> None:
+    def made(method: str, family: str, task: int, value: float) -> Run:
+        return replace(_made(method, "none", task, value), task=f"{family}/{task}")
+
+    runs = [
+        *(made("cold", "many", i, 0.1) for i in range(9)),
+        made("cold", "one", 0, 0.3),
+        made("cold", "other", 0, 0.3),
+        *(made("gp", "many", i, 0.4) for i in range(9)),
+        made("gp", "one", 0, 0.2),
+        made("gp", "other", 0, 0.2),
+    ]
+    curves = stats.curves_of(runs)
+    cold, gp = ("cold", "none", 1), ("gp", "none", 1)
+
+    ours, theirs, families = paired_families(curves[cold], curves[gp])
+    ranks, count = mean_ranks(curves, [cold, gp])
+
+    assert families == ["many", "one", "other"]
+    assert (ours[:, 0].mean(), theirs[:, 0].mean()) == pytest.approx((0.7 / 3, 0.8 / 3))
+    assert (ranks[cold], ranks[gp], count) == (pytest.approx(5 / 3), pytest.approx(4 / 3), 3)
 
 
 def test_figures_are_never_of_two_versions_of_the_sampler_or_of_a_task() -> None:

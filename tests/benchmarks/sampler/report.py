@@ -9,12 +9,13 @@ import numpy as np
 
 from tests.benchmarks.sampler import stats
 from tests.benchmarks.sampler.plot import write_plots
+from tests.benchmarks.sampler.ranking import families_of, mean_ranks, paired_families
 from tests.benchmarks.sampler.results import Run
 from tests.benchmarks.sampler.stats import Arm, Ratio
 from tests.benchmarks.sampler.tasks import GROUPS
 from tests.benchmarks.sampler.tasks.task import Array
 
-_RATIOS_AT = (3, 5, 10, 20, 50)
+_RATIOS_AT = (3, 5, 10, 20, 50, 100)
 #: The area under a curve is its mean over so many trials.
 _AREAS = (50, 100)
 #: How many trials it takes to come to where the base is after so many.
@@ -42,6 +43,7 @@ def report(runs: Sequence[Run], base: str = "cold", plots: Path | None = None) -
             parts.append(
                 _section(f"{title}, {pending} pending" if pending > 1 else title, part, base)
             )
+    parts.append(_by_family(runs, base))
     parts.append(_speed(runs))
     if plots is not None:
         for title, members in _groups(runs):
@@ -101,6 +103,29 @@ def _regrets(curves: Curves) -> str:
         ],
         rows,
     )
+
+
+def _by_family(runs: Sequence[Run], base: str) -> str:
+    """Return the arms without history over all families, each with the same weight, and ranks."""
+    curves = stats.curves_of(run for run in runs if run.history == "none" and run.pending == 1)
+    bases = [arm for arm in curves if arm[0] == base]
+    if not bases or len(families_of(curves[bases[0]])) < 2:
+        return ""
+    ranks, families = mean_ranks(curves, sorted(curves))
+    rows = []
+    for arm in sorted(set(curves) - set(bases)):
+        ours, theirs, names = paired_families(curves[arm], curves[bases[0]])
+        shown = [
+            f"{ours[:, at - 1].mean():.3f} over {theirs[:, at - 1].mean():.3f}, "
+            + _ratio(stats.ratio(ours[:, at - 1], theirs[:, at - 1]))
+            if at <= ours.shape[1]
+            else "-"
+            for at in _RATIOS_AT
+        ]
+        rows.append([_name(arm), str(len(names)), *shown, f"{ranks.get(arm, np.nan):.2f}"])
+    heads = [f"over {base}", "families", *(f"@{at}" for at in _RATIOS_AT), "mean rank"]
+    own = f"Mean rank of {base}: {ranks.get(bases[0], np.nan):.2f} over {families} families."
+    return f"## every family with the same weight\n\n{_table(heads, rows)}\n\n{own}"
 
 
 def _means(tasks: Mapping[str, Mapping[int, Array]]) -> dict[str, Array]:
