@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs
+from tests.benchmarks.sampler.guards import GUARDS, Guard
 from tests.benchmarks.sampler.results import Run
 
 #: All the runs are made before the first test.
@@ -19,3 +20,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.claim)
 def test_the_sampler_keeps_what_it_promises(gate: Gate, runs: list[Run]) -> None:
     assert gate.measure(runs) <= gate.limit
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.claim)
+def test_no_study_goes_wrong_as_they_once_did(guard: Guard) -> None:
+    assert max(guard.measure()) <= guard.limit

@@ -1,0 +1,72 @@
+"""Gates on single studies, for CI: what once went wrong in all of them is counted, not compared.
+
+How far the limits lie from what is measured stands in `docs/sampler-benchmarks.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tests.benchmarks.sampler.pruned.arm import PrunedProblem, epochs_of
+from tests.benchmarks.sampler.pruned.arms import make_arm
+from tests.benchmarks.sampler.pruned.playing import PlayedEpochs, play_epochs
+from tests.benchmarks.sampler.tasks import load_family
+
+_PRUNED_TRIALS = 20
+_PRUNED_SEEDS = (11, 12, 13)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A number of each of several studies that is not to exceed its limit."""
+
+    claim: str
+    measure: Callable[[], Sequence[float]]
+    limit: float
+
+
+@cache
+def pruned_studies() -> tuple[PlayedEpochs, ...]:
+    """Return the studies of the demo with our sampler and `asha`, as README shows them."""
+    task = load_family("demo", None)[0]
+    epochs = epochs_of(task)
+    budget = _PRUNED_TRIALS * epochs
+    return tuple(
+        play_epochs(
+            task,
+            make_arm(
+                "bayesian",
+                PrunedProblem(task=task, pruner="asha", seed=seed, epochs=epochs, budget=budget),
+            ),
+            budget=budget,
+            most_trials=_PRUNED_TRIALS,
+        )
+        for seed in _PRUNED_SEEDS
+    )
+
+
+def _corners() -> list[float]:
+    return [sum(at >= 0.8 for at in study.at_bound) for study in pruned_studies()]
+
+
+def _stopped() -> list[float]:
+    return [_PRUNED_TRIALS - len(study.ends) for study in pruned_studies()]
+
+
+def _regrets() -> list[float]:
+    task = load_family("demo", None)[0]
+    best = [min((end.value for end in study.ends), default=np.inf) for study in pruned_studies()]
+    return [min(1.0, (value - task.best) / (task.median - task.best)) for value in best]
+
+
+GUARDS = (
+    Guard(claim="with a pruner it does not search the corners", measure=_corners, limit=3),
+    Guard(
+        claim="with a pruner trials run to their end", measure=_stopped, limit=_PRUNED_TRIALS - 5
+    ),
+    Guard(claim="with a pruner it finds what is good", measure=_regrets, limit=0.02),
+)
