@@ -1,24 +1,20 @@
-"""What history gained a study: its own results against those of a shadow that started cold.
+"""What history gained a study: its own results against those of cold starts that are simulated.
 
-Nobody ran the study again without history, so the shadow is simulated, on what the study itself has
-found out about its objective:
+Nobody ran the study again without history, so `tuner.service.shadows` does, on what the study has
+found out about its objective. Trials saved are those that a cold start needs to come to a goal,
+less those that the study needed. They are given as a median and the range of the middle 80 %.
 
-1. A Gaussian process without history is fitted to all results of the study.
-2. Functions are drawn from it, over the configurations that were tried, some beside the best of
-   these, and others spread evenly over the space: each is one way the objective may look.
-3. On each, a study without history is run: a few spread trials, then those of the largest expected
-   improvement, by a model that learns from the shadow's own results alone.
+The goal is as good for the one as for the other: the study's best value or, where cold starts do
+not come so far in as many trials, the value that they come to. A goal beyond that would be reached
+by luck, or by a model's word on what nobody has tried. It is missed by less than `NEAR` standard
+deviations of the results, because the last digits of a best value are luck too.
 
-Trials saved are the trials that the shadow needed to come near the study's best value, less those
-that the study needed: within `NEAR` standard deviations of its results, because the last digits of
-a best value are luck. They are given as a median and the range of the middle 80 % of the draws.
+History is credited with what it chose: with the trials that were proposed by history alone or by a
+model that relied on it. Where it chose none, it gained nothing. Where it chose some, and none of
+these was better than what a cold start has by then, what followed was the study's own work, and
+those trials are what history has cost.
 
-Two errors are known, of opposite sign: the shadow is given the shape of the model (lengthscales)
-from the start, which a real one would have to learn; and it may only try points of the pool, so
-that it cannot come as near to the best as a study that moves freely. How far the estimate is from
-cold starts that were really made is measured in docs/explain.md.
-
-Notation: n results, m points; x (m, d); z smaller is better; K (m, m) prior covariance.
+How far the estimate is from cold starts that were really made is measured in docs/explain.md.
 """
 
 from __future__ import annotations
@@ -29,93 +25,201 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
+from tuner.samplers.bayesian.belief import MEMBERS
+from tuner.samplers.bayesian.data import Data, gather
+from tuner.samplers.bayesian.dialect import Dialect, declared
+from tuner.samplers.bayesian.observations import Reader
+from tuner.service.shadows import cold_starts
 from tuner.space import SearchSpace
-from tuner.space.encoding import Encoding
-from tuner.surrogate import kernel
-from tuner.surrogate.acquisition import log_improvement
-from tuner.surrogate.columns import Floats
-from tuner.surrogate.fitting import OFFSET
-from tuner.surrogate.gp import GaussianProcess, fit_gp
-from tuner.surrogate.warp import warp
+from tuner.space.optuna import to_optuna
+from tuner.surrogate.columns import Flags, Floats
+from tuner.surrogate.gp import fit_gps
 
 #: With fewer results nothing is estimated, and of more, only so many are looked at.
 LEAST = 5
 MOST = 300
-DRAWS = 64
-#: Configurations beside those that were tried: all over the space, and so many at the best few.
-SPREAD = 384
-BESIDE, BEST = 24, 5
-#: How far from these, in widths of the range.
-_REACH = (0.01, 0.2)
-#: Trials of a shadow before its model chooses, as in the sampler `bayesian`.
-START = 4
+SHADOWS = 40
+#: Trials of a cold start, as a multiple of the study's, and the most.
+_LONGER, _LONGEST = 3, 120
 #: The range that is given with a median.
 RANGE = (0.1, 0.9)
 #: So near, in standard deviations of the results, counts as having come as far; or nearer than the
 #: noise of a result.
 NEAR = 0.05
+#: History chose a trial where it had at least this say in it.
+RELIED_ON = 0.2
 #: After so many trials the bests are compared.
 MARKS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300)
-_JITTER = 1e-8
 
 METHOD = (
-    "a cold start is simulated on a model of this study's own results, drawn "
-    f"{DRAWS} times; ranges hold the middle 80 % of the draws"
+    "cold starts are simulated on a model of this study's own results, drawn "
+    f"{SHADOWS} times; ranges hold the middle 80 % of them"
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study has found: configurations and values in the order of the results."""
+    """What a study has found, in the order of the results; trials that failed are left out.
+
+    Attributes:
+        space: of the study.
+        maximize: whether larger values are better.
+        params: the configurations.
+        values: final ones; of a pruned trial any number, it is not looked at.
+        reports: of each trial, by step; None: there are none.
+        pruned: which trials were pruned; None: none was.
+        feasible: which met the study's constraints; None: all.
+        history: how much say history had in each choice, 0 to 1; None: not known, as if in all.
+    """
 
     space: SearchSpace
     maximize: bool
     params: Sequence[Mapping[str, Any]]
     values: Sequence[float]
+    reports: Sequence[Mapping[int, float]] | None = None
+    pruned: Sequence[bool] | None = None
+    feasible: Sequence[bool] | None = None
+    history: Sequence[float] | None = None
+
+    def __len__(self) -> int:
+        return min(len(self.values), MOST)
+
+    @property
+    def sign(self) -> float:
+        """-1 where the study maximises: everything is minimised here."""
+        return -1.0 if self.maximize else 1.0
+
+    @property
+    def finals(self) -> Floats:
+        """Final values to minimise; infinite for trials that are no result, shape (n,)."""
+        found = self.sign * np.array(self.values[: len(self)], dtype=float)
+        found[self.was_pruned | ~np.isfinite(found)] = np.inf
+        if self.feasible is not None:
+            found[~np.array(self.feasible[: len(self)], dtype=bool)] = np.inf
+        return found
+
+    @property
+    def was_pruned(self) -> Flags:
+        """Which trials were pruned, shape (n,)."""
+        if self.pruned is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.array(self.pruned[: len(self)], dtype=bool)
+
+    @property
+    def by_history(self) -> Flags:
+        """Which trials history chose, shape (n,)."""
+        if self.history is None:
+            return np.ones(len(self), dtype=bool)
+        return np.array(self.history[: len(self)], dtype=float) >= RELIED_ON
 
 
 def estimate_gain(results: Results) -> dict[str, Any] | None:
-    """Return how far a study came against a shadow that started cold; None: too few results.
+    """Return how far a study came against cold starts; None: too few results, or all equal.
 
     Returns:
-        `trials` that were looked at, the `best` of them, `reached_at` (so many trials took it to
-        `goal`, which is near the best);
-        `cold_trials` and `saved`, each with `median`, `low` and `high`; `not_reached`, the share of
-        shadows that did not come so far within `within` trials (they count as if they had just
-        then); `curve`: after some trials the best of the study, and median and range of the cold
-        ones, in the metric's unit; `method` in words.
+        `trials` that were looked at, and how many of them history chose (`chosen`); the `best`;
+        `goal`, and `reached_at`, so many trials took the study there; `cold_trials` and `saved`,
+        each with `median`, `low` and `high`; `verdict`: `saved`, `even`, `cost`, or `none` where
+        history chose nothing; `not_reached`, the share of cold starts that did not come to the goal
+        within `within` trials (they count as if they had just then); `curve`: after some trials the
+        best of the study, and median and range of the cold ones, in the metric's unit; `method` in
+        words.
     """
-    encoding = Encoding(results.space)
-    values = np.array(results.values[:MOST], dtype=float)
-    sign = -1.0 if results.maximize else 1.0
-    z = warp(sign * values)
-    if len(values) < LEAST or not z.any() or not len(encoding):
+    finals = results.finals
+    if not np.isfinite(finals).any():
+        return None
+    if not results.by_history.any():
+        return _nothing(results)
+    dialect = declared(results.space)
+    if len(results) < LEAST or not len(dialect.encoding):
         return None
     with contextlib.suppress(np.linalg.LinAlgError):
-        return _estimate(results, encoding, values, z)
+        data = _data(results, dialect)
+        if not data.scales[0].is_flat:
+            return _estimate(results, dialect, data)
     return None
 
 
-def _estimate(results: Results, encoding: Encoding, values: Floats, z: Floats) -> dict[str, Any]:
-    x = np.stack([encoding.encode(params) for params in results.params[:MOST]])
-    model = fit_gp(encoding.columns, x, z)
-    shadows = _shadows(model, encoding, horizon=3 * len(z) + 30)
-    goal = float(z.min()) + near(model.hyper.noise)
-    reached_at = int(np.argmax(z <= goal)) + 1
+def _nothing(results: Results) -> dict[str, Any]:
+    """Return that history gained nothing, because it chose nothing."""
+    best = float(results.finals.min())
+    reached_at = int(results.finals.argmin()) + 1
+    return {
+        "method": "history chose none of the trials: there is nothing to compare",
+        "trials": len(results),
+        "chosen": 0,
+        "best": results.sign * best,
+        "reached_at": reached_at,
+        "goal": results.sign * best,
+        "cold_trials": _spread(np.array([reached_at])),
+        "saved": _spread(np.zeros(1)),
+        "verdict": "none",
+        "not_reached": 0.0,
+        "within": len(results),
+        "curve": [],
+    }
+
+
+def _data(results: Results, dialect: Dialect) -> Data:
+    """Return the results as the sampler's models take them, with what pruned ones came to."""
+    trials = [_frozen(results, dialect, index) for index in range(len(results))]
+    direction = StudyDirection.MAXIMIZE if results.maximize else StudyDirection.MINIMIZE
+    return gather(dialect.encoding.columns, Reader(dialect, [direction], {}).read(trials, -1))
+
+
+def _frozen(results: Results, dialect: Dialect, index: int) -> FrozenTrial:
+    params = {
+        name: to_optuna(results.space[name], value)
+        for name, value in results.params[index].items()
+        if name in dialect.distributions
+    }
+    reports = {} if results.reports is None else results.reports[index]
+    is_pruned = bool(results.was_pruned[index])
+    trial = optuna.trial.create_trial(
+        state=TrialState.PRUNED if is_pruned else TrialState.COMPLETE,
+        value=None if is_pruned else float(results.values[index]),
+        params=params,
+        distributions={name: dialect.distributions[name] for name in params},
+        intermediate_values=dict(reports),
+    )
+    trial.number = index
+    return trial
+
+
+def _estimate(results: Results, dialect: Dialect, data: Data) -> dict[str, Any]:
+    encoding, scale, finals = dialect.encoding, data.scales[0], results.finals
+    members = fit_gps(
+        encoding.columns, data.x, data.z[:, 0], counts=data.counts, extra=data.extra, members=MEMBERS
+    )
+    n = len(results)
+    within = max(min(_LONGER * n, _LONGEST), n)
+    shadows = scale.value(cold_starts(members, encoding, shadows=SHADOWS, trials=within))
+    z_best = float(data.z[data.extra == 0.0, 0].min())
+    best = float(scale.value(np.array([z_best + near(members[0][1].hyper.noise)]))[0])
+    goal = max(best, float(finals.min()), float(np.median(shadows[:, n - 1])))
+    reached_at = int(np.argmax(finals <= goal)) + 1
     needed = _needed(shadows, goal)
-    within = shadows.shape[1]
+    saved = np.minimum(needed, within) - reached_at
+    # What is too good to be history's merit was luck: all of the range moves.
+    saved = saved - max(float(np.median(saved)) - _credit(results, goal, shadows), 0.0)
+    middle = round(float(np.median(saved)))
     return {
         "method": METHOD,
-        "trials": len(values),
-        "best": float((values.max if results.maximize else values.min)()),
+        "trials": n,
+        "chosen": int(results.by_history.sum()),
+        "best": results.sign * float(finals.min()),
         "reached_at": reached_at,
-        "goal": _in_unit(np.array([goal]), values, z)[0].item(),
-        "cold_trials": _spread(np.minimum(needed, within)),
-        "saved": _spread(np.minimum(needed, within) - reached_at),
+        "goal": results.sign * goal,
+        "cold_trials": _spread(saved + reached_at),
+        "saved": _spread(saved),
+        "verdict": "saved" if middle > 0 else "cost" if middle < 0 else "even",
         "not_reached": float(np.mean(needed > within)),
         "within": within,
-        "curve": _curve(values, z, shadows, maximize=results.maximize),
+        "curve": _curve(results, shadows),
     }
 
 
@@ -127,67 +231,28 @@ def near(noise: float) -> float:
     return max(NEAR, float(np.sqrt(noise)))
 
 
-def _shadows(model: GaussianProcess, encoding: Encoding, horizon: int) -> Floats:
-    """Return the best z of each draw after 1, 2, … trials of a cold start, (draws, horizon)."""
-    rng = np.random.default_rng(0)
-    spread = encoding.sample(SPREAD, 0)
-    pool = np.concatenate([model.x, spread, _beside(model, encoding, rng)])
-    features = kernel.scaled(model.columns, pool, model.hyper.weights)
-    prior = model.hyper.scale * kernel.matern_between(features, features) + OFFSET
-    mean, covariance = model.joint(pool)
-    covariance.flat[:: len(pool) + 1] += _JITTER * model.hyper.scale
-    # By eigenvalues: close points make it singular, which a Cholesky factor does not bear.
-    sizes, ways = np.linalg.eigh(covariance)
-    normal = rng.standard_normal((DRAWS, len(pool)))
-    drawn = mean + (normal * np.sqrt(np.maximum(sizes, 0.0))) @ ways.T
-    first = len(model.x) + rng.integers(len(spread), size=(DRAWS, START))
-    steps = min(horizon, len(pool))
-    noise = model.hyper.noise
-    runs = [_run(f, prior, noise, start, steps) for f, start in zip(drawn, first, strict=True)]
-    return np.stack(runs)
+def _credit(results: Results, goal: float, shadows: Floats) -> float:
+    """Return the most that history can have saved, by the trials that it chose.
 
+    Args:
+        results: of the study.
+        goal: the value that counts as having come as far.
+        shadows: best values of cold starts, shape (shadows, trials).
 
-def _beside(model: GaussianProcess, encoding: Encoding, rng: np.random.Generator) -> Floats:
-    """Return configurations that differ a little from the best ones in their numbers, (m, d)."""
-    columns = model.columns
-    best = model.x[np.argsort(model.z, kind="stable")[:BEST]]
-    near = best[rng.integers(len(best), size=BESIDE)]
-    low, high = np.log(_REACH)
-    reach = np.exp(rng.uniform(low, high, size=(BESIDE, 1)))
-    step = np.where(columns.is_choice, 0.0, reach * rng.standard_normal(near.shape))
-    top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
-    found = encoding.canonical(np.clip(near + step, 0.0, top))
-    return np.unique(found[encoding.allowed(found)], axis=0)
-
-
-def _run(f: Floats, prior: Floats, noise: float, start: Floats, steps: int) -> Floats:
-    """Return the best value so far of one cold start on the function `f` (m,), shape (steps,).
-
-    The posterior over all points is brought up to date with each trial by one step of a Cholesky
-    factorisation. Source: Rasmussen & Williams (2006), eq. 2.25-2.26.
+    Returns:
+        No limit where one of its trials was the best so far, and better than what the middle cold
+        start has after as many; else 0 or less: the trials that it took.
     """
-    m = len(f)
-    rows = np.zeros((steps, m))
-    mean, variance = np.zeros(m), np.diag(prior).copy()
-    is_open = np.ones(m, dtype=bool)
-    best = np.empty(steps)
-    lowest = np.inf
-    for step in range(steps):
-        if step < len(start):
-            chosen = int(start[step])
-        else:
-            deviation = np.sqrt(np.maximum(variance, 1e-12))
-            gain = log_improvement((lowest - mean) / deviation) + np.log(deviation)
-            chosen = int(np.argmax(np.where(is_open, gain, -np.inf)))
-        is_open[chosen] = False
-        pivot = np.sqrt(max(variance[chosen] + noise, 1e-12))
-        row = (prior[chosen] - rows[:step].T @ rows[:step, chosen]) / pivot
-        mean = mean + row * (f[chosen] - mean[chosen]) / pivot
-        rows[step] = row
-        variance = variance - row**2
-        lowest = min(lowest, float(f[chosen]))
-        best[step] = lowest
-    return best
+    finals, chosen = results.finals, results.by_history
+    reached_at = int(np.argmax(finals <= goal)) + 1
+    so_far = np.minimum.accumulate(finals)
+    cold = np.median(shadows, axis=0)
+    leads = chosen & (finals <= so_far) & (finals < cold[: len(finals)])
+    if leads[:reached_at].any():
+        return float("inf")
+    if chosen[reached_at - 1]:
+        return 0.0
+    return -float(chosen[:reached_at].sum())
 
 
 def _needed(shadows: Floats, goal: float) -> Floats:
@@ -197,25 +262,22 @@ def _needed(shadows: Floats, goal: float) -> Floats:
     return needed
 
 
-def _curve(values: Floats, z: Floats, shadows: Floats, *, maximize: bool) -> list[dict[str, Any]]:
-    so_far = (np.maximum if maximize else np.minimum).accumulate(values)
-    marks = [mark for mark in MARKS if mark < len(z)] + [len(z)]
+def _curve(results: Results, shadows: Floats) -> list[dict[str, Any]]:
+    """Return the bests after some trials; before the first whole trial there is none."""
+    finals, sign = results.finals, results.sign
+    known = finals[np.isfinite(finals)]
+    so_far = np.minimum.accumulate(finals)
+    marks = [mark for mark in MARKS if mark < len(finals)] + [len(finals)]
     return [
         {
             "trials": mark,
-            "best": float(so_far[mark - 1]),
-            "cold": _spread(_in_unit(shadows[:, mark - 1], values, z)),
+            "best": sign * float(so_far[mark - 1]),
+            # What lies beyond all results of the study is the model's word alone.
+            "cold": _spread(sign * np.clip(shadows[:, mark - 1], known.min(), known.max())),
         }
         for mark in marks
+        if np.isfinite(so_far[mark - 1])
     ]
-
-
-def _in_unit(at: Floats, values: Floats, z: Floats) -> Floats:
-    """Return in the metric's unit what is given on the scale of z, (m,)."""
-    order = np.argsort(z, kind="stable")
-    # The scale of z is monotone; beyond what was observed it ends.
-    found: Floats = np.interp(at, z[order], values[order])
-    return found
 
 
 def _spread(values: Floats) -> dict[str, float]:

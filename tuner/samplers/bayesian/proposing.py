@@ -11,6 +11,7 @@ import numpy as np
 
 from tuner.samplers.bayesian.belief import Belief, believe
 from tuner.samplers.bayesian.data import Data, gather
+from tuner.samplers.bayesian.drivers import driven_by
 from tuner.samplers.bayesian.feasibility import feasibility
 from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
 from tuner.samplers.bayesian.observations import Observations
@@ -135,7 +136,23 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
         best = data.z[data.feasible, 0].min() if data.has_feasible else data.z.min()
         insight |= beliefs[0].insight(x) | {"best": float(best)}
         insight |= objective_values(insight, data.scales[0], request.sign)
+        insight |= _account(request, data, beliefs[0], insight, x)
     return Choice(x, insight)
+
+
+def _account(
+    request: Request, data: Data, belief: Belief, insight: Insight, x: Floats
+) -> Insight:
+    """Return what `explain` needs to say why: JSON values."""
+
+    def unit(z: Floats) -> Floats:
+        return request.sign * data.scales[0].value(z)
+
+    alone = insight["cold_mean"]
+    return {
+        "objective_cold": None if alone is None else float(unit(np.array([alone]))[0]),
+        "against": driven_by(belief.arms, data, request.encoding, x, unit),
+    }
 
 
 def _beliefs(request: Request, data: Data) -> list[Belief]:
