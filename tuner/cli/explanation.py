@@ -12,7 +12,7 @@ from rich.table import Table
 from tuner.cli.output import Document, moment, number
 from tuner.cli.pruning import print_pruning
 from tuner.cli.tables import facts
-from tuner.service.wording import gain_text, source_notes
+from tuner.service.wording import gain_text, interval_text, source_notes
 
 
 def print_explanation(console: Console, document: Document, metrics: Sequence[Document]) -> None:
@@ -30,20 +30,18 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
     if len(document["artifacts"]) > 1:
         _head(console, "what it knew over time")
         console.print(_artifacts(document["artifacts"]))
-    if document["gain"] is not None:
+    if document["gain"] is not None and document["gain"]["curve"]:
         name = str(metrics[0]["name"])
         _head(console, f"the best {name} after so many trials")
         console.print(_curve(document["gain"]))
         console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
     if document.get("pruning") is not None:
         print_pruning(console, document["pruning"])
-    if document["proposals"] and document["state"] != "unused":
+    if any(row["model"] is not None for row in document["proposals"]):
         _head(console, "proposals")
         console.print(_proposals(document["proposals"]))
-        console.print(
-            "[quiet]history: how far it was trusted against this study's own results; "
-            "predicted: what was expected, and one standard deviation[/]"
-        )
+        for line in _terms(document["proposals"]):
+            console.print(f"[quiet]{line}[/]")
 
 
 def _head(console: Console, title: str) -> None:
@@ -62,15 +60,16 @@ def _summary(document: Document) -> RenderableType:
     if document["gain"] is not None:
         rows.append(("gain", _gain(document["gain"])))
     elif document["state"] == "informed":
-        rows.append(("gain", "[quiet]not known before 5 results of one metric[/]"))
+        rows.append(("gain", "[quiet]not known before 5 results of one metric that differ[/]"))
     return facts(rows)
 
 
+_STYLES = {"saved": "good", "even": "name", "cost": "warn", "none": "name"}
+
+
 def _gain(gain: Document) -> str:
-    saved = gain["saved"]
-    style = "good" if saved["low"] > 0 else "warn" if saved["median"] < 0 else "name"
     head, mark, rest = gain_text(gain).partition(" (")
-    return f"[{style}]{head}[/]{mark}{rest}"
+    return f"[{_STYLES[gain['verdict']]}]{head}[/]{mark}{rest}"
 
 
 def _table(*columns: tuple[str, str]) -> Table:
@@ -141,49 +140,81 @@ def _curve(gain: Document) -> Table:
 
 
 def _proposals(rows: Sequence[Document]) -> Table:
+    has_trust = any(row["trust"] is not None for row in rows)
+    several = max((row["values"] for row in rows), key=len)
+    came = f"came out ({', '.join(several)})" if len(several) > 1 else "came out"
     table = _table(
         ("trial", "right"),
         ("chosen by", "left"),
-        ("history", "right"),
+        *([("history", "right")] if has_trust else []),
         ("predicted", "right"),
-        ("came out", "right"),
+        (came, "right"),
     )
     last = rows[0]["trial"] - 1
     for row in rows:
         if row["trial"] != last + 1:
             table.add_row("…")
         last = row["trial"]
-        trust = row["trust"]
-        came = number(row["objective"]) if row["objective"] is not None else row["state"].lower()
-        table.add_row(
-            str(row["trial"]),
-            chosen_by(row),
-            "-" if trust is None else f"{trust:.0%}",
-            predicted(row),
-            came,
-        )
+        trust = "-" if row["trust"] is None else f"{row['trust']:.0%}"
+        cells = [str(row["trial"]), chosen_by(row), *([trust] if has_trust else [])]
+        table.add_row(*cells, predicted(row), came_out(row))
     return table
+
+
+#: Who chose a trial, in a few words, and what that means.
+_PRIOR, _BOTH = "history alone", "history and results"
+_COLD, _START, _HASTE = "its results alone", "spread over the space", "at random, in haste"
+_MODELS = {"prior": _PRIOR, "warm+cold": _BOTH, "cold": _COLD, "start": _START}
+_MEANINGS = {
+    _PRIOR: "the first choice of earlier studies: nothing was known of this one yet",
+    _BOTH: "a model of earlier studies and of this one's results",
+    _COLD: "a model of this study's results",
+    _START: "where most is learnt of it, before a model can say anything",
+    _HASTE: "the sampler was not ready when a worker was free, and nobody waits for it",
+    "random": "the sampler found only what was tried or is forbidden",
+    "listed": "one of the last configurations that were left",
+    "retry": "a failed trial that a user had tried again",
+}
+
+
+def _terms(rows: Sequence[Document]) -> list[str]:
+    """Return what the words of the table mean, those that stand in it alone."""
+    used = dict.fromkeys(chosen_by(row) for row in rows)
+    lines = [f"{word}: {_MEANINGS[word]}" for word in used if word in _MEANINGS]
+    if any(row["trust"] is not None for row in rows):
+        lines.append("history: how far it was trusted against this study's own results")
+    if any(row["predicted"] is not None for row in rows):
+        lines.append("predicted: what was expected, and between what nine of ten were to come out")
+    if any(_is_stopped(row) for row in rows):
+        lines.append("pruned at: the last value reported before it was stopped, not a final one")
+    return lines
 
 
 def chosen_by(row: Document) -> str:
     """Return who chose a trial, in a few words."""
-    words = {
-        "prior": "history alone",
-        "warm+cold": "history and results",
-        "cold": "its results alone",
-        "start": "spread over the space",
-    }
     if row["preparation"] == "missed":
-        return "at random, in haste"
-    return words.get(row["model"] or "", str(row["sampler"]))
+        return _HASTE
+    return _MODELS.get(row["model"] or "", str(row["sampler"]))
 
 
 def predicted(row: Document) -> str:
     """Return what was expected of a trial, in the metric's unit."""
     if row["predicted"] is None:
         return "-"
-    spread = abs(row["predicted_high"] - row["predicted_low"]) / 2
-    return f"{row['predicted']:.3g} ± {spread:.2g}"
+    return interval_text(row["predicted"], row["predicted_low"], row["predicted_high"])
+
+
+def came_out(row: Document) -> str:
+    """Return what came of a trial; what is no final value is marked."""
+    if not row["values"]:
+        word = {"FAIL": "failed"}.get(row["state"], row["state"].lower())
+        return f"{word}: {row['cause']}" if row["cause"] else word
+    text = ", ".join(map(number, row["values"].values()))
+    return f"[warn]pruned at {text}[/]" if _is_stopped(row) else text
+
+
+def _is_stopped(row: Document) -> bool:
+    return bool(row["values"]) and not row["is_final"]
 
 
 def _four(value: float) -> str:

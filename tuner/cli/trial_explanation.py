@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from tuner.cli.explanation import predicted
+from tuner.cli.explanation import came_out, predicted
 from tuner.cli.output import Document, number, parameter, styled
 from tuner.cli.tables import facts
 from tuner.service.wording import count
@@ -24,6 +24,8 @@ def print_reason(
     console.print("\n[bold]parameters[/]")
     params = [(name, Text(parameter(value))) for name, value in document["params"].items()]
     console.print(facts(params))
+    if document["nearest"]:
+        console.print(f"\n[quiet]{_NEAR}[/]")
     for near in document["nearest"]:
         title = f"{escape(near['study'])} {escape(near['trial'])}"
         console.print(f"\n[bold]a historic trial near it[/]  [name]{title}[/]")
@@ -36,26 +38,43 @@ def _summary(document: Document, metric: str) -> RenderableType:
         ("trial", f"[name]{document['study']} {document['trial']}[/]"),
         ("state", state),
         ("why", escape(document["why"])),
-        ("knew", _known(document)),
     ]
+    rows += [("", escape(text)) for text in document["because"]]
+    rows.append(("knew", _known(document)))
     if document["trust"] is not None:
-        rows.append(("history", f"trusted {document['trust']:.0%}"))
+        against = "[quiet]against this study's own results[/]"
+        rows.append(("history", f"trusted {document['trust']:.0%} {against}"))
     if document["predicted"] is not None:
-        rows.append(("predicted", f"{metric} {predicted(document)}"))
+        of_ten = "[quiet]nine of ten were to come out between[/]"
+        rows.append(("predicted", f"{metric} {predicted(document)}  {of_ten}"))
         if document["predicted_cold"] is not None and document["model"] == "warm+cold":
             alone = f"{document['predicted_cold']:.4g} by this study's own results alone"
             rows.append(("", f"[quiet]{alone}[/]"))
-    if document["acquisition"] is not None:
-        rows.append(("acquisition", f"{document['acquisition']:.4g}  [quiet]{_ACQUISITION}[/]"))
     if document.get("stop"):
         rows.append(("pruner", escape(document["stop"]["text"])))
-    came = document["objective"]
-    if came is not None:
-        rows.append(("came out", f"{metric} {number(came)}"))
+    if len(document["values"]) > 1:
+        found = [f"{name} {number(value)}" for name, value in document["values"].items()]
+        rows.append(("came out", escape(", ".join(found))))
+    elif document["values"] or document["cause"]:
+        rows.append(("came out", _outcome(document, metric)))
     return facts(rows)
 
 
-_ACQUISITION = "log of the expected improvement, in standard deviations"
+def _outcome(document: Document, metric: str) -> str:
+    """Return what came of the trial, and whether that was foreseen."""
+    if not document["values"]:
+        return came_out(document)
+    if not document["is_final"]:
+        return f"{metric} {came_out(document)}  [quiet]its last report, not a final value[/]"
+    text = f"{metric} {came_out(document)}"
+    low, high = document["predicted_low"], document["predicted_high"]
+    if low is None or high is None:
+        return text
+    where = "as foreseen" if low <= document["objective"] <= high else "outside of that"
+    return f"{text}  [quiet]{where}[/]"
+
+
+_NEAR = "near: the same choices, and every number within a fifth of its range"
 
 
 def _known(document: Document) -> str:
@@ -75,7 +94,7 @@ def _near(near: Document, params: Document, log_root: Path) -> RenderableType:
     ]
     rows: list[tuple[str, RenderableType]] = [
         ("result", value),
-        ("distance", f"{near['distance']:.3f}  [quiet]0: the same, 1: the other end[/]"),
+        ("distance", f"{near['distance']:.3f}  [quiet]of the range, on average; 0: the same[/]"),
         ("differs in", Text(", ".join(differs) or "nothing")),
         ("files", Text(where)),
     ]

@@ -74,7 +74,12 @@ class ExplainedProposal(Schema):
 
     trial: int
     state: TrialState
+    cause: str | None
     objective: float | None
+    #: By metric; empty where nothing came of it.
+    values: dict[str, float | None]
+    #: False: the trial was pruned, and its value is the last report before that.
+    is_final: bool
     sampler: str
     preparation: Literal["ready", "waited", "stale", "missed"] | None
     artifact: str | None
@@ -82,7 +87,7 @@ class ExplainedProposal(Schema):
     #: In history, from 0 to 1.
     trust: float | None
     predicted: float | None
-    #: A deviation below and above, on the scale of the models.
+    #: Nine of ten values were to lie between; by records of earlier releases two of three.
     predicted_low: float | None
     predicted_high: float | None
     #: What the model without history expected there.
@@ -110,12 +115,17 @@ class Gain(Schema):
 
     method: str
     trials: int
+    #: How many of these history chose.
+    chosen: int
     best: float
     reached_at: int
-    #: The value that counts as having come near the best.
+    #: The study's best value, or what cold starts come to in as many trials, where that is less.
     goal: float
     cold_trials: Range
+    #: Negative: so many trials were lost.
     saved: Range
+    #: `none`: history chose no trial, so that it gained nothing.
+    verdict: Literal["saved", "even", "cost", "none"]
     not_reached: float
     within: int
     curve: list[GainMark]
@@ -157,12 +167,56 @@ class NearTrial(Schema):
     distance: float
 
 
+class EarlierTrial(Schema):
+    """The best trial that a proposal knew."""
+
+    trial: int
+    objective: float | None
+
+
+class Driver(Schema):
+    """A parameter that makes a proposal worth a trial, and what is expected with it put back."""
+
+    name: str
+    value: Any
+    there: Any
+    expected: float
+    expected_low: float
+    expected_high: float
+
+
+class NearestValue(Schema):
+    """The value nearest to one that is new, and its trial; null: there is none."""
+
+    trial: int | None
+    value: Any
+
+
+class ParameterChange(Schema):
+    """A parameter beside the same of the best trial that was known."""
+
+    name: str
+    value: Any
+    there: Any
+    #: Much the same.
+    same: bool
+    #: Null: something like this value was tried before.
+    nearest: NearestValue | None
+
+
 class TrialExplanation(ExplainedProposal):
     """Why a trial was proposed."""
 
     study: str
     params: dict[str, Any]
     why: str
+    #: The same at length, in sentences; empty where no model chose.
+    because: list[str]
+    #: Share of the expected improvement that is owed to what is not known, from 0 to 1.
+    exploring: float | None
+    against: EarlierTrial | None
+    drivers: list[Driver]
+    changes: list[ParameterChange]
     told: int
     pending: list[int]
     seed: int

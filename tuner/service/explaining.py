@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,17 +15,17 @@ from tuner.coordinator.lessons import lesson_text
 from tuner.service.gain import Results, estimate_gain
 from tuner.service.nearest import nearest_trials
 from tuner.service.pruning import explain_pruning, stop_document
+from tuner.service.reasons import compared, history_share, why_text
 from tuner.service.times import iso
 from tuner.service.value_scale import ValueScale
 from tuner.service.views import Document
+from tuner.service.wording import reason_texts
 from tuner.spec import StudySpec, parse_spec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
+from tuner.storage.curves import read_curves
 
 Rows = Sequence[sa.Row[Any]]
-
-#: What a model said of a proposal, on the scale z, and as it is called in the metric's unit.
-_PREDICTED = {"mean": "predicted", "cold_mean": "predicted_cold"}
 
 
 def explain_study(
@@ -59,7 +60,7 @@ def explain_study(
         "sources": _sources(receipt),
         "artifacts": [_artifact(row, used) for row in lessons if _key(row)],
         "proposals": [_proposal(row, rows, spec) for row in _ends(rows, limit)],
-        "gain": _gain(spec, rows) if gain and used else None,
+        "gain": _gain(storage, study, spec, rows) if gain else None,
         "pruning": pruning,
     }
 
@@ -71,6 +72,7 @@ def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Ro
     insight = record.get("insight") or {}
     document = _proposal(trial, rows, spec)
     params = json.loads(trial.params_json)
+    comparison = compared(record, params, rows, spec)
     sources = {item["source"] for item in insight.get("nearest", ())}
     with storage.read() as connection:
         stop = stop_document(connection, trial)
@@ -78,7 +80,9 @@ def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Ro
         "study": spec.name,
         **document,
         "params": params,
-        "why": _why(record, rows, spec),
+        "why": why_text(record, rows, spec),
+        **comparison,
+        "because": reason_texts(spec.metrics[0].name, document, comparison),
         "told": record["told"],
         "pending": record["pending"],
         "seed": record["seed"],
@@ -198,38 +202,52 @@ def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> Document:
 def _proposal(row: sa.Row[Any], rows: Rows, spec: StudySpec) -> Document:
     record = json.loads(row.proposal_json)
     insight = record.get("insight") or {}
-    scale = _scale(record, rows, spec) if insight.get("mean") is not None else None
-    said = {
-        name: scale.value(insight.get(key)) if scale is not None else None
-        for key, name in _PREDICTED.items()
-    }
     return {
         "trial": row.number,
         "state": row.state.upper(),
+        "cause": row.cause,
         "objective": row.objective,
+        "values": _values(row, spec),
+        "is_final": row.state == "complete",
         "sampler": record["sampler"],
         "preparation": record.get("preparation"),
         "artifact": record.get("artifact"),
         "model": insight.get("model"),
         "trust": insight.get("trust"),
-        **said,
-        "predicted_low": _edge(insight, scale, -1.0),
-        "predicted_high": _edge(insight, scale, 1.0),
+        **_expected(record, insight, rows, spec),
     }
 
 
-def _edge(insight: Document, scale: ValueScale | None, side: float) -> float | None:
-    """Return the prediction's mean a deviation away, in the metric's unit."""
-    mean, std = insight.get("mean"), insight.get("std")
-    if scale is None or mean is None or std is None:
-        return None
-    return scale.value(mean + side * std)
+def _expected(record: Document, insight: Document, rows: Rows, spec: StudySpec) -> Document:
+    """Return what was expected of a trial, in the metric's unit, as it was recorded."""
+    names = ("predicted", "predicted_low", "predicted_high", "predicted_cold")
+    recorded = ("objective_mean", "objective_low", "objective_high", "objective_cold")
+    if insight.get("mean") is None or len(spec.metrics) > 1:
+        return dict.fromkeys(names)
+    found = {name: insight.get(key) for name, key in zip(names, recorded, strict=True)}
+    # Earlier releases recorded what was expected on the models' own scale alone.
+    mean, std = insight["mean"], insight["std"]
+    older = (mean, mean - std, mean + std, insight.get("cold_mean"))
+    scale = _scale(record, rows, spec)
+    found = {
+        name: scale.value(z) if found[name] is None else found[name]
+        for name, z in zip(names, older, strict=True)
+    }
+    # While all results are the same, the models' scale has no unit.
+    is_known = found["predicted_low"] != found["predicted_high"]
+    return found if is_known else dict.fromkeys(names)
 
 
-def _scale(record: Document, rows: Rows, spec: StudySpec) -> ValueScale | None:
-    """Return the scale that the models had when a trial was proposed; of one metric only."""
-    if len(spec.metrics) > 1:
-        return None
+def _values(row: sa.Row[Any], spec: StudySpec) -> Document:
+    """Return what came of a trial, by metric; empty where nothing did."""
+    if row.objective is not None and len(spec.metrics) == 1:
+        return {spec.metrics[0].name: row.objective}
+    names = [metric.name for metric in spec.metrics]
+    return dict(zip(names, told_values(row), strict=False))
+
+
+def _scale(record: Document, rows: Rows, spec: StudySpec) -> ValueScale:
+    """Return the scale that the models had when a trial was proposed."""
     told = record["told"]
     values = [
         row.objective
@@ -239,60 +257,24 @@ def _scale(record: Document, rows: Rows, spec: StudySpec) -> ValueScale | None:
     return ValueScale(values, maximize=spec.metrics[0].goal == "maximize")
 
 
-def _gain(spec: StudySpec, rows: Rows) -> Document | None:
+def _gain(storage: Storage, study: sa.Row[Any], spec: StudySpec, rows: Rows) -> Document | None:
     if len(spec.metrics) > 1:
         return None
     told = sorted(
-        (row for row in rows if row.told is not None and row.state == "complete"),
+        (row for row in rows if row.told is not None and row.state in ("complete", "pruned")),
         key=lambda row: row.told,
     )
-    values = [told_values(row)[0] for row in told]
-    results = Results(
-        space=spec.space,
-        maximize=spec.metrics[0].goal == "maximize",
-        params=[json.loads(row.params_json) for row in told],
-        values=values,
+    with storage.read() as connection:
+        curves = read_curves(connection, study.id)
+    records = [json.loads(row.proposal_json) for row in told]
+    return estimate_gain(
+        Results(
+            space=spec.space,
+            maximize=spec.metrics[0].goal == "maximize",
+            params=[json.loads(row.params_json) for row in told],
+            values=[next(iter(told_values(row)), math.nan) for row in told],
+            reports=[curves.get(row.number, {}) for row in told],
+            pruned=[row.state == "pruned" for row in told],
+            history=[history_share(record, rows, spec) for record in records],
+        )
     )
-    return estimate_gain(results)
-
-
-_MODELS = {
-    "prior": "the first choice of history: nothing was known of this study yet",
-    "start": "spread over the space: too little was known for a model",
-    "cold": "the largest expected improvement by this study's own results",
-}
-
-
-def _why(record: Document, rows: Rows, spec: StudySpec) -> str:
-    """Return in a sentence why the trial was proposed."""
-    reason = _chosen_by(record)
-    start = _start_index(record, rows, spec)
-    return reason if start is None else f"start_with[{start}]; the rest: {reason}"
-
-
-def _chosen_by(record: Document) -> str:
-    if record.get("retry_of") is not None:
-        return f"trial {record['retry_of']} failed, and a user had it tried again"
-    sampler = record["sampler"]
-    if record.get("preparation") == "missed":
-        return "at random: the sampler was not ready in time"
-    if sampler == "random" and record.get("try"):
-        return "at random: the sampler proposed only what was tried or is forbidden"
-    if sampler == "listed":
-        return "one of the last configurations that were left"
-    insight = record.get("insight") or {}
-    if insight.get("model") == "warm+cold":
-        trust = insight.get("trust")
-        share = f", trusted {trust:.0%}," if trust is not None else ""
-        return f"the largest expected improvement by history{share} and this study's own results"
-    return _MODELS.get(insight.get("model", ""), f"by sampler {sampler}")
-
-
-def _start_index(record: Document, rows: Rows, spec: StudySpec) -> int | None:
-    """Return which of the configurations to start with had its turn, None when none had."""
-    if not spec.start_with or record.get("retry_of") is not None or "trials" not in record:
-        return None
-    earlier = rows[: record["trials"]]
-    is_retry = [json.loads(row.proposal_json).get("retry_of") is not None for row in earlier]
-    turn = len(earlier) - sum(is_retry)
-    return turn if turn < len(spec.start_with) else None

@@ -72,7 +72,6 @@ class Results:
         values: final ones; of a pruned trial any number, it is not looked at.
         reports: of each trial, by step; None: there are none.
         pruned: which trials were pruned; None: none was.
-        feasible: which met the study's constraints; None: all.
         history: how much say history had in each choice, 0 to 1; None: not known, as if in all.
     """
 
@@ -82,7 +81,6 @@ class Results:
     values: Sequence[float]
     reports: Sequence[Mapping[int, float]] | None = None
     pruned: Sequence[bool] | None = None
-    feasible: Sequence[bool] | None = None
     history: Sequence[float] | None = None
 
     def __len__(self) -> int:
@@ -98,8 +96,6 @@ class Results:
         """Final values to minimise; infinite for trials that are no result, shape (n,)."""
         found = self.sign * np.array(self.values[: len(self)], dtype=float)
         found[self.was_pruned | ~np.isfinite(found)] = np.inf
-        if self.feasible is not None:
-            found[~np.array(self.feasible[: len(self)], dtype=bool)] = np.inf
         return found
 
     @property
@@ -193,7 +189,12 @@ def _frozen(results: Results, dialect: Dialect, index: int) -> FrozenTrial:
 def _estimate(results: Results, dialect: Dialect, data: Data) -> dict[str, Any]:
     encoding, scale, finals = dialect.encoding, data.scales[0], results.finals
     members = fit_gps(
-        encoding.columns, data.x, data.z[:, 0], counts=data.counts, extra=data.extra, members=MEMBERS
+        encoding.columns,
+        data.x,
+        data.z[:, 0],
+        counts=data.counts,
+        extra=data.extra,
+        members=MEMBERS,
     )
     n = len(results)
     within = max(min(_LONGER * n, _LONGEST), n)

@@ -24,8 +24,10 @@ from tuner.surrogate.columns import Columns, Floats
 
 #: So many are named.
 COUNT = 3
-#: What was not recorded may have been anything: half the range away, on average more or less.
-_UNKNOWN = 0.25
+#: Near is a trial with the same choices and every number within this share of its range.
+NEAR = 0.2
+#: So large a share of the parameters must be known there; of the others nothing is said.
+_KNOWN = 0.5
 
 
 def nearest_trials(
@@ -41,8 +43,9 @@ def nearest_trials(
 
     Returns:
         Of each trial `study`, `kind`, `locator`, `trial`, `run_dir`, `params`, `metric`, `value`
-        and `distance` (root mean square over the parameters, 0 to 1 within the ranges). A study
-        that is gone meanwhile is left out.
+        and `distance` (root mean square over the parameters known there, in shares of their
+        ranges). Trials that are not near (see `NEAR`) are left out, and a study that is gone
+        meanwhile.
     """
     store = HistoryStore(storage)
     encoding = Encoding(spec.space)
@@ -82,18 +85,25 @@ def _in_study(
     distances = _distances(encoding.columns, here, table.x)
     order = np.argsort(distances, kind="stable")[:COUNT]
     return [
-        _Near(float(distances[index]), study, study.trials[int(index)], renames) for index in order
+        _Near(float(distances[index]), study, study.trials[int(index)], renames)
+        for index in order
+        if np.isfinite(distances[index])
     ]
 
 
 def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
-    """Return the root mean square distance of points (n, d) from one (d,), shape (n,)."""
-    apart = (there - here) ** 2
-    apart = np.where(columns.is_choice, apart > 0, apart)
-    both_absent = np.isnan(here) & np.isnan(there)
-    unknown = np.isnan(here) ^ np.isnan(there)
-    apart = np.where(both_absent, 0.0, np.where(unknown, _UNKNOWN, apart))
-    distances: Floats = np.sqrt(apart.mean(axis=1))
+    """Return the root mean square distance of points (n, d) from one (d,), shape (n,).
+
+    It is infinite for points that are not near.
+    """
+    apart = np.abs(there - here)
+    apart = np.where(columns.is_choice, (apart > 0) * 1.0, apart)
+    is_known = ~np.isnan(here) & ~np.isnan(there)
+    counts = is_known.sum(axis=1)
+    is_near = np.where(is_known, apart <= NEAR, True).all(axis=1)
+    is_near &= counts >= max(_KNOWN * float((~np.isnan(here)).sum()), 1.0)
+    squares = np.where(is_known, apart**2, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    distances: Floats = np.where(is_near, np.sqrt(squares), np.inf)
     return distances
 
 

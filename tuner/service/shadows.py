@@ -26,7 +26,7 @@ from tuner.samplers.bayesian.start import START, spread
 from tuner.space.encoding import Encoding
 from tuner.surrogate import kernel
 from tuner.surrogate.acquisition import log_improvement
-from tuner.surrogate.columns import Floats
+from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.fitting import OFFSET
 from tuner.surrogate.gp import GaussianProcess
 from tuner.surrogate.task import Taken, Task
@@ -36,7 +36,6 @@ _POOL = 256
 #: Points beside a good one that it may go to instead, and how far from it, in widths of the range.
 _BESIDE = 24
 _REACH = (0.003, 0.3)
-_OTHER = 1.0
 #: Different ways to begin; the shadows take them in turn.
 _BEGINNINGS = 8
 #: Frequencies of a sample of the prior.
@@ -63,7 +62,9 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
     """
     beginnings = _beginnings(encoding)
     found = []
-    for seed, ((_, model), share) in enumerate(zip(members, _shares(members, shadows), strict=True)):
+    for seed, ((_, model), share) in enumerate(
+        zip(members, _shares(members, shadows), strict=True)
+    ):
         if share:
             found.append(_Shadows(model, encoding, beginnings, share, seed).run(trials))
     return np.concatenate(found)
@@ -118,7 +119,7 @@ class _Functions:
         covariance = _covariance(model, x, x)
         covariance.flat[:: len(x) + 1] += model.noise + _TINY
         missing = model.z[:, None] - drawn._prior(x) - noise
-        pulls = np.linalg.solve(covariance, missing)
+        pulls = np.asarray(np.linalg.solve(covariance, missing), dtype=np.float64)
         return cls(model, frequencies, weights, pulls)
 
     def values(self, x: Floats) -> Floats:
@@ -225,21 +226,23 @@ class _Shadows:
         chosen: Floats = np.where(is_near, candidates[each, near], self._pool[top])
         return chosen
 
-    def _beside(self, centres: Floats) -> tuple[Floats, Floats]:
+    def _beside(self, centres: Floats) -> tuple[Floats, Flags]:
         """Return canonical points beside some (s, b, d), and which are allowed: (s, c, d), (s, c).
 
-        They differ in their numbers, in all or in some.
+        They differ in all numbers or in some, and in one choice or so.
         """
         columns = self._model.columns
         around = np.repeat(centres, _BESIDE, axis=1)
         shape = around.shape
-        reach = np.exp(self._rng.uniform(*np.log(_REACH), size=(*shape[:2], 1)))
+        nearest, farthest = np.log(_REACH)
+        reach = np.exp(self._rng.uniform(nearest, farthest, size=(*shape[:2], 1)))
         moves = self._rng.random(shape) < self._rng.choice([0.3, 1.0], size=(*shape[:2], 1))
         step = np.where(moves & ~columns.is_choice, reach * self._rng.standard_normal(shape), 0.0)
         most = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
         moved = np.clip(around + step, 0.0, most)
         other = np.floor(self._rng.random(shape) * np.array(columns.sizes))
-        is_other = columns.is_choice & (self._rng.random(shape) < _OTHER / max(columns.is_choice.sum(), 1))
+        chance = 1.0 / max(int(columns.is_choice.sum()), 1)
+        is_other = columns.is_choice & (self._rng.random(shape) < chance)
         found = self._encoding.canonical(np.where(is_other, other, moved).reshape(-1, shape[2]))
         return found.reshape(shape), self._encoding.allowed(found).reshape(shape[:2])
 

@@ -1,4 +1,4 @@
-"""What makes a proposal worth a trial: its parameters, one by one, against the best trial so far."""
+"""What makes a proposal worth a trial: each of its parameters, against the best trial so far."""
 
 from __future__ import annotations
 

@@ -140,9 +140,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
     return Choice(x, insight)
 
 
-def _account(
-    request: Request, data: Data, belief: Belief, insight: Insight, x: Floats
-) -> Insight:
+def _account(request: Request, data: Data, belief: Belief, insight: Insight, x: Floats) -> Insight:
     """Return what `explain` needs to say why: JSON values."""
 
     def unit(z: Floats) -> Floats:
