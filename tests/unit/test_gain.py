@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import optuna
 import pytest
+from optuna.study import StudyDirection
 
+from tuner.samplers.bayesian.dialect import declared
+from tuner.samplers.bayesian.observations import Reader
+from tuner.samplers.bayesian.proposing import Request, choose
+from tuner.samplers.bayesian.start import START
 from tuner.service.gain import Results, estimate_gain
+from tuner.service.shadows import beginnings
 from tuner.service.value_scale import ValueScale
+from tuner.service.wording import gain_text
 from tuner.space import SearchSpace
+from tuner.space.encoding import Encoding
 
 SPACE = SearchSpace.from_json(
     {
@@ -79,6 +90,89 @@ def test_what_noise_added_to_the_best_result_need_not_be_reached() -> None:
     assert noisy is not None
     assert exact["goal"] - exact["best"] < 0.03
     assert noisy["goal"] - noisy["best"] > 0.05
+
+
+def test_history_that_chose_nothing_has_gained_nothing() -> None:
+    best = {"a.x": 0.7, "a.y": 0.2, "a.kind": "v"}
+    params = [best, *configurations(3, 3)]
+    found = estimate_gain(replace(results(params), history=[0.0, 0.19, 0.0, 0.1]))
+
+    assert found is not None
+    assert found["verdict"] == "none"
+    assert found["saved"] == {"median": 0.0, "low": 0.0, "high": 0.0}
+    assert found["cold_trials"]["median"] == found["reached_at"] == 1
+    assert gain_text(found) == "none: history chose none of the trials"
+
+
+def test_what_a_study_found_by_itself_after_a_bad_first_choice_is_not_history_s_merit() -> None:
+    bad = {"a.x": 0.0, "a.y": 1.0, "a.kind": "u"}
+    best = {"a.x": 0.7, "a.y": 0.2, "a.kind": "v"}
+    params = [bad, best, *configurations(10, 4)]
+    alone = estimate_gain(replace(results(params), history=[1.0, *[0.05] * 11]))
+    credited = estimate_gain(results(params))
+
+    assert alone is not None
+    assert credited is not None
+    assert (alone["verdict"], alone["chosen"]) == ("cost", 1)
+    assert alone["saved"]["median"] == -1
+    assert credited["saved"]["median"] > 0, "with the say in all of them it would be"
+    assert gain_text(alone).startswith("not worth it: history cost about 1 trial (")
+
+
+def test_history_that_chose_the_best_at_once_is_credited_with_it() -> None:
+    best = {"a.x": 0.7, "a.y": 0.2, "a.kind": "v"}
+    found = estimate_gain(
+        replace(results([best, *configurations(10, 4)]), history=[1.0, *[0] * 10])
+    )
+
+    assert found is not None
+    assert (found["verdict"], found["chosen"]) == ("saved", 1)
+    assert "trials saved" in gain_text(found)
+
+
+def test_trials_that_were_pruned_count_and_their_last_reports_are_no_results() -> None:
+    params = sorted(configurations(14, 3), key=loss, reverse=True)
+    whole = [index for index in range(14) if index % 4 == 1]
+    curves = [
+        {step: loss(one) + 1.0 / step for step in range(1, 9 if index in whole else 3)}
+        for index, one in enumerate(params)
+    ]
+    found = estimate_gain(
+        Results(
+            space=SPACE,
+            maximize=False,
+            params=params,
+            values=[list(curve.values())[-1] for curve in curves],
+            reports=curves,
+            pruned=[index not in whole for index in range(14)],
+        )
+    )
+
+    assert found is not None
+    assert found["trials"] == 14
+    assert found["best"] == pytest.approx(curves[13][8]), "of the four that ended"
+    assert found["reached_at"] - 1 in whole
+
+
+def test_a_shadow_begins_as_the_sampler_begins() -> None:
+    encoding = Encoding(SPACE)
+    dialect = declared(SPACE)
+    firsts = beginnings(encoding)
+
+    assert firsts.shape[1] == START
+    for number in range(START):
+        told = [
+            optuna.trial.create_trial(
+                value=1.0, params=dialect.params(x), distributions=dialect.distributions
+            )
+            for x in firsts[0, :number]
+        ]
+        for index, trial in enumerate(told):
+            trial.number = index
+        seen = Reader(dialect, [StudyDirection.MINIMIZE], {}).read(told, number)
+        chosen = choose(Request(encoding=encoding, seen=seen, number=number, seed=number))
+        assert chosen.insight["model"] == "start"
+        assert np.array_equal(chosen.x, firsts[0, number])
 
 
 @pytest.mark.parametrize("count", [0, 4])

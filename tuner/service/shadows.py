@@ -60,13 +60,11 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
     Returns:
         Shape (shadows, trials), falling from trial to trial. A function of the arguments alone.
     """
-    beginnings = _beginnings(encoding)
+    firsts = beginnings(encoding)
     found = []
-    for seed, ((_, model), share) in enumerate(
-        zip(members, _shares(members, shadows), strict=True)
-    ):
+    for seed, share in enumerate(_shares(members, shadows)):
         if share:
-            found.append(_Shadows(model, encoding, beginnings, share, seed).run(trials))
+            found.append(_Shadows(members[seed][1], encoding, firsts, share, seed).run(trials))
     return np.concatenate(found)
 
 
@@ -77,7 +75,7 @@ def _shares(members: Members, shadows: int) -> list[int]:
     return [int(share) for share in np.diff(edges, prepend=0)]
 
 
-def _beginnings(encoding: Encoding) -> Floats:
+def beginnings(encoding: Encoding) -> Floats:
     """Return the first trials of cold starts of several seeds, (beginnings, START, d)."""
     nothing = np.empty((0, len(encoding)))
     found = []
@@ -147,13 +145,13 @@ class _Shadows:
         self,
         model: GaussianProcess,
         encoding: Encoding,
-        beginnings: Floats,
+        firsts: Floats,
         count: int,
         seed: int,
     ) -> None:
         self._model, self._encoding, self._count = model, encoding, count
         self._rng = np.random.default_rng([seed, 1])
-        self._first = beginnings[np.arange(count) % len(beginnings)]
+        self._first = firsts[np.arange(count) % len(firsts)]
         self._functions = _Functions.draw(model, count, self._rng)
         self._pool = encoding.sample(_POOL, seed)
         self._most = model.hyper.scale + OFFSET

@@ -59,8 +59,9 @@ def value_text(value: Any) -> str:
 def interval_text(middle: float, low: float, high: float) -> str:
     """Return `0.947 (0.931 to 0.962)`, with two digits of the interval's width."""
     width = abs(high - low)
-    places = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else -1
-    if not 0 <= places <= _PLACES or max(map(abs, (middle, low, high))) >= _PLAIN:
+    is_wide = 0 < width < math.inf
+    places = max(1 - math.floor(math.log10(width)), 0) if is_wide else _PLACES + 1
+    if places > _PLACES or max(map(abs, (middle, low, high))) >= _PLAIN:
         return f"{middle:.4g} ({low:.4g} to {high:.4g})"
     return f"{middle:.{places}f} ({low:.{places}f} to {high:.{places}f})"
 
