@@ -127,7 +127,40 @@ def test_history_that_chose_the_best_at_once_is_credited_with_it() -> None:
 
     assert found is not None
     assert (found["verdict"], found["chosen"]) == ("saved", 1)
-    assert "trials saved" in gain_text(found)
+    assert "saved (" in gain_text(found)
+
+
+def gain(saved: float, low: float, high: float, verdict: str, **more: Any) -> dict[str, Any]:
+    return {
+        "verdict": verdict,
+        "saved": {"median": saved, "low": low, "high": high},
+        "cold_trials": {"median": 20 + saved, "low": 20 + low, "high": 20 + high},
+        "reached_at": 20,
+        "not_reached": 0.0,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (gain(7, 2, 14, "saved"), "about 7 trials saved (2 to 14): "),
+        (gain(7, 2, 40, "saved", not_reached=0.2), "about 7 trials saved (2 to 40 or more): "),
+        (gain(7, -3, 14, "saved"), "perhaps 7 trials saved (from 3 lost to 14 saved): "),
+        (gain(0.2, -3, 4, "even"), "no trials saved (from 3 lost to 4 saved): "),
+        (gain(-5, -9, -1, "cost"), "not worth it: history cost about 5 trials (1 to 9): "),
+        (
+            gain(-1, -9, 2, "cost"),
+            "not worth it: history cost about 1 trial (from 9 lost to 2 saved): ",
+        ),
+    ],
+)
+def test_a_receipt_says_what_was_saved_and_what_was_lost(found: dict[str, Any], text: str) -> None:
+    cold = round(found["cold_trials"]["median"])
+
+    assert gain_text(found) == (
+        f"{text}after 20 trials it was where a cold start would have been after about {cold}"
+    )
 
 
 def test_trials_that_were_pruned_count_and_their_last_reports_are_no_results() -> None:

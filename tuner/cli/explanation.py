@@ -69,7 +69,8 @@ _STYLES = {"saved": "good", "even": "name", "cost": "warn", "none": "name"}
 
 def _gain(gain: Document) -> str:
     head, mark, rest = gain_text(gain).partition(" (")
-    return f"[{_STYLES[gain['verdict']]}]{head}[/]{mark}{rest}"
+    is_sure = gain["verdict"] != "saved" or gain["saved"]["low"] >= 0
+    return f"[{_STYLES[gain['verdict']] if is_sure else 'name'}]{head}[/]{mark}{rest}"
 
 
 def _table(*columns: tuple[str, str]) -> Table:

@@ -39,8 +39,10 @@ def gain_text(gain: Document) -> str:
     cold = round(gain["cold_trials"]["median"])
     beside = f"after {reached} it was where a cold start would have been after about {cold}"
     if verdict == "saved":
-        span = f"{low} to {high}{more}" if low >= 0 else f"from {-low} lost to {high}{more} saved"
-        return f"about {count(saved, 'trial')} saved ({span}): {beside}"
+        if low < 0:
+            span = f"from {-low} lost to {high}{more} saved"
+            return f"perhaps {count(saved, 'trial')} saved ({span}): {beside}"
+        return f"about {count(saved, 'trial')} saved ({low} to {high}{more}): {beside}"
     if verdict == "even":
         return f"no trials saved (from {-low} lost to {high}{more} saved): {beside}"
     span = f"{-high} to {-low}" if high <= 0 else f"from {-low} lost to {high}{more} saved"

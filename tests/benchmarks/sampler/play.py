@@ -28,6 +28,8 @@ class Played:
     ask_s: list[float] = field(default_factory=list)
     #: Trust in history at each proposal, where the method says it.
     trust: list[float | None] = field(default_factory=list)
+    #: What chose each of them, where the method says it: see `tuner.samplers.bayesian.insight`.
+    models: list[str | None] = field(default_factory=list)
 
 
 def play(task: Task, method: Method, *, trials: int, pending: int, seed: int) -> Played:
@@ -62,4 +64,5 @@ def _ask(method: Method, played: Played) -> tuple[int, Params]:
     played.ask_s.append(time.process_time() - start)
     insight: dict[str, Any] = method.insight or {}
     played.trust.append(insight.get("trust"))
+    played.models.append(insight.get("model"))
     return ticket, params
