@@ -86,6 +86,48 @@ def test_the_first_trial_is_near_what_was_best_before(make: Callable[[], object]
     assert sampler.insight["model"] == "prior"
 
 
+def test_the_first_trial_is_the_best_configuration_of_an_earlier_study() -> None:
+    earlier = [trials(30, seed) for seed in range(3)]
+    study = optuna.create_study(sampler=BayesianSampler(SPACE, history=earlier, seed=1))
+
+    params = study.ask(RANGES).params
+
+    winners = [min(found, key=lambda t: t.values[0]).params for found in earlier]
+    assert params["kind"] == "b"
+    assert params["rate"] in [pytest.approx(winner["rate"], rel=1e-9) for winner in winners]
+
+
+def _models_of(history: Sequence[FrozenTrial], count: int) -> list[dict[str, object]]:
+    """Return what each proposal of a study with history says of itself."""
+    sampler = BayesianSampler(SPACE, history=[history], seed=1)
+    study = optuna.create_study(sampler=sampler)
+    insights = []
+    for _ in range(count):
+        running = study.ask(RANGES)
+        insights.append(dict(sampler.insight))
+        study.tell(running, loss(running.params))
+    return insights
+
+
+def test_history_is_asked_at_first_and_later_every_second_time() -> None:
+    insights = _models_of(trials(40), 26)
+
+    models = [insight["model"] for insight in insights]
+    assert models[:3] == ["prior", "warm+cold", "start"]
+    assert models[20:] == ["warm+cold", "cold"] * 3
+    for insight in insights[3:]:
+        assert (insight["trust"] is not None) == (insight["model"] == "warm+cold")
+
+
+def test_a_study_that_history_misleads_looks_over_its_space_as_one_without_history() -> None:
+    wrong = [trial(t.params["rate"], t.params["kind"], value=-t.values[0]) for t in trials(40)]
+
+    models = [insight["model"] for insight in _models_of(wrong, 8)]
+
+    assert models[0] == "prior"
+    assert models[2:].count("start") >= 4
+
+
 def test_a_list_of_trials_has_the_directions_of_the_study() -> None:
     (source,) = sources(trials(10), directions=[MAX])
 

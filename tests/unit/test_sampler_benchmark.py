@@ -50,7 +50,10 @@ def test_regret_is_the_best_so_far_between_the_best_known_and_a_median_configura
     assert curve.tolist() == [1.0, 0.5, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("kind", ["related", "inverted", "noise", "unrelated", "unit", "huge"])
+_KINDS = ["related", "team", "inverted", "noise", "unrelated", "unit", "huge", "family"]
+
+
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_history_is_the_same_for_every_method_and_never_holds_its_target(kind: str) -> None:
     family = load_family("cone4", None)
     spec = HistorySpec(kind=kind, studies=3, trials=5)
@@ -77,6 +80,35 @@ def test_a_misleading_history_says_that_bad_configurations_are_good() -> None:
         bad = (target.median - told_best(kind)) / (target.median - target.best)
 
         assert bad < 0 < good
+
+
+def test_a_team_recorded_part_of_the_parameters_in_part_of_their_ranges() -> None:
+    family = load_family("hartmann6", None)
+    spec = HistorySpec(kind="team", studies=4, trials=30)
+
+    studies = build_history(family[0], family, spec, 0, StudyMaker())
+
+    recorded = [set(study.params[0]) for study in studies]
+    everywhere = set.union(*recorded)
+    assert len(everywhere) == 4
+    assert [len(names) for names in recorded] == [4, 3, 4, 3]
+    for name in everywhere:
+        seen = [params[name] for study in studies[::2] for params in study.params]
+        parts = [study.space[name].bounds for study in studies]
+        assert len(set(parts)) == 4
+        assert min(low for low, _ in parts) <= min(seen)
+
+
+def test_another_family_is_as_good_as_any_place_for_its_target() -> None:
+    family = load_family("hartmann6", None)
+    spec = HistorySpec(kind="family", studies=4, trials=30)
+    ranks = []
+    for target in family[:4]:
+        studies = build_history(target, family, spec, 0, StudyMaker())
+        values = np.array([target.evaluate(p) for p in studies[0].params])
+        ranks.append(np.corrcoef(values, studies[0].values)[0, 1])
+
+    assert abs(np.mean(ranks)) < 0.4
 
 
 def _pool(task: Task) -> Task:

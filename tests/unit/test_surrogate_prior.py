@@ -66,6 +66,25 @@ def test_the_first_proposal_is_near_the_optimum_of_the_family(count: int) -> Non
     assert first[3] == 0
 
 
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_the_first_proposal_is_what_some_study_found_to_be_best(count: int) -> None:
+    first = prior_of(FAMILY[:count]).portfolio[0]
+
+    winners = [source.x[np.argmin(source.y)] for source in FAMILY[:count]]
+    assert any(np.array_equal(first, winner, equal_nan=True) for winner in winners)
+
+
+def test_a_best_configuration_outside_the_space_is_not_proposed() -> None:
+    inside = study(0)
+    x = inside.x.copy()
+    x[np.argmin(inside.y), 0] = 1.4
+
+    portfolio = prior_of([replace(inside, x=x)]).portfolio
+
+    assert np.nanmax(portfolio[:, :3]) <= 1.0
+    assert np.abs(portfolio[0, :2] - 0.3).max() < 0.3
+
+
 def test_the_mean_orders_points_as_the_family_does(learnt: Prior) -> None:
     x = points(128, 7)
 

@@ -176,10 +176,38 @@ def test_misleading_history_is_distrusted_within_fifteen_trials(
     assert open_gate(prior, COLUMNS, *observed(15)).trust < 0.3
 
 
+def test_the_trust_is_the_weight_of_history_beside_as_many_models_as_a_cold_study_has(
+    related: Prior,
+) -> None:
+    gate = open_gate(related, COLUMNS, *observed(6), members=3)
+
+    weights = np.exp([weight for weight, _ in gate.arms])
+    assert weights[0] == pytest.approx(gate.trust)
+    assert weights.sum() == pytest.approx(1.0)
+    assert [type(model).__name__ for _, model in gate.arms[1:]] == ["GaussianProcess"] * 3
+    assert 0 < gate.trust < 1
+
+
+def test_history_that_holds_only_when_it_is_reversed_is_no_guide(related: Prior) -> None:
+    x, z = observed(10)
+
+    assert not open_gate(related, COLUMNS, x, z).is_misled
+    assert open_gate(related, COLUMNS, x, -z).warm.agreement < 0
+    assert open_gate(related, COLUMNS, x, -z).is_misled
+
+
+def test_history_is_relied_on_although_its_good_points_are_all_alike(related: Prior) -> None:
+    x = points(100, 77)
+    x = x[np.argsort(bowl(x, 0.35))[:20]]
+    z = warp(bowl(x, 0.35))
+
+    assert fit_transfer(related, x, z).reliance > 0.5
+
+
 def test_at_one_trial_history_alone_has_the_say(related: Prior) -> None:
     gate = open_gate(related, COLUMNS, *observed(1))
 
-    assert gate.cold is None
+    assert not gate.cold
     assert gate.trust == START
     assert [weight for weight, _ in gate.arms] == [0.0]
 

@@ -64,6 +64,7 @@ class Proposer:
         study_seed: below 2**32.
         fixed: configurations to try first, in this order; parameters left out are sampled.
         options: the sampler's, as the spec gives them.
+        metric: name of the only metric; empty where there are several.
 
     Attributes:
         artifact: what the sampler knows from history; may be set at any time, and holds for what
@@ -77,6 +78,7 @@ class Proposer:
         study_seed: int,
         fixed: Collection[Mapping[str, Any]] = (),
         options: Mapping[str, int] | None = None,
+        metric: str = "",
     ) -> None:
         self.artifact: Artifact | None = None
         self.space = space
@@ -84,6 +86,7 @@ class Proposer:
         self.study_seed = study_seed
         self._fixed = list(fixed)
         self._options = dict(options or {})
+        self._metric = metric
         self._memory: dict[str, Any] = {}
         #: The configurations that were proposed, and the number of the first trial with each.
         self._seen: dict[str, int] = {}
@@ -203,6 +206,7 @@ class Proposer:
             seed=seed,
             space=self.space,
             has_conditions=self._has_conditions,
+            metric=self._metric,
             prior=None if question.artifact is None else question.artifact.prior,
             options=self._options,
             memory=self._memory,

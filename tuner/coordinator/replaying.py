@@ -174,7 +174,12 @@ class Replay:
     def _make_proposer(self) -> Proposer:
         spec = self._spec
         proposer = Proposer(
-            spec.space, spec.sampler.name, self._seed, spec.start_with, spec.sampler.options
+            spec.space,
+            spec.sampler.name,
+            self._seed,
+            spec.start_with,
+            spec.sampler.options,
+            spec.metrics[0].name if len(spec.metrics) == 1 else "",
         )
         for trial in self._trials:
             is_retry = trial.proposal.get("retry_of") is not None

@@ -60,6 +60,7 @@ class StudyRun:
             study.seed % 2**32,
             list(spec.start_with),
             spec.sampler.options,
+            spec.metrics[0].name if len(spec.metrics) == 1 else "",
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
         #: The attempt of each trial that reported last.

@@ -39,6 +39,8 @@ class SamplerContext:
     #: The declared space; None for a study that declares none.
     space: SearchSpace | None = None
     has_conditions: bool = False
+    #: Name of the only metric; empty where there are several.
+    metric: str = ""
     #: What history tells; of several metrics a list, with None where it tells nothing.
     prior: Prior | list[Prior | None] | None = None
     #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
@@ -58,6 +60,7 @@ def _bayesian(context: SamplerContext) -> BaseSampler:
     return BayesianSampler(
         context.space,
         seed=context.seed,
+        metric=context.metric,
         prior=context.prior,
         memory=context.memory.setdefault("bayesian", {}),
     )

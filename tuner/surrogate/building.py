@@ -69,7 +69,8 @@ def build_prior(
     if not screened.kept:
         return None
     points = candidates[:POINTS]
-    places = np.concatenate([points, _proposed(columns, screened)])
+    winners, others = _proposed(columns, screened)
+    places = np.concatenate([points, winners, others])
     pooled, raw = _means(columns, screened, places, cache)
     if _shown(raw[:, : len(points)], pooled.noise) < _LEAST_SHOWN:
         return None
@@ -85,7 +86,12 @@ def build_prior(
         precision=_precision(len(columns)),
         likeness=pooled.likeness,
         portfolio=places[
-            portfolio(means, shares, kernel.scaled(columns, places, pooled.own_lengths))
+            portfolio(
+                means,
+                shares,
+                kernel.scaled(columns, places, pooled.own_lengths),
+                range(len(points), len(points) + len(winners)),
+            )
         ],
         contributions=_contributions(screened, shares, on_points),
         witnesses=_witnesses(screened),
@@ -122,11 +128,27 @@ def _precision(width: int) -> Floats:
     return np.asarray(np.linalg.inv(covariance), dtype=np.float64)
 
 
-def _proposed(columns: Columns, screened: Screened) -> Floats:
-    """Return the best configurations of the sources that lie in the space, shape (k, d)."""
-    best = np.concatenate([scored.x[:_PROPOSED] for scored in screened.scored[:_TOGETHER]])
+def _proposed(columns: Columns, screened: Screened) -> tuple[Floats, Floats]:
+    """Return the best configurations of the sources that lie in the space, (k, d) and (l, d).
+
+    The first ones are the best of a source that recorded all that this study tunes: they can be
+    tried as they are.
+    """
+    scored = screened.scored[:_TOGETHER]
+    is_whole = [not np.isnan(item.x).all(axis=0).any() for item in scored]
+    winners = [item.x[:1] for item, whole in zip(scored, is_whole, strict=True) if whole]
+    others = [item.x[whole:_PROPOSED] for item, whole in zip(scored, is_whole, strict=True)]
+    none = np.empty((0, len(columns)))
+    return (
+        _inside(columns, np.concatenate([none, *winners])),
+        _inside(columns, np.concatenate([none, *others])),
+    )
+
+
+def _inside(columns: Columns, x: Floats) -> Floats:
+    """Return the points that lie in the space; NaN does."""
     top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
-    inside: Floats = best[(np.isnan(best) | ((best >= 0.0) & (best <= top))).all(axis=1)]
+    inside: Floats = x[(np.isnan(x) | ((x >= 0.0) & (x <= top))).all(axis=1)]
     return inside
 
 

@@ -12,6 +12,8 @@ for meta Bayesian optimization with an unknown Gaussian process prior".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import eigh
 
@@ -49,21 +51,26 @@ def features(means: Floats, shares: Floats) -> Floats:
     return np.column_stack([mean, vectors[:, ::-1] * lengths])
 
 
-def portfolio(means: Floats, shares: Floats, features: Floats) -> list[int]:
+def portfolio(
+    means: Floats, shares: Floats, features: Floats, winners: Sequence[int] = ()
+) -> list[int]:
     """Return the places to try while nothing is known: each is best beside those before it.
 
-    The first has the best mean. Each other one is not beside a chosen one, and improves the best of
-    those on the weighted average over the sources; one source alone gains nothing from a second
-    place, so a good mean counts as well.
+    The first has the best mean: among the winners, if there are any, because what was really tried
+    and did best is easier to believe than what a model says of a place. Each other one is not
+    beside a chosen one, and improves the best of those on the weighted average over the sources;
+    one source alone gains nothing from a second place, so a good mean counts as well.
 
     Args:
         means: of the sources at the places, shape (T, C).
         shares: of the sources, shape (T,).
         features: of the places, scaled by the lengthscales of history, shape (C, f).
+        winners: places that were the best of some source.
     """
     mean = shares @ means
     room = np.empty_like(means)
-    chosen = [int(np.argmin(mean))]
+    among = list(winners) or range(len(mean))
+    chosen = [int(among[int(np.argmin(mean[among]))])]
     best = means[:, chosen[0]]
     apart = _squares(features, chosen[-1])
     while len(chosen) < _PORTFOLIO and (apart >= _APART).any():

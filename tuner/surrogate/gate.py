@@ -1,18 +1,24 @@
-"""Trust in history: how the warm and the cold model share the say, by what each foresaw.
+"""Trust in history: how the warm model and those without history share the say.
 
-Each observation is predicted by both models from all the others. omega is the probability of the
+Each observation is predicted by both sides from all the others. omega is the probability of the
 warm one in Bayes' sense, with the log ratio of each observation limited, so that no single one
-decides. A mixture can lose to the better model only what log(1 / omega at the start) costs.
+decides. A mixture can lose to the better side only what log(1 / omega at the start) costs.
+
+The warm model can also be right because it has learnt to do without history. Hence trust is omega
+times the share of what it says that it says by history, and none while it foretells nothing; and
+trust, nothing else, is its weight: the rest belongs to models without history, as many as a study
+without history has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.gp import GaussianProcess, fit_gp
+from tuner.surrogate.gp import GaussianProcess, fit_gps
 from tuner.surrogate.model import Model
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.transfer import TransferModel, fit_transfer
@@ -23,36 +29,42 @@ START = 0.98
 _LEAST_COLD = 2
 #: The most that one observation can speak for either model, in logarithms.
 _LIMIT = 3.0
-#: Omega stays within this of 0 and 1.
+#: Observations from which on it shows whether anything is foretold.
+_LEAST_FORESEEN = 3
+#: Trust stays within this of 0 and 1.
 _EDGE = 1e-6
+#: With less trust, or where less than this of history's mean holds, history is no guide.
+_RELIED_ON, _HOLDS = 0.4, 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """Two models of the same observations; `omega` is the probability of the warm one.
+    """Models of the same observations; `trust` is the weight of the warm one, from 0 to 1.
 
-    `cold` is None while there are too few observations for it; omega is then that of the start.
+    `cold` are those without history, with logarithms of their weights, the most probable one
+    first; empty while there are too few observations for them: trust is then that of the start.
     """
 
-    omega: float
+    trust: float
     warm: TransferModel
-    cold: GaussianProcess | None
+    cold: Sequence[tuple[float, GaussianProcess]]
 
     @property
-    def trust(self) -> float:
-        """How far history is relied on, from 0 to 1.
-
-        The warm model can also be right because it has learnt to do without history. While there
-        is nothing to compare it with, this is omega.
-        """
-        return self.omega if self.cold is None else self.omega * self.warm.reliance
+    def is_misled(self) -> bool:
+        """Whether history is no guide so far: hardly trusted, or right only if it is reversed."""
+        return bool(self.cold) and (self.trust < _RELIED_ON or self.warm.agreement < _HOLDS)
 
     @property
     def arms(self) -> list[tuple[float, Model]]:
-        """Log weight and model of each, as acquisitions take them."""
-        if self.cold is None:
+        """Log weight and model of each, as acquisitions take them; the weights add up to 1."""
+        if not self.cold:
             return [(0.0, self.warm)]
-        return [(float(np.log(self.omega)), self.warm), (float(np.log1p(-self.omega)), self.cold)]
+        weights = np.array([weight for weight, _ in self.cold])
+        weights += np.log1p(-self.trust) - np.log(np.exp(weights).sum())
+        return [
+            (float(np.log(self.trust)), self.warm),
+            *((float(w), model) for w, (_, model) in zip(weights, self.cold, strict=True)),
+        ]
 
 
 def open_gate(
@@ -63,8 +75,9 @@ def open_gate(
     *,
     counts: Floats | None = None,
     extra: Floats | None = None,
+    members: int = 1,
 ) -> Gate:
-    """Return both models of a target's observations, and the trust in the warm one.
+    """Return the models of a target's observations, and the trust in the warm one.
 
     Args:
         prior: from history, of the same columns.
@@ -73,18 +86,34 @@ def open_gate(
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
         counts: how many repeats each value is the mean of, shape (n,); default 1.
         extra: variance that a value has beyond the noise, shape (n,); default 0.
+        members: how many models without history at most.
 
     Returns:
         A function of the arguments alone.
     """
     warm = fit_transfer(prior, x, z, counts=counts, extra=extra)
     if len(z) < _LEAST_COLD:
-        return Gate(omega=START, warm=warm, cold=None)
-    cold = fit_gp(columns, x, z, counts=counts, extra=extra)
-    ratio = np.clip(_log_density(warm, z) - _log_density(cold, z), -_LIMIT, _LIMIT)
+        return Gate(trust=START, warm=warm, cold=())
+    cold = fit_gps(columns, x, z, counts=counts, extra=extra, members=members)
+    ratio = np.clip(_log_density(warm, z) - _log_density(cold[0][1], z), -_LIMIT, _LIMIT)
     odds = np.log(START / (1.0 - START)) + float(ratio.sum())
     omega = 1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))
-    return Gate(omega=float(np.clip(omega, _EDGE, 1.0 - _EDGE)), warm=warm, cold=cold)
+    trust = omega * warm.reliance if _foresees(warm, z) else 0.0
+    return Gate(trust=float(np.clip(trust, _EDGE, 1.0 - _EDGE)), warm=warm, cold=cold)
+
+
+def _foresees(warm: TransferModel, z: Floats) -> bool:
+    """Return whether the warm model foretells each observation better than the others' mean does.
+
+    Where a space is at chance level nearly everywhere, no model foretells anything for long, and
+    nothing speaks for history or against it. Of few observations that cannot be told.
+    """
+    n = len(z)
+    if n < _LEAST_FORESEEN:
+        return True
+    error = float(np.sum((z - warm.loo()[0]) ** 2))
+    # From an observation, the mean of the others is n / (n - 1) times as far as the mean of all.
+    return error < float(np.sum((z - z.mean()) ** 2)) * (n / (n - 1)) ** 2
 
 
 def _log_density(model: Model, z: Floats) -> Floats:

@@ -94,6 +94,11 @@ class GaussianProcess(Model):
             noise=np.concatenate([self.noise, noise]),
         )
 
+    @property
+    @override
+    def scatter(self) -> float:
+        return self.hyper.noise
+
     @override
     def loo(self) -> tuple[Floats, Floats]:
         return leave_one_out(self._factor, self._weights, self.z)

@@ -36,6 +36,11 @@ class Model(Protocol):
         """
         ...
 
+    @property
+    def scatter(self) -> float:
+        """Variance of a trial's value around the objective: the noise."""
+        ...
+
     def loo(self) -> tuple[Floats, Floats]:
         """Return mean and variance of each observation, predicted from the others.
 

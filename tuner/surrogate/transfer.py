@@ -79,11 +79,21 @@ class TransferModel(Model):
 
     @cached_property
     def reliance(self) -> float:
-        """How much of what the model says of the observations it says by history, from 0 to 1."""
-        by_history = float(np.var(self._features @ self._coefficients))
-        matern = kernel.matern_between(self._scaled, self._scaled)
+        """How much of what the model says of the space it says by history, from 0 to 1.
+
+        Over the space, not over the observations: those that history led to are about equally good,
+        and what tells them apart is the target's own however much history was worth.
+        """
+        points = self.prior.expansion.points
+        by_history = float(np.var(self.prior.features(points) @ self._coefficients))
+        matern = kernel.matern_between(self._place(points), self._scaled)
         by_itself = float(np.var(self.sizes.residual * (matern @ self._weights)))
         return by_history / max(by_history + by_itself, 1e-300)
+
+    @property
+    def agreement(self) -> float:
+        """How far history's mean holds here: 1 as it stands, 0 not at all, below 0 reversed."""
+        return float(self._coefficients[0]) / self.sizes.slope
 
     @override
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
@@ -122,6 +132,11 @@ class TransferModel(Model):
             extra=np.concatenate([self.data.extra, np.full(len(x), LEAST_NOISE)]),
         )
         return TransferModel(prior=self.prior, data=data, sizes=self.sizes)
+
+    @property
+    @override
+    def scatter(self) -> float:
+        return self.sizes.noise
 
     @override
     def loo(self) -> tuple[Floats, Floats]:

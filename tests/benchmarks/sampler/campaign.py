@@ -143,6 +143,7 @@ class Campaign:
             values=tuple(played.values),
             ask_s=tuple(played.ask_s),
             trust=tuple(played.trust),
+            foretold=tuple(played.foretold),
             code=code_of(job.method),
             healthy=task.healthy,
         )

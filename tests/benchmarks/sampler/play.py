@@ -30,6 +30,8 @@ class Played:
     trust: list[float | None] = field(default_factory=list)
     #: What chose each of them, where the method says it: see `tuner.samplers.bayesian.insight`.
     models: list[str | None] = field(default_factory=list)
+    #: The interval that was to hold nine of ten values, for each value, where one was foretold.
+    foretold: list[tuple[float, float] | None] = field(default_factory=list)
 
 
 def play(task: Task, method: Method, *, trials: int, pending: int, seed: int) -> Played:
@@ -42,6 +44,7 @@ def play(task: Task, method: Method, *, trials: int, pending: int, seed: int) ->
     durations = np.exp(rng.normal(0, _SPREAD, trials))
     played = Played()
     running: list[tuple[float, int, int, Params]] = []
+    intervals: dict[int, tuple[float, float] | None] = {}
     now = 0.0
     for number in range(trials + pending):
         if len(running) == pending or number >= trials:
@@ -52,8 +55,10 @@ def play(task: Task, method: Method, *, trials: int, pending: int, seed: int) ->
             method.tell(ticket, value)
             played.values.append(value)
             played.params.append(params)
+            played.foretold.append(intervals[ticket])
         if number < trials:
             ticket, params = _ask(method, played)
+            intervals[ticket] = _interval(method)
             heapq.heappush(running, (now + float(durations[number]), number, ticket, params))
     return played
 
@@ -66,3 +71,9 @@ def _ask(method: Method, played: Played) -> tuple[int, Params]:
     played.trust.append(insight.get("trust"))
     played.models.append(insight.get("model"))
     return ticket, params
+
+
+def _interval(method: Method) -> tuple[float, float] | None:
+    insight: dict[str, Any] = method.insight or {}
+    low, high = insight.get("objective_low"), insight.get("objective_high")
+    return None if low is None or high is None else (float(low), float(high))

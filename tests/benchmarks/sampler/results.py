@@ -47,6 +47,8 @@ class Run:
     values: tuple[float, ...]
     ask_s: tuple[float, ...]
     trust: tuple[float | None, ...] = ()
+    #: For each value the interval that was to hold nine of ten, where one was foretold.
+    foretold: tuple[tuple[float, float] | None, ...] = ()
     #: Of our own methods: which code it was. Of the peers: which versions.
     code: str = ""
     healthy: bool = True
@@ -109,6 +111,8 @@ def read_runs(paths: Iterable[Path]) -> Iterator[Run]:
             except ValueError:
                 continue
             lists = {name: tuple(data[name]) for name in ("values", "ask_s", "trust")}
+            pairs = data.get("foretold", ())
+            lists["foretold"] = tuple(None if pair is None else tuple(pair) for pair in pairs)
             yield Run(**{**data, **lists})
 
 
@@ -161,4 +165,6 @@ def _short(data: dict[str, Any]) -> dict[str, Any]:
     data["trust"] = [None if value is None else round(value, 3) for value in data["trust"]]
     if not any(value is not None for value in data["trust"]):
         data["trust"] = []
+    if not any(pair is not None for pair in data["foretold"]):
+        data["foretold"] = []
     return data

@@ -18,8 +18,9 @@ from tuner.surrogate.prior import Prior
 #: few observations leave much open, and each model takes its time.
 MEMBERS = 3
 ROWS = 80
-#: Trust in history below which a young study looks over its space once more.
-_RELIED_ON = 0.2
+#: The models' deviations are so many times too small where they choose: they were fitted to what is
+#: known, and a proposal is where they promise most.
+_OVERSURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +43,16 @@ class Belief:
             self.gate,
         )
 
+    def alone(self) -> Belief:
+        """Return what is believed without history; the belief itself where that is nothing yet."""
+        if self.gate is None or not self.gate.cold:
+            return self
+        return Belief(self.gate.cold, self.gate)
+
     @property
     def is_misled(self) -> bool:
-        """Whether history was consulted and is not relied on."""
-        return self.gate is not None and self.gate.trust < _RELIED_ON
+        """Whether history was consulted and is no guide so far."""
+        return self.gate is not None and self.gate.is_misled
 
     def mean(self, x: Floats) -> Floats:
         """Return the mean at points (m, d) of all models together, shape (m,)."""
@@ -56,25 +63,20 @@ class Belief:
 
     def insight(self, x: Floats) -> dict[str, Any]:
         """Return what the models say of a point (d,), as JSON values on the z scale."""
-        mean, std = self._moments(x[None])
+        mean, std = _moments(self.arms, x[None])
         found: dict[str, Any] = {"mean": mean, "std": std}
         if self.gate is None:
             return found | {"cold_mean": mean, "cold_std": std}
-        found |= dict(
-            zip(("warm_mean", "warm_std"), _at(self.gate.warm.predict(x[None])), strict=True)
-        )
-        if self.gate.cold is not None:
-            cold = _at(self.gate.cold.predict(x[None]))
+        warm = _moments([(0.0, self.gate.warm)], x[None])
+        found |= dict(zip(("warm_mean", "warm_std"), warm, strict=True))
+        if self.gate.cold:
+            cold = _moments(self.gate.cold, x[None])
             found |= dict(zip(("cold_mean", "cold_std"), cold, strict=True))
-        return found | {"trust": self.gate.trust}
+        return found | {"trust": self.gate.trust if self._asks_history else None}
 
-    def _moments(self, x: Floats) -> tuple[float, float]:
-        """Return mean and deviation of the mixture at one point (1, d)."""
-        weights = np.exp([weight for weight, _ in self.arms])
-        weights /= weights.sum()
-        means, stds = np.array([_at(model.predict(x)) for _, model in self.arms]).T
-        mean = float(weights @ means)
-        return mean, float(np.sqrt(weights @ (stds**2 + means**2) - mean**2))
+    @property
+    def _asks_history(self) -> bool:
+        return any(model is self.gate.warm for _, model in self.arms) if self.gate else False
 
 
 def believe(
@@ -90,13 +92,26 @@ def believe(
         extra: variance of each value beyond the noise, shape (n,).
         prior: what history says, if it says anything.
     """
-    if prior is not None:
-        gate = open_gate(prior, columns, x, z, counts=counts, extra=extra)
-        return Belief(gate.arms, gate)
     members = min(MEMBERS, max(ROWS // len(x), 1))
+    if prior is not None:
+        gate = open_gate(prior, columns, x, z, counts=counts, extra=extra, members=members)
+        return Belief(gate.arms, gate)
     arms: Sequence[Any] = fit_gps(columns, x, z, counts=counts, extra=extra, members=members)
     return Belief(arms)
 
 
-def _at(prediction: tuple[Floats, Floats]) -> tuple[float, float]:
-    return float(prediction[0][0]), float(prediction[1][0])
+def _moments(arms: Arms, x: Floats) -> tuple[float, float]:
+    """Return mean and deviation of a trial's value at one point (1, d), as a mixture foretells it.
+
+    The noise is part of the deviation: what is foretold is a value, not the objective. Measured on
+    five families, with and without history: without the factor 68 % of the intervals that were to
+    hold 90 % did, and errors within a study, each point foretold from the others, do not show it.
+    """
+    weights = np.exp([weight for weight, _ in arms])
+    weights /= weights.sum()
+    foretold = np.array([(*model.predict(x), [model.scatter]) for _, model in arms])[:, :, 0]
+    means, stds, scatter = foretold.T
+    stds *= _OVERSURE
+    mean = float(weights @ means)
+    # Not as the mean of squares less the square of the mean: digits would be lost.
+    return mean, float(np.sqrt(weights @ (stds**2 + scatter + (means - mean) ** 2)))

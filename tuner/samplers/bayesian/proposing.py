@@ -18,6 +18,7 @@ from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
 from tuner.space.encoding import Encoding
 from tuner.surrogate.acquisition import Acquisition, LogExpectedImprovement, Product
+from tuner.surrogate.bounds import known_bounds
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.hypervolume import LogHypervolumeImprovement
 from tuner.surrogate.prior import Prior
@@ -30,8 +31,13 @@ _LEAST = 2
 _POOL = 1024
 _CHEAP = 60
 _LEAST_POOL = 512
-#: Until this trial, the space is looked over once more where history turns out to mislead.
-_SETTLED = 3
+#: The trial of a study with history that looks elsewhere whatever history says.
+_ELSEWHERE = 2
+#: Before this trial, the space is looked over as a study without history does while history is no
+#: guide.
+_SETTLED = 8
+#: From this trial on, every second one is chosen without history.
+_IN_TURNS = 20
 #: Points that the search looks around.
 _LOOKED_AROUND = 5
 #: Factors on the deviations, taken in turn; one more of them for each so many running trials.
@@ -56,6 +62,8 @@ class Request:
     memory: MutableMapping[str, Any] = field(default_factory=dict)
     #: -1 where a study's only objective is maximised: observations are turned round.
     sign: float = 1.0
+    #: Name of the first objective, empty where it is not known.
+    metric: str = ""
 
     @property
     def prior(self) -> Prior | None:
@@ -91,8 +99,8 @@ def choose(request: Request) -> Choice:
         found = _from_portfolio(task, request.prior)
         if found is not None:
             return Choice(found, insight_of(request.prior, request.seen, "prior", found))
-    if request.prior is not None and request.number == 1:
-        # One trial elsewhere shows what a value of history's favourite is worth.
+    if request.prior is not None and request.number == _ELSEWHERE and _is_alone(request):
+        # One trial elsewhere shows what the values of history's favourites are worth.
         return _start(request, task)
     early = request.number < START or len(data.z) < _LEAST
     if not len(data.z) or (request.prior is None and early):
@@ -115,9 +123,12 @@ def _start(request: Request, task: Task) -> Choice:
 
 def _modelled(request: Request, task: Task, data: Data) -> Choice:
     beliefs = _beliefs(request, data)
-    if request.number < _SETTLED and any(belief.is_misled for belief in beliefs):
+    if any(belief.is_misled for belief in beliefs) and request.number < _SETTLED:
         # What history proposed lies in one corner, and tells a model without history little.
         return _start(request, task)
+    has_turn = _has_turn(request, beliefs)
+    if not has_turn:
+        beliefs = [belief.alone() for belief in beliefs]
     parts: list[Acquisition] = []
     if data.has_feasible:
         parts.append(_objective(request, task, data, beliefs))
@@ -129,28 +140,48 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
         x = _anything(task)
         return Choice(x, insight_of(request.prior, request.seen, "start", x))
     x, value = found
-    model = "cold" if request.prior is None else "warm+cold"
+    model = "warm+cold" if has_turn else "cold"
     insight = insight_of(request.prior, request.seen, model, x)
     insight["acquisition"] = value
     if len(beliefs) == 1:
         best = data.z[data.feasible, 0].min() if data.has_feasible else data.z.min()
         insight |= beliefs[0].insight(x) | {"best": float(best)}
-        insight |= objective_values(insight, data.scales[0], request.sign)
+        bounds = known_bounds(request.metric, request.sign * request.seen.y[:, 0])
+        insight |= objective_values(insight, data.scales[0], request.sign, bounds)
         insight |= _account(request, data, beliefs[0], insight, x)
     return Choice(x, insight)
 
 
 def _account(request: Request, data: Data, belief: Belief, insight: Insight, x: Floats) -> Insight:
     """Return what `explain` needs to say why: JSON values."""
+    bounds = known_bounds(request.metric, request.sign * request.seen.y[:, 0])
 
     def unit(z: Floats) -> Floats:
-        return request.sign * data.scales[0].value(z)
+        return bounds.clip(request.sign * data.scales[0].value(z))
 
     alone = insight["cold_mean"]
     return {
         "objective_cold": None if alone is None else float(unit(np.array([alone]))[0]),
         "against": driven_by(belief.arms, data, request.encoding, x, unit),
     }
+
+
+def _is_alone(request: Request) -> bool:
+    """Whether no trial is running: those that ran at once looked elsewhere already."""
+    return not len(request.seen.pending)
+
+
+def _has_turn(request: Request, beliefs: list[Belief]) -> bool:
+    """Whether history has a say in this proposal.
+
+    Late in a study it knows no more than the study's own results do, and a search that it led into
+    one valley stays there: the models without history have every second trial. Where history is no
+    guide, as where it holds only reversed, they have it from the beginning.
+    """
+    if request.prior is None:
+        return False
+    is_late = request.number >= _IN_TURNS or any(belief.is_misled for belief in beliefs)
+    return not is_late or request.number % 2 == 0
 
 
 def _beliefs(request: Request, data: Data) -> list[Belief]:

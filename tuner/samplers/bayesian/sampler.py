@@ -44,6 +44,8 @@ class BayesianSampler(BaseSampler):
         seed: decides every proposal; drawn when it is None.
         prior: what history says, made before; of several metrics a list. Excludes `history`.
         memory: what may be kept from one proposal to the next; only saves time.
+        metric: what the only objective is called, as `val_accuracy`; what is foretold then stays
+            within what such a metric can be. Default: as `Study.set_metric_names` named it.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class BayesianSampler(BaseSampler):
         *,
         prior: Prior | Sequence[Prior | None] | None = None,
         memory: dict[str, Any] | None = None,
+        metric: str = "",
     ) -> None:
         self._dialect = None if space is None else declared(as_space(space))
         self._seed = secrets.randbits(32) if seed is None else seed
         self._history = tuple(history)
         self._prior = prior
         self._memory = {} if memory is None else memory
+        self._metric = metric
         #: What the last proposal was made of: JSON values, keys as in `insight`.
         self.insight: Insight = {}
         #: Parameters of proposals that Optuna does not know yet: a script that asks for several
@@ -105,6 +109,7 @@ class BayesianSampler(BaseSampler):
                     priors=priors,
                     memory=self._memory,
                     sign=-1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0,
+                    metric=self._metric or _metric_name(study),
                 )
             )
         self.insight = choice.insight
@@ -167,6 +172,13 @@ class BayesianSampler(BaseSampler):
         # By number, so that a sampler that was made anew goes on as the old one would have.
         text = f"{self._seed}/{trial.number}/{name}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+def _metric_name(study: Study) -> str:
+    """Return what a study calls its first objective, empty where that is not known."""
+    # The study that Optuna's Hyperband shows to a sampler does not have it.
+    names: list[str] | None = getattr(study, "metric_names", None)
+    return names[0] if names else ""
 
 
 def _known(x: Floats) -> list[int]:

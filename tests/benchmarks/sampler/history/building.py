@@ -188,6 +188,33 @@ def _unrelated(order: _Order) -> list[SourceStudy]:
     return [misleading.bowl(study, centre, rng) for study in _random_studies(order)]
 
 
+def _family(order: _Order) -> list[SourceStudy]:
+    """Return studies that sought the best of quite other tasks under the same names."""
+    tasks = [
+        misleading.stranger(order.target, order.rng, index) for index in range(order.spec.studies)
+    ]
+    return [order.maker.tuned(task, order.spec.trials, order.seed) for task in tasks]
+
+
+def _team(order: _Order) -> list[SourceStudy]:
+    """Return related studies in other ranges, which recorded neither all parameters nor all alike.
+
+    One parameter of three is missing everywhere at most, one more under another name in every
+    second study; half of them are always left.
+    """
+    rng = order.rng
+    names = [str(name) for name in rng.permutation(list(order.target.space.names))]
+    lost = names[: min(2, len(names) // 3)]
+    spare = [name for name in names if name not in lost][: len(names) // 2 - len(lost)][:1]
+    return [
+        misleading.forgotten(
+            order.maker.tuned(misleading.narrowed(task, rng), order.spec.trials, order.seed),
+            [*lost, *(spare if index % 2 else [])],
+        )
+        for index, task in enumerate(order.sources[: order.spec.studies])
+    ]
+
+
 def _unit(order: _Order) -> list[SourceStudy]:
     rng = order.rng
     name = misleading.numeric_parameter(order.target.space, rng)
@@ -208,10 +235,11 @@ def _huge(order: _Order) -> list[SourceStudy]:
     return [*(order.maker.tuned(item, order.spec.trials, order.seed) for item in good), bad]
 
 
-#: To add one: a function here and a line. All but the first two are to mislead.
+#: To add one: a function here and a line. All but the first three are to mislead.
 KINDS: Mapping[str, Callable[[_Order], list[SourceStudy]]] = {
     "related": _related,
     "related-random": _random_studies,
+    "team": _team,
     "inverted": _inverted,
     "direction": _direction,
     "noise": _noise,
@@ -219,8 +247,9 @@ KINDS: Mapping[str, Callable[[_Order], list[SourceStudy]]] = {
     "unit": _unit,
     "copied": _copied,
     "huge": _huge,
+    "family": _family,
 }
-MISLEADING = tuple(KINDS)[2:]
+MISLEADING = tuple(KINDS)[3:]
 
 
 def _kinds() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from tests.benchmarks.sampler.tasks.task import Task, place, sample
 from tuner.space import Parameter, Params, SearchSpace, Value
 
 _LOOKS = 512
+#: Share of a range that a team left out earlier.
+_LEFT = 0.35
 _FACTOR = 1000
 
 
@@ -48,6 +52,79 @@ def bowl(study: SourceStudy, centre: Params, rng: np.random.Generator) -> Source
         )
 
     return replace(study, values=tuple(value(params) for params in study.params))
+
+
+def stranger(task: Task, rng: np.random.Generator, index: int) -> Task:
+    """Return a task of quite another family that bears the parameters of `task` by chance.
+
+    Its good region is a curved valley around a place that has nothing to do with the task's. Tasks
+    of one `rng` state lie near each other, as those of a family do.
+    """
+    names = task.space.names
+    centre, bend = rng.uniform(0.1, 0.9, len(names)), rng.uniform(-0.5, 0.5, len(names))
+    weights = np.exp(rng.normal(0, 1.0, len(names)))
+    near = np.random.default_rng(index)
+    centre = centre + near.normal(0, 0.08, len(names))
+    liked = {name: near_or(rng, task.space[name]) for name in names}
+
+    def value(params: Params) -> float:
+        away = np.array(
+            [
+                _off(task.space[name], params.get(name), middle, liked[name])
+                for name, middle in zip(names, centre, strict=True)
+            ]
+        )
+        return float((weights * (away + bend * np.roll(away, 1) ** 2) ** 2).sum())
+
+    return replace(task, name=f"stranger-{task.name}-{index:02d}", evaluate=value, curve=None)
+
+
+def near_or(rng: np.random.Generator, parameter: Parameter) -> Value | None:
+    """Return the choice that a stranger likes; None where the parameter is no choice."""
+    if parameter.kind not in ("categorical", "bool"):
+        return None
+    values = parameter.values or (False, True)
+    return values[int(rng.integers(len(values)))]
+
+
+def _off(parameter: Parameter, value: Value | None, middle: float, liked: Value | None) -> float:
+    if value is None or parameter.kind in ("categorical", "bool", "fixed"):
+        return 0.0 if value == liked else 0.5
+    return place(parameter, value) - middle
+
+
+def narrowed(task: Task, rng: np.random.Generator) -> Task:
+    """Return the task as a team sought it earlier: each number in 65 % of its range."""
+    if task.pool is not None:
+        return task
+    parameters = tuple(_narrow(item, float(rng.uniform())) for item in task.space.parameters)
+    space = SearchSpace(parameters=parameters, forbid=task.space.forbid)
+    return replace(task, name=f"narrowed-{task.name}-{_mark(space)}", space=space)
+
+
+def _mark(space: SearchSpace) -> str:
+    return f"{crc32(repr(space.parameters).encode()):08x}"
+
+
+def _narrow(parameter: Parameter, share: float) -> Parameter:
+    if parameter.kind not in ("float", "int") or parameter.values or parameter.step is not None:
+        return parameter
+    low, high = (float(bound) for bound in parameter.bounds)
+    if parameter.log:
+        low, high = np.log(low), np.log(high)
+    low, high = (low + part * (high - low) for part in (_LEFT * share, _LEFT * share + 1 - _LEFT))
+    if parameter.log:
+        low, high = np.exp(low), np.exp(high)
+    if parameter.kind == "int":
+        low, high = round(low), max(round(high), round(low))
+        return parameter if low == high else replace(parameter, low=int(low), high=int(high))
+    return replace(parameter, low=float(low), high=float(high))
+
+
+def forgotten(study: SourceStudy, names: Collection[str]) -> SourceStudy:
+    """Return the study as if some parameters had never been recorded."""
+    params = tuple({n: v for n, v in item.items() if n not in names} for item in study.params)
+    return replace(study, params=params)
 
 
 def _apart(parameter: Parameter, one: Value | None, other: Value | None) -> float:

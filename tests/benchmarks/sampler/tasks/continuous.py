@@ -90,6 +90,12 @@ def _narrow(w: Array) -> Array:
     return strong + 0.1 * (w[:, 3:5] ** 2).sum(axis=1)
 
 
+def _plateau(w: Array) -> Array:
+    # A training that learns nothing over most of the space: there, all values are about chance.
+    valley = (w**2 * np.array([6.0, 4.0, 1.0, 0.5, 0.2, 0.2])).sum(axis=1)
+    return np.minimum(np.sqrt(valley), 1.0) + 0.01 * (1 - np.cos(25 * w.sum(axis=1)))
+
+
 #: Family → number of parameters and the function.
 FUNCTIONS: Mapping[str, tuple[int, Callable[[Array], Array]]] = {
     "branin": (2, _branin),
@@ -99,6 +105,7 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[[Array], Array]]] = {
     "hartmann6": (6, _hartmann6),
     "levy6": (6, _levy),
     "narrow10": (10, _narrow),
+    "plateau6": (6, _plateau),
 }
 #: The same of many parameters, which are compared apart: a run of them takes long.
 WIDE: Mapping[str, tuple[int, Callable[[Array], Array]]] = {
