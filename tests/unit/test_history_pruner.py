@@ -14,7 +14,8 @@ from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Task, believe, make_task
 from tuner.coordinator.condemned import mark_text
 from tuner.coordinator.frozen import freeze
-from tuner.coordinator.history_pruner import MARK, HistoryPruner
+from tuner.coordinator.history_pruner import HistoryPruner
+from tuner.coordinator.marks import MARK
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposing import Proposer
 from tuner.curves.belief import CurveBelief

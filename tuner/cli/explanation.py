@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tuner.cli.output import Document, moment, number
-from tuner.cli.pruning import print_pruning
+from tuner.cli.pruning import print_account, print_pruning
 from tuner.cli.tables import facts
 from tuner.service.wording import gain_text, interval_text, source_notes
 
@@ -35,6 +35,7 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
         _head(console, f"the best {name} after so many trials")
         console.print(_curve(document["gain"]))
         console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
+    print_account(console, document.get("pruning_account"))
     if document.get("pruning") is not None:
         print_pruning(console, document["pruning"])
     if any(row["model"] is not None for row in document["proposals"]):

@@ -16,9 +16,13 @@ _SHOWN = 25
 
 
 #: Kinds of events that are shown beside the trials.
-_NOTED = ("attempt-", "worker-", "history")
+_NOTED = ("attempt-", "worker-", "history", "pruner-")
+#: Beside the events of a trial's end there is one that says why it is about to be stopped.
+_NO_END = "trial-stopped"
 #: In front of what history tells, which is no trouble.
 HISTORY_NOTE = "history: "
+#: In front of what a pruner decided for the whole study.
+PRUNER_NOTE = "pruning: "
 
 CLOSED = ("finished", "failed", "cancelled")
 
@@ -66,7 +70,8 @@ class Feed:
         # The status first: what it counts as ended is then among the events.
         status = self.api.status(self.study)
         events = all_events(self.api, self.study, self._seen)
-        numbers = [row["trial"] for row in events if row["kind"].startswith("trial-")]
+        ends = [row for row in events if row["kind"].startswith("trial-")]
+        numbers = [row["trial"] for row in ends if row["kind"] != _NO_END]
         shown = numbers[-_SHOWN:]
         ended = tuple(self.api.show(self.study, number) for number in shown)
         notes = tuple(_note(row) for row in events if row["kind"].startswith(_NOTED))
@@ -78,5 +83,7 @@ class Feed:
 
 
 def _note(event: Document) -> str:
-    is_history = str(event["kind"]).startswith("history")
-    return (HISTORY_NOTE if is_history else "") + str(event["text"])
+    kind = str(event["kind"])
+    head = HISTORY_NOTE if kind.startswith("history") else ""
+    head = PRUNER_NOTE if kind.startswith("pruner-") else head
+    return head + str(event["text"])

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from tuner.cli.output import Document
-from tuner.cli.tables import best_table
+from tuner.cli.pruning import account_facts
+from tuner.cli.tables import best_table, facts
 from tuner.local.fleet import FleetState
 from tuner.local.home import ServiceInfo
 from tuner.settings import Settings
@@ -61,10 +62,14 @@ def fleet(state: FleetState, log: Path) -> str:
 
 
 def print_best(console: Console, api: Reader | ApiClient, status: Document) -> None:
-    """Print the best trials; nothing when none is complete."""
+    """Print the best trials, none when none is complete, and what pruning saved."""
     rows = api.best(status["study"], BEST)
     if rows:
         console.print(best_table(rows, status["metrics"], width=console.width))
+        console.print()
+    pruning = account_facts(status.get("pruning"))
+    if pruning:
+        console.print(facts(pruning))
         console.print()
 
 

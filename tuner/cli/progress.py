@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from tuner.cli.feed import HISTORY_NOTE, News
+from tuner.cli.feed import HISTORY_NOTE, PRUNER_NOTE, News
 from tuner.cli.output import Document, duration, number
 from tuner.cli.tables import best_text, objectives, short_params
 from tuner.coordinator.reasons import NO_WORKER
@@ -55,7 +55,7 @@ class StudyProgress:
         if news.not_shown:
             self.say(f"[quiet]… and {news.not_shown} more trials[/]")
         for note in news.notes:
-            style = "quiet" if note.startswith(HISTORY_NOTE) else "warn"
+            style = "quiet" if note.startswith((HISTORY_NOTE, PRUNER_NOTE)) else "warn"
             self.say(f"  [{style}]{escape(note)}[/]")
         for trial in news.ended:
             self.say(self._line(trial))
@@ -97,7 +97,8 @@ class StudyProgress:
             value = f"[{style}]{said:<{self._said_width}}[/]"
             return f"{head}  {value} {took}  [best]{mark:<4}[/]  {params}"
         if state == "PRUNED":
-            said = f"pruned at {number(trial['objective'])}"
+            is_valued = trial["objective"] is not None
+            said = f"pruned at {number(trial['objective'])}" if is_valued else "pruned, no number"
             return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {'':<4}  {params}"
         error = (trial["error"] or "").strip().splitlines()
         why = f" {escape(error[-1])}" if error else ""

@@ -1,4 +1,4 @@
-"""What the pruner that asks history did in a study, as a part of its page."""
+"""What a study's pruner did, as a part of its pages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,71 @@ from collections.abc import Sequence
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from tuner.cli.output import Document
+from tuner.cli.output import Document, duration
 from tuner.cli.tables import facts
 from tuner.service.wording import count
 
 #: So many trials are listed; of more the newest.
 _LISTED = 10
+
+
+def account_facts(account: Document | None) -> list[tuple[str, RenderableType]]:
+    """Return what a pruner saved, and what that may have cost, as labels with their text.
+
+    Args:
+        account: of a status; None: the study has no pruner.
+    """
+    if account is None:
+        return []
+    rung = account["first_rung"]
+    rows: list[tuple[str, RenderableType]] = []
+    if account["idle"]:
+        rows.append(("pruning", f"{account['pruner']} stopped nothing: {escape(account['idle'])}"))
+    elif account["stopped"]:
+        rows.append(("pruning", f"{account['pruner']} stopped {_stopped(account)}"))
+        rows.append(("winners lost", _lost(account)))
+    else:
+        rows.append(("pruning", f"{account['pruner']}; no trial has ended yet"))
+    if rung is not None:
+        at = "" if rung["step"] is None else f"step {rung['step']}: "
+        rows.append(("first rung", escape(at + rung["why"])))
+        if rung["warning"]:
+            rows.append(("", f"[warn]it may mislead: {escape(rung['warning'])}[/]"))
+    return rows
+
+
+def print_account(console: Console, account: Document | None) -> None:
+    """Print what a pruner saved, and what that may have cost; None: nothing."""
+    rows = account_facts(account)
+    if rows:
+        console.print("\n[bold]pruning[/]")
+        console.print(facts(rows))
+
+
+def _stopped(account: Document) -> str:
+    saved = account["saved"]
+    stopped = count(account["stopped"], "trial")
+    if saved is None:
+        return f"{stopped}; what that saved is not known: no trial has run to its end"
+    hours = duration(saved["hours"] * 3600.0)
+    epochs = f"about {saved['epochs']:,.0f} epochs".replace(",", " ")
+    return (
+        f"{stopped}; saved {epochs} ({saved['share']:.0%} of all) and {hours}  "
+        "[quiet]as if each had gone on to its end at its own speed[/]"
+    )
+
+
+def _lost(account: Document) -> str:
+    lost = account["lost"]
+    if lost is None:
+        return "not known: no trial that the pruner condemned has run on to its end"
+    ran = count(account["ran_on"], "condemned trial")
+    came = "none" if not lost["good"] else str(lost["good"])
+    return (
+        f"{lost['share']:.0%} ({lost['low']:.0%} to {lost['high']:.0%})  "
+        f"[quiet]{ran} ran on to see: {came} came out among the best "
+        f"{count(lost['winners'], 'trial')}[/]"
+    )
 
 
 def print_pruning(console: Console, pruning: Document) -> None:

@@ -31,6 +31,7 @@ def list_studies(*, as_json: Json = False) -> None:
 def status(study: Study, *, as_json: Json = False) -> None:
     """Show the state, the counts and the best of a study."""
     from tuner.cli import output, tables
+    from tuner.cli.pruning import account_facts
     from tuner.local import open_reader
 
     with open_reader(settings()) as api:
@@ -38,7 +39,7 @@ def status(study: Study, *, as_json: Json = False) -> None:
     if as_json:
         output.print_json(document)
     else:
-        output.out().print(tables.status_facts(document))
+        output.out().print(tables.status_facts(document, account_facts(document["pruning"])))
 
 
 def best(

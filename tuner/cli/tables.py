@@ -121,8 +121,8 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     return table
 
 
-def status_facts(status: Document) -> Table:
-    """Return the status of one study."""
+def status_facts(status: Document, more: Sequence[tuple[str, RenderableType]] = ()) -> Table:
+    """Return the status of one study, with further labels and their values."""
     counts, budget = status["counts"], status["budget"]
     done = ", ".join(
         f"{counts[key]} {word}" for key, word in _COUNTS if counts[key] or key == "complete"
@@ -140,6 +140,7 @@ def status_facts(status: Document) -> Table:
             ("trials", done),
             ("budget", budget_text(budget)),
             ("workers", str(status["workers"])),
+            *more,
             ("created", f"{moment(status['created'])}  [quiet]{ago(status['created'])}[/]"),
         ]
     )

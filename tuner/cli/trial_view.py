@@ -15,6 +15,8 @@ from tuner.cli.tables import facts, objectives, print_events
 
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 60
+#: So many steps without a number are listed.
+_STEPS = 8
 
 
 def print_trial(
@@ -73,8 +75,9 @@ def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, Renderab
         rows = [(name, Text(number(value))) for name, value in others.items()]
         sections.append(("other metrics", facts(rows)))
     reported = [row for row in trial["reports"] if row["value"] is not None]
-    if reported:
-        sections.append(("reports", _reports(reported)))
+    if trial["reports"]:
+        numberless = [row["step"] for row in trial["reports"] if row["value"] is None]
+        sections.append(("reports", _reports(reported, numberless)))
     if trial["attempt_list"]:
         sections.append(("attempts", _attempts(trial["attempt_list"])))
     if trial["error"]:
@@ -82,11 +85,22 @@ def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, Renderab
     return sections
 
 
-def _reports(rows: Sequence[Document]) -> RenderableType:
+def _reports(rows: Sequence[Document], numberless: Sequence[int]) -> RenderableType:
+    """Return the curve, and the steps at which the value was NaN or infinite."""
+    skipped = f"[warn]{_steps(numberless)}: no number; no pruner looks at it[/]"
+    if not rows:
+        return skipped
     values = [float(row["value"]) for row in rows]
     first, last = rows[0], rows[-1]
     ends = f"step {first['step']}: {number(values[0])} … step {last['step']}: {number(values[-1])}"
-    return f"[cyan]{curve(values)}[/]\n[quiet]{ends}[/]"
+    text = f"[cyan]{curve(values)}[/]\n[quiet]{ends}[/]"
+    return f"{text}\n{skipped}" if numberless else text
+
+
+def _steps(steps: Sequence[int]) -> str:
+    shown = ", ".join(str(step) for step in steps[:_STEPS])
+    more = f" and {len(steps) - _STEPS} more" if len(steps) > _STEPS else ""
+    return f"step {shown}" if len(steps) == 1 else f"steps {shown}{more}"
 
 
 def _attempts(rows: Sequence[Document]) -> Table:

@@ -1,4 +1,4 @@
-"""A trial that the history pruner condemned, in the words that people read."""
+"""A trial that a pruner condemned, in the words that people read."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def mark_text(mark: Mapping[str, Any]) -> str:
     said = f"of the trials of {studies} that stood so, {_percent(mark['chance'])} ended {share}"
     text = f"{at}: {there}; {said}; trust {mark['trust']:.2f}"
     return f"{text}; it runs on to see whether that is so" if mark["audited"] else text
+
+
+def halved_text(mark: Mapping[str, Any]) -> str:
+    """Return why `asha` or `hyperband` stopped a trial, or would have, in a sentence.
+
+    Args:
+        mark: as `HalvingPruner` leaves it on the trial.
+    """
+    what = "would have been stopped" if mark["audited"] else "stopped"
+    go_on = "only the best goes on" if mark["kept"] == 1 else f"the best {mark['kept']} go on"
+    there = f"{_ordinal(mark['rank'])} of {mark['of']} there, {go_on}"
+    text = f"{what} at step {mark['step']}: {there}"
+    return f"{text}; it runs on to see whether the first rung is right" if mark["audited"] else text
 
 
 def best_share(top: float) -> str:

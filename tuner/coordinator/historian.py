@@ -115,7 +115,13 @@ class Historian:
             if is_news:
                 kind = "history-failed" if lesson.problem else "history"
                 record_event(connection, now, kind, lesson.text, study_id=run.study.id)
-        run.take_lesson(lesson.artifact, lesson.version, lesson.text, belief=lesson.belief)
+        run.take_lesson(
+            lesson.artifact,
+            lesson.version,
+            lesson.text,
+            belief=lesson.belief,
+            early=lesson.early,
+        )
         logger.info(
             "study learnt from history",
             extra={"study": run.name, "artifact": lesson.key, "took_s": round(lesson.took_s, 3)},

@@ -6,6 +6,14 @@ from tuner.spec import StudySpec
 LEARNING = ("bayesian",)
 #: The pruner that does.
 HISTORY = "history"
+#: Pruners that take their first rung from it, unless it is given.
+WITH_RUNGS = ("asha", "hyperband")
+
+
+def seeks_first_rung(spec: StudySpec) -> bool:
+    """Whether history may say from when on ranks foretell the end."""
+    is_open = spec.pruner.min_resource in (None, "auto")
+    return spec.pruner.name in WITH_RUNGS and is_open and bool(spec.history)
 
 
 def learns(spec: StudySpec) -> bool:
@@ -13,4 +21,5 @@ def learns(spec: StudySpec) -> bool:
 
     With `history: none` its pruner has one too: that it prunes nothing, and why.
     """
-    return spec.pruner.name == HISTORY or (spec.sampler.name in LEARNING and bool(spec.history))
+    is_taught = spec.sampler.name in LEARNING and bool(spec.history)
+    return spec.pruner.name == HISTORY or is_taught or seeks_first_rung(spec)

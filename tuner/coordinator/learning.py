@@ -16,10 +16,11 @@ from typing_extensions import override
 
 from tuner.coordinator.artifact import Artifact
 from tuner.coordinator.history_pruner import HistoryPruner
-from tuner.coordinator.learners import HISTORY, LEARNING
+from tuner.coordinator.learners import HISTORY, LEARNING, seeks_first_rung
 from tuner.coordinator.lessons import Lesson, digest
 from tuner.curves.belief import CurveBelief
 from tuner.errors import UnavailableError
+from tuner.history.early import EarlyRanks, find_early_ranks
 from tuner.history.finding import Found, find
 from tuner.history.foresight import CurveReceipt, find_curves
 from tuner.history.store import HistoryStore
@@ -66,6 +67,7 @@ def history_version(connection: sa.Connection) -> str:
 def lesson_version(history: str, spec: StudySpec) -> str:
     """Return what a lesson depends on: the history, and what the spec wants of it."""
     pruner = json.dumps(spec.pruner.options) if spec.pruner.name == HISTORY else ""
+    pruner += "rung" if seeks_first_rung(spec) else ""
     return digest(history + json.dumps(history_json(spec.history)) + pruner)
 
 
@@ -96,6 +98,7 @@ def learn(
         with one_thread():
             priors = _priors(found, spec, _Part(cache, ("fitted",)))
         belief, curves = _curves(storage, found, spec, _Part(cache, ("curves",)))
+        early = _early(storage, found, spec, _Part(cache, ("early",)))
     except UnavailableError:
         raise
     except Exception as exc:
@@ -117,6 +120,7 @@ def learn(
         took_s=time.monotonic() - start,
         belief=belief,
         curves=curves,
+        early=early,
     )
 
 
@@ -127,6 +131,12 @@ def _curves(
         return None, None
     top = HistoryPruner(**spec.pruner.options).top
     return find_curves(HistoryStore(storage), spec, found, top, cache)
+
+
+def _early(storage: Storage, found: Found, spec: StudySpec, cache: Cache) -> EarlyRanks | None:
+    if not seeks_first_rung(spec):
+        return None
+    return find_early_ranks(HistoryStore(storage), spec, found, cache)
 
 
 def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.coordinator.artifact import Artifact, join, split
 from tuner.curves.belief import CurveBelief
+from tuner.history.early import EarlyRanks
 from tuner.history.foresight import CurveReceipt
 from tuner.storage import tables
 
@@ -38,6 +39,7 @@ class Lesson:
         took_s: how long it took to make.
         belief: what the pruner gets; None: it prunes nothing.
         curves: receipt on that; None: the pruner does not ask history.
+        early: from when on ranks foretell the end, for a first rung; None: no pruner asks.
     """
 
     artifact: Artifact | None
@@ -49,6 +51,7 @@ class Lesson:
     took_s: float = 0.0
     belief: CurveBelief | None = None
     curves: CurveReceipt | None = None
+    early: EarlyRanks | None = None
 
     @property
     def key(self) -> str | None:
@@ -71,6 +74,7 @@ class Lesson:
             "version": self.version,
             "took_s": round(self.took_s, 3),
             "curves": None if self.curves is None else self.curves.to_json(),
+            "early": None if self.early is None else asdict(self.early),
         }
 
 
@@ -117,6 +121,7 @@ class StoredLesson:
     version: str
     artifact: Artifact | None
     belief: CurveBelief | None
+    early: EarlyRanks | None
     text: str
 
 
@@ -134,8 +139,13 @@ def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None
         belief = CurveBelief.from_bytes(curves) if curves else None
     except ValueError:
         return None
+    early = receipt.get("early")
     return StoredLesson(
-        version=receipt["version"], artifact=artifact, belief=belief, text=_whole_text(receipt)
+        version=receipt["version"],
+        artifact=artifact,
+        belief=belief,
+        early=None if early is None else EarlyRanks(**early),
+        text=_whole_text(receipt),
     )
 
 

@@ -9,6 +9,9 @@ In one thing it differs from the database. A trial whose configuration is to bla
 is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
 PRUNED with a constraint that it violates, which TPE ranks behind every other trial. The other
 samplers learn from complete trials alone.
+
+A report that is not a finite number does not enter: it is no rank, and pruners and samplers see the
+trial as if that step had not been reported. The database holds it.
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.coordinator.causes import CAUSE_ATTR, is_infeasible
-from tuner.coordinator.history_pruner import MARK
-from tuner.coordinator.pruners import brackets_of
+from tuner.coordinator.halving_pruner import HalvingPruner
+from tuner.coordinator.marks import HALVED, MARK
 from tuner.coordinator.scene import Scene, running_trial
 
-#: What pruners keep on a trial: ASHA and Hyperband which rungs it has completed, and the one that
-#: asks history whom it condemned. The keys begin so.
-LEFT_BY_PRUNERS = ("completed_rung_", MARK)
+#: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
+#: rungs it has completed. The keys begin so.
+LEFT_BY_PRUNERS = ("completed_rung_", HALVED, MARK)
 #: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
@@ -121,6 +124,8 @@ class Mirror:
             pending = self.pending()
             told = self.told
             attrs = self.study_attrs()
+            pruner = self.study.pruner
+            brackets = pruner.brackets if isinstance(pruner, HalvingPruner) else None
         for number in pending:
             # Reports come at any time: what a sampler saw of them could not be told afterwards.
             trials[number] = _without_reports(trials[number])
@@ -132,7 +137,7 @@ class Mirror:
             pending=tuple(pending),
             attrs=attrs,
             all_curves=self.all_curves,
-            brackets=brackets_of(self.study.pruner),
+            brackets=brackets,
         )
 
     def tell(
@@ -159,7 +164,7 @@ class Mirror:
             if trial.state.is_finished():
                 return
             # An attempt that began again has taken steps back, which no public method does.
-            trial.intermediate_values = dict(curve) if self._keeps(state) else {}
+            trial.intermediate_values = numbers_of(curve) if self._keeps(state) else {}
             self.storage._set_trial(trial_id, trial)  # noqa: SLF001
             attrs: dict[str, Any] = {} if cause is None else {CAUSE_ATTR: cause}
             if _is_infeasible(state, cause):
@@ -177,6 +182,8 @@ class Mirror:
         """Enter a report of a running trial; return whether the pruner gives it up."""
         trial_id = self._ids[number]
         if self.storage.get_trial(trial_id).state.is_finished():
+            return False
+        if not math.isfinite(value):
             return False
         self.storage.set_trial_intermediate_value(trial_id, step, value)
         pruner = self.study.pruner
@@ -214,12 +221,18 @@ class Mirror:
 def as_sampler_sees(trial: FrozenTrial, *, all_curves: bool) -> FrozenTrial:
     """Return a trial of the Storage as it stands in the mirror; see `Mirror`."""
     seen = copy.copy(trial)
+    seen.intermediate_values = numbers_of(trial.intermediate_values)
     is_ended = trial.state.is_finished()
     if is_ended and trial.state != TrialState.PRUNED and not all_curves:
         seen.intermediate_values = {}
     if _is_infeasible(trial.state, trial.system_attrs.get(CAUSE_ATTR)):
         seen.state, seen.system_attrs = TrialState.PRUNED, trial.system_attrs | _INFEASIBLE
     return seen
+
+
+def numbers_of(curve: Mapping[int, float]) -> dict[int, float]:
+    """Return the reports that are finite numbers."""
+    return {step: value for step, value in curve.items() if math.isfinite(value)}
 
 
 def _without_reports(trial: FrozenTrial) -> FrozenTrial:

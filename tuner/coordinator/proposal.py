@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from tuner.coordinator.brackets import Brackets
 from tuner.coordinator.instruments import Preparation
-from tuner.coordinator.pruners import Brackets
 from tuner.release import release
 
 #: What computes a proposal beside Tuner: another release may round, or choose, otherwise.

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
+from optuna.pruners import BasePruner
 
+from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.errors import UnknownNameError
 
 
 def _asha(options: Mapping[str, Any]) -> BasePruner:
-    # `auto` would wait for a completed trial before it gives up the first one.
-    return optuna.pruners.SuccessiveHalvingPruner(
-        **{"min_resource": 1, "reduction_factor": 3, **options}
-    )
+    return HalvingPruner(**options)
 
 
 def _hyperband(options: Mapping[str, Any]) -> BasePruner:
-    return optuna.pruners.HyperbandPruner(**options)
+    return HalvingPruner(**options, is_hyperband=True)
 
 
 def _median(options: Mapping[str, Any]) -> BasePruner:
@@ -64,38 +62,3 @@ def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return make(options)
-
-
-class Brackets(TypedDict):
-    """How Hyperband has divided the trials; the names are its options."""
-
-    min_resource: int
-    max_resource: int
-    reduction_factor: int
-
-
-def brackets_of(pruner: BasePruner) -> Brackets | None:
-    """Return the brackets of a pruner, None where there are none (yet).
-
-    Without `max_resource`, Hyperband makes them at the first report after a trial is complete, and
-    after a restart again: so they are not a matter of the results alone.
-    """
-    if not isinstance(pruner, HyperbandPruner) or not pruner._pruners:  # noqa: SLF001
-        return None
-    return Brackets(
-        min_resource=pruner._min_resource,  # noqa: SLF001
-        max_resource=int(pruner._max_resource),  # noqa: SLF001
-        reduction_factor=pruner._reduction_factor,  # noqa: SLF001
-    )
-
-
-def bracket_pruner(brackets: Brackets | None) -> BasePruner:
-    """Return a pruner that divides the trials of a study so, and has judged none."""
-    if brackets is None:
-        return NopPruner()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        pruner = HyperbandPruner(**brackets)
-    # With `max_resource` given it asks the study nothing.
-    pruner._try_initialization(None)  # type: ignore[arg-type]  # noqa: SLF001
-    return pruner

@@ -22,7 +22,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from tuner.coordinator.pruners import Brackets, bracket_pruner
+from tuner.coordinator.brackets import Brackets, bracket_pruner
 
 _STUDY_ID = 0
 #: A scene is no place in time: what is made for it has no clock.

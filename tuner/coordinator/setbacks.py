@@ -14,6 +14,8 @@ from tuner.coordinator.causes import POLICIES
 
 #: How many of the first trials must fail alike for the study to pause.
 SAME_FAILURES = 3
+#: How many of the first trials must be pruned without any value for the study to pause.
+VALUELESS = 3
 #: After so many trials in a row that the budget does not count, and after as many again, it pauses.
 UNCOUNTED = 5
 
@@ -29,6 +31,7 @@ class Setbacks:
         #: Reasons for which the study is known to have paused already.
         self.said: set[str] = set()
         self._ended = 0
+        self._valueless = 0
         self._alike: list[tuple[str, str]] = []
         self._uncounted = 0
         self._reasons: dict[str, str] = {}
@@ -42,6 +45,7 @@ class Setbacks:
         """Take in a trial that has ended."""
         self._ended += 1
         self._note_first(trial)
+        self._note_valueless(trial)
         self._note_uncounted(trial)
 
     def _note_first(self, trial: sa.Row[Any]) -> None:
@@ -54,6 +58,15 @@ class Setbacks:
         if len(self._alike) == SAME_FAILURES and len(set(self._alike)) == 1:
             text = f"the first {SAME_FAILURES} trials failed alike ({trial.cause})"
             self._reasons["alike"] = _with_line(text, trial)
+
+    def _note_valueless(self, trial: sa.Row[Any]) -> None:
+        is_valueless = trial.state == "pruned" and trial.objective is None
+        self._valueless += is_valueless and self._valueless == self._ended - 1
+        if self._valueless == VALUELESS == self._ended:
+            self._reasons["valueless"] = (
+                f"the first {VALUELESS} trials were pruned before they reported a number, which "
+                "teaches nothing; report numbers (run.report(step, value)), or prune later"
+            )
 
     def _note_uncounted(self, trial: sa.Row[Any]) -> None:
         # By the cause: what is tried again by the user is not counted either.

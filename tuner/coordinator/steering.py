@@ -21,6 +21,7 @@ from tuner.coordinator.lifecycle import (
 )
 from tuner.coordinator.liveness import Liveness, is_passing
 from tuner.coordinator.outlook import Outlook
+from tuner.coordinator.rung_keeping import keep_first_rung
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage
 
@@ -59,6 +60,7 @@ class Steering:
         # While a sampler reads the mirror, results wait; its end wakes this loop.
         if study.id in outlook.untold and not run.speculation.is_busy:
             collect(self._storage, self._leadership, run)
+        keep_first_rung(self._storage, self._leadership, run)
         if study.state == "running":
             setback = new_setback(self._storage, run)
             if setback is not None:
@@ -81,6 +83,7 @@ class Steering:
             if has_live_attempts(connection, study.id):
                 return
         collect(self._storage, self._leadership, run)
+        keep_first_rung(self._storage, self._leadership, run)
         if run.in_flight == 0:
             with self._storage.begin("finish-study") as connection:
                 self._leadership.require(connection)

@@ -11,10 +11,13 @@ import sqlalchemy as sa
 
 from tuner.coordinator.artifact import Artifact
 from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.first_rung import FirstRung
 from tuner.coordinator.frozen import freeze, told_values
+from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.coordinator.learners import learns
 from tuner.coordinator.lessons import load_lesson
+from tuner.coordinator.marks import FIRST_RUNG
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposal import RETRY, Choice, Proposal
 from tuner.coordinator.proposing import Proposer
@@ -22,6 +25,7 @@ from tuner.coordinator.pruners import make_pruner
 from tuner.coordinator.setbacks import Setbacks
 from tuner.coordinator.speculation import Speculation
 from tuner.curves.belief import CurveBelief
+from tuner.history.early import EarlyRanks
 from tuner.history.own import fixed_values
 from tuner.samplers import import_sampler
 from tuner.spec import StudySpec, parse_spec
@@ -50,8 +54,10 @@ class StudyRun:
         self.name = f"{study.project}/{study.name}"
         goals = [metric.goal for metric in spec.metrics]
         self._pruner = make_pruner(spec.pruner.name, spec.pruner.options)
-        if isinstance(self._pruner, HistoryPruner):
+        if isinstance(self._pruner, HistoryPruner | HalvingPruner):
             self._pruner.constants = fixed_values(spec.space)
+        #: Whether something has changed since the first rung was looked at.
+        self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         all_curves = spec.pruner.name != "none"
         self.mirror = Mirror(self.name, goals, self._pruner, all_curves=all_curves)
         self.proposer = Proposer(
@@ -108,13 +114,51 @@ class StudyRun:
         text: str,
         *,
         belief: CurveBelief | None = None,
+        early: EarlyRanks | None = None,
     ) -> None:
         """Propose from now on with what was learnt from history, and prune by its curves."""
         self.proposer.artifact = artifact
         if isinstance(self._pruner, HistoryPruner):
             self._pruner.take(belief)
+        if isinstance(self._pruner, HalvingPruner):
+            self._pruner.early = early
+            self._rung_is_due = True
         self.lesson_version = version
         self.lesson_text = text
+
+    @property
+    def rung_is_open(self) -> bool:
+        """Whether the pruner's first rung is to be looked at; history has the first word."""
+        return self._rung_is_due and not self.awaits_lesson
+
+    @property
+    def first_rung(self) -> FirstRung | None:
+        """Where its pruner judges first; None: it has no rungs, or none yet."""
+        return self._pruner.rung if isinstance(self._pruner, HalvingPruner) else None
+
+    def decide_rung(self) -> FirstRung | None:
+        """Return what is to be stored of the first rung; None: it stays."""
+        if not isinstance(self._pruner, HalvingPruner):
+            return None
+        return self._pruner.decide(self.mirror.study)
+
+    def take_rung(self, rung: FirstRung | None) -> None:
+        """Judge from this first rung on, now that it is stored; None: it stays."""
+        self._rung_is_due = False
+        if rung is not None and isinstance(self._pruner, HalvingPruner):
+            self._pruner.take(rung)
+
+    def load_rung(self, stored: Mapping[str, Any] | None) -> None:
+        """Take the first rung that the Storage holds, unless the spec says another one since."""
+        if stored is None or not isinstance(self._pruner, HalvingPruner):
+            return
+        rung, given = FirstRung(**stored), self._pruner.rung
+        if (
+            (rung.kind != "given")
+            if given is None
+            else (rung.step, rung.kind) == (given.step, "given")
+        ):
+            self._pruner.take(rung)
 
     @property
     def free_slots(self) -> int | None:
@@ -166,6 +210,7 @@ class StudyRun:
     def ended(self, trial: sa.Row[Any]) -> None:
         """Count a trial whose outcome was told."""
         self.in_flight -= 1
+        self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         self.used += bool(trial.counted)
         self.setbacks.note(trial)
         if trial.duration_s is not None:
@@ -204,10 +249,19 @@ def load_study_run(
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
         wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
         curves = read_curves(connection, study.id) if wanted else {}
-        run.mirror.load_study_attrs(optuna_rows.study_attrs(connection, study.optuna_id))
+        study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
+        # The pruner's, and no business of the sampler.
+        run.load_rung(study_attrs.pop(FIRST_RUNG, None))
+        run.mirror.load_study_attrs(study_attrs)
         lesson = load_lesson(connection, study.id) if run.learns else None
     if lesson is not None:
-        run.take_lesson(lesson.artifact, lesson.version, lesson.text, belief=lesson.belief)
+        run.take_lesson(
+            lesson.artifact,
+            lesson.version,
+            lesson.text,
+            belief=lesson.belief,
+            early=lesson.early,
+        )
     for row in rows:
         params = json.loads(row.params_json)
         run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)

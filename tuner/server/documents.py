@@ -52,6 +52,54 @@ class Metric(Schema):
     goal: Literal["maximize", "minimize"]
 
 
+class Saved(Schema):
+    """What pruning saved, against running each stopped trial to its end at its own speed."""
+
+    epochs: float
+    hours: float
+    #: Of all that would have been trained.
+    share: float
+
+
+class Lost(Schema):
+    """Which share of the would-be winners was stopped, by the condemned trials that ran on."""
+
+    share: float
+    #: 80 % of the posterior lie between these.
+    low: float
+    high: float
+    #: How many of those that ran on came out among the best.
+    good: int
+    #: How many trials were found that are among the best.
+    winners: int
+
+
+class Rung(Schema):
+    """Where `asha` or `hyperband` judges first."""
+
+    #: Null while it is not known.
+    step: int | None
+    why: str
+    #: Why it misleads, and what to do; else empty.
+    warning: str
+
+
+class PruningAccount(Schema):
+    """What a study's pruner saved, and what that may have cost."""
+
+    pruner: Literal["asha", "hyperband", "median", "patient", "history"]
+    stopped: int
+    #: Condemned trials that ran on to see whether that was right, and have ended.
+    ran_on: int
+    #: Null: not known, as no trial has run to its end.
+    saved: Saved | None
+    #: Null: not known, as nothing that was condemned ran on.
+    lost: Lost | None
+    first_rung: Rung | None
+    #: Why it stopped nothing; empty: it did, or no trial has ended.
+    idle: str
+
+
 class Status(Schema):
     """The state of a study."""
 
@@ -64,6 +112,8 @@ class Status(Schema):
     budget: Budget
     metrics: list[Metric]
     parallel: int | None
+    #: Null: it has no pruner, and in lists.
+    pruning: PruningAccount | None = None
     created: str | None
     started: str | None
     finished: str | None
@@ -134,7 +184,7 @@ class TrialDetail(Trial):
     #: SHA-256 of its code snapshot; null: the code is in the image or installed.
     code: str | None
     proposal: dict[str, Any]
-    #: Why the pruner that asks history condemned it (`text`), and what that rests on.
+    #: Why its pruner condemned it (`text`), if it says so, and what that rests on.
     stop: dict[str, Any] | None
     attempt_list: list[Attempt]
     reports: list[Report]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tuner.server.documents import Schema, TrialState
+from tuner.server.documents import PruningAccount, Schema, TrialState
 
 
 class RecordedTrial(Schema):
@@ -150,6 +150,8 @@ class Explanation(Schema):
     gain: Gain | None
     #: What the pruner that asks history knew and did; null: there is none.
     pruning: dict[str, Any] | None
+    #: What the pruner saved, and what that may have cost; null: the study has none.
+    pruning_account: PruningAccount | None = None
 
 
 class NearTrial(Schema):

@@ -15,6 +15,7 @@ from tuner.coordinator.lessons import lesson_text
 from tuner.service.gain import Results, estimate_gain
 from tuner.service.nearest import nearest_trials
 from tuner.service.pruning import explain_pruning, stop_document
+from tuner.service.pruning_account import account_for
 from tuner.service.reasons import compared, history_share, why_text
 from tuner.service.times import iso
 from tuner.service.value_scale import ValueScale
@@ -47,6 +48,7 @@ def explain_study(
     used = _uses(rows)
     with storage.read() as connection:
         pruning = explain_pruning(connection, study, spec, rows, receipt["curves"])
+        account = account_for(connection, study)
     return {
         "study": spec.name,
         "sampler": spec.sampler.name,
@@ -62,6 +64,7 @@ def explain_study(
         "proposals": [_proposal(row, rows, spec) for row in _ends(rows, limit)],
         "gain": _gain(storage, study, spec, rows) if gain else None,
         "pruning": pruning,
+        "pruning_account": account,
     }
 
 

@@ -141,6 +141,8 @@ def _last_report(connection: sa.Connection, attempt: sa.Row[Any]) -> list[float]
             r.c.study_id == attempt.study_id,
             r.c.number == attempt.number,
             r.c.no <= attempt.no,
+            # NaN and infinity are no results: the last number that was reported is.
+            r.c.value.is_not(None),
         )
         .order_by(r.c.no.desc(), r.c.step.desc())
         .limit(1)

@@ -12,6 +12,7 @@ from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
 from tuner.service.finding import find_study, find_trial
 from tuner.service.logfile import read_log
+from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
 from tuner.service.times import iso
 from tuner.service.views import (
@@ -41,6 +42,7 @@ class Reader:
     def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
         self._settings = settings
+        self._accounts = PruningAccounts()
 
     def list(self) -> Documents:
         """Return the status of every study, newest first."""
@@ -48,7 +50,8 @@ class Reader:
             s = tables.studies
             now = self._storage.now(connection)
             rows = connection.execute(sa.select(s).order_by(s.c.created.desc())).all()
-            return [status_document(connection, row, now) for row in rows]
+            # What pruning saved is a question about one study: it reads all its trials.
+            return [{**status_document(connection, row, now), "pruning": None} for row in rows]
 
     def status(self, study: str) -> Document:
         """Return the state of a study.
@@ -58,7 +61,8 @@ class Reader:
         """
         with self._storage.read() as connection:
             row = find_study(connection, study)
-            return status_document(connection, row, self._storage.now(connection))
+            status = status_document(connection, row, self._storage.now(connection))
+            return {**status, "pruning": self._accounts.of(connection, row)}
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> Documents:
         """Return the best trials, best first; ties go to the lower number.
@@ -241,9 +245,9 @@ def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Ro
 
 
 def _stop(connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any]) -> Document | None:
-    """Return why history condemned a trial; None: it did not."""
+    """Return why a pruner condemned a trial, if it says why; None: it did not."""
     e = tables.events
-    if json.loads(study.spec_json)["pruner"]["name"] != "history":
+    if json.loads(study.spec_json)["pruner"]["name"] not in ("history", "asha", "hyperband"):
         # Another pruner may have followed the one that stopped it.
         query = sa.select(e.c.id).where(
             e.c.study_id == study.id, e.c.number == trial.number, e.c.kind == "trial-stopped"

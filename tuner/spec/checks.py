@@ -95,7 +95,7 @@ def _check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: 
     if metrics is not None and len(metrics) > 1 and pruner.name != "none":
         problems.wrong(("pruner", "name"), pruner.name, 'only "none" with several metrics')
     low, high = pruner.min_resource, pruner.max_resource
-    if low is not None and high is not None and high <= low:
+    if isinstance(low, int) and high is not None and high <= low:
         allowed = f"a whole number above min_resource ({show(low)})"
         problems.wrong(("pruner", "max_resource"), high, allowed)
     # Half of the base rate at least is ruled out: less would stop trials that nothing is known of.

@@ -88,11 +88,9 @@ class Pruner(Section):
     """Who ends hopeless trials early. Options that are None are left to the pruner."""
 
     name: PrunerName = "none"
-    min_resource: int | None = Field(
+    min_resource: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] | None = Field(
         default=None,
-        ge=1,
-        le=1_000_000,
-        description="a whole number from 1: steps every trial may take",
+        description="auto, or a whole number from 1 to 1000000: steps every trial may take",
     )
     max_resource: int | None = Field(
         default=None,

@@ -1,0 +1,58 @@
+"""The first rung of a study, decided after its results and stored before it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.events import record_event
+from tuner.coordinator.first_rung import FirstRung
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.marks import FIRST_RUNG
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, optuna_rows, tables
+
+#: An event of this kind says where trials are judged first, and why; the other that it misleads.
+CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"
+
+_s = tables.studies
+# So that it cannot be deleted around the new rows.
+_HELD = (
+    sa.select(_s.c.id)
+    .where(_s.c.id == sa.bindparam("study_id"))
+    .with_for_update(read=True, key_share=True)
+)
+
+
+def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> None:
+    """Choose, move or warn of the first rung, if what has ended since the last call says so.
+
+    Raises:
+        FencedError: another coordinator leads.
+        UnavailableError: the database cannot be reached; to be tried again.
+    """
+    if not run.rung_is_open:
+        return
+    old = run.first_rung
+    new = run.decide_rung()
+    if new is not None:
+        with storage.begin("first-rung") as connection:
+            leadership.require(connection)
+            if connection.execute(_HELD, {"study_id": run.study.id}).first() is None:
+                return  # it was deleted just now
+            attrs: Mapping[str, Any] = {FIRST_RUNG: new.to_json()}
+            optuna_rows.set_study_attrs(connection, run.study.optuna_id, attrs)
+            _tell(connection, storage.now(connection), run.study.id, old, new)
+    run.take_rung(new)
+
+
+def _tell(
+    connection: sa.Connection, now: float, study_id: int, old: FirstRung | None, new: FirstRung
+) -> None:
+    if old is None or new.text != old.text:
+        record_event(connection, now, CHOSEN, new.text, study_id=study_id)
+    if new.warning and (old is None or new.warning != old.warning):
+        text = f"the first rung may mislead: {new.warning}"
+        record_event(connection, now, MISLEADS, text, study_id=study_id)

@@ -1,0 +1,105 @@
+"""Whether ranks early in a training foretell the ranks at its end.
+
+Symbols: n trials that ran to their end, m studies, G = `CELLS` cells of progress; r, the rank
+correlation of a value on the way with the end; z = artanh(r), which has about the variance
+1 / (n - 3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.curves.runs import CELLS, Run, ranks, stack
+from tuner.surrogate.columns import Floats
+
+#: With fewer whole trials nothing is said of a study.
+MIN_WHOLE = 5
+#: A correlation from which on a rung foretells the end well enough to stop trials there.
+ENOUGH = 0.6
+#: A rung misleads when "ranks there have nothing to do with the end" is so many times as likely as
+#: "their correlation is `ENOUGH`".
+ODDS = 10.0
+_MOST = 0.999
+#: The deviation of z between studies, before there are several to tell it.
+_BETWEEN = 0.2
+
+
+def rank_correlation(first: Floats, second: Floats) -> float:
+    """Return Spearman's correlation of two samples, (n,); 0 where one of them is constant."""
+    if len(first) < 2:
+        return 0.0
+    a, b = ranks(first) - 0.5, ranks(second) - 0.5
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale > 0.0 else 0.0
+
+
+def misleads(correlation: float, whole: int) -> bool:
+    """Whether a rung misleads, by the rank correlation over `whole` trials; see `ODDS`."""
+    return _against(correlation, whole) > math.log(ODDS)
+
+
+def is_doubtful(correlation: float, whole: int) -> bool:
+    """Whether the trials speak rather against a rung than for it."""
+    return _against(correlation, whole) > 0.0
+
+
+def _against(correlation: float, whole: int) -> float:
+    """Return the log likelihood ratio of "nothing to do with the end" to `ENOUGH`."""
+    if whole < MIN_WHOLE:
+        return 0.0
+    z, enough = _fisher(correlation), math.atanh(ENOUGH)
+    return 0.5 * (whole - 3.0) * ((z - enough) ** 2 - z**2)
+
+
+def correlations(runs: Sequence[Run], final: Floats) -> tuple[Floats, int]:
+    """Return for each cell how the best value so far ranks with the end, over whole trials.
+
+    Args:
+        runs: trials of one study that ran to their end, n.
+        final: (n,) how they ended, smaller is better.
+
+    Returns:
+        (G,), NaN where fewer than `MIN_WHOLE` had reported; and n.
+    """
+    found = np.full(CELLS, np.nan)
+    if len(runs) < MIN_WHOLE:
+        return found, len(runs)
+    stacked = stack(runs)
+    for cell in range(int(stacked.first.min()), CELLS):
+        there = stacked.first <= cell
+        if there.sum() >= MIN_WHOLE:
+            found[cell] = rank_correlation(stacked.best[there, cell], final[there])
+    return found, len(runs)
+
+
+def first_cell(by_study: Sequence[tuple[Floats, int]]) -> tuple[int, float] | None:
+    """Return the first cell at which ranks foretell the end in studies like these.
+
+    A cell does when the mean z over the studies, less the error of that mean, is at least
+    artanh(`ENOUGH`): a few curves say it only where they say it clearly.
+
+    Args:
+        by_study: as `correlations` returns them, m.
+
+    Returns:
+        The cell and the mean correlation there; None: nowhere before the last half.
+    """
+    for cell in range(CELLS // 2):
+        found = [(_fisher(r[cell]), n) for r, n in by_study if not math.isnan(r[cell])]
+        if not found:
+            continue
+        z = np.array([z for z, _ in found])
+        within = np.array([1.0 / max(1.0, n - 3.0) for _, n in found])
+        between = max(float(np.var(z)) if len(z) > 2 else 0.0, _BETWEEN**2)
+        weights = 1.0 / (within + between)
+        mean = float(np.average(z, weights=weights))
+        if mean - 1.0 / math.sqrt(float(weights.sum())) >= math.atanh(ENOUGH):
+            return cell, math.tanh(mean)
+    return None
+
+
+def _fisher(correlation: float) -> float:
+    return math.atanh(min(_MOST, max(-_MOST, correlation)))
