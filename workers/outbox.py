@@ -1,4 +1,8 @@
-"""Points on their way to the server: the first at once, then together, until they arrive."""
+"""Points on their way to the server: the first at once, then together, until they arrive.
+
+The first *number* goes at once as well: no pruner looks at NaN, so a trial that reports it first is
+to be judged as soon as one that does not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 import math
 
 from tuner.errors import UnavailableError
-from tuner.protocol import REPORT_INTERVAL_S, Point, Reply, Report
+from tuner.protocol import REPORT_INTERVAL_S, Point, Reply, Report, decode_number
 from workers.api import WorkerApi
 
 logger = logging.getLogger(__name__)
@@ -60,6 +64,7 @@ class Outbox:
         self._attempt = attempt
         self._token = token
         self._due_at = 0.0
+        self._has_numbers = False
         self._backoff = Backoff()
 
     def add(self, point: Point) -> None:
@@ -68,6 +73,8 @@ class Outbox:
             logger.warning("too many metrics in one report", extra={"attempt": self._attempt})
             point = dataclasses.replace(point, metrics={})
         self.points.append(point)
+        if not self._has_numbers and math.isfinite(decode_number(point.value)):
+            self._has_numbers, self._due_at = True, 0.0
 
     def due_at(self) -> float:
         """Return when to post next (monotonic); infinity when there is nothing."""

@@ -12,7 +12,7 @@ from tests.protocol_worker import Held
 from tests.study_lab import Lab
 
 MEDIAN = {"name": "median", "startup_trials": 1, "warmup_steps": 0}
-ASHA = {"name": "asha"}
+ASHA = {"name": "asha", "min_resource": 1}
 HYPERBAND = {"name": "hyperband", "min_resource": 1, "max_resource": 9}
 
 
@@ -20,7 +20,7 @@ def start(lab: Lab, pruner: dict[str, Any], **changes: Any) -> Held:
     """Submit a study, and complete a first trial with a good curve; return the second one."""
     lab.submit(pruner=pruner, budget={"trials": 3}, **changes)
     good = lab.claim("good")
-    for step in (1, 2, 3):
+    for step in (1, 2, 3, 4):
         assert good.report(step, 0.9).json()["order"] == "continue"
     good.complete(0.9)
     return lab.claim("bad")
@@ -90,20 +90,73 @@ def test_pruning_follows_the_goal(lab: Lab, pruner: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
-def test_a_trial_that_reports_nan_is_given_up(lab: Lab, pruner: dict[str, Any]) -> None:
+def test_a_step_without_a_number_is_skipped(lab: Lab, pruner: dict[str, Any]) -> None:
     bad = start(lab, pruner)
 
-    assert "prune" in orders(bad, "nan", "nan")
+    assert orders(bad, "nan", "inf") == ["continue", "continue"]
+    assert "prune" in orders(bad, 0.1, 0.1, "nan", first_step=3)
     answer = bad.pruned()
     assert answer.status_code == 200, answer.text
-    answer = answer.json()
-    assert (answer["record"]["outcome"], answer["record"]["objective"]) == ("PRUNED", None)
+    record = answer.json()["record"]
+    assert (record["outcome"], record["objective"]) == ("PRUNED", 0.1), "the last number"
     lab.claim().complete(0.5)
     lab.wait_closed()
     told = lab.optuna_trials()[1]
     assert told.state == TrialState.PRUNED
-    assert [math.isnan(value) for value in told.intermediate_values.values()] == [True, True]
-    assert [row["trial"] for row in lab.service.get(f"/studies/{lab.study}/best")] == [0, 2]
+    assert math.isnan(told.intermediate_values[1]), "the database holds what was reported"
+    assert [row["value"] for row in lab.show(1)["reports"]][:3] == [None, None, 0.1]
+
+
+@pytest.mark.parametrize("pruner", [MEDIAN, ASHA], ids=lambda p: p["name"])
+def test_a_trial_without_any_number_is_never_pruned(lab: Lab, pruner: dict[str, Any]) -> None:
+    bad = start(lab, pruner)
+
+    assert orders(bad, "nan", "nan", "nan", "nan") == ["continue"] * 4
+    assert bad.complete("nan").json()["record"]["cause"] == "diverged"
+
+
+def test_first_trials_that_were_all_pruned_without_a_value_pause_the_study(lab: Lab) -> None:
+    lab.submit(budget={"trials": 9}, parallel=1)
+    for _ in range(3):
+        held = lab.claim()
+        held.report(1, "nan")
+        held.pruned()
+    lab.wait(lambda: lab.status()["state"] == "paused", "the study pauses")
+
+    assert lab.status()["reason"].startswith("the first 3 trials were pruned before they reported")
+    lab.do("resume")
+    lab.claim().complete(0.5)
+    assert lab.status()["state"] == "running", "who resumes it means it"
+
+
+def test_the_first_rung_is_chosen_when_the_first_trial_has_ended_and_is_told(own_lab: Lab) -> None:
+    own_lab.submit(pruner="asha", budget={"trials": 20}, history="none", parallel=2)
+    bad, good = own_lab.claim("bad"), own_lab.claim("good")
+    assert orders(bad, *[0.1] * 30) == ["continue"] * 30, "nothing is stopped before"
+    rung = own_lab.status()["pruning"]["first_rung"]
+    assert (rung["step"], rung["why"][:14]) == (None, "not chosen yet")
+    for step in (1, 26, 52):
+        good.report(step, 0.9)
+    good.complete(0.9)
+    own_lab.wait(lambda: own_lab.events("pruner-rung"), "the rung is chosen")
+
+    (event,) = own_lab.events("pruner-rung")
+    assert event["text"].startswith("the first rung is at step 3: 6% of the 52 steps of a training")
+    own_lab.service.kill_and_start()
+    wait_coordinator(own_lab)
+    assert own_lab.status()["pruning"]["first_rung"]["step"] == 3
+    assert orders(bad, 0.1, first_step=31) == ["continue"], (
+        "it passed the rung before there was one"
+    )
+    next_one = own_lab.claim()
+    assert "prune" in orders(next_one, 0.2, 0.2, 0.05, 0.05)
+    next_one.pruned()
+    own_lab.wait(lambda: own_lab.status()["pruning"]["stopped"], "it is counted")
+    account = own_lab.status()["pruning"]
+    assert account["saved"]["epochs"] >= 52 - 4
+    assert (account["lost"], account["idle"]) == (None, "")
+    assert own_lab.show(next_one.trial)["stop"]["text"].startswith("stopped at step 3: 3rd of 3")
+    assert len(own_lab.events("pruner-rung")) == 1, "said once"
 
 
 def test_points_that_are_sent_together_are_judged_together(lab: Lab) -> None:
@@ -152,10 +205,6 @@ def test_what_pruning_is_based_on_survives_a_restart(own_lab: Lab, pruner: dict[
 
     wait_coordinator(own_lab)
     assert "prune" in orders(bad, 0.1, 0.1)
-    if pruner is ASHA:
-        attrs = [trial.system_attrs for trial in own_lab.optuna_trials()]
-        assert attrs[0]["completed_rung_0"] == 0.9
-        assert attrs[1]["completed_rung_0"] == 0.1
 
 
 def test_an_order_to_prune_survives_a_restart(own_lab: Lab) -> None:
@@ -173,10 +222,9 @@ def test_the_rungs_of_a_running_trial_survive_a_restart(own_lab: Lab) -> None:
     assert orders(good, 0.95) == ["continue"]
     own_lab.service.kill_and_start()
     wait_coordinator(own_lab)
-    # It has passed the first rung; without that knowledge its second report would be judged there.
+    # It has passed the first rung; without that report its second one would be judged there.
     assert orders(good, 0.0, first_step=2) == ["continue"]
 
-    assert own_lab.optuna_trials()[1].system_attrs["completed_rung_0"] == 0.95
     assert "prune" in orders(good, 0.0, 0.0, first_step=3)
 
 

@@ -52,7 +52,9 @@ def _stopped(account: Document) -> str:
     saved = account["saved"]
     stopped = count(account["stopped"], "trial")
     if saved is None:
-        return f"{stopped}; what that saved is not known: no trial has run to its end"
+        return (
+            f"{stopped}; no trial has run to its end, so nobody knows what they would have become"
+        )
     hours = duration(saved["hours"] * 3600.0)
     epochs = f"about {saved['epochs']:,.0f} epochs".replace(",", " ")
     return (

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tuner.curves.foretelling import MIN_WHOLE, is_doubtful, misleads, rank_correlation
+from tuner.curves.early_ranks import MIN_WHOLE, is_doubtful, misleads, rank_correlation
 from tuner.history.early import EarlyRanks
 
 #: Of a training: step 3 of 52. On network trainings ranks there foretell the end as a rule (rank
@@ -109,12 +109,13 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
             f"(rank correlation {early.correlation:.2f})",
         )
     step = max(1, round(SHARE * length))
-    share = f"{SHARE:.0%} of a training of {length:g}" if step > 1 else f"a training has {length:g}"
+    share = "the first" if step == 1 else f"{SHARE:.0%}"
     return FirstRung(
         step=step,
         kind="length",
         length=length,
-        why=f"{share}, as no earlier study tells from when on ranks foretell the end",
+        why=f"{share} of the {length:g} steps of a training, as no earlier study says from when on "
+        "ranks foretell the end",
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.curves.early_ranks import values_at
 from tuner.curves.runs import Fate, Run, make_run
 from tuner.curves.table import MAX_TRIALS, MIN_TRIALS
 from tuner.history.horizon import declared_horizon
@@ -29,12 +30,14 @@ class StudyCurves:
 
     Attributes:
         runs: them, at most `MAX_TRIALS`.
+        values: (n, G) what a rung at each cell finds of them, smaller is better; NaN: nothing.
         final: (n,) how they ended, smaller is better; inf: failed by their parameters, or pruned.
         whole: how many ran to their end.
         longest: the longest curve of those, steps.
     """
 
     runs: tuple[Run, ...]
+    values: Floats
     final: Floats
     whole: int
     longest: float
@@ -56,9 +59,15 @@ def read_study(study: HistoricStudy, metric: str, goal: Goal) -> StudyCurves | s
         return "no trial with a curve ran to its end"
     longest = float(max(found.curves[i][-1][0] for i in wholes))
     sign = -1.0 if goal == "maximize" else 1.0
-    runs = [_run(study, found, index, longest, sign) for index in range(len(found.trials))]
+    made = [_run(study, found, index, longest, sign) for index in range(len(found.trials))]
     final = [sign * value if math.isfinite(value) else math.inf for value in found.values]
-    return StudyCurves(runs=tuple(runs), final=np.array(final), whole=len(wholes), longest=longest)
+    return StudyCurves(
+        runs=tuple(run for run, _ in made),
+        values=np.array([values for _, values in made]),
+        final=np.array(final),
+        whole=len(wholes),
+        longest=longest,
+    )
 
 
 def _with_curves(outcomes: Outcomes) -> Outcomes:
@@ -78,10 +87,14 @@ def _thinned(chosen: Sequence[int]) -> list[int]:
     return [chosen[i] for i in at]
 
 
-def _run(study: HistoricStudy, found: Outcomes, index: int, longest: float, sign: float) -> Run:
+def _run(
+    study: HistoricStudy, found: Outcomes, index: int, longest: float, sign: float
+) -> tuple[Run, Floats]:
     trial, curve = found.trials[index], found.curves[index]
     horizon = declared_horizon({**study.constants, **trial.params}) or longest
     if curve:
         horizon = max(horizon, float(curve[-1][0]))
     values = {step: sign * value for step, value in curve}
-    return make_run(values, horizon, _FATES.get(trial.state, "open"))
+    numbers = {step: value for step, value in values.items() if math.isfinite(value)}
+    run = make_run(values, horizon, _FATES.get(trial.state, "open"))
+    return run, values_at(numbers, horizon)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.curves.foretelling import correlations, first_cell
+from tuner.curves.early_ranks import correlations, first_cell
 from tuner.curves.runs import CELLS
 from tuner.history.curves import StudyCurves, read_study
 from tuner.history.finding import Found
@@ -91,7 +91,7 @@ def find_early_ranks(
 def _read(curves: StudyCurves) -> _Read:
     # In `final` whole trials alone have a number.
     whole = np.flatnonzero(np.isfinite(curves.final))
-    by_cell, count = correlations([curves.runs[i] for i in whole], curves.final[whole])
+    by_cell, count = correlations(curves.values[whole], curves.final[whole])
     return _Read(
         by_cell=by_cell,
         whole=count,

@@ -112,11 +112,11 @@ class Status(Schema):
     budget: Budget
     metrics: list[Metric]
     parallel: int | None
-    #: Null: it has no pruner, and in lists.
-    pruning: PruningAccount | None = None
     created: str | None
     started: str | None
     finished: str | None
+    #: Null: it has no pruner, and in lists.
+    pruning: PruningAccount | None = None
 
 
 class Trial(Schema):

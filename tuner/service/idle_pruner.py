@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from tuner.storage import tables
 #: Optuna's, for the pruner `median`, and what `patient` has without an option.
 _STARTUP_TRIALS, _PATIENCE = 5, 3
 _FEW = 3
+#: Reports go out twice a second, and the answer comes with the next one.
+_SHORT_S = 1.0
 
 
 def why_idle(
@@ -56,6 +59,9 @@ def why_idle(
     reason = special(connection, study, options, rows, longest, rung)
     if reason:
         return reason
+    took = statistics.median(row.duration_s or 0.0 for row in rows)
+    if took < _SHORT_S:
+        return f"a trial is over in {took:.1f} s, before a decision can reach it"
     if len(rows) <= _FEW:
         return f"too few trials to compare: {count(len(rows), 'trial')} ended"
     return "no trial has stood badly enough"

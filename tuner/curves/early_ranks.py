@@ -8,11 +8,11 @@ correlation of a value on the way with the end; z = artanh(r), which has about t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tuner.curves.runs import CELLS, Run, ranks, stack
+from tuner.curves.runs import CELLS, cell_of, ranks
 from tuner.surrogate.columns import Floats
 
 #: With fewer whole trials nothing is said of a study.
@@ -54,25 +54,38 @@ def _against(correlation: float, whole: int) -> float:
     return 0.5 * (whole - 3.0) * ((z - enough) ** 2 - z**2)
 
 
-def correlations(runs: Sequence[Run], final: Floats) -> tuple[Floats, int]:
-    """Return for each cell how the best value so far ranks with the end, over whole trials.
+def values_at(curve: Mapping[int, float], horizon: float) -> Floats:
+    """Return what a rung in each cell finds of a trial, (G,): its first report there or beyond.
 
     Args:
-        runs: trials of one study that ran to their end, n.
-        final: (n,) how they ended, smaller is better.
+        curve: finite values by step.
+        horizon: steps of a whole trial, above 0.
+    """
+    values = np.full(CELLS, np.nan)
+    begin = 0
+    for step in sorted(curve):
+        cell = cell_of(step, horizon)
+        values[begin : cell + 1] = curve[step]
+        begin = max(begin, cell + 1)
+    return values
+
+
+def correlations(values: Floats, final: Floats) -> tuple[Floats, int]:
+    """Return for each cell how the value there ranks with the end, over whole trials.
+
+    Args:
+        values: (n, G) of trials of one study that ran to their end; see `values_at`.
+        final: (n,) how they ended, in the same sense.
 
     Returns:
         (G,), NaN where fewer than `MIN_WHOLE` had reported; and n.
     """
     found = np.full(CELLS, np.nan)
-    if len(runs) < MIN_WHOLE:
-        return found, len(runs)
-    stacked = stack(runs)
-    for cell in range(int(stacked.first.min()), CELLS):
-        there = stacked.first <= cell
+    for cell in range(CELLS):
+        there = np.isfinite(values[:, cell])
         if there.sum() >= MIN_WHOLE:
-            found[cell] = rank_correlation(stacked.best[there, cell], final[there])
-    return found, len(runs)
+            found[cell] = rank_correlation(values[there, cell], final[there])
+    return found, len(values)
 
 
 def first_cell(by_study: Sequence[tuple[Floats, int]]) -> tuple[int, float] | None:
