@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
 from tuner.samplers.bayesian.ends import Ends, expected_ends
+from tuner.samplers.bayesian.hurdles import STARVED
 from tuner.surrogate.columns import Columns
 
 COLUMNS = Columns(("real", "real"), (0, 0))
@@ -230,5 +231,35 @@ def _trial(place: np.ndarray, reports: dict[int, float]) -> FrozenTrial:
         distributions=SPACE,
         state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
         value=reports[9] if is_complete else None,
+        intermediate_values=reports,
+    )
+
+
+def test_after_fifteen_stopped_trials_in_a_row_the_next_is_to_be_good_early_as_well() -> None:
+    # What ends best begins worst, so the pruner stops all that the model finds best.
+    def curve(x: float) -> dict[int, float]:
+        return {1: x, 2: 0.5 + 0.2 * x, 9: (x - 0.9) ** 2}
+
+    def proposals(stopped: int) -> list[float]:
+        study = optuna.create_study(study_name="s", sampler=BayesianSampler(LINE, seed=2))
+        for x in (0.05, 0.2, 0.35, 0.5):
+            study.add_trial(_line(x, curve(x)))
+        for x in np.linspace(0.6, 0.95, stopped):
+            study.add_trial(_line(float(x), {1: curve(float(x))[1]}))
+        return [study.ask(LINE).params["x"] for _ in range(3)]
+
+    assert min(proposals(8)) > 0.5
+    assert max(proposals(STARVED)) < 0.6
+
+
+LINE = {"x": FloatDistribution(0.0, 1.0)}
+
+
+def _line(x: float, reports: dict[int, float]) -> FrozenTrial:
+    return create_trial(
+        params={"x": x},
+        distributions=LINE,
+        state=TrialState.COMPLETE if 9 in reports else TrialState.PRUNED,
+        value=reports.get(9),
         intermediate_values=reports,
     )

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.hurdles import hurdles, is_starved
 from tuner.samplers.bayesian.standing import Standings, standings
+from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.gp import fit_gp
@@ -37,11 +39,13 @@ class Ends:
         z: standing at the end, smaller is better.
         extra: variance of z, 0 for trials that did end.
         scale: the way from z back to objective values.
+        hurdles: the probability to pass the rungs, where no trial has come through for a while.
     """
 
     z: Floats
     extra: Floats
     scale: Scale
+    hurdles: LogFeasibility | None = None
 
 
 def expected_ends(
@@ -91,6 +95,7 @@ def _ends(
     at_end = known.progress == 1.0
     z[known.row[at_end]] = known.z[at_end]
     stopped = np.isnan(z)
+    passing = None
     if stopped.any():
         rows = _rows(columns, x, known)
         wider = Columns((*columns.kinds, "real"), (*columns.sizes, 0))
@@ -98,7 +103,8 @@ def _ends(
         model = fit_gp(wider, places, known.z[rows])
         mean, std = model.predict(np.column_stack([x[stopped], np.ones(int(stopped.sum()))]))
         z[stopped], extra[stopped] = mean, np.maximum(std**2, _FLOOR)
-    return Ends(z, extra, known.scale)
+        passing = hurdles(model, known, curves) if is_starved(curves) else None
+    return Ends(z, extra, known.scale, passing)
 
 
 def _rows(columns: Columns, x: Floats, known: Standings) -> Numbers:

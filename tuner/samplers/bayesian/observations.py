@@ -13,7 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
-from tuner.samplers.bayesian.ends import expected_ends
+from tuner.samplers.bayesian.ends import Ends, expected_ends
+from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.warp import Scale
@@ -37,6 +38,8 @@ class Observations:
     extra: Floats
     #: Where `y` is already z, because stopped trials are among them: the way back. None elsewhere.
     scale: Scale | None
+    #: The probability to pass a pruner's rungs, where no trial has come through for a while.
+    hurdles: LogFeasibility | None
     #: Numbers of these trials.
     numbers: Numbers
     #: Points of trials that ended, (f, d); which of them the configuration itself made fail, (f,);
@@ -87,7 +90,7 @@ class Reader:
         """Return what the trials show, without the one numbered `current`."""
         others = [t for t in sorted(trials, key=lambda t: t.number) if t.number != current]
         place = {t.number: self._point(t) for t in others}
-        kept, y, extra, scale = self._values(others, place)
+        kept, y, extra, ends = self._values(others, place)
         valued = {t.number for t in kept}
         judged = [t for t in others if t.number in valued or is_broken(t)]
         names = sorted({n for t in judged for n, v in t.constraints.items() if math.isfinite(v)})
@@ -98,7 +101,8 @@ class Reader:
             x=self._stack(kept, place),
             y=y,
             extra=extra,
-            scale=scale,
+            scale=None if ends is None else ends.scale,
+            hurdles=None if ends is None else ends.hurdles,
             numbers=np.array([t.number for t in kept], dtype=np.int64),
             judged_x=self._stack(judged, place),
             broken=np.array([is_broken(t) for t in judged], dtype=bool),
@@ -126,8 +130,8 @@ class Reader:
 
     def _values(
         self, trials: Sequence[FrozenTrial], place: dict[int, Floats]
-    ) -> tuple[list[FrozenTrial], Floats, Floats, Scale | None]:
-        """Return the trials that have a value, values and variances, and the scale of z."""
+    ) -> tuple[list[FrozenTrial], Floats, Floats, Ends | None]:
+        """Return the trials that have a value, values and variances, and how stopped ones end."""
         complete = {t.number for t in trials if t.state == TrialState.COMPLETE and _is_finite(t)}
         if len(self._signs) == 1:
             found = self._with_stopped(trials, complete, place)
@@ -139,7 +143,7 @@ class Reader:
 
     def _with_stopped(
         self, trials: Sequence[FrozenTrial], complete: set[int], place: dict[int, Floats]
-    ) -> tuple[list[FrozenTrial], Floats, Floats, Scale] | None:
+    ) -> tuple[list[FrozenTrial], Floats, Floats, Ends] | None:
         """Return the same with what stopped trials would have come to; None where none was."""
         sign = float(self._signs[0])
         kept, curves = [], []
@@ -154,7 +158,7 @@ class Reader:
         columns = self._dialect.encoding.columns
         x = self._stack(kept, place)
         ends = expected_ends(columns, x, curves, self._memory, self._foretelling)
-        return None if ends is None else (kept, ends.z[:, None], ends.extra, ends.scale)
+        return None if ends is None else (kept, ends.z[:, None], ends.extra, ends)
 
 
 def is_broken(trial: FrozenTrial) -> bool:

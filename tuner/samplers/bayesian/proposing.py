@@ -133,8 +133,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
     if data.has_feasible:
         parts.append(_objective(request, task, data, beliefs))
     constraints = feasibility(request.encoding.columns, request.seen)
-    if constraints is not None:
-        parts.append(constraints)
+    parts += [part for part in (constraints, request.seen.hurdles) if part is not None]
     found = maximise(parts[0] if len(parts) == 1 else Product(parts), task)
     if found is None:
         x = _anything(task)
