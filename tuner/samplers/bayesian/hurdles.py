@@ -78,6 +78,11 @@ class _AtProgress(Model):
     def condition(self, x: Floats, z: Floats) -> Model:
         return _AtProgress(self.joint.condition(self._there(x), z), self.progress)
 
+    @property
+    @override
+    def scatter(self) -> float:
+        return self.joint.scatter
+
     @override
     def loo(self) -> tuple[Floats, Floats]:
         return self.joint.loo()
