@@ -43,9 +43,9 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN = (
+STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA = (
     ROOT / "docs" / f"{name}.md"
-    for name in ("study", "commands", "trials", "operations", "history", "explain")
+    for name in ("study", "commands", "trials", "operations", "history", "explain", "optuna")
 )
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
@@ -172,8 +172,9 @@ def test_the_output_in_the_readme_is_that_of_the_example() -> None:
         (OPERATIONS, 16),
         (HISTORY, 9),
         (EXPLAIN, 5),
+        (OPTUNA, 2),
     ],
-    ids=["commands", "trials", "study", "operations", "history", "explain"],
+    ids=["commands", "trials", "study", "operations", "history", "explain", "optuna"],
 )
 def test_every_command_of_a_page_prints_what_the_page_shows(
     reader: Reader, page: Path, least: int

@@ -13,12 +13,13 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.spaces import OPTIMIZER
-from tuner.coordinator.causes import CAUSE_ATTR, POLICIES
+from tuner.coordinator.causes import POLICIES
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposing import Proposer
 from tuner.coordinator.pruners import PRUNERS, make_pruner
 from tuner.protocol import Cause
 from tuner.samplers import SAMPLERS
+from tuner.samplers.marks import CAUSE_ATTR
 from tuner.space import SearchSpace
 from tuner.storage import open_storage, optuna_rows
 from tuner.storage.database import open_optuna
@@ -116,7 +117,7 @@ def mean_of_bad(make: Callable[[int], Study]) -> float:
 
 @pytest.mark.parametrize("space", [SPACE, TREE], ids=["flat", "conditional"])
 def test_tpe_keeps_away_from_where_trials_diverge(space: dict[str, Any]) -> None:
-    skipped = mean_of_bad(lambda seed: Study("tpe", seed, space=space, cause="error"))
+    skipped = mean_of_bad(lambda seed: Study("tpe", seed, space=space, cause="cancelled"))
     avoided = mean_of_bad(lambda seed: Study("tpe", seed, space=space))
 
     # Without the lesson, nearly every proposal lies behind the border, where the score would rise.
@@ -125,14 +126,14 @@ def test_tpe_keeps_away_from_where_trials_diverge(space: dict[str, Any]) -> None
 
 
 def test_tpe_keeps_away_with_several_metrics_too() -> None:
-    skipped = mean_of_bad(lambda seed: Study("tpe", seed, goals=2, cause="error"))
+    skipped = mean_of_bad(lambda seed: Study("tpe", seed, goals=2, cause="cancelled"))
     avoided = mean_of_bad(lambda seed: Study("tpe", seed, goals=2))
 
     assert avoided < 0.7 * skipped
 
 
 def test_a_study_whose_first_trials_all_fail_finds_the_corner_that_works() -> None:
-    skipped = mean_of_bad(lambda seed: Study("tpe", seed, border=0.1, cause="error"))
+    skipped = mean_of_bad(lambda seed: Study("tpe", seed, border=0.1, cause="cancelled"))
     avoided = mean_of_bad(lambda seed: Study("tpe", seed, border=0.1))
 
     assert avoided < skipped - 3
@@ -164,7 +165,7 @@ def test_no_sampler_is_disturbed_by_infeasible_trials(sampler: str, goals: int) 
 @pytest.mark.parametrize("pruner", sorted(PRUNERS))
 def test_no_pruner_compares_with_an_infeasible_trial(pruner: str) -> None:
     verdicts = []
-    for cause in ("error", "diverged"):
+    for cause in ("cancelled", "diverged"):
         study = Study("random", 7, pruner=pruner, cause=cause)
         study.run(12)
         _, number = study.propose()

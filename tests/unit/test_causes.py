@@ -41,7 +41,7 @@ def test_only_failures_of_the_configuration_or_the_user_count_in_the_budget() ->
 def test_the_sampler_is_told_of_infeasible_configurations_alone() -> None:
     infeasible = {cause for cause, policy in POLICIES.items() if policy.infeasible}
 
-    assert infeasible == {"oom", "timeout", "diverged"}
+    assert infeasible == {"oom", "timeout", "diverged", "error"}
 
 
 def test_a_trial_waits_longer_after_each_attempt_in_a_row_that_met_a_full_disk() -> None:

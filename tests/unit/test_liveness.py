@@ -89,15 +89,20 @@ def test_what_passes_by_itself_is_no_event() -> None:
     assert not any(is_passing(text) for text in (NO_WORKER, NOT_CLAIMING, "", "log root is full"))
 
 
-def told(setbacks: Setbacks, *ends: tuple[str, str]) -> list[str]:
-    """Tell trials by cause ("" for a complete one) and the last line of their error."""
-    for number, (cause, line) in enumerate(ends):
+def told(setbacks: Setbacks, *ends: tuple[str, str], first: int = 0, wait: float = 0) -> list[str]:
+    """Tell trials by cause ("" for a complete one) and the last line of their error.
+
+    Each is proposed `wait` seconds after the one before has ended.
+    """
+    for number, (cause, line) in enumerate(ends, start=first):
         trial: Any = SimpleNamespace(
             number=number,
             state="fail" if cause else "complete",
             cause=cause or None,
             error=f"Traceback\n{line}",
             counted=True,
+            created=10.0 * number + wait,
+            finished=10.0 * number + 9.0,
         )
         setbacks.note(trial)
     return setbacks.reasons
@@ -105,25 +110,25 @@ def told(setbacks: Setbacks, *ends: tuple[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("cause", ["oom", "timeout", "diverged", "rejected", "lost"])
 def test_three_first_trials_with_the_same_cause_are_alike_whatever_their_words(cause: str) -> None:
-    reasons = told(Setbacks(), *((cause, f"tensor {n}") for n in range(3)))
+    reasons = told(Setbacks("p/s"), *((cause, f"tensor {n}") for n in range(3)))
 
     assert reasons == [f"the first 3 trials failed alike ({cause}): tensor 2"]
 
 
 def test_errors_are_alike_only_with_the_same_words() -> None:
-    assert told(Setbacks(), *(("error", f"KeyError: {n}") for n in range(3))) == []
-    assert told(Setbacks(), *[("error", "KeyError: 'x'")] * 3) == [
+    assert told(Setbacks("p/s"), *(("error", f"KeyError: {n}") for n in range(3))) == []
+    assert told(Setbacks("p/s"), *[("error", "KeyError: 'x'")] * 3) == [
         "the first 3 trials failed alike (error): KeyError: 'x'"
     ]
 
 
 @pytest.mark.parametrize("other", ["", "cancelled", "timeout"])
 def test_one_other_end_among_the_first_three_is_enough_to_go_on(other: str) -> None:
-    assert told(Setbacks(), ("oom", "x"), (other, ""), ("oom", "x"), ("oom", "x")) == []
+    assert told(Setbacks("p/s"), ("oom", "x"), (other, ""), ("oom", "x"), ("oom", "x")) == []
 
 
 def test_five_trials_in_a_row_that_do_not_count_are_a_reason_and_five_more_another() -> None:
-    setbacks = Setbacks()
+    setbacks = Setbacks("p/s")
     four = [("", ""), *[("lost", "gone")] * 4]
     assert told(setbacks, *four) == []
     assert told(setbacks, ("rejected", "no GPU")) == [
@@ -137,4 +142,75 @@ def test_five_trials_in_a_row_that_do_not_count_are_a_reason_and_five_more_anoth
 def test_a_trial_that_counts_ends_the_row() -> None:
     four = [("lost", "gone")] * 4
 
-    assert told(Setbacks(), ("", ""), *four, ("error", "KeyError"), *four) == []
+    assert told(Setbacks("p/s"), ("", ""), *four, ("error", "KeyError"), *four) == []
+
+
+BAD = ("error", "ValueError: subtracting 5 from 3")
+WORKS = ("", "")
+
+
+def test_ten_failures_alike_in_a_row_are_a_reason_that_names_the_ways_on() -> None:
+    setbacks = Setbacks("p/s")
+    assert told(setbacks, WORKS, *[BAD] * 9) == []
+    (reason,) = told(setbacks, BAD, first=10)
+
+    assert reason == (
+        "10 trials in a row failed alike, trial 10 the last (error): "
+        "ValueError: subtracting 5 from 3; others worked (1), so a part of the search space may be "
+        "bad. Look: tuner show p/s 10; with mended code: tuner retry p/s --failed --spec SPEC; "
+        "go on all the same: tuner resume p/s"
+    )
+
+
+def test_numbers_in_an_error_do_not_make_it_another() -> None:
+    ends = [("error", f"ValueError: subtracting {n}.5 from -{n}e-3") for n in range(10)]
+
+    (reason,) = told(Setbacks("p/s"), *ends)
+    assert "no trial has worked so far, so the code may be broken" in reason
+
+
+@pytest.mark.parametrize("other", [WORKS, ("error", "KeyError"), ("oom", "")])
+def test_another_end_breaks_a_row_of_failures_alike(other: tuple[str, str]) -> None:
+    assert told(Setbacks("p/s"), WORKS, *[BAD] * 9, other, *[BAD] * 9) == []
+
+
+def test_what_a_machine_or_the_user_ended_neither_breaks_nor_lengthens_a_row() -> None:
+    others = [("cancelled", ""), ("lost", "gone")]
+
+    assert told(Setbacks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 4) == []
+    assert told(Setbacks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 5) != []
+
+
+def test_each_further_ten_failures_in_a_row_are_a_reason_of_their_own() -> None:
+    setbacks = Setbacks("p/s")
+    first = told(setbacks, WORKS, *[BAD] * 10)
+    assert told(setbacks, *[BAD] * 9, first=11) == first
+    second = told(setbacks, BAD, first=20)
+    assert second[0].startswith("20 trials in a row failed alike, trial 20")
+    assert told(setbacks, WORKS, *[BAD] * 9, first=21) == []
+    (third,) = told(setbacks, BAD, first=31)
+    assert third.startswith("10 trials in a row failed alike, trial 31")
+    assert len({*first, *second, third}) == 3
+
+
+def test_a_first_success_after_a_pause_means_that_something_was_mended() -> None:
+    setbacks = Setbacks("p/s")
+    told(setbacks, *[BAD] * 3)
+    told(setbacks, WORKS, first=3)
+
+    assert setbacks.mended == {0, 1, 2}
+
+
+def test_a_region_that_goes_on_to_fail_after_a_pause_was_not_mended() -> None:
+    setbacks = Setbacks("p/s")
+    told(setbacks, *[BAD] * 4, WORKS)
+
+    assert setbacks.mended == set()
+
+
+def test_a_success_of_a_trial_from_before_the_pause_mends_nothing() -> None:
+    setbacks = Setbacks("p/s")
+    told(setbacks, *[BAD] * 3)
+    told(setbacks, WORKS, first=3, wait=-5)
+
+    assert setbacks.mended == set()

@@ -82,6 +82,12 @@ class Life:
         for row in sorted(self.rows, key=lambda row: row["told"] or 0):
             if row["told"] is not None:
                 self.tell(row)
+        self.forget()
+
+    def forget(self) -> None:
+        """As the coordinator: what is tried again no longer speaks against its configuration."""
+        again = [row["proposal"]["retry_of"] for row in self.rows]
+        self.mirror.forget(number for number in again if number is not None)
 
     def question(self) -> Question:
         return self.proposer.question(self.mirror.scene())
@@ -108,6 +114,7 @@ class Life:
                 told=scene.told,
                 trials=scene.number,
                 pending=scene.pending,
+                forgotten=scene.forgotten,
                 retry_of=number,
             )
         prepared, self.prepared = self.prepared, None
@@ -129,6 +136,7 @@ class Life:
         }
         self.rows.append(row)
         self.enter(row)
+        self.forget()
 
     def enter(self, row: dict[str, Any]) -> None:
         wrote = row["proposal"]["wrote"]

@@ -210,7 +210,12 @@ class RunSession:
             error = self._client.show(self._study, failed[0]["trial"])["error"]
             err().print(escape(error.strip()), style="quiet", soft_wrap=True)
         err().print(f"[bad]{self._study}: paused[/]: {escape(status['reason'])}", soft_wrap=True)
-        err().print("repair the cause, then go on under another study name, or delete this one")
+        if "tuner resume" not in status["reason"]:
+            err().print(
+                f"with mended code: tuner retry {self._study} --failed --spec SPEC; "
+                f"go on all the same: tuner resume {self._study}",
+                soft_wrap=True,
+            )
         return FAILED
 
     def _end(self, *, grace_s: float) -> None:

@@ -42,12 +42,9 @@ POLICIES: dict[Cause, CausePolicy] = {
     "oom": CausePolicy(again="once", elsewhere=True, counted=True, infeasible=True),
     "timeout": CausePolicy(again="never", counted=True, infeasible=True),
     "diverged": CausePolicy(again="never", counted=True, infeasible=True),
-    "error": CausePolicy(again="never", counted=True),
+    "error": CausePolicy(again="never", counted=True, infeasible=True),
     "cancelled": CausePolicy(again="never", counted=True),
 }
-
-#: The attribute of a trial in Optuna's storage that names the cause of its failure.
-CAUSE_ATTR = "tuner:cause"
 
 
 def is_infeasible(cause: str | None) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
-from tuner.coordinator.causes import CAUSE_ATTR
 from tuner.coordinator.frozen import STATES, told_values
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
+from tuner.samplers.marks import CAUSE_ATTR
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 

@@ -29,7 +29,6 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from tuner.coordinator.brackets import Brackets, Divider
-from tuner.coordinator.causes import CAUSE_ATTR
 from tuner.coordinator.first_rung import (
     Curve,
     FirstRung,
@@ -41,6 +40,7 @@ from tuner.coordinator.first_rung import (
 from tuner.coordinator.marks import HALVED
 from tuner.history.early import EarlyRanks
 from tuner.history.horizon import declared_horizon
+from tuner.samplers.marks import CAUSE_ATTR
 
 #: One of so many goes on.
 REDUCTION = 3

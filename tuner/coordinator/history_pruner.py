@@ -26,12 +26,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from tuner.coordinator.causes import CAUSE_ATTR
 from tuner.coordinator.marks import MARK
 from tuner.curves.belief import CurveBelief
 from tuner.curves.referee import Entry, Referee, Verdict
 from tuner.curves.runs import LAST, Fate, make_run
 from tuner.history.horizon import declared_horizon
+from tuner.samplers.marks import CAUSE_ATTR
 
 #: Of the history, while the spec says nothing.
 TOP = 0.5

@@ -8,7 +8,8 @@ does not hold.
 In one thing it differs from the database. A trial whose configuration is to blame for its failure
 is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
 PRUNED with a constraint that it violates, which TPE ranks behind every other trial. The other
-samplers learn from complete trials alone.
+samplers learn from complete trials alone. What is forgotten (its code was mended since) is FAIL for
+samplers too.
 
 A report that is not a finite number does not enter: it is no rank, and pruners and samplers see the
 trial as if that step had not been reported. The database holds it.
@@ -20,7 +21,7 @@ import copy
 import math
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
@@ -29,10 +30,11 @@ from optuna.pruners import BasePruner
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.coordinator.causes import CAUSE_ATTR, is_infeasible
+from tuner.coordinator.causes import is_infeasible
 from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.marks import HALVED, MARK
 from tuner.coordinator.scene import Scene, running_trial
+from tuner.samplers.marks import CAUSE_ATTR
 
 #: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
 #: rungs it has completed. The keys begin so.
@@ -72,6 +74,8 @@ class Mirror:
         self._study_id = self.study._study_id  # noqa: SLF001 - the storage API asks for it
         #: How many results have entered: what a proposal was conditioned on.
         self.told = 0
+        #: Numbers of failed trials that no longer speak against their configurations.
+        self._forgotten: set[int] = set()
         self._ids: list[int] = []
         self._running: set[int] = set()
 
@@ -124,8 +128,11 @@ class Mirror:
             pending = self.pending()
             told = self.told
             attrs = self.study_attrs()
+            forgotten = [n for n in sorted(self._forgotten) if is_lesson(trials[n])]
             pruner = self.study.pruner
             brackets = pruner.brackets if isinstance(pruner, HalvingPruner) else None
+        for number in forgotten:
+            trials[number] = as_forgotten(trials[number])
         for number in pending:
             # Reports come at any time: what a sampler saw of them could not be told afterwards.
             trials[number] = _without_reports(trials[number])
@@ -135,6 +142,7 @@ class Mirror:
             trials=trials,
             told=told,
             pending=tuple(pending),
+            forgotten=tuple(forgotten),
             attrs=attrs,
             all_curves=self.all_curves,
             brackets=brackets,
@@ -174,6 +182,11 @@ class Mirror:
             self.storage.set_trial_state_values(trial_id, state, list(values) or None)
             self._running.discard(number)
             self.told += 1
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Have failures of trials, also those to come, teach samplers nothing from now on."""
+        with self.lock:
+            self._forgotten.update(numbers)
 
     def _keeps(self, state: TrialState) -> bool:
         return self.all_curves or state == TrialState.PRUNED
@@ -233,6 +246,19 @@ def as_sampler_sees(trial: FrozenTrial, *, all_curves: bool) -> FrozenTrial:
 def numbers_of(curve: Mapping[int, float]) -> dict[int, float]:
     """Return the reports that are finite numbers."""
     return {step: value for step, value in curve.items() if math.isfinite(value)}
+
+
+def is_lesson(trial: FrozenTrial) -> bool:
+    """Whether a trial, as it stands in the mirror, says that its configuration made it fail."""
+    return trial.state == TrialState.PRUNED and _INFEASIBLE.items() <= trial.system_attrs.items()
+
+
+def as_forgotten(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial that `is_lesson` as one that teaches nothing."""
+    seen = copy.copy(trial)
+    seen.state = TrialState.FAIL
+    seen.system_attrs = {k: v for k, v in trial.system_attrs.items() if k not in _INFEASIBLE}
+    return seen
 
 
 def _without_reports(trial: FrozenTrial) -> FrozenTrial:

@@ -42,6 +42,8 @@ class Proposal:
     #: How many trials there were; those without a result are `pending`.
     trials: int
     pending: tuple[int, ...]
+    #: Numbers of failed trials whose lessons were forgotten by then.
+    forgotten: tuple[int, ...] = ()
     #: Key of what the sampler knew from history.
     artifact: str | None = None
     all_curves: bool = True
@@ -80,6 +82,7 @@ class Proposal:
             "told": self.told,
             "trials": self.trials,
             "pending": list(self.pending),
+            "forgotten": list(self.forgotten),
             "retry_of": self.retry_of,
             "artifact": self.artifact,
             "curves": "all" if self.all_curves else "pruned",

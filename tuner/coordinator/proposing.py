@@ -191,6 +191,7 @@ class Proposer:
             told=scene.told,
             trials=scene.number,
             pending=scene.pending,
+            forgotten=scene.forgotten,
             artifact=None if artifact is None else artifact.key,
             all_curves=scene.all_curves,
             brackets=scene.brackets,

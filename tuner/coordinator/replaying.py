@@ -16,13 +16,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuner.coordinator.artifact import Artifact
-from tuner.coordinator.causes import CAUSE_ATTR
 from tuner.coordinator.frozen import freeze
-from tuner.coordinator.mirror import as_sampler_sees
+from tuner.coordinator.mirror import as_forgotten, as_sampler_sees, is_lesson
 from tuner.coordinator.proposal import RETRY, Choice, software
 from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.coordinator.scene import Scene
 from tuner.errors import TunerError
+from tuner.samplers.marks import CAUSE_ATTR
 from tuner.spec import StudySpec
 
 Verdict = Literal["same", "different", "unknown"]
@@ -152,6 +152,12 @@ class Replay:
             self._frozen[trial.number].seen(is_told=_entered(trial, told), all_curves=all_curves)
             for trial in known
         ]
+        # Records of earlier releases name none.
+        forgotten = tuple(record.get("forgotten", ()))
+        for number in forgotten:
+            if not is_lesson(seen[number]):
+                raise _MisfitError(f"by its record trial {number} was a forgotten failure")
+            seen[number] = as_forgotten(seen[number])
         pending = tuple(trial.number for trial in known if not _entered(trial, told))
         if list(pending) != record["pending"]:
             raise _MisfitError(f"by its record {record['pending']} were pending, not {pending}")
@@ -161,6 +167,7 @@ class Replay:
             trials=seen,
             told=told,
             pending=pending,
+            forgotten=forgotten,
             attrs=attrs,
             all_curves=all_curves,
             brackets=record["brackets"],

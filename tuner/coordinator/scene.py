@@ -60,6 +60,8 @@ class Scene:
     pending: tuple[int, ...]
     #: The study's system attributes.
     attrs: Mapping[str, Any]
+    #: Numbers of the failed trials that teach nothing, although the cause is their configuration.
+    forgotten: tuple[int, ...] = ()
     #: Whether complete trials have their curves, or pruned ones alone.
     all_curves: bool = True
     #: Of Hyperband, which shows a sampler only the trials of the new one's bracket.

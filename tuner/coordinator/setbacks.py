@@ -6,18 +6,25 @@ counted must not run for ever. Whoever resumes it means it: each reason pauses a
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.causes import POLICIES
+from tuner.coordinator.causes import POLICIES, is_infeasible
 
 #: How many of the first trials must fail alike for the study to pause.
 SAME_FAILURES = 3
 #: How many of the first trials must be pruned without any value for the study to pause.
 VALUELESS = 3
+#: After so many failures alike in a row, and after as many again, it pauses.
+ROW = 10
 #: After so many trials in a row that the budget does not count, and after as many again, it pauses.
 UNCOUNTED = 5
+#: The longest line of an error that is shown, characters.
+_LONGEST = 300
+_NUMBERS = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 class Setbacks:
@@ -25,14 +32,26 @@ class Setbacks:
 
     The same trials give the same reasons, so that a coordinator that was killed before it could
     pause the study does so after its restart, and one that did need not do it again.
+
+    Args:
+        study: its name, for the commands in a reason.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, study: str) -> None:
         #: Reasons for which the study is known to have paused already.
         self.said: set[str] = set()
+        #: Failures from before something was mended: see `_note_mended`.
+        self.mended: frozenset[int] = frozenset()
+        self._study = study
         self._ended = 0
         self._valueless = 0
+        self._worked = 0
         self._alike: list[tuple[str, str]] = []
+        self._row: list[sa.Row[Any]] = []
+        #: Whether the row holds all failures so far.
+        self._is_whole = True
+        #: When the study was last to pause because of the row.
+        self._paused = math.inf
         self._uncounted = 0
         self._reasons: dict[str, str] = {}
 
@@ -47,6 +66,12 @@ class Setbacks:
         self._note_first(trial)
         self._note_valueless(trial)
         self._note_uncounted(trial)
+        if trial.state != "fail":
+            self._note_mended(trial)
+            self._worked += 1
+            self._end_row()
+        elif is_infeasible(trial.cause):
+            self._note_failed(trial)
 
     def _note_first(self, trial: sa.Row[Any]) -> None:
         if self._ended > SAME_FAILURES or trial.state != "fail" or trial.cause == "cancelled":
@@ -68,6 +93,48 @@ class Setbacks:
                 "teaches nothing; report numbers (run.report(step, value)), or prune later"
             )
 
+    def _note_failed(self, trial: sa.Row[Any]) -> None:
+        if self._row and _kind(trial) != _kind(self._row[-1]):
+            self._end_row()
+            self._is_whole = False
+        self._row.append(trial)
+        count = len(self._row)
+        if count % ROW == 0:
+            self._reasons["row"] = self._row_text(trial)
+        if count % ROW == 0 or (count == SAME_FAILURES and "alike" in self._reasons):
+            self._paused = trial.finished
+
+    def _row_text(self, trial: sa.Row[Any]) -> str:
+        count, number, study = len(self._row), trial.number, self._study
+        text = f"{count} trials in a row failed alike, trial {number} the last ({trial.cause})"
+        reading = (
+            "no trial has worked so far, so the code may be broken"
+            if self._worked == 0
+            else f"others worked ({self._worked}), so a part of the search space may be bad"
+        )
+        return (
+            f"{_with_line(text, trial)}; {reading}. "
+            f"Look: tuner show {study} {number}; "
+            f"with mended code: tuner retry {study} --failed --spec SPEC; "
+            f"go on all the same: tuner resume {study}"
+        )
+
+    def _end_row(self) -> None:
+        self._row = []
+        self._paused = math.inf
+        self._reasons.pop("row", None)
+
+    def _note_mended(self, trial: sa.Row[Any]) -> None:
+        """See whether what made all trials so far fail alike was mended during a pause.
+
+        So it was when the first trial that was proposed after the pause works: then the failures
+        said nothing of their configurations. A bad region goes on to fail.
+        """
+        all_alike = self._worked == 0 and self._is_whole
+        before = all(row.created <= self._paused for row in self._row)
+        if all_alike and before and trial.created > self._paused:
+            self.mended = frozenset(row.number for row in self._row)
+
     def _note_uncounted(self, trial: sa.Row[Any]) -> None:
         # By the cause: what is tried again by the user is not counted either.
         policy = next((p for c, p in POLICIES.items() if c == trial.cause), None)
@@ -84,8 +151,15 @@ class Setbacks:
             self._reasons["uncounted"] = _with_line(text, trial)
 
 
+def _kind(trial: sa.Row[Any]) -> tuple[str, str]:
+    """Return what failures alike share: the cause, and what an error says but for its numbers."""
+    # A shape, or a value, differs from trial to trial.
+    line = _NUMBERS.sub("", _last_line(trial.error)) if trial.cause == "error" else ""
+    return trial.cause, line
+
+
 def _with_line(text: str, trial: sa.Row[Any]) -> str:
-    line = _last_line(trial.error)
+    line = _last_line(trial.error)[:_LONGEST]
     return f"{text}: {line}" if line else text
 
 

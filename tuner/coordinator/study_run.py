@@ -85,7 +85,7 @@ class StudyRun:
         #: Failed trials to be tried again, with their parameters.
         self.again: list[tuple[int, dict[str, Any]]] = []
         self._maximize = goals[0] == "maximize"
-        self.setbacks = Setbacks()
+        self.setbacks = Setbacks(self.name)
         #: Why the sampler has nothing left to propose, once that is so.
         self.exhausted = ""
 
@@ -213,6 +213,7 @@ class StudyRun:
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         self.used += bool(trial.counted)
         self.setbacks.note(trial)
+        self.mirror.forget(self.setbacks.mended)
         if trial.duration_s is not None:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
@@ -279,7 +280,17 @@ def load_study_run(
     for row in told:
         run.ended(row)
     run.again = _retries(study, rows)
+    run.mirror.forget(_mended(study, rows))
     return run
+
+
+def _mended(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[int]:
+    """Return the trials whose failures are no lessons: of other code, or to be tried again.
+
+    Other code fails elsewhere; and what is tried again gives a lesson of its own.
+    """
+    again = set(json.loads(study.retry_json))
+    return [row.number for row in rows if row.code != study.code or row.number in again]
 
 
 def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int, dict[str, Any]]]:

@@ -121,28 +121,35 @@ class LogFeasibility(Acquisition):
     Args:
         models: one of each quantity.
         limits: what each may be at most, on the scale of its model.
+        cautions: the power of each probability, at least 1; by default 1.
     """
 
-    def __init__(self, models: Sequence[Model], limits: Sequence[float]) -> None:
-        self._parts = list(zip(models, limits, strict=True))
+    def __init__(
+        self,
+        models: Sequence[Model],
+        limits: Sequence[float],
+        cautions: Sequence[float] | None = None,
+    ) -> None:
+        powers = [1.0] * len(models) if cautions is None else cautions
+        self._parts = list(zip(models, limits, powers, strict=True))
 
     @override
     def value(self, x: Floats) -> Floats:
         total = np.zeros(len(x))
-        for model, limit in self._parts:
+        for model, limit, power in self._parts:
             mean, std = model.predict(x)
-            total += log_ndtr((limit - mean) / std)
+            total += power * log_ndtr((limit - mean) / std)
         return total
 
     @override
     def slope(self, x: Floats, moving: Floats) -> tuple[Floats, Floats]:
         total, gradient = np.zeros(len(x)), np.zeros(x.shape)
-        for model, limit in self._parts:
+        for model, limit, power in self._parts:
             mean, std, mean_slope, std_slope = slopes(model, x, moving)
             u = (limit - mean) / std
             log_probability = log_ndtr(u)
-            total += log_probability
-            rate = np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_probability) / std
+            total += power * log_probability
+            rate = power * np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_probability) / std
             gradient -= rate[:, None] * (mean_slope + u[:, None] * std_slope)
         return total, gradient
 

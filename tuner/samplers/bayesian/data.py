@@ -13,9 +13,8 @@ from tuner.surrogate.warp import Scale, warp_with_scale
 
 #: A model is fitted to at most so many points; see `tuner.surrogate.thinning`.
 MOST = 300
-#: A configuration that fails counts as good as this share of the others, with so much variance: its
-#: place is unattractive, but its neighbours may still be the best.
-_FAILED_RANK = 0.75
+#: A configuration that fails counts as the worst of the others, with so much variance: its place is
+#: unattractive, but its neighbours may still be the best.
 _FAILED_VARIANCE = 0.1
 
 
@@ -37,6 +36,11 @@ class Data:
     def has_feasible(self) -> bool:
         """Whether anything is known of the objective where it counts."""
         return bool(self.feasible.any())
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all trials came to the same, and none failed: a model would run to corners."""
+        return self.has_feasible and bool(np.all(self.feasible) and np.all(self.z == self.z[0]))
 
     def best_first(self) -> Floats:
         """Return the points, the best first, infeasible ones last."""
@@ -98,7 +102,7 @@ def _places(x: Floats) -> Numbers:
 
 def _with_failed(data: Data, failed: Floats) -> Data:
     count = len(failed)
-    level = np.quantile(data.z, _FAILED_RANK, axis=0)
+    level = data.z.max(axis=0)
     return Data(
         np.concatenate([data.x, failed]),
         np.concatenate([data.z, np.tile(level, (count, 1))]),

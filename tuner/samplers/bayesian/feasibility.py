@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.acquisition import LogFeasibility
-from tuner.surrogate.columns import Columns, Floats
+from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gp import fit_gp
 from tuner.surrogate.model import Model
 
@@ -14,6 +16,44 @@ from tuner.surrogate.model import Model
 _FAR = 3.0
 #: The least deviation of a constraint's values, in typical values.
 _NARROW = 0.3
+#: Up to so many ended trials every failure is believed: so few tell no region from chance.
+_DOUBTED_FROM = 10
+#: By how much their places must foretell the failures better than their rate does, in nats.
+_FORETOLD = 1.0
+#: What the chance to work is raised to grows by so much times the share of failures among so many
+#: of the newest ended trials: at a border where one trial after the other fails, the next has to be
+#: more certain.
+_CAUTION, _RECENT = 10.0, 10
+#: Variance of a label, in units of its deviation: now and then one fails where others work.
+_LABEL_VARIANCE = 0.1
+
+
+def without_chance(columns: Columns, seen: Observations) -> Observations:
+    """Return the observations; failures that may happen anywhere speak against no place in them.
+
+    A failure that its place does not foretell (a broken file, a flaky machine) would drive the
+    search away from the best place as soon as one trial fails there.
+    """
+    failed = seen.broken
+    if len(failed) < _DOUBTED_FROM or not failed.any() or failed.all():
+        return seen
+    if _gain_of_places(columns, seen.judged_x, failed) > _FORETOLD:
+        return seen
+    return replace(seen, broken=np.zeros_like(failed))
+
+
+def _gain_of_places(columns: Columns, x: Floats, failed: Flags) -> float:
+    """Return how much better than by their rate the failures are foretold by their places, in nats.
+
+    Each label (1 failed, -1 not) is foretold from the others: by a model of the place, and by the
+    others' mean.
+    """
+    z, _ = _scaled(np.where(failed, 1.0, -1.0))
+    mean, variance = fit_gp(columns, x, z, extra=np.full(len(z), _LABEL_VARIANCE)).loo()
+    by_place = -0.5 * np.sum(np.log(variance) + (z - mean) ** 2 / variance)
+    # Of standardised labels the others' mean is -z / (n - 1).
+    by_rate = -0.5 * np.sum((z * len(z) / (len(z) - 1)) ** 2)
+    return float(by_place - by_rate)
 
 
 def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
@@ -24,20 +64,28 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
     """
     models: list[Model] = []
     limits: list[float] = []
-    failed = [np.where(seen.broken, 1.0, -1.0)] if seen.broken.any() else []
-    for values in [*failed, *seen.limits.T]:
+    cautions: list[float] = []
+    share = float(seen.broken[-_RECENT:].mean()) if seen.broken.any() else 0.0
+    labels = np.where(seen.broken, 1.0, -1.0)
+    for values, caution in [(labels, _CAUTION * share), *((row, 0.0) for row in seen.limits.T)]:
         known = np.isfinite(values)
         if np.any(values[known] > 0):
             model, limit = _model(columns, seen.judged_x[known], values[known])
             models.append(model)
             limits.append(limit)
-    return LogFeasibility(models, limits) if models else None
+            cautions.append(1.0 + caution)
+    return LogFeasibility(models, limits, cautions) if models else None
 
 
 def _model(columns: Columns, x: Floats, values: Floats) -> tuple[Model, float]:
     """Return a model of a constraint, and where 0 lies on its scale."""
     # A constraint is met at 0, whatever its unit.
     typical = max(float(np.median(np.abs(values))), 1e-12)
-    tamed = np.clip(values / typical, -_FAR, _FAR)
-    centre, width = float(tamed.mean()), max(float(tamed.std()), _NARROW)
-    return fit_gp(columns, x, (tamed - centre) / width), -centre / width
+    z, limit = _scaled(np.clip(values / typical, -_FAR, _FAR))
+    return fit_gp(columns, x, z), limit
+
+
+def _scaled(values: Floats) -> tuple[Floats, float]:
+    """Return values of about mean 0 and deviation 1, and where 0 lies among them."""
+    centre, width = float(values.mean()), max(float(values.std()), _NARROW)
+    return (values - centre) / width, -centre / width

@@ -14,10 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
 from tuner.samplers.bayesian.ends import Ends, expected_ends
+from tuner.samplers.marks import CAUSE_ATTR
 from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.foretelling import Foretelling
 from tuner.surrogate.warp import Scale
+
+#: Where Optuna's `RetryFailedTrialCallback` notes which trials a new one tries again.
+_TRIED_AGAIN = "retry_history"
 
 #: Points of trials by their numbers.
 Points = dict[int, Floats]
@@ -92,7 +96,9 @@ class Reader:
         place = {t.number: self._point(t) for t in others}
         kept, y, extra, ends = self._values(others, place)
         valued = {t.number for t in kept}
-        judged = [t for t in others if t.number in valued or is_broken(t)]
+        again = {number for t in others for number in t.system_attrs.get(_TRIED_AGAIN, ())}
+        broken = {t.number for t in others if is_broken(t)} - again
+        judged = [t for t in others if t.number in valued or t.number in broken]
         names = sorted({n for t in judged for n, v in t.constraints.items() if math.isfinite(v)})
         limits = [[_finite(t.constraints.get(name, math.nan)) for name in names] for t in judged]
         pending = [t for t in others if t.state in (TrialState.RUNNING, TrialState.WAITING)]
@@ -105,7 +111,7 @@ class Reader:
             hurdles=None if ends is None else ends.hurdles,
             numbers=np.array([t.number for t in kept], dtype=np.int64),
             judged_x=self._stack(judged, place),
-            broken=np.array([is_broken(t) for t in judged], dtype=bool),
+            broken=np.array([t.number in broken for t in judged], dtype=bool),
             limits=np.array(limits, dtype=float).reshape(len(judged), len(names)),
             feasible=np.array([_is_feasible(t) for t in kept], dtype=bool),
             pending=self._stack(pending, place),
@@ -162,7 +168,13 @@ class Reader:
 
 
 def is_broken(trial: FrozenTrial) -> bool:
-    """Whether the configuration made an ended trial fail: nothing can be learnt but that."""
+    """Whether the configuration made an ended trial fail: nothing can be learnt but that.
+
+    A FAIL of an Optuna script (NaN, or an exception that it lets pass) counts. One that has a cause
+    is the service's, which shows those that count as pruned ones with a constraint.
+    """
+    if trial.state == TrialState.FAIL:
+        return bool(trial.params) and CAUSE_ATTR not in trial.system_attrs
     if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
         return False
     if not all(v < math.inf for v in trial.constraints.values()):  # NaN is not below infinity

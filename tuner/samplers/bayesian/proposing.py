@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from tuner.samplers.bayesian.belief import Belief, believe
 from tuner.samplers.bayesian.data import Data, gather
 from tuner.samplers.bayesian.drivers import driven_by
-from tuner.samplers.bayesian.feasibility import feasibility
+from tuner.samplers.bayesian.feasibility import feasibility, without_chance
 from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
 from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
@@ -81,6 +81,7 @@ class Choice:
 
 def choose(request: Request) -> Choice:
     """Return the point of the next trial."""
+    request = replace(request, seen=without_chance(request.encoding.columns, request.seen))
     data = gather(request.encoding.columns, request.seen)
     task = Task(
         grounds=request.encoding,
@@ -103,7 +104,7 @@ def choose(request: Request) -> Choice:
         # One trial elsewhere shows what the values of history's favourites are worth.
         return _start(request, task)
     early = request.number < START or len(data.z) < _LEAST
-    if not len(data.z) or (request.prior is None and early):
+    if not len(data.z) or (request.prior is None and (early or data.is_flat)):
         return _start(request, task)
     return _modelled(request, task, data)
 

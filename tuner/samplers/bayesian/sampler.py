@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,9 @@ class BayesianSampler(BaseSampler):
     A proposal is a function of the space, the study's trials and the seed alone. With a declared
     space the first trial is chosen in it already; without one the space is learnt from the trials,
     and names that are new are drawn at random.
+
+    Safe in several threads (`n_jobs`): they are served one after the other, so that each proposal
+    knows what was proposed for the trials that run.
 
     Args:
         space: a `SearchSpace`, definitions by name as in a spec, or Optuna's distributions by name.
@@ -69,6 +73,18 @@ class BayesianSampler(BaseSampler):
         #: Parameters of proposals that Optuna does not know yet: a script that asks for several
         #: trials before it suggests anything shows them as running without parameters.
         self._given: dict[tuple[str, int], dict[str, Any]] = {}
+        self._turn = threading.RLock()
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: a lock cannot travel."""
+        with self._turn:
+            return {name: value for name, value in vars(self).items() if name != "_turn"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of the sampler that this is a copy of."""
+        vars(self).update(state)
+        self._turn = threading.RLock()
 
     @override
     def infer_relative_search_space(
@@ -90,6 +106,12 @@ class BayesianSampler(BaseSampler):
         """
         if not search_space:
             return {}
+        with self._turn:
+            return self._propose(study, trial, search_space)
+
+    def _propose(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         trials = self._others(study, trial)
         dialect = self._dialect or learned(search_space, trials)
         points = self._points(study, dialect)
