@@ -34,7 +34,7 @@ def test_the_digits_study_is_what_make_run_promises() -> None:
     spec = load_spec(EXAMPLES / "digits.yaml").spec
 
     assert spec.budget.trials >= 20
-    assert (spec.parallel, spec.sampler.name, spec.pruner.name) == (2, "tpe", "asha")
+    assert (spec.parallel, spec.sampler.name, spec.pruner.name) == (2, "bayesian", "asha")
 
 
 def test_the_quadratic_example_gets_better_with_a_sensible_rate(
