@@ -263,3 +263,17 @@ def _line(x: float, reports: dict[int, float]) -> FrozenTrial:
         value=reports.get(9),
         intermediate_values=reports,
     )
+
+
+def test_beside_stopped_trials_nothing_is_foretold_that_the_metric_cannot_be() -> None:
+    sampler = BayesianSampler(SPACE, seed=2, metric="accuracy")
+    study = optuna.create_study(study_name="s", sampler=sampler, direction="maximize")
+    for i, place in enumerate(np.random.default_rng(1).random((12, 2))):
+        steps = range(1, 10 if i < 4 else 3)
+        study.add_trial(_trial(place, {s: 1.0 - 0.3 * loss(place, s) for s in steps}))
+
+    study.ask(SPACE)
+
+    insight = sampler.insight
+    assert 0.0 <= insight["objective_low"] <= insight["objective_mean"]
+    assert insight["objective_mean"] <= insight["objective_high"] == 1.0

@@ -60,6 +60,13 @@ class Observations:
     taken: Floats
 
     @property
+    def finals(self) -> Floats:
+        """What the trials that ended by themselves came to, smaller is better, (n, objectives)."""
+        if self.scale is None:
+            return self.y
+        return self.scale.value(self.y[self.extra == 0.0])
+
+    @property
     def told(self) -> int:
         """How many trials have told something."""
         return len(self.judged_x)

@@ -146,7 +146,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
     if len(beliefs) == 1:
         best = data.z[data.feasible, 0].min() if data.has_feasible else data.z.min()
         insight |= beliefs[0].insight(x) | {"best": float(best)}
-        bounds = known_bounds(request.metric, request.sign * request.seen.y[:, 0])
+        bounds = known_bounds(request.metric, request.sign * request.seen.finals[:, 0])
         insight |= objective_values(insight, data.scales[0], request.sign, bounds)
         insight |= _account(request, data, beliefs[0], insight, x)
     return Choice(x, insight)
@@ -154,7 +154,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
 
 def _account(request: Request, data: Data, belief: Belief, insight: Insight, x: Floats) -> Insight:
     """Return what `explain` needs to say why: JSON values."""
-    bounds = known_bounds(request.metric, request.sign * request.seen.y[:, 0])
+    bounds = known_bounds(request.metric, request.sign * request.seen.finals[:, 0])
 
     def unit(z: Floats) -> Floats:
         return bounds.clip(request.sign * data.scales[0].value(z))
