@@ -185,6 +185,7 @@ IDLE: list[tuple[Any, list[Any], str]] = [
         [("complete", whole())] * 4,
         "patience, 10, is not below",
     ),
+    ("patient", [("complete", whole())] * 4, "no trial went 3 steps without a gain"),
     ("history", [("complete", whole())] * 4, "what history says was not looked at yet"),
 ]
 

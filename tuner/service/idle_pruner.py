@@ -122,7 +122,7 @@ def _of_patience(
     patience = options.get("patience", _PATIENCE)
     if patience >= longest:
         return f"patience, {patience}, is not below the length of a trial ({longest} steps)"
-    return ""
+    return f"no trial went {count(patience, 'step')} without a gain"
 
 
 def _of_history(
@@ -139,4 +139,4 @@ def _of_history(
     curves = json.loads(receipt).get("curves") if receipt is not None else None
     if curves is None:
         return "what history says was not looked at yet"
-    return str(curves["summary"]) if curves["key"] is None else ""
+    return str(curves["summary"]).removeprefix("prunes nothing: ") if curves["key"] is None else ""
