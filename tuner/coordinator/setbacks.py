@@ -90,7 +90,9 @@ class Setbacks:
         if self._valueless == VALUELESS == self._ended:
             self._reasons["valueless"] = (
                 f"the first {VALUELESS} trials were pruned before they reported a number, which "
-                "teaches nothing; report numbers (run.report(step, value)), or prune later"
+                "teaches nothing. Report numbers: run.report(step, value); "
+                f"without a pruner: tuner edit {self._study} pruner=none; "
+                f"go on all the same: tuner resume {self._study}"
             )
 
     def _note_failed(self, trial: sa.Row[Any]) -> None:
