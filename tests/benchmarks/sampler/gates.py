@@ -17,13 +17,13 @@ from tests.benchmarks.sampler.history.building import HistorySpec
 from tests.benchmarks.sampler.results import ResultFile, Run, read_runs
 from tests.benchmarks.sampler.tasks import load_family
 
-_FAMILIES = ("cone4", "hartmann6", "network", "grid")
+_FAMILIES = ("cone4", "hartmann6", "network", "grid", "plateau6")
 _TASKS = 2
 _COLD_TRIALS, _WARM_TRIALS = 40, 20
 #: History is judged from here on: the very first trials must be spent to learn what it is worth.
 _JUDGED = 5
 _SEEDS = 2
-_HISTORIES = ("related:6x30", "inverted:6x30", "unrelated:6x30")
+_HISTORIES = ("related:6x30", "inverted:6x30", "unrelated:6x30", "family:6x30")
 
 
 @dataclass(frozen=True, kw_only=True)

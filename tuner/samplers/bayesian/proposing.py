@@ -16,6 +16,7 @@ from tuner.samplers.bayesian.feasibility import feasibility, without_chance
 from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
 from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
+from tuner.samplers.bayesian.turns import has_history_a_say, has_stalled, looks_over
 from tuner.space.encoding import Encoding
 from tuner.surrogate.acquisition import Acquisition, LogExpectedImprovement, Product
 from tuner.surrogate.bounds import known_bounds
@@ -33,16 +34,13 @@ _CHEAP = 60
 _LEAST_POOL = 512
 #: The trial of a study with history that looks elsewhere whatever history says.
 _ELSEWHERE = 2
-#: Before this trial, the space is looked over as a study without history does while history is no
-#: guide.
-_SETTLED = 8
-#: From this trial on, every second one is chosen without history.
-_IN_TURNS = 20
 #: Points that the search looks around.
 _LOOKED_AROUND = 5
 #: Factors on the deviations, taken in turn; one more of them for each so many running trials.
 _BOLDNESS = (1.0, 3.0, 1.7, 6.0)
 _CROWD = 16
+#: The factor where a search that history led has stalled.
+_BOLD = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +122,12 @@ def _start(request: Request, task: Task) -> Choice:
 
 def _modelled(request: Request, task: Task, data: Data) -> Choice:
     beliefs = _beliefs(request, data)
-    if any(belief.is_misled for belief in beliefs) and request.number < _SETTLED:
-        # What history proposed lies in one corner, and tells a model without history little.
+    is_misled = any(belief.is_misled for belief in beliefs)
+    if looks_over(request.number, is_misled=is_misled):
         return _start(request, task)
-    has_turn = _has_turn(request, beliefs)
-    if not has_turn:
+    is_warm = request.prior is not None
+    if is_warm and not has_history_a_say(request.number, is_misled=is_misled):
+        is_warm = False
         beliefs = [belief.alone() for belief in beliefs]
     parts: list[Acquisition] = []
     if data.has_feasible:
@@ -140,7 +139,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
         x = _anything(task)
         return Choice(x, insight_of(request.prior, request.seen, "start", x))
     x, value = found
-    model = "warm+cold" if has_turn else "cold"
+    model = "warm+cold" if is_warm else "cold"
     insight = insight_of(request.prior, request.seen, model, x)
     insight["acquisition"] = value
     if len(beliefs) == 1:
@@ -169,19 +168,6 @@ def _account(request: Request, data: Data, belief: Belief, insight: Insight, x: 
 def _is_alone(request: Request) -> bool:
     """Whether no trial is running: those that ran at once looked elsewhere already."""
     return not len(request.seen.pending)
-
-
-def _has_turn(request: Request, beliefs: list[Belief]) -> bool:
-    """Whether history has a say in this proposal.
-
-    Late in a study it knows no more than the study's own results do, and a search that it led into
-    one valley stays there: the models without history have every second trial. Where history is no
-    guide, as where it holds only reversed, they have it from the beginning.
-    """
-    if request.prior is None:
-        return False
-    is_late = request.number >= _IN_TURNS or any(belief.is_misled for belief in beliefs)
-    return not is_late or request.number % 2 == 0
 
 
 def _beliefs(request: Request, data: Data) -> list[Belief]:
@@ -227,6 +213,12 @@ def _boldness(request: Request) -> float:
     many trials running they take turns at looking further. With 16 workers and fewer, what the
     model believes keeps them apart enough.
     """
+    is_cold_turn = request.prior is not None and not has_history_a_say(
+        request.number, is_misled=False
+    )
+    if is_cold_turn and has_stalled(request.number, request.seen.y[:, 0]):
+        # Where history led and nothing is gained any more, own results look elsewhere.
+        return _BOLD
     turns = min(1 + len(request.seen.pending) // _CROWD, len(_BOLDNESS))
     return _BOLDNESS[request.number % turns]
 
