@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs
+from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs, held
 from tests.benchmarks.sampler.guards import GUARDS, Guard
 from tests.benchmarks.sampler.results import Run
 
@@ -25,3 +25,7 @@ def test_the_sampler_keeps_what_it_promises(gate: Gate, runs: list[Run]) -> None
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.claim)
 def test_no_study_goes_wrong_as_they_once_did(guard: Guard) -> None:
     assert max(guard.measure()) <= guard.limit
+
+
+def test_of_the_intervals_for_nine_of_ten_values_about_so_many_hold(runs: list[Run]) -> None:
+    assert 0.8 <= held(runs) <= 0.97
