@@ -11,13 +11,16 @@ from functools import cache
 
 import numpy as np
 
+from tests.benchmarks.sampler.failing import MOST_FAILED, run_failing
 from tests.benchmarks.sampler.pruned.arm import PrunedProblem, epochs_of
 from tests.benchmarks.sampler.pruned.arms import make_arm
 from tests.benchmarks.sampler.pruned.playing import PlayedEpochs, play_epochs
 from tests.benchmarks.sampler.tasks import load_family
+from tests.benchmarks.sampler.tasks.failing import failing_tasks
 
 _PRUNED_TRIALS = 20
 _PRUNED_SEEDS = (11, 12, 13)
+_FAILING_SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +66,22 @@ def _regrets() -> list[float]:
     return [min(1.0, (value - task.best) / (task.median - task.best)) for value in best]
 
 
+def _failures(shape: str) -> Guard:
+    def measure() -> list[float]:
+        task = failing_tasks()[shape]
+        return [run_failing(task, "bayesian", seed).count for seed in _FAILING_SEEDS]
+
+    claim = f"few trials fail where {_WHERE[shape]}"
+    return Guard(claim=claim, measure=measure, limit=MOST_FAILED)
+
+
+_WHERE = {"half": "half of the space raises", "choice": "a choice never works"}
+
 GUARDS = (
     Guard(claim="with a pruner it does not search the corners", measure=_corners, limit=3),
     Guard(
         claim="with a pruner trials run to their end", measure=_stopped, limit=_PRUNED_TRIALS - 5
     ),
     Guard(claim="with a pruner it finds what is good", measure=_regrets, limit=0.02),
+    *(_failures(shape) for shape in _WHERE),
 )

@@ -29,6 +29,9 @@ METHODS: Mapping[str, tuple[str, str, tuple[str, ...], bool, bool]] = {
     "smac-gp": ("smac_facade", "gaussian", ("smac", "ConfigSpace"), False, False),
     "hebo": ("hebo_optimizer", "optimizer", ("hebo", "torch"), False, False),
     "confopt": ("confopt_tuner", "tuner", ("confopt",), False, False),
+    "mtgp": ("multi_task", "mtgp", ("botorch", "torch"), True, True),
+    "openbox-rgpe": ("openbox_advisor", "rgpe", ("openbox", "ConfigSpace"), True, False),
+    "openbox-stack": ("openbox_advisor", "stacking", ("openbox", "ConfigSpace"), True, False),
     "cold": ("ours", "cold", ("optuna",), False, True),
     "warm": ("ours", "warm", ("optuna",), True, True),
 }

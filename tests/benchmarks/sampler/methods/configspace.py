@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from ConfigSpace import (
     AndConjunction,
     CategoricalHyperparameter,
@@ -15,6 +14,7 @@ from ConfigSpace import (
     UniformIntegerHyperparameter,
 )
 
+from tests.benchmarks.sampler.methods.values import from_plain
 from tuner.space import Parameter, Params, SearchSpace, Value
 
 
@@ -28,24 +28,34 @@ def to_configspace(space: SearchSpace, seed: int) -> ConfigurationSpace:
         raise ValueError("a space with forbidden combinations is not translated")
     found = ConfigurationSpace(seed=seed)
     made = {item.name: _hyperparameter(item) for item in space.parameters}
-    found.add(list(made.values()))
+    _add(found, list(made.values()))
     for item in space.parameters:
         conditions = [
             InCondition(
                 made[item.name],
                 made[condition.parent],
-                [_to(space[condition.parent], value) for value in condition.values],
+                [to_plain(space[condition.parent], value) for value in condition.values],
             )
             for condition in item.when
         ]
         if conditions:
-            found.add(conditions[0] if len(conditions) == 1 else AndConjunction(*conditions))
+            _add(found, conditions[:1] if len(conditions) == 1 else [AndConjunction(*conditions)])
     return found
+
+
+def _add(space: ConfigurationSpace, items: list[Any]) -> None:
+    if hasattr(space, "add"):
+        space.add(items)
+    elif hasattr(items[0], "name"):
+        # Of the old release that OpenBox needs.
+        space.add_hyperparameters(items)
+    else:
+        space.add_conditions(items)
 
 
 def from_configuration(space: SearchSpace, configuration: Mapping[str, Any]) -> Params:
     """Return the active parameters of a configuration."""
-    return space.walk(lambda item: _from(item, configuration[item.name]))
+    return space.walk(lambda item: from_plain(item, configuration[item.name]))
 
 
 def _hyperparameter(item: Parameter) -> Any:
@@ -59,18 +69,8 @@ def _hyperparameter(item: Parameter) -> Any:
     return UniformFloatHyperparameter(item.name, float(low), float(high), log=item.log)
 
 
-def _to(item: Parameter, value: Value) -> Any:
+def to_plain(item: Parameter, value: Value) -> Any:
+    """Return a value of ours as ConfigSpace has it."""
     if item.kind == "ordinal":
         return item.values.index(value)
     return str(value) if item.values else value
-
-
-def _from(item: Parameter, value: Any) -> Value:
-    if item.kind == "ordinal":
-        return item.values[int(value)]
-    if item.values:
-        return next(allowed for allowed in item.values if str(allowed) == str(value))
-    low, high = item.bounds
-    # Rounding of logarithms may leave the range by the last digit.
-    inside = np.clip(float(value), low, high)
-    return round(inside) if item.kind == "int" else float(inside)

@@ -10,12 +10,12 @@ import warnings
 from queue import Queue
 from typing import Any, Dict  # noqa: UP035
 
-import numpy as np
 from confopt.tuning import ConformalTuner
 from confopt.wrapping import CategoricalRange, FloatRange, IntRange
 
 from tests.benchmarks.sampler.methods.method import Method, Problem
-from tuner.space import Parameter, Params, Value
+from tests.benchmarks.sampler.methods.values import from_plain
+from tuner.space import Parameter, Params
 
 
 class ConfOptMethod:
@@ -49,7 +49,7 @@ class ConfOptMethod:
         if isinstance(wanted, BaseException):
             raise wanted
         self._asked += 1
-        return self._asked, self._space.walk(lambda item: _back(item, wanted[item.name]))
+        return self._asked, self._space.walk(lambda item: from_plain(item, wanted[item.name]))
 
     def tell(self, ticket: int, value: float) -> None:
         """Let the thread go on."""
@@ -83,13 +83,3 @@ def _range(item: Parameter) -> Any:
     if item.kind == "int":
         return IntRange(min_value=int(low), max_value=int(high), log_scale=item.log)
     return FloatRange(min_value=float(low), max_value=float(high), log_scale=item.log)
-
-
-def _back(item: Parameter, value: Any) -> Value:
-    if item.kind == "ordinal":
-        return item.values[int(value)]
-    if item.values:
-        return next(allowed for allowed in item.values if str(allowed) == str(value))
-    low, high = item.bounds
-    inside = np.clip(float(value), low, high)
-    return round(inside) if item.kind == "int" else float(inside)

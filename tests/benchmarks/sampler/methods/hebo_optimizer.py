@@ -11,7 +11,8 @@ from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
 
 from tests.benchmarks.sampler.methods.method import Method, Problem
-from tuner.space import Parameter, Params, Value
+from tests.benchmarks.sampler.methods.values import from_plain
+from tuner.space import Parameter, Params
 
 
 class HeboMethod:
@@ -37,7 +38,7 @@ class HeboMethod:
         self._asked += 1
         self._open[self._asked] = row
         values = row.iloc[0].to_dict()
-        return self._asked, self._space.walk(lambda item: _back(item, values[item.name]))
+        return self._asked, self._space.walk(lambda item: from_plain(item, values[item.name]))
 
     def tell(self, ticket: int, value: float) -> None:
         """Tell what it came to."""
@@ -60,13 +61,3 @@ def _parameter(item: Parameter) -> dict[str, Any]:
     name = kind.get((item.kind, item.log), "pow_int")
     base = {"base": 10} if item.log else {}
     return {"name": item.name, "type": name, "lb": low, "ub": high, **base}
-
-
-def _back(item: Parameter, value: Any) -> Value:
-    if item.kind == "ordinal":
-        return item.values[int(value)]
-    if item.values:
-        return next(allowed for allowed in item.values if str(allowed) == str(value))
-    low, high = item.bounds
-    inside = np.clip(float(value), low, high)
-    return round(inside) if item.kind == "int" else float(inside)

@@ -12,12 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.figure import show
 from tests.benchmarks.sampler.history.building import HistorySpec
 from tests.benchmarks.sampler.pruned.arms import ARMS
 from tests.benchmarks.sampler.pruned.campaign import PrunedCampaign, PrunedPlan
 from tests.benchmarks.sampler.pruned.compare import of_last_code
-from tests.benchmarks.sampler.pruned.goals import goals
 from tests.benchmarks.sampler.pruned.report import report
 from tests.benchmarks.sampler.pruned.results import PrunedFile, PrunedRun, read_pruned
 from tests.benchmarks.sampler.tasks.task import Task
@@ -97,6 +95,10 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _goals(arguments: argparse.Namespace) -> int:
+    # Tables are printed where Tuner is installed; a peer's Python may lack what that needs.
+    from tests.benchmarks.figure import show
+    from tests.benchmarks.sampler.pruned.goals import goals
+
     figures = goals(read(arguments.files))
     figures.sort(key=lambda figure: figure.verdict != "missed")
     show(figures, "goals with a pruner")

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
+from tests.benchmarks.sampler.tasks.bbob import bbob_tasks
 from tests.benchmarks.sampler.tasks.continuous import continuous_tasks, wide_tasks
 from tests.benchmarks.sampler.tasks.curves import curve_tasks
 from tests.benchmarks.sampler.tasks.keras_runs import keras_tasks
@@ -29,6 +30,7 @@ FAMILIES: Mapping[str, Callable[[Path | None], list[Task]]] = {
     "xgboost": lambda folder: recorded_tasks(folder, "xgboost10"),
     "deepar": lambda folder: recorded_tasks(folder, "deepar10"),
     "keras": lambda _: keras_tasks(),
+    "bbob": lambda _: bbob_tasks(),
 }
 #: Names for several families.
 GROUPS: Mapping[str, tuple[str, ...]] = {
