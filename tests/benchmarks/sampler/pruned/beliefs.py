@@ -1,23 +1,64 @@
-"""What the product's pruners are told of earlier curves."""
+"""What the service does for its pruners: it tells of earlier curves, and moves first rungs."""
 
 from __future__ import annotations
 
 import numpy as np
+import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.benchmarks.pruning_play import HALF
 from tests.benchmarks.sampler.pruned.arm import PrunedProblem
+from tuner.coordinator.brackets import bracket_pruner
+from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.curves.belief import CurveBelief
-from tuner.curves.runs import make_run
+from tuner.curves.early_ranks import correlations, first_cell, values_at
+from tuner.curves.runs import CELLS, make_run
 from tuner.curves.table import make_table, merge
+from tuner.history.early import EarlyRanks
 
 
 def inform(pruner: BasePruner, problem: PrunedProblem) -> None:
     """Hand the pruner what history says, where it asks for that."""
-    if isinstance(pruner, HistoryPruner) and problem.history:
+    if not problem.history:
+        return
+    if isinstance(pruner, HistoryPruner):
         pruner.take(belief_of(problem, pruner.top))
+    elif isinstance(pruner, HalvingPruner):
+        pruner.early = early_ranks_of(problem)
+
+
+def settle(pruner: BasePruner, study: optuna.Study) -> None:
+    """Choose or move the first rung, as the service does whenever a trial has ended."""
+    if isinstance(pruner, HalvingPruner):
+        rung = pruner.decide(study)
+        if rung is not None:
+            pruner.take(rung)
+
+
+def brackets_of(pruner: BasePruner) -> BasePruner:
+    """Return what divides the trials for the samplers: they see those of a new one's bracket."""
+    return bracket_pruner(pruner.brackets if isinstance(pruner, HalvingPruner) else None)
+
+
+def early_ranks_of(problem: PrunedProblem) -> EarlyRanks:
+    """Return from when on ranks foretell the end, by the studies most of whose trials ran whole."""
+    found = []
+    for study in problem.history:
+        whole = _whole(study)
+        if len(whole) >= HALF * len(study):
+            curves = [values_at(trial.intermediate_values, problem.epochs) for trial in whole]
+            final = np.array([trial.value for trial in whole])
+            found.append(correlations(np.array(curves), final))
+    first = first_cell(found)
+    return EarlyRanks(
+        progress=None if first is None else (first[0] + 1) / CELLS,
+        correlation=None if first is None else first[1],
+        studies=len(found),
+        trials=sum(count for _, count in found),
+        horizon=float(problem.epochs),
+    )
 
 
 def belief_of(problem: PrunedProblem, top: float) -> CurveBelief:

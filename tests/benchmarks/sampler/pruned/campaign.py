@@ -18,7 +18,12 @@ from tests.benchmarks.sampler.tasks.task import Task
 
 _NONE = HistorySpec()
 #: What decides when a trial is stopped.
-_PRUNERS = ("tuner/curves", "tuner/coordinator/*prun*.py", "tuner/coordinator/*rung*.py")
+_PRUNERS = (
+    "tuner/curves",
+    "tuner/history/early.py",
+    "tuner/coordinator/*prun*.py",
+    "tuner/coordinator/*rung*.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 
 from tests.benchmarks.sampler.methods.our_pool import PoolEncoding
 from tests.benchmarks.sampler.pruned.arm import Arm, Job, PrunedProblem
-from tests.benchmarks.sampler.pruned.beliefs import inform
+from tests.benchmarks.sampler.pruned.beliefs import brackets_of, inform, settle
 from tests.benchmarks.sampler.pruned.nearest import NearestRow
 from tuner.coordinator.pruners import make_pruner
 from tuner.samplers.bayesian import BayesianSampler
@@ -27,13 +27,23 @@ class OptunaArm:
         space, pool = problem.task.space, problem.task.pool
         self._space = space
         self._rows = NearestRow(space, pool) if moves and pool is not None else None
-        pruner = make_pruner(problem.pruner, {})
-        inform(pruner, problem)
-        self.study = optuna.create_study(sampler=sampler, pruner=pruner)
+        self._pruner = make_pruner(problem.pruner, {})
+        inform(self._pruner, problem)
+        # Hyperband divides trials by the study's name, too.
+        name = f"{problem.task.key}-{problem.seed}"
+        self.study = optuna.create_study(study_name=name, sampler=sampler, pruner=self._pruner)
+        settle(self._pruner, self.study)
         self._open: dict[int, Trial] = {}
 
     def ask(self) -> Job:
         """Suggest what is active, parents first."""
+        self.study.pruner = brackets_of(self._pruner)
+        try:
+            return self._ask()
+        finally:
+            self.study.pruner = self._pruner
+
+    def _ask(self) -> Job:
         trial = self.study.ask()
 
         def choose(parameter: Parameter) -> Value:
@@ -59,6 +69,7 @@ class OptunaArm:
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, final)
+        settle(self._pruner, self.study)
 
     def _instead(self, trial: Trial, params: Params) -> Trial:
         """Return a running trial of other parameters; the one that was asked for has failed."""
