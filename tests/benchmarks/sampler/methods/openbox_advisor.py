@@ -1,4 +1,4 @@
-"""OpenBox with transfer, by its advisor: RGPE, and a stack of Gaussian processes (as Vizier has)."""
+"""OpenBox with transfer, by its advisor: RGPE, and a stack of Gaussian processes as Vizier has."""
 
 from __future__ import annotations
 
