@@ -51,9 +51,13 @@ class Story:
         value: float = 0.0,
         *,
         took_s: float = 60.0,
+        start_s: float = 0.0,
         **facts: Any,
     ) -> None:
-        """Add a trial that reported `value` at some steps; `facts`: condemned, special, params."""
+        """Add a trial that reported `value` at some steps, evenly after `start_s`.
+
+        `facts`: condemned, special, params.
+        """
         with self.base.storage.begin() as connection:
             optuna_id = optuna_rows.insert_trial(
                 connection,
@@ -68,7 +72,8 @@ class Story:
             connection.execute(tables.trials.insert().values(**key, **row))
             special = facts.get("special")
             for step in steps:
-                report = {"no": 1, "step": step, "value": None if special else value, "time": 0.0}
+                report = {"no": 1, "step": step, "value": None if special else value}
+                report["time"] = start_s + (took_s - start_s) * step / steps[-1]
                 report |= {"study_id": self.study.id, "number": self.count, "special": special}
                 connection.execute(tables.reports.insert().values(**report))
         self.count += 1
@@ -83,6 +88,14 @@ class Story:
         with console.capture() as capture:
             print_account(console, self.account())
         return " ".join(capture.get().split())
+
+
+def test_the_start_of_a_process_is_no_training_that_was_saved(base: HistoryDatabase) -> None:
+    story = Story(base, "asha")
+    story.add("complete", whole(10))
+    story.add("pruned", [1, 2], took_s=3630.0, start_s=3600.0)
+
+    assert story.account()["saved"]["hours"] == pytest.approx(8 * 15.0 / 3600.0, abs=1e-4)
 
 
 def whole(last: int = 10) -> list[int]:

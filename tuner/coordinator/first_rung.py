@@ -114,7 +114,7 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
         step=step,
         kind="length",
         length=length,
-        why=f"{share} of the {length:g} steps of a training, as no earlier study says from when on "
+        why=f"{share} of the {length:g} steps of a training, as no earlier study shows at which step "
         "ranks foretell the end",
     )
 

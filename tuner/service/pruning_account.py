@@ -152,10 +152,19 @@ def _saved(
         rest = max(0.0, length - done)
         epochs += rest
         if done and row.duration_s:
-            hours += rest * row.duration_s / done / 3600.0
+            hours += rest * _step_s(reported[row.number], row.duration_s) / 3600.0
     if trained + epochs <= 0.0:
         return None
     return {"epochs": epochs, "hours": round(hours, 4), "share": epochs / (trained + epochs)}
+
+
+def _step_s(reported: Reported, duration_s: float) -> float:
+    """Return the seconds that a step of a trial took, its start left out where reports tell it.
+
+    A trial that was interrupted and went on reports with a gap: the duration bounds what it took.
+    """
+    whole = duration_s / reported.last
+    return whole if reported.step_s is None else min(whole, reported.step_s)
 
 
 def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Document | None:
