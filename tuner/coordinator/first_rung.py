@@ -114,8 +114,8 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
         step=step,
         kind="length",
         length=length,
-        why=f"{share} of the {length:g} steps of a training, as no earlier study shows at which step "
-        "ranks foretell the end",
+        why=f"{share} of the {length:g} steps of a training, as no earlier study shows at which "
+        "step ranks foretell the end",
     )
 
 
