@@ -135,7 +135,7 @@ def estimate_gain(results: Results) -> dict[str, Any] | None:
         return None
     with contextlib.suppress(np.linalg.LinAlgError):
         data = _data(results, dialect)
-        if not data.scales[0].is_flat:
+        if not data.scales[0].is_flat and np.isfinite(data.z).all():
             return _estimate(results, dialect, data)
     return None
 

@@ -44,7 +44,8 @@ def gain_text(gain: Document) -> str:
             return f"perhaps {count(saved, 'trial')} saved ({span}): {beside}"
         return f"about {count(saved, 'trial')} saved ({low} to {high}{more}): {beside}"
     if verdict == "even":
-        return f"no trials saved (from {-low} lost to {high}{more} saved): {beside}"
+        span = f" (from {-low} lost to {high}{more} saved)" if low or high else ""
+        return f"no trials saved{span}: {beside}"
     span = f"{-high} to {-low}" if high <= 0 else f"from {-low} lost to {high}{more} saved"
     return f"not worth it: history cost about {count(-saved, 'trial')} ({span}): {beside}"
 
