@@ -15,10 +15,15 @@ from rich.theme import Theme
 from tuner.cli.explanation import print_explanation
 from tuner.cli.trial_explanation import print_reason
 from tuner.samplers.bayesian import BayesianSampler
+from tuner.samplers.bayesian.data import Data
+from tuner.samplers.bayesian.drivers import driven_by
 from tuner.service.nearest import NEAR, _distances
-from tuner.service.reasons import exploring
 from tuner.service.wording import interval_text, reason_texts
-from tuner.surrogate.columns import Columns
+from tuner.space import SearchSpace
+from tuner.space.encoding import Encoding
+from tuner.surrogate.columns import Columns, Floats
+from tuner.surrogate.model import Model
+from tuner.surrogate.warp import Scale
 
 PROPOSAL = {"predicted": 0.947, "predicted_low": 0.931, "predicted_high": 0.962}
 COMPARISON: dict[str, Any] = {
@@ -68,14 +73,39 @@ SPACE = {
 }
 
 
-def test_a_mean_far_above_the_best_exploits_and_one_below_it_explores() -> None:
-    sure = exploring({"mean": -2.0, "std": 0.1, "best": -1.0})
-    open_ = exploring({"mean": -1.01, "std": 1.0, "best": -1.0})
-    hope = exploring({"mean": -0.5, "std": 1.0, "best": -1.0})
+class Sure(Model):
+    """A model that knows everything as well: the mean is the first coordinate."""
 
-    assert sure < 0.001
-    assert 0.9 < open_ < 1.0
-    assert hope == 1.0
+    def __init__(self, std: float) -> None:
+        self._std = std
+
+    def predict(self, x: Floats) -> tuple[Floats, Floats]:
+        return x[:, 0], np.full(len(x), self._std)
+
+
+@pytest.mark.parametrize(
+    ("x", "std", "least", "most"),
+    [
+        (0.1, 0.01, 0.0, 0.001),  # far better than the best, and sure of it
+        (0.49, 1.0, 0.9, 0.999),  # a little better, and anything is possible
+        (0.9, 0.2, 1.0, 1.0),  # worse than the best
+        (0.9, 1e-6, 1.0, 1.0),  # no improvement at all
+    ],
+)
+def test_a_mean_far_above_the_best_exploits_and_one_below_it_explores(
+    x: float, std: float, least: float, most: float
+) -> None:
+    space = SearchSpace.from_json({"parameters": {"a.x": SPACE["a.x"]}})
+    scale = Scale(middle=0.0, unit=1.0, mean=0.0, deviation=1.0)
+    best = np.array([[0.5], [0.7]])
+    one = np.ones(2)
+    data = Data(best, best, one, 0 * one, one > 0, np.array([3, 4]), (scale,))
+
+    found = driven_by([(0.0, Sure(std))], data, Encoding(space), np.array([x]), lambda z: z)
+
+    assert found is not None
+    assert found["trial"] == 3
+    assert least <= found["exploring"] <= most
 
 
 def test_the_reason_names_what_was_expected_and_the_trial_that_it_was_measured_against() -> None:

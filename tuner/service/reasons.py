@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from tuner.samplers.bayesian.drivers import COUNT
 from tuner.service.views import Document
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
-from tuner.surrogate.acquisition import log_improvement
 
 Rows = Sequence[sa.Row[Any]]
 
 #: Two values so near each other, in widths of the range, are much the same; with none nearer than
 #: the second a value is new.
 _SAME, _NEW = 0.05, 0.1
-_TINY = 1e-12
 #: Models that compare a proposal with earlier trials.
 _MODELLED = ("cold", "warm+cold")
 
@@ -78,43 +73,28 @@ def _chosen_by(record: Document) -> str:
     return _WHY.get(insight.get("model", ""), f"by sampler {sampler}")
 
 
-def exploring(insight: Mapping[str, Any]) -> float:
-    """Return which share of the expected improvement is owed to what is not known, from 0 to 1.
-
-    It is m Phi(m / s) + s phi(m / s), with m the improvement of the mean on the best value so far
-    and s the deviation: the first part is what the mean itself promises, where it promises any.
-    """
-    u = (insight["best"] - insight["mean"]) / max(insight["std"], _TINY)
-    if u <= 0:
-        return 1.0
-    whole = float(np.exp(log_improvement(np.array([u]))[0]))
-    promised = u * 0.5 * math.erfc(-u / math.sqrt(2.0))
-    return float(min(max(1.0 - promised / whole, 0.0), 1.0))
-
-
 def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) -> Document:
     """Return how a proposal differs from the best trial that it knew, and what drives it.
 
     Returns:
-        `exploring`: see there; `against`: `trial` and `objective` of the best one; `drivers`: what
+        `exploring`: which share of the expected improvement is owed to what is not known, from 0 to
+        1; `against`: `trial` and `objective` of the best one; `drivers`: what
         would be expected with one parameter as it was there; `changes`: of each tuned parameter its
         `value`, the one `there`, whether it is much the `same`, and, where nothing like it was ever
         tried, the `nearest` value that was, with its `trial`. Empty where no model compared.
     """
     insight = record.get("insight") or {}
     nothing: Document = {"exploring": None, "against": None, "drivers": [], "changes": []}
-    if insight.get("model") not in _MODELLED or insight.get("best") is None:
+    recorded = insight.get("against")
+    if insight.get("model") not in _MODELLED or recorded is None:
         return nothing
     known = [row for row in rows if row.told is not None and row.told <= record["told"]]
-    recorded = insight.get("against") or {}
-    against = next((row for row in known if row.number == recorded.get("trial")), None)
+    against = next((row for row in known if row.number == recorded["trial"]), None)
     if against is None:
-        against = _best(known, spec)
-    if against is None:
-        return {**nothing, "exploring": exploring(insight)}
+        return nothing
     there = json.loads(against.params_json)
     return {
-        "exploring": exploring(insight),
+        "exploring": recorded["exploring"],
         "against": {"trial": against.number, "objective": against.objective},
         "drivers": [
             {
@@ -123,19 +103,13 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
                 "there": there.get(driver["name"]),
                 **{f"expected{end}": driver[key] for end, key in _ENDS},
             }
-            for driver in recorded.get("drivers", ())[:COUNT]
+            for driver in recorded["drivers"]
         ],
         "changes": _changes(Encoding(spec.space), params, there, known),
     }
 
 
 _ENDS = (("", "mean"), ("_low", "low"), ("_high", "high"))
-
-
-def _best(known: Rows, spec: StudySpec) -> sa.Row[Any] | None:
-    whole = [row for row in known if row.state == "complete" and row.objective is not None]
-    sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
-    return min(whole, key=lambda row: (sign * row.objective, row.number), default=None)
 
 
 def _changes(encoding: Encoding, params: Document, there: Document, known: Rows) -> list[Document]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from tuner.samplers.bayesian.data import Data
 from tuner.space.encoding import Encoding
@@ -18,6 +19,7 @@ COUNT = 4
 _LEAST = 0.05
 #: Positions nearer than this are the same.
 _SAME = 1e-9
+_TINY = float(np.finfo(float).tiny)
 
 
 def driven_by(
@@ -36,10 +38,11 @@ def driven_by(
         unit: the way from z to the metric's unit.
 
     Returns:
-        `trial`: number of the best one; `drivers`: of each parameter, the one that is worth most
-        first, its `name`, `worth`, and what would be expected with it put back: `mean`, `low` and
-        `high`, one deviation to either side, in the metric's unit. None where no trial has a value
-        that counts.
+        `trial`: number of the best one; `exploring`: which share of the expected improvement is
+        owed to what is not known, from 0 to 1; `drivers`: of each parameter, the one that is worth
+        most first, its `name`, `worth`, and what would be expected with it put back: `mean`, `low`
+        and `high`, one deviation to either side, in the metric's unit. None where no trial has a
+        value that counts.
     """
     whole = data.feasible & (data.newest >= 0)
     if not whole.any():
@@ -55,25 +58,42 @@ def driven_by(
         and not np.isnan(best[column])
         and abs(x[column] - best[column]) > _SAME
     ]
-    found = {"trial": int(data.newest[row]), "drivers": []}
-    if not columns:
-        return found
     back = np.tile(np.where(np.isnan(x), best, x), (len(columns), 1))
     back[np.arange(len(columns)), columns] = best[columns]
-    mean, std = _moments(arms, np.concatenate([x[None], encoding.canonical(back)]))
-    lowest = float(_moments(arms, data.x[known])[0].min())
-    worth = log_improvement((lowest - mean) / std) + np.log(std)
-    lost = worth[0] - worth[1:]
+    points = np.concatenate([x[None], encoding.canonical(back)])
+    mean, std = _moments(arms, points)
+    improvement, promised = _improvement(arms, points, data.x[data.feasible])
+    lost = np.log(improvement[0] / improvement[1:])
     order = [int(at) for at in np.argsort(-lost, kind="stable")[:COUNT] if lost[at] > _LEAST]
-    found["drivers"] = [
-        {
-            "name": encoding.names[columns[at]],
-            "worth": float(lost[at]),
-            **_in_unit(float(mean[at + 1]), float(std[at + 1]), unit),
-        }
-        for at in order
-    ]
-    return found
+    return {
+        "trial": int(data.newest[row]),
+        "exploring": float(1.0 - promised[0] / improvement[0]),
+        "drivers": [
+            {
+                "name": encoding.names[columns[at]],
+                "worth": float(lost[at]),
+                **_in_unit(float(mean[at + 1]), float(std[at + 1]), unit),
+            }
+            for at in order
+        ],
+    }
+
+
+def _improvement(arms: Arms, x: Floats, good: Floats) -> tuple[Floats, Floats]:
+    """Return the expected improvement at points (m, d), and the part that the means promise, (m,).
+
+    With m the improvement of a mean on the best value, s the deviation and u = m / s, the whole is
+    m Phi(u) + s phi(u), and its first term is the part, where it is positive. Both are above 0 by
+    the least number, so that they can be divided.
+    """
+    whole, promised = np.full(len(x), _TINY), np.zeros(len(x))
+    for log_weight, model in arms:
+        mean, std = model.predict(x)
+        u = (float(model.predict(good)[0].min()) - mean) / std
+        weight = float(np.exp(log_weight))
+        whole += weight * std * np.exp(log_improvement(u))
+        promised += weight * std * np.maximum(u, 0.0) * np.exp(log_ndtr(u))
+    return whole, np.minimum(promised, whole)
 
 
 def _in_unit(mean: float, std: float, unit: Callable[[Floats], Floats]) -> dict[str, float]:
