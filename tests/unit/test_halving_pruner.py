@@ -331,6 +331,17 @@ def test_hyperband_judges_a_bracket_by_itself() -> None:
     assert first == {1, 3}, "the third bracket begins at the last step"
 
 
+def test_hyperband_with_a_largest_step_need_not_wait_for_the_first_trial() -> None:
+    study = Study("hyperband", max_resource=52)
+    study.settle()
+
+    assert study.mirror.scene().brackets == {
+        "min_resource": 3,
+        "max_resource": 52,
+        "reduction_factor": 3,
+    }
+
+
 def test_hyperband_has_no_brackets_before_the_length_is_known() -> None:
     study = Study("hyperband")
     assert study.mirror.scene().brackets is None

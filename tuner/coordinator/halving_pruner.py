@@ -85,6 +85,7 @@ class HalvingPruner(BasePruner):
         self._lock = threading.Lock()
         #: Of the trials that have ended: nothing can be added to them.
         self._curves: dict[int, Curve] = {}
+        self._known: dict[int, Seen] = {}
 
     @property
     def brackets(self) -> Brackets | None:
@@ -204,9 +205,9 @@ class HalvingPruner(BasePruner):
 
     def _length(self, trials: Sequence[FrozenTrial]) -> float | None:
         """Return the steps of a training; None: not known yet."""
-        declared = declared_horizon(self.constants)
+        declared = declared_horizon(self.constants) or self._max_resource
         if declared is not None:
-            return declared
+            return float(declared)
         whole = [self._curve(t).last for t in trials if t.state == TrialState.COMPLETE]
         known = self.early.horizon if self.early is not None else None
         return max([*whole, known or 0]) or None
@@ -226,19 +227,30 @@ class HalvingPruner(BasePruner):
         """Return the trials that say something of the first rung."""
         seen = []
         for trial in trials:
-            # In the mirror a trial whose parameters made it fail is PRUNED with the cause on it.
-            if trial.state == TrialState.FAIL or CAUSE_ATTR in trial.system_attrs:
-                continue
-            mark = trial.system_attrs.get(HALVED) or {"first": False}
-            curve = self._curve(trial)
-            first = self._first_step(study, trial)
-            if not trial.state.is_finished() and (first is None or curve.last < first):
-                continue
-            is_whole = trial.state == TrialState.COMPLETE and trial.values
+            known = self._known.get(trial.number) or self._look(study, trial)
+            if known is not None:
+                seen.append(known)
+        return seen
+
+    def _look(self, study: optuna.Study, trial: FrozenTrial) -> Seen | None:
+        # In the mirror a trial whose parameters made it fail is PRUNED with the cause on it.
+        if trial.state == TrialState.FAIL or CAUSE_ATTR in trial.system_attrs:
+            return None
+        mark = trial.system_attrs.get(HALVED) or {"first": False}
+        curve = self._curve(trial)
+        has_ended = trial.state.is_finished()
+        first = None if has_ended else self._first_step(study, trial)
+        if not has_ended and (first is None or curve.last < first):
+            return None
+        is_whole = trial.state == TrialState.COMPLETE and trial.values
+        seen = Seen(
+            curve=curve,
             # Both have the metric's own sense: for ranks against ranks no sign is needed.
-            final = trial.values[0] if is_whole else None
-            condemned_at = mark["rung"] if mark["first"] else None
-            seen.append(Seen(curve=curve, final=final, condemned_at=condemned_at))
+            final=trial.values[0] if is_whole else None,
+            condemned_at=mark["rung"] if mark["first"] else None,
+        )
+        if has_ended:
+            self._known[trial.number] = seen
         return seen
 
 

@@ -14,7 +14,17 @@ from tuner.protocol import Reproducibility
 from tuner.space import Params, SearchSpace
 from tuner.spec.duration import DURATION
 from tuner.spec.history import AUTO, History, history_json
-from tuner.spec.rules import NAME_RULE, Duration, Image, Label, MetricName, Name, Number, Objective
+from tuner.spec.rules import (
+    NAME_RULE,
+    Duration,
+    FirstRung,
+    Image,
+    Label,
+    MetricName,
+    Name,
+    Number,
+    Objective,
+)
 from tuner.spec.section import Section
 
 SamplerName = Literal["bayesian", "tpe", "random", "grid", "qmc", "nsga2", "gp"]
@@ -88,7 +98,7 @@ class Pruner(Section):
     """Who ends hopeless trials early. Options that are None are left to the pruner."""
 
     name: PrunerName = "none"
-    min_resource: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] | None = Field(
+    min_resource: FirstRung | None = Field(
         default=None,
         description="auto, or a whole number from 1 to 1000000: steps every trial may take",
     )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import keyword
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from tuner.protocol import NAME_PATTERN
 from tuner.space.value import is_number
@@ -59,6 +59,14 @@ def _check_label(value: str) -> str:
     return value
 
 
+def _check_first_rung(value: object) -> object:
+    # A union of its two types would be two messages about one mistake.
+    is_steps = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+    if value != "auto" and not is_steps:
+        raise ValueError
+    return value
+
+
 def _check_finite(value: object) -> object:
     # Without this, 1e400 and .inf would pass as floats.
     if isinstance(value, int | float) and not is_number(value):
@@ -74,3 +82,5 @@ Label = Annotated[str, AfterValidator(_check_label)]
 Number = Annotated[float, BeforeValidator(_check_finite)]
 #: Seconds, from a text like 30m or a number.
 Duration = Annotated[float | None, BeforeValidator(parse_duration)]
+#: A first rung: a number of steps, or `auto`.
+FirstRung = Annotated[int | Literal["auto"], PlainValidator(_check_first_rung)]
