@@ -35,8 +35,6 @@ _NOWHERE = -1e6
 #: What a row's rank is decided by first: a value (its own or the one it stands for), then pruned
 #: trials that nothing is known of, then parameters that made a trial fail.
 _PLACED, _UNPLACED, _INFEASIBLE = 0.0, 1.0, 2.0
-#: See `warp`: half of the trials of a study that was optimised may be nearly the best.
-_BREADTH = 0.2
 #: How far the last of the trials without a value comes behind the first of them.
 _BEHIND = 0.5
 
@@ -130,7 +128,7 @@ def _scores(keys: Floats) -> Floats:
     rank = _dense(keys)
     if not placed.any():
         return np.asarray(ndtri((rank + 0.5) / (rank.max() + 1)), dtype=np.float64)
-    scores = warp(np.where(placed, keys[:, 1], np.nan), breadth=_BREADTH)
+    scores = warp(np.where(placed, keys[:, 1], np.nan))
     behind = rank - rank[placed].max()
     return np.where(placed, scores, scores + _BEHIND * behind / max(int(behind.max()), 1))
 

@@ -8,19 +8,28 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Below this spread all values count as the same.
+#: Values that differ by less than this share of their size count as the same.
 _TINY = 1e-12
-#: Logarithm beyond which a bad value is tamed once more.
+#: So many units from the middle z is linear. A bell curve of values is not bent: one unit, from the
+#: best of 50 to the upper quartile, is 2.9 deviations.
+_REACH = 1.5
+#: Logarithm beyond which a far value is tamed further.
 _FAR = 3.0
 #: Logarithms beyond this are too large for a number.
 _LARGEST = 700.0
+#: Sizes beyond this count as this: differences of larger ones are no numbers.
+_LARGEST_VALUE = float(np.finfo(float).max) / 4.0
+#: The best value is a mistake of the metric where the others lie so much nearer to each other.
+_ABSURD = 1e3
+#: Values that it takes to say so.
+_LEAST = 4
 
 
 @dataclass(frozen=True)
 class Scale:
     """The way from objective values to z and back, which some values decided.
 
-    How much a value is worse than `middle` is put on a logarithmic scale in units of `unit`; the
+    z is linear around `middle`, in steps of `unit`, and logarithmic beyond `_REACH` of them; the
     result is shifted by `mean` and divided by `deviation`.
     """
 
@@ -42,76 +51,86 @@ class Scale:
         """
         if self.is_flat:
             return np.zeros(np.shape(y))
-        away = (np.asarray(y, dtype=float) - self.middle) / self.unit
-        bent = np.where(away > 0, _tame(np.maximum(away, 0.0)), away)
-        return (bent - self.mean) / self.deviation
+        return (_bent(y, self.middle, self.unit) - self.mean) / self.deviation
 
     def value(self, z: Floats) -> Floats:
         """Return the objective values that z stands for, finite, shape as given; rising with z."""
         if self.is_flat:
             return np.full(np.shape(z), self.middle)
         bent = np.asarray(z, dtype=float) * self.deviation + self.mean
-        excess = np.where(bent > 0, _wild(np.maximum(bent, 0.0)), bent)
-        largest = np.finfo(float).max
+        far = np.sign(bent) * (_REACH + _wild(np.maximum(np.abs(bent) - _REACH, 0.0)))
+        excess = np.where(np.abs(bent) > _REACH, far, bent)
         with np.errstate(over="ignore"):
-            return np.clip(self.middle + excess * self.unit, -largest, largest)
+            return np.clip(self.middle + excess * self.unit, -_LARGEST_VALUE, _LARGEST_VALUE)
 
 
-def warp(y: Floats, *, breadth: float = 0.0) -> Floats:
-    """Return values whose good half keeps its shape and whose bad half is tamed.
+def warp(y: Floats) -> Floats:
+    """Return values that keep their shape, but for those far away from nearly all others.
 
-    How much a value is worse than the median is put on a logarithmic scale, in units of the spread
-    of the good half: smoothly, so that what was smooth stays so, and so that a diverged run cannot
-    squeeze all others together. The result has mean 0 and standard deviation 1.
+    What is ordinary stays as it is: a logarithm of how bad a bad value is would make bad regions
+    look alike, and a model sure of the valley that it is in. What lies far out is put on a
+    logarithmic scale, so that a diverged run cannot squeeze all others together. The result has
+    mean 0 and standard deviation 1.
 
     Args:
         y: objective values, smaller is better, shape (n,); NaN or infinite where there is none,
             which counts as worse than every other value.
-        breadth: the spread of the good half counts as at least this share of the way from the best
-            value to the upper quartile: above 0 where many values may be nearly the best.
 
     Returns:
         z, shape (n,), finite; all 0 when the values do not differ. Order and ties are kept.
     """
-    return warp_with_scale(y, breadth=breadth)[0]
+    return warp_with_scale(y)[0]
 
 
-def warp_with_scale(y: Floats, *, breadth: float = 0.0) -> tuple[Floats, Scale]:
+def warp_with_scale(y: Floats) -> tuple[Floats, Scale]:
     """Return what `warp` does, and the scale that leads back."""
     y = np.asarray(y, dtype=float)
     known = np.isfinite(y)
     if not known.any():
         return np.zeros(len(y)), Scale(middle=0.0, unit=1.0, mean=0.0, deviation=0.0)
-    middle = float(np.median(y[known]))
-    z = np.where(known, y, y[known].max()) - middle
-    bad = z > 0
-    unit = _good_spread(z[~bad], breadth * _width(z[known]))
-    z[~bad] /= unit
-    z[bad] = _tame(z[bad] / unit)
+    ordered = np.sort(np.clip(y[known], -_LARGEST_VALUE, _LARGEST_VALUE))
+    middle, unit = float(np.median(ordered)), _width(ordered)
+    if ordered[-1] - ordered[0] <= _TINY * float(np.abs(ordered).max()):
+        y = np.where(known, middle, y)
+    z = _bent(np.where(known, y, ordered[-1]), middle, unit)
     z[~known] = z.max() + 0.5
     scale = Scale(middle=middle, unit=unit, mean=float(z.mean()), deviation=float(z.std()))
     return (np.zeros(len(y)) if scale.is_flat else (z - scale.mean) / scale.deviation), scale
 
 
-def _good_spread(z: Floats, least: float) -> float:
-    """Return the root mean square of the good half `z` (at most 0), but `least` if that is more."""
-    spread = max(float(np.sqrt(np.mean(z**2))) if len(z) else 0.0, least)
-    return spread if spread > _TINY else 1.0
+def _width(ordered: Floats) -> float:
+    """Return the way from the best value to the upper quartile; `ordered` rises, shape (n,).
+
+    Where most values are the best one, the median way of the others counts.
+    """
+    upper = ordered[3 * (len(ordered) - 1) // 4]
+    best = ordered[0]
+    if len(ordered) >= _LEAST and ordered[1] - best > _ABSURD * (upper - ordered[1]) > 0:
+        best = ordered[1]
+    if upper > best:
+        return float(upper - best)
+    ways = ordered[ordered > best] - best
+    return float(ways[(len(ways) - 1) // 2]) if len(ways) else 1.0
 
 
-def _width(z: Floats) -> float:
-    """Return the way from the best value to the upper quartile, to the worst if that is none."""
-    return float(np.quantile(z, 0.75) - z.min()) or float(np.ptp(z))
+def _bent(y: Floats, middle: float, unit: float) -> Floats:
+    """Return how many units values lie from the middle, far ones drawn near; shape as given."""
+    y = np.clip(np.asarray(y, dtype=float), -_LARGEST_VALUE, _LARGEST_VALUE)
+    with np.errstate(over="ignore"):
+        away = np.clip((y - middle) / unit, -_LARGEST_VALUE, _LARGEST_VALUE)
+    beyond = np.maximum(np.abs(away) - _REACH, 0.0)
+    return np.where(beyond > 0, np.sign(away) * (_REACH + _tame(beyond)), away)
 
 
 def _tame(excess: Floats) -> Floats:
-    """Return log(1 + excess), and the logarithm of that where it is large: 1e300 becomes 9.5."""
+    """Return log(1 + excess), and where it is large the logarithm's logarithm: 1e300 becomes 5."""
     logs = np.log1p(excess)
-    return np.where(logs > _FAR, _FAR + np.log1p(np.maximum(logs - _FAR, 0.0)), logs)
+    further = np.log1p(np.log1p(np.maximum(logs - _FAR, 0.0)))
+    return np.where(logs > _FAR, _FAR + further, logs)
 
 
 def _wild(bent: Floats) -> Floats:
     """Return what `_tame` made of `bent`, at most e to `_LARGEST`."""
-    far = _FAR + np.expm1(np.minimum(np.maximum(bent - _FAR, 0.0), np.log(_LARGEST)))
-    logs = np.where(bent > _FAR, far, bent)
+    further = np.minimum(np.maximum(bent - _FAR, 0.0), np.log1p(np.log1p(_LARGEST)))
+    logs = np.where(bent > _FAR, _FAR + np.expm1(np.expm1(further)), bent)
     return np.expm1(np.minimum(logs, _LARGEST))

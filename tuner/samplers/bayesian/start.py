@@ -10,7 +10,7 @@ from tuner.surrogate.gp import GaussianProcess
 from tuner.surrogate.task import Task
 
 #: Trials that are spread over the space before the model chooses.
-START = 2
+START = 4
 #: Points that may be proposed, and places where the objective is to become known.
 _CANDIDATES, _PLACES = 256, 512
 #: The lengthscale that is reckoned with, as a share of the usual one: what covers the space for a
