@@ -1,4 +1,4 @@
-"""Values on the models' scale: what is ordinary keeps its shape, what is absurd squeezes nothing."""
+"""Values on the models' scale: the ordinary keep their shape, absurd ones squeeze nothing."""
 
 from __future__ import annotations
 
@@ -81,5 +81,3 @@ def test_the_way_back_is_the_way_there(values: list[float]) -> None:
 
     assert scale.z(y) == pytest.approx(z, abs=1e-9)
     assert scale.value(z) == pytest.approx(y, rel=1e-6, abs=1e-6 * float(np.abs(y).max()))
-
-

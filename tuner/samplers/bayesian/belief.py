@@ -17,7 +17,7 @@ from tuner.surrogate.prior import Prior
 #: How many models without history share the belief at most, and of how many rows all together:
 #: few observations leave much open, and each model takes its time.
 MEMBERS = 5
-ROWS = 250
+ROWS = 200
 #: The models' deviations are so many times too small where they choose: they were fitted to what is
 #: known, and a proposal is where they promise most.
 _OVERSURE = 2.25
