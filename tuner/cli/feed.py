@@ -21,7 +21,7 @@ _NOTED = ("attempt-", "worker-", "history", "pruner-")
 _NO_END = "trial-stopped"
 #: In front of what history tells, which is no trouble.
 HISTORY_NOTE = "history: "
-#: In front of what a pruner decided for the whole study.
+#: In front of what a pruner decided for the whole study; a warning of it has nothing in front.
 PRUNER_NOTE = "pruning: "
 
 CLOSED = ("finished", "failed", "cancelled")
@@ -85,5 +85,5 @@ class Feed:
 def _note(event: Document) -> str:
     kind = str(event["kind"])
     head = HISTORY_NOTE if kind.startswith("history") else ""
-    head = PRUNER_NOTE if kind.startswith("pruner-") else head
+    head = PRUNER_NOTE if kind == "pruner-rung" else head
     return head + str(event["text"])
