@@ -3,6 +3,8 @@
 # make test    all tests            make check   format, lint, types, layers, unit tests
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
 # make bench-sampler  the samplers compared on this project's own tasks (docs/sampler-benchmarks.md)
+# make bench-pruned   the same in a pruner's company, at equal budgets of epochs
+# make bench-failing  objectives that raise in a part of their space
 # make chaos   10 000 trials while everything is broken again and again, half an hour
 # make setup   the installation alone            make clean   remove .venv and caches, never .tuner
 
@@ -24,7 +26,7 @@ PYTEST_ARGS ?=
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
 TEST_SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup run board test check bench bench-sampler chaos lock clean
+.PHONY: setup run board test check bench bench-sampler bench-pruned bench-failing chaos lock clean
 
 setup:
 	@sh ./setup.sh
@@ -55,6 +57,15 @@ bench-sampler: setup
 	$(BIN)/python -m tests.benchmarks sampler report --plots .cache/bench-sampler/plots
 	-$(BIN)/python -m tests.benchmarks sampler goals
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler speed
+
+PRUNED_ARGS ?= --tasks curves keras --pruners asha hyperband median history none --history none related:8x40
+bench-pruned: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler pruned run $(PRUNED_ARGS)
+	$(BIN)/python -m tests.benchmarks sampler pruned report
+	-$(BIN)/python -m tests.benchmarks sampler pruned goals
+
+bench-failing: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler failing
 
 # Another run: make chaos CHAOS_ARGS="--database sqlite --trials 1000 --seed 7"
 CHAOS_ARGS ?= --database postgresql --trials 10000
