@@ -1,9 +1,14 @@
-"""Whose turn it is in a study with history."""
+"""Whose turn it is."""
 
 import numpy as np
 import pytest
 
-from tuner.samplers.bayesian.turns import has_history_a_say, has_stalled, looks_over
+from tuner.samplers.bayesian.turns import (
+    has_history_a_say,
+    has_stalled,
+    looks_elsewhere,
+    looks_over,
+)
 
 
 def test_history_that_guides_chooses_all_early_trials_and_every_second_late_one() -> None:
@@ -36,3 +41,10 @@ def test_a_young_search_has_not_stalled() -> None:
     assert not has_stalled(25, np.ones(16))
     assert has_stalled(25, np.ones(25))
     assert not has_stalled(25, np.zeros(0))
+
+
+def test_every_third_trial_of_a_stalled_search_looks_elsewhere() -> None:
+    stalled, gaining = np.ones(40), np.linspace(2.0, 1.0, 40)
+
+    assert [n for n in range(15, 31) if looks_elsewhere(n, stalled[:n])] == [21, 24, 27, 30]
+    assert not any(looks_elsewhere(n, gaining[:n]) for n in range(40))

@@ -12,15 +12,20 @@ from functools import cache
 import numpy as np
 
 from tests.benchmarks.sampler.failing import MOST_FAILED, run_failing
+from tests.benchmarks.sampler.methods import Problem, make_method
+from tests.benchmarks.sampler.play import play
 from tests.benchmarks.sampler.pruned.arm import PrunedProblem, epochs_of
 from tests.benchmarks.sampler.pruned.arms import make_arm
 from tests.benchmarks.sampler.pruned.playing import PlayedEpochs, play_epochs
 from tests.benchmarks.sampler.tasks import load_family
 from tests.benchmarks.sampler.tasks.failing import failing_tasks
+from tests.benchmarks.sampler.tasks.trap import trap
 
 _PRUNED_TRIALS = 20
 _PRUNED_SEEDS = (11, 12, 13)
 _FAILING_SEEDS = (0, 1, 2)
+_STALLED_TRIALS = 45
+_STALLED_SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +82,26 @@ def _failures(shape: str) -> Guard:
 
 _WHERE = {"half": "half of the space raises", "choice": "a choice never works"}
 
+
+def _left_valleys() -> list[float]:
+    task = trap()
+    return [
+        min(
+            play(
+                task,
+                make_method("cold", Problem(space=task.space, seed=seed, trials=_STALLED_TRIALS)),
+                trials=_STALLED_TRIALS,
+                pending=1,
+                seed=seed,
+            ).values
+        )
+        for seed in _STALLED_SEEDS
+    ]
+
+
 GUARDS = (
+    # The wide valley ends at 0, the narrow one at -0.5.
+    Guard(claim="a stalled search leaves its valley", measure=_left_valleys, limit=-0.3),
     Guard(claim="with a pruner it does not search the corners", measure=_corners, limit=3),
     Guard(
         claim="with a pruner trials run to their end", measure=_stopped, limit=_PRUNED_TRIALS - 5

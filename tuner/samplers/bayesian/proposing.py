@@ -16,7 +16,12 @@ from tuner.samplers.bayesian.feasibility import feasibility, without_chance
 from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
 from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
-from tuner.samplers.bayesian.turns import has_history_a_say, has_stalled, looks_over
+from tuner.samplers.bayesian.turns import (
+    has_history_a_say,
+    has_stalled,
+    looks_elsewhere,
+    looks_over,
+)
 from tuner.space.encoding import Encoding
 from tuner.surrogate.acquisition import Acquisition, LogExpectedImprovement, Product
 from tuner.surrogate.bounds import known_bounds
@@ -104,7 +109,22 @@ def choose(request: Request) -> Choice:
     early = request.number < START or len(data.z) < _LEAST
     if not len(data.z) or (request.prior is None and (early or data.is_flat)):
         return _start(request, task)
+    elsewhere = spread(task, request.seen.taken) if _is_stuck(request) else None
+    if elsewhere is not None:
+        return Choice(elsewhere, insight_of(request.prior, request.seen, "start", elsewhere))
     return _modelled(request, task, data)
+
+
+def _is_stuck(request: Request) -> bool:
+    """Whether a search without history gains nothing where it is, and this trial leaves it.
+
+    Not where something is known to fail: only the models avoid that.
+    """
+    seen = request.seen
+    if request.prior is not None or seen.y.shape[1] != 1 or seen.hurdles is not None:
+        return False
+    may_fail = seen.broken.any() or not seen.feasible.all()
+    return not may_fail and looks_elsewhere(request.number, seen.y[:, 0])
 
 
 def _from_portfolio(task: Task, prior: Prior) -> Floats | None:

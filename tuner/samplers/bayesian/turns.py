@@ -1,4 +1,4 @@
-"""Whose turn it is in a study with history: history's, that of the study's own results, or neither.
+"""Whose turn it is: history's, that of the study's own results, or of neither.
 
 The rules go by the number of the trial and by what is known, so that every trial by itself can be
 decided again from its record.
@@ -16,6 +16,8 @@ _SETTLED = 10
 _LATE = 20
 #: A search that gained less than this share of its values' width in so many trials has stalled.
 _STALLED, _GAIN = 8, 0.01
+#: While a search without history has stalled, one of so many trials looks over the space.
+_EVERY = 3
 
 
 def looks_over(number: int, *, is_misled: bool) -> bool:
@@ -28,6 +30,19 @@ def looks_over(number: int, *, is_misled: bool) -> bool:
         is_misled: whether history is no guide so far.
     """
     return is_misled and number < _SETTLED and _is_odd(number)
+
+
+def looks_elsewhere(number: int, y: Floats) -> bool:
+    """Whether a trial of a study without history goes where most is learnt of the space.
+
+    A model that is sure of one valley sees no other, however bold it is asked to be: its deviations
+    are largest at the edges of the space, where nothing is found.
+
+    Args:
+        number: of the trial.
+        y: values of the trials so far in the order of their numbers, smaller is better, shape (n,).
+    """
+    return number % _EVERY == 0 and has_stalled(number, y)
 
 
 def has_history_a_say(number: int, *, is_misled: bool) -> bool:
@@ -45,7 +60,7 @@ def has_history_a_say(number: int, *, is_misled: bool) -> bool:
 
 
 def has_stalled(number: int, y: Floats) -> bool:
-    """Whether a trial without history should look further away than the models would.
+    """Whether the latest trials gained next to nothing.
 
     Args:
         number: of the trial.
