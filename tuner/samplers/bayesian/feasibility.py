@@ -11,11 +11,14 @@ from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gp import fit_gp
 from tuner.surrogate.model import Model
+from tuner.surrogate.thinning import thin
 
 #: Values further from 0 than this, in typical values, would flatten the border.
 _FAR = 3.0
 #: The least deviation of a constraint's values, in typical values.
 _NARROW = 0.3
+#: So many labels are looked at, most of them new ones: where the search is, the border counts.
+_MOST = 200
 #: Up to so many ended trials every failure is believed: so few tell no region from chance.
 _DOUBTED_FROM = 10
 #: By how much their places must foretell the failures better than their rate does, in nats.
@@ -23,9 +26,12 @@ _FORETOLD = 1.0
 #: What the chance to work is raised to grows by so much times the share of failures among so many
 #: of the newest ended trials: at a border where one trial after the other fails, the next has to be
 #: more certain.
-_CAUTION, _RECENT = 10.0, 10
+_CAUTION, _RECENT = 20.0, 10
 #: Variance of a label, in units of its deviation: now and then one fails where others work.
 _LABEL_VARIANCE = 0.1
+#: The same where the search asks for the chance to work. Of labels that are taken at their word a
+#: model is sure half a range away, and the search goes where it is wrongly sure.
+_ASKED_VARIANCE = 1.0
 
 
 def without_chance(columns: Columns, seen: Observations) -> Observations:
@@ -37,9 +43,20 @@ def without_chance(columns: Columns, seen: Observations) -> Observations:
     failed = seen.broken
     if len(failed) < _DOUBTED_FROM or not failed.any() or failed.all():
         return seen
-    if _gain_of_places(columns, seen.judged_x, failed) > _FORETOLD:
+    x, failed = _labelled(columns, seen)
+    if failed.all() or not failed.any() or _gain_of_places(columns, x, failed) > _FORETOLD:
         return seen
-    return replace(seen, broken=np.zeros_like(failed))
+    return replace(seen, broken=np.zeros_like(seen.broken))
+
+
+def _labelled(columns: Columns, seen: Observations) -> tuple[Floats, Flags]:
+    """Return points of ended trials, at most `_MOST`, and which of them failed."""
+    x, failed = seen.judged_x, seen.broken
+    if len(x) <= _MOST:
+        return x, failed
+    age = np.arange(len(x), dtype=float)
+    kept = thin(columns, x, -age, age, _MOST)
+    return x[kept], failed[kept]
 
 
 def _gain_of_places(columns: Columns, x: Floats, failed: Flags) -> float:
@@ -65,15 +82,19 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
     models: list[Model] = []
     limits: list[float] = []
     cautions: list[float] = []
-    share = float(seen.broken[-_RECENT:].mean()) if seen.broken.any() else 0.0
-    labels = np.where(seen.broken, 1.0, -1.0)
-    for values, caution in [(labels, _CAUTION * share), *((row, 0.0) for row in seen.limits.T)]:
+    if seen.broken.any():
+        x, failed = _labelled(columns, seen)
+        z, limit = _scaled(np.where(failed, 1.0, -1.0))
+        models.append(fit_gp(columns, x, z, extra=np.full(len(z), _ASKED_VARIANCE)))
+        limits.append(limit)
+        cautions.append(1.0 + _CAUTION * float(seen.broken[-_RECENT:].mean()))
+    for values in seen.limits.T:
         known = np.isfinite(values)
         if np.any(values[known] > 0):
             model, limit = _model(columns, seen.judged_x[known], values[known])
             models.append(model)
             limits.append(limit)
-            cautions.append(1.0 + caution)
+            cautions.append(1.0)
     return LogFeasibility(models, limits, cautions) if models else None
 
 
