@@ -13,8 +13,9 @@ from tuner.surrogate.warp import Scale, warp_with_scale
 
 #: A model is fitted to at most so many points; see `tuner.surrogate.thinning`.
 MOST = 300
-#: A configuration that fails counts as the worst of the others, with so much variance: its place is
-#: unattractive, but its neighbours may still be the best.
+#: A configuration that fails counts as good as this share of the others, with so much variance: its
+#: place is unattractive, but its neighbours may still be the best.
+_FAILED_RANK = 0.9
 _FAILED_VARIANCE = 0.1
 
 
@@ -102,7 +103,7 @@ def _places(x: Floats) -> Numbers:
 
 def _with_failed(data: Data, failed: Floats) -> Data:
     count = len(failed)
-    level = data.z.max(axis=0)
+    level = np.quantile(data.z, _FAILED_RANK, axis=0)
     return Data(
         np.concatenate([data.x, failed]),
         np.concatenate([data.z, np.tile(level, (count, 1))]),
