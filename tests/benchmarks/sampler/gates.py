@@ -78,9 +78,9 @@ GATES = (
         limit=0.9,
     ),
     _history("related history pays", _HISTORIES[0], 0.45),
-    _history("inverted history does no harm", _HISTORIES[1], 0.7),
+    _history("inverted history does no harm", _HISTORIES[1], 0.8),
     _history("unrelated history does little harm", _HISTORIES[2], 1.3),
-    _history("another family's history does no harm", _HISTORIES[3], 1.0),
+    _history("another family's history does no harm", _HISTORIES[3], 1.15),
     _history("nor where most of the space is at chance level", _HISTORIES[3], 1.1, "plateau6"),
 )
 
