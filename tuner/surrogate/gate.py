@@ -31,6 +31,8 @@ _LEAST_COLD = 2
 _LIMIT = 3.0
 #: Observations from which on it shows whether anything is foretold.
 _LEAST_FORESEEN = 3
+#: Models without history that are asked beside the warm one, at most.
+_BESIDE = 2
 #: Trust stays within this of 0 and 1.
 _EDGE = 1e-6
 #: With less trust, or where less than this of history's mean holds, history is no guide.
@@ -56,14 +58,18 @@ class Gate:
 
     @property
     def arms(self) -> list[tuple[float, Model]]:
-        """Log weight and model of each, as acquisitions take them; the weights add up to 1."""
+        """Log weight and model of each, as acquisitions take them; the weights add up to 1.
+
+        Of the models without history the first ones stand for all: each takes its time.
+        """
         if not self.cold:
             return [(0.0, self.warm)]
-        weights = np.array([weight for weight, _ in self.cold])
+        cold = self.cold[:_BESIDE]
+        weights = np.array([weight for weight, _ in cold])
         weights += np.log1p(-self.trust) - np.log(np.exp(weights).sum())
         return [
             (float(np.log(self.trust)), self.warm),
-            *((float(w), model) for w, (_, model) in zip(weights, self.cold, strict=True)),
+            *((float(w), model) for w, (_, model) in zip(weights, cold, strict=True)),
         ]
 
 
