@@ -249,7 +249,7 @@ def test_trials_that_passed_and_still_run_break_the_row() -> None:
     running = study.add()
     assert not study.report(running, 1, 0.0)
     for number in range(10):
-        study.train(straight(3.0 + number))
+        study.train(straight(30.0 + number))
 
     assert study.rung is not None
     assert study.rung.warning == ""
