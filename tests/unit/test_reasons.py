@@ -34,6 +34,7 @@ COMPARISON: dict[str, Any] = {
             "name": "model.dropout",
             "value": 0.3,
             "there": 0.1,
+            "gains": True,
             "expected": 0.92,
             "expected_low": 0.9,
             "expected_high": 0.94,
@@ -42,6 +43,7 @@ COMPARISON: dict[str, Any] = {
             "name": "model.width",
             "value": 64,
             "there": 32,
+            "gains": False,
             "expected": 0.947,
             "expected_low": 0.946,
             "expected_high": 0.948,
@@ -111,7 +113,7 @@ def test_a_mean_far_above_the_best_exploits_and_one_below_it_explores(
 def test_the_reason_names_what_was_expected_and_the_trial_that_it_was_measured_against() -> None:
     assert reason_texts("accuracy", PROPOSAL, COMPARISON) == [
         "exploiting: accuracy 0.947 is expected, better than the best so far (0.94, trial 7)",
-        "model.dropout 0.3, not 0.1 as in trial 7: with that, 0.92 would be expected",
+        "model.dropout 0.3, not 0.1 as in trial 7: with 0.1, 0.92 would be expected",
         "model.width 64, not 32 as in trial 7: more is to be learnt there",
         "much as in trial 7: train.rate 0.0012 (0.0011 there), train.optimizer adam",
         "not as in trial 7: model.layers 3 (2 there)",

@@ -182,6 +182,8 @@ class Driver(Schema):
     name: str
     value: Any
     there: Any
+    #: Whether it is where it is for a better value; false: for what is learnt there.
+    gains: bool
     expected: float
     expected_low: float
     expected_high: float

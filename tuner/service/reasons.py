@@ -17,6 +17,8 @@ Rows = Sequence[sa.Row[Any]]
 #: Two values so near each other, in widths of the range, are much the same; with none nearer than
 #: the second a value is new.
 _SAME, _NEW = 0.05, 0.1
+#: A better value counts from this share of the interval's width on.
+_MATTERS = 0.1
 #: Models that compare a proposal with earlier trials.
 _MODELLED = ("cold", "warm+cold")
 
@@ -78,10 +80,11 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
 
     Returns:
         `exploring`: which share of the expected improvement is owed to what is not known, from 0 to
-        1; `against`: `trial` and `objective` of the best one; `drivers`: what
-        would be expected with one parameter as it was there; `changes`: of each tuned parameter its
-        `value`, the one `there`, whether it is much the `same`, and, where nothing like it was ever
-        tried, the `nearest` value that was, with its `trial`. Empty where no model compared.
+        1; `against`: `trial` and `objective` of the best one; `drivers`: what would be expected
+        with one parameter as it was there, and whether the parameter `gains` by its change;
+        `changes`: of each tuned parameter its `value`, the one `there`, whether it is much the
+        `same`, and, where nothing like it was ever tried, the `nearest` value that was, with its
+        `trial`. Empty where no model compared.
     """
     insight = record.get("insight") or {}
     nothing: Document = {"exploring": None, "against": None, "drivers": [], "changes": []}
@@ -99,6 +102,7 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
         "drivers": [
             {
                 "name": driver["name"],
+                "gains": _gains(insight, driver, spec),
                 "value": params.get(driver["name"]),
                 "there": there.get(driver["name"]),
                 **{f"expected{end}": driver[key] for end, key in _ENDS},
@@ -110,6 +114,13 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
 
 
 _ENDS = (("", "mean"), ("_low", "low"), ("_high", "high"))
+
+
+def _gains(insight: Document, driver: Document, spec: StudySpec) -> bool:
+    """Whether a parameter is where it is for a better value, and not for what is learnt there."""
+    sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
+    width = abs(insight["objective_high"] - insight["objective_low"])
+    return bool(sign * (driver["mean"] - insight["objective_mean"]) > _MATTERS * width)
 
 
 def _changes(encoding: Encoding, params: Document, there: Document, known: Rows) -> list[Document]:

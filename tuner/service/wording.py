@@ -15,8 +15,6 @@ _LISTED = 6
 #: Below the first share of what is not known a proposal exploits, above the second it explores.
 _EXPLOITS, _EXPLORES = 0.35, 0.65
 _BOTH = "exploiting and exploring"
-#: A change of what is expected counts from this share of the interval's width on.
-_MATTERS = 0.1
 #: Numbers with more decimal places than that, or this large, are written with an exponent.
 _PLACES, _PLAIN = 8, 1e7
 #: From this share on of shadows that never came so far, the range is open.
@@ -83,7 +81,7 @@ def reason_texts(metric: str, proposal: Document, comparison: Document) -> list[
     best = f"trial {against['trial']}"
     texts = [_search_text(metric, proposal, comparison)]
     drivers = [] if proposal["predicted"] is None else comparison["drivers"]
-    texts += [_driver(proposal, driver, best) for driver in drivers]
+    texts += [_driver(driver, best) for driver in drivers]
     named = {driver["name"] for driver in drivers}
     rest = [item for item in comparison["changes"] if item["name"] not in named]
     same = [_same(item) for item in rest if item["same"]]
@@ -114,16 +112,12 @@ def _search_text(metric: str, proposal: Document, comparison: Document) -> str:
     return f"{expected}, {level} {best}, but little is known: {low} to {high}"
 
 
-def _driver(proposal: Document, driver: Document, best: str) -> str:
-    """Return what one parameter does for a proposal."""
+def _driver(driver: Document, best: str) -> str:
+    """Return what one parameter does for a proposal: it promises more, or teaches more."""
     here, there = value_text(driver["value"]), value_text(driver["there"])
     change = f"{driver['name']} {here}, not {there} as in {best}"
-    expected, without = proposal["predicted"], driver["expected"]
-    width = abs(proposal["predicted_high"] - proposal["predicted_low"])
-    # The sampler goes there for the value, or for what it learns.
-    if abs(expected - without) < _MATTERS * width:
-        return f"{change}: more is to be learnt there"
-    return f"{change}: with that, {value_text(without)} would be expected"
+    expected = f"with {there}, {value_text(driver['expected'])} would be expected"
+    return f"{change}: {expected}" if driver["gains"] else f"{change}: more is to be learnt there"
 
 
 def _same(item: Document) -> str:
