@@ -107,6 +107,23 @@ def test_a_part_of_the_space_that_fails_is_left_alone(shape: str) -> None:
     assert found.count(None) <= 12
 
 
+def test_not_a_number_in_an_undeclared_space_keeps_the_search_away() -> None:
+    def objective(trial: Trial) -> float:
+        x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
+        return math.nan if x + y > 1 else x + y
+
+    failed = 0
+    for seed in (1, 2, 3):
+        sampler = BayesianSampler(seed=seed)
+        study = optuna.create_study(study_name="s", direction="maximize", sampler=sampler)
+        study.optimize(objective, n_trials=40)
+        failed += sum(trial.state == TrialState.FAIL for trial in study.trials)
+        assert study.best_value > 0.97
+
+    # 38 of 40 each, when a FAIL was no lesson.
+    assert failed <= 3 * 13
+
+
 def test_the_best_place_at_the_border_of_what_fails_is_found() -> None:
     assert min(value for value in outcomes(*SHAPES["half-space"]) if value is not None) < -1.27
 

@@ -26,7 +26,7 @@ _FORETOLD = 1.0
 #: What the chance to work is raised to grows by so much times the share of failures among so many
 #: of the newest ended trials: at a border where one trial after the other fails, the next has to be
 #: more certain.
-_CAUTION, _RECENT = 20.0, 10
+_CAUTION, _RECENT = 20.0, 20
 #: Variance of a label, in units of its deviation: now and then one fails where others work.
 _LABEL_VARIANCE = 0.1
 #: The same where the search asks for the chance to work. Of labels that are taken at their word a
