@@ -167,3 +167,42 @@ def test_results_of_the_pruner_enter_the_mirror_and_nan_is_no_score() -> None:
     (trial,) = study.study.get_trials()
     assert trial.state == TrialState.FAIL
     assert study.told == 1
+
+
+def test_a_free_worker_waits_for_a_proposal_that_knows_the_last_result() -> None:
+    proposer, study = make(MIXED, "bayesian"), mirror()
+    speculation = Speculation(study, proposer)
+    told = []
+    for _ in range(6):
+        speculation.prepare(30.0)
+        proposal = None
+        while proposal is None:
+            proposal = speculation.take(30.0)
+        told.append(proposal.told)
+        number = add(study, proposer, proposal)
+        # The next one is asked for while the trial runs, before its result is told.
+        speculation.prepare(0.0)
+        study.tell(number, TrialState.COMPLETE, [float(number % 5)], {})
+    speculation.close()
+
+    assert told == [0, 1, 2, 3, 4, 5]
+
+
+def test_trials_that_last_no_longer_than_a_proposal_do_not_wait_for_it() -> None:
+    proposer, study = make(MIXED, "tpe"), mirror()
+    speculation = Speculation(study, proposer)
+    first = None
+    while first is None:
+        first = speculation.take(0.001)
+    number = add(study, proposer, first)
+    speculation.prepare(0.001)
+    while speculation.is_busy:
+        time.sleep(0.01)
+    study.tell(number, TrialState.COMPLETE, [1.0], {})
+    speculation._thread.submit(time.sleep, 5.0)  # the sampler is slow from now on
+
+    proposal = speculation.take(0.001)
+
+    assert proposal is not None
+    assert (proposal.told, proposal.preparation) == (0, "stale")
+    speculation.close()

@@ -19,8 +19,10 @@ from tuner.coordinator.proposing import Proposer, Question
 
 #: The longest that a free worker waits for the sampler, seconds.
 LONGEST_WAIT_S = 0.2
-#: Waiting may cost this share of what a trial lasts: a study of short trials takes stale proposals.
-WAITING_SHARE = 0.01
+#: Waiting may cost this share of what a trial lasts, divided by the trials that run: with one
+#: worker a third of its time at most, and with many no more for all of them together. A proposal
+#: that does not know the last results is worth less than that; a study of no-op trials takes it.
+WAITING_SHARE = 0.5
 #: With nothing ready at all, waiting may take so many times what a proposal usually takes.
 PATIENCE = 3.0
 #: A worker may be idle for this share of what a trial lasts, between these bounds in seconds,
@@ -58,9 +60,14 @@ class Speculation:
         """
         self._collect(0.0)
         was_fresh = self._is_fresh()
-        if not was_fresh:
+        deadline = time.monotonic() + self._waiting_s(trial_s)
+        while not self._is_fresh():
+            # What is being made was perhaps asked for before the last result was told.
             self._start()
-            self._collect(self._waiting_s(trial_s))
+            left = deadline - time.monotonic()
+            if left <= 0.0:
+                break
+            self._collect(left)
         if self._ready is None:
             # A random choice is worse than the wait for a sampler that is nearly done.
             self._collect(min(LONGEST_WAIT_S, PATIENCE * self.ask_s))
@@ -78,11 +85,7 @@ class Speculation:
     def prepare(self, trial_s: float | None) -> None:
         """Start computing the next proposal if waiting for it later would cost too much."""
         # What it costs is not known before the first one, as after every restart.
-        costly = (
-            self.ask_s == 0.0
-            or self.ask_s > LONGEST_WAIT_S
-            or (trial_s is not None and self.ask_s > WAITING_SHARE * trial_s)
-        )
+        costly = self.ask_s == 0.0 or self.ask_s > self._waiting_s(trial_s)
         self._collect(0.0)
         if costly and not self._is_fresh():
             self._start()
@@ -107,7 +110,7 @@ class Speculation:
     def _waiting_s(self, trial_s: float | None) -> float:
         if trial_s is None:
             return LONGEST_WAIT_S
-        return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s)
+        return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s / max(len(self._mirror.pending()), 1))
 
     def _may_idle(self, trial_s: float | None) -> bool:
         """Whether a worker may wait longer for the sampler that is at work."""
