@@ -220,3 +220,26 @@ def test_the_pause_after_three_failures_survives_a_restart(own_lab: Lab) -> None
 
     assert "KeyError: 'units'" in own_lab.status()["reason"]
     assert worker.finds_nothing()
+
+
+def test_ten_failures_alike_pause_the_study_once_and_mended_code_forgets_them(lab: Lab) -> None:
+    lab.submit(budget={"trials": 40}, parallel=1)
+    worker = lab.worker()
+    worker.claim().complete(0.5)
+    for number in range(10):
+        worker.claim().fail("error", f"Traceback\nValueError: subtracting {number} from 3")
+    lab.wait(lambda: lab.status()["state"] == "paused", "the study pauses")
+
+    reason = lab.status()["reason"]
+    assert reason.startswith("10 trials in a row failed alike, trial 10 the last (error): Value")
+    assert f"tuner resume {lab.study}" in reason
+    assert worker.finds_nothing()
+    lab.do("resume")
+    held = worker.claim()
+    assert lab.show(11)["proposal"]["forgotten"] == [], "a region is not forgotten by resuming"
+    held.fail("error", "Traceback\nValueError: subtracting 11 from 3")
+    assert lab.do("retry", {"failed": True})["retried"] == list(range(1, 12))
+    worker.claim().complete(0.25)
+    worker.claim()
+    assert lab.status()["state"] == "running", "each reason pauses once"
+    assert lab.show(13)["proposal"]["retry_of"] is not None
