@@ -211,7 +211,13 @@ def test_conditions_of_an_undeclared_space_are_learnt() -> None:
 
 
 def test_the_region_where_trials_fail_by_a_constraint_is_avoided() -> None:
-    study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=2))
+    # The best place lies at the border: half of what is drawn at random fails, 37 of these trials.
+    assert sum(_failed_beyond_a_border(seed) for seed in (1, 2, 3)) <= 32
+
+
+def _failed_beyond_a_border(seed: int) -> int:
+    """Return how many of the trials 6 to 30 fail."""
+    study = optuna.create_study(sampler=BayesianSampler(SQUARE, seed=seed))
     bad = []
     for _ in range(30):
         trial = study.ask()
@@ -224,9 +230,9 @@ def test_the_region_where_trials_fail_by_a_constraint_is_avoided() -> None:
         else:
             study.tell(trial, -x - y + 0.1 * x * x)
 
-    assert sum(bad[5:]) <= 11
     found = [t.value for t in study.trials if t.value is not None and not t.constraints]
     assert min(found) < 1.0
+    return sum(bad[5:])
 
 
 def test_a_soft_constraint_is_met_at_the_best_place() -> None:
