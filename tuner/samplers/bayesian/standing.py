@@ -28,9 +28,9 @@ _LEAST_RESIDUAL = 0.2
 _UNRELATED = 0.05
 #: The least spread of standings from which a width is told, and the weight of the width before.
 _NARROW, _WIDTH_WEIGHT = 0.15, 2.0
-#: Reports count as no worse than so many units, where `warp` begins to tame once more: one absurd
-#: report must not decide a line.
-_BAD = 20.0
+#: Reports count as no worse than so many widths (from the best to the upper quartile) beyond the
+#: middle, far behind where `warp` begins to bend: one absurd report must not decide a line.
+_BAD = 5.0
 #: Values beyond this count as this: their squares must be numbers.
 _LARGEST = 1e100
 #: The golden section, whose multiples fill an interval evenly.
@@ -143,7 +143,7 @@ class _Ladder:
             values: of the trials there, shape (n,), NaN for those that did not come so far.
             there: which trials did.
             line: what is expected between the rung before and this one.
-            worst: values count as no worse than so many units of the good half's spread.
+            worst: values count as no worse than so many units of the scale.
         """
         values = np.clip(values, -_LARGEST, _LARGEST)
         own = warp_with_scale(values[there])[1]
