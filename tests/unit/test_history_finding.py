@@ -24,6 +24,7 @@ from tuner.history import HistoricTrial
 from tuner.history.finding import Found, find
 from tuner.history.receipt import SourceReceipt
 from tuner.spec import parse_spec
+from tuner.surrogate.foretelling import foretelling
 
 RATE, MOMENTUM = SPACE["train.rate"], SPACE["train.momentum"]
 
@@ -260,6 +261,26 @@ def test_pruned_trials_bring_their_curves(base: HistoryDatabase) -> None:
 
     assert sorted(source.rung.tolist()) == [-1] * 20 + [3] * 6
     assert (-source.y[source.rung == 3]).tolist() == [n / 5 for n in range(6)]
+
+
+def test_curves_of_whole_trials_tell_a_study_with_a_pruner_how_far_a_rung_foretells_the_end(
+    base: HistoryDatabase,
+) -> None:
+    curves = {n: {"score": ((1, float(-n % 7)), (4, float(n)))} for n in range(20)}
+    trials = [
+        historic_trial(n, params, curves=curves[n]) for n, params in enumerate(grid(20, shift=0.5))
+    ]
+    base.add_import("old-00000001", trials)
+
+    (told,) = base.find(pruner={"name": "asha"}).sources
+    (untold,) = base.find().sources
+
+    assert untold.foretold is None
+    assert told.foretold is not None
+    found = foretelling([told.foretold])
+    assert found is not None
+    assert found.at(0.5) < 0.5
+    assert found.correlation[-1] > 0.9
 
 
 def test_a_cache_gives_the_same_and_sees_new_trials(base: HistoryDatabase) -> None:

@@ -27,6 +27,10 @@ _LISTED = MapOptions(min_trials=3, min_share=0.0, takes_unnamed=True)
 #: Takes whatever can be mapped.
 _ALL = MapOptions(min_trials=1, min_share=0.0)
 
+#: Studies without pruned trials whose curves are read all the same, for a study that has a pruner:
+#: what they say of how far a rung foretells the end changes little with more of them.
+_MOST_CURVES = 100
+
 #: Mapped studies by what they depend on, for one study that learns.
 Cache = MutableMapping[object, Mapped]
 
@@ -41,6 +45,7 @@ class Target:
         metric: which metric.
         data: fingerprint of its data, if any.
         code: hash of its code, if any.
+        stops_trials: whether it has a pruner, so that curves of whole trials tell something too.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Target:
     metric: Metric
     data: str | None
     code: str | None
+    stops_trials: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,8 @@ class Looker:
         self._store = store
         self._target = target
         self._cache = cache
+        #: Of so many studies the curves were read although none of their trials was pruned.
+        self._with_curves = 0
 
     def look(self, choice: Choice) -> Candidate | None:
         """Return a study as a candidate; None when the spec does not speak of it."""
@@ -143,17 +151,19 @@ class Looker:
 
     def _map(self, summary: StudySummary, options: MapOptions) -> Mapped:
         metric = self._target.metric
-        key = (summary.key, summary.version, metric.name, repr(options))
+        with_curves = self._target.stops_trials and self._with_curves < _MOST_CURVES
+        self._with_curves += with_curves
+        key = (summary.key, summary.version, metric.name, repr(options), with_curves)
         if key not in self._cache:
-            study = self._load(summary.key)
+            study = self._load(summary.key, with_curves=with_curves)
             self._cache[key] = map_study(
                 study, self._target.encoding, metric.name, metric.goal, options
             )
         return self._cache[key]
 
-    def _load(self, key: str) -> HistoricStudy:
-        study = self._store.load(key, curves=False)
-        if any(trial.state == "pruned" for trial in study.trials):
+    def _load(self, key: str, *, with_curves: bool) -> HistoricStudy:
+        study = self._store.load(key, curves=with_curves)
+        if not with_curves and any(trial.state == "pruned" for trial in study.trials):
             study = self._store.load(key)
         return study
 

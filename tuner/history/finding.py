@@ -80,7 +80,14 @@ def find(
     receipts: list[SourceReceipt] = []
     told: dict[str, str] = {}
     for metric in spec.metrics:
-        target = Target(name=spec.name, encoding=encoding, metric=metric, data=data, code=code)
+        target = Target(
+            name=spec.name,
+            encoding=encoding,
+            metric=metric,
+            data=data,
+            code=code,
+            stops_trials=spec.pruner.name != "none",
+        )
         candidates = _candidates(Looker(store, target, kept), selection, spec.name)
         mine = [candidate.receipt for candidate in candidates]
         mine += _unknown(selection, metric.name)
