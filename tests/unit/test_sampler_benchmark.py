@@ -1,6 +1,7 @@
 """The benchmark of samplers measures what it says: tasks, histories, pairing, statistics."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.benchmarks.sampler.ranking import mean_ranks, paired_families
 from tests.benchmarks.sampler.report import MixedTasksError, report
 from tests.benchmarks.sampler.results import ResultFile, Run, of_one_code, read_runs
 from tests.benchmarks.sampler.tasks import GROUPS, load_family
+from tests.benchmarks.sampler.tasks.failing import failing_tasks
 from tests.benchmarks.sampler.tasks.task import NoDataError, Task, regret, sample
 
 _OURS = [*GROUPS["continuous"], *GROUPS["structured"]]
@@ -302,3 +304,22 @@ def test_figures_are_never_of_two_versions_of_the_sampler_or_of_a_task() -> None
 def test_a_family_of_published_data_says_what_to_give(family: str) -> None:
     with pytest.raises(NoDataError, match="--data FOLDER"):
         load_family(family, None)
+
+
+def test_tasks_that_need_a_package_say_which() -> None:
+    if find_spec("ioh") is not None:
+        pytest.skip("ioh is installed here")
+    with pytest.raises(NoDataError, match="pip install ioh"):
+        load_family("bbob", None)
+
+
+@pytest.mark.parametrize("name", failing_tasks())
+def test_what_does_not_fail_is_at_best_the_best_known(name: str) -> None:
+    task = failing_tasks()[name]
+    rng = np.random.default_rng(0)
+
+    values = [task.run(sample(task.space, rng), number, 0) for number in range(2000)]
+
+    worked = [value for value in values if value is not None]
+    assert 0.1 < len(worked) / len(values) < 0.95
+    assert task.best <= min(worked) < task.best + 0.15
