@@ -5,7 +5,7 @@ for average at the next rung. So those that were stopped before are filled in th
 rung to rung through the trials that went on, with the scatter around that line.
 
 Notation: z is the standing at a rung, smaller is better; u the standings of trials that went on, t
-their values at the next rung, in units of the good half's spread there.
+their values at the next rung, in units of the scale there.
 """
 
 from __future__ import annotations
