@@ -265,6 +265,27 @@ def _line(x: float, reports: dict[int, float]) -> FrozenTrial:
     )
 
 
+def test_the_trials_of_all_brackets_of_hyperband_teach() -> None:
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+    sampler = BayesianSampler(SPACE, seed=2)
+    study = optuna.create_study(study_name="s", sampler=sampler, pruner=pruner)
+
+    def objective(trial: optuna.Trial) -> float:
+        place = np.array([trial.suggest_float(name, 0.0, 1.0) for name in "xy"])
+        for step in range(1, 10):
+            trial.report(loss(place, step), step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return loss(place, 9)
+
+    told = []
+    for _ in range(12):
+        study.optimize(objective, n_trials=1)
+        told.append(sampler.insight["told"])
+
+    assert told == list(range(12))
+
+
 def test_beside_stopped_trials_nothing_is_foretold_that_the_metric_cannot_be() -> None:
     sampler = BayesianSampler(SPACE, seed=2, metric="accuracy")
     study = optuna.create_study(study_name="s", sampler=sampler, direction="maximize")

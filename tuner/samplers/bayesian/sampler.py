@@ -173,7 +173,10 @@ class BayesianSampler(BaseSampler):
         return points
 
     def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-        return [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        # Hyperband shows a sampler the trials of one bracket alone. This one knows what a rung
+        # tells of the end, and a model of so few trials would starve.
+        trials = study._get_trials(deepcopy=False)  # noqa: SLF001 - `get_trials` leaves them out
+        return [t for t in trials if t.number != trial.number]
 
     def _with_given(self, study: Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials, running ones with all that was proposed for them."""
