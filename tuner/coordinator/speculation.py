@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from tuner.coordinator.mirror import Mirror
@@ -44,6 +44,9 @@ class Speculation:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proposer")
         self._running: Future[Proposal] | None = None
         self._ready: Proposal | None = None
+        #: Results have come that the mirror does not hold: a proposal that is begun now would not
+        #: know them, and while one is being made they wait.
+        self.results_wait = False
         #: Moving average of what one proposal costs, seconds.
         self.ask_s = 0.0
         #: Since when a worker waits for a proposal that is not ready.
@@ -65,7 +68,7 @@ class Speculation:
             # What is being made was perhaps asked for before the last result was told.
             self._start()
             left = deadline - time.monotonic()
-            if left <= 0.0:
+            if left <= 0.0 or self._running is None:
                 break
             self._collect(left)
         if self._ready is None:
@@ -89,6 +92,11 @@ class Speculation:
         self._collect(0.0)
         if costly and not self._is_fresh():
             self._start()
+
+    def settle(self, trial_s: float | None) -> None:
+        """Wait for a sampler that is nearly done, as a free worker would: results wait for it."""
+        if self._running is not None:
+            wait([self._running], timeout=self._waiting_s(trial_s))
 
     @property
     def is_busy(self) -> bool:
@@ -123,7 +131,7 @@ class Speculation:
         return moment - self._idle_since < longest
 
     def _start(self) -> None:
-        if self._running is None:
+        if self._running is None and not self.results_wait:
             # Asked in this thread, which alone changes what is asked about.
             self._running = self._thread.submit(self._compute, self._question())
             self._running.add_done_callback(lambda _: self._on_ready())

@@ -58,8 +58,12 @@ class Steering:
             outlook: what this round has seen.
         """
         # While a sampler reads the mirror, results wait; its end wakes this loop.
-        if study.id in outlook.untold and not run.speculation.is_busy:
-            collect(self._storage, self._leadership, run)
+        run.speculation.results_wait = study.id in outlook.untold
+        if run.speculation.results_wait:
+            run.speculation.settle(run.trial_s)
+            if not run.speculation.is_busy:
+                collect(self._storage, self._leadership, run)
+                run.speculation.results_wait = False
         keep_first_rung(self._storage, self._leadership, run)
         if study.state == "running":
             setback = new_setback(self._storage, run)

@@ -119,8 +119,8 @@ class BayesianSampler(BaseSampler):
         foretelling = None if priors[0] is None else priors[0].foretelling
         reader = Reader(dialect, study.directions, points, self._memory, foretelling)
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
-        seen = reader.read(self._with_given(study, trials), trial.number)
         with one_thread():
+            seen = reader.read(self._with_given(study, trials), trial.number)
             choice = choose(
                 Request(
                     encoding=dialect.encoding,
