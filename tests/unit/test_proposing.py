@@ -206,3 +206,20 @@ def test_trials_that_last_no_longer_than_a_proposal_do_not_wait_for_it() -> None
     assert proposal is not None
     assert (proposal.told, proposal.preparation) == (0, "stale")
     speculation.close()
+
+
+def test_no_proposal_is_begun_while_results_wait_to_be_told() -> None:
+    proposer, study = make(MIXED, "tpe"), mirror()
+    speculation = Speculation(study, proposer)
+    speculation.results_wait = True
+
+    speculation.prepare(30.0)
+    assert speculation.take(30.0) is None
+    assert not speculation.is_busy
+
+    speculation.results_wait = False
+    proposal = None
+    while proposal is None:
+        proposal = speculation.take(30.0)
+    assert (proposal.told, proposal.sampler) == (0, "tpe")
+    speculation.close()

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
@@ -263,6 +264,33 @@ def _line(x: float, reports: dict[int, float]) -> FrozenTrial:
         value=reports.get(9),
         intermediate_values=reports,
     )
+
+
+class Watched(dict[str, object]):
+    """A sampler's memory that notes the threads of BLAS when the ends of trials are looked up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        if key == "ends":
+            found = threadpool_info()
+            self.threads += [pool["num_threads"] for pool in found if pool["user_api"] == "blas"]
+        return super().get(key, default)
+
+
+def test_the_ends_are_computed_in_one_thread_so_that_a_replay_gives_the_same_digits() -> None:
+    memory = Watched()
+    sampler = BayesianSampler(SPACE, seed=2, memory=memory)
+    study = optuna.create_study(study_name="s", sampler=sampler)
+    for place in np.random.default_rng(1).random((6, 2)):
+        study.add_trial(_trial(place, {1: loss(place, 1)}))
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        study.ask(SPACE)
+
+    assert set(memory.threads) == {1}
 
 
 def test_the_trials_of_all_brackets_of_hyperband_teach() -> None:
