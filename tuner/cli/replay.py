@@ -76,6 +76,7 @@ def _recorded(row: dict[str, Any]) -> RecordedTrial:
         cause=row["cause"],
         values=[decode_number(value) for value in row["values"]],
         curve={step: decode_number(value) for step, value in row["curve"]},
+        took=row["took"],
     )
 
 

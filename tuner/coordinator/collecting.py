@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
+from tuner.coordinator.durations import ASKING, read_durations
 from tuner.coordinator.frozen import STATES, told_values
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.samplers.marks import told_attrs
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 
@@ -55,11 +56,22 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         told = _take_told(connection, run.study.id, len(rows))
         if told is None:
             return 0  # the study was deleted just now
+        durations = {}
+        if run.spec.sampler.name in ASKING:
+            durations = read_durations(connection, run.study.id, rows)
         for order, row in enumerate(rows, start=told + 1):
-            _write(connection, run, row, order, curves.get(row.number, {}))
+            attrs = told_attrs(row.cause, durations.get(row.number))
+            _write(connection, row, order, curves.get(row.number, {}), attrs)
     for row in rows:
         curve = curves.get(row.number, {})
-        run.mirror.tell(row.number, STATES[row.state], told_values(row), curve, cause=row.cause)
+        run.mirror.tell(
+            row.number,
+            STATES[row.state],
+            told_values(row),
+            curve,
+            cause=row.cause,
+            took=durations.get(row.number),
+        )
         run.ended(row)
     return len(rows)
 
@@ -73,7 +85,11 @@ def _take_told(connection: sa.Connection, study_id: int, count: int) -> int | No
 
 
 def _write(
-    connection: sa.Connection, run: StudyRun, row: sa.Row[Any], order: int, curve: dict[int, float]
+    connection: sa.Connection,
+    row: sa.Row[Any],
+    order: int,
+    curve: dict[int, float],
+    attrs: dict[str, Any],
 ) -> None:
     optuna_rows.finish_trial(
         connection,
@@ -83,7 +99,6 @@ def _write(
         intermediate=curve,
         finished=row.finished,
     )
-    if row.cause is not None:
-        optuna_rows.set_trial_attrs(connection, row.optuna_id, {CAUSE_ATTR: row.cause})
+    optuna_rows.set_trial_attrs(connection, row.optuna_id, attrs)
     at = {"of_study": row.study_id, "of_number": row.number}
     connection.execute(UPDATE_TRIAL, {**at, "told": order})

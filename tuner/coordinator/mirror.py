@@ -34,7 +34,7 @@ from tuner.coordinator.causes import is_infeasible
 from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.marks import HALVED, MARK
 from tuner.coordinator.scene import Scene, running_trial
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.samplers.marks import CAUSE_ATTR, told_attrs
 
 #: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
 #: rungs it has completed. The keys begin so.
@@ -156,6 +156,7 @@ class Mirror:
         curve: Mapping[int, float],
         *,
         cause: str | None = None,
+        took: Mapping[str, float | None] | None = None,
     ) -> None:
         """Enter a trial's result; a second time it changes nothing.
 
@@ -165,6 +166,7 @@ class Mirror:
             values: one for each metric, or none.
             curve: all its reported values by step, whatever was entered by `report`.
             cause: why it failed, if it did.
+            took: how long it took, where samplers ask for that.
         """
         with self.lock:
             trial_id = self._ids[number]
@@ -174,7 +176,7 @@ class Mirror:
             # An attempt that began again has taken steps back, which no public method does.
             trial.intermediate_values = numbers_of(curve) if self._keeps(state) else {}
             self.storage._set_trial(trial_id, trial)  # noqa: SLF001
-            attrs: dict[str, Any] = {} if cause is None else {CAUSE_ATTR: cause}
+            attrs = told_attrs(cause, took)
             if _is_infeasible(state, cause):
                 state, attrs = TrialState.PRUNED, attrs | _INFEASIBLE
             for key, attr in attrs.items():

@@ -46,6 +46,8 @@ class Proposal:
     forgotten: tuple[int, ...] = ()
     #: Key of what the sampler knew from history.
     artifact: str | None = None
+    #: The longest that a trial might take, seconds; None: there was no limit.
+    limit_s: float | None = None
     all_curves: bool = True
     brackets: Brackets | None = None
     #: Attributes of the study, and of its own trial, that the sampler has written.
@@ -85,6 +87,7 @@ class Proposal:
             "forgotten": list(self.forgotten),
             "retry_of": self.retry_of,
             "artifact": self.artifact,
+            "limit_s": self.limit_s,
             "curves": "all" if self.all_curves else "pruned",
             "brackets": self.brackets,
             "wrote": {"study": dict(self.study_attrs), "trial": dict(self.trial_attrs)},

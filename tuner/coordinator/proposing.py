@@ -47,6 +47,8 @@ class Question:
     start: Mapping[str, Any]
     #: What the sampler knows from history.
     artifact: Artifact | None = None
+    #: The longest that a trial may take, seconds.
+    limit_s: float | None = None
 
 
 def proposal_seed(study_seed: int, number: int, attempt: int = 0) -> int:
@@ -65,6 +67,7 @@ class Proposer:
         fixed: configurations to try first, in this order; parameters left out are sampled.
         options: the sampler's, as the spec gives them.
         metric: name of the only metric; empty where there are several.
+        limit_s: the longest that a trial may take, seconds; None: there is no limit.
 
     Attributes:
         artifact: what the sampler knows from history; may be set at any time, and holds for what
@@ -79,6 +82,7 @@ class Proposer:
         fixed: Collection[Mapping[str, Any]] = (),
         options: Mapping[str, int] | None = None,
         metric: str = "",
+        limit_s: float | None = None,
     ) -> None:
         self.artifact: Artifact | None = None
         self.space = space
@@ -87,6 +91,7 @@ class Proposer:
         self._fixed = list(fixed)
         self._options = dict(options or {})
         self._metric = metric
+        self._limit_s = limit_s
         self._memory: dict[str, Any] = {}
         #: The configurations that were proposed, and the number of the first trial with each.
         self._seen: dict[str, int] = {}
@@ -120,7 +125,9 @@ class Proposer:
         Args:
             scene: of all trials that were noted.
         """
-        return Question(scene=scene, start=self._start(), artifact=self.artifact)
+        return Question(
+            scene=scene, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
+        )
 
     def propose(self, mirror: Mirror) -> Proposal:
         """Return the next configuration as the study's sampler wants it; see `answer`."""
@@ -193,6 +200,7 @@ class Proposer:
             pending=scene.pending,
             forgotten=scene.forgotten,
             artifact=None if artifact is None else artifact.key,
+            limit_s=question.limit_s,
             all_curves=scene.all_curves,
             brackets=scene.brackets,
             study_attrs=draft.study_attrs if draft is not None else {},
@@ -209,6 +217,7 @@ class Proposer:
             has_conditions=self._has_conditions,
             metric=self._metric,
             prior=None if question.artifact is None else question.artifact.prior,
+            limit_s=question.limit_s,
             options=self._options,
             memory=self._memory,
         )

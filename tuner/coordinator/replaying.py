@@ -22,7 +22,7 @@ from tuner.coordinator.proposal import RETRY, Choice, software
 from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.coordinator.scene import Scene
 from tuner.errors import TunerError
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.samplers.marks import told_attrs
 from tuner.spec import StudySpec
 
 Verdict = Literal["same", "different", "unknown"]
@@ -45,6 +45,8 @@ class RecordedTrial:
     cause: str | None = None
     values: Sequence[float] = ()
     curve: Mapping[int, float] = field(default_factory=dict)
+    #: How long it took, as samplers read it; None: it says nothing of that.
+    took: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,8 @@ class Replay:
             scene=self._scene(record, known),
             start=start[turn] if turn < len(start) else {},
             artifact=None if key is None else self._load(key),
+            # Records of earlier releases name none, which was right: nothing was known of it.
+            limit_s=record.get("limit_s"),
         )
 
     def _scene(self, record: Mapping[str, Any], known: Sequence[RecordedTrial]) -> Scene:
@@ -216,8 +220,8 @@ class _FrozenTrial:
     def _make(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
         trial = self._trial
         attrs = dict(trial.proposal.get("wrote", {}).get("trial", {}))
-        if is_told and trial.cause is not None:
-            attrs[CAUSE_ATTR] = trial.cause
+        if is_told:
+            attrs |= told_attrs(trial.cause, trial.took)
         frozen = freeze(
             self._proposer,
             trial.params,

@@ -28,6 +28,7 @@ from tuner.curves.belief import CurveBelief
 from tuner.history.early import EarlyRanks
 from tuner.history.own import fixed_values
 from tuner.samplers import import_sampler
+from tuner.samplers.marks import OVERDUE
 from tuner.spec import StudySpec, parse_spec
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
@@ -67,6 +68,7 @@ class StudyRun:
             list(spec.start_with),
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
+            spec.trial.timeout,
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
         #: The attempt of each trial that reported last.
@@ -214,6 +216,8 @@ class StudyRun:
         self.used += bool(trial.counted)
         self.setbacks.note(trial)
         self.mirror.forget(self.setbacks.mended)
+        if _had_less_time(trial, self.spec):
+            self.mirror.forget([trial.number])
         if trial.duration_s is not None:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
@@ -282,6 +286,13 @@ def load_study_run(
     run.again = _retries(study, rows)
     run.mirror.forget(_mended(study, rows))
     return run
+
+
+def _had_less_time(trial: sa.Row[Any], spec: StudySpec) -> bool:
+    """Whether a limit ended a trial that is shorter than the study's present one."""
+    if trial.cause != OVERDUE or not trial.duration_s:
+        return False
+    return spec.trial.timeout is None or trial.duration_s < spec.trial.timeout
 
 
 def _mended(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[int]:

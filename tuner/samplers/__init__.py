@@ -43,6 +43,8 @@ class SamplerContext:
     metric: str = ""
     #: What history tells; of several metrics a list, with None where it tells nothing.
     prior: Prior | list[Prior | None] | None = None
+    #: The longest that a trial may take, seconds; None: there is no limit.
+    limit_s: float | None = None
     #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
     options: Mapping[str, int] = field(default_factory=dict)
     #: What samplers keep from one proposal of the study to the next; may be empty at any time.
@@ -62,6 +64,7 @@ def _bayesian(context: SamplerContext) -> BaseSampler:
         seed=context.seed,
         metric=context.metric,
         prior=context.prior,
+        limit_s=context.limit_s,
         memory=context.memory.setdefault("bayesian", {}),
     )
 

@@ -9,6 +9,13 @@ from pydantic import Field
 from tuner.server.documents import PruningAccount, Schema, TrialState
 
 
+class Took(Schema):
+    """How long a trial took, seconds; from its first report to its last, with two of them."""
+
+    seconds: float
+    reporting: float | None
+
+
 class RecordedTrial(Schema):
     """A trial with the record of its proposal; a number that is not finite is its name."""
 
@@ -22,6 +29,8 @@ class RecordedTrial(Schema):
     values: list[float | Literal["nan", "inf", "-inf"]]
     #: Pairs of step and value.
     curve: list[tuple[int, float | Literal["nan", "inf", "-inf"]]]
+    #: Null where it tells nothing: of a trial that failed for another cause than its time limit.
+    took: Took | None
 
 
 class Source(Schema):

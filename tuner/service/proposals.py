@@ -13,8 +13,9 @@ from tuner.coordinator.frozen import told_values
 from tuner.coordinator.lessons import artifact_row
 from tuner.errors import NotFoundError
 from tuner.protocol import encode_number
+from tuner.samplers.marks import TOOK_ATTR
 from tuner.service.views import Document
-from tuner.storage import tables
+from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
 
 
@@ -31,16 +32,19 @@ def proposal_page(
         .limit(limit)
     ).all()
     curves = read_curves(connection, study.id, [row.number for row in rows]) if rows else {}
+    attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
     return {
         "study": f"{study.project}/{study.name}",
         "seed": study.seed,
         "spec": json.loads(study.spec_json),
         "total": study.next_number,
-        "trials": [_recorded(row, curves.get(row.number, {})) for row in rows],
+        "trials": [
+            _recorded(row, curves.get(row.number, {}), attrs.get(row.optuna_id, {})) for row in rows
+        ],
     }
 
 
-def _recorded(row: sa.Row[Any], curve: dict[int, float]) -> Document:
+def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) -> Document:
     is_told = row.told is not None and row.state in ENDED
     return {
         "trial": row.number,
@@ -51,6 +55,7 @@ def _recorded(row: sa.Row[Any], curve: dict[int, float]) -> Document:
         "cause": row.cause if is_told else None,
         "values": [encode_number(value) for value in told_values(row)] if is_told else [],
         "curve": [[step, encode_number(value)] for step, value in curve.items()],
+        "took": attrs.get(TOOK_ATTR) if is_told else None,
     }
 
 

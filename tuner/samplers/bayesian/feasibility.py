@@ -38,20 +38,21 @@ def without_chance(columns: Columns, seen: Observations) -> Observations:
     """Return the observations; failures that may happen anywhere speak against no place in them.
 
     A failure that its place does not foretell (a broken file, a flaky machine) would drive the
-    search away from the best place as soon as one trial fails there.
+    search away from the best place as soon as one trial fails there. What took too long, as others
+    explain, is not doubted.
     """
-    failed = seen.broken
+    failed = seen.broken & ~seen.overdue
     if len(failed) < _DOUBTED_FROM or not failed.any() or failed.all():
         return seen
     x, failed = _labelled(columns, seen)
     if failed.all() or not failed.any() or _gain_of_places(columns, x, failed) > _FORETOLD:
         return seen
-    return replace(seen, broken=np.zeros_like(seen.broken))
+    return replace(seen, broken=seen.overdue)
 
 
 def _labelled(columns: Columns, seen: Observations) -> tuple[Floats, Flags]:
-    """Return points of ended trials, at most `_MOST`, and which of them failed."""
-    x, failed = seen.judged_x, seen.broken
+    """Return points of ended trials, at most `_MOST`, and which failed for an unknown reason."""
+    x, failed = seen.judged_x, seen.broken & ~seen.overdue
     if len(x) <= _MOST:
         return x, failed
     age = np.arange(len(x), dtype=float)
@@ -77,17 +78,23 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
     """Return the probability that all constraints are met; None where none was ever violated.
 
     Each constraint has a model of its own. That a configuration made its trial fail is one more:
-    1 where it did, -1 where it did not, and 0 between them the border.
+    1 where it did, -1 where it did not, and 0 between them the border. So are durations: a trial
+    that is known to take long need not fail first.
     """
     models: list[Model] = []
     limits: list[float] = []
     cautions: list[float] = []
-    if seen.broken.any():
+    unexplained = seen.broken & ~seen.overdue
+    if unexplained.any():
         x, failed = _labelled(columns, seen)
         z, limit = _scaled(np.where(failed, 1.0, -1.0))
         models.append(fit_gp(columns, x, z, extra=np.full(len(z), _ASKED_VARIANCE)))
         limits.append(limit)
-        cautions.append(1.0 + _CAUTION * float(seen.broken[-_RECENT:].mean()))
+        cautions.append(1.0 + _CAUTION * float(unexplained[-_RECENT:].mean()))
+    if seen.timely is not None:
+        models.append(seen.timely.model)
+        limits.append(seen.timely.limit)
+        cautions.append(1.0)
     for values in seen.limits.T:
         known = np.isfinite(values)
         if np.any(values[known] > 0):

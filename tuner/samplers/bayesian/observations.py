@@ -11,9 +11,12 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.history.horizon import declared_horizon
 from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
+from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.ends import Ends, expected_ends
+from tuner.samplers.bayesian.timely import Timely, timely
 from tuner.samplers.marks import CAUSE_ATTR
 from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Flags, Floats, Numbers
@@ -44,12 +47,16 @@ class Observations:
     scale: Scale | None
     #: The probability to pass a pruner's rungs, where no trial has come through for a while.
     hurdles: LogFeasibility | None
+    #: What durations say of places; None without a time limit, or far from it.
+    timely: Timely | None
     #: Numbers of these trials.
     numbers: Numbers
     #: Points of trials that ended, (f, d); which of them the configuration itself made fail, (f,);
     #: and the constraints there, (f, c): met where at most 0, NaN where not known.
     judged_x: Floats
     broken: Flags
+    #: Which of the broken ones took too long, as the durations of others explain, (f,).
+    overdue: Flags
     limits: Floats
     #: Which rows of `x` are feasible, shape (n,).
     feasible: Flags
@@ -81,6 +88,7 @@ class Reader:
         points: keeps the points of ended trials; may be empty.
         memory: keeps what stopped trials would have come to; may be empty, only saves time.
         foretelling: how far history says that a value on the way foretells the end.
+        limit_s: the longest that a trial may take, seconds; None: there is no limit.
     """
 
     def __init__(
@@ -90,12 +98,14 @@ class Reader:
         points: Points,
         memory: MutableMapping[str, Any] | None = None,
         foretelling: Foretelling | None = None,
+        limit_s: float | None = None,
     ) -> None:
         self._dialect = dialect
         self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
         self._points = points
         self._memory = memory
         self._foretelling = foretelling
+        self._limit_s = limit_s
 
     def read(self, trials: Sequence[FrozenTrial], current: int) -> Observations:
         """Return what the trials show, without the one numbered `current`."""
@@ -110,21 +120,36 @@ class Reader:
         limits = [[_finite(t.constraints.get(name, math.nan)) for name in names] for t in judged]
         pending = [t for t in others if t.state in (TrialState.RUNNING, TrialState.WAITING)]
         pending = [t for t in pending if not np.isnan(place[t.number]).all()]
+        in_time = self._timely(others, place)
+        explained = frozenset() if in_time is None else in_time.explained
         return Observations(
             x=self._stack(kept, place),
             y=y,
             extra=extra,
             scale=None if ends is None else ends.scale,
             hurdles=None if ends is None else ends.hurdles,
+            timely=in_time,
             numbers=np.array([t.number for t in kept], dtype=np.int64),
             judged_x=self._stack(judged, place),
             broken=np.array([t.number in broken for t in judged], dtype=bool),
+            overdue=np.array([t.number in broken & explained for t in judged], dtype=bool),
             limits=np.array(limits, dtype=float).reshape(len(judged), len(names)),
             feasible=np.array([_is_feasible(t) for t in kept], dtype=bool),
             pending=self._stack(pending, place),
             pending_numbers=tuple(t.number for t in pending),
             taken=self._stack(others, place),
         )
+
+    def _timely(self, trials: Sequence[FrozenTrial], place: dict[int, Floats]) -> Timely | None:
+        if self._limit_s is None:
+            return None
+        known = durations(trials, self._limit_s, self._declared)
+        x = np.array([place[number] for number in known.numbers])
+        columns = self._dialect.encoding.columns
+        return timely(columns, x.reshape(len(x), len(self._dialect.encoding)), known, self._memory)
+
+    def _declared(self, trial: FrozenTrial) -> float | None:
+        return declared_horizon(self._dialect.encoding.decode(self._point(trial)))
 
     def _stack(self, trials: Sequence[FrozenTrial], place: dict[int, Floats]) -> Floats:
         rows = [place[t.number] for t in trials]

@@ -123,7 +123,7 @@ def _is_stuck(request: Request) -> bool:
     seen = request.seen
     if request.prior is not None or seen.y.shape[1] != 1 or seen.hurdles is not None:
         return False
-    may_fail = seen.broken.any() or not seen.feasible.all()
+    may_fail = seen.broken.any() or not seen.feasible.all() or seen.timely is not None
     return not may_fail and looks_elsewhere(request.number, seen.y[:, 0])
 
 

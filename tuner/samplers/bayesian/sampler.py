@@ -50,6 +50,8 @@ class BayesianSampler(BaseSampler):
         memory: what may be kept from one proposal to the next; only saves time.
         metric: what the only objective is called, as `val_accuracy`; what is foretold then stays
             within what such a metric can be. Default: as `Study.set_metric_names` named it.
+        limit_s: the longest that a trial may take, seconds, above 0; None: as long as it likes.
+            What takes longer is avoided, by how long others took (`tuner.samplers.marks`).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class BayesianSampler(BaseSampler):
         prior: Prior | Sequence[Prior | None] | None = None,
         memory: dict[str, Any] | None = None,
         metric: str = "",
+        limit_s: float | None = None,
     ) -> None:
         self._dialect = None if space is None else declared(as_space(space))
         self._seed = secrets.randbits(32) if seed is None else seed
@@ -68,6 +71,7 @@ class BayesianSampler(BaseSampler):
         self._prior = prior
         self._memory = {} if memory is None else memory
         self._metric = metric
+        self._limit_s = limit_s
         #: What the last proposal was made of: JSON values, keys as in `insight`.
         self.insight: Insight = {}
         #: Parameters of proposals that Optuna does not know yet: a script that asks for several
@@ -117,7 +121,7 @@ class BayesianSampler(BaseSampler):
         points = self._points(study, dialect)
         priors = self._priors(study, dialect)
         foretelling = None if priors[0] is None else priors[0].foretelling
-        reader = Reader(dialect, study.directions, points, self._memory, foretelling)
+        reader = Reader(dialect, study.directions, points, self._memory, foretelling, self._limit_s)
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
         with one_thread():
             seen = reader.read(self._with_given(study, trials), trial.number)
