@@ -22,6 +22,8 @@ _ROOT_HALF_PI = float(np.sqrt(0.5 * np.pi))
 _ROOT2 = float(np.sqrt(2.0))
 #: Below this the closed form loses its digits and the series takes over.
 _FAR = -50.0
+#: The logarithm of a probability that is a deviation short of what is demanded sinks by so much.
+_STEEP = 50.0
 #: Models of less weight than e to this are left out.
 _NEGLIGIBLE = -12.0
 
@@ -122,6 +124,8 @@ class LogFeasibility(Acquisition):
         models: one of each quantity.
         limits: what each may be at most, on the scale of its model.
         cautions: the power of each probability, at least 1; by default 1.
+        demands: how many deviations each mean is to lie below its limit. What comes short of that
+            is only proposed where nothing else is left. By default nothing is demanded.
     """
 
     def __init__(
@@ -129,27 +133,32 @@ class LogFeasibility(Acquisition):
         models: Sequence[Model],
         limits: Sequence[float],
         cautions: Sequence[float] | None = None,
+        demands: Sequence[float] | None = None,
     ) -> None:
         powers = [1.0] * len(models) if cautions is None else cautions
-        self._parts = list(zip(models, limits, powers, strict=True))
+        least = [-np.inf] * len(models) if demands is None else demands
+        self._parts = list(zip(models, limits, powers, least, strict=True))
 
     @override
     def value(self, x: Floats) -> Floats:
         total = np.zeros(len(x))
-        for model, limit, power in self._parts:
+        for model, limit, power, least in self._parts:
             mean, std = model.predict(x)
-            total += power * log_ndtr((limit - mean) / std)
+            u = (limit - mean) / std
+            total += power * log_ndtr(u) - _STEEP * np.maximum(least - u, 0.0) ** 2
         return total
 
     @override
     def slope(self, x: Floats, moving: Floats) -> tuple[Floats, Floats]:
         total, gradient = np.zeros(len(x)), np.zeros(x.shape)
-        for model, limit, power in self._parts:
+        for model, limit, power, least in self._parts:
             mean, std, mean_slope, std_slope = slopes(model, x, moving)
             u = (limit - mean) / std
             log_probability = log_ndtr(u)
-            total += power * log_probability
-            rate = power * np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_probability) / std
+            short = np.maximum(least - u, 0.0)
+            total += power * log_probability - _STEEP * short**2
+            rate = power * np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_probability)
+            rate = (rate + 2.0 * _STEEP * short) / std
             gradient -= rate[:, None] * (mean_slope + u[:, None] * std_slope)
         return total, gradient
 

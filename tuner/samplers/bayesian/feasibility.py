@@ -27,6 +27,9 @@ _FORETOLD = 1.0
 #: of the newest ended trials: at a border where one trial after the other fails, the next has to be
 #: more certain.
 _CAUTION, _RECENT = 20.0, 20
+#: A trial is to end in time in 19 of 20 cases. The model knows the time limit well, and would try
+#: again and again to be just as quick as that.
+_IN_TIME = 1.645
 #: Variance of a label, in units of its deviation: now and then one fails where others work.
 _LABEL_VARIANCE = 0.1
 #: The same where the search asks for the chance to work. Of labels that are taken at their word a
@@ -84,6 +87,7 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
     models: list[Model] = []
     limits: list[float] = []
     cautions: list[float] = []
+    demands: list[float] = []
     unexplained = seen.broken & ~seen.overdue
     if unexplained.any():
         x, failed = _labelled(columns, seen)
@@ -91,10 +95,12 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
         models.append(fit_gp(columns, x, z, extra=np.full(len(z), _ASKED_VARIANCE)))
         limits.append(limit)
         cautions.append(1.0 + _CAUTION * float(unexplained[-_RECENT:].mean()))
+        demands.append(-np.inf)
     if seen.timely is not None:
         models.append(seen.timely.model)
         limits.append(seen.timely.limit)
         cautions.append(1.0)
+        demands.append(_IN_TIME)
     for values in seen.limits.T:
         known = np.isfinite(values)
         if np.any(values[known] > 0):
@@ -102,7 +108,8 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
             models.append(model)
             limits.append(limit)
             cautions.append(1.0)
-    return LogFeasibility(models, limits, cautions) if models else None
+            demands.append(-np.inf)
+    return LogFeasibility(models, limits, cautions, demands) if models else None
 
 
 def _model(columns: Columns, x: Floats, values: Floats) -> tuple[Model, float]:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from scipy.special import log_ndtr
+from typing_extensions import override
 
 from tuner.samplers.bayesian.durations import Durations
 from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gp import GaussianProcess, fit_gp
+from tuner.surrogate.model import Model
 from tuner.surrogate.thinning import thin
 
 #: Fewer durations that are known to their end are no guide to others.
@@ -23,6 +25,8 @@ _NEAR = float(np.log(0.1))
 _MOST = 200
 #: The least deviation of durations that are compared, as a logarithm: a tenth is no difference.
 _NARROW = 0.1
+#: Trials alike differ by at least so much, as a logarithm, on machines that others use too.
+_SCATTER = 0.05
 #: A trial that the others say is so many deviations quicker than the limit has hung: its place is
 #: not the reason.
 _HUNG = 4.0
@@ -39,7 +43,7 @@ class Timely:
         explained: numbers of the trials that the limit ended and whose places explain it.
     """
 
-    model: GaussianProcess
+    model: Model
     limit: float
     explained: frozenset[int]
 
@@ -90,7 +94,40 @@ def _timely(columns: Columns, x: Floats, known: Durations) -> Timely:
         extra[at_least] = variance
         believed = ~at_least | explained
         model = fit_gp(columns, x[believed], z[believed], extra=extra[believed])
-    return Timely(model, -centre / width, frozenset(map(int, numbers[explained])))
+    noise = max(model.scatter, (_SCATTER / width) ** 2)
+    return Timely(_OfTrials(model, noise), -centre / width, frozenset(map(int, numbers[explained])))
+
+
+@dataclass(frozen=True, eq=False)
+class _OfTrials(Model):
+    """A model of what one trial takes, its scatter included, and not of the mean of many."""
+
+    mean: GaussianProcess
+    noise: float
+
+    @override
+    def predict(self, x: Floats) -> tuple[Floats, Floats]:
+        mean, std = self.mean.predict(x)
+        return mean, np.sqrt(std**2 + self.noise)
+
+    def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
+        mean, std, mean_slope, std_slope = self.mean.slopes(x)
+        wider = np.sqrt(std**2 + self.noise)
+        return mean, wider, mean_slope, (std / wider)[:, None] * std_slope
+
+    @override
+    def condition(self, x: Floats, z: Floats) -> Model:
+        return _OfTrials(self.mean.condition(x, z), self.noise)
+
+    @property
+    @override
+    def scatter(self) -> float:
+        return self.noise
+
+    @override
+    def loo(self) -> tuple[Floats, Floats]:
+        return self.mean.loo()
 
 
 def _beyond(mean: Floats, std: Floats, least: Floats) -> tuple[Floats, Floats, Flags]:
