@@ -30,7 +30,10 @@ OPTIONS = {
 }
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: How a trial may end: state and cause.
-ENDS = [("complete", None)] * 5 + [("pruned", None), ("fail", "diverged"), ("fail", "error")]
+ENDS: list[tuple[str, str | None]] = [("complete", None)] * 5
+ENDS += [("pruned", None), ("fail", "diverged"), ("fail", "error"), ("fail", "timeout")]
+#: Time limits that the user sets in turn, seconds.
+LIMITS = (None, 400.0, 900.0)
 
 
 def spec_for(sampler: str, pruner: str, goals: int) -> StudySpec:
@@ -65,14 +68,21 @@ class Life:
         self.told = 0
         self.prepared: Proposal | None = None
         self.failed: list[int] = []
+        self.limit_s: float | None = None
         self.start()
 
     def start(self) -> None:
-        """Rebuild everything that is not stored, as after a kill."""
+        """Rebuild everything that is not stored, as after a kill or another time limit."""
         spec = self.spec
+        self.limit_s = self.chance.choice(LIMITS)
         self.prepared = None
         self.proposer = Proposer(
-            spec.space, spec.sampler.name, 11, spec.start_with, spec.sampler.options
+            spec.space,
+            spec.sampler.name,
+            11,
+            spec.start_with,
+            spec.sampler.options,
+            limit_s=self.limit_s,
         )
         pruner = make_pruner(spec.pruner.name, spec.pruner.options)
         goals = [metric.goal for metric in spec.metrics]
@@ -133,6 +143,7 @@ class Life:
             "cause": None,
             "values": [],
             "curve": {},
+            "took": None,
         }
         self.rows.append(row)
         self.enter(row)
@@ -165,13 +176,22 @@ class Life:
             self.failed.append(row["number"])
         else:
             row["curve"][3] = math.nan
+        if row["cause"] in (None, "timeout"):
+            row["took"] = {"seconds": 1.0 + score, "reporting": 0.5 * score}
         self.told += 1
         row["told"] = self.told
         self.tell(row)
 
     def tell(self, row: Mapping[str, Any]) -> None:
         state = STATES[row["state"]]
-        self.mirror.tell(row["number"], state, row["values"], row["curve"], cause=row["cause"])
+        self.mirror.tell(
+            row["number"],
+            state,
+            row["values"],
+            row["curve"],
+            cause=row["cause"],
+            took=row["took"],
+        )
 
     def records(self) -> list[RecordedTrial]:
         return [RecordedTrial(**row) for row in self.rows]
