@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import ndtr
 
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.acquisition import LogFeasibility
@@ -23,6 +24,8 @@ _MOST = 200
 _DOUBTED_FROM = 10
 #: By how much their places must foretell the failures better than their rate does, in nats.
 _FORETOLD = 1.0
+#: The chance that a model of the place knows nothing of a trial.
+_IGNORANT = 0.05
 #: What the chance to work is raised to grows by so much times the share of failures among so many
 #: of the newest ended trials: at a border where one trial after the other fails, the next has to be
 #: more certain.
@@ -66,15 +69,17 @@ def _labelled(columns: Columns, seen: Observations) -> tuple[Floats, Flags]:
 def _gain_of_places(columns: Columns, x: Floats, failed: Flags) -> float:
     """Return how much better than by their rate the failures are foretold by their places, in nats.
 
-    Each label (1 failed, -1 not) is foretold from the others: by a model of the place, and by the
-    others' mean.
+    Whether each trial failed is foretold from the others: by a model of the place, which is given
+    a small chance to know nothing, and by the others' rate. Scored is the probability of what
+    happened, not the density of a label: one surprise at a border must not outweigh the rest.
     """
-    z, _ = _scaled(np.where(failed, 1.0, -1.0))
+    z, border = _scaled(np.where(failed, 1.0, -1.0))
     mean, variance = fit_gp(columns, x, z, extra=np.full(len(z), _LABEL_VARIANCE)).loo()
-    by_place = -0.5 * np.sum(np.log(variance) + (z - mean) ** 2 / variance)
-    # Of standardised labels the others' mean is -z / (n - 1).
-    by_rate = -0.5 * np.sum((z * len(z) / (len(z) - 1)) ** 2)
-    return float(by_place - by_rate)
+    # Jeffreys' estimate of the rate among the others.
+    rate = (failed.sum() - failed + 0.5) / len(failed)
+    by_place = (1.0 - _IGNORANT) * ndtr((mean - border) / np.sqrt(variance)) + _IGNORANT * rate
+    gain = np.where(failed, by_place / rate, (1.0 - by_place) / (1.0 - rate))
+    return float(np.log(gain).sum())
 
 
 def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
