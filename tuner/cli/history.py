@@ -214,6 +214,8 @@ _SHOWN = 5
 
 def _study_line(study: StudyReport) -> str:
     parts = [f"{study.imported} imported"] if study.imported else []
+    if study.corrected:
+        parts.append(f"{study.corrected} of them corrected: an earlier release read them wrongly")
     if study.own:
         parts.append(f"{study.own} are trials of a study in this database, not counted twice")
     if study.same_as:

@@ -19,6 +19,8 @@ class StudyReport:
     imported: int = 0
     unchanged: int = 0
     rejected: int = 0
+    #: Of `imported`: an earlier release had read the same files otherwise, and wrongly.
+    corrected: int = 0
     #: Of `unchanged`: trials of studies of this database, which are not kept twice.
     own: int = 0
     #: Another import with exactly these runs, for whose sake nothing was kept.

@@ -176,11 +176,13 @@ class Ingest(Protocol):
 
         Args:
             number: of the import.
-            document: `{stamp, facts, rejected: [{path, reason, count}], own, replace}`; `replace`
-                drops the runs of before that did not come again.
+            document: `{stamp, facts, rejected: [{path, reason, count}], own, replace, gone}`;
+                `replace` drops the runs of before that did not come again; `gone` names further
+                ones that are dropped, and may be left out.
 
         Returns:
-            `{key, trials, same_as}`; `same_as`: the key of another import that holds exactly the
-            same runs, for whose sake this one was dropped, or None.
+            `{key, trials, same_as, changed}`; `same_as`: the key of another import that holds
+            exactly the same runs, for whose sake this one was dropped, or None; `changed`: how many
+            runs of before were dropped, or have other parameters, values or outcomes now.
         """
         ...

@@ -10,12 +10,17 @@ from tuner.history.cleaning import MAX_RUNS
 from tuner.history.import_report import Report, StudyReport
 from tuner.history.imported import Document, Facts, ImportedRun, Ingest, Options
 from tuner.history.importers.scan import stamp_of
-from tuner.history.importers.source import FoundStudy, Refusals, import_key
+from tuner.history.importers.source import (
+    FoundStudy,
+    Refusals,
+    import_key,
+    is_read_otherwise,
+)
 from tuner.history.importers.targets import Target, locate, open_target
 from tuner.history.records import Rejection
 
 #: Rises when the importers read the same files differently, so that they are read again.
-_VERSION = 2
+_VERSION = 3
 #: What is handed over at once, about: the server takes bodies of some megabytes.
 _BATCH_BYTES = 1 << 20
 _BATCH_RUNS = 2000
@@ -123,8 +128,10 @@ class Importer:
         is_same = before is not None and before["options"] == options.to_json()
         there = self._ingest.history_runs(key) if is_same and not study.whole else {}
         changed = [run for run in keys[:MAX_RUNS] if there.get(run) != stamps[run]]
-        report.unchanged = min(len(keys), MAX_RUNS) - len(changed)
+        report.unchanged = min(len(keys), MAX_RUNS) - len(changed) + _beside(there, stamps)
+        again = sum(is_read_otherwise(there.get(run), stamps[run]) for run in changed)
         self._transfer(study, changed, options, stamp, refusals, report)
+        report.corrected = min(report.corrected, again)
         return report
 
     def _transfer(
@@ -145,7 +152,11 @@ class Importer:
             report.own += answer["own"]
         facts = study.facts(options)
         document = _document(stamp, facts, refusals, own=report.own, replace=study.whole)
+        if study.gone:
+            document["gone"] = sorted(study.gone)[:MAX_RUNS]
         done = self._ingest.history_finish(number, document)
+        # A service of an earlier release does not say it.
+        report.corrected = done.get("changed", 0)
         report.rejected = refusals.count
         report.refused = refusals.first()
         report.unchanged += report.own
@@ -163,6 +174,12 @@ class Importer:
             else:
                 yield item
             self._progress.read(1)
+
+
+def _beside(there: Mapping[str, str], stamps: Mapping[str, str]) -> int:
+    """Return how many runs that are there share the stamp of another one, which is unchanged."""
+    owners = ((key.rpartition("#")[0], stamp) for key, stamp in there.items() if key not in stamps)
+    return sum(stamps.get(owner) == stamp == there.get(owner) for owner, stamp in owners)
 
 
 def _document(stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace: bool) -> Document:

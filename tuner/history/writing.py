@@ -123,8 +123,11 @@ class HistoryWriter:
             begun = json.loads(_loading(connection, number).facts_json)
             key, facts = begun["key"], replace(facts, holds=tuple(begun["holds"]))
             live = connection.execute(_by_key(key).with_for_update()).first()
+            changed = 0
             if live is not None:
                 facts = facts if document["replace"] else _merged(live, facts)
+                changed = _count_changed(connection, live.id, number)
+                changed += _delete_runs(connection, live.id, document.get("gone") or [])
                 _move_runs(connection, live.id, number, replace=document["replace"])
                 _delete_import(connection, number)
                 number = live.id
@@ -149,7 +152,7 @@ class HistoryWriter:
             }
             connection.execute(_h.update().where(_h.c.id == number).values(values))
             _set_rejected(connection, number, rejected)
-        return {"key": key, "trials": trials, "same_as": same_as}
+        return {"key": key, "trials": trials, "same_as": same_as, "changed": changed}
 
     @again_after_conflict
     def remove_history(self, key: str) -> Document:
@@ -184,6 +187,7 @@ def look_again(connection: sa.Connection) -> None:
     connection.execute(_h.update().where(partly, _h.c.state == THERE).values(stamp=""))
 
 
+_TOLD = ("params_json", "metrics_json", "curves_json")
 _COUNTED = ("key", "kind", "locator", "stamp", "rejected")
 
 
@@ -211,10 +215,22 @@ def _delete_import(connection: sa.Connection, number: int) -> None:
     connection.execute(_h.delete().where(_h.c.id == number))
 
 
-def _delete_runs(connection: sa.Connection, number: int, keys: list[str]) -> None:
+def _delete_runs(connection: sa.Connection, number: int, keys: list[str]) -> int:
+    deleted = 0
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]
-        connection.execute(_t.delete().where(_t.c.history_id == number, _t.c.key.in_(some)))
+        query = _t.delete().where(_t.c.history_id == number, _t.c.key.in_(some))
+        deleted += connection.execute(query).rowcount
+    return deleted
+
+
+def _count_changed(connection: sa.Connection, live: int, number: int) -> int:
+    """Return how many runs of before come again with other parameters, values or outcomes."""
+    new = _t.alias()
+    differs = sa.or_(*(_t.c[name] != new.c[name] for name in ("state", *_TOLD)))
+    pairs = sa.join(_t, new, (_t.c.key == new.c.key) & (new.c.history_id == number))
+    query = sa.select(sa.func.count()).select_from(pairs).where(_t.c.history_id == live, differs)
+    return int(connection.execute(query).scalar_one())
 
 
 def _move_runs(connection: sa.Connection, live: int, number: int, *, replace: bool) -> None:

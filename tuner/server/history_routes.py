@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from tuner.history.cleaning import MAX_RUNS
 from tuner.history.writing import MAX_REJECTED
 from tuner.server.bodies import body_schema, read_json, validate
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
@@ -150,6 +151,8 @@ class _Finish(_Model):
     rejected: Annotated[list[_Rejected], Field(max_length=MAX_REJECTED)]
     own: Count
     replace: bool
+    #: Keys of runs that earlier releases took for such.
+    gone: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_RUNS)] = []
 
 
 class Finished(_Model):
@@ -158,6 +161,8 @@ class Finished(_Model):
     key: str
     trials: int
     same_as: str | None
+    #: Runs of before that have another content now, or are no runs any more.
+    changed: int
 
 
 class Removed(_Model):

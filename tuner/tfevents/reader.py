@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -40,6 +41,19 @@ class RunEvents(TypedDict):
     scalars: dict[str, list[ScalarPoint]]
     #: Encoded `tensorboard.hparams.Experiment`.
     experiment: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A piece of an event file: from a session's start to the next one, or to the file's end.
+
+    What stands before the first start of a file is a segment without `hparams`.
+    """
+
+    path: Path
+    events: RunEvents
+    #: When its start was written, seconds since the epoch; None: it has none.
+    written: float | None = None
 
 
 def read_run(run_dir: Path, *, check_payload: bool = False) -> RunEvents:
@@ -86,25 +100,65 @@ def read_files(
     return reader.run
 
 
+def read_segments(
+    paths: Iterable[Path],
+    *,
+    damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
+    most: int | None = None,
+) -> list[Segment]:
+    """Return what some event files hold, apart by file and by the sessions that start in each.
+
+    Args:
+        paths: of one folder, in the order in which they were written.
+        damaged: see `read_files`.
+        most: see `read_files`.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    found: list[Segment] = []
+    reader = _Reader()
+    for path in paths:
+        pieces = reader.split()
+        with path.open("rb") as file:
+            stopped = partial(damaged, path)
+            reader.read(read_frames(file, check_payload=False, damaged=stopped, most=most), stopped)
+        found += [Segment(path=path, events=run, written=at) for run, at in pieces]
+    return found
+
+
+def _empty() -> RunEvents:
+    return {
+        "hparams": None,
+        "group": None,
+        "start": None,
+        "end": None,
+        "status": None,
+        "scalars": {},
+        "experiment": None,
+    }
+
+
 class _Reader:
     """Collects the events of one run; it remembers which plugin a tag's first record named."""
 
     def __init__(self) -> None:
-        self.run: RunEvents = {
-            "hparams": None,
-            "group": None,
-            "start": None,
-            "end": None,
-            "status": None,
-            "scalars": {},
-            "experiment": None,
-        }
+        self.run = _empty()
+        #: The pieces so far, each with when it was started, where every start begins one.
+        self._pieces: list[tuple[RunEvents, float | None]] | None = None
+        self._time_s = 0.0
         self._plugins: dict[str, str] = {}
         self._readers: dict[int, Callable[[bytes], None]] = {
             2: self._read_experiment,
             3: self._read_start,
             4: self._read_end,
         }
+
+    def split(self) -> list[tuple[RunEvents, float | None]]:
+        """Begin a new list of pieces, which grows while a file is read; return it."""
+        self.run = _empty()
+        self._pieces = [(self.run, None)]
+        return self._pieces
 
     def read(self, payloads: Iterator[bytes], damaged: Callable[[int], None]) -> None:
         at = 0
@@ -125,6 +179,7 @@ class _Reader:
                 step = wire.as_int(value)
             elif number == 5:
                 summaries.append(wire.as_bytes(value))
+        self._time_s = time_s
         for summary in summaries:
             for number, value in wire.read_fields(summary):
                 if number == 1:
@@ -158,7 +213,10 @@ class _Reader:
             self.run["experiment"] = data
 
     def _read_start(self, data: bytes) -> None:
-        if self.run["hparams"] is not None:
+        if self._pieces is not None:
+            self.run = _empty()
+            self._pieces.append((self.run, self._time_s))
+        elif self.run["hparams"] is not None:
             return
         hparams: dict[str, HParam] = {}
         for number, value in wire.read_fields(data):

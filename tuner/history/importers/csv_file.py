@@ -32,6 +32,7 @@ class CsvStudy:
 
     kind: ImportKind = "csv"
     whole = True
+    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: str, stamp: str) -> None:
         self.locator = path

@@ -41,6 +41,7 @@ class KerasTunerStudy:
 
     kind: ImportKind = "kerastuner"
     whole = False
+    gone: frozenset[str] = frozenset()
 
     def __init__(self, project: Folder) -> None:
         self.locator = project.path

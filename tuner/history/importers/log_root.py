@@ -38,6 +38,7 @@ class LogRootStudy:
 
     kind: ImportKind = "study"
     whole = False
+    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: str, runs: Iterable[Folder]) -> None:
         self.locator = path

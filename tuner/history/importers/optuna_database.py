@@ -117,6 +117,7 @@ class OptunaStudy:
 
     kind: ImportKind = "optuna"
     whole = False
+    gone: frozenset[str] = frozenset()
 
     def __init__(self, database: OptunaDatabase, number: int, name: str) -> None:
         self.name = name

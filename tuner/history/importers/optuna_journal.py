@@ -84,6 +84,7 @@ class OptunaJournalStudy:
 
     kind: ImportKind = "optuna"
     whole = False
+    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, storage: JournalStorage, study: Any, note: str) -> None:
         self.name: str = study.study_name

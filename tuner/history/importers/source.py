@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,8 +41,16 @@ class FoundStudy(Protocol):
         """Whether a new import replaces all runs of before, rather than those that came again."""
         ...
 
+    @property
+    def gone(self) -> Collection[str]:
+        """Keys that earlier imports may have, of what was read and is no run of its own."""
+        ...
+
     def stamps(self) -> Mapping[str, str]:
-        """Return the stamp of every run by its key; empty where that needs reading them."""
+        """Return the stamp of every run by its key; empty where that needs reading them.
+
+        A run that is one of several with the same stamp has a key of these, `#` and a number.
+        """
         ...
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
@@ -56,6 +64,20 @@ class FoundStudy(Protocol):
     def facts(self, options: Options) -> Facts:
         """Return what is known of the study; to be asked after its runs were read."""
         ...
+
+
+#: Behind a stamp: the same files are read otherwise than by releases before.
+_NEWER = "+3"
+
+
+def newer_stamp(stamp: str) -> str:
+    """Return the stamp of a run of a kind that earlier releases read otherwise."""
+    return stamp + _NEWER
+
+
+def is_read_otherwise(old: str | None, new: str) -> bool:
+    """Whether two stamps are of the same files, which an earlier release has read."""
+    return old is not None and old + _NEWER == new
 
 
 class Refusals:

@@ -3,7 +3,8 @@
 A run that holds a session's start is a trial; runs below it (Keras' train/ and validation/) are its
 parts, and their tags become `validation/epoch_loss`. `add_hparams` of PyTorch and tensorboardX
 makes a run of its own, named by the time, below the one with the curves: those are taken from
-there, unless several such runs share it.
+there, unless several such runs share it. A folder in which several sessions start holds a run for
+each (`restarts.py`): the first has the folder's name, the second `name#2`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,19 @@ from tuner.history.cleaning import (
 )
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.declared import Declared, read_experiment
+from tuner.history.importers.restarts import Loose, Use, Writer, join, split_uses, starts
 from tuner.history.importers.scan import Folder, files_stamp, parent_of
 from tuner.history.importers.sessions import MOST_BYTES, Session, sort_runs
+from tuner.history.importers.source import newer_stamp
 from tuner.history.records import HistoricTrial, Rejection, State
-from tuner.tfevents.reader import HParam, RunEvents, ScalarPoint, read_files
+from tuner.tfevents.reader import (
+    HParam,
+    RunEvents,
+    ScalarPoint,
+    Segment,
+    read_files,
+    read_segments,
+)
 
 
 class TensorBoardStudy:
@@ -49,6 +59,9 @@ class TensorBoardStudy:
         self._declared: Declared | None = None
         self._unread = set[str]()
         self._damaged = 0
+        #: Folders in which several sessions start, and how many runs they hold.
+        self._shared = self._shared_runs = 0
+        self.gone: set[str] = set()
 
     def add(self, session: Session) -> None:
         """Take a session into the study."""
@@ -57,7 +70,7 @@ class TensorBoardStudy:
 
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
-        return {key: files_stamp(session.folders()) for key, session in self._sessions.items()}
+        return {key: _stamp(session) for key, session in self._sessions.items()}
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """See `FoundStudy`."""
@@ -67,7 +80,7 @@ class TensorBoardStudy:
             session = self._sessions[key]
             self._unread.discard(key)
             try:
-                yield self._read(key, session, options)
+                yield from self._read(key, session, options)
             except ValueError as exc:
                 yield Rejection(path=session.start.path, reason=str(exc))
             except OSError as exc:
@@ -88,6 +101,10 @@ class TensorBoardStudy:
             notes += [f"no run has a metric {name!r}" for name in missing]
         if self._damaged:
             notes.append(f"{self._damaged} event files end in a damaged record")
+        if self._shared:
+            what = "folder was" if self._shared == 1 else "folders were"
+            held = f"{self._shared_runs} runs, one for each start"
+            notes.append(f"{self._shared} {what} used more than once: {held}")
         return Facts(
             metrics=known,
             parameters=list(self._parameters),
@@ -102,12 +119,42 @@ class TensorBoardStudy:
             with contextlib.suppress(OSError):
                 self._take_experiment(self._events(folder))
 
-    def _read(self, key: str, session: Session, options: Options) -> ImportedRun:
-        start = self._events(session.start)
-        if start["hparams"] is None:
+    def _read(
+        self, key: str, session: Session, options: Options
+    ) -> Iterator[ImportedRun | Rejection]:
+        """Yield the runs of a session's folder: one, unless several sessions start in it."""
+        segments = self._segments(session.start)
+        found = starts(segments)
+        if not found:
             raise ValueError("is damaged before its hyperparameters")
-        self._take_experiment(start)
-        scalars = self._scalars(session, start)
+        if found == 1:
+            events = join(segments)
+            self._take_experiment(events)
+            yield self._run(key, session, events, self._scalars(session, events), options)
+            return
+        uses = split_uses(segments, [*self._loose(session)])
+        self._shared += len(uses) > 1
+        self._shared_runs += len(uses) if len(uses) > 1 else 0
+        for number, use in enumerate(uses, start=1):
+            self._take_experiment(use.events)
+            name = key if number == 1 else clean_key(f"{key}#{number}")
+            where = f"{session.start.path}, start {number} of {len(uses)}"
+            try:
+                if use.unclear and not use.scalars:
+                    raise ValueError(_unclear(use))
+                yield self._run(name, session, use.events, use.scalars, options)
+            except ValueError as exc:
+                self.gone.add(name)
+                yield Rejection(path=where, reason=str(exc))
+
+    def _run(
+        self,
+        key: str,
+        session: Session,
+        start: RunEvents,
+        scalars: Mapping[str, list[ScalarPoint]],
+        options: Options,
+    ) -> ImportedRun:
         points = {name: [p[:2] for p in found] for name, found in scalars.items()}
         curves = clean_curves(points)
         metrics = _metrics(scalars, curves, options)
@@ -119,7 +166,7 @@ class TensorBoardStudy:
                 raise ValueError("holds hyperparameters and no metric")
             state, cause, is_open = "fail", "diverged", False
         self._metrics |= dict.fromkeys(metrics)
-        params = clean_params({k: _plain(v) for k, v in start["hparams"].items()})
+        params = clean_params({k: _plain(v) for k, v in (start["hparams"] or {}).items()})
         self._parameters |= dict.fromkeys(params)
         times = [point[2] for found in scalars.values() for point in (found[0], found[-1])]
         now = time.time()
@@ -135,7 +182,7 @@ class TensorBoardStudy:
                 started=clean_time(start["start"] or min(times, default=None), now),
                 finished=clean_time(start["end"] or max(times, default=None), now),
             ),
-            stamp=files_stamp(session.folders()),
+            stamp=_stamp(session),
             is_open=is_open,
         )
 
@@ -143,12 +190,29 @@ class TensorBoardStudy:
         """Return the points of all curves of a trial by their names."""
         found = dict(start["scalars"])
         for part in session.parts:
-            prefix = part.path[len(session.start.path) :].strip("/")
+            prefix = _prefix(session, part)
             for tag, points in self._events(part)["scalars"].items():
                 found[f"{prefix}/{tag}"] = points
         if session.above is not None:
             for tag, points in self._events(session.above)["scalars"].items():
                 found.setdefault(tag, points)
+        return found
+
+    def _loose(self, session: Session) -> Iterator[Loose]:
+        """Yield the files of the runs below a session's, each with its curves."""
+        for part in session.parts:
+            prefix = _prefix(session, part)
+            for piece in self._segments(part):
+                scalars = {f"{prefix}/{k}": v for k, v in piece.events["scalars"].items()}
+                name = f"{prefix}/{piece.path.name}"
+                yield Loose(name=name, writer=Writer.of(piece.path), scalars=scalars)
+
+    def _segments(self, folder: Folder) -> list[Segment]:
+        damaged: set[Path] = set()
+        found = read_segments(
+            folder.event_paths(), damaged=lambda path, _at: damaged.add(path), most=MOST_BYTES
+        )
+        self._damaged += len(damaged)
         return found
 
     def _events(self, folder: Folder) -> RunEvents:
@@ -200,6 +264,20 @@ def _metrics(
         elif last is not None:
             metrics[name] = last
     return metrics
+
+
+def _stamp(session: Session) -> str:
+    return newer_stamp(files_stamp(session.folders()))
+
+
+def _prefix(session: Session, part: Folder) -> str:
+    return part.path[len(session.start.path) :].strip("/")
+
+
+def _unclear(use: Use) -> str:
+    more = len(use.unclear) - 1
+    files = use.unclear[0] + (f" and {more} more files" if more else "")
+    return f"its folder was used more than once, and which start {files} belongs to is not known"
 
 
 def _plain(value: HParam) -> HParam | int:

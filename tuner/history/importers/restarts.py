@@ -1,0 +1,253 @@
+"""Run folders that were used more than once: which values belong to which session's start.
+
+A script that is started again with the same folders writes new event files beside the old ones,
+and TensorBoard shows the first parameters with the last values: a pair that no run had. Here every
+start is a run of its own. What a file with a start holds belongs to that start; a file without one,
+as those of Keras below the run, to the start that its writer's process made, else to the start next
+to it in time. Where both leave it open, the curves are left out and said to be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tuner.tfevents.reader import HParam, RunEvents, ScalarPoint, Segment
+
+#: events.out.tfevents.1795871478.host.15507.6.v2: time, host, process, number in the process.
+_NAME = re.compile(r"tfevents\.(\d+)(?:\.(.*?))?(?:\.(\d+)\.(\d+))?(?:\.v2)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """Who wrote an event file, and when, by the file's name.
+
+    Attributes:
+        process: host and process; None where the name does not say it.
+        place: (seconds since the epoch, number in the process): the order of one process' files.
+    """
+
+    process: str | None
+    place: tuple[int, int]
+
+    @classmethod
+    def of(cls, path: Path) -> Writer:
+        """Return the writer of a file; one with a name of another form is nobody's, of time 0."""
+        name = path.name[path.name.find("tfevents") :]
+        found = _NAME.fullmatch(name)
+        if found is None:
+            begun = re.match(r"tfevents\.(\d+)", name)
+            return cls(process=None, place=(int(begun[1]) if begun else 0, 0))
+        time, host, process, number = found.groups()
+        named = None if process is None else f"{host}.{process}"
+        return cls(process=named, place=(int(time), int(number or 0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """One run in a folder: what its own file holds, and the curves of other files that are its.
+
+    Attributes:
+        events: with the start; its scalars stand in `scalars`.
+        writer: of its file.
+        written: when its start was, seconds since the epoch.
+        scalars: by name, of all its files.
+        unclear: names of files that may be its or another one's.
+    """
+
+    events: RunEvents
+    writer: Writer
+    written: float
+    scalars: dict[str, list[ScalarPoint]] = field(default_factory=dict)
+    unclear: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loose:
+    """A file without a start: how it is called, its writer and its curves."""
+
+    name: str
+    writer: Writer
+    scalars: Mapping[str, list[ScalarPoint]]
+
+
+def starts(segments: Iterable[Segment]) -> int:
+    """Return how many sessions start in some event files."""
+    return sum(segment.events["hparams"] is not None for segment in segments)
+
+
+def join(segments: Sequence[Segment]) -> RunEvents:
+    """Return the events of files that belong to one run: the first record of each kind counts."""
+    first, *rest = [segment.events for segment in segments]
+    joined: RunEvents = {**first, "scalars": {k: list(v) for k, v in first["scalars"].items()}}
+    for events in rest:
+        if joined["hparams"] is None and events["hparams"] is not None:
+            joined.update({n: events[n] for n in ("hparams", "group", "start")})  # type: ignore[typeddict-item]
+        if joined["status"] is None and events["status"] is not None:
+            joined.update({"status": events["status"], "end": events["end"]})
+        joined["experiment"] = joined["experiment"] or events["experiment"]
+        _extend(joined["scalars"], events["scalars"])
+    return joined
+
+
+def split_uses(segments: Sequence[Segment], loose: Sequence[Loose]) -> list[Use]:
+    """Return the runs of a folder in which several sessions start, in the order of their starts.
+
+    Args:
+        segments: of the files in the folder that holds the starts.
+        loose: files elsewhere that belong to the same runs.
+    """
+    uses: list[Use] = []
+    others = list(loose)
+    by_file: dict[Path, list[Segment]] = {}
+    for segment in segments:
+        by_file.setdefault(segment.path, []).append(segment)
+    for path, pieces in by_file.items():
+        if starts(pieces):
+            uses += _uses_of_file(path, pieces)
+        else:
+            scalars = join(pieces)["scalars"]
+            others.append(Loose(name=path.name, writer=Writer.of(path), scalars=scalars))
+    # Of one process the names of its files say the order, of several their times.
+    uses.sort(key=lambda use: (use.writer.place, use.written))
+    _assign(uses, [file for file in others if file.scalars])
+    return _continued(uses)
+
+
+def _uses_of_file(path: Path, pieces: Sequence[Segment]) -> list[Use]:
+    """Return the runs of one file: most have one, some scripts write one after the other."""
+    head, started = pieces[0], list(pieces[1:])
+    if len(started) > 1 and head.events["scalars"] and not started[-1].events["scalars"]:
+        # Each start was written behind its curves.
+        curves = [piece.events["scalars"] for piece in pieces]
+        started = [
+            replace(piece, events={**piece.events, "scalars": of_it})
+            for piece, of_it in zip(started, curves, strict=False)
+        ]
+        head = replace(head, events={**head.events, "scalars": {}})
+    groups: list[list[Segment]] = []
+    for piece in started:
+        # One writer that notes parameters again, as Lightning does, tells of one run.
+        if groups and _agree(groups[-1][-1], piece):
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    groups[0] = [head, *groups[0]]
+    uses = []
+    for group in groups:
+        events = join(group)
+        for piece in group:
+            events["hparams"] = {**(piece.events["hparams"] or {}), **(events["hparams"] or {})}
+        written = next(piece.written for piece in group if piece.written is not None)
+        scalars = events["scalars"]
+        uses.append(
+            Use(events=events, writer=Writer.of(path), written=written, scalars=dict(scalars))
+        )
+    return uses
+
+
+def _agree(one: Segment, other: Segment) -> bool:
+    """Whether two starts of one writer tell of one run: nothing differs, one may say more."""
+    first, second = one.events["hparams"] or {}, other.events["hparams"] or {}
+    common = first.keys() & second.keys()
+    is_part = len(common) == min(len(first), len(second))
+    return is_part and all(first[name] == second[name] for name in common)
+
+
+def _assign(uses: list[Use], files: Sequence[Loose]) -> None:
+    """Give each file without a start to the run that it belongs to; some may be anybody's."""
+    for process in dict.fromkeys(file.writer.process for file in files):
+        mine = [file for file in files if file.writer.process == process]
+        same = [i for i, use in enumerate(uses) if process and use.writer.process == process]
+        chosen = _owners(uses, same or list(range(len(uses))), mine, is_own=bool(same))
+        for file, owner in zip(mine, chosen, strict=True):
+            for index in range(len(uses)) if owner is None else (owner,):
+                use = uses[index]
+                if owner is None:
+                    uses[index] = replace(use, unclear=(*use.unclear, file.name))
+                else:
+                    _extend(use.scalars, file.scalars)
+
+
+def _owners(
+    uses: Sequence[Use], candidates: Sequence[int], files: Sequence[Loose], *, is_own: bool
+) -> list[int | None]:
+    """Return which of the candidates each file of one process belongs to; None: nobody can tell.
+
+    Args:
+        uses: all runs.
+        candidates: indices of those that may own the files, in the order of their starts.
+        files: of one process, or of nobody knows which.
+        is_own: whether the candidates are of that process.
+    """
+    if len(candidates) == 1:
+        return [candidates[0]] * len(files)
+
+    def place(writer: Writer) -> tuple[int, ...]:
+        return writer.place if is_own else writer.place[:1]
+
+    behind = all(place(file.writer) >= place(uses[candidates[0]].writer) for file in files)
+    ahead = all(place(file.writer) <= place(uses[candidates[-1]].writer) for file in files)
+    if not behind and not ahead:
+        return [None] * len(files)
+    owners: list[int | None] = []
+    for file in files:
+        near = [
+            index
+            for index in candidates
+            if (place(uses[index].writer) <= place(file.writer)) == behind
+            or place(uses[index].writer) == place(file.writer)
+        ]
+        at = near[-1 if behind else 0]
+        tied = [i for i in candidates if place(uses[i].writer) == place(uses[at].writer)]
+        owners.append(at if len(tied) == 1 and _lies_within(file, uses, candidates, at) else None)
+    return owners
+
+
+def _lies_within(file: Loose, uses: Sequence[Use], candidates: Sequence[int], at: int) -> bool:
+    """Whether nothing in a file was written after the next run had started."""
+    later = [uses[i].written for i in candidates if uses[i].written > uses[at].written]
+    last = max(point[2] for points in file.scalars.values() for point in points)
+    return not later or last <= min(later)
+
+
+def _continued(uses: Sequence[Use]) -> list[Use]:
+    """Return the runs, those joined that went on with the same parameters where one had stopped."""
+    joined: list[Use] = []
+    for use in uses:
+        index = next((i for i, other in enumerate(joined) if _goes_on(other, use)), None)
+        if index is None:
+            joined.append(use)
+            continue
+        old = joined[index]
+        events: RunEvents = {**old.events, "status": use.events["status"], "end": use.events["end"]}
+        scalars = {name: list(points) for name, points in old.scalars.items()}
+        _extend(scalars, use.scalars)
+        joined[index] = replace(
+            old, events=events, scalars=scalars, unclear=(*old.unclear, *use.unclear)
+        )
+    return joined
+
+
+def _goes_on(old: Use, new: Use) -> bool:
+    if not _same(old.events["hparams"], new.events["hparams"]):
+        return False
+    if not old.scalars or not new.scalars:
+        # One of them stopped before it had measured anything.
+        return not old.unclear and not new.unclear
+    common = old.scalars.keys() & new.scalars.keys()
+    return bool(common) and all(
+        max(point[0] for point in old.scalars[name]) < min(p[0] for p in new.scalars[name])
+        for name in common
+    )
+
+
+def _same(one: Mapping[str, HParam] | None, other: Mapping[str, HParam] | None) -> bool:
+    return (one or {}) == (other or {})
+
+
+def _extend(scalars: dict[str, list[ScalarPoint]], more: Mapping[str, list[ScalarPoint]]) -> None:
+    for name, points in more.items():
+        scalars[name] = [*scalars.get(name, ()), *points]
