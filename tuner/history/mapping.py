@@ -14,7 +14,7 @@ import numpy as np
 
 from tuner.history.metric import MetricMatch, match_metric
 from tuner.history.naming import Renames
-from tuner.history.outcomes import Outcomes, make_rows, read_outcomes
+from tuner.history.outcomes import Outcomes, make_rows, read_outcomes, without_misleading
 from tuner.history.parameters import Table, tabulate
 from tuner.history.placing import Flags, is_far
 from tuner.history.records import Goal, HistoricStudy
@@ -98,6 +98,7 @@ def map_study(
     if not outcomes.trials or not encoding.names:
         reason = "no usable trials" if encoding.names else "nothing is tuned here"
         return _left_out(reason, len(study.trials), outcomes.dropped, metric=match)
+    outcomes = without_misleading(outcomes, goal)
     outcomes = outcomes.keep(_thin(outcomes, goal), "limit")
     table = tabulate(study, outcomes.trials, encoding, chosen.renames)
     kept = _keep(table, outcomes, encoding)
@@ -205,7 +206,8 @@ def _refusal(outcomes: Outcomes, table: Table, encoding: Encoding, options: MapO
         trial.state == "pruned" or not math.isnan(value)
         for trial, value in zip(outcomes.trials, outcomes.values, strict=True)
     )
-    if with_value < options.min_trials:
+    # What was stopped too early to tell of the end is as good a sign of a study as the rest.
+    if with_value + outcomes.dropped["early"] < options.min_trials:
         least = f"at least {options.min_trials} needed"
         return f"{with_value} usable trials, {least}"
     return ""

@@ -3,12 +3,13 @@
 | trial                            | counts as                                               |
 |----------------------------------|---------------------------------------------------------|
 | complete                         | its value                                               |
-| pruned                           | its value at the last rung that it reached               |
+| pruned                           | its value at the last rung that it reached, or nothing   |
 | fail: oom, timeout, diverged     | infeasible: the parameters did it                       |
 | any other                        | nothing: left out, with the reason                      |
 
 A pruned value can only be compared with what others had at the same step. A rung is such a step;
-the trials that went on have a value there too.
+the trials that went on have a value there too. Where those did not end better than trials that no
+rung has judged, the rung foretells nothing, and what stopped there is left out.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tuner.history.records import Curve, HistoricTrial
+from tuner.history.records import Curve, Goal, HistoricTrial
 from tuner.surrogate.source import FINAL
 
 #: Failures of the parameters; those of the machine say nothing about them.
 INFEASIBLE = ("oom", "timeout", "diverged")
 MACHINE = ("lost", "preempted", "rejected", "storage")
+#: Of trials with and without a value at a rung so many must have ended for a comparison, and those
+#: with one must be better in so many of all pairs, or what stopped there tells nothing of the end.
+_COMPARED, _BETTER = 3, 0.6
+#: Fewer trials that ran to their end are no study without those that were stopped.
+_ENOUGH = 5
 #: Different rungs of one study; between them a pruned trial counts at the one below.
 MAX_RUNGS = 4
 
@@ -33,6 +39,8 @@ REASONS: dict[str, str] = {
     "running": "not ended",
     "no-metric": "ended without the metric",
     "no-report": "pruned before its first report",
+    "no-step": "pruned, and nobody recorded when",
+    "early": "stopped where early values do not foretell the end",
     "machine": "failed by the machine's fault",
     "error": "failed by an error in the code",
     "cancelled": "cancelled",
@@ -113,7 +121,8 @@ def _value(trial: HistoricTrial, metric: str, curve: Curve) -> tuple[float, str]
         value = trial.metrics.get(metric, math.nan)
         return value, "" if math.isfinite(value) else "no-metric"
     if trial.state == "pruned":
-        return math.nan, "" if curve else "no-report"
+        reason = "no-step" if metric in trial.metrics else "no-report"
+        return math.nan, "" if curve else reason
     if trial.state == "running":
         return math.nan, "running"
     return math.nan, _failure(trial.cause)
@@ -132,6 +141,45 @@ def _mark(trial: HistoricTrial, value: float) -> object:
     shown = None if math.isnan(value) else value
     what = (trial.state, trial.cause, shown)
     return (frozenset(trial.params.items()), what, trial.started, trial.finished)
+
+
+def without_misleading(outcomes: Outcomes, goal: Goal) -> Outcomes:
+    """Return the trials without those that were stopped at a rung that foretells nothing.
+
+    As in Hyperband's first bracket: the best after two epochs were trained on. Where the project
+    has whole trainings beside them that were never judged so early, and these ended as well, the
+    first two epochs say nothing of the others.
+    """
+    whole = [
+        i
+        for i, trial in enumerate(outcomes.trials)
+        if trial.state == "complete" and math.isfinite(outcomes.values[i])
+    ]
+    if len(whole) < _ENOUGH:
+        return outcomes
+    ends = {
+        i: outcomes.curves[i][-1][0] for i, t in enumerate(outcomes.trials) if t.state == "pruned"
+    }
+    sign = -1.0 if goal == "maximize" else 1.0
+    verdicts = [(rung, _foretells(outcomes, whole, rung, sign)) for rung in set(ends.values())]
+    # Before a rung that misleads all the more do.
+    last = max((rung for rung, foretells in verdicts if not foretells), default=-math.inf)
+    kept = [i for i in range(len(outcomes.trials)) if ends.get(i, math.inf) > last]
+    return outcomes.keep(kept, "early")
+
+
+def _foretells(outcomes: Outcomes, whole: Sequence[int], rung: int, sign: float) -> bool:
+    """Whether whole trials with a value at a rung ended better than those without, if it shows."""
+    judged: list[float] = []
+    others: list[float] = []
+    for index in whole:
+        curve = outcomes.curves[index]
+        has_value = bool(curve) and curve[0][0] <= rung < curve[-1][0]
+        (judged if has_value else others).append(sign * outcomes.values[index])
+    if min(len(judged), len(others)) < _COMPARED:
+        return True
+    wins = sum((a < b) + 0.5 * (a == b) for a in judged for b in others)
+    return wins >= _BETTER * len(judged) * len(others)
 
 
 def make_rows(outcomes: Outcomes) -> Rows:

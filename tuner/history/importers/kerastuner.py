@@ -1,21 +1,29 @@
 """KerasTuner's project folders: `oracle.json` with the space, a folder with `trial.json` a trial.
 
 They hold the full space, unlike its logs, but neither times nor the name of the objective: that is
-the metric whose value is the score.
+the metric whose value is the score. What Hyperband trained in several trials is one run
+(`kerastuner_rungs.py`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean_params, finite
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.declared import checked_space
+from tuner.history.importers.kerastuner_rungs import (
+    INTERNAL,
+    Brackets,
+    Points,
+    read_brackets,
+    stage_curve,
+)
 from tuner.history.importers.scan import Folder, files_stamp
-from tuner.history.importers.source import read_object
+from tuner.history.importers.source import newer_stamp, read_object
 from tuner.history.own import fixed_values
 from tuner.history.records import Goal, HistoricTrial, Rejection, State
 from tuner.space import SearchSpace
@@ -28,8 +36,6 @@ _STATES: dict[str, tuple[State, str | None]] = {
     "FAILED": ("fail", None),
 }
 _GOALS: dict[str, Goal] = {"max": "maximize", "min": "minimize"}
-#: KerasTuner's own notes among the parameters, as of Hyperband's brackets.
-_INTERNAL = "tuner/"
 
 
 class KerasTunerStudy:
@@ -41,7 +47,6 @@ class KerasTunerStudy:
 
     kind: ImportKind = "kerastuner"
     whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, project: Folder) -> None:
         self.locator = project.path
@@ -56,9 +61,14 @@ class KerasTunerStudy:
         """Take the folder of a trial into the study."""
         self._trials[clean_key(trial.name)] = trial
 
+    @property
+    def gone(self) -> set[str]:
+        """See `FoundStudy`."""
+        return self._brackets.copies
+
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
-        return {key: files_stamp([trial]) for key, trial in self._trials.items()}
+        return {key: self._stamp(keys) for key, keys in self._brackets.members.items()}
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """See `FoundStudy`."""
@@ -66,7 +76,7 @@ class KerasTunerStudy:
         for key in keys:
             path = Path(self._trials[key].path, "trial.json")
             try:
-                yield self._read(key, read_object(path))
+                yield self._read(key)
             except (ValueError, TypeError, KeyError, AttributeError) as exc:
                 text = str(exc) if type(exc) is ValueError else "is not a trial of KerasTuner's"
                 yield Rejection(path=str(path), reason=text)
@@ -82,45 +92,112 @@ class KerasTunerStudy:
             parameters=sorted({*self._parameters, *(space.names if space else ())}),
             space=None if space is None else space.to_json(),
             constants={} if space is None else fixed_values(space),
-            notes=self._notes or [],
+            notes=[*(self._notes or []), *self._told()],
             options=options.to_json(),
         )
 
-    def _read(self, key: str, data: dict[str, Any]) -> ImportedRun:
-        status = data["status"]
-        if status not in _STATES:
-            raise ValueError(f"has not ended (status {str(status)[:40]})")
-        state, cause = _STATES[status]
-        histories = data["metrics"]["metrics"]
-        metrics, curves = {}, {}
-        for name in _objective_first(histories, data.get("score")):
-            goal = _GOALS.get(histories[name].get("direction"))
-            points = _points(histories[name])
-            self._goals.setdefault(name, goal)
-            curves[name] = points
-            finished = [value for _, value in points if math.isfinite(value)]
-            if finished:
-                best = {"maximize": max, "minimize": min}.get(goal or "", lambda v: v[-1])
-                metrics[name] = best(finished)
+    @cached_property
+    def _brackets(self) -> Brackets:
+        try:
+            oracle = read_object(Path(self._project.path, "oracle.json"))
+        except (OSError, ValueError):
+            oracle = {}
+        return read_brackets(self._trials, oracle.get("max_epochs"))
+
+    def _stamp(self, keys: Iterable[str]) -> str:
+        stamp = newer_stamp(files_stamp(self._trials[key] for key in keys))
+        found = self._brackets
+        # A longer training makes the others unfinished.
+        return stamp if found.is_declared or not found.longest else f"{stamp}+{found.longest}"
+
+    def _told(self) -> list[str]:
+        """Return what there is to say of a search by Hyperband."""
+        found = self._brackets
+        if not found.longest:
+            return []
+        ends = [max(found.epochs.get(k, 0) for k in keys) for keys in found.members.values()]
+        short = sum(0 < end < found.longest for end in ends)
+        notes = []
+        if short:
+            notes.append(
+                f"Hyperband: {short} of {len(ends)} configurations were trained for fewer than "
+                f"{found.longest} epochs and count as stopped there"
+            )
+        if found.copies:
+            one = len(found.copies) == 1
+            what = (
+                "trial goes on with an earlier one and counts"
+                if one
+                else ("trials go on with earlier ones and count")
+            )
+            notes.append(f"{len(found.copies)} {what} with {'it' if one else 'them'}")
+        return notes
+
+    def _read(self, key: str) -> ImportedRun:
+        """Return a configuration; a `ValueError` says why it cannot be used."""
+        first, *others = (self._load(member) for member in self._brackets.members[key])
+        if isinstance(first, ValueError):
+            raise first
+        stages = [(key, first)]
+        # One that was trained on without success is what it was before.
+        stages += [
+            (member, data)
+            for member, data in zip(self._brackets.members[key][1:], others, strict=True)
+            if not isinstance(data, ValueError) and data["status"] == "COMPLETED"
+        ]
+        state, cause = _STATES[first["status"]]
+        metrics: dict[str, float] = {}
+        curves: dict[str, Points] = {}
+        end = 0
+        for member, data in stages:
+            end = self._brackets.epochs.get(member, 0)
+            self._take(data, end, metrics, curves)
         if state == "complete" and not metrics:
             state, cause = "fail", "diverged"
-        params = self._params(data["hyperparameters"]["values"])
+        is_short = state == "complete" and 0 < end < self._brackets.longest
+        params = self._params(first["hyperparameters"]["values"])
         self._parameters |= dict.fromkeys(params)
+        least = 0 if is_short else 1
         return ImportedRun(
             trial=HistoricTrial(
                 key=key,
                 params=params,
                 metrics=clean_metrics(metrics),
-                curves={n: c for n, c in clean_curves(curves).items() if len(c) > 1},
-                state=state,
+                curves={n: c for n, c in clean_curves(curves).items() if len(c) > least},
+                state="pruned" if is_short else state,
                 cause=cause,
             ),
-            stamp=files_stamp([self._trials[key]]),
+            stamp=self._stamp(self._brackets.members[key]),
         )
+
+    def _load(self, key: str) -> dict[str, Any] | ValueError:
+        """Return a trial that has ended, or why there is none."""
+        try:
+            data = read_object(Path(self._trials[key].path, "trial.json"))
+        except ValueError as exc:
+            return exc
+        if data["status"] not in _STATES:
+            return ValueError(f"has not ended (status {str(data['status'])[:40]})")
+        return data
+
+    def _take(
+        self, data: dict[str, Any], end: int, metrics: dict[str, float], curves: dict[str, Points]
+    ) -> None:
+        """Add what one trial measured; `end`: epochs at its end, 0 where nobody says it."""
+        histories = data["metrics"]["metrics"]
+        for name in _objective_first(histories, data.get("score")):
+            goal = _GOALS.get(histories[name].get("direction"))
+            points = _points(histories[name])
+            self._goals.setdefault(name, goal)
+            curves.setdefault(name, []).extend(stage_curve(points, goal, end) if end else points)
+            finished = [value for _, value in points if finite(value) is not None]
+            if finished:
+                best = {"maximize": max, "minimize": min}.get(goal or "", lambda v: v[-1])
+                metrics[name] = best(finished)
 
     def _params(self, values: Mapping[str, object]) -> dict[str, Value]:
         """Return the values of the parameters that were active."""
-        params = clean_params({k: v for k, v in values.items() if not k.startswith(_INTERNAL)})
+        params = clean_params({k: v for k, v in values.items() if not k.startswith(INTERNAL)})
         space = self._space
         if space is None:
             return params
@@ -133,7 +210,7 @@ class KerasTunerStudy:
         self._notes = []
         try:
             config = read_object(Path(self._project.path, "oracle.json"))["hyperparameters"]
-            items = [i for i in config["space"] if not i["config"]["name"].startswith(_INTERNAL)]
+            items = [i for i in config["space"] if not i["config"]["name"].startswith(INTERNAL)]
             found, self._notes = from_kerastuner({"space": items})
             self._space, notes = checked_space(found.parameters)
             self._notes += notes
