@@ -229,3 +229,15 @@ def test_a_source_must_have_the_columns_of_the_study() -> None:
 
     with pytest.raises(ValueError, match="'wide' has 3 columns; the study has 2: rate, kind"):
         sources(source)
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
+def test_a_trial_that_violates_a_constraint_speaks_against_its_parameters(
+    state: TrialState,
+) -> None:
+    given = {"state": state, "intermediate_values": {3: 0.0}, "value": 0.0}
+    found = [trial(0.1, constraints={"memory": limit}, **given) for limit in (-1.0, 0.0, 0.5)]
+    (source,) = sources_of([found], DIALECT, [MIN], 0)
+
+    assert int(np.isnan(source.y).sum()) == 1
+    assert int((source.y == 0.0).sum()) == 2

@@ -13,8 +13,12 @@ import pytest
 from tests.history_lab import DATA, HistoryLab, open_lab
 from tuner.errors import NotFoundError
 from tuner.history.imported import Options
+from tuner.history.outcomes import read_outcomes
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+    pytest.mark.filterwarnings("ignore:`constraints_func` has been deprecated:FutureWarning"),
+]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -181,7 +185,7 @@ def test_an_optuna_study_is_imported_as_optuna_itself_reads_it(
         assert mine.metrics["epochs"] == 3
         assert theirs.datetime_complete is not None
         assert mine.finished == pytest.approx(theirs.datetime_complete.timestamp(), abs=0.001)
-    assert found.metrics == {"score": "maximize", "epochs": None}
+    assert found.metrics == {"score": "maximize"}, "epochs are no measurement"
     assert found.constants == {"dataset": "digits"}
     assert found.space is not None
     assert found.space["train.rate"].log
@@ -189,6 +193,70 @@ def test_an_optuna_study_is_imported_as_optuna_itself_reads_it(
     two = lab.named("#two")
     assert two.metrics == {"value_0": "minimize", "value_1": "maximize"}
     assert set(two.trials[0].metrics) == {"value_0"}, "infinity is no value"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_trial_that_violates_a_constraint_is_infeasible(
+    lab: HistoryLab, tmp_path: Path, kind: str, *, is_named: bool
+) -> None:
+    path = tmp_path / "study.file"
+    storage: optuna.storages.BaseStorage | str = f"sqlite:///{path}"
+    if kind == "journal":
+        backend = optuna.storages.journal.JournalFileBackend(str(path))
+        storage = optuna.storages.JournalStorage(backend)
+    limits = [-1.0, 0.0, 0.1, math.inf]
+    sampler = optuna.samplers.RandomSampler(seed=1)
+    if not is_named:
+        sampler = optuna.samplers.NSGAIISampler(  # type: ignore[assignment]
+            seed=1, constraints_func=lambda trial: (-1.0, limits[trial.number])
+        )
+
+    def measure(trial: optuna.Trial) -> float:
+        if is_named:
+            trial.set_constraint("memory", limits[trial.number])
+        return trial.suggest_float("x", 0, 1)
+
+    study = optuna.create_study(storage=storage, direction="maximize", sampler=sampler)
+    study.optimize(measure, n_trials=4)
+    report = lab.add(path)
+    trials = lab.only().trials
+
+    assert [(t.state, t.cause) for t in trials[:2]] == [("complete", None)] * 2
+    assert {(t.state, t.cause) for t in trials[2:]} == {("fail", "constraint")}
+    assert "violate a constraint: infeasible" in report.studies[0].notes[0]
+    assert not math.isfinite(read_outcomes(trials, "value").values[2]), "no good one"
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 1.7e308])
+def test_an_optuna_value_beyond_all_is_infeasible(
+    lab: HistoryLab, tmp_path: Path, value: float
+) -> None:
+    """Many scripts return the largest float where a configuration cannot be built."""
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) and value, n_trials=1)
+    lab.add(tmp_path / "study.db")
+    (trial,) = lab.only().trials
+
+    assert (trial.state, trial.cause, trial.metrics) == ("fail", "diverged", {})
+
+
+def test_user_attributes_that_measure_nothing_are_no_metrics(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    def measure(trial: optuna.Trial) -> float:
+        for name, value in (("seed", 7), ("fold", trial.number), ("val_f1", 1), ("size_mb", 2.5)):
+            trial.set_user_attr(name, value)
+        return trial.suggest_float("x", 0, 1)
+
+    optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}").optimize(measure, n_trials=2)
+    lab.add(tmp_path / "study.db")
+    assert dict(lab.only().metrics) == {"value": "minimize", "val_f1": None, "size_mb": None}
+
+    options = Options(metrics=("score", "fold"), goals=("minimize", None))
+    lab.add(tmp_path / "study.db", options)
+    assert lab.only().metrics["fold"] is None, "unless the user names it"
+    assert lab.only().trials[1].metrics["fold"] == 1
 
 
 def test_one_study_of_a_database_can_be_chosen(lab: HistoryLab, tmp_path: Path) -> None:

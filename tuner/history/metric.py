@@ -19,6 +19,18 @@ _SCOPES = {
 }
 
 
+#: What measurements are called, as the last word or the one before a number.
+_MEASURED = frozenset(
+    (
+        *("accuracy", "acc", "loss", "auc", "auroc", "aucpr", "f1", "fbeta", "score", "error"),
+        *("err", "rmse", "mse", "mae", "mape", "rmsle", "r2", "precision", "recall", "perplexity"),
+        *("ppl", "bleu", "rouge", "iou", "miou", "map", "dice", "reward", "logloss", "nll"),
+        *("likelihood", "kappa", "mcc", "top1", "top5", "objective", "metric", "ndcg", "wer"),
+        *("specificity", "sensitivity", "fid", "psnr", "ssim", "crossentropy", "entropy"),
+    )
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricMatch:
     """The metric there that counts here.
@@ -65,6 +77,17 @@ def match_metric(
     if alike:
         return f"{_join(alike)} could all be {metric}: declare one with rename"
     return _unnamed(left, metric, goal, takes_unnamed=takes_unnamed)
+
+
+def is_metric_name(name: str) -> bool:
+    """Whether a name is that of a measurement: `val_f1`, `train/epoch_loss`, `top_5_accuracy`."""
+    words = split_name(name)[-1].split("_")
+    return any(word.rstrip("0123456789") in _MEASURED or word in _MEASURED for word in words)
+
+
+def is_measurement(name: str, value: float) -> bool:
+    """Whether a number beside a trial is a measurement; a seed or a fold's number is none."""
+    return is_metric_name(name) or not float(value).is_integer()
 
 
 def plain_metric(name: str) -> str:

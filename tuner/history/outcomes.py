@@ -5,6 +5,7 @@
 | complete                         | its value                                               |
 | pruned                           | its value at the last rung that it reached, or nothing   |
 | fail: oom, timeout, diverged     | infeasible: the parameters did it                       |
+| fail: constraint                 | the same                                                |
 | any other                        | nothing: left out, with the reason                      |
 
 A pruned value can only be compared with what others had at the same step. A rung is such a step;
@@ -24,7 +25,8 @@ from tuner.history.records import Curve, Goal, HistoricTrial
 from tuner.surrogate.source import FINAL
 
 #: Failures of the parameters; those of the machine say nothing about them.
-INFEASIBLE = ("oom", "timeout", "diverged")
+CONSTRAINT = "constraint"
+INFEASIBLE = ("oom", "timeout", "diverged", CONSTRAINT)
 MACHINE = ("lost", "preempted", "rejected", "storage")
 #: Of trials with and without a value at a rung so many must have ended for a comparison, and those
 #: with one must be better in so many of all pairs, or what stopped there tells nothing of the end.

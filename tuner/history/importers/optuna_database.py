@@ -40,6 +40,7 @@ _TABLES = (
     "trial_values",
     "trial_intermediate_values",
     "trial_user_attributes",
+    "trial_system_attributes",
 )
 #: Trials that are in memory at once.
 _PAGE = 1000
@@ -219,6 +220,8 @@ class OptunaStudy:
             )
         for row in self._rows(connection, "trial_user_attributes", ids):
             found[row.trial_id].user_attrs[row.key] = parse_attr(row.value_json)
+        for row in self._rows(connection, "trial_system_attributes", ids):
+            found[row.trial_id].system_attrs[row.key] = parse_attr(row.value_json)
         return sorted(found.values(), key=lambda trial: trial.number)
 
     def _rows(self, connection: sa.Connection, name: str, ids: Sequence[int]) -> Iterable[Any]:
@@ -246,6 +249,7 @@ class _Trial:
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     intermediate_values: dict[int, float] = field(default_factory=dict)
     user_attrs: dict[str, Any] = field(default_factory=dict)
+    system_attrs: dict[str, Any] = field(default_factory=dict)
     values: list[float] = field(default_factory=list)
 
 

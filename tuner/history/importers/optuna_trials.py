@@ -18,14 +18,19 @@ from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean
 from tuner.history.imported import OUTCOMES, Facts, ImportedRun, Options
 from tuner.history.importers.declared import checked_space
 from tuner.history.importers.scan import stamp_of
+from tuner.history.importers.source import newer_stamp
+from tuner.history.metric import is_measurement
+from tuner.history.outcomes import CONSTRAINT
 from tuner.history.own import fixed_values
-from tuner.history.records import Goal, HistoricTrial
+from tuner.history.records import Goal, HistoricTrial, State
 from tuner.space import Parameter
 from tuner.space.optuna import from_distribution
 from tuner.space.value import Value, is_value
 
 #: System attribute in which Optuna keeps what `set_metric_names` was given.
 METRIC_NAMES = "study:metric_names"
+#: And a trial's constraints, met where at most 0: a list, or each under a name behind a colon.
+_CONSTRAINTS = "constraints"
 
 
 class OptunaTrial(Protocol):
@@ -36,6 +41,7 @@ class OptunaTrial(Protocol):
     distributions: dict[str, BaseDistribution]
     intermediate_values: dict[int, float]
     user_attrs: dict[str, Any]
+    system_attrs: dict[str, Any]
     values: Any
     datetime_start: datetime | None
     datetime_complete: datetime | None
@@ -65,6 +71,7 @@ class OptunaConverter:
         self._constants = clean_params(dict(user_attrs))
         self._distributions: dict[str, BaseDistribution] = {}
         self._notes: dict[str, None] = {}
+        self._violated = 0
 
     def run(self, trial: OptunaTrial, state: str) -> ImportedRun:
         """Return a trial that has ended."""
@@ -74,20 +81,35 @@ class OptunaConverter:
         if state == "PRUNED" and trial.intermediate_values:
             values = {self._names[0]: trial.intermediate_values[max(trial.intermediate_values)]}
         beside = {k: v for k, v in trial.user_attrs.items() if finite(v) is not None}
+        self._metrics |= {
+            name: None
+            for name, value in beside.items()
+            if name not in self._metrics and (is_measurement(name, value) or self._is_named(name))
+        }
         metrics = clean_metrics({**{k: v for k, v in beside.items() if k not in values}, **values})
-        self._metrics |= {name: None for name in metrics if name not in self._metrics}
+        outcome: State = OUTCOMES[state]
+        cause = None
+        if is_infeasible(trial.system_attrs) and outcome != "fail":
+            outcome, cause = "fail", CONSTRAINT
+            self._violated += 1
+        elif outcome == "complete" and values and all(finite(v) is None for v in values.values()):
+            outcome, cause = "fail", "diverged"
         return ImportedRun(
             trial=HistoricTrial(
                 key=trial_key(trial.number),
                 params=clean_params(trial.params),
                 metrics=metrics,
                 curves=clean_curves({self._names[0]: list(trial.intermediate_values.items())}),
-                state=OUTCOMES[state],
+                state=outcome,
+                cause=cause,
                 started=_seconds(trial.datetime_start),
                 finished=_seconds(trial.datetime_complete),
             ),
             stamp=trial_stamp(state, trial.datetime_complete),
         )
+
+    def _is_named(self, name: str) -> bool:
+        return name in self._options.metrics
 
     def facts(self) -> Facts:
         """Return what the trials that were converted have in common."""
@@ -98,6 +120,9 @@ class OptunaConverter:
             except ValueError as exc:
                 self._notes[str(exc)[:200]] = None
         space, notes = checked_space(parameters)
+        if self._violated:
+            what = "trial violates" if self._violated == 1 else "trials violate"
+            notes.append(f"{self._violated} {what} a constraint: infeasible")
         constants = {**self._constants, **(fixed_values(space) if space else {})}
         return Facts(
             metrics={
@@ -126,7 +151,20 @@ def trial_key(number: int) -> str:
 
 def trial_stamp(state: str, completed: object) -> str:
     """Return the stamp of a trial: what has ended does not change any more."""
-    return stamp_of((state, str(completed)))
+    return newer_stamp(stamp_of((state, str(completed))))
+
+
+def is_infeasible(attrs: Mapping[str, Any]) -> bool:
+    """Whether the system attributes of a trial say that it violates a constraint.
+
+    As for Optuna one that is no number is violated, and one that was not computed is not known.
+    """
+    values: list[object] = []
+    for key, value in attrs.items():
+        if key == _CONSTRAINTS or key.startswith(f"{_CONSTRAINTS}:"):
+            values += value if isinstance(value, list | tuple) else [value]
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return any(not number <= 0 for number in numbers)
 
 
 def _both(old: BaseDistribution, new: BaseDistribution) -> BaseDistribution:

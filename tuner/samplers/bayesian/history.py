@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ def sources_of(
     """Return the sources that inform one objective; those without any value are left out.
 
     An Optuna study is read by its own directions. A trial that failed is left out, because the
-    machine may have been at fault; one that ended without a finite value counts as infeasible.
+    machine may have been at fault; one that ended without a finite value, or that violates a
+    constraint, counts as infeasible.
 
     Raises:
         TypeError: an entry is none of the kinds.
@@ -126,7 +128,7 @@ def _source(
 
 def _foretold(trials: Sequence[FrozenTrial]) -> Floats | None:
     """Return how far the curves of the trials that ran to their end foretell it."""
-    whole = [t for t in trials if t.state == TrialState.COMPLETE]
+    whole = [t for t in trials if t.state == TrialState.COMPLETE and _is_feasible(t)]
     if sum(t.state == TrialState.PRUNED for t in trials) > len(whole):
         # Those that were let through are alike: among them little foretells anything.
         return None
@@ -144,7 +146,7 @@ def _rows(
     rows: list[Row] = []
     steps: set[int] = set()
     for trial, x in placed:
-        if trial.state != TrialState.PRUNED or not has_rungs:
+        if trial.state != TrialState.PRUNED or not has_rungs or not _is_feasible(trial):
             continue
         reports = finite_reports(trial, sign)
         if reports:
@@ -152,7 +154,9 @@ def _rows(
             steps.add(int(last))
             rows.append((x, reports[last], int(last)))
     for trial, x in placed:
-        if trial.state == TrialState.COMPLETE and objective < len(trial.values):
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not _is_feasible(trial):
+            rows.append((x, math.nan, FINAL))
+        elif trial.state == TrialState.COMPLETE and objective < len(trial.values):
             rows.append((x, sign * trial.values[objective], FINAL))
             rows += [
                 (x, sign * value, step)
@@ -160,6 +164,10 @@ def _rows(
                 if step in steps
             ]
     return rows
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    return all(value <= 0 for value in trial.constraints.values())
 
 
 def _trial(item: object) -> FrozenTrial:
