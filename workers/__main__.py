@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuner.errors import TunerError
 from tuner.logs import configure_logging
+from tuner.system import require_linux
 from workers.options import load_log_format
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> int:
     # For what may be wrong with the settings themselves.
     configure_logging("text")
     try:
+        require_linux("a worker")
         configure_logging(load_log_format(os.environ), **_context(arguments))
         if arguments.command == "run":
             return _run(arguments)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tuner.protocol import ERROR_LINES, Cause
 from workers.device_texts import device_cause
 from workers.files import probe
+from workers.missing import how_to_install
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 MAX_ERROR_CHARS = 20_000
@@ -90,10 +91,15 @@ def with_tail(text: str, tail: str) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the end of the traceback, without the frames of this package."""
+    """Return the end of the traceback, without the frames of this package.
+
+    Its last line is what commands show of it: it says what to do where that is known.
+    """
     report = traceback.TracebackException.from_exception(error)
     _trim(report)
-    return last_lines("".join(report.format()))
+    text = "".join(report.format()).rstrip()
+    advice = how_to_install(error)
+    return last_lines(f"{text}: {advice}" if advice else text)
 
 
 def last_lines(text: str) -> str:

@@ -145,8 +145,8 @@ def test_gp_without_torch_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     assert refusal({**MINIMAL, "sampler": "gp"}) == [
-        'request: sampler.name: "gp": needs torch, which is not installed: '
-        "pip install 'tuner-service[torch]', or take bayesian"
+        'request: sampler.name: "gp": needs PyTorch, which is not installed here: '
+        f"uv pip install --python {sys.executable} torch, or take bayesian"
     ]
 
 

@@ -23,6 +23,7 @@ from tuner.settings import Settings
 from tuner.snapshot import unpack
 from tuner.space import Parameter
 from tuner.spec import StudySpec
+from tuner.system import is_linux, system_name
 
 #: A space that forbids nearly everything is given up on after so many tries.
 _TRIES = 10_000
@@ -52,6 +53,12 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         findings |= {"study": submission.spec.name, "warnings": list(submission.warnings)}
         findings["code"] = _describe_code(submission)
         params = first_params(submission.spec)
+        if not is_linux():
+            findings["warnings"].append(
+                f"no trial was run: a trial's process needs Linux, and this is {system_name()}"
+            )
+            findings["ok"] = True
+            return findings
         if not as_json:
             err().print("running one trial up to its first report …", style="quiet")
         findings["trial"] = {"params": params, **_try(submission, params, settings, timeout_s)}

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
+from tuner.system import pip_install
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -19,7 +20,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] in ("tuner", "workers"):
             raise
-        _say(f"the module {exc.name!r} is missing; install it with: {_install_command()}")
+        _say(
+            f"the module {exc.name!r} is missing: the command needs Tuner's extra `server`; "
+            f"in the clone: {pip_install('.[server]')} (docs/install.md has the other ways)"
+        )
         sys.exit(WRONG)
     except TunerError as exc:
         _say(str(exc))
@@ -38,7 +42,3 @@ def _say(message: str) -> None:
     first, *rest = message.splitlines() or [""]
     label = "\x1b[1;31mtuner:\x1b[0m" if sys.stderr.isatty() else "tuner:"
     print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)
-
-
-def _install_command() -> str:
-    return "pip install 'tuner-service[server,worker,embedded]'"

@@ -10,6 +10,7 @@ import typer
 
 from tuner.cli.arguments import Spec, settings
 from tuner.protocol import Isolation
+from tuner.system import require_linux
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
     from tuner.local.devices import default_workers
     from tuner.local.submission import make_submission
 
+    require_linux("tuner run")
     config = settings()
     submission = make_submission(spec, config)
     for warning in submission.warnings:

@@ -17,6 +17,7 @@ import typer
 from tuner.cli.arguments import settings
 from tuner.errors import SetupError, UnavailableError
 from tuner.settings import Settings
+from tuner.system import require_linux
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def serve(
     from tuner.logs import configure_logging
     from tuner.server import serve as serve_api
 
+    require_linux("tuner serve")
     config = settings()
     if config.api_url:
         raise SetupError(

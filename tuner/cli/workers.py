@@ -11,6 +11,7 @@ import typer
 from tuner.cli.arguments import Json, settings
 from tuner.errors import SetupError
 from tuner.protocol import Isolation
+from tuner.system import require_linux
 
 if TYPE_CHECKING:
     from tuner.local.fleet import Fleet
@@ -38,6 +39,7 @@ def up(
     """Start worker processes on this host; they stay until `tuner down`."""
     from tuner.local.devices import count_gpus
 
+    require_linux("tuner workers up")
     config = settings()
     found = count_gpus() if gpus in (None, "all") else 0
     if gpus == "all" and not found:

@@ -15,6 +15,7 @@ from tuner.local.home import is_running, write_json
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.protocol import Isolation
 from tuner.settings import Settings
+from tuner.system import require_linux
 
 #: The fleet of `tuner workers up`, which outlives the command.
 HOST = "host"
@@ -83,7 +84,11 @@ class Fleet:
             isolation: how a trial's process is made.
             bound: the fleet leaves when this process ends.
             preimport: each worker imports TensorFlow once, before its first trial.
+
+        Raises:
+            SetupError: this is not Linux.
         """
+        require_linux("a worker")
         self.scale(count)
         return start_python(
             "workers",

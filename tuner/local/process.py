@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tuner.local.home import is_running
+from tuner.system import is_linux
 
 _PR_SET_PDEATHSIG = 1
 
@@ -91,8 +92,14 @@ def read_tail(path: Path, *, since: int = 0, lines: int = 15) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
-def _make_bond(parent: int) -> Callable[[], None]:
-    """Return what a child runs before its program: SIGTERM reaches it when `parent` ends."""
+def _make_bond(parent: int) -> Callable[[], None] | None:
+    """Return what a child runs before its program: SIGTERM reaches it when `parent` ends.
+
+    None where the kernel cannot promise that; TensorBoard, which is all that starts there, is then
+    ended by its command alone.
+    """
+    if not is_linux():
+        return None
     # Loaded here: between fork and exec only calls that need no lock are safe.
     libc = ctypes.CDLL(None, use_errno=True)
 

@@ -19,6 +19,7 @@ from tuner.local.home import (
 )
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.settings import Settings
+from tuner.system import require_linux
 
 if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient
@@ -72,9 +73,10 @@ def join_service(
         port: of a service that is started; by default that of the last one, where it is free.
 
     Raises:
-        SetupError: it cannot start here; the text is what it said.
+        SetupError: it cannot start here: the text is what it said, or this is not Linux.
         UnavailableError: it did not come up in time.
     """
+    require_linux("the Tuner service")
     make_home(settings.home)
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:

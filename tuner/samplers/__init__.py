@@ -21,6 +21,7 @@ from optuna.samplers import BaseSampler
 from tuner.errors import SetupError, UnknownNameError
 from tuner.samplers.tpe import FastTPESampler, TpeMemory
 from tuner.space import SearchSpace
+from tuner.system import pip_install
 
 if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do without
     from tuner.surrogate.prior import Prior
@@ -108,7 +109,7 @@ def _nsga2(context: SamplerContext) -> BaseSampler:
 
 def _gp(context: SamplerContext) -> BaseSampler:
     if importlib.util.find_spec("torch") is None:
-        raise SetupError("sampler gp needs torch: pip install 'tuner-service[torch]'")
+        raise SetupError(f"sampler gp needs PyTorch: {pip_install('torch')}")
     return optuna.samplers.GPSampler(
         seed=context.seed,
         independent_sampler=optuna.samplers.RandomSampler(seed=context.seed),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from tuner.space import Params, Path, Problems, SearchSpace
 from tuner.space.value import show
 from tuner.spec.model import Budget, Metric, Pruner, Sampler
+from tuner.system import pip_install
 
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MAX_PARAMETER = 100
@@ -85,8 +86,7 @@ def _check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Proble
         problems.wrong(path, "grid", f"only with a finite space; infinite here: {reason}")
     if sampler.name == "gp" and importlib.util.find_spec("torch") is None:
         allowed = (
-            "needs torch, which is not installed: pip install 'tuner-service[torch]', "
-            "or take bayesian"
+            f"needs PyTorch, which is not installed here: {pip_install('torch')}, or take bayesian"
         )
         problems.wrong(path, "gp", allowed)
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from tuner.errors import SetupError
+from tuner.system import pip_install
 
 #: How long a writer waits for another one, seconds.
 BUSY_TIMEOUT_S = 60.0
@@ -65,9 +66,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             hide_parameters=True,
         )
     except ImportError:
-        raise SetupError(
-            "PostgreSQL needs the extra `postgres`: pip install 'tuner-service[postgres]'"
-        ) from None
+        raise SetupError(f"PostgreSQL needs its driver: {pip_install('psycopg[binary]')}") from None
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

@@ -64,7 +64,10 @@ def scripts(owner: Owner) -> Path:
         return FOLDER / "versions"
     found = importlib.util.find_spec("optuna")
     if found is None or found.origin is None:
-        raise SetupError("Optuna is missing: pip install 'tuner-service[server]'")
+        raise SetupError(
+            "Optuna is missing: install Tuner with its extra `server` "
+            "(pip install '.[server]' in the clone; docs/install.md)"
+        )
     return Path(found.origin).parent / "storages" / "_rdb" / "alembic" / "versions"
 
 
