@@ -93,7 +93,7 @@ class TestSamplers(RegistryContract):
 
     @pytest.mark.skipif(HAS_TORCH, reason="torch is installed here, so gp simply builds")
     def test_gp_without_torch_names_what_is_missing(self) -> None:
-        with pytest.raises(SetupError, match="sampler gp needs torch"):
+        with pytest.raises(SetupError, match="sampler gp needs PyTorch"):
             _sampler("gp", {})
 
 

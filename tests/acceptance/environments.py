@@ -1,0 +1,78 @@
+"""Virtual environments that hold what one lock or one command of docs/install.md installs.
+
+They are kept in a cache, by the hash of what they were made from: `TUNER_TEST_CACHE`, else .cache in
+the clone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("TUNER_TEST_CACHE") or ROOT / ".cache")
+
+
+class Environment:
+    """A virtual environment made from one lock, with the wheel of this clone beside it."""
+
+    def __init__(self, lock: str, site: Path) -> None:
+        text = (ROOT / lock).read_bytes()
+        version = f"py{sys.version_info.major}{sys.version_info.minor}"
+        self.folder = CACHE / f"{lock}-{version}-{hashlib.sha256(text).hexdigest()[:16]}"
+        self.python = self.folder / "bin" / "python"
+        self._site = site
+        complete = self.folder / "complete"
+        if not complete.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            run([sys.executable, "-m", "venv", self.folder])
+            run([self.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / lock])
+            complete.touch()
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Return the environment of a process that sees the wheel but not the clone."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        return {**kept, "PYTHONPATH": str(self._site), "CUDA_VISIBLE_DEVICES": "-1", **more}
+
+    def run(self, *arguments: str | Path, cwd: Path, **environ: str) -> str:
+        """Run this environment's Python to its end and return its output."""
+        return run([self.python, *arguments], cwd=cwd, env=self.environ(**environ))
+
+    def lacks(self, module: str, cwd: Path) -> bool:
+        """Whether `module` cannot be imported here."""
+        code = f"import importlib.util as u; print(u.find_spec({module!r}) is None)"
+        return self.run("-c", code, cwd=cwd).strip() == "True"
+
+    @contextmanager
+    def process(self, *arguments: str | Path, cwd: Path, **environ: str) -> Iterator[Path]:
+        """Run this environment's Python beside the test and yield the file of its output."""
+        log = cwd / f"{arguments[1]}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [self.python, *arguments],
+                cwd=cwd,
+                env=self.environ(**environ),
+                stdout=output,
+                stderr=output,
+            )
+            try:
+                yield log
+            finally:
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def run(command: list[str | Path], **options: object) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
