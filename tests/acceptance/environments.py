@@ -1,7 +1,7 @@
 """Virtual environments that hold what one lock or one command of docs/install.md installs.
 
-They are kept in a cache, by the hash of what they were made from: `TUNER_TEST_CACHE`, else .cache in
-the clone.
+They are kept in a cache, by the hash of what they were made from: `TUNER_TEST_CACHE`, else .cache
+in the clone.
 """
 
 from __future__ import annotations
