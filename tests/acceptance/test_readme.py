@@ -43,9 +43,12 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA = (
+STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER = (
     ROOT / "docs" / f"{name}.md"
-    for name in ("study", "commands", "trials", "operations", "history", "explain", "optuna")
+    for name in (
+        *("study", "commands", "trials", "operations", "history", "explain", "optuna"),
+        "keras-tuner",
+    )
 )
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
@@ -173,8 +176,9 @@ def test_the_output_in_the_readme_is_that_of_the_example() -> None:
         (HISTORY, 9),
         (EXPLAIN, 5),
         (OPTUNA, 2),
+        pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
     ],
-    ids=["commands", "trials", "study", "operations", "history", "explain", "optuna"],
+    ids=lambda value: value.stem if isinstance(value, Path) else None,
 )
 def test_every_command_of_a_page_prints_what_the_page_shows(
     reader: Reader, page: Path, least: int
