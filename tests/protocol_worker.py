@@ -6,12 +6,12 @@ import json
 import os
 import secrets
 import socket
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from tests.patience import clock
 from tests.service_process import TOKEN, ServiceProcess
 
 
@@ -114,8 +114,8 @@ class ProtocolWorker:
 
     def claim(self, timeout_s: float = 30.0) -> Held:
         """Claim until there is something; also while the server is being started."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        deadline = clock() + timeout_s
+        while clock() < deadline:
             # Shorter than the time after which the server forgets a worker that says nothing.
             held = self.try_claim(wait_s=0.3)
             if held is not None:

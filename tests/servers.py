@@ -26,6 +26,8 @@ import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
+from tests.patience import clock
+
 START_TIMEOUT_S = 60.0
 #: The oldest release that Tuner supports.
 OLDEST_POSTGRES = 15
@@ -82,8 +84,8 @@ class PostgresServer:
                 preexec_fn=_die_with_parent,
                 **_as(_server_user()),
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline and process.poll() is None:
+        deadline = clock() + START_TIMEOUT_S
+        while clock() < deadline and process.poll() is None:
             try:
                 psycopg.connect(_conninfo(self.url)).close()
             except psycopg.OperationalError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from tests.patience import clock
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import ServiceProcess
 from tuner.storage.database import open_optuna
@@ -92,9 +93,9 @@ class Lab:
 
     def wait(self, holds: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
         """Return the first true value of `holds`; the server is asked again and again."""
-        deadline = time.monotonic() + timeout_s
+        deadline = clock() + timeout_s
         while not (found := holds()):
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise AssertionError(f"{what}: not within {timeout_s:g} s; {self.status()}")
             time.sleep(0.03)
         return found

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import clock
+
 Answer = TypeVar("Answer")
 _URL = re.compile(rb"TensorBoard \S+ at (http://\S+)")
 #: All of them: without any the answer is empty.
@@ -94,9 +96,9 @@ class TensorBoard:
         Raises:
             TimeoutError: none was; the text holds the last one.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = clock() + timeout_s
         while not is_right(answer := ask()):
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise TimeoutError(f"TensorBoard still answers after {timeout_s} s: {answer}")
             time.sleep(0.1)
         return answer
@@ -146,9 +148,9 @@ def open_tensorboard(logdir: Path, *, fast: bool = True) -> Iterator[TensorBoard
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], output: Path, timeout_s: float = 90.0) -> str:
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while (found := _URL.search(output.read_bytes())) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None or clock() > deadline:
             said = output.read_text(errors="replace")[-2000:]
             raise RuntimeError(f"TensorBoard did not start (exit {process.poll()}):\n{said}")
         time.sleep(0.05)

@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.patience import clock, read_to_end, wait_end
+
 CTRL_C = "^C"
 INTERRUPTED = 130
 TIMEOUT_S = 240.0
@@ -160,18 +162,17 @@ class Shell:
         script += f"""eval "$1"; status=$?
             {{ export -p; echo "cd '$PWD'"; }} >'{self._state}'
             exit $status"""
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["bash", "-c", script, "bash", command.text],
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout_s,
-            check=False,
         )
-        _check(command, done.returncode, done.stdout)
-        return done.stdout
+        said, _ = read_to_end(process, timeout_s)
+        _check(command, process.returncode, said)
+        return said
 
     def _run_until_interrupt(self, command: Command, script: str, timeout_s: float) -> str:
         log = self.folder.with_name(f"{self.folder.name}.interrupted")
@@ -185,12 +186,12 @@ class Shell:
                 start_new_session=True,
             )
         try:
-            deadline = time.monotonic() + timeout_s
+            deadline = clock() + timeout_s
             while process.poll() is None and not matches(command.output or "", log.read_text()):
-                assert time.monotonic() < deadline, _explain(command, log.read_text())
+                assert clock() < deadline, _explain(command, log.read_text())
                 time.sleep(0.1)
             os.killpg(process.pid, signal.SIGINT)
-            status = process.wait(30)
+            status = wait_end(process, 30)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import clock, read_to_end
 from tuner.client import ApiClient
 from tuner.errors import TunerError
 from tuner.local.home import read_token, running_service
@@ -89,17 +90,17 @@ class Home:
 
     def run(self, *args: object, timeout_s: float = COMMAND_S, **environ: str) -> Done:
         """Run a command to its end, whatever its exit code."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*TUNER, *map(str, args)],
             cwd=self.work,
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
-            check=False,
         )
-        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+        said, complained = read_to_end(process, timeout_s)
+        return Done(code=process.returncode, out=said, err=complained)
 
     def ok(self, *args: object, timeout_s: float = COMMAND_S, **environ: str) -> Done:
         """Run a command that must exit with 0."""
@@ -144,9 +145,9 @@ class Home:
         Raises:
             AssertionError: none was in time; the text holds the last one and the logs.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = clock() + timeout_s
         while not is_right(answer := ask()):
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise AssertionError(f"still {answer!r} after {timeout_s} s\n{self.explain()}")
             time.sleep(0.1)
         return answer
@@ -207,19 +208,20 @@ class Running:
 
     def wait(self, timeout_s: float = COMMAND_S) -> int:
         """Return the exit code."""
-        try:
-            return self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {timeout_s} s:\n{self.text}") from None
+        deadline = clock() + timeout_s
+        while (status := self.process.poll()) is None:
+            assert clock() < deadline, f"still running after {timeout_s} s:\n{self.text}"
+            time.sleep(0.05)
+        return status
 
     def wait_for(self, text: str, timeout_s: float = COMMAND_S) -> str:
         """Wait until it has said `text`; return everything it said."""
-        deadline = time.monotonic() + timeout_s
+        deadline = clock() + timeout_s
         while text not in self.text:
             ended = self.process.poll()
             if ended is not None and text not in self.text:
                 raise AssertionError(f"ended with {ended} without {text!r}:\n{self.text}")
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise AssertionError(f"no {text!r} within {timeout_s} s:\n{self.text}")
             time.sleep(0.05)
         return self.text
@@ -263,6 +265,6 @@ def end_processes(folder: Path) -> None:
         for pid in processes_of(folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        deadline = time.monotonic() + 15
-        while processes_of(folder) and time.monotonic() < deadline:
+        deadline = clock() + 15
+        while processes_of(folder) and clock() < deadline:
             time.sleep(0.1)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.environments import ROOT, Environment, run
+from tests.patience import clock
 from tuner.queue.redis_server import RedisServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -165,12 +166,12 @@ def free_port() -> int:
 
 
 def wait_for_health(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = clock() + 60
     while True:
         try:
             urllib.request.urlopen(f"{url}/v1/health", timeout=2).close()  # noqa: S310 - ours
         except OSError:
-            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            assert clock() < deadline, log.read_text()[-3000:]
             time.sleep(0.2)
         else:
             return
@@ -179,11 +180,11 @@ def wait_for_health(url: str, log: Path) -> None:
 def wait_for_the_end(
     server: Environment, study: str, client: dict[str, str], log: Path
 ) -> dict[str, object]:
-    deadline = time.monotonic() + 180
+    deadline = clock() + 180
     while True:
         ask = ("-m", "tuner", "status", study, "--json")
         status = json.loads(server.run(*ask, cwd=log.parent, **client))
         if status["state"] in {"finished", "failed", "cancelled", "paused"}:
             return status
-        assert time.monotonic() < deadline, f"{status}\n{log.read_text()[-3000:]}"
+        assert clock() < deadline, f"{status}\n{log.read_text()[-3000:]}"
         time.sleep(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.acceptance.home import CLIMB, Home, open_home
+from tests.patience import clock
 from tuner.server import documents
 
 STUDY = "life/steps"
@@ -56,10 +56,10 @@ def test_an_interrupted_run_leaves_within_15_s_and_the_same_command_goes_on(home
     spec = write_spec(home)
     with home.process("run", spec, "-n", "2") as run:
         run.wait_for("trial 2")
-        began = time.monotonic()
+        began = clock()
         run.interrupt()
         assert run.wait(30) == 130, run.text
-        assert time.monotonic() - began < 15
+        assert clock() - began < 15
     assert home.wait(home.processes, lambda found: not found, 5) == {}
     before = home.json("best", STUDY)
     assert 2 <= len(before) < 8
@@ -83,10 +83,10 @@ def test_a_second_interrupt_kills_at_once(home: Home) -> None:
         home.wait_status(STUDY, lambda status: status["counts"]["running"] == 1)
         run.interrupt()
         run.wait_for("interrupted")
-        began = time.monotonic()
+        began = clock()
         run.interrupt()
         assert run.wait(30) == 130, run.text
-        assert time.monotonic() - began < 3
+        assert clock() - began < 3
     assert home.wait(home.processes, lambda found: not found, 5) == {}
 
 
@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_nothing_and_the_same_command_goes_on(home: Home) ->
         run.wait_for("trial 2")
         os.kill(run.process.pid, signal.SIGKILL)
         assert run.wait(5) == -signal.SIGKILL
-    began = time.monotonic()
+    began = clock()
     service = read_service(home)["pid"]
 
     def others() -> dict[int, str]:
@@ -106,7 +106,7 @@ def test_a_killed_run_leaves_nothing_and_the_same_command_goes_on(home: Home) ->
     home.wait(others, lambda found: not found, 20)
     assert service in home.processes(), "the service waits for another run"
     home.wait(home.processes, lambda found: not found, 60)
-    assert time.monotonic() - began < 50
+    assert clock() - began < 50
     assert not (home.path / "service.json").exists()
 
     done = home.ok("run", spec, "-n", "2", timeout_s=120)
@@ -208,7 +208,7 @@ def test_pause_resume_cancel_retry_stop_and_delete_do_what_they_say(home: Home) 
                 raise RuntimeError("trial 1 fails")
             while run.trial == 2:
                 time.sleep(0.1)
-                run.report(int(time.monotonic() * 100), 0.0)
+                run.report(int(clock() * 100), 0.0)
             return run.params["x"]
         """,
     )

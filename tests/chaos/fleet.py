@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.chaos.objectives.chaos_trials import PACE
 from tests.chaos.processes import children, is_alive
+from tests.patience import clock
 from tests.service_process import ROOT, TOKEN
 
 END_TIMEOUT_S = 20.0
@@ -139,9 +140,9 @@ class Fleet:
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until every worker has spoken to the server."""
-        deadline = time.monotonic() + timeout_s
+        deadline = clock() + timeout_s
         while {worker["state"] for worker in self._state()} - {"idle", "busy"} or not self._state():
-            assert time.monotonic() < deadline, f"{self.folder.name} is not ready: {self._tail()}"
+            assert clock() < deadline, f"{self.folder.name} is not ready: {self._tail()}"
             time.sleep(0.05)
 
     def _state(self) -> list[dict[str, Any]]:

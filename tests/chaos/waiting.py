@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tests.patience import clock
+
 
 def wait_until(
     is_so: Callable[[], object], what: str, timeout_s: float = 30.0, every_s: float = 0.05
@@ -14,7 +16,7 @@ def wait_until(
     Raises:
         AssertionError: it did not come.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while not is_so():
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        assert clock() < deadline, f"not within {timeout_s:g} s: {what}"
         time.sleep(every_s)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
+from tests.patience import clock
 from tests.service_process import TOKEN, ServiceProcess
 from tests.study_lab import Lab
 from tuner.tfevents import RunEvents, read_run
@@ -217,13 +218,13 @@ class MemoryGroup:
         (self.folder / "cgroup.procs").write_text(str(pid))
 
     def close(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = clock() + 10
         while True:
             try:
                 self.folder.rmdir()
             except OSError:
                 # The kernel needs a moment to see that the last process is gone.
-                if time.monotonic() > deadline:
+                if clock() > deadline:
                     raise
                 time.sleep(0.05)
             else:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tests.integration.test_history_lessons import objective, run, submit, verdicts
 from tests.integration.workers_process import Started
+from tests.patience import clock
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
@@ -55,9 +56,9 @@ def leader(service: ServiceProcess) -> int:
 
 
 def wait_leader(service: ServiceProcess, wanted: ServiceProcess, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while leader(service) != wanted.pid:
-        assert time.monotonic() < deadline, f"server {wanted.pid} does not lead"
+        assert clock() < deadline, f"server {wanted.pid} does not lead"
         time.sleep(0.05)
 
 
@@ -263,8 +264,8 @@ def break_connections_all_the_time(lab: Lab) -> None:
 def claim_stubbornly(worker: ProtocolWorker) -> Held:
     """Claim as a worker does: with the same token until there is an answer."""
     body = worker.claim_body(wait_s=0.3)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    deadline = clock() + 30
+    while clock() < deadline:
         answer = worker.post("/claim", body)
         assert answer.status_code in (200, 204, 503), answer.text
         if answer.status_code == 200:

@@ -19,6 +19,7 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from tests.integration.workers_process import Started
+from tests.patience import clock
 from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tests.study_lab import Lab
 from tuner.protocol import WAKE_UP_TASK, queue_name
@@ -60,9 +61,9 @@ class Fleet:
     def wait_listening(self) -> None:
         """Wait until the workers wait for messages in Redis."""
         connection = redis.Redis.from_url(self.redis.url)
-        deadline = time.monotonic() + 30
+        deadline = clock() + 30
         while Worker.count(connection=connection) < WORKERS:
-            assert time.monotonic() < deadline, "the workers do not listen"
+            assert clock() < deadline, "the workers do not listen"
             time.sleep(0.05)
 
     def tune(self, *, trials: int = 4) -> Lab:
@@ -74,9 +75,9 @@ class Fleet:
 
     def wait_idle(self) -> None:
         """Wait until every worker has nothing to do."""
-        deadline = time.monotonic() + 30
+        deadline = clock() + 30
         while [w["state"] for w in self.service.get("/workers")] != ["idle"] * WORKERS:
-            assert time.monotonic() < deadline, self.service.get("/workers")
+            assert clock() < deadline, self.service.get("/workers")
             time.sleep(0.05)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.integration.test_operations_metrics import Scraped
+from tests.patience import clock
 from tests.servers import PostgresServer, postgres_or_skip
 from tests.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_process import RedisServer
@@ -40,14 +41,14 @@ def wait_ready(
     service: ServiceProcess, holds: Callable[[int, dict[str, Any]], bool], timeout_s: float = 20.0
 ) -> dict[str, Any]:
     """Return the first answer that is right; the process must answer all the time."""
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while True:
         assert httpx.get(f"{service.url}/healthz", timeout=5).json() == {"status": "alive"}
         status, document = ready(service)
         assert (status == 200) == (document["status"] == "ready") == (not document["failing"])
         if holds(status, document):
             return document
-        assert time.monotonic() < deadline, document
+        assert clock() < deadline, document
         time.sleep(0.1)
 
 

@@ -15,6 +15,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.conftest import MakeService
+from tests.patience import clock
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import TOKEN, ServiceProcess
 from tests.study_lab import Lab
@@ -140,9 +141,9 @@ def make_history(lab: Lab) -> Counter[str]:
 
 def wait_until(service: ServiceProcess, holds: Callable[[Scraped], Any]) -> Scraped:
     """Return the first metrics for which `holds` does: some are up to three seconds old."""
-    deadline = time.monotonic() + 20
+    deadline = clock() + 20
     while not holds(metrics := Scraped(service)):
-        assert time.monotonic() < deadline, metrics._samples
+        assert clock() < deadline, metrics._samples
         time.sleep(0.2)
     return metrics
 
@@ -156,9 +157,9 @@ def test_workers_and_queue_are_shown_while_a_study_runs(lab: Lab) -> None:
     key = f"rq:queue:{queue_name('cpu')}"
     client.rpush(key, "nobody-fetches-this")
     metrics = None
-    deadline = time.monotonic() + 20
+    deadline = clock() + 20
     while metrics is None or metrics.by("state", "tuner_attempts").get("leased") != 1:
-        assert time.monotonic() < deadline, metrics and metrics._samples
+        assert clock() < deadline, metrics and metrics._samples
         assert held.beat().status_code == idle.beat().status_code == 200
         metrics = Scraped(lab.service)
         time.sleep(0.2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.patience import clock
 from tuner.errors import SetupError
 from tuner.queue.redis_server import (
     RedisServer,
@@ -29,9 +30,9 @@ def settings_for(home: Path, **environ: str) -> Settings:
 
 
 def wait_until(true, timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while not true():
-        assert time.monotonic() < deadline, "did not happen in time"
+        assert clock() < deadline, "did not happen in time"
         time.sleep(0.02)
 
 

@@ -16,6 +16,8 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.patience import clock
+
 TOKEN = "peer-token-7f3a"
 
 
@@ -133,7 +135,7 @@ class Peer:
         if body["token"] != self.tokens.get(attempt):
             return 409, {"detail": "another worker has this attempt"}
         if verb == "report":
-            self.posts[attempt].append(time.monotonic())
+            self.posts[attempt].append(clock())
             self.reports[attempt] += body["points"]
             return 200, {"order": self.orders.get(attempt, "continue"), "drain": self.drain}
         earlier = self.finishes[attempt]
@@ -192,8 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def wait_until(condition: Any, timeout_s: float, what: str) -> None:
     """Wait until `condition()` is true; fail with `what` otherwise."""
-    deadline = time.monotonic() + timeout_s
+    deadline = clock() + timeout_s
     while not condition():
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             raise AssertionError(f"{what} within {timeout_s:g} s")
         time.sleep(0.01)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.integration.workers_peer import wait_until
+from tests.patience import wait_end
 
 Start = Callable[..., "Started"]
 
@@ -70,7 +71,7 @@ class Started:
         self.process.terminate()
 
     def wait(self, timeout_s: float = 30.0) -> int:
-        return self.process.wait(timeout_s)
+        return wait_end(self.process, timeout_s)
 
     def run_dir(self, attempt_no: int = 1, trial: int = 0) -> Path:
         name = f"trial_{trial:05d}-20261122T231005Z-a{attempt_no}"

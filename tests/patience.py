@@ -1,0 +1,105 @@
+"""A clock that runs as fast as the machine gets on, for tests that wait for processes.
+
+On a machine whose cores are shared by three times as many busy processes, everything takes three
+times as long, and a limit in seconds says nothing of the product. Limits are in seconds of this
+clock: it is the wall clock on a machine with an idle core, and slower on a busy one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+#: Where the kernel says how many threads could run now: the fourth field, before the slash.
+_LOADAVG = Path("/proc/loadavg")
+_SAMPLE_S = 0.05
+#: However busy the machine is, what hangs is found in the end.
+_LEAST_SHARE = 1 / 16
+
+
+def clock() -> float:
+    """Return seconds since some moment, to be compared with other answers of this process."""
+    return _MACHINE.seconds()
+
+
+def wait_end(process: subprocess.Popen[Any], seconds: float) -> int:
+    """Return the status that a process ends with.
+
+    Raises:
+        AssertionError: it still runs after so many seconds of this clock.
+    """
+    deadline = clock() + seconds
+    while (status := process.poll()) is None:
+        assert clock() < deadline, f"process {process.pid} still runs after {seconds:g} s"
+        time.sleep(0.01)
+    return status
+
+
+def read_to_end(process: subprocess.Popen[str], seconds: float) -> tuple[str, str]:
+    """Return what a process says, on both its streams, until it ends.
+
+    Raises:
+        subprocess.TimeoutExpired: it still runs after so many seconds of this clock; it is killed.
+    """
+    deadline = clock() + seconds
+    while True:
+        try:
+            # What was read before a timeout is not lost: the next call returns it too.
+            said, complained = process.communicate(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            if clock() > deadline:
+                process.kill()
+                raise
+        else:
+            return said or "", complained or ""
+
+
+class _Machine:
+    """Adds up the time that passes, each moment times the share of a core that a process gets."""
+
+    def __init__(self) -> None:
+        self._cores = len(os.sched_getaffinity(0))
+        self._counted = 0.0
+        self._begin()
+        # A thread does not outlive a fork: the child counts on with one of its own.
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._at = time.monotonic()
+
+    def seconds(self) -> float:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, daemon=True)
+                self._thread.start()
+            self._count()
+            return self._counted
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_SAMPLE_S)
+            with self._lock:
+                self._count()
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self._counted += (now - self._at) * share(_runnable(), self._cores)
+        self._at = now
+
+
+def share(runnable: int, cores: int) -> float:
+    """Return the share of a core that each of so many threads gets, at most 1."""
+    return max(min(1.0, cores / max(runnable, 1)), _LEAST_SHARE)
+
+
+def _runnable() -> int:
+    return int(_LOADAVG.read_text().split()[3].partition("/")[0])
+
+
+_MACHINE = _Machine()
