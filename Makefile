@@ -1,6 +1,7 @@
 # make run     install what is needed into .venv, then tune a Keras classifier on the digits images
 # make board   TensorBoard on the newest study
-# make test    all tests            make check   format, lint, types, layers, unit tests
+# make test    the tests, ten minutes  make test-all  the slow ones too: what CI runs
+# make check   format, lint, types, layers, and the unit tests
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
 # make bench-sampler  the samplers compared on this project's own tasks (docs/sampler-benchmarks.md)
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
@@ -26,7 +27,7 @@ PYTEST_ARGS ?=
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
 TEST_SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup run board test check bench bench-sampler bench-pruned bench-failing chaos lock clean
+.PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos lock clean
 
 setup:
 	@sh ./setup.sh
@@ -38,13 +39,19 @@ board: setup
 	$(BIN)/tuner board $(STUDY)
 
 test: setup
-	$(BIN)/python -m pytest $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
 
-check: setup
+# In two runs, so that what fails at once is known before the slow ones begin.
+test-all: test
+	$(BIN)/python -m pytest -m slow $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+
+lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 # `scale` in a small size: in its full one it takes a quarter of an hour (docs/benchmarks.md).
