@@ -58,7 +58,10 @@ def test_a_trial_of_a_worker_that_must_leave_goes_on_elsewhere_for_nothing(fleet
 
     assert leaver.wait(10) == 0
     assert (first["worker"], second["worker"]) == (fleet.name_of(leaver), fleet.name_of(other))
-    assert [report["step"] for report in lab.show(0)["reports"]] == list(range(1, 41))
+    steps = [report["step"] for report in lab.show(0)["reports"]]
+    assert sorted(set(steps)) == list(range(1, 41))
+    # Asked to leave between a report and its checkpoint, a trial makes that one step again.
+    assert len(steps) <= 41
     assert lab.status()["budget"]["used"] == 1
 
 
