@@ -208,7 +208,7 @@ def test_pause_resume_cancel_retry_stop_and_delete_do_what_they_say(home: Home) 
                 raise RuntimeError("trial 1 fails")
             while run.trial == 2:
                 time.sleep(0.1)
-                run.report(int(clock() * 100), 0.0)
+                run.report(int(time.monotonic() * 100), 0.0)
             return run.params["x"]
         """,
     )
