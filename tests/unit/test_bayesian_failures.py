@@ -120,8 +120,8 @@ def test_not_a_number_in_an_undeclared_space_keeps_the_search_away() -> None:
         failed += sum(trial.state == TrialState.FAIL for trial in study.trials)
         assert study.best_value > 0.97
 
-    # 38 of 40 each, when a FAIL was no lesson.
-    assert failed <= 3 * 13
+    # 38 of 40 each, when a FAIL was no lesson; 12, when one surprise undid the others' lessons.
+    assert failed <= 3 * 11
 
 
 def test_the_best_place_at_the_border_of_what_fails_is_found() -> None:

@@ -2,6 +2,7 @@
 
 | shape | what fails |
 |---|---|
+| sum | where x + y > 1; the best lies at that border |
 | half | where x + 1.2 y > 1.3; the best lies at that border |
 | corner | where all of three numbers are above .6; the best would lie there |
 | product | where the product of two whole numbers is above 12: a layer that cannot be built |
@@ -51,6 +52,11 @@ def _bowl(p: Mapping[str, Any]) -> float:
     return float((p["x"] - 0.3) ** 2 + (p["y"] - 0.6) ** 2 + (p.get("w", 0.7) - 0.7) ** 2)
 
 
+def _sum(p: Mapping[str, Any], _draw: float) -> float | None:
+    along = p["x"] + p["y"]
+    return None if along > 1.0 else -float(along)
+
+
 def _half(p: Mapping[str, Any], _draw: float) -> float | None:
     along = p["x"] + 1.2 * p["y"]
     return None if along > 1.3 else -float(along)
@@ -89,6 +95,7 @@ def _chance(p: Mapping[str, Any], draw: float) -> float | None:
 
 
 _SHAPES: Mapping[str, tuple[dict[str, Any], Objective, float]] = {
+    "sum": ({"x": _UNIT, "y": _UNIT}, _sum, -1.0),
     "half": ({"x": _UNIT, "y": _UNIT}, _half, -1.3),
     "corner": (_THREE, _corner, 0.04),
     "product": (
