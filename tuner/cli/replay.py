@@ -76,7 +76,8 @@ def _recorded(row: dict[str, Any]) -> RecordedTrial:
         cause=row["cause"],
         values=[decode_number(value) for value in row["values"]],
         curve={step: decode_number(value) for step, value in row["curve"]},
-        took=row["took"],
+        # A server of an earlier release does not send it, and has not used it.
+        took=row.get("took"),
     )
 
 
