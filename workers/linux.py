@@ -18,7 +18,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` dies, at whose hands soever.
+    """Have the kernel kill this process when `parent` dies, for whatever reason.
 
     The request is tied to the *thread* that started this process: start from the main one.
 

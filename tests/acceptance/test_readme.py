@@ -254,6 +254,26 @@ def test_every_command_and_variable_stands_in_the_page() -> None:
         assert f"`TUNER_{name}`" in text
 
 
+@pytest.mark.parametrize("page", [STUDY, COMMANDS, OPERATIONS], ids=lambda page: page.stem)
+def test_every_part_of_a_long_page_stands_in_its_index(page: Path) -> None:
+    index = page.read_text().partition("On this page: ")[2].partition("\n\n")[0]
+    parts = re.findall(r"^## (.+)$", page.read_text(), flags=re.M)
+
+    assert re.findall(r"\(#([\w-]+)\)", index) == [
+        title.lower().replace(" ", "-") for title in parts
+    ]
+
+
+def test_nothing_names_a_package_that_no_index_has() -> None:
+    for folder, pattern in ((ROOT, "*.md"), (ROOT / "docs", "*.md"), (ROOT / "docker", "*")):
+        for path in folder.glob(pattern):
+            if path.is_file():
+                assert not re.search(r"pip install \S*tuner-service", path.read_text()), path
+    for package in ("tuner", "workers"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert "pip install 'tuner-service" not in path.read_text(), path
+
+
 def test_every_field_of_a_document_stands_in_the_page() -> None:
     text = COMMANDS.read_text()
     models = (

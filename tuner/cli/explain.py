@@ -18,7 +18,7 @@ def explain(
     *,
     n: Annotated[
         int,
-        typer.Option("-n", min=1, help="So many proposals: of more, the first and the last half."),
+        typer.Option("-n", min=1, help="Show at most N proposals: the first and last N/2."),
     ] = 20,
     as_json: Json = False,
 ) -> None:

@@ -35,8 +35,8 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
-            help="Port to listen on; by default that of the last time where it is free, "
-            "so that workers find the service again; 0 takes a free one.",
+            help="Port to listen on. Default: the previous port if free, so that workers find the "
+            "service again; 0 takes a free one.",
         ),
     ] = None,
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,

@@ -99,7 +99,7 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
 def _say(answer: Document) -> None:
     from tuner.cli.output import change_text, err
 
-    verb = "submitted" if answer["created"] else f"is there already, {answer['state']}"
+    verb = "submitted" if answer["created"] else f"already exists ({answer['state']})"
     err().print(f"{answer['study']}: {verb}")
     for change in answer["changes"]:
         err().print(f"  {change_text(change)}", markup=False)

@@ -61,7 +61,7 @@ def up(
 
 
 def scale(n: Count) -> None:
-    """Set the number of workers on this host; who must leave saves a checkpoint first."""
+    """Set the number of workers on this host; workers that are stopped save a checkpoint first."""
     from tuner.cli.output import err
     from tuner.local.devices import count_gpus
 

@@ -179,7 +179,7 @@ class HistoryWriter:
 
 
 def look_again(connection: sa.Connection) -> None:
-    """Have all be read again, once it is named again, that was not kept because it was known.
+    """Clear the stamps of imports skipped as duplicates, so that the next import reads them again.
 
     To be called when a study leaves the history: it may be the one that it was known from.
     """

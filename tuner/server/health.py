@@ -92,10 +92,10 @@ class Health:
     def _coordinator_problem(self) -> str | None:
         last = self._coordinator.instruments.last_round
         if last is None:
-            return "has not looked around yet"
+            return "its loop has not completed a round yet"
         passed = time.monotonic() - last
         if passed > ROUND_WITHIN_S:
-            return f"has not looked around for {passed:.0f} s"
+            return f"its loop has stalled for {passed:.0f} s"
         return None
 
     def _queue_lengths(self) -> dict[Device, int] | None:

@@ -136,7 +136,7 @@ class Pruner(Section):
         default=None,
         ge=0.5,
         lt=1,
-        description="a number from 0.5, below 1: how sure it is that a trial does not end there",
+        description="a number from 0.5, below 1: the minimum confidence before a trial is pruned",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Trust in history: how the warm model and those without history share the say.
+"""Trust in history: how warm and cold models are weighted, by leave-one-out likelihood.
 
 Each observation is predicted by both sides from all the others. omega is the probability of the
 warm one in Bayes' sense, with the log ratio of each observation limited, so that no single one
