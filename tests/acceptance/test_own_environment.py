@@ -132,7 +132,7 @@ def test_a_pytorch_study_runs_without_tensorflow(account: Account) -> None:
 
 def test_a_package_that_the_environment_lacks_is_named_with_what_to_type(account: Account) -> None:
     objective = account.home / "objectives" / "boosting.py"
-    objective.write_text("import nobody_has_this\n" + objective.read_text())
+    objective.write_text(objective.read_text() + "\nimport nobody_has_this\n")
 
     done = account.try_run(account.environment / "bin" / "tuner", "check", "scikit-learn.yaml")
 

@@ -28,8 +28,8 @@ def edit(study: Study, changes: Pairs, *, as_json: Json = False) -> None:
 
     A larger budget lets a finished study go on; a smaller one ends it once it is used. Trials that
     run are not stopped: fewer in parallel start none until enough have ended, a changed pruner
-    judges them at their next report, and limits of a trial hold for those that begin later. Changes to
-    `history` take effect with the next proposal.
+    judges them at their next report, and limits of a trial hold for those that begin later. Changes
+    to `history` take effect with the next proposal.
     """
     from tuner.cli import output
     from tuner.local import open_changer
