@@ -9,8 +9,10 @@ from tuner.history.naming import Renames, split_name
 from tuner.history.records import Goal
 
 #: What a study calls its only metric when nobody has named it.
-UNNAMED = ("objective", "value")
+UNNAMED = ("objective", "value", "mean_test_score", "FinalObjectiveValue")
 
+#: Of scikit-learn: what was held out in each fold is called test there.
+_CROSS_VALIDATED = "mean_test_"
 _WORDS = {"acc": "accuracy", "epoch": ""}
 _SCOPES = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "eval", "evaluation"), "val"),
@@ -19,7 +21,9 @@ _SCOPES = {
 }
 
 
-#: What measurements are called, as the last word or the one before a number.
+#: What may stand behind the word that says what was measured.
+_AGGREGATES = frozenset(("mean", "avg", "average", "best", "max", "min", "last", "final", "epoch"))
+#: What measurements are called, as the last word but those.
 _MEASURED = frozenset(
     (
         *("accuracy", "acc", "loss", "auc", "auroc", "aucpr", "f1", "fbeta", "score", "error"),
@@ -82,7 +86,9 @@ def match_metric(
 def is_metric_name(name: str) -> bool:
     """Whether a name is that of a measurement: `val_f1`, `train/epoch_loss`, `top_5_accuracy`."""
     words = split_name(name)[-1].split("_")
-    return any(word.rstrip("0123456789") in _MEASURED or word in _MEASURED for word in words)
+    while len(words) > 1 and (words[-1] in _AGGREGATES or words[-1].isdigit()):
+        words.pop()
+    return words[-1] in _MEASURED or words[-1].rstrip("0123456789") in _MEASURED
 
 
 def is_measurement(name: str, value: float) -> bool:
@@ -94,6 +100,8 @@ def plain_metric(name: str) -> str:
     """Return a metric's name in one form: `validation/epoch_acc` is `val_accuracy`."""
     *scope, last = split_name(name)
     words = [_SCOPES.get(part, part) for part in scope]
+    if last.startswith(_CROSS_VALIDATED):
+        words, last = ["val"], last.removeprefix(_CROSS_VALIDATED)
     first, _, rest = last.partition("_")
     parts = [first, *rest.split("_")] if rest else [first]
     # `epoch_val_acc`: what stands in front of a word may be a scope as well.

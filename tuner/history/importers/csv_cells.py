@@ -1,0 +1,144 @@
+"""The cells of a table: numbers, truths, texts and nothing, told column by column."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from tuner.space.value import Value
+
+Kind = Literal["number", "bool", "text"]
+
+#: Cells that say that there is nothing, and those that say that it is no number.
+NOTHING = frozenset({"", "none", "null", "na", "n/a", "-", "--", "<na>"})
+_NOT_FINITE = frozenset({"nan", "inf", "-inf", "+inf", "infinity", "-infinity"})
+_BOOLS = {"true": True, "false": False}
+#: A column is numeric when so much of it is: the rest are mistakes.
+_MOSTLY = 0.9
+#: Different texts of a column that are kept.
+_TEXTS = 50
+
+
+class Count:
+    """What the cells of a column are. Mutable: it grows with every row."""
+
+    def __init__(self) -> None:
+        self._plain = _Tally()
+        self._unquoted = _Tally()
+        self._quoted = 0
+        #: The first different texts.
+        self.texts: dict[str, None] = {}
+
+    def add(self, cell: str) -> None:
+        """Count one."""
+        text = cell.strip()
+        self._plain.add(text)
+        inner = unquoted(text)
+        self._quoted += inner != text
+        self._unquoted.add(inner)
+        if len(self.texts) < _TEXTS and text:
+            self.texts[text] = None
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether all that is there stands in quotation marks of its own, as SageMaker writes."""
+        return 0 < self._quoted == self._plain.known
+
+    @property
+    def kind(self) -> Kind:
+        """What the column holds, behind such quotation marks."""
+        return self._unquoted.kind if self.is_quoted else self._plain.kind
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether there is a number, or what stands for one that is not finite."""
+        return self.kind == "number" and self._plain.numbers + self._plain.not_finite > 0
+
+    @property
+    def known(self) -> int:
+        """How many cells hold something."""
+        return self._plain.known
+
+
+class _Tally:
+    """How many cells are what. Mutable."""
+
+    def __init__(self) -> None:
+        self.numbers = self.not_finite = self._bools = self._texts = 0
+
+    def add(self, text: str) -> None:
+        plain = text.lower()
+        if plain in NOTHING:
+            return
+        if plain in _NOT_FINITE:
+            self.not_finite += 1
+            return
+        if plain in _BOOLS:
+            self._bools += 1
+            return
+        try:
+            read_number(plain)
+        except ValueError:
+            self._texts += 1
+        else:
+            self.numbers += 1
+
+    @property
+    def known(self) -> int:
+        return self.numbers + self._bools + self._texts
+
+    @property
+    def kind(self) -> Kind:
+        if self.known and self._bools == self.known:
+            return "bool"
+        return "number" if self.numbers >= _MOSTLY * self.known else "text"
+
+
+def read_value(cell: str, kind: Kind) -> Value | None:
+    """Return the value of a parameter, None where the cell holds none.
+
+    Raises:
+        ValueError: the column holds numbers, and this is none.
+    """
+    plain = cell.strip()
+    if plain.lower() in NOTHING:
+        return None
+    if kind == "text":
+        # pandas writes nan where a run has no such parameter.
+        return None if plain.lower() == "nan" else plain
+    if kind == "bool":
+        return _BOOLS.get(plain.lower())
+    if plain.lower() in _NOT_FINITE:
+        return None
+    return read_number(plain)
+
+
+def read_number(cell: str) -> int | float:
+    """Return the number of a cell; a whole number stays one.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    plain = cell.strip()
+    # Python reads 1_000 as a number; whoever wrote that into a file did not mean one.
+    if "_" in plain:
+        raise ValueError(cell)
+    try:
+        return int(plain)
+    except ValueError:
+        return float(plain)
+
+
+def read_step(cell: str) -> int | None:
+    """Return the whole number of a cell, None where it holds none."""
+    try:
+        number = float(read_number(cell))
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
+
+
+def unquoted(text: str) -> str:
+    """Return a text without quotation marks of its own."""
+    is_quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if is_quoted else text
