@@ -239,6 +239,24 @@ def test_a_guess_stands_in_the_notes() -> None:
     assert found.notes == {"train.learning_rate": "lr there (a guess by its abbreviation)"}
 
 
+@pytest.mark.parametrize(
+    ("values", "is_taken"),
+    [([8, 64, 128, 200], True), ([8, 32, 64, 128], True), ([200, 300, 64, 190], False)],
+)
+def test_a_guess_by_words_is_made_where_the_values_support_it(
+    values: list[int], *, is_taken: bool
+) -> None:
+    space = {"units": {"type": "int", "low": 8, "high": 128}, "p.x": LINEAR}
+    study = historic_study([{"max_units": v, "p.x": n} for n, v in enumerate(values)])
+
+    found = mapped(space, study, MapOptions(min_trials=4))
+
+    assert found.source is not None
+    assert bool(np.isnan(found.source.x[:, 0]).all()) != is_taken
+    told = "max_units there (a guess by its words)" if is_taken else "max_units there has other"
+    assert found.notes["units"].startswith(told)
+
+
 def outcome(state: str, cause: str | None = None, **facts: Any) -> Any:
     return historic_trial(99, {"p.x": 5}, state=state, cause=cause, **facts)
 

@@ -29,6 +29,21 @@ RATE, SIZE = "train.learning_rate", "train.batch_size"
         ("n_layers", "model.layers", "abbreviation"),
         ("num_layers", "layers", "abbreviation"),
         ("learning_rate", "lr", "abbreviation"),
+        ("max_units", "units", "meaning"),
+        ("units", "model.max_units", "meaning"),
+        ("hidden_units", "units", "meaning"),
+        ("dense/num_neurons", "model.units", "meaning"),
+        ("l2_penalty", "weight_decay", "meaning"),
+        ("weight_decay", "optimizer.l2_regularization", "meaning"),
+        ("max_dropout", "dropout", "meaning"),
+        ("lstm.dropout_prob", "dropout_rate", "meaning"),
+        ("optimizer.name", "train.optimizer", "meaning"),
+        ("optimizer_type", "opt", "meaning"),
+        ("opt_learning_rate", "learning_rate", "meaning"),
+        ("initial_lr", RATE, "meaning"),
+        ("number_of_filters", "conv.channels", "meaning"),
+        ("minibatch_size", SIZE, "meaning"),
+        ("n_estimators", "trees", "meaning"),
     ],
 )
 def test_a_name_is_told_in_many_spellings(there: str, here: str, how: str) -> None:
@@ -36,7 +51,7 @@ def test_a_name_is_told_in_many_spellings(there: str, here: str, how: str) -> No
 
     assert matches.found[here].source == there
     assert matches.found[here].how == how
-    assert matches.found[here].is_guess == (how in ("scope", "abbreviation"))
+    assert matches.found[here].is_guess == (how in ("scope", "abbreviation", "meaning"))
     assert matches.extra == ("seed",)
 
 
@@ -49,6 +64,14 @@ def test_a_name_is_told_in_many_spellings(there: str, here: str, how: str) -> No
         (["momentum"], RATE),
         (["warmup.learning_rate", "final.learning_rate"], "learning_rate"),
         (["learning_rate", "model.learning_rate"], RATE),
+        (["min_learning_rate"], RATE),
+        (["learning_rate_patience"], RATE),
+        (["max_units", "hidden_units"], "units"),
+        (["units_1"], "units"),
+        (["attention_dropout"], "dropout"),
+        (["l1_penalty"], "weight_decay"),
+        (["batch_norm"], SIZE),
+        (["conv_layers"], "layers"),
     ],
 )
 def test_what_may_be_something_else_is_not_guessed(there: list[str], here: str) -> None:
@@ -82,10 +105,21 @@ def test_the_same_name_leaves_nothing_to_guess() -> None:
 
 
 def test_a_near_name_is_a_hint_and_no_guess() -> None:
-    matches = match_names(["opt_learning_rate"], ["learning_rate"], {})
+    matches = match_names(["min_learning_rate"], ["learning_rate"], {})
 
     assert matches.found == {}
-    assert matches.hints == {"learning_rate": "perhaps opt_learning_rate: declare it with rename"}
+    assert matches.hints == {"learning_rate": "perhaps min_learning_rate: declare it with rename"}
+
+
+def test_a_guess_by_words_can_be_vetoed() -> None:
+    assert match_names(["max_units"], ["units"], {"max_units": None}).found == {}
+
+
+def test_a_better_guess_comes_before_one_by_words() -> None:
+    matches = match_names(["wd", "l2_penalty"], ["weight_decay"], {})
+
+    assert matches.found["weight_decay"].source == "wd"
+    assert matches.extra == ("l2_penalty",)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
-from tuner.surrogate.building import build_prior
+from tuner.surrogate.building import build_prior, explain_none
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.source import Source
 from tuner.surrogate.threads import one_thread
@@ -97,6 +97,7 @@ def learn(
         )
         with one_thread():
             priors = _priors(found, spec, _Part(cache, ("fitted",)))
+            shares = _shares(found, priors, spec, _Part(cache, ("fitted",)))
         belief, curves = _curves(storage, found, spec, _Part(cache, ("curves",)))
         early = _early(storage, found, spec, _Part(cache, ("early",)))
     except UnavailableError:
@@ -107,15 +108,19 @@ def learn(
         logger.warning("history not usable", extra={"study": spec.name, "problem": problem})
         logger.debug("where it failed", exc_info=True)
         return Lesson(artifact=None, summary={}, problem=problem[:500], version=version)
-    known = found.to_json()
+    known = found.without(
+        {
+            metric: {item["name"]: item["reason"] for item in share["sources"] if item["reason"]}
+            for metric, share in shares.items()
+            if share
+        }
+    ).to_json()
     has_prior = spec.sampler.name in LEARNING
     return Lesson(
         artifact=Artifact(priors) if any(priors) else None,
         summary=known["summary"] if has_prior else {},
         sources=tuple(known["sources"]),
-        shares={
-            metric.name: _shares(prior) for metric, prior in zip(spec.metrics, priors, strict=True)
-        },
+        shares=shares,
         version=version,
         took_s=time.monotonic() - start,
         belief=belief,
@@ -152,10 +157,22 @@ def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, 
     )
 
 
-def _shares(prior: Prior | None) -> dict[str, Any]:
-    if prior is None:
-        return {}
-    return {"likeness": prior.likeness, "sources": [dict(vars(c)) for c in prior.contributions]}
+def _shares(
+    found: Found, priors: Sequence[Prior | None], spec: StudySpec, cache: Cache
+) -> dict[str, dict[str, Any]]:
+    """Return by metric what each source contributed, or why it did not; empty: none was asked."""
+    shares: dict[str, dict[str, Any]] = {}
+    for metric, prior in zip(spec.metrics, priors, strict=True):
+        sources = found.by_metric[metric.name]
+        if prior is not None:
+            told = [dict(vars(item)) for item in prior.contributions]
+            shares[metric.name] = {"likeness": prior.likeness, "sources": told}
+        elif sources and spec.sampler.name in LEARNING:
+            told = [dict(vars(item)) for item in explain_none(sources, cache)]
+            shares[metric.name] = {"sources": told}
+        else:
+            shares[metric.name] = {}
+    return shares
 
 
 class _Part(MutableMapping[Any, Any]):

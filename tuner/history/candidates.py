@@ -72,12 +72,7 @@ class Candidate:
 
     def without_source(self, reason: str) -> Candidate:
         """Return the candidate left out for a reason that concerns the whole study."""
-        receipt = self.receipt
-        dropped = dict(receipt.dropped)
-        if receipt.used:
-            dropped["left-out"] = dropped.get("left-out", 0) + receipt.used
-        left = replace(receipt, used=0, weight=0.0, dropped=dropped, left_out=reason)
-        return replace(self, receipt=left, source=None)
+        return replace(self, receipt=self.receipt.without_use(reason), source=None)
 
 
 class Looker:

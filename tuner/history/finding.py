@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.history.candidates import Cache, Candidate, Looker, Target
@@ -45,6 +45,24 @@ class Found:
     def summary(self) -> str:
         """One sentence on the first metric."""
         return next(iter(self.summaries.values()), "")
+
+    def without(self, reasons: Mapping[str, Mapping[str, str]]) -> Found:
+        """Return what was found, with what turned out to teach nothing as left out.
+
+        Args:
+            reasons: why, by metric and by the study's key.
+        """
+        receipts = [
+            receipt.without_use(reason)
+            if (reason := reasons.get(receipt.metric, {}).get(receipt.key)) and receipt.used
+            else receipt
+            for receipt in self.receipts
+        ]
+        summaries = dict(self.summaries)
+        for metric in (name for name, found in reasons.items() if found):
+            mine = [receipt for receipt in receipts if receipt.metric == metric]
+            summaries[metric] = summarise(metric, mine, asked=True)
+        return replace(self, receipts=tuple(receipts), summaries=summaries)
 
     def to_json(self) -> dict[str, Any]:
         """Return sentences and receipts as JSON values."""

@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.history.name_words import meaning
 from tuner.spec.advice import ABBREVIATIONS
 
 #: From the most certain to the least.
-How = Literal["declared", "same", "spelling", "scope", "abbreviation"]
+How = Literal["declared", "same", "spelling", "scope", "abbreviation", "meaning"]
 Renames = Mapping[str, str | None]
 
 #: Sections of a configuration that say nothing about what the parameter is.
@@ -53,7 +54,7 @@ class Match:
     @property
     def is_guess(self) -> bool:
         """Whether it might be another parameter."""
-        return self.how in ("scope", "abbreviation")
+        return self.how in ("scope", "abbreviation", "meaning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ def match_names(there: Iterable[str], here: Sequence[str], renames: Renames) -> 
         ("spelling", _is_spelled_alike),
         ("scope", _has_same_word),
         ("abbreviation", _means_same_word),
+        ("meaning", _means_same),
     )
     for how, is_alike in levels:
         _guess(how, is_alike, left, here, found, rivals)
@@ -119,6 +121,11 @@ class _Words:
         """The word without abbreviation."""
         word = _COUNT.sub("", self.word)
         return _FULL.get(word) or _ALSO.get(word) or word
+
+    @functools.cached_property
+    def meaning(self) -> frozenset[str]:
+        """What all its words mean."""
+        return meaning(self.joined.split("_"))
 
 
 def split_name(name: str) -> list[str]:
@@ -173,6 +180,10 @@ def _has_same_word(mine: _Words, other: _Words) -> bool:
 
 def _means_same_word(mine: _Words, other: _Words) -> bool:
     return mine.full == other.full and _fits(mine.scope, other.scope)
+
+
+def _means_same(mine: _Words, other: _Words) -> bool:
+    return mine.meaning == other.meaning
 
 
 def _fits(mine: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -14,6 +14,7 @@ from tuner.history.placing import Flags, Placed, place
 from tuner.history.records import HistoricStudy, HistoricTrial
 from tuner.history.values import match_choice
 from tuner.space import Parameter, SearchSpace
+from tuner.space.axis import Axis
 from tuner.space.encoding import Encoding
 from tuner.space.value import Value, show
 from tuner.surrogate.columns import Floats
@@ -28,6 +29,7 @@ _HOW = {
     "spelling": "spelled otherwise",
     "scope": "a guess by its last word",
     "abbreviation": "a guess by its abbreviation",
+    "meaning": "a guess by its words",
 }
 
 
@@ -62,7 +64,7 @@ def tabulate(
         if match is not None:
             values = _values(study, trials, match.source)
             column = place(axis, values)
-            if match.is_guess and _fits(column) < _GUESS_SHARE:
+            if match.is_guess and _fits(axis, column, match) < _GUESS_SHARE:
                 notes[name].append(f"{match.source} there has other values: not taken")
                 column = Placed.nowhere(n)
             else:
@@ -83,10 +85,17 @@ def tabulate(
     return _assemble(encoding, placed, idle, excused, notes_of_all)
 
 
-def _fits(column: Placed) -> float:
-    """Return the share of the recorded values that have a place here; 0 when none is recorded."""
+def _fits(axis: Axis, column: Placed, match: Match) -> float:
+    """Return the share of the recorded values that have a place here; 0 when none is recorded.
+
+    For the least certain of guesses they must lie within the range here.
+    """
     given = int((column.known | column.foreign).sum())
-    return float(column.known.sum()) / given if given else 0.0
+    fitting = column.known
+    if match.how == "meaning" and axis.kind != "choice":
+        with np.errstate(invalid="ignore"):
+            fitting = column.known & (column.x >= 0) & (column.x <= 1)
+    return float(fitting.sum()) / given if given else 0.0
 
 
 def _recorded(study: HistoricStudy, trials: Sequence[HistoricTrial]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.history.outcomes import REASONS
@@ -61,6 +61,13 @@ class SourceReceipt:
             if reason in REASONS
         ]
 
+    def without_use(self, reason: str) -> SourceReceipt:
+        """Return the receipt of the study left out for a reason that concerns all of it."""
+        dropped = dict(self.dropped)
+        if self.used:
+            dropped["left-out"] = dropped.get("left-out", 0) + self.used
+        return replace(self, used=0, weight=0.0, dropped=dropped, left_out=reason)
+
     def to_json(self) -> dict[str, Any]:
         """Return the receipt as JSON values."""
         # `asdict` would copy every text of a thousand receipts.
@@ -89,6 +96,9 @@ def summarise(metric: str, receipts: Sequence[SourceReceipt], *, asked: bool) ->
         return "starts cold: there is no history"
     if not any(receipt.metric_there for receipt in there):
         return f"starts cold: no historic run has the metric {metric} ({_studies(len(there))} seen)"
+    if len(there) == 1:
+        (only,) = there
+        return f"starts cold: {only.key} cannot inform this study: {only.left_out}"
     return f"starts cold: none of {_studies(len(there))} can inform this study"
 
 

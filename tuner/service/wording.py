@@ -151,7 +151,8 @@ def source_notes(source: Document) -> list[str]:
     if source["same_data"]:
         notes.append("same data")
     if source["metric_note"]:
-        notes.append(f"metric {source['metric_there']}: {source['metric_note']}")
+        # This study's own name first, as with parameters.
+        notes.append(f"metric {source['metric']}: {source['metric_note']}")
     if source["agreement"] is not None and source["agreement"] < 0:
         notes.append("says the opposite of the others")
     notes += [f"{name}: {note}" for name, note in list(source["parameters"].items())[:_NOTES]]

@@ -36,6 +36,8 @@ _WITNESSES, _PROPOSED = 8, 3
 #: noise.
 _LEAST_SHOWN = 0.2
 
+_NOISE = "its values do not follow the parameters: what they show is noise"
+
 #: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), in
 #: logarithms.
 _CENTRE, _SPREAD = np.log([1.0, 1.0, 1.2, 0.03]), np.array([0.5, 0.3, 0.5, 1.0])
@@ -97,6 +99,14 @@ def build_prior(
         witnesses=_witnesses(screened),
         foretelling=foretelling([s.foretold for s in screened.kept if s.foretold is not None]),
     )
+
+
+def explain_none(sources: Sequence[Source], cache: Cache | None = None) -> tuple[Contribution, ...]:
+    """Return why each of the sources taught nothing, where `build_prior` has returned None."""
+    screened = screen(sources, {} if cache is None else cache)
+    reasons = [(source.name, why) for source, why in screened.dropped]
+    reasons += [(source.name, _NOISE) for source in screened.kept]
+    return tuple(Contribution(name, 0, 0.0, None, why) for name, why in reasons)
 
 
 def _shown(means: Floats, noise: float) -> float:
