@@ -120,10 +120,11 @@ def _parse(cell: str) -> dict[str, str]:
 
 def _flatten(prefix: str, found: object, flat: dict[str, str]) -> None:
     if isinstance(found, Mapping):
+        if "value" in found and found.keys() <= {"value", "desc"}:  # as W&B's config.yaml has it
+            _flatten(prefix, found["value"], flat)
+            return
         for key, value in found.items():
             if not str(key).startswith("_"):  # W&B's own, as _wandb and _step
-                # Older exports of W&B put every value into a dictionary with a description.
-                name = prefix if key == "value" and prefix else f"{prefix}.{key}".lstrip(".")
-                _flatten(name, value, flat)
+                _flatten(f"{prefix}.{key}".lstrip("."), value, flat)
     elif isinstance(found, str | int | float):
         flat[prefix] = str(found)
