@@ -126,7 +126,8 @@ def test_patterns_mean_what_git_means(pattern: str, path: str, folder: bool, ign
 
 
 def test_a_folder_that_is_too_large_is_refused_with_its_largest_files(tmp_path: Path) -> None:
-    folder = _write(tmp_path, {"train.py": "", "data.bin": "x" * 3_000_000})
+    code = "open('data.bin')\n"
+    folder = _write(tmp_path, {"train.py": code, "data.bin": "x" * 3_000_000})
 
     with pytest.raises(SpecError, match=r"(?s)3\.0 MB.*at most.*1\.0 MB.*data\.bin.*\.tunerignore"):
         make_snapshot(folder, max_bytes=1_000_000)

@@ -62,10 +62,19 @@ class IgnoreRules:
 
         What lies in a folder that is left out is never asked for, as with git.
         """
+        rule = self._last(path, folder=folder)
+        return rule is not None and not rule.takes_back
+
+    def takes_back(self, path: str, *, folder: bool) -> bool:
+        """Return whether a line `!name` decides on `path`: then it is taken, whatever it looks."""
+        rule = self._last(path, folder=folder)
+        return rule is not None and rule.takes_back
+
+    def _last(self, path: str, *, folder: bool) -> Rule | None:
         for rule in reversed(self._rules):
             if (folder or not rule.only_folders) and rule.pattern.fullmatch(path):
-                return not rule.takes_back
-        return False
+                return rule
+        return None
 
 
 def load_rules(folder: Path) -> IgnoreRules:

@@ -1,0 +1,52 @@
+"""The files in a stored snapshot, read in memory. Whoever may submit may have sent anything."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import posixpath
+import tarfile
+import zlib
+
+#: Unpacked; a snapshot of ours holds at most an eighth of it.
+MAX_UNPACKED_BYTES = 128 << 20
+#: Links to folders are followed so far.
+_MAX_LINKED = 10_000
+
+
+def read_contents(data: bytes) -> dict[str, bytes] | None:
+    """Return content by path, links as what they lead to; None when it is no snapshot.
+
+    Args:
+        data: a tar.gz.
+    """
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            plain = file.read(MAX_UNPACKED_BYTES + 1)
+        if len(plain) > MAX_UNPACKED_BYTES:
+            return None
+        return _read_tar(plain)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError):
+        return None
+
+
+def _read_tar(plain: bytes) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    links: dict[str, str] = {}
+    with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
+        for member in archive:
+            name = posixpath.normpath(member.name)
+            if member.issym():
+                folder = posixpath.dirname(name)
+                links[name] = posixpath.normpath(posixpath.join(folder, member.linkname))
+            elif (content := archive.extractfile(member)) is not None:
+                files[name] = content.read()
+    linked: dict[str, bytes] = {}
+    for name, target in links.items():
+        if target in files:
+            linked[name] = files[target]
+            continue
+        for path in files:
+            if path.startswith(f"{target}/") and len(linked) < _MAX_LINKED:
+                linked[name + path[len(target) :]] = files[path]
+    return {**linked, **files}

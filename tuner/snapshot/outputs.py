@@ -1,0 +1,144 @@
+"""What runs leave beside the code, which a snapshot leaves out with a word: logs, plots, models.
+
+What the code reads must stay. So a picture or an array stays where the code names it (see
+`mentions`), and of the rest only what is large goes.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tuner.snapshot.ignore import IGNORE_FILE, parse_rule
+
+#: A file that no code names and that is larger than this is taken for data.
+LARGE_BYTES = 2 << 20
+
+#: Left out unless the code names the very file.
+_LOGS = (
+    "*.log",
+    "*.log.[0-9]*",
+    "*.out",
+    "*.err",
+    "nohup.out",
+    "wandb/",
+    "mlruns/",
+    "lightning_logs/",
+    "catboost_info/",
+)
+#: Everything in them but modules, likewise.
+_FOLDERS = (
+    "artifacts",
+    "checkpoints",
+    "ckpt",
+    "ckpts",
+    "fig",
+    "figs",
+    "figures",
+    "logs",
+    "out",
+    "output",
+    "outputs",
+    "plots",
+    "reports",
+    "results",
+    "runs",
+    "saved_models",
+    "tb_logs",
+    "tensorboard",
+)
+#: Left out unless the code names the file, its kind or its folder.
+_PICTURES = (".bmp", ".eps", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff")
+_MODELS = (".ckpt", ".h5", ".hdf5", ".keras", ".onnx", ".pt", ".pth", ".safetensors", ".tflite")
+_ARRAYS = (".joblib", ".npy", ".npz", ".pickle", ".pkl", ".webp")
+_MODULES = (".py", ".so", ".pyc")
+
+_LOG_RULES = [rule for line in _LOGS if (rule := parse_rule(line)) is not None]
+_MAX_NAMES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file of the folder: `path` relative and with slashes, `size` in bytes."""
+
+    path: str
+    size: int
+
+
+def is_by_name_output(path: str) -> bool:
+    """Return whether a file is a log or lies in a folder of outputs, by its name."""
+    if path.endswith(_MODULES):
+        return False
+    parts = path.split("/")
+    if any(part in _FOLDERS for part in parts[:-1]):
+        return True
+    for depth in range(1, len(parts) + 1):
+        name, folder = "/".join(parts[:depth]), depth < len(parts)
+        if any((folder or not r.only_folders) and r.pattern.fullmatch(name) for r in _LOG_RULES):
+            return True
+    return False
+
+
+def choose_outputs(
+    files: Iterable[Found], names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
+) -> list[Found]:
+    """Return the files that are left out.
+
+    Args:
+        files: of the folder, without what the user's ignore file decides.
+        names_file: whether the code names this very file.
+        names_kind: whether it names the file, its kind (`*.png`) or its folder.
+    """
+    return [
+        file
+        for file in files
+        if not file.path.endswith(_MODULES) and not _is_kept(file, names_file, names_kind)
+    ]
+
+
+def _is_kept(
+    file: Found, names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
+) -> bool:
+    if is_by_name_output(file.path):
+        return names_file(file.path)
+    name = posixpath.basename(file.path).lower()
+    is_likely = name.endswith((*_PICTURES, *_MODELS, *_ARRAYS)) or ".ckpt." in name
+    if is_likely or file.size > LARGE_BYTES:
+        return names_kind(file.path)
+    return True
+
+
+def describe_left_out(left_out: Iterable[Found], kept: Iterable[str]) -> str:
+    """Return what was left out as a sentence, folders of which nothing was kept as one; or "".
+
+    Args:
+        left_out: the files.
+        kept: paths of the files that were taken.
+    """
+    taken = {parent for path in kept for parent in _parents(path)}
+    sizes: dict[str, int] = {}
+    for file in left_out:
+        folder = next((p for p in _parents(file.path) if p not in taken), None)
+        name = file.path if folder is None else f"{folder}/"
+        sizes[name] = sizes.get(name, 0) + file.size
+    if not sizes:
+        return ""
+    names = sorted(sizes, key=lambda name: (-sizes[name], name))
+    shown = [f"{name} ({_size(sizes[name])})" for name in names[:_MAX_NAMES]]
+    if len(names) > _MAX_NAMES:
+        shown.append(f"{len(names) - _MAX_NAMES} more")
+    return (
+        f"{', '.join(shown)}: outputs and large files that the code does not read by name; "
+        f"a line !{names[0]} in {IGNORE_FILE} takes one back"
+    )
+
+
+def _parents(path: str) -> list[str]:
+    """Return the folders that hold a file, outermost first."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{max(1, round(size / 1e3))} kB"
