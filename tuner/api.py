@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,26 +20,34 @@ Document = dict[str, Any]
 ACTIVE = ("running", "stopping")
 
 
-def submit(spec: StudySpec | str | os.PathLike[str]) -> Document:
+def submit(
+    spec: StudySpec | str | os.PathLike[str],
+    *,
+    code: CodeChoice | None = None,
+    name: str | None = None,
+) -> Document:
     """Submit a study; the local service is started when none runs, and stays.
 
     Args:
         spec: a file, whose folder's code is taken along, or a `StudySpec` whose code is installed
             where the workers run.
+        code: where the study has other code: go on with the `old`, or run the `new` from now on.
+        name: what the study is called instead of the name in the spec file.
 
     Returns:
         `{study, state, created, changes}`; submitting the same again is the same study.
+        `not_taken` where files of the folder differ from those that its trials go on with.
 
     Raises:
         SpecError: the spec is wrong.
-        StudyError: the study exists and differs in what makes its identity.
+        ChangedError: the study exists and differs in what makes its identity.
     """
     from tuner.local import start_api
     from tuner.local.submission import make_submission
 
     settings = _settings()
     if isinstance(spec, str | os.PathLike):
-        submission = make_submission(Path(spec), settings)
+        submission = make_submission(Path(spec), settings, name=name, use_code=code)
         with start_api(settings, os.environ) as api:
             return submission.send(api)
     with start_api(settings, os.environ) as api:
@@ -46,7 +55,8 @@ def submit(spec: StudySpec | str | os.PathLike[str]) -> Document:
             from tuner.local.listed_history import import_listed
 
             import_listed(spec, api)
-        return api.submit(spec.to_json())
+        named = spec if name is None else spec.model_copy(update={"study": name})
+        return api.submit(named.to_json(), use_code=code)
 
 
 def status(study: str) -> Document:

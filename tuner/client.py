@@ -19,6 +19,7 @@ from tuner.errors import (
     UnavailableError,
 )
 from tuner.protocol import VERSION
+from tuner.refusal import ChangedError, CodeChoice, Refusal
 
 if "httpx" not in sys.modules:
     # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
@@ -117,9 +118,13 @@ class ApiClient:
         code: str | None = None,
         data: str | None = None,
         git: Document | None = None,
+        use_code: CodeChoice | None = None,
     ) -> Document:
         """Create the study, or find it again: `{study, state, created, changes}`."""
         body = {"spec": spec, "code": code, "data": data, "git": git}
+        if use_code is not None:
+            # A server of an earlier release knows no such field.
+            body["use_code"] = use_code
         return self._one("POST", "/studies", body)
 
     def list(self) -> builtins.list[Document]:
@@ -290,13 +295,17 @@ def _path(study: str, *steps: str | int) -> str:
 
 def _translate(url: str, answer: httpx.Response) -> TunerError:
     """Return the error of our tree that a problem document stands for."""
+    refusal = None
     try:
         problem = answer.json()
         detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
+        refusal = Refusal.from_json(problem.get("refusal"))
     except (ValueError, AttributeError):
         detail = f"{answer.status_code} {answer.reason_phrase}"
     if answer.status_code in (401, 403):
         return SetupError(f"{url}: {detail}; set TUNER_TOKEN or TUNER_TOKEN_FILE to its token")
+    if refusal is not None:
+        return ChangedError(refusal)
     kind = _ERRORS.get(answer.status_code)
     if kind is not None:
         return kind(detail)

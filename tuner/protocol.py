@@ -205,6 +205,8 @@ class Finish(Message):
     duration_s: float = 0.0
     #: Of the trial's process, if it was reaped: exit status, or minus the signal.
     exit_status: int | None = None
+    #: Files below the code folder that the trial has imported: relative, with slashes.
+    modules: list[str] = field(default_factory=list)
     version: int = VERSION
 
 

@@ -23,8 +23,9 @@ from workers.api import MissingCodeError
 from workers.code_cache import CodeError
 from workers.contact import Contact
 from workers.devices import DeviceError, check_gpu
-from workers.failure import explain_exit, read_tail, with_tail
+from workers.failure import explain_exit, read_tail, with_own_names, with_tail
 from workers.files import AttemptFiles, probe
+from workers.own_modules import MAX_CHARS, MAX_FILES
 from workers.post import Post
 from workers.session import Word
 from workers.task import Task
@@ -67,6 +68,7 @@ class Attempt:
         self._outbox = self._contact.outbox
         self._started = time.monotonic()
         self._end: dict[str, Any] | None = None
+        self._code_root: str | None = None
         self._word: Word = "continue"
         self._step = 0
         self._told: tuple[Word, int] = ("continue", 0)
@@ -102,6 +104,7 @@ class Attempt:
             return self._failed("rejected", str(exc))
         if task is None:
             return self._failed("preempted", "the worker was asked to leave before the start")
+        self._code_root = task.code_root
         fork = self._post.info.isolation == "fork" and self._post.guard.may_fork()
         process = start_process(task, fork=fork, forget=self._post.api.forget)
         self._post.on_trial(process.pid)
@@ -253,19 +256,23 @@ class Attempt:
                 error=end.get("error", "") or _STOPPED.get(end.get("cause") or "", ""),
                 duration_s=self._duration_s(),
                 exit_status=status,
+                modules=_names(end.get("modules")),
             )
         output = self._files.folder / "output.log"
         if self._stop is not None:
             text = self._stop_text()
             if process.was_asked_where:
-                text = with_tail(text, read_tail(output))
+                text = with_tail(text, self._with_own_names(read_tail(output)))
             return self._failed(self._stop, text, status)
         if process.was_killed:
             text = "the trial's process broke off its channel and was killed"
             return self._failed("error", text, status)
         of_memory = process.died_of_memory()
         cause, text = explain_exit(status or 0, output, of_memory=of_memory)
-        return self._failed(cause, text, status)
+        return self._failed(cause, self._with_own_names(text), status)
+
+    def _with_own_names(self, text: str) -> str:
+        return with_own_names(text, self._code_root)
 
     def _stop_text(self) -> str:
         limit = f" ({self._assignment.timeout_s:g} s)" if self._stop == "timeout" else ""
@@ -287,6 +294,12 @@ class Attempt:
     def _facts(self) -> dict[str, Any]:
         a = self._assignment
         return {"study": a.study, "trial": a.trial, "attempt": a.attempt}
+
+
+def _names(modules: Any) -> list[str]:
+    """Return the files that a trial says it has loaded; user code may have written there."""
+    names = modules if isinstance(modules, list) else []
+    return [name for name in names if isinstance(name, str) and len(name) <= MAX_CHARS][:MAX_FILES]
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float]:

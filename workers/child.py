@@ -24,6 +24,7 @@ from workers.channel import Channel, ChannelLink
 from workers.failure import classify, describe_error
 from workers.linux import be_killed_first, die_with_parent
 from workers.objective import ObjectiveError, load_objective
+from workers.own_modules import loaded_files
 from workers.result import Result, ResultError, read_result
 from workers.run import Run
 from workers.seeds import seed_everything
@@ -88,6 +89,10 @@ def conduct(task: Task, channel: Channel) -> NoReturn:
 
 def execute(task: Task, channel: Channel) -> dict[str, Any]:
     """Run the objective; return the fields of the end message."""
+    return {**_run(task, channel), "modules": loaded_files(task.code_root)}
+
+
+def _run(task: Task, channel: Channel) -> dict[str, Any]:
     session = Session(
         link=ChannelLink(channel),
         metrics=task.metrics,
@@ -103,7 +108,7 @@ def execute(task: Task, channel: Channel) -> dict[str, Any]:
         return _end_failed(session, "error", str(exc))
     # User code may raise anything, SystemExit included: how it ends is a result of the trial.
     except BaseException as exc:  # noqa: BLE001
-        return _end_failed(session, classify(exc, roots), describe_error(exc))
+        return _end_failed(session, classify(exc, roots), describe_error(exc, task.code_root))
     return _end_returned(session, result)
 
 

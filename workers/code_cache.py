@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from workers.objective import RESERVED
+from workers.own_modules import RESERVED
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 100_000

@@ -90,16 +90,29 @@ def with_tail(text: str, tail: str) -> str:
     return last_lines(f"{tail.strip()}\n{text}")
 
 
-def describe_error(error: BaseException) -> str:
+def describe_error(error: BaseException, code_root: str | None = None) -> str:
     """Return the end of the traceback, without the frames of this package.
 
     Its last line is what commands show of it: it says what to do where that is known.
+
+    Args:
+        error: what was raised.
+        code_root: folder of the code, whose files get the names that the user knows.
     """
     report = traceback.TracebackException.from_exception(error)
     _trim(report)
-    text = "".join(report.format()).rstrip()
+    text = with_own_names("".join(report.format()).rstrip(), code_root)
     advice = how_to_install(error)
     return last_lines(f"{text}: {advice}" if advice else text)
+
+
+def with_own_names(text: str, code_root: str | None) -> str:
+    """Return a traceback in which the user's files are named as in the user's folder."""
+    if code_root is None:
+        return text
+    start = code_root.rstrip(os.sep) + os.sep
+    # Only where a module is named: data that is missing is missing in the snapshot.
+    return text.replace(f'File "{start}', 'File "').replace(f"({start}", "(")
 
 
 def last_lines(text: str) -> str:

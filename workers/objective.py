@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-#: Names that a user's code may not take: it would shadow what runs it.
-RESERVED = ("tuner", "workers")
+from workers.own_modules import RESERVED, forget_hidden
 
 
 class ObjectiveError(Exception):
@@ -68,6 +67,7 @@ def _set_path(code_root: str | None) -> None:
     if sys.path and sys.path[0] in ("", here) and not _is_home(here):
         del sys.path[0]
     sys.path.insert(0, code_root)
+    forget_hidden(code_root)
     importlib.invalidate_caches()
 
 

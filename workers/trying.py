@@ -49,7 +49,8 @@ def try_trial(
 
     Returns:
         ok; step, value and metrics of the report, or of the result when nothing was reported;
-        error; seconds; reported; output (its end, when it failed).
+        error; seconds; reported; modules (files of the code that were imported, None where the
+        trial did not say); output (its end, when it failed).
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tuner-try-", ignore_cleanup_errors=True) as folder:
@@ -81,10 +82,15 @@ def _first_message(process: TrialProcess, deadline: float) -> dict[str, Any] | N
             if message.get("kind") in ("point", "end"):
                 process.tell("cancel", message.get("step", 0))
                 wait_for_end(process, time.monotonic() + GRACE_S)
-                return message
+                return {**message, "modules": _modules([message, *process.messages()])}
         if has_ended or time.monotonic() >= deadline:
             return None
         process.wait(min(1.0, deadline - time.monotonic()))
+
+
+def _modules(messages: list[dict[str, Any]]) -> list[str] | None:
+    """Return the files that the trial has imported, which the last message of its process says."""
+    return next((m["modules"] for m in reversed(messages) if m.get("kind") == "end"), None)
 
 
 def _describe(
@@ -97,6 +103,7 @@ def _describe(
         "metrics": {},
         "error": "",
         "reported": False,
+        "modules": None if message is None else message["modules"],
     }
     if message is None:
         report["error"] = (

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tuner.protocol import NAME_PATTERN
+from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
 
 _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
@@ -34,6 +35,14 @@ AnyStudy = Annotated[
 ]
 Trial = Annotated[int, typer.Argument(metavar="TRIAL", help="number of the trial", min=0)]
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="study spec, a YAML file")]
+UseCode = Annotated[
+    CodeChoice | None,
+    typer.Option("--code", help="Where the code has changed: go on with the old or the new."),
+]
+As = Annotated[
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Run the spec as a study of this name."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 

@@ -86,6 +86,9 @@ def retry(
 
     config = settings()
     submission = None if spec is None else make_submission(spec, config)
+    if submission is not None and submission.spec.project == study.partition("/")[0]:
+        # One that was made with `--as` has the spec of another name.
+        submission = submission.renamed(study.partition("/")[2])
     with open_changer(config) as api:
         if submission is None:
             answer = api.retry(study, failed=failed)

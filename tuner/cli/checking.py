@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from tuner.cli.checked_code import add_loaded, describe_code, print_code
 from tuner.cli.output import Document, duration, err, number
 from tuner.errors import SpecError, TunerError
 from tuner.local.process import python_env
@@ -51,7 +52,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
     try:
         submission = make_submission(path, settings)
         findings |= {"study": submission.spec.name, "warnings": list(submission.warnings)}
-        findings["code"] = _describe_code(submission)
+        findings["code"] = describe_code(submission)
         params = first_params(submission.spec)
         if not is_linux():
             findings["warnings"].append(
@@ -62,6 +63,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         if not as_json:
             err().print("running one trial up to its first report …", style="quiet")
         findings["trial"] = {"params": params, **_try(submission, params, settings, timeout_s)}
+        add_loaded(findings["code"], findings["trial"].get("modules"))
     except TunerError as exc:
         findings["problems"] = str(exc).splitlines()
         return findings
@@ -95,9 +97,7 @@ def print_findings(console: Console, findings: Document) -> None:
     if findings["study"]:
         console.print(f"[good]ok[/]       spec   {findings['study']}")
     if findings["code"]:
-        console.print(
-            f"[good]ok[/]       code   {escape(findings['code']['text'])}", soft_wrap=True
-        )
+        print_code(console, findings["code"])
     trial = findings["trial"]
     if trial and trial["ok"]:
         console.print(f"[good]ok[/]       trial  {escape(_describe_trial(trial))}", soft_wrap=True)
@@ -127,20 +127,6 @@ def draw_number(parameter: Parameter, source: random.Random) -> float | int:
     if parameter.log:
         return float(min(high, low * (high / low) ** source.random()))
     return source.uniform(low, high)
-
-
-def _describe_code(submission: Submission) -> Document:
-    snapshot = submission.snapshot
-    if snapshot is None:
-        where = "the image" if submission.spec.image else "an installed package"
-        return {"snapshot": None, "text": f"{submission.spec.objective} from {where}"}
-    count = len(snapshot.files)
-    files = f"{count} file{'' if count == 1 else 's'}, {snapshot.size_bytes / 1e3:.0f} kB"
-    return {
-        "snapshot": snapshot.sha256,
-        "files": count,
-        "text": f"{files}, snapshot {snapshot.sha256[:12]}",
-    }
 
 
 def _describe_trial(trial: Document) -> str:

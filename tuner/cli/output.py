@@ -58,8 +58,11 @@ def err() -> Console:
 
 def change_text(change: Document) -> str:
     """Return a change of a study as `budget.trials: 4 → 6`."""
+    after_code = " for trials from now on"
+    if change.get("detail"):
+        return f"{change['key']}: {'; '.join(change['detail'])}{after_code}"
     old, new = (_side(change["key"], change[side]) for side in ("old", "new"))
-    after = " for trials from now on" if change["key"] == "code" else ""
+    after = after_code if change["key"] == "code" else ""
     return f"{change['key']}: {old} → {new}{after}"
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuner.cli.arguments import Spec, settings
+from tuner.cli.arguments import As, Spec, UseCode, settings
 from tuner.protocol import Isolation
 from tuner.system import require_linux
 
@@ -23,6 +22,8 @@ def run(
     isolation: Annotated[
         Isolation, typer.Option(help="How a trial gets a process of its own.")
     ] = "fork",
+    use_code: UseCode = None,
+    name: As = None,
 ) -> None:
     """Run a study on this machine, with live progress.
 
@@ -37,15 +38,11 @@ def run(
 
     require_linux("tuner run")
     config = settings()
-    submission = make_submission(spec, config)
+    submission = make_submission(spec, config, name=name, use_code=use_code)
     for warning in submission.warnings:
         err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
     count = workers if workers is not None else default_workers(submission.spec)
     session = RunSession(
-        config, os.environ, submission, workers=count, isolation=isolation, command=_again(spec)
+        config, os.environ, submission, workers=count, isolation=isolation, path=spec
     )
     raise typer.Exit(session.run())
-
-
-def _again(spec: Path) -> str:
-    return f"tuner run {spec}"

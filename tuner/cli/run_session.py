@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.markup import escape
@@ -14,7 +15,7 @@ from rich.markup import escape
 from tuner.cli import headings
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from tuner.cli.feed import CLOSED, Feed, is_over
-from tuner.cli.history import send_with_progress
+from tuner.cli.going_on import file_notes, send, submit_command
 from tuner.cli.output import Document, change_text, err, out
 from tuner.cli.progress import StudyProgress
 from tuner.cli.signals import interruptible
@@ -32,6 +33,7 @@ from tuner.settings import Settings
 if TYPE_CHECKING:
     from tuner.client import ApiClient
 
+_VERB = "tuner run"
 LOOK_S = 0.4
 #: Ctrl-C: workers leave within this, and everything has ended within `END_S`.
 LEAVE_S = 12.0
@@ -49,7 +51,7 @@ class RunSession:
         submission: what to run.
         workers: how many.
         isolation: how a trial's process is made.
-        command: with which the user goes on after an interruption.
+        path: of the spec, for the commands that are said.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class RunSession:
         *,
         workers: int,
         isolation: Isolation,
-        command: str,
+        path: Path,
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -68,7 +70,7 @@ class RunSession:
         self._study = submission.spec.name
         self._workers = workers
         self._isolation: Isolation = isolation
-        self._command = command
+        self._path = path
         self._registration = Run(settings)
         self._fleet = Fleet.of_run(settings)
         self._fleet_process: subprocess.Popen[bytes] | None = None
@@ -91,7 +93,7 @@ class RunSession:
 
     def _work(self) -> int:
         self._connect()
-        answer = send_with_progress(self._submission, self._client)
+        answer = self._submit()
         self._say_submitted(answer)
         if answer["state"] == "paused":
             self._client.resume(self._study)
@@ -103,6 +105,20 @@ class RunSession:
         if status["state"] in CLOSED:
             return self._say_end(status)
         return self._say_paused(status)
+
+    def _submit(self) -> Document:
+        """Submit; a user who is asked may choose another name for the study."""
+        self._submission, answer = send(self._submission, self._client, _VERB, self._path)
+        if self._submission.spec.name != self._study:
+            self._study = self._submission.spec.name
+            self._registration.rename(self._study)
+        return answer
+
+    @property
+    def _command(self) -> str:
+        """With which the user goes on after an interruption."""
+        sent = self._submission
+        return submit_command(_VERB, self._path, sent.name, sent.use_code)
 
     def _connect(self) -> None:
         if self._settings.api_url:
@@ -124,6 +140,8 @@ class RunSession:
     def _say_submitted(self, answer: Document) -> None:
         for change in answer["changes"]:
             out().print(f"[label]changed[/]      {escape(change_text(change))}")
+        for label, text in file_notes(self._submission, answer):
+            out().print(f"[label]{label:<12}[/] {escape(text)}", soft_wrap=True)
         if not answer["created"] and answer["state"] not in CLOSED:
             out().print(f"[label]goes on[/]      {self._study} where it stood")
 

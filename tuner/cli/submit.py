@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.arguments import Json, Spec, Study, settings
+from tuner.cli.arguments import As, Json, Spec, Study, UseCode, settings
 from tuner.errors import SpecError, UnavailableError
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
+    from tuner.local.submission import Submission
     from tuner.service.reading import Reader
 
 _LOOK_S = 0.5
@@ -28,26 +29,28 @@ def submit(
         float | None,
         typer.Option(help="With --watch: exit 1 unless the best objective is at least as good."),
     ] = None,
+    use_code: UseCode = None,
+    name: As = None,
     as_json: Json = False,
 ) -> None:
     """Submit a study to the service, which is started when needed and stays."""
     from tuner.cli import output
-    from tuner.cli.history import send_with_progress
+    from tuner.cli.going_on import send
     from tuner.local import start_api
     from tuner.local.submission import make_submission
 
     if fail_under is not None and not watching:
         raise typer.BadParameter("--fail-under needs --watch: only then the best is known")
     config = settings()
-    submission = make_submission(spec, config)
+    submission = make_submission(spec, config, name=name, use_code=use_code)
     if fail_under is not None and len(submission.spec.metrics) > 1:
         raise SpecError("--fail-under: the study has several metrics and so no single best")
     for warning in submission.warnings:
         output.err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
     with start_api(config, os.environ) as api:
-        answer = send_with_progress(submission, api)
+        submission, answer = send(submission, api, "tuner submit", spec)
         if not as_json:
-            _say(answer)
+            _say(submission, answer)
         if not watching:
             if as_json:
                 output.print_json(answer)
@@ -96,13 +99,16 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
     return news.status
 
 
-def _say(answer: Document) -> None:
+def _say(submission: Submission, answer: Document) -> None:
+    from tuner.cli.going_on import file_notes
     from tuner.cli.output import change_text, err
 
     verb = "submitted" if answer["created"] else f"already exists ({answer['state']})"
     err().print(f"{answer['study']}: {verb}")
     for change in answer["changes"]:
         err().print(f"  {change_text(change)}", markup=False)
+    for label, text in file_notes(submission, answer):
+        err().print(f"  {label}: {text}", markup=False, soft_wrap=True)
     err().print(f"follow it with: tuner watch {answer['study']}", style="quiet")
 
 

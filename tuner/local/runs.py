@@ -32,6 +32,12 @@ class Run:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{study}\n".encode(), 0)
 
+    def rename(self, study: str) -> None:
+        """Have this process stand for another study than it was registered with."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{study}\n".encode(), 0)
+
     @contextlib.contextmanager
     def leave(self) -> Iterator[bool]:
         """Take this process off, and give whether it was the last one.

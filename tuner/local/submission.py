@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SpecError
+from tuner.protocol import NAME_PATTERN
+from tuner.refusal import CodeChoice
 from tuner.settings import Settings
-from tuner.snapshot import Snapshot, fingerprint_data, make_snapshot, read_git
+from tuner.snapshot import (
+    Snapshot,
+    fingerprint_data,
+    make_snapshot,
+    needed_files,
+    objective_module,
+    read_contents,
+    read_git,
+    warn_of_standard_names,
+)
 from tuner.spec import LoadedSpec, StudySpec, load_spec
 
 if TYPE_CHECKING:
@@ -30,6 +42,18 @@ class Submission:
     data: str | None
     #: `{commit, dirty}` of the folder, None outside a repository.
     git: dict[str, Any] | None
+    #: What is done where the study has other code; None: it is refused.
+    use_code: CodeChoice | None = None
+    #: What the study is called instead of the name in the spec.
+    name: str | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The files of the snapshot that the objective can import: the code of the study."""
+        if self.snapshot is None:
+            return ()
+        files = read_contents(self.snapshot.data) or {}
+        return tuple(sorted(needed_files(files, objective_module(self.spec.objective))))
 
     @property
     def names_tensorflow(self) -> bool:
@@ -41,6 +65,21 @@ class Submission:
         code = self.snapshot.data if self.snapshot is not None else b"keras"
         return b"keras" in code or b"tensorflow" in code
 
+    def renamed(self, name: str) -> Submission:
+        """Return the same as a study of this name, of the same project.
+
+        Raises:
+            SpecError: no study can be called so.
+        """
+        name = name.removeprefix(f"{self.spec.project}/")
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise SpecError(
+                f"{name!r} is no name of a study: 1 to 63 characters a-z, 0-9 and -, first and "
+                f"last not - (the project stays {self.spec.project})"
+            )
+        spec = self.spec.model_copy(update={"study": name})
+        return replace(self, spec=spec, name=name)
+
     def send(self, api: ApiClient, progress: Progress | None = None) -> Document:
         """Import the history that the spec lists, and submit; again is harmless.
 
@@ -49,7 +88,10 @@ class Submission:
             progress: told how far the import is.
 
         Returns:
-            `{study, state, created, changes}`.
+            `{study, state, created, changes}`, and `not_taken` as `Service.submit`.
+
+        Raises:
+            ChangedError: the study differs in what may not change.
         """
         if self.spec.lists_paths:
             # The importers cost half a second to load.
@@ -57,7 +99,13 @@ class Submission:
 
             import_listed(self.spec, api, progress)
         code = self._put_code(api)
-        return api.submit(self.spec.to_json(), code=code, data=self.data, git=self.git)
+        return api.submit(
+            self.spec.to_json(),
+            code=code,
+            data=self.data,
+            git=self.git,
+            use_code=self.use_code,
+        )
 
     def retry(self, api: Service | ApiClient, study: str) -> Document:
         """Try the study's failed trials again with this code. Returns `{retried, changes}`."""
@@ -72,21 +120,39 @@ class Submission:
         return self.snapshot.sha256
 
 
-def make_submission(path: Path, settings: Settings) -> Submission:
+def make_submission(
+    path: Path,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    use_code: CodeChoice | None = None,
+) -> Submission:
     """Load the spec at `path` and take the snapshot of its code.
 
+    Args:
+        path: of the spec.
+        settings: where the home is, which is left out of the snapshot.
+        name: what the study is called instead of the name in the spec.
+        use_code: what is done where the study has other code; None: it is refused.
+
     Raises:
-        SpecError: the spec is wrong, its code cannot be taken, or its objective is nowhere.
+        SpecError: the spec is wrong, its code cannot be taken, its objective is nowhere, or no
+            study can be called `name`.
     """
     loaded = load_spec(path)
-    return Submission(
+    submission = Submission(
         spec=loaded.spec,
         folder=loaded.folder,
         warnings=tuple(loaded.warnings),
         snapshot=_take_code(loaded, path, settings),
         data=fingerprint_data(loaded.folder, loaded.spec.data.paths if loaded.spec.data else ()),
         git=_read_git(loaded.folder),
+        use_code=use_code,
     )
+    files = submission.snapshot.files if submission.snapshot is not None else ()
+    said = warn_of_standard_names(files, submission.needed)
+    submission = replace(submission, warnings=(*submission.warnings, *said))
+    return submission if name is None else submission.renamed(name)
 
 
 def _read_git(folder: Path) -> dict[str, Any] | None:

@@ -225,6 +225,16 @@ class Change(Schema):
     key: str
     old: Any
     new: Any
+    #: What changed, a line each, where the values say little: files and lines of code.
+    detail: list[str] | None = None
+
+
+class NotTaken(Schema):
+    """Submitted files that differ from those that the study's trials run."""
+
+    #: Modules of the objective, a line each.
+    code: list[str]
+    other_files: list[str]
 
 
 class Submitted(Schema):
@@ -234,6 +244,8 @@ class Submitted(Schema):
     state: str
     created: bool
     changes: list[Change]
+    #: Only where something was not taken.
+    not_taken: NotTaken | None = None
 
 
 class Edited(Schema):

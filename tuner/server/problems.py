@@ -23,6 +23,7 @@ from tuner.errors import (
     UnavailableError,
 )
 from tuner.protocol import ProtocolError
+from tuner.refusal import ChangedError
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,11 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 
 def problem(
-    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+    request: Request,
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **more: Any,
 ) -> JSONResponse:
     """Return a problem document; `detail` is for the user, and never holds a secret."""
     return JSONResponse(
@@ -50,6 +55,7 @@ def problem(
             "status": status,
             "detail": detail,
             "request_id": request_id(request.scope),
+            **more,
         },
         status_code=status,
         headers=headers,
@@ -83,6 +89,8 @@ def install_problems(app: FastAPI) -> None:
         if isinstance(exc, sa.exc.DBAPIError):
             logger.warning("database error", extra={"error": type(exc.orig).__name__})
             return problem(request, status, "the database is not available; try again")
+        if isinstance(exc, ChangedError):
+            return problem(request, status, str(exc), refusal=exc.refusal.to_json())
         return problem(request, status, str(exc))
 
     for kind, _ in _STATUS:
@@ -107,6 +115,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
                         "status": {"type": "integer"},
                         "detail": {"type": "string"},
                         "request_id": {"type": "string"},
+                        "refusal": {"type": "object"},
                     },
                 }
             }

@@ -48,6 +48,8 @@ class _Submission(BaseModel):
     code: str | None = None
     data: str | None = None
     git: _Git | None = None
+    #: Where the study has other code: which of the two its trials run from now on.
+    use_code: Literal["old", "new"] | None = None
 
 
 class _Stop(BaseModel):
@@ -108,13 +110,15 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         "/studies",
         tags=["studies"],
         response_model=Submitted,
+        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Submission),
     )
     async def submit(request: Request) -> Any:
         """Create a study, or go on with the one of the same identity."""
         body = validate(_Submission, await read_json(request))
         git = body.git.model_dump() if body.git is not None else None
-        return await run_in_threadpool(service.submit, body.spec, body.code, body.data, git)
+        sent = body.spec, body.code, body.data, git, body.use_code
+        return await run_in_threadpool(service.submit, *sent)
 
     @router.get("/studies", tags=["studies"], response_model=list[Status])
     def studies() -> Any:
@@ -173,6 +177,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/retry",
         tags=["control"],
         response_model=Retried,
+        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Retry),
     )
     async def retry(project: Name, study: Name, request: Request) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.history.writing import look_again
+from tuner.service.code import drop_unused
 from tuner.storage import optuna_rows, tables
 
 
@@ -22,14 +22,6 @@ def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
         connection.execute(table.delete().where(table.c.study_id == study.id))
     connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
     optuna_rows.delete_study(connection, study.optuna_id)
-    _drop_unused(connection, unused)
+    drop_unused(connection, sorted(unused))
     # Its files may stay: from now on they are runs like those of anybody else.
     look_again(connection)
-
-
-def _drop_unused(connection: sa.Connection, codes: Iterable[str]) -> None:
-    s, t, table = tables.studies, tables.trials, tables.snapshots
-    for code in sorted(codes):
-        of_study = sa.select(s.c.id).where(s.c.code == code).exists()
-        of_trial = sa.select(t.c.number).where(t.c.code == code).exists()
-        connection.execute(table.delete().where(table.c.hash == code, ~of_study, ~of_trial))

@@ -16,6 +16,7 @@ from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.locking import hold_study, lock_attempts
 from tuner.errors import FencedError, NotFoundError, SpecError
 from tuner.protocol import decode_number
+from tuner.service.code import note_modules
 from tuner.service.records import trial_record
 from tuner.service.reporting import check_points, store_points
 from tuner.service.rows import lock_attempt, set_worker, trial_of
@@ -90,6 +91,7 @@ class Finishing:
             raise FencedError(f"trial {attempt.number} has an outcome already")
         spec = self._specs.of(study)
         store_points(connection, attempt, finish.points, now)
+        note_modules(connection, study, finish.modules)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
         if ending.cause == "storage" and self._storage_problem() is None:

@@ -11,11 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError, StudyError
+from tuner.refusal import CodeChoice
+from tuner.service.code import require_code, store_code
 from tuner.service.control import Control, describe, is_cancelled
 from tuner.service.deleting import delete_study
 from tuner.service.finding import find_study
 from tuner.service.retrying import retry_failed
-from tuner.service.submitting import Sent, apply_spec, create_study, require_code, resubmit
+from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.service.views import Document
 from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
 from tuner.storage import tables
@@ -41,12 +43,8 @@ class Service(Control):
             raise SpecError(f"code: {len(content)} bytes: at most {MAX_SNAPSHOT_BYTES}")
         if hashlib.sha256(content).hexdigest() != digest:
             raise SpecError("code: the content does not have this SHA-256")
-        table = tables.snapshots
         with self._storage.begin() as connection:
-            known = connection.execute(sa.select(table.c.hash).where(table.c.hash == digest))
-            if known.first() is None:
-                now = self._storage.now(connection)
-                connection.execute(table.insert().values(hash=digest, content=content, created=now))
+            store_code(connection, digest, content, self._storage.now(connection))
 
     @again_after_conflict
     def submit(
@@ -55,6 +53,7 @@ class Service(Control):
         code: str | None = None,
         data: str | None = None,
         git: dict[str, Any] | None = None,
+        use_code: CodeChoice | None = None,
     ) -> Document:
         """Create a study, or go on with the one of the same identity.
 
@@ -63,13 +62,19 @@ class Service(Control):
             code: SHA-256 of a snapshot that was stored before, or None.
             data: fingerprint of the declared data, or None.
             git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
+            use_code: where the study has other code: go on with the `old`, or run the `new` from
+                now on; None: it is refused.
+
+        Returns:
+            `study`, `state`, `created`, `changes`; `not_taken` where files of the submitted code
+            differ from those that trials go on with: `{code: [text], other_files: [path]}`.
 
         Raises:
             SpecError: the spec is wrong, or the snapshot is not there.
-            StudyError: a study of this name exists and differs in more than may change.
+            ChangedError: a study of this name exists and differs in more than may change.
         """
         sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
-        changes: Changes = []
+        done = Resubmission(changes=[], not_taken=None)
         with self._storage.begin() as connection:
             require_code(connection, code)
             now = self._storage.now(connection)
@@ -77,14 +82,15 @@ class Service(Control):
             if existing is None:
                 create_study(connection, sent, now)
             else:
-                changes = resubmit(connection, existing, sent, now)
+                done = resubmit(connection, existing, sent, now, choice=use_code)
             state = _state(connection, sent.spec)
         self._on_change()
         return {
             "study": sent.spec.name,
             "state": state,
             "created": existing is None,
-            "changes": _documents(changes),
+            "changes": _documents(done.changes),
+            **_not_taken(done),
         }
 
     @again_after_conflict
@@ -141,7 +147,8 @@ class Service(Control):
 
         Raises:
             SpecError: the spec is wrong or another study's, or the snapshot is not there.
-            StudyError: the study was cancelled, or the spec differs in more than may change.
+            StudyError: the study was cancelled, or (`ChangedError`) the spec differs in more than
+                may change.
         """
         del failed
         sent = None
@@ -156,7 +163,7 @@ class Service(Control):
             now = self._storage.now(connection)
             if sent is not None:
                 require_code(connection, sent.code)
-                changes = resubmit(connection, row, sent, now, new_code=True)
+                changes = resubmit(connection, row, sent, now, choice="new").changes
             numbers = retry_failed(connection, find_study(connection, study), now)
         self._on_change()
         return {"retried": numbers, "changes": _documents(changes)}
@@ -227,4 +234,16 @@ def _refuse_cancelled(study: sa.Row[Any]) -> None:
 
 
 def _documents(changes: Changes) -> list[Document]:
-    return [{"key": c.key, "old": c.old, "new": c.new} for c in changes]
+    return [
+        {"key": c.key, "old": c.old, "new": c.new}
+        | ({"detail": list(c.detail)} if c.detail else {})
+        for c in changes
+    ]
+
+
+def _not_taken(done: Resubmission) -> Document:
+    """Return the part of an answer that says which submitted files trials do not run."""
+    found = done.not_taken
+    if found is None or not (found.code or found.others):
+        return {}
+    return {"not_taken": {"code": list(found.code), "other_files": list(found.others)}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,31 @@ import sqlalchemy as sa
 
 from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import set_state
-from tuner.errors import SpecError, StudyError
+from tuner.refusal import ChangedError, CodeChoice, Refusal
+from tuner.service.code import find_difference
 from tuner.service.control import is_cancelled
+from tuner.snapshot import CodeDifference
 from tuner.spec import Change, StudySpec, compare, identity, is_raised, parse_spec, show_change
 from tuner.storage import optuna_rows, tables
+
+#: Of a project or a study.
+MAX_NAME = 63
+#: Other files that are named one by one.
+MAX_OTHERS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resubmission:
+    """What a submission did to a study that existed.
+
+    Attributes:
+        changes: what it has changed.
+        not_taken: in what the submitted code differs from the one that trials go on with; None:
+            the study has taken it.
+    """
+
+    changes: list[Change]
+    not_taken: CodeDifference | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +54,6 @@ class Sent:
     code: str | None = None
     data: str | None = None
     git: dict[str, Any] | None = None
-
-
-def require_code(connection: sa.Connection, code: str | None) -> None:
-    """Check that a snapshot is there.
-
-    Raises:
-        SpecError: it is not.
-    """
-    table = tables.snapshots
-    if code is None:
-        return
-    if connection.execute(sa.select(table.c.hash).where(table.c.hash == code)).first() is None:
-        raise SpecError(f"code: {code[:80]}: store the snapshot first (PUT /v1/code/…)")
 
 
 def create_study(connection: sa.Connection, sent: Sent, now: float) -> sa.Row[Any]:
@@ -83,34 +92,46 @@ def resubmit(
     sent: Sent,
     now: float,
     *,
-    new_code: bool = False,
-) -> list[Change]:
-    """Apply what a submission of an existing study changes; return the changes.
+    choice: CodeChoice | None = None,
+) -> Resubmission:
+    """Apply what a submission of an existing study changes.
+
+    Files that the objective does not import end nothing: trials go on with those of the study.
 
     Args:
-        new_code: other code is accepted too, for the trials that are proposed from now on.
+        connection: of the transaction.
+        study: its row, held for a change.
+        sent: what was submitted.
+        now: of the database.
+        choice: what is done with other code. None: it is refused.
 
     Raises:
-        StudyError: it differs in more than may change.
+        ChangedError: it differs in more than may change.
     """
     old = parse_spec(json.loads(study.spec_json))
     changed, refused = compare(old, sent.spec)
-    if study.code != sent.code:
-        (changed if new_code else refused).append(Change(key="code", old=study.code, new=sent.code))
+    difference = find_difference(connection, study, sent.spec, sent.code)
+    takes_code = choice == "new" and study.code != sent.code
+    if takes_code:
+        changed.append(_code_change(study, sent, difference))
+    elif difference.code and choice is None:
+        refused.append(_code_change(study, sent, difference))
     if study.data != sent.data:
-        refused.append(Change(key="data", old=study.data, new=sent.data))
+        detail = ("the files that data.paths names are others than those the study began with",)
+        refused.append(Change(key="data", old=study.data, new=sent.data, detail=detail))
     if refused:
-        raise StudyError(_refusal(sent.spec.name, refused))
+        refusal = _refusal(connection, study, sent.spec, refused, difference.code)
+        raise ChangedError(refusal)
     spec = sent.spec.with_sampler_named(old.sampler.name)
     if spec.sampler.seed is None:
         spec = spec.with_seed(study.seed)
-    if study.code != sent.code:
+    if takes_code:
         s = tables.studies
         values = {"code": sent.code, "git_json": json.dumps(sent.git)}
         values["identity"] = identity(spec, sent.code, sent.data)
         connection.execute(s.update().where(s.c.id == study.id).values(**values))
     apply_spec(connection, study, old, spec, changed, now)
-    return changed
+    return Resubmission(changes=changed, not_taken=None if takes_code else difference)
 
 
 def apply_spec(
@@ -147,16 +168,52 @@ def _columns(spec: StudySpec) -> dict[str, Any]:
     }
 
 
-def _refusal(study: str, refused: list[Change]) -> str:
-    lines = [f"study {study} exists and differs in what may not change:"]
-    lines += [
-        f"  {c.key}: {show_change(c.old)} (there) → {show_change(c.new)} (new)" for c in refused
-    ]
-    if [change.key for change in refused] == ["code"]:
-        lines.append(
-            "give the study another name, or take this change back; if it mends failed trials: "
-            f"tuner retry {study} --failed --spec SPEC"
-        )
-    else:
-        lines.append("give the study another name, or take these changes back")
-    return "\n".join(lines)
+def _code_change(study: sa.Row[Any], sent: Sent, difference: CodeDifference) -> Change:
+    others = tuple(f"{path}: other content" for path in difference.others[:MAX_OTHERS])
+    detail = difference.code or others or ("other files",)
+    if not difference.is_known:
+        detail = ()
+    return Change(key="code", old=study.code, new=sent.code, detail=detail)
+
+
+def _refusal(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    spec: StudySpec,
+    refused: list[Change],
+    code: tuple[str, ...],
+) -> Refusal:
+    texts: list[str] = []
+    for change in refused:
+        if change.key == "code":
+            texts += code
+        elif change.detail:
+            texts.append(change.text)
+        else:
+            old, new = show_change(change.old), show_change(change.new)
+            texts.append(f"{change.key}: {old} (there) → {new} (new)")
+    t = tables.trials
+    failed = sa.select(t.c.number).where(
+        t.c.study_id == study.id, t.c.state == "fail", t.c.cause != "cancelled"
+    )
+    return Refusal(
+        study=spec.name,
+        texts=tuple(texts),
+        code_only=all(change.key == "code" for change in refused),
+        sibling=_free_name(connection, spec),
+        learns=any(item.auto for item in spec.history),
+        failed=connection.execute(failed.limit(1)).first() is not None,
+    )
+
+
+def _free_name(connection: sa.Connection, spec: StudySpec) -> str | None:
+    """Return the study's name with the next number that no study of the project has."""
+    s = tables.studies
+    names = connection.execute(sa.select(s.c.name).where(s.c.project == spec.project)).scalars()
+    taken = set(names)
+    found = re.fullmatch(r"(.+?)-([0-9]{1,6})", spec.study)
+    base, first = (found[1], int(found[2]) + 1) if found else (spec.study, 2)
+    numbers = range(first, first + len(taken) + 1)
+    free = (name for n in numbers if (name := f"{base}-{n}") not in taken)
+    name = next(free)
+    return name if len(name) <= MAX_NAME else None

@@ -27,10 +27,12 @@ class CodeDifference:
     Attributes:
         code: one text for each module that differs, `objectives.py: lines 12-14 changed (3 lines)`.
         others: paths of other files that differ.
+        is_known: False where one of them could not be read: then all of it counts as other code.
     """
 
     code: tuple[str, ...]
     others: tuple[str, ...] = ()
+    is_known: bool = True
 
 
 def compare_code(
@@ -48,7 +50,8 @@ def compare_code(
     before = None if old is None else read_contents(old)
     after = None if new is None else read_contents(new)
     if before is None or after is None:
-        return CodeDifference(code=("the code: it cannot be compared with the one of the study",))
+        text = "the code: it cannot be compared with the one of the study"
+        return CodeDifference(code=(text,), is_known=False)
     known = frozenset(loaded)
     old_code = _code(before, module, known)
     new_code = _code(after, module, known)

@@ -22,10 +22,14 @@ class Change:
     key: str
     old: Any
     new: Any
+    #: What to say instead of the values, a line each: of code, which files changed where.
+    detail: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The change as people read it: `budget.trials: 4 → 6`."""
+        if self.detail:
+            return f"{self.key}: {'; '.join(self.detail)}"
         return f"{self.key}: {show_change(self.old)} → {show_change(self.new)}"
 
 

@@ -23,6 +23,8 @@ studies = sa.Table(
     sa.Column("identity", sa.String(64), nullable=False),
     # Of the trials that are proposed from now on; a trial keeps the code that it was made with.
     sa.Column("code", sa.String(64)),
+    # Files of the code that trials have imported: what a search in the text misses counts as well.
+    sa.Column("modules_json", sa.Text, nullable=False, default="[]"),
     sa.Column("data", sa.String(64)),
     # Commit and whether it was changed, as the submitter's folder had them; for `config.json`.
     sa.Column("git_json", sa.Text, nullable=False, default="null"),

@@ -1,0 +1,106 @@
+"""Submitting again: what is said of the folder's files, and the choice when the study changed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.errors import StudyError
+from tuner.refusal import ChangedError, CodeChoice, Refusal
+
+if TYPE_CHECKING:
+    from tuner.cli.output import Document
+    from tuner.client import ApiClient
+    from tuner.local.submission import Submission
+
+_SHOWN = 3
+
+
+def submit_command(
+    verb: str, spec: Path, name: str | None = None, use_code: CodeChoice | None = None
+) -> str:
+    """Return the command that submits `spec` as it was submitted, for a shell."""
+    options = [f" --as {name}"] if name else []
+    options += [f" --code {use_code}"] if use_code == "old" else []
+    return f"{verb} {shlex.quote(str(spec))}{''.join(options)}"
+
+
+def send(
+    submission: Submission, api: ApiClient, verb: str, spec: Path
+) -> tuple[Submission, Document]:
+    """Submit; on a terminal, ask when the study differs in what may not change.
+
+    Returns:
+        what was submitted in the end, and the answer.
+
+    Raises:
+        StudyError: it differs, and nobody has chosen a way on; the text names all of them.
+    """
+    from tuner.cli.history import send_with_progress
+
+    while True:
+        try:
+            return submission, send_with_progress(submission, api)
+        except ChangedError as exc:
+            named = exc.refusal.message(verb, shlex.quote(str(spec)), submission.name or "")
+            chosen = _ask(exc.refusal, submission) if _may_ask() else None
+            if chosen is None:
+                raise StudyError(named) from None
+            submission = chosen
+
+
+def file_notes(submission: Submission, answer: Document) -> Iterator[tuple[str, str]]:
+    """Yield label and text of what is to be said of the folder's files after a submission."""
+    if answer["created"]:
+        if submission.snapshot is not None and submission.snapshot.left_out:
+            yield "left out", submission.snapshot.left_out
+        return
+    found = answer.get("not_taken") or {"code": [], "other_files": []}
+    if found["code"]:
+        theirs = _list(found["code"], "; ")
+        yield "old code", f"trials go on with the code that the study has; yours differs: {theirs}"
+    if found["other_files"]:
+        names = _list(found["other_files"], ", ")
+        one = len(found["other_files"]) == 1
+        yield (
+            "old files",
+            f"{names} {'differs' if one else 'differ'} from what the study began with, which "
+            f"trials go on with (not imported by the objective; --code new takes "
+            f"{'the new one' if one else 'the new ones'})",
+        )
+
+
+def _list(items: list[str], between: str) -> str:
+    more = len(items) - _SHOWN
+    return between.join(items[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(refusal: Refusal, submission: Submission) -> Submission | None:
+    """Return what the user wants submitted instead; None: nothing."""
+    from tuner.cli.output import err
+
+    what = "its code differs" if refusal.code_only else "differs in what may not change"
+    err().print(f"{refusal.study} exists and {what}:", markup=False, soft_wrap=True)
+    for text in refusal.texts:
+        err().print(f"  {text}", markup=False, soft_wrap=True)
+    ways: dict[str, tuple[str, Submission]] = {}
+    if refusal.sibling is not None:
+        seed = f", which learns from {refusal.study}" if refusal.learns else ""
+        text = f"go on as a study of its own, {refusal.sibling}{seed}"
+        ways["s"] = text, submission.renamed(refusal.sibling)
+    if refusal.code_only:
+        ways["o"] = "go on with the old code", replace(submission, use_code="old")
+        ways["n"] = "go on with the new code from now on", replace(submission, use_code="new")
+    for letter, (text, _) in ways.items():
+        err().print(f"  {letter}  {text}", markup=False, soft_wrap=True)
+    err().print(f"choose {', '.join(ways)}, or Enter to leave it: ", end="", markup=False)
+    answer = sys.stdin.readline().strip().lower()
+    return ways[answer[0]][1] if answer[:1] in ways else None

@@ -1,0 +1,115 @@
+"""The code of studies: stored snapshots, what trials have imported of them, what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.errors import SpecError
+from tuner.snapshot import CodeDifference, compare_code, objective_module
+from tuner.spec import StudySpec
+from tuner.storage import tables
+
+#: Files of the code that are noted of a study, and the length of their names.
+MAX_MODULES = 2000
+MAX_MODULE_CHARS = 300
+#: A snapshot that no study took is kept for so long: its submission may be about to come.
+UNUSED_S = 3600.0
+
+_ELSEWHERE = "an image or an installed package"
+
+
+def require_code(connection: sa.Connection, code: str | None) -> None:
+    """Check that a snapshot is there.
+
+    Raises:
+        SpecError: it is not.
+    """
+    table = tables.snapshots
+    if code is None:
+        return
+    if connection.execute(sa.select(table.c.hash).where(table.c.hash == code)).first() is None:
+        raise SpecError(f"code: {code[:80]}: store the snapshot first (PUT /v1/code/…)")
+
+
+def store_code(connection: sa.Connection, digest: str, content: bytes, now: float) -> None:
+    """Store a snapshot that is not there yet; forget those that no study has taken."""
+    table = tables.snapshots
+    query = sa.select(table.c.created).where(table.c.hash == digest)
+    created = connection.execute(query).scalar_one_or_none()
+    if created is None:
+        _drop_left(connection, now)
+        connection.execute(table.insert().values(hash=digest, content=content, created=now))
+    elif created < now - UNUSED_S / 2:
+        # Not each time: the whole content is written again with it.
+        connection.execute(table.update().where(table.c.hash == digest).values(created=now))
+
+
+def drop_unused(connection: sa.Connection, codes: Sequence[str]) -> None:
+    """Remove those of the snapshots that no study and no trial needs."""
+    table = tables.snapshots
+    for code in codes:
+        connection.execute(table.delete().where(table.c.hash == code, *_is_unused()))
+
+
+def _drop_left(connection: sa.Connection, now: float) -> None:
+    """Remove snapshots whose submission changed nothing but other files."""
+    table = tables.snapshots
+    # Hashes first: they have an index, and what stands behind a content is slow to reach.
+    unused = connection.execute(sa.select(table.c.hash).where(*_is_unused())).scalars().all()
+    for code in unused:
+        old = table.c.created < now - UNUSED_S
+        connection.execute(table.delete().where(table.c.hash == code, old))
+
+
+def note_modules(connection: sa.Connection, study: sa.Row[Any], modules: Sequence[str]) -> None:
+    """Note which files of its code a trial of the study has imported."""
+    known: list[str] = json.loads(study.modules_json)
+    fresh = {name for name in modules if len(name) <= MAX_MODULE_CHARS} - set(known)
+    if fresh and len(known) < MAX_MODULES:
+        s = tables.studies
+        names = json.dumps([*known, *sorted(fresh)][:MAX_MODULES])
+        connection.execute(s.update().where(s.c.id == study.id).values(modules_json=names))
+
+
+def find_difference(
+    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec, code: str | None
+) -> CodeDifference:
+    """Return how submitted code differs from the one that the study's next trials run.
+
+    Args:
+        connection: of the transaction.
+        study: its row.
+        spec: that was submitted.
+        code: SHA-256 of the submitted snapshot, None when it is installed where trials run.
+    """
+    if study.code == code:
+        return CodeDifference(code=())
+    if study.code is None or code is None:
+        old, new = (
+            _ELSEWHERE if one is None else "the spec's folder" for one in (study.code, code)
+        )
+        return CodeDifference(code=(f"the code: from {old} (there) → from {new} (new)",))
+    return compare_code(
+        _content(connection, study.code),
+        _content(connection, code),
+        objective_module(spec.objective),
+        json.loads(study.modules_json),
+    )
+
+
+def _content(connection: sa.Connection, code: str) -> bytes | None:
+    table = tables.snapshots
+    query = sa.select(table.c.content).where(table.c.hash == code)
+    content = connection.execute(query).scalar_one_or_none()
+    return None if content is None else bytes(content)
+
+
+def _is_unused() -> tuple[sa.ColumnElement[bool], ...]:
+    s, t, table = tables.studies, tables.trials, tables.snapshots
+    of_study = sa.select(s.c.id).where(s.c.code == table.c.hash).exists()
+    of_trial = sa.select(t.c.number).where(t.c.code == table.c.hash).exists()
+    return (~of_study, ~of_trial)

@@ -1,0 +1,87 @@
+"""The user's modules in a trial's process: which are loaded, and which come before others."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+#: Names that a user's code may not take: it would shadow what runs it.
+RESERVED = ("tuner", "workers")
+#: Told of one trial; code has far fewer modules and shorter names.
+MAX_FILES = 1000
+MAX_CHARS = 300
+
+#: Python imports these before it looks into any folder.
+_FIRST = (
+    *("abc", "codecs", "encodings", "genericpath", "importlib", "io", "os", "posixpath", "site"),
+    *("stat", "zipimport", "__main__", *RESERVED),
+)
+
+
+def loaded_files(code_root: str | None) -> list[str]:
+    """Return the files below the code folder that this process has imported, relative to it."""
+    if code_root is None:
+        return []
+    start = os.path.join(code_root, "")  # noqa: PTH118 - compared as text
+    found = {
+        name.removeprefix(start)
+        for module in list(sys.modules.values())
+        if (name := _file_of(module)).startswith(start)
+    }
+    return sorted(name for name in found if len(name) <= MAX_CHARS)[:MAX_FILES]
+
+
+def forget_hidden(code_root: str) -> None:
+    """Forget modules of the worker's that the user's code has its own of.
+
+    `python objectives.py` finds a `statistics.py` beside it before Python's own. Here Python's, or
+    an installed one, may be loaded already, and `import statistics` would take that. Who has it
+    keeps it; from now on the name means the user's. Only names that the user's code imports are
+    forgotten: other files of the folder shall not get in the way of libraries.
+    """
+    root = Path(code_root)
+    names = [name for name in _top_names(root) if _is_elsewhere(name, code_root)]
+    if not names:
+        return
+    texts = [_read(path) for path in root.rglob("*.py")]
+    for name in names:
+        imports = re.compile(rf"^\s*(from\s+{name}[\s.]|import\s[^#\n]*\b{name}\b)", re.M)
+        if any(imports.search(text) for text in texts):
+            for known in [key for key in sys.modules if key.partition(".")[0] == name]:
+                del sys.modules[known]
+
+
+def _top_names(root: Path) -> Iterator[str]:
+    """Yield the modules and packages of the top folder that can be imported by a plain name."""
+    for path in root.iterdir():
+        name = path.name.removesuffix(".py")
+        is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+        if is_module and name.isidentifier() and name not in _FIRST:
+            yield name
+
+
+def _is_elsewhere(name: str, code_root: str) -> bool:
+    module = sys.modules.get(name)
+    if module is None or name in sys.builtin_module_names:
+        return False
+    return not _file_of(module).startswith(code_root)
+
+
+def _file_of(module: ModuleType | None) -> str:
+    # Not `getattr`: lazy modules load themselves when they are asked for anything.
+    try:
+        name = object.__getattribute__(module, "__dict__").get("__file__")
+    except AttributeError:
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
