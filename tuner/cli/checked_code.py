@@ -45,11 +45,12 @@ def print_code(console: Console, code: Document) -> None:
     console.print(f"[good]ok[/]       code   {escape(code['text'])}", soft_wrap=True)
     if code["snapshot"] is None:
         return
-    _say(console, f"the objective imports {_names([*code['needed'], *code['loaded']])}")
+    names = _names([*code["needed"], *code["loaded"]])
+    _say(console, f"the objective needs {names}: what they say makes the study what it is")
     others = code["files"] - len(code["needed"]) - len(code["loaded"])
     if others:
         what = "file travels" if others == 1 else "files travel"
-        _say(console, f"{others} other {what} along and may change at any time")
+        _say(console, f"{others} other {what} along and may change without ending it")
     if code["left_out"]:
         _say(console, f"left out: {code['left_out']}")
 

@@ -63,14 +63,13 @@ def file_notes(submission: Submission, answer: Document) -> Iterator[tuple[str, 
     if found["code"]:
         theirs = _list(found["code"], "; ")
         yield "old code", f"trials go on with the code that the study has; yours differs: {theirs}"
-    if found["other_files"]:
+    elif found["other_files"]:
         names = _list(found["other_files"], ", ")
-        one = len(found["other_files"]) == 1
+        verb = "differs" if len(found["other_files"]) == 1 else "differ"
         yield (
-            "old files",
-            f"{names} {'differs' if one else 'differ'} from what the study began with, which "
-            f"trials go on with (not imported by the objective; --code new takes "
-            f"{'the new one' if one else 'the new ones'})",
+            "other files",
+            f"{names} {verb} from what the study began with, which trials go on with (the "
+            "objective does not import them; --code new takes them)",
         )
 
 

@@ -134,6 +134,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}",
         tags=["studies"],
         response_model=Edited,
+        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Edit),
     )
     async def edit(project: Name, study: Name, request: Request) -> Any:

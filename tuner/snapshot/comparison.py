@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tuner.snapshot.changed_lines import describe_lines
 from tuner.snapshot.contents import read_contents
 from tuner.snapshot.needed import Files, needed_files
-from tuner.snapshot.outputs import is_by_name_output
+from tuner.snapshot.outputs import is_by_name_output, is_likely_output
 from tuner.snapshot.syntax import normal_form
 
 #: More files than this are counted.
@@ -50,7 +50,7 @@ def compare_code(
     before = None if old is None else read_contents(old)
     after = None if new is None else read_contents(new)
     if before is None or after is None:
-        text = "the code: it cannot be compared with the one of the study"
+        text = "code: it cannot be compared with the one of the study"
         return CodeDifference(code=(text,), is_known=False)
     known = frozenset(loaded)
     old_code = _code(before, module, known)
@@ -63,7 +63,10 @@ def compare_code(
     others = sorted(
         path
         for path in {*before, *after} - {*old_code, *new_code}
-        if before.get(path) != after.get(path) and not is_by_name_output(path)
+        if before.get(path) != after.get(path)
+        and not is_by_name_output(path)
+        # Of an earlier release, which took outputs along.
+        and not (path not in after and is_likely_output(path))
     )
     return CodeDifference(code=tuple(texts), others=tuple(others))
 

@@ -49,9 +49,21 @@ _FOLDERS = (
     "tensorboard",
 )
 #: Left out unless the code names the file, its kind or its folder.
-_PICTURES = (".bmp", ".eps", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff")
+_PICTURES = (
+    ".bmp",
+    ".eps",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pdf",
+    ".png",
+    ".svg",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 _MODELS = (".ckpt", ".h5", ".hdf5", ".keras", ".onnx", ".pt", ".pth", ".safetensors", ".tflite")
-_ARRAYS = (".joblib", ".npy", ".npz", ".pickle", ".pkl", ".webp")
+_ARRAYS = (".joblib", ".npy", ".npz", ".pickle", ".pkl")
 _MODULES = (".py", ".so", ".pyc")
 
 _LOG_RULES = [rule for line in _LOGS if (rule := parse_rule(line)) is not None]
@@ -80,6 +92,16 @@ def is_by_name_output(path: str) -> bool:
     return False
 
 
+def is_likely_output(path: str) -> bool:
+    """Return whether a file is a picture, a model or an array by its kind, or an output by name."""
+    name = posixpath.basename(path).lower()
+    return (
+        is_by_name_output(path)
+        or name.endswith((*_PICTURES, *_MODELS, *_ARRAYS))
+        or ".ckpt." in name
+    )
+
+
 def choose_outputs(
     files: Iterable[Found], names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
 ) -> list[Found]:
@@ -102,9 +124,7 @@ def _is_kept(
 ) -> bool:
     if is_by_name_output(file.path):
         return names_file(file.path)
-    name = posixpath.basename(file.path).lower()
-    is_likely = name.endswith((*_PICTURES, *_MODELS, *_ARRAYS)) or ".ckpt." in name
-    if is_likely or file.size > LARGE_BYTES:
+    if is_likely_output(file.path) or file.size > LARGE_BYTES:
         return names_kind(file.path)
     return True
 
