@@ -54,3 +54,72 @@ def test_code_with_other_bytes_than_its_hash_is_rejected(peer: Peer, start: Star
 
     assert finish["cause"] == "rejected"
     assert "other bytes" in finish["error"]
+
+
+SHADOWING = """
+import json
+from statistics import centre
+import logging
+
+def train(run):
+    logging.getLogger("mine").warning("of Python's own")
+    __import__("plug" + "ins.extra")
+    return json.half(centre(run.params["layers"]))
+"""
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_the_users_modules_come_before_pythons_as_by_hand(
+    peer: Peer, start: Start, isolation: str
+) -> None:
+    files = {
+        "goal.py": SHADOWING,
+        "json.py": "def half(x):\n    return x / 2\n",
+        "statistics.py": "def centre(x):\n    return x * 10\n",
+        "plugins/extra.py": "",
+        "textwrap.py": "raise RuntimeError('nobody imports this')\n",
+        "notes.txt": "",
+    }
+    peer.offer("goal:train", code=peer.send_code(make_archive(files)))
+    start("--isolation", isolation)
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["values"] == [10.0], finish["error"]
+    assert finish["modules"] == ["goal.py", "json.py", "plugins/extra.py", "statistics.py"]
+
+
+def test_a_traceback_names_the_files_of_the_user(peer: Peer, start: Start) -> None:
+    files = {
+        "goal.py": "from lib import fail\n\ndef train(run):\n    fail()\n",
+        "lib/__init__.py": "def fail():\n    raise ValueError('here')\n",
+    }
+    peer.offer("goal:train", code=peer.send_code(make_archive(files)))
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["error"].splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "goal.py", line 4, in train',
+        "    fail()",
+        '  File "lib/__init__.py", line 2, in fail',
+        "    raise ValueError('here')",
+        "ValueError: here",
+    ]
+
+
+def test_the_stack_of_a_crash_names_the_files_of_the_user(peer: Peer, start: Start) -> None:
+    files = {"goal.py": "import os\n\ndef train(run):\n    os.abort()\n"}
+    peer.offer("goal:train", code=peer.send_code(make_archive(files)))
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert '  File "goal.py", line 4 in train' in finish["error"].splitlines()
+
+
+def test_an_import_that_fails_names_the_module_of_the_user(peer: Peer, start: Start) -> None:
+    files = {"goal.py": "from lib import nothing\n", "lib.py": ""}
+    peer.offer("goal:train", code=peer.send_code(make_archive(files)))
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert "ImportError: cannot import name 'nothing' from 'lib' (lib.py)" in finish["error"]

@@ -86,9 +86,8 @@ def retry(
 
     config = settings()
     submission = None if spec is None else make_submission(spec, config)
-    if submission is not None and submission.spec.project == study.partition("/")[0]:
-        # One that was made with `--as` has the spec of another name.
-        submission = submission.renamed(study.partition("/")[2])
+    if submission is not None and _is_sibling(study, submission.spec.name):
+        submission = submission.renamed(study)
     with open_changer(config) as api:
         if submission is None:
             answer = api.retry(study, failed=failed)
@@ -100,6 +99,11 @@ def retry(
         _say(f"{study}: the code is the same as before")
     numbers = ", ".join(map(str, answer["retried"]))
     _say(f"{study}: runs again: trial {numbers}" if numbers else f"{study}: no trial has failed")
+
+
+def _is_sibling(study: str, name: str) -> bool:
+    """Return whether `study` is called like `name` with a number: its spec is that of `name`."""
+    return study.rpartition("-")[2].isdecimal() and study.rpartition("-")[0] == name
 
 
 def delete(

@@ -92,7 +92,8 @@ def find_difference(
         old, new = (
             _ELSEWHERE if one is None else "the spec's folder" for one in (study.code, code)
         )
-        return CodeDifference(code=(f"code: from {old} (there) → from {new} (new)",))
+        text = f"code: from {old} (there) → from {new} (new)"
+        return CodeDifference(code=(text,), is_known=False)
     return compare_code(
         _content(connection, study.code),
         _content(connection, code),
