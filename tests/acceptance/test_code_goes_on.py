@@ -123,7 +123,7 @@ def test_check_says_what_counts_as_code_and_what_does_not(home: Home) -> None:
     said = home.ok("check", "climb.yaml").out
     document = home.json("check", "climb.yaml")
 
-    assert "the objective needs hills.py, objectives.py, plugin.py: what they say" in said
+    assert "the objective needs hills.py, objectives.py, plugin.py; a change there" in said
     assert "3 other files travel along" in said
     assert "left out: plots/ (1 kB)" in said
     assert "statistics.py has the name of Python's own module 'statistics'" in said

@@ -46,7 +46,7 @@ def print_code(console: Console, code: Document) -> None:
     if code["snapshot"] is None:
         return
     names = _names([*code["needed"], *code["loaded"]])
-    _say(console, f"the objective needs {names}: what they say makes the study what it is")
+    _say(console, f"the objective needs {names}; a change there (comments apart) is other code")
     others = code["files"] - len(code["needed"]) - len(code["loaded"])
     if others:
         what = "file travels" if others == 1 else "files travel"

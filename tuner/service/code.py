@@ -65,14 +65,23 @@ def _drop_left(connection: sa.Connection, now: float) -> None:
         connection.execute(table.delete().where(table.c.hash == code, old))
 
 
-def note_modules(connection: sa.Connection, study: sa.Row[Any], modules: Sequence[str]) -> None:
-    """Note which files of its code a trial of the study has imported."""
+def fresh_modules(study: sa.Row[Any], modules: Sequence[str]) -> set[str]:
+    """Return the files that a trial has imported and that are not noted of its study yet."""
     known: list[str] = json.loads(study.modules_json)
-    fresh = {name for name in modules if len(name) <= MAX_MODULE_CHARS} - set(known)
-    if fresh and len(known) < MAX_MODULES:
-        s = tables.studies
-        names = json.dumps([*known, *sorted(fresh)][:MAX_MODULES])
-        connection.execute(s.update().where(s.c.id == study.id).values(modules_json=names))
+    if len(known) >= MAX_MODULES:
+        return set()
+    return {name for name in modules if len(name) <= MAX_MODULE_CHARS} - set(known)
+
+
+def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> None:
+    """Note which files of its code a trial of the study has imported."""
+    s = tables.studies
+    query = sa.select(s.c.modules_json).where(s.c.id == study_id).with_for_update(key_share=True)
+    text = connection.execute(query).scalar_one_or_none()
+    if text is not None:
+        known = json.loads(text)
+        names = json.dumps([*known, *sorted(fresh - set(known))][:MAX_MODULES])
+        connection.execute(s.update().where(s.c.id == study_id).values(modules_json=names))
 
 
 def find_difference(

@@ -16,7 +16,7 @@ from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.locking import hold_study, lock_attempts
 from tuner.errors import FencedError, NotFoundError, SpecError
 from tuner.protocol import decode_number
-from tuner.service.code import note_modules
+from tuner.service.code import fresh_modules, note_modules
 from tuner.service.records import trial_record
 from tuner.service.reporting import check_points, store_points
 from tuner.service.rows import lock_attempt, set_worker, trial_of
@@ -67,6 +67,10 @@ class Finishing:
             attempt = lock_attempt(connection, attempt_id, finish.token)
             trial = trial_of(connection, attempt)
             record = trial_record(connection, study, trial, attempt)
+        # For itself: a study's row is locked before its attempts and trials.
+        if is_new and (fresh := fresh_modules(study, finish.modules)):
+            with self._storage.begin() as connection:
+                note_modules(connection, study.id, fresh)
         is_outcome = trial.outcome_attempt == attempt.id
         if is_new and not is_outcome and attempt.cause is not None:
             self._instruments.retried(attempt.cause)
@@ -91,7 +95,6 @@ class Finishing:
             raise FencedError(f"trial {attempt.number} has an outcome already")
         spec = self._specs.of(study)
         store_points(connection, attempt, finish.points, now)
-        note_modules(connection, study, finish.modules)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
         if ending.cause == "storage" and self._storage_problem() is None:

@@ -14,7 +14,7 @@ from tuner.snapshot.changed_lines import describe_lines
 from tuner.snapshot.contents import read_contents
 from tuner.snapshot.needed import Files, needed_files
 from tuner.snapshot.outputs import is_by_name_output, is_likely_output
-from tuner.snapshot.syntax import normal_form
+from tuner.snapshot.syntax import Trees, normal_form
 
 #: More files than this are counted.
 _MAX_FILES = 8
@@ -52,17 +52,20 @@ def compare_code(
     if before is None or after is None:
         text = "code: it cannot be compared with the one of the study"
         return CodeDifference(code=(text,), is_known=False)
-    known = frozenset(loaded)
-    old_code = _code(before, module, known)
-    new_code = _code(after, module, known)
-    paths = sorted({*old_code, *new_code})
-    changed = [path for path in paths if _form(old_code, path) != _form(new_code, path)]
+    known, trees = frozenset(loaded), Trees()
+    old_code = needed_files(before, module, trees) | (known & before.keys())
+    new_code = needed_files(after, module, trees) | (known & after.keys())
+    changed = [
+        path
+        for path in sorted(old_code | new_code)
+        if not _is_same(path, before if path in old_code else {}, after if path in new_code else {})
+    ]
     texts = [f"{path}: {_describe(path, before, after, old_code, new_code)}" for path in changed]
     if len(texts) > _MAX_FILES:
         texts = [*texts[: _MAX_FILES - 1], f"and {len(texts) - _MAX_FILES + 1} more files"]
     others = sorted(
         path
-        for path in {*before, *after} - {*old_code, *new_code}
+        for path in {*before, *after} - old_code - new_code
         if before.get(path) != after.get(path)
         and not is_by_name_output(path)
         # Of an earlier release, which took outputs along.
@@ -71,28 +74,26 @@ def compare_code(
     return CodeDifference(code=tuple(texts), others=tuple(others))
 
 
-def _code(files: Files, module: str, known: frozenset[str]) -> dict[str, str | bytes]:
-    """Return the normal form of every file that counts, by path."""
-    paths = needed_files(files, module) | (known & files.keys())
-    return {
-        path: normal_form(files[path]) if path.endswith(".py") else files[path] for path in paths
-    }
+def _is_same(path: str, before: Files, after: Files) -> bool:
+    """Return whether a file that counts says the same as before."""
+    old, new = before.get(path), after.get(path)
+    # Most files have not changed, and parsing takes milliseconds.
+    return old == new or _form(path, old) == _form(path, new)
 
 
-def _form(code: dict[str, str | bytes], path: str) -> str | bytes | None:
-    form = code.get(path)
-    # A package is the same with an empty `__init__.py` and without any.
-    if form is None and posixpath.basename(path) == "__init__.py":
-        return ""
-    return form
+def _form(path: str, content: bytes | None) -> str | bytes | None:
+    if content is None:
+        # A package is the same with an empty `__init__.py` and without any.
+        return "" if posixpath.basename(path) == "__init__.py" else None
+    return normal_form(content) if path.endswith(".py") else content
 
 
 def _describe(
     path: str,
     before: Files,
     after: Files,
-    old_code: dict[str, str | bytes],
-    new_code: dict[str, str | bytes],
+    old_code: frozenset[str],
+    new_code: frozenset[str],
 ) -> str:
     if path not in after:
         return "is gone"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuner.snapshot.imports import find_exported, find_imports
-from tuner.snapshot.syntax import parse_live
+from tuner.snapshot.syntax import Trees
 
 #: Content by path, relative to the folder and with slashes.
 Files = Mapping[str, bytes]
@@ -28,7 +28,7 @@ def objective_module(objective: str) -> str:
     return objective.partition(":")[0]
 
 
-def needed_files(files: Files, module: str) -> frozenset[str]:
+def needed_files(files: Files, module: str, trees: Trees | None = None) -> frozenset[str]:
     """Return the files that importing `module` can come to load from the folder.
 
     It follows the imports of every module that it finds, and finds them as Python does, the folder
@@ -38,15 +38,17 @@ def needed_files(files: Files, module: str) -> frozenset[str]:
     Args:
         files: of the folder.
         module: dotted name.
+        trees: where parsed sources are kept, for a second search in nearly the same files.
     """
-    return _Search(files).run(module)
+    return _Search(files, trees or Trees()).run(module)
 
 
 class _Search:
     """One search. Mutable: it collects."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, trees: Trees) -> None:
         self._files = files
+        self._trees = trees
         self._compiled: dict[str, list[str]] = {}
         self._folders: set[str] = set()
         for path in files:
@@ -71,7 +73,7 @@ class _Search:
         return frozenset(self._found)
 
     def _follow(self, name: str, path: str, place: _Place) -> None:
-        tree = parse_live(self._files[path])
+        tree = self._trees.of(self._files[path])
         if tree is None:
             return
         package = name if place.is_package else name.rpartition(".")[0]
@@ -116,5 +118,5 @@ class _Search:
         return tuple(found)
 
     def _exported(self, place: _Place) -> list[str]:
-        trees = [parse_live(self._files[path]) for path in place.files if path.endswith(".py")]
+        trees = [self._trees.of(self._files[path]) for path in place.files if path.endswith(".py")]
         return [name for tree in trees if tree is not None for name in find_exported(tree)]

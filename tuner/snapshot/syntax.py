@@ -48,6 +48,19 @@ def parse_live(source: bytes) -> ast.Module | None:
     return tree
 
 
+class Trees:
+    """Live trees of sources that are asked for again. Mutable: it keeps them."""
+
+    def __init__(self) -> None:
+        self._trees: dict[bytes, ast.Module | None] = {}
+
+    def of(self, source: bytes) -> ast.Module | None:
+        """Return what `parse_live` does."""
+        if source not in self._trees:
+            self._trees[source] = parse_live(source)
+        return self._trees[source]
+
+
 def normal_form(source: bytes) -> str | bytes:
     """Return what makes a source the same code: its live tree as text, else its bytes."""
     tree = parse_live(source)
