@@ -170,7 +170,7 @@ def _columns(spec: StudySpec) -> dict[str, Any]:
 
 def _code_change(study: sa.Row[Any], sent: Sent, difference: CodeDifference) -> Change:
     others = tuple(f"{path}: other content" for path in difference.others[:MAX_OTHERS])
-    detail = difference.code or others or ("other files",)
+    detail = difference.code or others or ("comments or format only",)
     if not difference.is_known:
         detail = ()
     return Change(key="code", old=study.code, new=sent.code, detail=detail)
