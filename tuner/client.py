@@ -154,6 +154,10 @@ class ApiClient:
         """Return a piece of the trial's output: `{text, next_offset, size}`."""
         return self._one("GET", _path(study, "trials", number, "log"), offset=offset, limit=limit)
 
+    def importance(self, study: str) -> Document:
+        """Return which parameters matter: `{study, trials, why, best, parameters, edges}`."""
+        return self._one("GET", _path(study, "importance"))
+
     def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Document:
         """Return what the study knew from history: sources, trust, and what it gained."""
         return self._one("GET", _path(study, "explanation"), limit=limit, gain=str(gain).lower())

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.coordinator.marks import HALVED, MARK
+
 _SHARES = {0.5: "half", 0.25: "quarter", 0.1: "tenth"}
+
+
+def stop_text(key: str, mark: Mapping[str, Any]) -> str:
+    """Return why a pruner stopped a trial, or would have, in a sentence.
+
+    Args:
+        key: under which it left the mark; see `marks.py`.
+        mark: as it left it.
+    """
+    if key == MARK:
+        return mark_text(mark)
+    return halved_text(mark) if key == HALVED else _plain_text(mark)
 
 
 def mark_text(mark: Mapping[str, Any]) -> str:
@@ -15,7 +29,7 @@ def mark_text(mark: Mapping[str, Any]) -> str:
         mark: as `HistoryPruner` leaves it on the trial.
     """
     what = "would have been stopped" if mark["audited"] else "stopped"
-    at = f"{what} at epoch {mark['step']} of {mark['horizon']:g}"
+    at = f"{what} by history at epoch {mark['step']} of {mark['horizon']:g}"
     there = f"{_ordinal(mark['rank'])} of {mark['of']} there"
     if mark["same_data"] is not None:
         there += f", behind {mark['same_data']:.0%} of those of the same data"
@@ -35,8 +49,34 @@ def halved_text(mark: Mapping[str, Any]) -> str:
     what = "would have been stopped" if mark["audited"] else "stopped"
     go_on = "only the best goes on" if mark["kept"] == 1 else f"the best {mark['kept']} go on"
     there = f"{_ordinal(mark['rank'])} of {mark['of']} there, {go_on}"
-    text = f"{what} at step {mark['step']}: {there}"
+    at = f"at step {mark['step']}"
+    # What an earlier release has left says no more.
+    if "pruner" in mark:
+        bracket = "" if mark["bracket"] is None else f" (bracket {mark['bracket']})"
+        what += f" by {mark['pruner']}{bracket}"
+        rung = "its first rung" if mark["first"] else "a rung"
+        at += f", {rung}" if mark["step"] == mark["rung"] else f", for {rung}, step {mark['rung']}"
+        there = (
+            f"{_number(mark['value'])} is {there} ({_number(mark['limit'])} is the last of them)"
+        )
+    text = f"{what} {at}: {there}"
     return f"{text}; it runs on to see whether the first rung is right" if mark["audited"] else text
+
+
+def _plain_text(mark: Mapping[str, Any]) -> str:
+    """Return why `median` or `patient` stopped a trial."""
+    at = f"stopped by {mark['pruner']} at step {mark['step']}"
+    best = f"its best so far, {_number(mark['value'])},"
+    if mark["pruner"] == "median":
+        trials = "1 whole trial" if mark["of"] == 1 else f"{mark['of']} whole trials"
+        median = f"{_number(mark['median'])}, the median of {trials} at that step"
+        return f"{at}: {best} is worse than {median}"
+    since = f"the {mark['reports']} reports since came to {_number(mark['since'])} at best"
+    return f"{at}: {best} was at step {mark['at']}, and {since}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def best_share(top: float) -> str:

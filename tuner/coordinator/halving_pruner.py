@@ -149,8 +149,10 @@ class HalvingPruner(BasePruner):
     def _judge(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any] | None:
         """Return the mark of a trial that is condemned by its last report.
 
-        It is JSON: the rung, the step of the value there, `rank` `of` how many, how many are
-        `kept`, whether it is the trial's `first` rung, and whether it is `audited`: it runs on.
+        It is JSON: the pruner and the trial's bracket (None: there are none), the rung, the step of
+        the value there, the value, `rank` `of` how many, how many are `kept`, the worst value of
+        these (`limit`), whether it is the trial's `first` rung, and whether it is `audited`: it
+        runs on.
         """
         first = self._first_step(study, trial)
         curve = Curve(trial.intermediate_values)
@@ -171,8 +173,12 @@ class HalvingPruner(BasePruner):
             if mine > values[kept - 1]:
                 is_first = rung == first
                 return {
+                    "pruner": "hyperband" if self._is_hyperband else "asha",
+                    "bracket": self._bracket(study, trial),
                     "rung": rung,
                     "step": curve.last,
+                    "value": sign * mine,
+                    "limit": sign * values[kept - 1],
                     "rank": 1 + sum(value < mine for value in values),
                     "of": len(values),
                     "kept": kept,
@@ -185,9 +191,11 @@ class HalvingPruner(BasePruner):
         """Return where a trial is judged first; None: that is not known yet."""
         if self.rung is None or not self._is_hyperband:
             return None if self.rung is None else self.rung.step
-        if self._divider is None:
-            return None
-        return int(self.rung.step * self.factor ** self._divider.bracket(study, trial))
+        bracket = self._bracket(study, trial)
+        return None if bracket is None else int(self.rung.step * self.factor**bracket)
+
+    def _bracket(self, study: optuna.Study, trial: FrozenTrial) -> int | None:
+        return None if self._divider is None else self._divider.bracket(study, trial)
 
     def _may_run_on(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> bool:
         """Whether one more condemned trial may run on; see `AUDIT_SHARE`."""

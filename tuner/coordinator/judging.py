@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.condemned import halved_text, mark_text
+from tuner.coordinator.condemned import stop_text
 from tuner.coordinator.events import record_event
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.marks import HALVED, MARK
+from tuner.coordinator.marks import HALVED, MARK, STOPPED
 from tuner.coordinator.memory import Memory
 from tuner.coordinator.mirror import LEFT_BY_PRUNERS
 from tuner.coordinator.study_run import StudyRun
@@ -57,17 +57,19 @@ def tell_stop(
     connection: sa.Connection, now: float, attempt: sa.Row[Any], attrs: Mapping[str, Any]
 ) -> None:
     """Record why an attempt is stopped, where its pruner says why."""
-    if MARK in attrs or HALVED in attrs:
-        said = mark_text(attrs[MARK]) if MARK in attrs else halved_text(attrs[HALVED])
+    for key in (STOPPED, MARK, HALVED):
+        if key not in attrs:
+            continue
         record_event(
             connection,
             now,
             "trial-stopped",
-            f"trial {attempt.number} is {said}",
+            f"trial {attempt.number} is {stop_text(key, attrs[key])}",
             study_id=attempt.study_id,
             number=attempt.number,
             attempt=attempt.id,
         )
+        return
 
 
 def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: str) -> None:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 MARK = "tuner:condemned"
 #: On a trial: that `asha` or `hyperband` condemned it; see `HalvingPruner`.
 HALVED = "tuner:halved"
+#: On a trial: that `median` or `patient` stopped it; see `plain_pruners.py`.
+STOPPED = "tuner:stopped"
 #: On a study: where these judge first, as JSON of `FirstRung`.
 FIRST_RUNG = "tuner:first_rung"
 
@@ -40,6 +42,24 @@ def read_marks(connection: sa.Connection, optuna_study: int) -> dict[int, dict[s
         .order_by(_trials.c.number)
     )
     return {number: json.loads(value) for number, value in connection.execute(query)}
+
+
+def read_mark(connection: sa.Connection, optuna_trial: int) -> tuple[str, dict[str, Any]] | None:
+    """Return the key and the mark that a pruner left on a trial; None: it left none.
+
+    Args:
+        connection: to the database.
+        optuna_trial: the trial's id in Optuna's tables.
+    """
+    query = sa.select(_of_trial.c.key, _of_trial.c.value_json).where(
+        _of_trial.c.trial_id == optuna_trial, _of_trial.c.key.in_([MARK, HALVED, STOPPED])
+    )
+    # A study whose pruner was changed may have two: what stopped it is the newer kind of word.
+    found = dict(connection.execute(query).tuples().all())
+    for key in (STOPPED, MARK, HALVED):
+        if key in found:
+            return key, json.loads(found[key])
+    return None
 
 
 def read_first_rung(connection: sa.Connection, optuna_study: int) -> dict[str, Any] | None:

@@ -32,13 +32,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.coordinator.causes import is_infeasible
 from tuner.coordinator.halving_pruner import HalvingPruner
-from tuner.coordinator.marks import HALVED, MARK
+from tuner.coordinator.marks import HALVED, MARK, STOPPED
 from tuner.coordinator.scene import Scene, running_trial
 from tuner.samplers.marks import CAUSE_ATTR, told_attrs
 
 #: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
 #: rungs it has completed. The keys begin so.
-LEFT_BY_PRUNERS = ("completed_rung_", HALVED, MARK)
+LEFT_BY_PRUNERS = ("completed_rung_", HALVED, MARK, STOPPED)
 #: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 

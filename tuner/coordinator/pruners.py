@@ -11,6 +11,7 @@ from optuna.pruners import BasePruner
 
 from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
+from tuner.coordinator.plain_pruners import MedianPruner, PatientPruner
 from tuner.errors import UnknownNameError
 
 
@@ -24,11 +25,11 @@ def _hyperband(options: Mapping[str, Any]) -> BasePruner:
 
 def _median(options: Mapping[str, Any]) -> BasePruner:
     names = {"startup_trials": "n_startup_trials", "warmup_steps": "n_warmup_steps"}
-    return optuna.pruners.MedianPruner(**{names[key]: value for key, value in options.items()})
+    return MedianPruner(**{names[key]: value for key, value in options.items()})
 
 
 def _patient(options: Mapping[str, Any]) -> BasePruner:
-    return optuna.pruners.PatientPruner(None, **{"patience": 3, **options})
+    return PatientPruner(**{"patience": 3, **options})
 
 
 def _history(options: Mapping[str, Any]) -> BasePruner:

@@ -134,6 +134,8 @@ class Trial(Schema):
     duration_s: float | None
     #: Relative to the log root.
     run_dir: str | None
+    #: The last step that its newest attempt reported; null: none.
+    last_step: int | None = None
 
 
 class Attempt(Schema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from tuner.server.explanations import Explanation, Proposals, TrialExplanation
+from tuner.server.explanations import Explanation, Importance, Proposals, TrialExplanation
 from tuner.server.paths import Digest, Limit, Name, Number, Offset
 from tuner.service.reading import MAX_PAGE
 from tuner.service.service import Service
@@ -21,6 +21,13 @@ def add_explanations(router: APIRouter, service: Service) -> None:
     def explain(project: Name, study: Name, limit: Limit = 100, gain: bool = True) -> Any:
         """Return what a study knew from history; estimating the gain takes a second."""
         return service.explain(f"{project}/{study}", limit, gain=gain)
+
+    @router.get(
+        "/studies/{project}/{study}/importance", tags=["studies"], response_model=Importance
+    )
+    def importance(project: Name, study: Name) -> Any:
+        """Return which parameters matter in a study, and which best values lie at an end."""
+        return service.importance(f"{project}/{study}")
 
     @router.get(
         "/studies/{project}/{study}/trials/{number}/explanation",

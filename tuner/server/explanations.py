@@ -33,6 +33,37 @@ class RecordedTrial(Schema):
     took: Took | None
 
 
+class ImportantParameter(Schema):
+    """A tuned parameter, and its share of what all explain, null while that is not known."""
+
+    name: str
+    share: float | None
+
+
+class Edge(Schema):
+    """A parameter whose best value, and most of the good ones, lie at the same end of its range."""
+
+    name: str
+    value: Any
+    end: Literal["low", "high"]
+    low: Any
+    high: Any
+
+
+class Importance(Schema):
+    """Which parameters explain the differences between the trials of a study (main effects)."""
+
+    study: str
+    #: Trials that were looked at, and how many of them count as the best where `edges` are sought.
+    trials: int
+    best: int
+    #: Why nothing is known; else empty.
+    why: str
+    #: Those that matter first, then in the order of the spec.
+    parameters: list[ImportantParameter]
+    edges: list[Edge]
+
+
 class Source(Schema):
     """A study of the history and a metric of this study: what of it was used, and why not all."""
 

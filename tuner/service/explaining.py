@@ -14,9 +14,10 @@ from tuner.coordinator.learners import LEARNING
 from tuner.coordinator.lessons import lesson_text
 from tuner.service.gain import Results, estimate_gain
 from tuner.service.nearest import nearest_trials
-from tuner.service.pruning import explain_pruning, stop_document
+from tuner.service.pruning import explain_pruning
 from tuner.service.pruning_account import account_for
 from tuner.service.reasons import compared, history_share, why_text
+from tuner.service.stops import stop_document
 from tuner.service.times import iso
 from tuner.service.value_scale import ValueScale
 from tuner.service.views import Document

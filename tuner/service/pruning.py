@@ -9,25 +9,16 @@ import numpy as np
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED
-from tuner.coordinator.condemned import halved_text, mark_text
+from tuner.coordinator.condemned import mark_text
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.coordinator.learners import HISTORY
-from tuner.coordinator.marks import HALVED, MARK
+from tuner.coordinator.marks import MARK
 from tuner.curves.runs import ranks
 from tuner.service.views import Document
 from tuner.spec import StudySpec
 from tuner.storage import optuna_rows, tables
 
 Rows = Sequence[sa.Row[Any]]
-
-
-def stop_document(connection: sa.Connection, trial: sa.Row[Any]) -> Document | None:
-    """Return why a pruner condemned a trial, if it says why; None: it did not."""
-    mark = optuna_rows.trial_attr(connection, trial.optuna_id, MARK)
-    if mark is not None:
-        return _document(mark)
-    mark = optuna_rows.trial_attr(connection, trial.optuna_id, HALVED)
-    return None if mark is None else {"text": halved_text(mark), **mark}
 
 
 def _document(mark: Mapping[str, Any]) -> Document:

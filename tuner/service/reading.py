@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from tuner.service.finding import find_study, find_trial
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
+from tuner.service.stops import stop_document
 from tuner.service.times import iso
 from tuner.service.views import (
     STATES,
@@ -29,6 +30,9 @@ from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.storage.curves import stored_value
 
+if TYPE_CHECKING:
+    from tuner.service.importance import Importances
+
 #: So many records of proposals, with their trials' curves, are in one answer at most.
 MAX_PAGE = 1000
 
@@ -43,6 +47,7 @@ class Reader:
         self._storage = storage
         self._settings = settings
         self._accounts = PruningAccounts()
+        self._importances: Importances | None = None
 
     def list(self) -> Documents:
         """Return the status of every study, newest first."""
@@ -116,7 +121,7 @@ class Reader:
             attempts = connection.execute(mine(a).order_by(a.c.no)).all()
             reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
             events = connection.execute(mine(e).order_by(e.c.id)).all()
-            stop = _stop(connection, row, trial)
+            stop = stop_document(connection, trial)
         return {
             **document,
             "values": json.loads(trial.values_json) if trial.values_json else [],
@@ -223,6 +228,19 @@ class Reader:
             rows = _all_trials(connection, row)
         return explain_trial(self._storage, row, rows, trial)
 
+    def importance(self, study: str) -> Document:
+        """Return which parameters matter in a study, and which best values lie at an end.
+
+        As `tuner.service.importance.importance_document` returns it.
+        """
+        # numpy and scipy take half a second to import, which every other question does without.
+        from tuner.service.importance import Importances
+
+        if self._importances is None:
+            self._importances = Importances()
+        with self._storage.read() as connection:
+            return self._importances.of(connection, find_study(connection, study))
+
     def workers(self) -> Documents:
         """Return the workers heard of within the last lease, and what they run."""
         w, a, s = tables.workers, tables.attempts, tables.studies
@@ -242,19 +260,3 @@ def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Ro
     t = tables.trials
     query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
     return connection.execute(query).all()
-
-
-def _stop(connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any]) -> Document | None:
-    """Return why a pruner condemned a trial, if it says why; None: it did not."""
-    e = tables.events
-    if json.loads(study.spec_json)["pruner"]["name"] not in ("history", "asha", "hyperband"):
-        # Another pruner may have followed the one that stopped it.
-        query = sa.select(e.c.id).where(
-            e.c.study_id == study.id, e.c.number == trial.number, e.c.kind == "trial-stopped"
-        )
-        if connection.execute(query.limit(1)).first() is None:
-            return None
-    # Optuna takes a second to import, which every other trial does without.
-    from tuner.service.pruning import stop_document
-
-    return stop_document(connection, trial)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
 
-from tuner.service.pruning import stop_document
+from tuner.service.stops import stop_document
 from tuner.service.times import iso
 from tuner.service.views import attempt_document
 from tuner.space.optuna import distribution

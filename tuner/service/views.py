@@ -75,8 +75,15 @@ def trial_documents(
     connection: sa.Connection, study: sa.Row[Any], trials: Sequence[sa.Row[Any]]
 ) -> list[Document]:
     """Return trials as rows of a list."""
-    runs = _runs(connection, study.id, [trial.number for trial in trials])
-    return [_trial(trial, *runs.get(trial.number, (0, None))) for trial in trials]
+    numbers = [trial.number for trial in trials]
+    runs, steps = _runs(connection, study.id, numbers), _last_steps(connection, study.id, numbers)
+    return [
+        {
+            **_trial(trial, *runs.get(trial.number, (0, None))),
+            "last_step": steps.get(trial.number),
+        }
+        for trial in trials
+    ]
 
 
 def metrics_of(study: sa.Row[Any]) -> list[dict[str, str]]:
@@ -104,6 +111,22 @@ def _runs(
         for number, run_dir in connection.execute(query):
             runs[number] = (runs.get(number, (0, None))[0] + 1, run_dir)
     return runs
+
+
+def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) -> dict[int, int]:
+    """Return the last step that the newest attempt of each trial has reported."""
+    r = tables.reports
+    steps: dict[int, int] = {}
+    for start in range(0, len(numbers), 500):
+        query = (
+            sa.select(r.c.number, sa.func.max(r.c.step))
+            .where(r.c.study_id == study_id, r.c.number.in_(numbers[start : start + 500]))
+            .group_by(r.c.number, r.c.no)
+            .order_by(r.c.number, r.c.no)
+        )
+        # The newest attempt comes last.
+        steps |= dict(connection.execute(query).tuples().all())
+    return steps
 
 
 def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None) -> Document:
