@@ -65,6 +65,15 @@ def _summary(document: Document) -> RenderableType:
     return facts(rows)
 
 
+def history_facts(document: Document) -> list[tuple[str, RenderableType]]:
+    """Return what a study took from history and gained by it, in a labelled line; or nothing."""
+    if document["state"] not in ("informed", "cold"):
+        return []
+    gain = document["gain"]
+    rows: list[tuple[str, RenderableType]] = [("history", escape(document["summary"]))]
+    return [*rows, ("", _gain(gain))] if gain is not None else rows
+
+
 _STYLES = {"saved": "good", "even": "name", "cost": "warn", "none": "name"}
 
 

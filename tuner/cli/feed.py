@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuner.cli.importance import order_of, read_importance
 from tuner.cli.polling import all_events
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _NO_END = "trial-stopped"
 HISTORY_NOTE = "history: "
 #: In front of what a pruner decided for the whole study; a warning of it has nothing in front.
 PRUNER_NOTE = "pruning: "
+
+#: Which parameters matter is asked again when the results are more by this share.
+_GROWTH = 0.2
 
 CLOSED = ("finished", "failed", "cancelled")
 
@@ -48,6 +52,8 @@ class News:
     #: Text of what else happened: what history tells, trials that run again, workers that go out
     #: of service.
     notes: tuple[str, ...] = ()
+    #: Names of the tuned parameters, those that matter first; empty: not known.
+    order: tuple[str, ...] = ()
 
 
 class Feed:
@@ -57,6 +63,9 @@ class Feed:
         self.api = api
         self.study = study
         self._seen = 0
+        self._order: tuple[str, ...] = ()
+        #: From so many results on it is asked again.
+        self._ask_at = 0.0
         if not from_start:
             events = all_events(api, study)
             self._seen = events[-1]["id"] if events else 0
@@ -78,8 +87,20 @@ class Feed:
         if events:
             self._seen = events[-1]["id"]
         return News(
-            status=status, ended=ended, not_shown=len(numbers) - len(shown), notes=notes[-_SHOWN:]
+            status=status,
+            ended=ended,
+            not_shown=len(numbers) - len(shown),
+            notes=notes[-_SHOWN:],
+            order=self._ordered(status["counts"]) if ended else self._order,
         )
+
+    def _ordered(self, counts: Document) -> tuple[str, ...]:
+        """Return the parameters in an order that changes seldom, as lines are compared."""
+        results = counts["complete"] + counts["pruned"]
+        if results >= self._ask_at:
+            self._ask_at = results * (1.0 + _GROWTH)
+            self._order = order_of(read_importance(self.api, self.study))
+        return self._order
 
 
 def _note(event: Document) -> str:

@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from tuner.cli.explanation import history_facts
+from tuner.cli.importance import importance_facts, read_importance
+from tuner.cli.leaderboard import print_board, read_board
 from tuner.cli.output import Document
 from tuner.cli.pruning import account_facts
-from tuner.cli.tables import best_table, facts
+from tuner.cli.tables import facts
+from tuner.cli.waiting import waiting
 from tuner.local.fleet import FleetState
 from tuner.local.home import ServiceInfo
 from tuner.settings import Settings
@@ -62,14 +66,27 @@ def fleet(state: FleetState, log: Path) -> str:
 
 
 def print_best(console: Console, api: Reader | ApiClient, status: Document) -> None:
-    """Print the best trials, none when none is complete, and what pruning saved."""
-    rows = api.best(status["study"], BEST)
+    """Print the best trials, none when none is complete, and what the study has taught.
+
+    That is which parameters matter, best values at an end of their range, and what history and
+    pruning saved.
+    """
+    study = status["study"]
+    rows = api.best(study, BEST)
+    with waiting("looking at what the study taught"):
+        board = read_board(api, study, rows)
+        importance = read_importance(api, study)
+        history = history_facts(api.explain(study, 0))
     if rows:
-        console.print(best_table(rows, status["metrics"], width=console.width))
+        print_board(console, board)
         console.print()
-    pruning = account_facts(status.get("pruning"))
-    if pruning:
-        console.print(facts(pruning))
+    taught = [
+        *(importance_facts(console, importance) if rows else []),
+        *history,
+        *account_facts(status.get("pruning")),
+    ]
+    if taught:
+        console.print(facts(taught))
         console.print()
 
 

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from tuner.cli.feed import HISTORY_NOTE, PRUNER_NOTE, News
 from tuner.cli.output import Document, duration, number
-from tuner.cli.tables import best_text, objectives, short_params
+from tuner.cli.params import fitted_params, ordered
+from tuner.cli.tables import best_text, budget_share, objectives
 from tuner.coordinator.reasons import NO_WORKER
 
 #: Without a terminal, a line about the whole study this often.
 _PLAIN_S = 30.0
+#: Below so many columns the lines of trials and the bar are short.
+_NARROW = 100
 
 
 class StudyProgress:
-    """Shows what a `Feed` brings; inside its context the terminal's last line is its own."""
+    """Shows what a `Feed` brings; inside its context the terminal's last line is its own.
 
-    def __init__(self, console: Console, status: Document) -> None:
+    Args:
+        console: where it is shown.
+        status: of the study, now.
+        waits_for: what is waited for while nothing runs.
+    """
+
+    def __init__(
+        self, console: Console, status: Document, *, waits_for: str = "waiting for workers"
+    ) -> None:
         self._console = console
+        self._waits_for = waits_for
         self._metrics = status["metrics"]
         self._best = (status["best"] or {}).get("objective")
         self._width = len(str(status["budget"].get("trials") or 1000))
@@ -34,7 +49,7 @@ class StudyProgress:
         self._task = TaskID(0)
         if console.is_terminal:
             self._bar = _make_bar(console)
-            self._task = self._bar.add_task(_headline(status), **_amount(status))
+            self._task = self._bar.add_task("", **self._amount(status))
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -58,12 +73,12 @@ class StudyProgress:
             style = "quiet" if note.startswith((HISTORY_NOTE, PRUNER_NOTE)) else "warn"
             self.say(f"  [{style}]{escape(note)}[/]")
         for trial in news.ended:
-            self.say(self._line(trial))
+            self.say(self._line(trial, news.order))
         self._say_state(news.status)
         if self._bar is not None:
-            self._bar.update(self._task, description=_headline(news.status), **_amount(news.status))
+            self._bar.update(self._task, **self._amount(news.status))
         elif time.monotonic() >= self._next_line:
-            self.say(f"{_headline(news.status)}, {_counts(news.status)}")
+            self.say(f"{_headline(news.status)}, {self._counts(news.status)}")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -82,32 +97,65 @@ class StudyProgress:
             self.say(f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip())
         self._last_state = state
 
-    def _line(self, trial: Document) -> str:
+    def _line(self, trial: Document, order: Sequence[str]) -> str:
         """Return `trial 7  val_accuracy 0.9861  12.3 s  best  learning_rate=0.003 …`."""
         head = f"[quiet]trial[/] {trial['trial']:>{self._width}}"
-        took = f"{duration(trial['duration_s']):>9}"
-        params = short_params(trial["params"])
-        state = trial["state"]
-        if state == "COMPLETE":
-            is_best = self._is_best(trial["objective"])
-            names = [str(metric["name"]) for metric in self._metrics]
-            pairs = zip(names, objectives(trial, names), strict=True)
-            said = "  ".join(f"{name} {value}" for name, value in pairs)
-            style, mark = ("best", "best") if is_best else ("good", "")
-            value = f"[{style}]{said:<{self._said_width}}[/]"
-            return f"{head}  {value} {took}  [best]{mark:<4}[/]  {params}"
-        if state == "PRUNED":
+        if trial["state"] not in ("COMPLETE", "PRUNED"):
+            error = (trial["error"] or "").strip().splitlines()
+            why = f" {escape(error[-1])}" if error else ""
+            return f"{head}  [bad]failed ({trial['cause']})[/]{why}"
+        is_best = trial["state"] == "COMPLETE" and self._is_best(trial["objective"])
+        style = "warn" if trial["state"] == "PRUNED" else "best" if is_best else "good"
+        value = f"{self._said(trial):<{self._said_width}}"
+        took = f"{duration(trial['duration_s']):>{6 if self._is_narrow else 9}}"
+        mark = "best" if is_best else ""
+        line = f"{head}  [{style}]{escape(value)}[/] {took}  [best]{mark:<4}[/]  "
+        names = ordered(trial["params"], order)
+        if order:  # those that are fixed are the same in every line
+            names = [name for name in names if name in order]
+        room = self._console.width - cell_len(Text.from_markup(line).plain)
+        return line + fitted_params(trial["params"], names, room)
+
+    def _said(self, trial: Document) -> str:
+        if trial["state"] == "PRUNED":
+            at = "at " if not self._is_narrow else ""
             is_valued = trial["objective"] is not None
-            said = f"pruned at {number(trial['objective'])}" if is_valued else "pruned, no number"
-            return f"{head}  [warn]{said:<{self._said_width}}[/] {took}  {'':<4}  {params}"
-        error = (trial["error"] or "").strip().splitlines()
-        why = f" {escape(error[-1])}" if error else ""
-        return f"{head}  [bad]failed ({trial['cause']})[/]{why}"
+            return f"pruned {at}{number(trial['objective'])}" if is_valued else "pruned, no number"
+        names = [str(metric["name"]) for metric in self._metrics]
+        values = objectives(trial, names)
+        if self._is_narrow:
+            return "  ".join(values)
+        return "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
 
     @property
     def _said_width(self) -> int:
         # Six digits, a sign, a point and an exponent: what `number` may give.
+        if self._is_narrow:
+            return len("pruned ") + 9
         return max(len("pruned at "), *(len(str(m["name"])) + 1 for m in self._metrics)) + 9
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self._console.width < _NARROW
+
+    def _amount(self, status: Document) -> Document:
+        """Return how far the budget is used, and the words around the bar."""
+        used, limit = budget_share(status)
+        headline = _headline(status, is_narrow=self._is_narrow)
+        return {
+            "description": headline,
+            "completed": used,
+            "total": limit,
+            "counts": self._counts(status),
+        }
+
+    def _counts(self, status: Document) -> str:
+        counts = status["counts"]
+        if status["state"] == "running" and not counts["running"]:
+            return self._waits_for
+        parts = [f"{counts['running']} running"]
+        parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
+        return ", ".join(parts)
 
     def _is_best(self, value: float | None) -> bool:
         if value is None or len(self._metrics) != 1:
@@ -124,7 +172,7 @@ def _make_bar(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24 if console.width >= _NARROW else 8),
         TextColumn("[quiet]{task.fields[counts]}[/]"),
         TimeElapsedColumn(),
         console=console,
@@ -133,34 +181,12 @@ def _make_bar(console: Console) -> Progress:
     )
 
 
-def _amount(status: Document) -> Document:
-    """Return how far the budget is used, in the limit that is nearest to its end."""
-    budget = status["budget"]
-    parts = [
-        (used, limit)
-        for used, limit in (
-            (budget["used"], budget.get("trials")),
-            (budget.get("used_hours") or 0.0, budget.get("hours")),
-        )
-        if limit
-    ]
-    used, limit = max(parts, key=lambda part: part[0] / part[1], default=(0, None))
-    return {"completed": used, "total": limit, "counts": _counts(status)}
-
-
-def _headline(status: Document) -> str:
+def _headline(status: Document, *, is_narrow: bool = False) -> str:
     budget = status["budget"]
     limit = f"/{budget['trials']}" if budget.get("trials") else ""
+    if is_narrow:
+        return f"{budget['used']}{limit}, best {best_text(status)}"
     return f"[name]{status['study']}[/] {budget['used']}{limit} trials, best {best_text(status)}"
-
-
-def _counts(status: Document) -> str:
-    counts = status["counts"]
-    if status["state"] == "running" and not counts["running"]:
-        return "waiting for workers"
-    parts = [f"{counts['running']} running"]
-    parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
-    return ", ".join(parts)
 
 
 _WORDS = (("pruned", "pruned"), ("fail", "failed"))

@@ -23,23 +23,25 @@ def list_studies(*, as_json: Json = False) -> None:
     if as_json:
         output.print_json(rows)
     elif rows:
-        output.out().print(tables.study_table(rows))
+        console = output.out()
+        console.print(tables.study_table(rows, console))
     else:
         output.err().print("no studies yet; start one with: tuner run SPEC")
 
 
 def status(study: Study, *, as_json: Json = False) -> None:
     """Show the state, the counts and the best of a study."""
-    from tuner.cli import output, tables
-    from tuner.cli.pruning import account_facts
+    from tuner.cli import output, status_view
+    from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api:
+    with open_reader(settings()) as api, waiting("reading the study", is_shown=not as_json):
         document = api.status(study)
-    if as_json:
+        screen = None if as_json else status_view.read_screen(api, document)
+    if screen is None:
         output.print_json(document)
     else:
-        output.out().print(tables.status_facts(document, account_facts(document["pruning"])))
+        status_view.print_screen(output.out(), screen)
 
 
 def best(
@@ -49,22 +51,29 @@ def best(
     all_states: Annotated[
         bool, typer.Option("--all", help="Also the pruned trials, then the failed ones.")
     ] = False,
+    all_params: Annotated[
+        bool, typer.Option("--all-params", help="Every parameter, also where they do not fit.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the best trials; of a study with several metrics, the Pareto front."""
-    from tuner.cli import output, tables
+    """List the best trials; of a study with several metrics, the Pareto front.
+
+    The parameters that matter most stand first, and as many as fit.
+    """
+    from tuner.cli import leaderboard, output
+    from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api:
+    with open_reader(settings()) as api, waiting("reading the study", is_shown=not as_json):
         rows = api.best(study, n, all=all_states)
-        metrics = [] if as_json else api.status(study)["metrics"]
-    if as_json:
-        output.print_json(rows)
-    elif rows:
-        console = output.out()
-        console.print(tables.best_table(rows, metrics, width=console.width))
+        if as_json:
+            output.print_json(rows)
+            return
+        board = leaderboard.read_board(api, study, rows, all_params=all_params)
+    if rows:
+        leaderboard.print_board(output.out(), board)
     else:
-        output.err().print(f"{study}: no trial is complete yet")
+        output.err().print(f"{study}: {board.missing}")
 
 
 def show(study: Study, trial: Trial, *, as_json: Json = False) -> None:

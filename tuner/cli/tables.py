@@ -11,40 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import Document, ago, duration, moment, number, parameter, styled
+from tuner.cli.output import Document, ago, duration, moment, number, styled
 
-#: Rank, trial, duration and state of a leaderboard, with the gaps after them.
-_BESIDE = 4 + 7 + 13 + 10
-_GAP = 2
-
-
-def best_table(rows: Sequence[Document], metrics: Sequence[Document], *, width: int) -> Table:
-    """Return the leaderboard: rank, trial, objective, duration, varied parameters, state."""
-    table = _table()
-    table.add_column("#", justify="right", style="quiet")
-    table.add_column("trial", justify="right")
-    names = [str(metric["name"]) for metric in metrics]
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("duration", justify="right", no_wrap=True)
-    varied = varied_parameters(rows)
-    beside = _BESIDE + sum(max(len(name), 9) + _GAP for name in names)
-    spread = _fits(rows, varied, room=width - beside)
-    for name in varied if spread else ["parameters"]:
-        table.add_column(_two_lines(name), justify="right" if spread else "left", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for rank, row in enumerate(rows, start=1):
-        is_best = rank == 1 and row["state"] == "COMPLETE" and len(names) == 1
-        table.add_row(
-            str(rank),
-            str(row["trial"]),
-            *objectives(row, names),
-            duration(row["duration_s"]),
-            *(_cells(row, varied) if spread else [short_params(row["params"], varied)]),
-            styled(row["state"]) + (f" [quiet]{row['cause']}[/]" if row["cause"] else ""),
-            style="best" if is_best else None,
-        )
-    return table
+#: Blanks between two columns.
+GAP = 2
+#: From so many columns on the list of studies has bars, which are so wide, and times.
+_WIDE, _BAR = 110, 10
 
 
 def objectives(row: Document, names: Sequence[str]) -> list[str]:
@@ -54,51 +26,70 @@ def objectives(row: Document, names: Sequence[str]) -> list[str]:
     return [number(row["metrics"].get(name)) for name in names]
 
 
-def varied_parameters(rows: Sequence[Document]) -> list[str]:
-    """Return the names whose values differ between the rows, in the spec's order; all of one."""
-    names = list(dict.fromkeys(name for row in rows for name in row["params"]))
-    if len(rows) < 2:
-        return names
-    first = rows[0]["params"]
-    return [
-        name
-        for name in names
-        if any(row["params"].get(name) != first.get(name) for row in rows[1:])
-    ]
-
-
-def short_params(params: Document, names: Sequence[str] | None = None) -> str:
-    """Return `learning_rate=0.001 layers=2`: last parts of the names, where these are unique."""
-    chosen = [name for name in (names if names is not None else params) if name in params]
-    last = [name.rpartition(".")[2] for name in chosen]
-    return " ".join(
-        f"[quiet]{escape(short if last.count(short) == 1 else name)}=[/]"
-        f"{escape(parameter(params[name]))}"
-        for name, short in zip(chosen, last, strict=True)
-    )
-
-
-def study_table(rows: Sequence[Document]) -> Table:
-    """Return the studies, one a row; a count that is zero everywhere has no column."""
-    table = _table()
+def study_table(rows: Sequence[Document], console: Console) -> Table:
+    """Return the studies, one a line: how far each is, its best, and what it waits for."""
+    table = empty_table()
+    is_wide = console.width >= _WIDE
     table.add_column("study", style="name", no_wrap=True)
     table.add_column("state", no_wrap=True)
+    if is_wide:
+        table.add_column("progress", no_wrap=True)
     table.add_column("trials", justify="right", no_wrap=True)
-    kinds = [(key, word) for key, word in _COUNTS if any(row["counts"][key] for row in rows)]
-    for _, word in kinds:
-        table.add_column(word, justify="right")
-    table.add_column("best", justify="right", overflow="fold")
-    table.add_column("created", no_wrap=True)
+    table.add_column("best", justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("created", no_wrap=True)
+    table.add_column("now", no_wrap=True)
     for row in rows:
+        used, limit = budget_share(row)
         table.add_row(
             row["study"],
             styled(row["state"]),
+            *([bar(console, used / limit if limit else 0.0, _BAR)] if is_wide else []),
             _used(row["budget"]),
-            *(str(row["counts"][key]) for key, _ in kinds),
             best_text(row),
-            ago(row["created"]),
+            *([ago(row["created"])] if is_wide else []),
+            now_text(row),
         )
     return table
+
+
+def now_text(status: Document) -> str:
+    """Return what a study does or waits for, in a few words; what failed is said too."""
+    counts, state = status["counts"], status["state"]
+    parts = []
+    if state in ("running", "stopping") and counts["running"]:
+        parts.append(f"{counts['running']} running")
+    elif state in ("running", "stopping", "paused", "failed") and status["reason"]:
+        parts.append(escape(status["reason"].partition(";")[0]))
+    elif state == "running":
+        parts.append("waiting for workers")
+    if counts["fail"]:
+        parts.append(f"[bad]{counts['fail']} failed[/]")
+    return ", ".join(parts)
+
+
+def bar(console: Console, share: float, width: int) -> str:
+    """Return a bar of so many columns, filled by a share of it, as rich markup."""
+    whole = round(min(max(share, 0.0), 1.0) * width)
+    full, empty = ("━", "━") if console.encoding.lower().startswith("utf") else ("#", "-")
+    is_coloured = console.color_system is not None
+    if full == empty and not is_coloured:
+        empty = "╌"
+    return f"[bar.complete]{full * whole}[/][quiet]{empty * (width - whole)}[/]"
+
+
+def budget_share(status: Document) -> tuple[float, float | None]:
+    """Return what is used of the limit that is nearest to its end, and that limit."""
+    budget = status["budget"]
+    parts = [
+        (used, limit)
+        for used, limit in (
+            (budget["used"], budget.get("trials")),
+            (budget.get("used_hours") or 0.0, budget.get("hours")),
+        )
+        if limit
+    ]
+    return max(parts, key=lambda part: part[0] / part[1], default=(0, None))
 
 
 def best_text(status: Document) -> str:
@@ -121,28 +112,10 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     return table
 
 
-def status_facts(status: Document, more: Sequence[tuple[str, RenderableType]] = ()) -> Table:
-    """Return the status of one study, with further labels and their values."""
-    counts, budget = status["counts"], status["budget"]
-    done = ", ".join(
+def counts_text(counts: Document) -> str:
+    """Return `6 complete, 18 pruned, 2 running`."""
+    return ", ".join(
         f"{counts[key]} {word}" for key, word in _COUNTS if counts[key] or key == "complete"
-    )
-    state = styled(status["state"])
-    if status["reason"]:
-        state += f"  [quiet]{escape(status['reason'])}[/]"
-    goals = ", ".join(f"{m['name']} ({m['goal']})" for m in status["metrics"])
-    return facts(
-        [
-            ("study", f"[name]{status['study']}[/]"),
-            ("state", state),
-            ("metric", goals),
-            ("best", best_text(status)),
-            ("trials", done),
-            ("budget", budget_text(budget)),
-            ("workers", str(status["workers"])),
-            *more,
-            ("created", f"{moment(status['created'])}  [quiet]{ago(status['created'])}[/]"),
-        ]
     )
 
 
@@ -161,7 +134,7 @@ def budget_text(budget: Document) -> str:
 
 def worker_table(rows: Sequence[Document]) -> Table:
     """Return the workers, one a row."""
-    table = _table()
+    table = empty_table()
     for name in ("worker", "host", "pid", "device", "state", "trial", "last seen"):
         table.add_column(name, justify="right" if name == "pid" else "left")
     has_reasons = any(row["reason"] for row in rows)
@@ -213,18 +186,19 @@ _COUNTS = (
 
 def plain_table(*columns: str) -> Table:
     """Return an empty table with these columns; a name that begins with > stands to the right."""
-    table = _table()
+    table = empty_table()
     for name in columns:
         justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
         table.add_column(name.lstrip(">"), justify=justify, overflow="fold")
     return table
 
 
-def _table() -> Table:
+def empty_table() -> Table:
+    """Return an empty table in our style; between two columns there are `GAP` blanks."""
     # The box itself puts a blank between two columns.
     return Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, GAP - 1, 0, 0),
         pad_edge=False,
         header_style="bold",
         show_edge=False,
@@ -234,25 +208,3 @@ def _table() -> Table:
 def _used(budget: Document) -> str:
     limit = f"/{budget['trials']}" if budget.get("trials") else ""
     return f"{budget['used']}{limit}"
-
-
-def _cells(row: Document, names: Sequence[str]) -> list[str]:
-    return [escape(parameter(row["params"].get(name))) for name in names]
-
-
-def _fits(rows: Sequence[Document], names: Sequence[str], *, room: int) -> bool:
-    widths = [
-        max(
-            *(len(part) for part in _two_lines(name).split("\n")),
-            *(len(parameter(row["params"].get(name))) for row in rows),
-        )
-        + _GAP
-        for name in names
-    ]
-    return sum(widths) <= room
-
-
-def _two_lines(name: str) -> str:
-    """Return a hierarchical name on two lines, so that its column can be narrow."""
-    group, dot, last = name.rpartition(".")
-    return f"{group}{dot}\n{last}" if dot else name
