@@ -23,7 +23,10 @@ def test_of_the_trials_at_a_rung_the_best_third_goes_on() -> None:
     assert study.report(fourth, 1, 4.5), "sixth of 12, where 4 go on"
     mark = study.mark(fourth)
     assert (mark["rank"], mark["of"], mark["kept"], mark["rung"]) == (6, 12, 4, 1)
-    assert halved_text(mark) == "stopped at step 1: 6th of 12 there, the best 4 go on"
+    assert halved_text(mark) == (
+        "stopped by asha at step 1, its first rung: "
+        "4.5 is 6th of 12 there, the best 4 go on (4th: 3)"
+    )
 
 
 def test_a_rung_is_the_first_report_there_or_beyond() -> None:

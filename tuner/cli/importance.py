@@ -57,16 +57,17 @@ def importance_facts(
 
 
 def importance_text(importance: Document | None) -> str:
-    """Return which parameters matter in a line: `learning_rate 72%, optimizer 28%`."""
+    """Return which parameters matter in a line, `learning_rate 72%, optimizer 28%`, as markup."""
     if importance is None:
         return ""
     named = [p for p in importance["parameters"] if p["share"]][:_NAMED]
     if not named:
-        return str(importance["why"])
+        return f"[quiet]{escape(importance['why'])}[/]"
     shorts = short_names([str(p["name"]) for p in importance["parameters"]])
-    return ", ".join(
-        f"{name} {found['share']:.0%}" for name, found in zip(shorts, named, strict=False)
+    shares = (
+        f"{escape(name)} {found['share']:.0%}" for name, found in zip(shorts, named, strict=False)
     )
+    return f"{', '.join(shares)}  [quiet]of what parameters explain[/]"
 
 
 def edge_text(edge: Document) -> str:

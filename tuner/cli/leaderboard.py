@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tuner.cli.importance import order_of, read_importance
 from tuner.cli.output import Document, duration, number, parameter, styled
-from tuner.cli.params import cut, fitted_params, header, ordered, params_text
+from tuner.cli.params import cut, fitted_params, header, ordered, params_text, short_names
 from tuner.cli.tables import GAP, empty_table, objectives
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _columns(board: Board, width: int) -> tuple[list[_Column], int]:
             break
     hidden = len(params) - shown
     if board.all_params and hidden:
-        return [*head, *took, _listed(board), *states], 0
+        return [*head, *before, _listed(board), *after], 0
     return [*head, *before, *params[:shown], *after], hidden
 
 
@@ -249,9 +249,10 @@ def _notes(board: Board, hidden: int, width: int) -> list[str]:
         params = fitted_params(board.rows[0]["params"], alike, width - len(head))
         notes += [f"[quiet]{head}[/]{params}"] if params else []
     if hidden:
-        which = "that matter less " if board.order else ""
-        words = f"{hidden} more parameters {which}are" if hidden > 1 else "1 more parameter is"
-        notes.append(f"[quiet]{words} not shown: --all-params[/]")
+        names = ", ".join(short_names(_varied(board))[-hidden:])
+        count = "1 more parameter" if hidden == 1 else f"{hidden} more parameters"
+        named = f" ({names})" if len(names) < width // 2 else ""
+        notes.append(f"[quiet]{count}{escape(named)}: --all-params[/]")
     rows = [*board.rows, *([board.pruned] if board.pruned is not None else [])]
     above = pruned_note(rows, board.metrics)
     if board.pruned is not None:

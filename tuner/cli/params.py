@@ -51,11 +51,14 @@ def fitted_params(params: Mapping[str, Any], names: Iterable[str], room: int) ->
         rest = len(pairs) - count
         more = f" [quiet]{_more(rest)}[/]" if rest else ""
         return " ".join(_pair(name, value) for name, value in pairs[:count]) + more
-    if not pairs or room < LONGEST // 2:
+    if not pairs or room < LONGEST // 2 + len(_more(len(pairs))):
         return f"[quiet]{_more(len(pairs))}[/]" if pairs and room >= len(_more(1)) else ""
     others = f" {_more(len(pairs) - 1)}" if len(pairs) > 1 else ""
-    text = cut("=".join(pairs[0]), max(room - len(others), 1))
-    return f"{escape(text)}[quiet]{others}[/]"
+    name, value = pairs[0]
+    left = room - len(others) - cell_len(value) - 1
+    if left > 1:
+        return f"{_pair(cut(name, left), value)}[quiet]{others}[/]"
+    return f"{escape(cut(f'{name}={value}', room - len(others)))}[quiet]{others}[/]"
 
 
 def cut(text: str, longest: int = LONGEST) -> str:

@@ -41,6 +41,7 @@ class StudyProgress:
         self._waits_for = waits_for
         self._metrics = status["metrics"]
         self._best = (status["best"] or {}).get("objective")
+        self._is_without_pruner = status["pruning"] is None
         self._width = len(str(status["budget"].get("trials") or 1000))
         # A reason that is there from the start is news.
         self._last_state = (status["state"], "")
@@ -49,7 +50,7 @@ class StudyProgress:
         self._task = TaskID(0)
         if console.is_terminal:
             self._bar = _make_bar(console)
-            self._task = self._bar.add_task("", **self._amount(status))
+            self._task = self._bar.add_task(**self._amount(status))
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -131,7 +132,7 @@ class StudyProgress:
     def _said_width(self) -> int:
         # Six digits, a sign, a point and an exponent: what `number` may give.
         if self._is_narrow:
-            return len("pruned ") + 9
+            return 12 if self._is_without_pruner else len("pruned ") + 9
         return max(len("pruned at "), *(len(str(m["name"])) + 1 for m in self._metrics)) + 9
 
     @property

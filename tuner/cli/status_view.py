@@ -126,9 +126,7 @@ def _running(console: Console, screen: Screen) -> list[tuple[str, RenderableType
 def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
     if screen.importance is None or not screen.importance["parameters"]:
         return []
-    rows: list[tuple[str, RenderableType]] = [
-        ("matters most", escape(importance_text(screen.importance)))
-    ]
+    rows: list[tuple[str, RenderableType]] = [("matters most", importance_text(screen.importance))]
     edges = screen.importance["edges"]
     return [*rows, *(("at an end", f"[warn]{escape(edge_text(edge))}[/]") for edge in edges)]
 
@@ -142,4 +140,4 @@ def _next(status: Document) -> list[tuple[str, RenderableType]]:
         commands = [f"tuner watch {study}", f"tuner board {study}"]
     else:
         return []
-    return [("next", f"[quiet]{' · '.join(commands)}[/]")]
+    return [("" if at else "next", f"[quiet]{text}[/]") for at, text in enumerate(commands)]

@@ -71,10 +71,8 @@ def now_text(status: Document) -> str:
 def bar(console: Console, share: float, width: int) -> str:
     """Return a bar of so many columns, filled by a share of it, as rich markup."""
     whole = round(min(max(share, 0.0), 1.0) * width)
-    full, empty = ("━", "━") if console.encoding.lower().startswith("utf") else ("#", "-")
-    is_coloured = console.color_system is not None
-    if full == empty and not is_coloured:
-        empty = "╌"
+    # Told apart without colours too.
+    full, empty = "━╌" if console.encoding.lower().startswith("utf") else "#-"
     return f"[bar.complete]{full * whole}[/][quiet]{empty * (width - whole)}[/]"
 
 

@@ -92,7 +92,12 @@ def _reports(rows: Sequence[Document], numberless: Sequence[int]) -> RenderableT
         return skipped
     values = [float(row["value"]) for row in rows]
     first, last = rows[0], rows[-1]
-    ends = f"step {first['step']}: {number(values[0])} … step {last['step']}: {number(values[-1])}"
+    if len(rows) == 1:
+        ends = f"step {first['step']}: {number(values[0])}"
+    else:
+        ends = (
+            f"step {first['step']}: {number(values[0])} … step {last['step']}: {number(values[-1])}"
+        )
     text = f"[cyan]{curve(values)}[/]\n[quiet]{ends}[/]"
     return f"{text}\n{skipped}" if numberless else text
 

@@ -47,19 +47,20 @@ def halved_text(mark: Mapping[str, Any]) -> str:
         mark: as `HalvingPruner` leaves it on the trial.
     """
     what = "would have been stopped" if mark["audited"] else "stopped"
-    go_on = "only the best goes on" if mark["kept"] == 1 else f"the best {mark['kept']} go on"
-    there = f"{_ordinal(mark['rank'])} of {mark['of']} there, {go_on}"
     at = f"at step {mark['step']}"
+    there = f"{_ordinal(mark['rank'])} of {mark['of']} there"
+    kept = mark["kept"]
+    go_on = "only the best goes on" if kept == 1 else f"the best {kept} go on"
     # What an earlier release has left says no more.
     if "pruner" in mark:
         bracket = "" if mark["bracket"] is None else f" (bracket {mark['bracket']})"
         what += f" by {mark['pruner']}{bracket}"
         rung = "its first rung" if mark["first"] else "a rung"
         at += f", {rung}" if mark["step"] == mark["rung"] else f", for {rung}, step {mark['rung']}"
-        there = (
-            f"{_number(mark['value'])} is {there} ({_number(mark['limit'])} is the last of them)"
-        )
-    text = f"{what} {at}: {there}"
+        there = f"{_number(mark['value'])} is {there}"
+        limit = _number(mark["limit"])
+        go_on += f" ({limit})" if kept == 1 else f" ({_ordinal(kept)}: {limit})"
+    text = f"{what} {at}: {there}, {go_on}"
     return f"{text}; it runs on to see whether the first rung is right" if mark["audited"] else text
 
 
