@@ -42,6 +42,7 @@ def board(
     Its HParams tab compares the trials by their parameters and their objective.
     """
     from tuner.cli.output import err, out
+    from tuner.cli.waiting import waiting
 
     config = settings()
     if importlib.util.find_spec("tensorboard") is None:
@@ -57,7 +58,8 @@ def board(
         log = Path(scratch, "tensorboard.log")
         process = _start(folder, chosen, log)
         try:
-            _wait_ready(process, chosen, log)
+            with waiting("starting TensorBoard"):
+                _wait_ready(process, chosen, log)
             out().print(f"TensorBoard on [name]{name}[/]: http://{_HOST}:{chosen}/#hparams")
             out().print("[quiet]Ctrl-C ends it[/]")
             sys.stdout.flush()

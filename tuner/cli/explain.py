@@ -24,10 +24,12 @@ def explain(
 ) -> None:
     """Show what a study learnt from history and what that gained, or why a trial was proposed."""
     from tuner.cli import explanation, output, trial_explanation
+    from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
     config = settings()
-    with open_reader(config) as api:
+    doing = "estimating what history gained" if trial is None else "looking for its reasons"
+    with open_reader(config) as api, waiting(doing, is_shown=not as_json):
         document = api.explain(study, n) if trial is None else api.explain_trial(study, trial)
         metrics = [] if as_json else api.status(study)["metrics"]
     if as_json:

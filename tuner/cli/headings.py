@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from tuner.cli.explanation import history_facts
 from tuner.cli.importance import importance_facts, read_importance
@@ -15,6 +15,7 @@ from tuner.cli.output import Document
 from tuner.cli.pruning import account_facts
 from tuner.cli.tables import facts
 from tuner.cli.waiting import waiting
+from tuner.errors import UnavailableError
 from tuner.local.fleet import FleetState
 from tuner.local.home import ServiceInfo
 from tuner.settings import Settings
@@ -76,7 +77,7 @@ def print_best(console: Console, api: Reader | ApiClient, status: Document) -> N
     with waiting("looking at what the study taught"):
         board = read_board(api, study, rows)
         importance = read_importance(api, study)
-        history = history_facts(api.explain(study, 0))
+        history = _history(api, study)
     if rows:
         print_board(console, board)
         console.print()
@@ -88,6 +89,14 @@ def print_best(console: Console, api: Reader | ApiClient, status: Document) -> N
     if taught:
         console.print(facts(taught))
         console.print()
+
+
+def _history(api: Reader | ApiClient, study: str) -> list[tuple[str, RenderableType]]:
+    # The study has ended well, whether or not it can be said in time what history gained it.
+    try:
+        return history_facts(api.explain(study, 0))
+    except UnavailableError:
+        return []
 
 
 def _line(label: str, text: str) -> str:

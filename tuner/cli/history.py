@@ -186,8 +186,12 @@ def import_progress() -> Iterator[_Bar]:
 
 def send_with_progress(submission: Submission, api: ApiClient) -> Document:
     """Submit a study; where it lists paths of history, show how far their import is."""
-    shown = import_progress() if submission.spec.lists_paths else contextlib.nullcontext()
-    with shown as bar:
+    from tuner.cli.waiting import waiting
+
+    if not submission.spec.lists_paths:
+        with waiting("sending the study and its code"):
+            return submission.send(api)
+    with import_progress() as bar:
         return submission.send(api, bar)
 
 

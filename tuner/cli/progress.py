@@ -21,6 +21,7 @@ from tuner.coordinator.reasons import NO_WORKER
 
 #: Without a terminal, a line about the whole study this often.
 _PLAIN_S = 30.0
+WAITING = "waiting for workers"
 #: Below so many columns the lines of trials and the bar are short.
 _NARROW = 100
 
@@ -31,14 +32,14 @@ class StudyProgress:
     Args:
         console: where it is shown.
         status: of the study, now.
-        waits_for: what is waited for while nothing runs.
+        first_waits_for: what is waited for until a trial runs.
     """
 
     def __init__(
-        self, console: Console, status: Document, *, waits_for: str = "waiting for workers"
+        self, console: Console, status: Document, *, first_waits_for: str = WAITING
     ) -> None:
         self._console = console
-        self._waits_for = waits_for
+        self._waits_for = first_waits_for
         self._metrics = status["metrics"]
         self._best = (status["best"] or {}).get("objective")
         self._is_without_pruner = status["pruning"] is None
@@ -154,6 +155,7 @@ class StudyProgress:
         counts = status["counts"]
         if status["state"] == "running" and not counts["running"]:
             return self._waits_for
+        self._waits_for = WAITING
         parts = [f"{counts['running']} running"]
         parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
         return ", ".join(parts)

@@ -33,12 +33,14 @@ def run(
     """
     from tuner.cli.output import err
     from tuner.cli.run_session import RunSession
+    from tuner.cli.waiting import waiting
     from tuner.local.devices import default_workers
     from tuner.local.submission import make_submission
 
     require_linux("tuner run")
     config = settings()
-    submission = make_submission(spec, config, name=name, use_code=use_code)
+    with waiting("reading the spec and packing its code"):
+        submission = make_submission(spec, config, name=name, use_code=use_code)
     for warning in submission.warnings:
         err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
     count = workers if workers is not None else default_workers(submission.spec)

@@ -19,6 +19,7 @@ from tuner.cli.going_on import file_notes, send, submit_command
 from tuner.cli.output import Document, change_text, err, out
 from tuner.cli.progress import StudyProgress
 from tuner.cli.signals import interruptible
+from tuner.cli.waiting import waiting
 from tuner.errors import TunerError, UnavailableError
 from tuner.local.access import find_api
 from tuner.local.fleet import Fleet
@@ -88,7 +89,8 @@ class RunSession:
             except TunerError:
                 self._end(grace_s=END_S)
                 raise
-            self._end(grace_s=END_S)
+            with waiting("ending the workers and the service"):
+                self._end(grace_s=END_S)
             return code
 
     def _work(self) -> int:
@@ -127,7 +129,8 @@ class RunSession:
             return
         # Registered before it looks for a service: the last run of another study does not end it.
         self._registration.register(self._study)
-        self._service, started = join_service(self._settings, self._environ, persistent=False)
+        with waiting("starting the service"):
+            self._service, started = join_service(self._settings, self._environ, persistent=False)
         self._api = connect(self._settings, self._service)
         out().print(headings.embedded(self._service, started=started), soft_wrap=True)
 
@@ -156,7 +159,8 @@ class RunSession:
             bound=True,
             preimport=self._submission.names_tensorflow,
         )
-        state = self._fleet.wait_started(self._fleet_process)
+        with waiting("starting the workers"):
+            state = self._fleet.wait_started(self._fleet_process)
         out().print(headings.fleet(state, self._fleet.log), soft_wrap=True)
         out().print()
 
@@ -164,7 +168,9 @@ class RunSession:
         """Show progress until the study is over, or paused by what only its user can repair."""
         began = time.monotonic()
         quiet = True
-        with StudyProgress(out(), feed.api.status(self._study)) as progress:
+        imports = self._submission.names_tensorflow
+        first = "the workers import TensorFlow" if imports else "the workers start"
+        with StudyProgress(out(), feed.api.status(self._study), first_waits_for=first) as progress:
             while True:
                 try:
                     news = feed.look()

@@ -36,18 +36,22 @@ def submit(
     """Submit a study to the service, which is started when needed and stays."""
     from tuner.cli import output
     from tuner.cli.going_on import send
+    from tuner.cli.waiting import waiting
     from tuner.local import start_api
     from tuner.local.submission import make_submission
 
     if fail_under is not None and not watching:
         raise typer.BadParameter("--fail-under needs --watch: only then the best is known")
     config = settings()
-    submission = make_submission(spec, config, name=name, use_code=use_code)
+    with waiting("reading the spec and packing its code", is_shown=not as_json):
+        submission = make_submission(spec, config, name=name, use_code=use_code)
     if fail_under is not None and len(submission.spec.metrics) > 1:
         raise SpecError("--fail-under: the study has several metrics and so no single best")
     for warning in submission.warnings:
         output.err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
-    with start_api(config, os.environ) as api:
+    with waiting("starting the service", is_shown=not as_json):
+        service = start_api(config, os.environ)
+    with service as api:
         submission, answer = send(submission, api, "tuner submit", spec)
         if not as_json:
             _say(submission, answer)
