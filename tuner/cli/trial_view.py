@@ -62,6 +62,9 @@ def _summary(
     ]
     if trial.get("stop"):
         rows.insert(2, ("why", escape(trial["stop"]["text"])))
+    elif trial["state"] == "PRUNED":
+        why = "its pruner stopped it; an earlier release kept no word of why"
+        rows.insert(2, ("why", f"[quiet]{why}[/]"))
     if trial["run_dir"]:
         rows.append(("files", Text(str(log_root / trial["run_dir"]))))
     return facts(rows)

@@ -125,7 +125,8 @@ def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) ->
             .order_by(r.c.number, r.c.no)
         )
         # The newest attempt comes last.
-        steps |= dict(connection.execute(query).tuples().all())
+        for number, step in connection.execute(query):
+            steps[number] = step
     return steps
 
 
