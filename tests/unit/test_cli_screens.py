@@ -79,7 +79,7 @@ def test_a_study_is_one_screen_of_24_lines(base: HistoryDatabase, width: int) ->
     assert "matters most" in text
     assert "rate 100%" in text
     assert "━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌" in text
-    assert "is the largest that is" in text
+    assert "is the largest that is" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -87,10 +87,8 @@ def test_a_study_is_one_line_of_the_list(base: HistoryDatabase, width: int) -> N
     for name in ("a", "b"):
         base.add_study(name, scored(12), budget={"trials": 24})
     rows = base.service.list()
-    rows[0] |= {
-        "reason": "no worker is there; start some with: tuner workers up",
-        "state": "running",
-    }
+    reason = "no worker is there; start some with: tuner workers up"
+    rows[0] |= {"reason": reason, "state": "running"}
     text = shown(width, lambda console: console.print(study_table(rows, console)))
 
     assert fits(text, width)
@@ -155,7 +153,7 @@ def test_a_server_that_does_not_know_what_matters_is_done_without(
     board = read_board(base.service, name, rows)
 
     assert board.order == ()
-    assert "rate" in shown(80, lambda console: print_board(console, board))
+    assert "momentum" in shown(80, lambda console: print_board(console, board))
     assert importance_facts(Console(), None) == []
 
 

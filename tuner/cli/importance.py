@@ -52,8 +52,15 @@ def importance_facts(
         rows.append(("matters most", f"[quiet]{escape(importance['why'])}[/]"))
     else:
         rows.append(("", f"[quiet]{_rest(importance, len(named))}[/]"))
-    rows += [("at an end", f"[warn]{escape(edge_text(edge))}[/]") for edge in importance["edges"]]
-    return rows
+    return [*rows, *edge_facts(importance)]
+
+
+def edge_facts(importance: Document) -> list[tuple[str, RenderableType]]:
+    """Return which best values lie at an end of their range, as labelled lines."""
+    return [
+        ("" if at else "at an end", f"[warn]{escape(_edge_text(edge))}[/]")
+        for at, edge in enumerate(importance["edges"])
+    ]
 
 
 def importance_text(importance: Document | None) -> str:
@@ -70,7 +77,7 @@ def importance_text(importance: Document | None) -> str:
     return f"{', '.join(shares)}  [quiet]of what parameters explain[/]"
 
 
-def edge_text(edge: Document) -> str:
+def _edge_text(edge: Document) -> str:
     """Return that a best value lies at an end of its range, and what to do."""
     ends = f"{parameter(edge['low'])} to {parameter(edge['high'])}"
     word = "smallest" if edge["end"] == "low" else "largest"

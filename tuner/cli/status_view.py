@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from tuner.cli.feed import CLOSED
-from tuner.cli.importance import edge_text, importance_text, order_of, read_importance
+from tuner.cli.importance import edge_facts, importance_text, order_of, read_importance
 from tuner.cli.output import Document, ago, duration, moment, styled
 from tuner.cli.params import fitted_params, ordered
 from tuner.cli.pruning import account_facts
@@ -127,8 +127,7 @@ def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
     if screen.importance is None or not screen.importance["parameters"]:
         return []
     rows: list[tuple[str, RenderableType]] = [("matters most", importance_text(screen.importance))]
-    edges = screen.importance["edges"]
-    return [*rows, *(("at an end", f"[warn]{escape(edge_text(edge))}[/]") for edge in edges)]
+    return [*rows, *edge_facts(screen.importance)]
 
 
 def _next(status: Document) -> list[tuple[str, RenderableType]]:
