@@ -134,7 +134,7 @@ def test_real_trainings_are_stopped_by_history_and_say_why(taught: ServiceProces
 def check_stop(lab: Lab, number: int) -> None:
     detail = lab.show(number)
     stop = detail["stop"]
-    assert stop["text"].startswith(f"stopped at epoch {stop['step']} of {EPOCHS}: ")
+    assert stop["text"].startswith(f"stopped by history at epoch {stop['step']} of {EPOCHS}: ")
     assert "that stood so, " in stop["text"]
     assert "in the best half" in stop["text"]
     assert stop["step"] < EPOCHS

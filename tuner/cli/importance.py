@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tuner.client import ApiClient
     from tuner.service.reading import Reader
 
+#: Of one parameter nobody asks how much it matters.
+_COMPARED = 2
 #: So many parameters are named; the bar of one that explains all is so wide.
 _NAMED, _BAR = 5, 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -38,8 +40,10 @@ def importance_facts(
     console: Console, importance: Document | None
 ) -> list[tuple[str, RenderableType]]:
     """Return which parameters matter, and which best values lie at an end, as labelled lines."""
-    if importance is None or not importance["parameters"]:
+    if importance is None:
         return []
+    if len(importance["parameters"]) < _COMPARED:
+        return edge_facts(importance)
     rows: list[tuple[str, RenderableType]] = []
     named = [p for p in importance["parameters"] if p["share"]]
     names = _aligned(short_names([str(p["name"]) for p in importance["parameters"]]), len(named))
@@ -65,7 +69,7 @@ def edge_facts(importance: Document) -> list[tuple[str, RenderableType]]:
 
 def importance_text(importance: Document | None) -> str:
     """Return which parameters matter in a line, `learning_rate 72%, optimizer 28%`, as markup."""
-    if importance is None:
+    if importance is None or len(importance["parameters"]) < _COMPARED:
         return ""
     named = [p for p in importance["parameters"] if p["share"]][:_NAMED]
     if not named:

@@ -124,10 +124,10 @@ def _running(console: Console, screen: Screen) -> list[tuple[str, RenderableType
 
 
 def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
-    if screen.importance is None or not screen.importance["parameters"]:
+    if screen.importance is None:
         return []
-    rows: list[tuple[str, RenderableType]] = [("matters most", importance_text(screen.importance))]
-    return [*rows, *edge_facts(screen.importance)]
+    text = importance_text(screen.importance)
+    return [*([("matters most", text)] if text else []), *edge_facts(screen.importance)]
 
 
 def _next(status: Document) -> list[tuple[str, RenderableType]]:

@@ -38,8 +38,10 @@ def study_table(rows: Sequence[Document], console: Console) -> Table:
     table.add_column("best", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("created", no_wrap=True)
-    table.add_column("now", no_wrap=True)
-    for row in rows:
+    now = [now_text(row) for row in rows]
+    if any(now):
+        table.add_column("now", no_wrap=True)
+    for row, text in zip(rows, now, strict=True):
         used, limit = budget_share(row)
         table.add_row(
             row["study"],
@@ -48,7 +50,7 @@ def study_table(rows: Sequence[Document], console: Console) -> Table:
             _used(row["budget"]),
             best_text(row),
             *([ago(row["created"])] if is_wide else []),
-            now_text(row),
+            *([text] if any(now) else []),
         )
     return table
 

@@ -18,18 +18,19 @@ def stop_text(key: str, mark: Mapping[str, Any]) -> str:
         mark: as it left it.
     """
     if key == MARK:
-        return mark_text(mark)
+        return mark_text(mark, by=" by history")
     return halved_text(mark) if key == HALVED else _plain_text(mark)
 
 
-def mark_text(mark: Mapping[str, Any]) -> str:
+def mark_text(mark: Mapping[str, Any], by: str = "") -> str:
     """Return why a trial was stopped, or would have been, in a sentence.
 
     Args:
         mark: as `HistoryPruner` leaves it on the trial.
+        by: by whom, where that is not said around it.
     """
     what = "would have been stopped" if mark["audited"] else "stopped"
-    at = f"{what} by history at epoch {mark['step']} of {mark['horizon']:g}"
+    at = f"{what}{by} at epoch {mark['step']} of {mark['horizon']:g}"
     there = f"{_ordinal(mark['rank'])} of {mark['of']} there"
     if mark["same_data"] is not None:
         there += f", behind {mark['same_data']:.0%} of those of the same data"
