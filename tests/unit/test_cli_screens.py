@@ -193,3 +193,21 @@ def test_a_pruned_trial_says_why_or_that_it_is_not_known(
     assert ("kept no word of why" in text) == (not has_mark)
     assert (trial["stop"] is not None) == has_mark
     json.dumps(trial)
+
+
+def test_a_curve_is_ascii_where_the_terminal_is(base: HistoryDatabase, tmp_path: Path) -> None:
+    name = study(base, [complete(grid(1)[0], 0.2)])
+    with base.storage.begin() as connection:
+        row = connection.execute(sa.select(tables.studies)).one()
+        for step in range(1, 9):
+            report = {"study_id": row.id, "number": 0, "no": 1, "step": step, "value": float(step)}
+            connection.execute(tables.reports.insert().values(**report, time=1.0))
+    trial = base.service.show(name, 0)
+    goals = base.service.status(name)["metrics"]
+
+    def show(console: Console) -> None:
+        console.file.reconfigure(errors="replace")  # type: ignore[attr-defined]
+        print_trial(console, name, trial, goals, log_root=tmp_path)
+
+    assert "_.-:=+*#" in shown(80, show, "ascii")
+    assert "▁▂▃▄▅▆▇█" in shown(80, show)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from tuner.cli.output import Document, parameter
+from tuner.cli.output import Document, has_bars, parameter
 from tuner.cli.params import short_names
 from tuner.errors import NotFoundError
 
@@ -107,7 +107,7 @@ def _aligned(names: Sequence[str], count: int) -> list[str]:
 
 
 def _bar(console: Console, share: float) -> str:
-    if console.encoding.lower().startswith("utf"):
+    if has_bars(console):
         whole, part = divmod(round(share * _BAR * 8), 8)
         return "█" * whole + (_EIGHTHS[part] if part else "")
     return "#" * round(share * _BAR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -54,6 +55,11 @@ def out() -> Console:
 def err() -> Console:
     """Return the console of messages: with `--json`, nothing else may stand on standard output."""
     return _console(stderr=True)
+
+
+def has_bars(console: Console) -> bool:
+    """Whether a console can show bars and the like; else there is ASCII for them."""
+    return console.encoding.lower().startswith("utf")
 
 
 def change_text(change: Document) -> str:
@@ -142,6 +148,10 @@ def styled(state: str) -> str:
 
 
 def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        # A letter that the locale does not have is no reason to end.
+        stream.reconfigure(errors="replace")
     console = Console(stderr=stderr, theme=_THEME, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = max(console.width, _PIPE_WIDTH)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import Document, ago, duration, moment, number, styled
+from tuner.cli.output import Document, ago, duration, has_bars, moment, number, styled
 
 #: Blanks between two columns.
 GAP = 2
@@ -74,7 +74,7 @@ def bar(console: Console, share: float, width: int) -> str:
     """Return a bar of so many columns, filled by a share of it, as rich markup."""
     whole = round(min(max(share, 0.0), 1.0) * width)
     # Told apart without colours too.
-    full, empty = "━╌" if console.encoding.lower().startswith("utf") else "#-"
+    full, empty = "━╌" if has_bars(console) else "#-"
     return f"[bar.complete]{full * whole}[/][quiet]{empty * (width - whole)}[/]"
 
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import Document, duration, moment, number, parameter, styled
+from tuner.cli.output import Document, duration, has_bars, moment, number, parameter, styled
 from tuner.cli.tables import facts, objectives, print_events
 
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 _CURVE_WIDTH = 60
 #: So many steps without a number are listed.
 _STEPS = 8
@@ -29,7 +29,8 @@ def print_trial(
 ) -> None:
     """Print parameters, result, attempts, reports and events of a trial."""
     console.print(_summary(study, trial, metrics, log_root))
-    for title, content in _sections(trial, [str(metric["name"]) for metric in metrics]):
+    bars = _BARS if has_bars(console) else _ASCII
+    for title, content in _sections(trial, [str(metric["name"]) for metric in metrics], bars):
         console.print(f"\n[bold]{title}[/]")
         console.print(content)
     if trial["events"]:
@@ -37,14 +38,14 @@ def print_trial(
         print_events(console, trial["events"])
 
 
-def curve(values: Sequence[float]) -> str:
+def curve(values: Sequence[float], bars: str = _BARS) -> str:
     """Return the values as a line of bars, thinned to the width of a page."""
     if len(values) > _CURVE_WIDTH:
         step = len(values) / _CURVE_WIDTH
         values = [values[int(at * step)] for at in range(_CURVE_WIDTH)]
     low, high = min(values), max(values)
     span = (high - low) or 1.0
-    return "".join(_BARS[int((value - low) / span * (len(_BARS) - 1))] for value in values)
+    return "".join(bars[int((value - low) / span * (len(bars) - 1))] for value in values)
 
 
 def _summary(
@@ -70,7 +71,7 @@ def _summary(
     return facts(rows)
 
 
-def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, RenderableType]]:
+def _sections(trial: Document, names: Sequence[str], bars: str) -> list[tuple[str, RenderableType]]:
     params = [(name, Text(parameter(value))) for name, value in trial["params"].items()]
     sections: list[tuple[str, RenderableType]] = [("parameters", facts(params))]
     others = {k: v for k, v in (trial["metrics"] or {}).items() if k not in names}
@@ -80,7 +81,7 @@ def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, Renderab
     reported = [row for row in trial["reports"] if row["value"] is not None]
     if trial["reports"]:
         numberless = [row["step"] for row in trial["reports"] if row["value"] is None]
-        sections.append(("reports", _reports(reported, numberless)))
+        sections.append(("reports", _reports(reported, numberless, bars)))
     if trial["attempt_list"]:
         sections.append(("attempts", _attempts(trial["attempt_list"])))
     if trial["error"]:
@@ -88,7 +89,7 @@ def _sections(trial: Document, names: Sequence[str]) -> list[tuple[str, Renderab
     return sections
 
 
-def _reports(rows: Sequence[Document], numberless: Sequence[int]) -> RenderableType:
+def _reports(rows: Sequence[Document], numberless: Sequence[int], bars: str) -> RenderableType:
     """Return the curve, and the steps at which the value was NaN or infinite."""
     skipped = f"[warn]{_steps(numberless)}: no number; no pruner looks at it[/]"
     if not rows:
@@ -101,7 +102,7 @@ def _reports(rows: Sequence[Document], numberless: Sequence[int]) -> RenderableT
         ends = (
             f"step {first['step']}: {number(values[0])} … step {last['step']}: {number(values[-1])}"
         )
-    text = f"[cyan]{curve(values)}[/]\n[quiet]{ends}[/]"
+    text = f"[cyan]{curve(values, bars)}[/]\n[quiet]{ends}[/]"
     return f"{text}\n{skipped}" if numberless else text
 
 
