@@ -155,7 +155,9 @@ def test_the_first_rung_is_chosen_when_the_first_trial_has_ended_and_is_told(own
     account = own_lab.status()["pruning"]
     assert account["saved"]["epochs"] >= 52 - 4
     assert (account["lost"], account["idle"]) == (None, "")
-    assert own_lab.show(next_one.trial)["stop"]["text"].startswith("stopped at step 3: 3rd of 3")
+    assert own_lab.show(next_one.trial)["stop"]["text"].startswith(
+        "stopped by asha at step 3, its first rung: 0.05 is 3rd of 3 there"
+    )
     assert len(own_lab.events("pruner-rung")) == 1, "said once"
 
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from tests.history_database import HistoryDatabase, complete, grid, history_database
 from tuner.cli import output
 from tuner.cli.headings import print_best
-from tuner.cli.importance import importance_facts, importance_text
 from tuner.cli.leaderboard import print_board, read_board
+from tuner.cli.lessons import importance_facts, importance_text
 from tuner.cli.status_view import print_screen, read_screen
 from tuner.cli.tables import facts, now_text, study_table
 from tuner.cli.trial_view import print_trial

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from rich.console import Console, RenderableType
 
 from tuner.cli.explanation import history_facts
-from tuner.cli.importance import importance_facts, read_importance
+from tuner.cli.importance import read_importance
 from tuner.cli.leaderboard import print_board, read_board
+from tuner.cli.lessons import importance_facts
 from tuner.cli.output import Document
 from tuner.cli.pruning import account_facts
 from tuner.cli.tables import facts

@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from tuner.cli.feed import CLOSED
-from tuner.cli.importance import edge_facts, importance_text, order_of, read_importance
+from tuner.cli.importance import order_of, read_importance
+from tuner.cli.lessons import edge_facts, importance_text
 from tuner.cli.output import Document, ago, duration, moment, styled
 from tuner.cli.params import fitted_params, ordered
 from tuner.cli.pruning import account_facts
