@@ -13,6 +13,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from tests import spaces
+from tuner.coordinator import speculation as speculating
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposal import Proposal
 from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
@@ -169,21 +170,25 @@ def test_results_of_the_pruner_enter_the_mirror_and_nan_is_no_score() -> None:
     assert study.told == 1
 
 
-def test_a_free_worker_waits_for_a_proposal_that_knows_the_last_result() -> None:
+def test_a_free_worker_waits_for_a_proposal_that_knows_the_last_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However slow the machine: half of a trial of 120 s is the limit, not what is usually enough.
+    monkeypatch.setattr(speculating, "LONGEST_WAIT_S", 60.0)
     proposer, study = make(MIXED, "bayesian"), mirror()
-    speculation = Speculation(study, proposer)
+    ahead = Speculation(study, proposer)
     told = []
     for _ in range(6):
-        speculation.prepare(30.0)
+        ahead.prepare(120.0)
         proposal = None
         while proposal is None:
-            proposal = speculation.take(30.0)
+            proposal = ahead.take(120.0)
         told.append(proposal.told)
         number = add(study, proposer, proposal)
         # The next one is asked for while the trial runs, before its result is told.
-        speculation.prepare(0.0)
+        ahead.prepare(0.0)
         study.tell(number, TrialState.COMPLETE, [float(number % 5)], {})
-    speculation.close()
+    ahead.close()
 
     assert told == [0, 1, 2, 3, 4, 5]
 
