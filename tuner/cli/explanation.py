@@ -12,7 +12,7 @@ from rich.table import Table
 from tuner.cli.output import Document, moment, number
 from tuner.cli.pruning import print_account, print_pruning
 from tuner.cli.tables import facts
-from tuner.service.wording import gain_text, interval_text, source_notes
+from tuner.service.wording import GUESS, VETO, count, gain_text, interval_text, source_notes
 
 
 def print_explanation(console: Console, document: Document, metrics: Sequence[Document]) -> None:
@@ -22,8 +22,7 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
     left = [source for source in document["sources"] if source["left_out"]]
     several = len(metrics) > 1
     if used:
-        _head(console, "studies it learns from")
-        console.print(_sources(used, several=several))
+        _print_used(console, used, several=several)
     if left:
         _head(console, "studies left out")
         console.print(_left_out(left, several=several))
@@ -45,13 +44,20 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
             console.print(f"[quiet]{line}[/]")
 
 
+def _print_used(console: Console, used: Sequence[Document], *, several: bool) -> None:
+    _head(console, "studies it learns from")
+    console.print(_sources(used, several=several))
+    if any(GUESS in note for source in used for note in source_notes(source)):
+        console.print(f"[quiet]{escape(VETO)}[/]")
+
+
 def _head(console: Console, title: str) -> None:
     console.print(f"\n[bold]{title}[/]")
 
 
 def _summary(document: Document) -> RenderableType:
     history = document["history"]
-    words = history if isinstance(history, str) else f"{len(history)} places of the spec"
+    words = history if isinstance(history, str) else f"{count(len(history), 'place')} of the spec"
     rows: list[tuple[str, RenderableType]] = [
         ("study", f"[name]{document['study']}[/]"),
         ("sampler", document["sampler"]),

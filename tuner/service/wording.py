@@ -12,6 +12,10 @@ Document = Mapping[str, Any]
 _NOTES = 3
 #: Parameters of a proposal that are named before that.
 _LISTED = 6
+#: How a receipt marks what it is not sure of.
+GUESS = "(a guess"
+#: And what a reader may do about it.
+VETO = "a guess that is wrong is forbidden in the spec: history: [{path: …, rename: {NAME: null}}]"
 #: Below the first share of what is not known a proposal exploits, above the second it explores.
 _EXPLOITS, _EXPLORES = 0.35, 0.65
 _BOTH = "exploiting and exploring"
@@ -155,7 +159,9 @@ def source_notes(source: Document) -> list[str]:
         notes.append(f"metric {source['metric']}: {source['metric_note']}")
     if source["agreement"] is not None and source["agreement"] < 0:
         notes.append("says the opposite of the others")
-    notes += [f"{name}: {note}" for name, note in list(source["parameters"].items())[:_NOTES]]
+    # A guess may be wrong: it is to be seen.
+    told = sorted(source["parameters"].items(), key=lambda item: GUESS not in item[1])
+    notes += [f"{name}: {note}" for name, note in told[:_NOTES]]
     more = len(source["parameters"]) - _NOTES
     if more > 0:
         notes.append(f"and {count(more, 'more parameter')}")
