@@ -136,6 +136,19 @@ def test_curves_that_run_on_beyond_the_next_start_are_nobodys(
     assert (report.imported, report.rejected) == (0, 2)
 
 
+def test_files_that_were_all_opened_first_are_nobodys(lab: HistoryLab, tmp_path: Path) -> None:
+    """Two callbacks are made, then one model is trained after the other."""
+    for number, at in ((0, T + 10), (1, T + 60)):
+        path = tmp_path / "run" / file_name(T, number=number)
+        write_events(path, [start({"units": 8 * (number + 1)}, at)])
+        path = tmp_path / "run" / "train" / file_name(T + 1, number=2 + number)
+        write_events(path, curve("acc", [0.1, 0.5 + number / 10], at))
+    report = lab.add(tmp_path)
+
+    assert (report.imported, report.rejected) == (1, 1), "by their names both are the second's"
+    assert pairs(lab, "train/acc") == [(16, 0.6)]
+
+
 def test_one_writer_may_write_run_after_run(lab: HistoryLab, tmp_path: Path) -> None:
     before, behind = [], []
     for turn, (units, value) in enumerate([(8, 0.5), (16, 0.6), (8, 0.55)]):

@@ -176,41 +176,64 @@ def _owners(
 ) -> list[int | None]:
     """Return which of the candidates each file of one process belongs to; None: nobody can tell.
 
+    Names say when files were begun, records when something was written; both must allow it, since
+    a script may open all its files first, and records may have been given other times.
+
     Args:
         uses: all runs.
-        candidates: indices of those that may own the files, in the order of their starts.
+        candidates: indices of those that may own the files.
         files: of one process, or of nobody knows which.
         is_own: whether the candidates are of that process.
     """
     if len(candidates) == 1:
         return [candidates[0]] * len(files)
-
-    def place(writer: Writer) -> tuple[int, ...]:
-        return writer.place if is_own else writer.place[:1]
-
-    behind = all(place(file.writer) >= place(uses[candidates[0]].writer) for file in files)
-    ahead = all(place(file.writer) <= place(uses[candidates[-1]].writer) for file in files)
-    if not behind and not ahead:
+    # Numbers count the files of one process; of several only the seconds can be compared.
+    depth = 2 if is_own else 1
+    names = {index: uses[index].writer.place[:depth] for index in candidates}
+    times = {index: (uses[index].written,) for index in candidates}
+    by_name = [(file.writer.place[:depth],) * 2 for file in files]
+    by_time = [((first,), (last,)) for first, last in map(_span, files)]
+    sides = _sides(names, by_name) & _sides(times, by_time)
+    if not sides:
         return [None] * len(files)
+    side = max(sides)
     owners: list[int | None] = []
-    for file in files:
-        near = [
-            index
-            for index in candidates
-            if (place(uses[index].writer) <= place(file.writer)) == behind
-            or place(uses[index].writer) == place(file.writer)
-        ]
-        at = near[-1 if behind else 0]
-        tied = [i for i in candidates if place(uses[i].writer) == place(uses[at].writer)]
-        owners.append(at if len(tied) == 1 and _lies_within(file, uses, candidates, at) else None)
+    for name, span in zip(by_name, by_time, strict=True):
+        possible = _nearest(names, name, side) & _nearest(times, span, side)
+        at = possible.pop() if len(possible) == 1 else None
+        later = [t for (t,) in times.values() if at is not None and (t,) > times[at]]
+        runs_on = bool(later) and span[1] > (min(later),)
+        owners.append(None if runs_on else at)
     return owners
 
 
-def _lies_within(file: Loose, uses: Sequence[Use], candidates: Sequence[int], at: int) -> bool:
-    """Whether nothing in a file was written after the next run had started."""
-    later = [uses[i].written for i in candidates if uses[i].written > uses[at].written]
-    last = max(point[2] for points in file.scalars.values() for point in points)
-    return not later or last <= min(later)
+_Place = tuple[float, ...]
+
+
+def _span(file: Loose) -> tuple[float, float]:
+    """Return when the first and the last record of a file were written."""
+    times = [point[2] for points in file.scalars.values() for point in points]
+    return min(times), max(times)
+
+
+def _sides(starts: Mapping[int, _Place], files: Sequence[tuple[_Place, _Place]]) -> set[str]:
+    """Return on which sides of the starts all files lie: "behind" each its own, or "ahead"."""
+    sides = set()
+    if all(first >= min(starts.values()) for first, _ in files):
+        sides.add("behind")
+    if all(last <= max(starts.values()) for _, last in files):
+        sides.add("ahead")
+    return sides
+
+
+def _nearest(starts: Mapping[int, _Place], file: tuple[_Place, _Place], side: str) -> set[int]:
+    """Return the starts next to a file on the side of it where its own is; several are tied."""
+    first, last = file
+    near = [at for at in starts.values() if (at <= first if side == "behind" else at >= last)]
+    if not near:
+        return set()
+    place = max(near) if side == "behind" else min(near)
+    return {index for index, at in starts.items() if at == place}
 
 
 def _continued(uses: Sequence[Use]) -> list[Use]:
