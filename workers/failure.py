@@ -13,7 +13,7 @@ from pathlib import Path
 from tuner.protocol import ERROR_LINES, Cause
 from workers.device_texts import device_cause
 from workers.files import probe
-from workers.missing import how_to_install
+from workers.missing import how_to_install, how_to_take_along
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 MAX_ERROR_CHARS = 20_000
@@ -102,7 +102,7 @@ def describe_error(error: BaseException, code_root: str | None = None) -> str:
     report = traceback.TracebackException.from_exception(error)
     _trim(report)
     text = with_own_names("".join(report.format()).rstrip(), code_root)
-    advice = how_to_install(error)
+    advice = how_to_install(error) or how_to_take_along(error, code_root)
     return last_lines(f"{text}: {advice}" if advice else text)
 
 

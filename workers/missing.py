@@ -1,9 +1,10 @@
-"""A package that an objective imports and its worker does not have: where to install what."""
+"""What an objective wants and does not find, a package or a file: what to do about it."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 
 from tuner.system import pip_install
 
@@ -37,6 +38,25 @@ def how_to_install(error: BaseException) -> str:
     return (
         f"it is neither in the spec's folder nor installed where the worker runs; "
         f"to install it there: {pip_install(PACKAGES.get(top, top))}"
+    )
+
+
+def how_to_take_along(error: BaseException, code_root: str | None) -> str:
+    """Return what to do for a file that is missing beside the code, "" for any other error.
+
+    The code that runs is a snapshot of the spec's folder, which large files and outputs are left
+    out of.
+    """
+    if code_root is None:
+        return ""
+    start = os.path.join(code_root, "")  # noqa: PTH118 - found as text
+    # Not every library that opens a file raises `FileNotFoundError`.
+    found = re.search(re.escape(start) + r"([^'\"\s,;:)]+)", str(error))
+    if found is None or os.path.lexists(found[0]):
+        return ""
+    return (
+        f"{found[1]} is not in the snapshot of the code: tuner check says what was left out, and a "
+        f"line !{found[1]} in .tunerignore takes it along"
     )
 
 

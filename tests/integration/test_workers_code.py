@@ -123,3 +123,33 @@ def test_an_import_that_fails_names_the_module_of_the_user(peer: Peer, start: St
     finish = peer.wait_finish("s1-t0-a1")
 
     assert "ImportError: cannot import name 'nothing' from 'lib' (lib.py)" in finish["error"]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "open(here / 'data/train.npz')",
+        "raise_(ValueError(f'filepath={here}/data/train.npz is none'))",
+    ],
+)
+def test_a_file_that_was_left_out_is_named_with_what_to_do(
+    peer: Peer, start: Start, read: str
+) -> None:
+    code = f"""
+from pathlib import Path
+here = Path(__file__).parent
+
+def raise_(error):
+    raise error
+
+def train(run):
+    {read}
+"""
+    peer.offer("goal:train", code=peer.send_code(make_archive({"goal.py": code})))
+    start()
+    finish = peer.wait_finish("s1-t0-a1")
+
+    assert finish["error"].endswith(
+        "data/train.npz is not in the snapshot of the code: tuner check says what was left out, "
+        "and a line !data/train.npz in .tunerignore takes it along"
+    )

@@ -86,6 +86,12 @@ def test_a_configuration_and_the_spec_name_files_too(tmp_path: Path) -> None:
     assert snapshot.files == ("base.h5", "c.json", "d/x.npz", "train.py")
 
 
+def test_what_a_run_has_written_names_nothing_that_is_read(tmp_path: Path) -> None:
+    files = {"train.py": "", "results/best.json": '{"plot": "a.png"}', "a.png": "", "b.json": ""}
+
+    assert take(tmp_path / "results", files).files == ("b.json", "train.py")
+
+
 def test_modules_and_small_files_are_always_taken(tmp_path: Path) -> None:
     names = ["results/plot.py", "runs/fast.so", "vocabulary.txt", "table.csv", "big.py"]
     files = dict.fromkeys(names, "x = 1\n") | {"big.py": "#" * 2_100_000}

@@ -11,7 +11,7 @@ from pathlib import Path
 from tuner.errors import SpecError
 from tuner.snapshot.ignore import IGNORE_FILE, IgnoreRules, load_rules
 from tuner.snapshot.mentions import Mentions
-from tuner.snapshot.outputs import Found, choose_outputs
+from tuner.snapshot.outputs import Found, choose_outputs, is_by_name_output
 
 #: Code is small; what is larger is data, which belongs beside the code (`data.paths` in the spec).
 MAX_BYTES = 16 * 1024 * 1024
@@ -107,15 +107,17 @@ def _outputs(root: Path, paths: list[Path], specs: list[Path]) -> list[Found]:
         for path in paths
         if not path.is_symlink()
     }
-    texts = [path for path in found if path.suffix == ".py" or _is_text(path, found[path].size)]
+    texts = [path for path, file in found.items() if path.suffix == ".py" or _is_text(file)]
     mentions = Mentions(
         {path.relative_to(root).as_posix(): read_file(path) for path in [*texts, *specs]}
     )
     return choose_outputs(found.values(), mentions.names_file, mentions.names_kind)
 
 
-def _is_text(path: Path, size: int) -> bool:
-    return path.suffix in _TEXTS and size <= _MAX_TEXT_BYTES
+def _is_text(file: Found) -> bool:
+    # What a run has written names other outputs, and nothing that code reads.
+    is_code = not is_by_name_output(file.path)
+    return is_code and file.path.endswith(_TEXTS) and file.size <= _MAX_TEXT_BYTES
 
 
 def read_file(path: Path) -> bytes:
