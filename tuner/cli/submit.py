@@ -107,8 +107,8 @@ def _say(submission: Submission, answer: Document) -> None:
     from tuner.cli.going_on import file_notes
     from tuner.cli.output import change_text, err
 
-    verb = "submitted" if answer["created"] else f"already exists ({answer['state']})"
-    err().print(f"{answer['study']}: {verb}")
+    verb = ": submitted" if answer["created"] else f" already exists ({answer['state']})"
+    err().print(f"{answer['study']}{verb}")
     for change in answer["changes"]:
         err().print(f"  {change_text(change)}", markup=False)
     for label, text in file_notes(submission, answer):
