@@ -7,14 +7,13 @@
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
 # make bench-failing  objectives that raise in a part of their space
 # make chaos   10 000 trials while everything is broken again and again, half an hour
-# make setup   the installation alone            make clean   remove .venv and caches, never .tuner
+# make setup   the installation alone            make clean   remove .venv and caches, never a study
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := run
 
-# One home per clone, so that trying Tuner out leaves nothing behind elsewhere.
-TUNER_HOME ?= $(CURDIR)/.tuner
-export TUNER_HOME
+# Studies go to the home of the account, where every other command looks for them
+# (docs/commands.md, "Where it runs"); `make run TUNER_HOME=$PWD/.tuner` keeps them here.
 
 BIN := .venv/bin
 SPEC ?= search_spaces/examples/digits.yaml

@@ -93,8 +93,18 @@ class ApiClient:
         self.close()
 
     def health(self) -> Document:
-        """Return `{service, release, protocol, pid}`; needs no token."""
-        return self._one("GET", "/health")
+        """Return `{service, release, protocol, pid}`; needs no token.
+
+        Raises:
+            SetupError: something answers at this URL, and it is no Tuner server.
+        """
+        try:
+            return self._one("GET", "/health")
+        except (StudyError, SpecError) as exc:
+            raise SetupError(
+                f"{self.url}: something answers there that is no Tuner server ({exc}); "
+                f"TUNER_API_URL has to be like http://tuner.example:8080"
+            ) from exc
 
     def check_protocol(self) -> None:
         """Raise `SetupError` when the server is no Tuner or one of another protocol version."""
@@ -151,7 +161,7 @@ class ApiClient:
         return self._one("GET", _path(study, "trials", number))
 
     def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
-        """Return a piece of the trial's output: `{text, next_offset, size}`."""
+        """Return a piece of the trial's output: `{text, next_offset, size, gone}`."""
         return self._one("GET", _path(study, "trials", number, "log"), offset=offset, limit=limit)
 
     def importance(self, study: str) -> Document:

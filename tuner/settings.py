@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SetupError
+from tuner.homes import DATABASE, default_home
 from tuner.logs import LogFormat, parse_log_format
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
@@ -34,6 +35,8 @@ class Settings:
     log_root: Path
     checkpoint_root: Path
     database_url: str
+    #: False: it is the one in the home.
+    names_database: bool = False
     redis_url: str | None = None
     api_url: str | None = None
     token: str | None = None
@@ -64,26 +67,41 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             log format.
     """
     given = {name: value for name in SETTINGS if (value := _read(environ, name)) is not None}
-    home = Path(given.get("HOME") or _default_home(environ)).expanduser().absolute()
+    named = given.get("HOME")
+    if named:
+        home = Path(named).expanduser().absolute()
+    else:
+        home = default_home(environ, keeps_database=not given.keys() & {"DATABASE_URL", "API_URL"})
+    _require_folder(home, is_named=named is not None)
     return Settings(
         home=home,
         log_root=Path(given.get("LOG_ROOT") or home / "logs").expanduser().absolute(),
         checkpoint_root=Path(given.get("CHECKPOINT_ROOT") or home / "checkpoints")
         .expanduser()
         .absolute(),
-        database_url=given.get("DATABASE_URL") or f"sqlite:///{home / 'tuner.db'}",
+        database_url=given.get("DATABASE_URL") or f"sqlite:///{home / DATABASE}",
+        names_database="DATABASE_URL" in given,
         redis_url=given.get("REDIS_URL"),
-        api_url=given.get("API_URL"),
+        api_url=_tidy_urls(given.get("API_URL")),
         token=given.get("TOKEN"),
         image=given.get("IMAGE"),
         log_format=parse_log_format(given.get("LOG_FORMAT")),
     )
 
 
-def _default_home(environ: Mapping[str, str]) -> str:
-    data = environ.get("XDG_DATA_HOME")
-    base = Path(data) if data else Path(environ.get("HOME", "~")) / ".local" / "share"
-    return str(base / "tuner")
+def _require_folder(home: Path, *, is_named: bool) -> None:
+    """Refuse a home that is a file: nothing would be found there, and nothing could be made."""
+    if home.is_file():
+        what = f"TUNER_HOME={home}" if is_named else f"{home}, Tuner's home"
+        raise SetupError(f"{what}: is a file; set TUNER_HOME to a folder that you can write")
+
+
+def _tidy_urls(urls: str | None) -> str | None:
+    """Return server URLs without the path of the API, which all that ask them add."""
+    if urls is None:
+        return None
+    tidy = (url.strip().rstrip("/").removesuffix("/v1") for url in urls.split(","))
+    return ",".join(url for url in tidy if url) or None
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

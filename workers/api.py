@@ -219,7 +219,7 @@ class WorkerApi:
 
 
 def _urls(text: str) -> list[str]:
-    urls = [url.strip().rstrip("/") for url in text.split(",")]
+    urls = [url.strip().rstrip("/").removesuffix("/v1") for url in text.split(",")]
     for url in urls:
         try:
             parsed = httpx.URL(url)

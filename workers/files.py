@@ -60,6 +60,8 @@ class AttemptFiles:
         self._has_curve = False
         self._is_broken = False
         self._looked_at = time.monotonic()
+        #: Bytes of the output that are not kept any more.
+        self._gone = 0
 
     def open(self, config: Mapping[str, Any], time_s: float) -> None:
         """Write config.json and the start record.
@@ -96,7 +98,10 @@ class AttemptFiles:
             write_json(self.folder / "trial.json", record)
 
     def rotate_output(self) -> None:
-        """Move a grown output.log to output.log.1; the trial goes on writing to the first."""
+        """Move a grown output.log to output.log.1; the trial goes on writing to the first.
+
+        What stood in output.log.1 is lost: output.log.gone counts it.
+        """
         now = time.monotonic()
         if now - self._looked_at < ROTATE_EVERY_S:
             return
@@ -105,11 +110,17 @@ class AttemptFiles:
         with contextlib.suppress(OSError):
             if path.stat().st_size <= MAX_OUTPUT_BYTES:
                 return
+            kept = self.folder / "output.log.1"
+            lost = kept.stat().st_size if kept.exists() else 0
             # The trial holds the file open, so it is copied and cut, not renamed.
             try:
-                shutil.copyfile(path, self.folder / "output.log.1")
+                shutil.copyfile(path, kept)
             finally:
+                cut = path.stat().st_size
                 os.truncate(path, 0)
+                # A disk that is full keeps less than was cut.
+                self._gone += lost + max(0, cut - kept.stat().st_size)
+                (self.folder / "output.log.gone").write_text(f"{self._gone}\n")
 
     def close(self) -> None:
         """Close the event file."""

@@ -182,7 +182,10 @@ def test_where_a_platform_owns_the_workers_its_command_is_printed(
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     here = load_settings({})
-    there = load_settings({"TUNER_API_URL": "http://tuner:8000"})
+    elsewhere = {"TUNER_API_URL": "http://tuner:8000"}
+    # As the image of the workers says.
+    there = load_settings({**elsewhere, "TUNER_HOME": "/tmp/tuner"})  # noqa: S108
 
     assert platform_command(here, 4) is None
+    assert platform_command(load_settings(elsewhere), 4) is None, "somebody's own container"
     assert platform_command(there, 4) == "kubectl scale deployment/tuner-worker --replicas=4"

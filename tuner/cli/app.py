@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -21,13 +22,14 @@ from tuner.cli import (
     submit,
     workers,
 )
+from tuner.cli.calling import spell
 from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
 
 app = typer.Typer(
     name="tuner",
     cls=SectionedGroup,
     help="Hyperparameter tuning that remembers.",
-    epilog="Begin with: tuner run SPEC",
+    epilog=spell("Begin with: tuner run SPEC"),
     no_args_is_help=True,
     add_completion=False,
     # Typer's rich help and tracebacks: the former is slow to import, the latter print user's data.
@@ -111,3 +113,15 @@ app.command(rich_help_panel=CHANGE)(change.cancel)
 app.command(rich_help_panel=CHANGE)(change.retry)
 app.command(rich_help_panel=CHANGE)(edit.edit)
 app.command(rich_help_panel=CHANGE)(change.delete)
+
+
+def _spell_help(group: typer.Typer) -> None:
+    """Have the help pages name our commands as they have to be typed."""
+    for command in group.registered_commands:
+        command.help = spell(inspect.getdoc(command.callback) or "")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _spell_help(inner.typer_instance)
+
+
+_spell_help(app)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.calling import command
+from tuner.errors import TunerError
 from tuner.protocol import NAME_PATTERN
 from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
@@ -19,21 +21,47 @@ _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 def check_study(value: str | None) -> str | None:
     """Refuse what cannot be a study's name, before anything is asked for it."""
     if value is not None and not _STUDY.fullmatch(value):
-        raise typer.BadParameter(
-            f"{value!r} is not project/study; each part has 1 to 63 of a-z, 0-9 and -, "
-            f"and starts and ends with a letter or digit (`tuner list` shows yours)"
+        rule = (
+            f"each part has 1 to 63 of a-z, 0-9 and -, and starts and ends with a letter or digit "
+            f"(`{command('list')}` shows yours)"
         )
+        said = f"{value[:80]!r} is not project/study: {_meant(value) or rule}"
+        raise typer.BadParameter(said, param_hint="'STUDY'")
     return value
+
+
+def _meant(value: str) -> str:
+    """Return `did you mean "vision/mlp"? ` for the `mlp` of a study that there is, else nothing."""
+    import difflib
+
+    from tuner.local import open_reader
+
+    try:
+        with open_reader(settings()) as api:
+            names = [str(row["study"]) for row in api.list()]
+    except (TunerError, OSError):
+        return ""
+    # By the name alone too, which is what people remember.
+    by_name = {name.partition("/")[2]: name for name in reversed(names)}
+    near = difflib.get_close_matches(value.lower(), [*by_name, *names], n=1)
+    return f'did you mean "{by_name.get(near[0], near[0])}"?' if near else ""
 
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="project/study", callback=check_study)]
 AnyStudy = Annotated[
     str | None,
     typer.Argument(
-        metavar="[STUDY]", help="project/study (default: the newest)", callback=check_study
+        metavar="STUDY", help="project/study (default: the newest)", callback=check_study
     ),
 ]
-Trial = Annotated[int, typer.Argument(metavar="TRIAL", help="number of the trial", min=0)]
+AnyTrial = Annotated[
+    str | None,
+    typer.Argument(metavar="TRIAL", help="number of the trial, or best (default: the best)"),
+]
+#: Where either of the two may be left out, they are told apart by `tuner.cli.choice`.
+StudyOrTrial = Annotated[
+    str | None, typer.Argument(metavar="STUDY", help="project/study (default: the newest)")
+]
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="study spec, a YAML file")]
 UseCode = Annotated[
     CodeChoice | None,

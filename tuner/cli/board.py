@@ -19,8 +19,10 @@ from typing import Annotated
 import typer
 
 from tuner.cli.arguments import AnyStudy, settings
+from tuner.cli.choice import take_study
 from tuner.cli.signals import interruptible
-from tuner.errors import NotFoundError, SetupError, UnavailableError
+from tuner.errors import SetupError, UnavailableError
+from tuner.settings import Settings
 
 #: TensorBoard's own default; the next free one is taken when it is in use.
 FIRST_PORT = 6006
@@ -47,7 +49,7 @@ def board(
     config = settings()
     if importlib.util.find_spec("tensorboard") is None:
         raise SetupError("TensorBoard is not installed; pip install tensorboard")
-    name = study or _newest()
+    name = study or _newest(config)
     folder = config.log_root / name
     if study is not None and not folder.is_dir():
         _require_study(name, folder)
@@ -69,14 +71,11 @@ def board(
     raise UnavailableError(f"TensorBoard has ended with status {process.returncode}")
 
 
-def _newest() -> str:
+def _newest(config: Settings) -> str:
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api:
-        rows = api.list()
-    if not rows:
-        raise NotFoundError("no studies yet; start one with: tuner run SPEC")
-    return str(max(rows, key=lambda row: row["created"])["study"])
+    with open_reader(config) as api:
+        return take_study(api, None)
 
 
 def _require_study(name: str, folder: Path) -> None:

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.arguments import Study, settings
+from tuner.cli.arguments import AnyStudy, Study, settings
+from tuner.cli.calling import command
+from tuner.cli.choice import take_study
 from tuner.cli.feed import CLOSED
 from tuner.cli.polling import ENDED
 
+if TYPE_CHECKING:
+    from tuner.cli.output import Document
+    from tuner.client import ApiClient
+    from tuner.service.service import Service
+    from tuner.settings import Settings
 
-def pause(study: Study) -> None:
+
+def pause(study: AnyStudy = None) -> None:
     """Start no further trial; those that run end by themselves."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
+        study = take_study(api, study)
         api.pause(study)
-    _say(f"{study}: paused; go on with: tuner resume {study}")
+    _say(f"{study}: paused; go on with: {command('resume', study)}")
 
 
-def resume(study: Study) -> None:
+def resume(study: AnyStudy = None) -> None:
     """Go on with a paused study."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
+        study = take_study(api, study)
         api.resume(study)
-    _say(f"{study}: running")
+        _say(f"{study}: running{_next_step(api, study)}")
 
 
 def stop(
-    study: Study,
+    study: AnyStudy = None,
     *,
     now: Annotated[bool, typer.Option("--now", help="End the running trials at once.")] = False,
 ) -> None:
@@ -39,6 +49,7 @@ def stop(
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
+        study = take_study(api, study)
         before = api.status(study)["state"]
         api.stop(study, now=now)
     if before in CLOSED:
@@ -50,7 +61,7 @@ def stop(
 def cancel(
     study: Study,
     trial: Annotated[
-        int | None, typer.Argument(metavar="[TRIAL]", min=0, help="only this trial")
+        int | None, typer.Argument(metavar="TRIAL", min=0, help="only this trial")
     ] = None,
 ) -> None:
     """Cancel a study with everything that runs, or one trial of it."""
@@ -67,7 +78,7 @@ def cancel(
 
 
 def retry(
-    study: Study,
+    study: AnyStudy = None,
     *,
     failed: Annotated[
         bool, typer.Option("--failed", help="Every trial that failed (the default).")
@@ -86,19 +97,22 @@ def retry(
 
     config = settings()
     submission = None if spec is None else make_submission(spec, config)
-    if submission is not None and _is_sibling(study, submission.spec.name):
+    if submission is not None and study is not None and _is_sibling(study, submission.spec.name):
         submission = submission.renamed(study)
     with open_changer(config) as api:
+        study = take_study(api, study if submission is None else study or submission.spec.name)
         if submission is None:
             answer = api.retry(study, failed=failed)
         else:
             answer = submission.retry(api, study)
+        step = _next_step(api, study)
     for change in answer["changes"]:
         _say(f"{study}: {change_text(change)}")
     if submission is not None and not any(c["key"] == "code" for c in answer["changes"]):
         _say(f"{study}: the code is the same as before")
     numbers = ", ".join(map(str, answer["retried"]))
-    _say(f"{study}: runs again: trial {numbers}" if numbers else f"{study}: no trial has failed")
+    again = f"{study}: runs again: trial {numbers}{step}"
+    _say(again if numbers else f"{study}: no trial has failed")
 
 
 def _is_sibling(study: str, name: str) -> bool:
@@ -113,13 +127,40 @@ def delete(
 ) -> None:
     """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
     from tuner.local import open_changer
+    from tuner.local.commands import forget_command
 
-    with open_changer(settings()) as api:
-        counts = api.status(study)["counts"]
+    config = settings()
+    with open_changer(config) as api:
+        status = api.status(study)
+        running = _running_text(config, study, status)
         if not yes:
-            _confirm(f"Delete {study} with {sum(counts.values())} trials, logs and checkpoints?")
+            trials = sum(status["counts"].values())
+            head = f"{study} is running now: {running}.\n" if running else ""
+            _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
         api.delete(study)
-    _say(f"{study}: deleted")
+    forget_command(config, study)
+    _say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
+
+
+def _running_text(config: Settings, study: str, status: Document) -> str:
+    """Return what is at work for a study that is about to be deleted, nothing for one at rest."""
+    from tuner.local.runs import live_runs
+
+    count = status["counts"]["running"]
+    trials = [f"{count} trial{'' if count == 1 else 's'} at work"] if count else []
+    runs = [pid for pid, name in live_runs(config).items() if name == study]
+    commands = [f"`tuner run` (pid {pid}) trains it" for pid in runs]
+    return " and ".join([*trials, *commands])
+
+
+def _next_step(api: Service | ApiClient, study: str) -> str:
+    """Return what to do so that a running study gets on, nothing where workers are there."""
+    from tuner.cli.next_step import reason_here
+
+    status = api.status(study)
+    if status["state"] != "running" or status["workers"] or api.workers():
+        return ""
+    return f"; {reason_here(settings(), status)}" if status["reason"] else ""
 
 
 def _confirm(question: str) -> None:

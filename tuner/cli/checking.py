@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from tuner.cli.check_advice import advise_history, advise_timeout
 from tuner.cli.checked_code import add_loaded, describe_code, print_code
 from tuner.cli.output import Document, duration, err, number
 from tuner.errors import SpecError, TunerError
@@ -53,6 +54,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         submission = make_submission(path, settings)
         findings |= {"study": submission.spec.name, "warnings": list(submission.warnings)}
         findings["code"] = describe_code(submission)
+        findings["warnings"] += advise_history(submission.spec, settings)
         params = first_params(submission.spec)
         if not is_linux():
             findings["warnings"].append(
@@ -67,6 +69,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
     except TunerError as exc:
         findings["problems"] = str(exc).splitlines()
         return findings
+    findings["warnings"] += advise_timeout(submission.spec, findings["trial"])
     if not findings["trial"]["ok"]:
         findings["problems"] = [findings["trial"]["error"]]
     findings["ok"] = not findings["problems"]

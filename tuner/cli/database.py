@@ -12,7 +12,7 @@ import typer
 
 from tuner.cli.arguments import Json, settings
 from tuner.cli.signals import interruptible
-from tuner.errors import SpecError, UnavailableError
+from tuner.errors import SetupError, SpecError, UnavailableError
 
 if TYPE_CHECKING:
     from tuner.service.restoring import Restored
@@ -33,7 +33,7 @@ def upgrade(*, as_json: Json = False) -> None:
     from tuner.local.home import home_lock, make_home
     from tuner.storage.opening import open_unchecked, upgrade
 
-    config = settings()
+    config = _own_settings("upgrade")
     make_home(config.home)
     with home_lock(config), contextlib.closing(open_unchecked(config.database_url)) as storage:
         before, after = upgrade(storage)
@@ -59,7 +59,7 @@ def backup(
 
     if as_json and file == STANDARD:
         raise SpecError("--json: standard output is the backup's; name a file")
-    config = settings()
+    config = _own_settings(f"backup {file}")
     opened = open_storage(config.database_url, create=False, current=False)
     with contextlib.closing(opened) as storage, _progress("backing up") as bar, interruptible():
 
@@ -92,7 +92,7 @@ def restore(
     from tuner.service.restoring import Restored
     from tuner.storage.backup_file import BackupFile
 
-    config = settings()
+    config = settings() if check else _own_settings(f"restore {file}")
     with _progress("restoring") as bar, interruptible(), _source(file) as source:
         content = BackupFile(source, _name(file, "standard input"))
         header = content.header
@@ -112,6 +112,22 @@ def restore(
         err().print(f"{done.restarted_trials} trials were running then; they run again")
     if done.renamed_checkpoints:
         err().print(f"checkpoints of {done.renamed_checkpoints} later trials were renamed")
+
+
+def _own_settings(words: str) -> Settings:
+    """Return the settings of a command that works on a database itself: no server lends one.
+
+    Raises:
+        SetupError: they name a server, and no database.
+    """
+    config = settings()
+    if config.api_url and not config.names_database:
+        raise SetupError(
+            f"TUNER_API_URL={config.api_url}: the database is the one of that server; type "
+            f"`tuner db {words}` on its machine, or name the database with TUNER_DATABASE_URL "
+            f"(TUNER_API_URL= tuner db {words} means the home of this machine)"
+        )
+    return config
 
 
 def _check(config: Settings, content: BackupFile, bar: _Bar) -> None:

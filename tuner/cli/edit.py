@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner.cli.arguments import Json, Study, settings
+from tuner.cli.arguments import Json, check_study, settings
+from tuner.cli.choice import take_study
 from tuner.errors import SpecError
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 Pairs = Annotated[
     list[str],
     typer.Argument(
-        metavar="KEY=VALUE...",
-        help="as budget.trials=200 parallel=8 pruner=asha trial.timeout=30m; none removes a limit",
+        metavar="[STUDY] KEY=VALUE...",
+        help="project/study (default: the newest); then as budget.trials=200 parallel=8 "
+        "pruner=asha trial.timeout=30m; none removes a limit",
     ),
 ]
 
 
-def edit(study: Study, changes: Pairs, *, as_json: Json = False) -> None:
+def edit(changes: Pairs, *, as_json: Json = False) -> None:
     """Change budget, history, parallel, pruner, priority and trial limits of a study.
 
     A larger budget lets a finished study go on; a smaller one ends it once it is used. Trials that
@@ -34,9 +36,13 @@ def edit(study: Study, changes: Pairs, *, as_json: Json = False) -> None:
     from tuner.cli import output
     from tuner.local import open_changer
 
-    values = read_pairs(changes)
+    # The name of a study holds no equals sign.
+    named = None if "=" in changes[0] else check_study(changes[0])
+    values = read_pairs(changes if named is None else changes[1:])
+    if not values:
+        raise typer.BadParameter("nothing to change; write KEY=VALUE, as budget.trials=200")
     with open_changer(settings()) as api:
-        answer = api.edit(study, values)
+        answer = api.edit(take_study(api, named), values)
     if as_json:
         output.print_json(answer)
     else:

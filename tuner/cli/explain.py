@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.arguments import Json, Study, settings
+from tuner.cli.arguments import Json, StudyOrTrial, settings
+from tuner.cli.choice import read_choice, take_study, take_trial
 
 
 def explain(
-    study: Study,
+    study: StudyOrTrial = None,
     trial: Annotated[
-        int | None,
-        typer.Argument(metavar="[TRIAL]", help="number of a trial: why it was proposed", min=0),
+        str | None,
+        typer.Argument(metavar="TRIAL", help="number of a trial, or best: why it was proposed"),
     ] = None,
     *,
     n: Annotated[
@@ -27,14 +28,19 @@ def explain(
     from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
+    chosen = read_choice([study, trial])
     config = settings()
-    doing = "estimating what history gained" if trial is None else "looking for its reasons"
-    with open_reader(config) as api, waiting(doing, is_shown=not as_json):
-        document = api.explain(study, n) if trial is None else api.explain_trial(study, trial)
-        metrics = [] if as_json else api.status(study)["metrics"]
+    is_whole = chosen.trial is None
+    doing = "estimating what history gained" if is_whole else "looking for its reasons"
+    with open_reader(config) as api:
+        name = take_study(api, chosen.study)
+        number = None if is_whole else take_trial(api, name, chosen.trial)
+        with waiting(doing, is_shown=not as_json):
+            document = api.explain(name, n) if number is None else api.explain_trial(name, number)
+            metrics = [] if as_json else api.status(name)["metrics"]
     if as_json:
         output.print_json(document)
-    elif trial is None:
+    elif is_whole:
         explanation.print_explanation(output.out(), document, metrics)
     else:
         trial_explanation.print_reason(output.out(), document, metrics, config.log_root)

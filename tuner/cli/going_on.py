@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.errors import StudyError
-from tuner.refusal import ChangedError, CodeChoice, Refusal
+from tuner.refusal import ChangedError, Refusal
 
 if TYPE_CHECKING:
     from tuner.cli.output import Document
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from tuner.local.submission import Submission
 
 _SHOWN = 3
-
-
-def submit_command(
-    verb: str, spec: Path, name: str | None = None, use_code: CodeChoice | None = None
-) -> str:
-    """Return the command that submits `spec` as it was submitted, for a shell."""
-    options = [f" --as {name}"] if name else []
-    options += [f" --code {use_code}"] if use_code == "old" else []
-    return f"{verb} {shlex.quote(str(spec))}{''.join(options)}"
 
 
 def send(

@@ -1,11 +1,14 @@
-"""The entry point: runs the command, turns errors of ours into a message and an exit code."""
+"""The entry point: runs the command, turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from tuner.cli import faults
+from tuner.cli.calling import program, spell
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
 from tuner.system import pip_install
@@ -13,32 +16,71 @@ from tuner.system import pip_install
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command in `args` (default: those of the process) and exit with its code."""
-    try:
-        from tuner.cli.app import app
+    code = _answer(args)
+    broken = faults.flush_output()
+    if broken is not None:
+        if broken.errno != errno.EPIPE and code == DONE:
+            _say(f"what is printed cannot be written where it goes: {broken.strerror}")
+        faults.silence(1)
+        code = code or FAILED
+    sys.exit(code)
 
-        app(args, prog_name="tuner")
+
+def _answer(args: Sequence[str] | None) -> int:
+    """Run the command, say what went wrong, and return the exit code."""
+    try:
+        return _run(args)
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] in ("tuner", "workers"):
-            raise
+            return _fail(faults.report(exc))
         _say(
             f"the module {exc.name!r} is missing: the command needs Tuner's extra `server`; "
             f"in the clone: {pip_install('.[server]')} (docs/install.md has the other ways)"
         )
-        sys.exit(WRONG)
+        return WRONG
     except TunerError as exc:
-        _say(str(exc))
-        sys.exit(FAILED if isinstance(exc, UnavailableError) else WRONG)
+        # SQLite says of a full disk that it is full, and not which one.
+        _say(f"{exc}{faults.where_full() if 'disk' in str(exc) else ''}")
+        return FAILED if isinstance(exc, UnavailableError) else WRONG
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except OSError as exc:
-        if exc.filename is None:
-            raise
-        _say(f"{exc.filename}: {exc.strerror}")
-        sys.exit(FAILED)
-    sys.exit(DONE)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILED
+    except Exception as exc:  # noqa: BLE001 - what this one shows would be a traceback
+        return _fail(faults.explain(exc) or faults.report(exc))
+
+
+def _run(args: Sequence[str] | None) -> int:
+    from typer import Abort
+    from typer.exceptions import TyperException
+
+    from tuner.cli.app import app
+    from tuner.cli.usage import reword
+
+    try:
+        # Not on its own: then Typer would say what is wrong in the words of the libraries it uses.
+        return int(app(args, prog_name=program(), standalone_mode=False) or DONE)
+    except Abort:
+        return FAILED
+    except TyperException as exc:
+        reword(exc)
+        show = getattr(exc, "show", None)
+        if show is None:
+            _say(exc.message)
+        else:
+            show()
+        return exc.exit_code
+
+
+def _fail(message: str) -> int:
+    _say(message)
+    return FAILED
 
 
 def _say(message: str) -> None:
-    first, *rest = message.splitlines() or [""]
+    first, *rest = spell(message).splitlines() or [""]
     label = "\x1b[1;31mtuner:\x1b[0m" if sys.stderr.isatty() else "tuner:"
-    print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)
+    try:
+        print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)
+    except OSError:
+        faults.silence(2)

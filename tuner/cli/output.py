@@ -11,7 +11,12 @@ from functools import cache
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
 from rich.theme import Theme
+from typing_extensions import override
+
+from tuner.cli.calling import spell
 
 Document = dict[str, Any]
 
@@ -147,12 +152,22 @@ def styled(state: str) -> str:
     return f"[{style}]{state}[/]" if style else state
 
 
+class _Console(Console):
+    """A console on which every command of ours stands as it has to be typed here."""
+
+    @override
+    def render_str(self, text: str, *, markup: bool | None = None, **how: Any) -> Text:
+        is_markup = self._markup if markup is None else markup
+        spelt = spell(text, escape if is_markup else str)
+        return super().render_str(spelt, markup=markup, **how)
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         # A letter that the locale does not have is no reason to end.
         stream.reconfigure(errors="replace")
-    console = Console(stderr=stderr, theme=_THEME, highlight=False, soft_wrap=False)
+    console = _Console(stderr=stderr, theme=_THEME, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = max(console.width, _PIPE_WIDTH)
     return console

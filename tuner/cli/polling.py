@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,26 +29,42 @@ def all_events(api: Reader | ApiClient, study: str, after: int = 0) -> list[Docu
         after = page[-1]["id"]
 
 
-def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> tuple[str, int]:
-    """Return the trial's output from byte `offset`, and where it ends now."""
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A piece of what a trial printed."""
+
+    text: str
+    #: Where to go on reading, in bytes of all that was ever printed.
+    end: int
+    #: So many bytes before the text are not kept any more.
+    gone: int
+
+
+def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> Output:
+    """Return the trial's output from byte `offset` to where it ends now."""
     pieces = []
+    gone = 0
     while True:
         page = api.log(study, trial, offset=offset, limit=_LOG_PAGE)
+        # A server of an earlier release says nothing of what is gone.
+        gone += max(0, page.get("gone", 0) - offset)
         pieces.append(page["text"])
         if page["next_offset"] <= offset or page["next_offset"] >= page["size"]:
-            return "".join(pieces), max(offset, page["next_offset"])
+            end = max(offset, page["next_offset"])
+            return Output(text="".join(pieces), end=end, gone=gone)
         offset = page["next_offset"]
 
 
-def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[str]:
+def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[Output]:
     """Yield the trial's output as it grows, until the trial is over."""
     offset = 0
     while True:
         # Asked before the output is read: what is written between the two is not missed.
         ended = api.show(study, trial)["state"] in ENDED
-        text, offset = read_log(api, study, trial, offset)
-        if text:
-            yield text
+        piece = read_log(api, study, trial, offset)
+        offset = piece.end
+        if piece.text:
+            yield piece
         if ended:
             return
         time.sleep(_FOLLOW_S)

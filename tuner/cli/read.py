@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.arguments import Json, Study, Trial, settings
+from tuner.cli.arguments import AnyStudy, AnyTrial, Json, StudyOrTrial, settings
+from tuner.cli.choice import read_choice, take_study, take_trial
+
+if TYPE_CHECKING:
+    from tuner.settings import Settings
 
 
 def list_studies(*, as_json: Json = False) -> None:
     """List the studies, newest first."""
     from tuner.cli import output, tables
+    from tuner.cli.next_step import elsewhere
     from tuner.errors import NotFoundError
     from tuner.local import open_reader
 
+    config = settings()
     try:
-        with open_reader(settings()) as api:
+        with open_reader(config) as api:
             rows = sorted(api.list(), key=lambda row: row["created"], reverse=True)
     except NotFoundError:
         rows = []
@@ -26,18 +32,39 @@ def list_studies(*, as_json: Json = False) -> None:
         console = output.out()
         console.print(tables.study_table(rows, console))
     else:
-        output.err().print("no studies yet; start one with: tuner run SPEC")
+        output.err().print(
+            f"no studies yet in {_where(config)}; start one with: tuner run SPEC",
+            markup=False,
+            soft_wrap=True,
+        )
+    other = "" if as_json else elsewhere(config)
+    if other:
+        output.err().print(other, style="quiet", markup=False, soft_wrap=True)
 
 
-def status(study: Study, *, as_json: Json = False) -> None:
+def _where(config: Settings) -> str:
+    """Return where a command looks for studies, in words."""
+    from tuner.cli.headings import database
+
+    if config.api_url:
+        return config.api_url
+    return str(config.home) if not config.names_database else database(config)
+
+
+def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Show the state, the counts and the best of a study."""
     from tuner.cli import output, status_view
+    from tuner.cli.next_step import reason_here
     from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api, waiting("reading the study", is_shown=not as_json):
-        document = api.status(study)
-        screen = None if as_json else status_view.read_screen(api, document)
+    config = settings()
+    with open_reader(config) as api:
+        name = take_study(api, study)
+        with waiting("reading the study", is_shown=not as_json):
+            document = api.status(name)
+            shown = {**document, "reason": reason_here(config, document)}
+            screen = None if as_json else status_view.read_screen(api, shown)
     if screen is None:
         output.print_json(document)
     else:
@@ -45,7 +72,7 @@ def status(study: Study, *, as_json: Json = False) -> None:
 
 
 def best(
-    study: Study,
+    study: AnyStudy = None,
     *,
     n: Annotated[int, typer.Option("-n", min=1, help="At most so many trials.")] = 10,
     all_states: Annotated[
@@ -64,35 +91,39 @@ def best(
     from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api, waiting("reading the study", is_shown=not as_json):
-        rows = api.best(study, n, all=all_states)
-        if as_json:
-            output.print_json(rows)
-            return
-        board = leaderboard.read_board(api, study, rows, all_params=all_params)
+    with open_reader(settings()) as api:
+        name = take_study(api, study)
+        with waiting("reading the study", is_shown=not as_json):
+            rows = api.best(name, n, all=all_states)
+            if as_json:
+                output.print_json(rows)
+                return
+            board = leaderboard.read_board(api, name, rows, all_params=all_params)
     if rows:
         leaderboard.print_board(output.out(), board)
     else:
-        output.err().print(f"{study}: {board.missing}")
+        output.err().print(f"{name}: {board.missing}")
 
 
-def show(study: Study, trial: Trial, *, as_json: Json = False) -> None:
+def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = False) -> None:
     """Show one trial: parameters, result, attempts, reports and events."""
     from tuner.cli import output, trial_view
     from tuner.local import open_reader
 
+    chosen = read_choice([study, trial])
     config = settings()
     with open_reader(config) as api:
-        document = api.show(study, trial)
-        metrics = [] if as_json else api.status(study)["metrics"]
+        name = take_study(api, chosen.study)
+        document = api.show(name, take_trial(api, name, chosen.trial))
+        metrics = [] if as_json else api.status(name)["metrics"]
     if as_json:
         output.print_json(document)
     else:
-        trial_view.print_trial(output.out(), study, document, metrics, log_root=config.log_root)
+        trial_view.print_trial(output.out(), name, document, metrics, log_root=config.log_root)
 
 
 def events(
-    study: Study,
+    study: AnyStudy = None,
     *,
     limit: Annotated[int, typer.Option("-n", min=1, help="The last so many.")] = 1000,
     as_json: Json = False,
@@ -103,7 +134,7 @@ def events(
     from tuner.local import open_reader
 
     with open_reader(settings()) as api:
-        rows = all_events(api, study)[-limit:]
+        rows = all_events(api, take_study(api, study))[-limit:]
     if as_json:
         output.print_json(rows)
     else:
@@ -111,8 +142,8 @@ def events(
 
 
 def logs(
-    study: Study,
-    trial: Trial,
+    study: StudyOrTrial = None,
+    trial: AnyTrial = None,
     *,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on until the trial ends.")
@@ -126,12 +157,30 @@ def logs(
 
     if follow and as_json:
         raise typer.BadParameter("-f never ends in one document; leave one of -f and --json out")
+    chosen = read_choice([study, trial])
     with open_reader(settings()) as api:
+        name = take_study(api, chosen.study)
+        number = take_trial(api, name, chosen.trial)
         if as_json:
-            text, offset = read_log(api, study, trial, 0)
-            output.print_json({"text": text, "next_offset": offset, "size": offset})
-        elif follow:
-            for text in follow_log(api, study, trial):
-                typer.echo(text, nl=False)
-        else:
-            typer.echo(read_log(api, study, trial, 0)[0], nl=False)
+            whole = read_log(api, name, number, 0)
+            output.print_json(
+                {
+                    "text": whole.text,
+                    "next_offset": whole.end,
+                    "size": whole.end,
+                    "gone": whole.gone,
+                }
+            )
+            return
+        pieces = follow_log(api, name, number) if follow else [read_log(api, name, number, 0)]
+        for piece in pieces:
+            if piece.gone:
+                output.err().print(_gone(name, number, piece.gone), style="quiet", soft_wrap=True)
+            typer.echo(piece.text, nl=False)
+
+
+def _gone(study: str, trial: int, gone: int) -> str:
+    return (
+        f"{study} {trial}: {gone / 1e6:.1f} MB of what it printed before this are gone: "
+        f"of a long output the end is kept"
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tuner.cli.arguments import Json, Study, settings
+from tuner.cli.arguments import AnyStudy, Json, settings
+from tuner.cli.choice import take_study
 from tuner.cli.exit_codes import FAILED
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ _PAGE = 1000
 _COLOURS: dict[Verdict, str] = {"same": "good", "different": "bad", "unknown": "warn"}
 
 
-def replay(study: Study, *, as_json: Json = False) -> None:
+def replay(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Make every proposal of a study again from its record; exit 1 if one comes out different."""
     from tuner.cli import output
     from tuner.local import open_reader
 
     with open_reader(settings()) as api:
+        study = take_study(api, study)
         results = list(_show(replay_study(api, study), quiet=as_json))
     counts: Counter[Verdict] = Counter(result.verdict for result in results)
     if as_json:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.arguments import As, Spec, UseCode, settings
 from tuner.protocol import Isolation
 from tuner.system import require_linux
+
+if TYPE_CHECKING:
+    from tuner.spec import StudySpec
 
 
 def run(
@@ -43,8 +47,35 @@ def run(
         submission = make_submission(spec, config, name=name, use_code=use_code)
     for warning in submission.warnings:
         err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
+    options = [] if workers is None else ["--workers", str(workers)]
+    options += [] if isolation == "fork" else ["--isolation", isolation]
     count = workers if workers is not None else default_workers(submission.spec)
     session = RunSession(
-        config, os.environ, submission, workers=count, isolation=isolation, path=spec
+        config,
+        os.environ,
+        submission,
+        workers=count,
+        isolation=isolation,
+        path=spec,
+        options=options,
+        remark=_fewer(spec, options, count, submission.spec) if workers is None else "",
     )
     raise typer.Exit(session.run())
+
+
+def _fewer(spec: Path, options: list[str], count: int, study: StudySpec) -> str:
+    """Return why fewer trials run at once than the spec allows, nothing if as many do."""
+    from rich.markup import escape
+
+    from tuner.cli.next_step import run_command
+
+    wanted = study.parallel or 1
+    if count >= wanted:
+        return ""
+    per = "GPU" if study.trial.gpus else "two cores"
+    also = run_command(spec, [*options, "--workers", str(wanted)])
+    start = "worker starts" if count == 1 else "workers start"
+    return (
+        f"[label]parallel[/]     is {wanted}, but {count} {start}, one per {per}; "
+        f"for {wanted} at once: {escape(also)}"
+    )

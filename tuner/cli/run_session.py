@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping
@@ -13,15 +14,18 @@ from typing import TYPE_CHECKING, NoReturn
 from rich.markup import escape
 
 from tuner.cli import headings
-from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED
+from tuner.cli.exit_codes import INTERRUPTED, WRONG
 from tuner.cli.feed import CLOSED, Feed, is_over
-from tuner.cli.going_on import file_notes, send, submit_command
+from tuner.cli.going_on import file_notes, send
+from tuner.cli.next_step import run_command, same_elsewhere
 from tuner.cli.output import Document, change_text, err, out
 from tuner.cli.progress import StudyProgress
+from tuner.cli.run_end import say_closed, say_end, say_paused
 from tuner.cli.signals import interruptible
 from tuner.cli.waiting import waiting
-from tuner.errors import TunerError, UnavailableError
+from tuner.errors import NotFoundError, StudyError, TunerError, UnavailableError
 from tuner.local.access import find_api
+from tuner.local.commands import note_command
 from tuner.local.fleet import Fleet
 from tuner.local.home import ServiceInfo, is_running, read_service, running_service
 from tuner.local.process import kill_process, read_tail
@@ -41,6 +45,8 @@ LEAVE_S = 12.0
 END_S = 14.5
 #: Said when no worker has shown up after so long.
 _QUIET_S = 45.0
+#: Workers that die so often, and no trial ends between, are not started again.
+_FLEET_STARTS = 5
 
 
 class RunSession:
@@ -53,6 +59,8 @@ class RunSession:
         workers: how many.
         isolation: how a trial's process is made.
         path: of the spec, for the commands that are said.
+        options: of the command that were given, for the command that goes on.
+        remark: about the number of workers, nothing for none.
     """
 
     def __init__(
@@ -64,6 +72,8 @@ class RunSession:
         workers: int,
         isolation: Isolation,
         path: Path,
+        options: list[str],
+        remark: str,
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -72,6 +82,10 @@ class RunSession:
         self._workers = workers
         self._isolation: Isolation = isolation
         self._path = path
+        self._options = options
+        self._remark = remark
+        #: Starts of the workers since a trial ended last.
+        self._fleet_starts = 0
         self._registration = Run(settings)
         self._fleet = Fleet.of_run(settings)
         self._fleet_process: subprocess.Popen[bytes] | None = None
@@ -86,7 +100,7 @@ class RunSession:
                 code = self._work()
             except KeyboardInterrupt:
                 return self._end_interrupted()
-            except TunerError:
+            except (TunerError, OSError):
                 self._end(grace_s=END_S)
                 raise
             with waiting("ending the workers and the service"):
@@ -97,16 +111,17 @@ class RunSession:
         self._connect()
         answer = self._submit()
         self._say_submitted(answer)
+        note_command(self._settings, self._study, self._path, self._given)
         if answer["state"] == "paused":
             self._client.resume(self._study)
         elif answer["state"] in CLOSED:
-            return self._say_closed(self._client.status(self._study))
+            return say_closed(self._client, self._client.status(self._study))
         feed = Feed(self._client, self._study)
         self._start_workers()
         status = self._follow(feed)
         if status["state"] in CLOSED:
-            return self._say_end(status)
-        return self._say_paused(status)
+            return say_end(self._client, status)
+        return say_paused(self._client, status, self._path, self._command)
 
     def _submit(self) -> Document:
         """Submit; a user who is asked may choose another name for the study."""
@@ -119,8 +134,15 @@ class RunSession:
     @property
     def _command(self) -> str:
         """With which the user goes on after an interruption."""
+        return run_command(self._path, self._given)
+
+    @property
+    def _given(self) -> list[str]:
+        """The options with which the user goes on."""
         sent = self._submission
-        return submit_command(_VERB, self._path, sent.name, sent.use_code)
+        named = ["--as", sent.name] if sent.name else []
+        code = ["--code", "old"] if sent.use_code == "old" else []
+        return [*named, *code, *self._options]
 
     def _connect(self) -> None:
         if self._settings.api_url:
@@ -147,8 +169,25 @@ class RunSession:
             out().print(f"[label]{label:<12}[/] {escape(text)}", soft_wrap=True)
         if not answer["created"] and answer["state"] not in CLOSED:
             out().print(f"[label]goes on[/]      {self._study} where it stood")
+        other = same_elsewhere(self._settings, self._study) if answer["created"] else None
+        if other is not None:
+            err().print(
+                f"[warn]begins anew:[/] make kept a study of this name in {other}; to go on with "
+                f"that one: TUNER_HOME={shlex.quote(str(other))} {self._command}",
+                soft_wrap=True,
+            )
 
     def _start_workers(self) -> None:
+        with waiting("starting the workers"):
+            line = self._start_fleet()
+        out().print(line, soft_wrap=True)
+        if self._remark:
+            out().print(self._remark, soft_wrap=True)
+        out().print()
+
+    def _start_fleet(self) -> str:
+        """Start the workers; return the line about them."""
+        self._fleet_starts += 1
         url = self._settings.api_url or (self._service.url if self._service else "")
         self._fleet_process = self._fleet.start(
             self._workers,
@@ -159,34 +198,43 @@ class RunSession:
             bound=True,
             preimport=self._submission.names_tensorflow,
         )
-        with waiting("starting the workers"):
-            state = self._fleet.wait_started(self._fleet_process)
-        out().print(headings.fleet(state, self._fleet.log), soft_wrap=True)
-        out().print()
+        return headings.fleet(self._fleet.wait_started(self._fleet_process), self._fleet.log)
 
     def _follow(self, feed: Feed) -> Document:
         """Show progress until the study is over, or paused by what only its user can repair."""
-        began = time.monotonic()
-        quiet = True
         imports = self._submission.names_tensorflow
         first = "the workers import TensorFlow" if imports else "the workers start"
-        with StudyProgress(out(), feed.api.status(self._study), first_waits_for=first) as progress:
-            while True:
-                try:
-                    news = feed.look()
-                except UnavailableError:
-                    self._revive(progress)
-                    time.sleep(LOOK_S)
-                    continue
-                progress.show(news)
-                if is_over(news.status):
-                    return news.status
-                self._watch_workers()
-                quiet = quiet and not news.status["workers"] and not news.ended
-                if quiet and time.monotonic() - began > _QUIET_S:
-                    progress.say(f"[warn]no trial has started yet; see {self._fleet.log}[/]")
-                    quiet = False
+        try:
+            status = feed.api.status(self._study)
+            with StudyProgress(out(), status, first_waits_for=first) as progress:
+                return self._watch(feed, progress)
+        except NotFoundError as exc:
+            raise StudyError(
+                f"{self._study} was deleted while it ran, so its run ends here; "
+                f"begin it again with: {self._command}"
+            ) from exc
+
+    def _watch(self, feed: Feed, progress: StudyProgress) -> Document:
+        began = time.monotonic()
+        quiet = True
+        while True:
+            try:
+                news = feed.look()
+            except UnavailableError:
+                self._revive(progress)
                 time.sleep(LOOK_S)
+                continue
+            progress.show(news)
+            if is_over(news.status):
+                return news.status
+            if news.ended:
+                self._fleet_starts = 0
+            self._watch_workers(progress)
+            quiet = quiet and not news.status["workers"] and not news.ended
+            if quiet and time.monotonic() - began > _QUIET_S:
+                progress.say(f"[warn]no trial has started yet; see {self._fleet.log}[/]")
+                quiet = False
+            time.sleep(LOOK_S)
 
     def _revive(self, progress: StudyProgress) -> None:
         """Start a service again that crashed; one that was ended on purpose stays ended."""
@@ -199,48 +247,18 @@ class RunSession:
         progress.say("[warn]the service has died; it is started again[/]")
         self._service = restart_service(self._settings, self._environ, self._service)
 
-    def _watch_workers(self) -> None:
+    def _watch_workers(self, progress: StudyProgress) -> None:
+        """Start the workers again that were killed; those that cannot work end the run."""
         process = self._fleet_process
-        if process is not None and process.poll() is not None:
+        if process is None or process.poll() is None:
+            return
+        if process.returncode == WRONG or self._fleet_starts > _FLEET_STARTS:
             raise UnavailableError(
                 f"the workers ended with status {process.returncode}; the end of "
                 f"{self._fleet.log}:\n{read_tail(self._fleet.log)}"
             )
-
-    def _say_closed(self, status: Document) -> int:
-        """Answer a study that was over before: its table, and how to go on."""
-        out().print()
-        headings.print_best(out(), self._client, status)
-        reason = f" ({status['reason']})" if status["reason"] else ""
-        if status["state"] == "finished":
-            out().print(f"{self._study}: finished{reason}; raise budget.trials to continue")
-            return DONE
-        out().print(f"[bad]{self._study}: {status['state']}[/]{escape(reason)}")
-        return FAILED
-
-    def _say_end(self, status: Document) -> int:
-        out().print()
-        headings.print_best(out(), self._client, status)
-        style = "good" if status["state"] == "finished" else "bad"
-        reason = f" ({escape(status['reason'])})" if status["reason"] else ""
-        out().print(f"[{style}]{self._study}: {status['state']}[/]{reason}")
-        out().print(f"TensorBoard: [name]tuner board {self._study}[/]")
-        complete = status["counts"]["complete"]
-        return DONE if status["state"] == "finished" and complete else FAILED
-
-    def _say_paused(self, status: Document) -> int:
-        failed = self._client.trials(self._study, "fail", 1)
-        if failed:
-            error = self._client.show(self._study, failed[0]["trial"])["error"]
-            err().print(escape(error.strip()), style="quiet", soft_wrap=True)
-        err().print(f"[bad]{self._study}: paused[/]: {escape(status['reason'])}", soft_wrap=True)
-        if "tuner resume" not in status["reason"]:
-            err().print(
-                f"with mended code: tuner retry {self._study} --failed --spec SPEC; "
-                f"go on all the same: tuner resume {self._study}",
-                soft_wrap=True,
-            )
-        return FAILED
+        progress.say("[warn]the workers have died; they are started again[/]")
+        self._start_fleet()
 
     def _end(self, *, grace_s: float) -> None:
         """End the own workers, and the service if nobody else needs it."""
@@ -271,7 +289,7 @@ class RunSession:
                 if self._api.status(self._study)["state"] == "running":
                     self._api.pause(self._study)
         self._end(grace_s=END_S - 1.0)
-        err().print(f"go on with: {self._command}")
+        err().print(f"go on with: {self._command}", markup=False, soft_wrap=True)
         return INTERRUPTED
 
     def _kill(self) -> NoReturn:

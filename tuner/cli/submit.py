@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.arguments import As, Json, Spec, Study, UseCode, settings
-from tuner.errors import SpecError, UnavailableError
+from tuner.cli.arguments import AnyStudy, As, Json, Spec, UseCode, settings
+from tuner.cli.calling import command
+from tuner.cli.choice import take_study
+from tuner.errors import NotFoundError, SpecError, UnavailableError
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
@@ -63,12 +65,12 @@ def submit(
     _exit_by(status, fail_under)
 
 
-def watch(study: Study, *, as_json: Json = False) -> None:
+def watch(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Show the progress of a study until it is over."""
     from tuner.local import open_reader
 
     with open_reader(settings()) as api:
-        status = _watch(api, study, as_json=as_json)
+        status = _watch(api, take_study(api, study), as_json=as_json)
     _exit_by(status, None)
 
 
@@ -92,7 +94,10 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
             try:
                 news = feed.look()
             except UnavailableError as exc:
-                raise UnavailableError(f"{exc}; watch again with: tuner watch {study}") from exc
+                again = command("watch", study)
+                raise UnavailableError(f"{exc}; watch again with: {again}") from exc
+            except NotFoundError as exc:
+                raise NotFoundError(f"{study} was deleted while it was watched") from exc
             progress.show(news)
             if is_over(news.status):
                 break
@@ -113,7 +118,7 @@ def _say(submission: Submission, answer: Document) -> None:
         err().print(f"  {change_text(change)}", markup=False)
     for label, text in file_notes(submission, answer):
         err().print(f"  {label}: {text}", markup=False, soft_wrap=True)
-    err().print(f"follow it with: tuner watch {answer['study']}", style="quiet")
+    err().print(f"follow it with: {command('watch', answer['study'])}", style="quiet")
 
 
 def _exit_by(status: Document, fail_under: float | None) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tuner.cli.calling import spell
 from tuner.cli.output import Document, ago, duration, has_bars, moment, number, styled
 
 #: Blanks between two columns.
@@ -169,7 +170,7 @@ def print_events(console: Console, rows: Sequence[Document]) -> None:
         line = Text.assemble(
             (moment(row["time"]), "quiet"), "  ", f"{trial:<12}", (f"{row['kind']:<18}", "label")
         )
-        line.append(row["text"])
+        line.append(spell(row["text"]))
         if row["actor"]:
             line.append(f"  by {row['actor']}", "quiet")
         console.print(line, soft_wrap=True)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tuner.local.fleet import Fleet
     from tuner.settings import Settings
 
+#: Of the workers' image (docker/worker.Dockerfile).
+_IMAGE_HOME = Path("/tmp/tuner")  # noqa: S108 - nothing is written there by this name
+
 Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="how many")]
 
 
@@ -66,13 +69,13 @@ def scale(n: Count) -> None:
     from tuner.local.devices import count_gpus
 
     config = settings()
-    elsewhere = platform_command(config, n)
+    fleet = _host_fleet(config)
+    state = fleet.state()
+    elsewhere = platform_command(config, n) if state is None else None
     if elsewhere is not None:
         err().print("the platform owns the workers; run:")
         typer.echo(elsewhere)
         return
-    fleet = _host_fleet(config)
-    state = fleet.state()
     if state is not None:
         fleet.scale(n)
         err().print(f"{state.count} → {n} workers; see them with: tuner workers list")
@@ -88,8 +91,9 @@ def list_workers(*, as_json: Json = False) -> None:
     from tuner.errors import NotFoundError
     from tuner.local import open_reader
 
+    config = settings()
     try:
-        with open_reader(settings()) as api:
+        with open_reader(config) as api:
             rows = api.workers()
     except NotFoundError:
         rows = []
@@ -98,7 +102,7 @@ def list_workers(*, as_json: Json = False) -> None:
     elif rows:
         output.out().print(tables.worker_table(rows))
     else:
-        output.err().print("no workers; start some with: tuner workers up")
+        output.err().print(_none_yet(config), markup=False, soft_wrap=True)
 
 
 def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
@@ -124,15 +128,24 @@ def test(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the w
 def platform_command(config: Settings, n: int) -> str | None:
     """Return the command that scales workers where a platform owns the processes, else None.
 
-    A container alone says nothing, many develop in one; a container of a service elsewhere does.
+    A container alone says nothing: many develop in one, in Kubernetes as well. In the image of our
+    workers the home is where that image puts it.
     """
-    if config.api_url is None:
+    if config.api_url is None or config.home != _IMAGE_HOME:
         return None
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return f"kubectl scale deployment/tuner-worker --replicas={n}"
     if Path("/.dockerenv").exists():
         return f"docker compose up --detach --no-recreate --scale worker={n}"
     return None
+
+
+def _none_yet(config: Settings) -> str:
+    fleet = _host_fleet(config)
+    state = fleet.state()
+    if state is None or not state.count:
+        return "no workers; start some with: tuner workers up"
+    return f"{state.count} workers are starting here and have not reported yet (log: {fleet.log})"
 
 
 def _host_fleet(config: Settings) -> Fleet:

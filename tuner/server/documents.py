@@ -194,11 +194,13 @@ class TrialDetail(Trial):
 
 
 class Log(Schema):
-    """A piece of a trial's output; offsets in bytes."""
+    """A piece of a trial's output; offsets in bytes of all that was ever printed."""
 
     text: str
     next_offset: int
     size: int
+    #: So much of the beginning is not kept any more.
+    gone: int = 0
 
 
 class Worker(Schema):

@@ -9,7 +9,11 @@ import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
 from tuner.protocol import NAME_PATTERN
+from tuner.space.problem import did_you_mean
 from tuner.storage import tables
+
+#: So many studies are named where one is not found.
+_NEWEST = 5
 
 _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
@@ -38,12 +42,19 @@ def find_study(
         query = query.with_for_update(key_share=hold == "change")
     row = connection.execute(query).first()
     if row is None:
-        known = connection.execute(
-            sa.select(s.c.project, s.c.name).order_by(s.c.created.desc()).limit(5)
-        ).all()
-        hint = ", ".join(f"{k.project}/{k.name}" for k in known) or "none yet"
-        raise NotFoundError(f"there is no study {study}; newest: {hint}")
+        raise NotFoundError(f"there is no study {study}; {_hint(connection, study)}")
     return row
+
+
+def _hint(connection: sa.Connection, study: str) -> str:
+    """Return which study may have been meant, and the newest ones."""
+    s = tables.studies
+    rows = connection.execute(sa.select(s.c.project, s.c.name).order_by(s.c.created.desc())).all()
+    known = [f"{row.project}/{row.name}" for row in rows]
+    # The same name in another project, before what is only spelt alike.
+    same = [name for name in known if name.partition("/")[2] == study.partition("/")[2]]
+    near = did_you_mean(same[0] if same else study, known)
+    return f"{near}newest: {', '.join(known[:_NEWEST]) or 'none yet'}"
 
 
 def find_trial(connection: sa.Connection, study: sa.Row[Any], number: int) -> sa.Row[Any]:

@@ -147,7 +147,8 @@ class Reader:
         """Return what the trial's newest attempt printed, from byte `offset` on.
 
         Returns:
-            `text`, `next_offset` (where to go on) and `size` of the log, in bytes.
+            `text`, `next_offset` (where to go on), `size` of all that was printed and how much of
+            its beginning is `gone`, in bytes.
         """
         a = tables.attempts
         with self._storage.read() as connection:
@@ -160,7 +161,7 @@ class Reader:
                 .limit(1)
             ).scalar_one_or_none()
         if run_dir is None:
-            return {"text": "", "next_offset": 0, "size": 0}
+            return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
         return read_log(self._settings.log_root / run_dir / "output.log", offset, limit)
 
     def events(self, study: str, after: int = 0, limit: int = 1000) -> Documents:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 
-from tuner.space import Problems
+from tuner.space import Parameter, Problems
 from tuner.space.value import show
 from tuner.spec.history import is_url
 from tuner.spec.model import StudySpec
@@ -31,6 +32,9 @@ ABBREVIATIONS: dict[str, str] = {
     "wd": "train.weight_decay",
 }
 
+#: From so many powers of ten on, a linear range is probably not meant.
+_DECADES = 4
+
 
 def advise(spec: StudySpec) -> Problems:
     """Return warnings about a valid spec."""
@@ -41,9 +45,25 @@ def advise(spec: StudySpec) -> Problems:
         if full is not None:
             better = ".".join([*scope, full.rpartition(".")[2]]) if scope else full
             found.key(("search_space", name), "abbreviation", f"better {show(better)}")
+    for parameter in spec.space.parameters:
+        _advise_range(parameter, found)
     _advise_budget(spec, found)
     _advise_history(spec, found)
     return found
+
+
+def _advise_range(parameter: Parameter, found: Problems) -> None:
+    """Warn of a linear range of which all but the last decades are hardly ever tried."""
+    low, high = parameter.low, parameter.high
+    if parameter.log or parameter.step or low is None or high is None or low <= 0:
+        return
+    decades = math.log10(high / low) if high > low else 0.0
+    if decades >= _DECADES - 1e-9:
+        advice = (
+            f"a linear range over {decades:.0f} decades, of which nine values in ten lie in the "
+            f"last one; log: true tries all alike"
+        )
+        found.wrong(("search_space", parameter.name), [low, high], advice)
 
 
 def _advise_budget(spec: StudySpec, found: Problems) -> None:

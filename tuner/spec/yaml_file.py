@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from tuner.errors import SpecError
@@ -32,8 +33,8 @@ def read_document(path: Path, source: str) -> Document:
     """
     try:
         if not path.is_file():
-            what = "a folder or device" if path.exists() else "no such file"
-            raise SpecError(f"{source}: {what}; a YAML file is needed")
+            what = "a folder or device; " if path.exists() else f"no such file; {_meant(path)}"
+            raise SpecError(f"{source}: {what}a YAML file is needed")
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as exc:
@@ -43,6 +44,17 @@ def read_document(path: Path, source: str) -> Document:
     if len(raw) > MAX_BYTES:
         raise SpecError(f"{source}: larger than {MAX_BYTES // 1024} KiB; a spec is small")
     return parse_document(_decode(raw, source), source)
+
+
+def _meant(path: Path) -> str:
+    """Return `did you mean "mlp.yaml"? ` for a file beside it with a similar name, else nothing."""
+    try:
+        beside = {p.stem: p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")}
+    except OSError:
+        return ""
+    # All end alike, which would make any two names similar.
+    near = difflib.get_close_matches(path.stem, sorted(beside), n=1)
+    return f'did you mean "{beside[near[0]]}"? ' if near else ""
 
 
 def _decode(raw: bytes, source: str) -> str:

@@ -1,0 +1,124 @@
+"""What is said when the machine, and not its user, is at fault: one sentence, never a traceback.
+
+A fault of Tuner itself leaves its traceback in a file, and a sentence that says where.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FILES = (errno.EMFILE, errno.ENFILE)
+#: A disk with less is taken to be the one that is full.
+_SPARE_BYTES = 1 << 20
+
+
+def explain(error: Exception) -> str | None:
+    """Return which state of the machine is in the way, and what to do; None: it is none."""
+    if isinstance(error, OSError):
+        return _explain_os(error)
+    if isinstance(error, MemoryError):
+        return "this machine has no memory left; end something, or take fewer workers"
+    library = type(error).__module__.partition(".")[0]
+    if library in ("sqlalchemy", "sqlite3", "psycopg"):
+        said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        return f"the database cannot be used: {said}{where_full()}"
+    if library in ("httpx", "httpcore"):
+        return f"the connection to the Tuner server broke: {error or type(error).__name__}"
+    return None
+
+
+def report(error: BaseException) -> str:
+    """Write the traceback of a fault of ours to a file; return the sentence that says so."""
+    text = "".join(traceback.format_exception(error))
+    what = f"an error of Tuner's own: {type(error).__name__}: {error}".partition("\n")[0][:300]
+    for folder in (_home(), Path(tempfile.gettempdir())):
+        if folder is None or not folder.is_dir():
+            continue
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = folder / f"error-{moment}-{os.getpid()}.txt"
+        with contextlib.suppress(OSError):
+            path.write_text(text)
+            return f"{what}; please report it with {path}"
+    return f"{what}; it could not be written to a file:\n{text}"
+
+
+def silence(stream_fd: int) -> None:
+    """Let what is still written to a stream that is broken go nowhere, so that the end is quiet."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream_fd)
+        os.close(nowhere)
+
+
+def flush_output() -> OSError | None:
+    """Write out what was printed; return why that cannot be done."""
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        return exc
+    return None
+
+
+def _explain_os(error: OSError) -> str | None:
+    code, reason = error.errno, error.strerror or str(error)
+    if error.filename is None and _writes_text(error):
+        return f"what is printed cannot be written where it goes: {reason}"
+    place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    if code in _FULL:
+        return (
+            f"{place}no space is left on the disk{where_full()}; free some, "
+            f"or set TUNER_HOME to a folder on another disk"
+        )
+    if code in _REFUSED and place:
+        return (
+            f"{place}{reason}; this account needs the right to write there, or another TUNER_HOME"
+        )
+    if code in _FILES:
+        return f"{reason}; raise the limit with: ulimit -n 4096"
+    if code == errno.EAGAIN:
+        return f"no further process can be started ({reason}); `ulimit -u` is the limit"
+    if code == errno.ENOMEM:
+        return "this machine has no memory left; end something, or take fewer workers"
+    return f"{place}{reason}" if place else None
+
+
+def _writes_text(error: OSError) -> bool:
+    """Return whether it was raised where something is printed, and not where a file is written."""
+    trace = error.__traceback__
+    module = ""
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    return module.startswith(("rich.", "typer.", "tuner.cli."))
+
+
+def where_full() -> str:
+    """Return which of our folders is on a full disk, in brackets; nothing if none is."""
+    for folder in (_home(), Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            if folder is not None:
+                found = os.statvfs(folder)
+                if found.f_bavail * found.f_frsize < _SPARE_BYTES:
+                    return f" (that of {folder} is full)"
+    return ""
+
+
+def _home() -> Path | None:
+    """Return the home, or the folder that it would be made in."""
+    from tuner.errors import TunerError
+    from tuner.settings import load_settings
+
+    try:
+        home = load_settings(os.environ).home
+    except TunerError:
+        return None
+    return next((folder for folder in (home, *home.parents) if folder.is_dir()), None)
