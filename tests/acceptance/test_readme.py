@@ -74,7 +74,10 @@ class Reader:
         (self.folder / ".venv" / "bin").mkdir(parents=True)
         (self.account / "shared").mkdir()
         tuner = self.folder / ".venv" / "bin" / "tuner"
-        tuner.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tuner "$@"\n')
+        # As pip makes it: the program knows by what name it was called.
+        tuner.write_text(f"#!{sys.executable} -P\nfrom tuner.cli import main\n\nmain()\n")
+        # The home is there, so that one in the tree that the tests run from plays no part.
+        (self.account / ".local" / "share" / "tuner").mkdir(parents=True)
         tuner.chmod(0o755)
         (self.folder / ".venv" / "bin" / "activate").touch()
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUNER_", "XDG_"))}

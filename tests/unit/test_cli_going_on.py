@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from tuner.cli import going_on
+from tuner.cli.next_step import run_command
 from tuner.client import ApiClient
 from tuner.errors import SpecError, StudyError
 from tuner.local.submission import Submission, make_submission
@@ -111,7 +112,7 @@ def test_a_study_under_another_name_is_gone_on_with_under_that_name(changed: Des
     with pytest.raises(StudyError, match=r"(?s)walk/wide exists.* --as wide --code old .*wide-2"):
         changed.submit(name="walk/wide")
 
-    again = going_on.submit_command("tuner run", Path("a b.yaml"), "wide", "old")
+    again = run_command(Path("a b.yaml"), ["--as", "wide", "--code", "old"])
     assert again == "tuner run 'a b.yaml' --as wide --code old"
 
 
