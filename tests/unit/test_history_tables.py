@@ -89,8 +89,10 @@ def test_a_parameter_may_be_called_as_a_fact_of_optunas(lab: HistoryLab, tmp_pat
         {"state": s, "number": n, "duration": 9, "value": 3 * n, "val_acc": 0.8}
         for n, s in enumerate(states)
     ]
-    lab.add(write(tmp_path / "runs.csv", rows), NAMED)
+    report = lab.add(write(tmp_path / "runs.csv", rows), NAMED)
 
+    note = "column state holds no states that are known: a parameter"
+    assert report.studies[0].notes == [note]
     assert [trial.params for trial in trials(lab)] == [
         {"state": s, "number": n, "duration": 9, "value": 3 * n} for n, s in enumerate(states)
     ]
@@ -125,6 +127,18 @@ def test_a_metric_that_is_named_is_the_value_of_an_optuna_table(
     assert outcomes(lab)[2] == ("fail", "constraint")
     assert dict(found.receipts[0].dropped) == {"no-step": 1}, "pruned, with a value"
     assert found.receipts[0].reasons == ["1 pruned, and nobody recorded when"]
+
+
+def test_a_table_of_optunas_dashboard(lab: HistoryLab, tmp_path: Path) -> None:
+    rows = [
+        {"Number": n, "State": state, "Value": n / 10, "Param lr": 0.1, "UserAttribute seed": 3}
+        for n, state in enumerate(["Complete", "Pruned", "Fail", "Running"])
+    ]
+    report = lab.add(write(tmp_path / "trials.csv", rows), NAMED)
+
+    assert (report.imported, report.rejected) == (3, 1)
+    assert dict(lab.only().metrics) == {"val_acc": "maximize"}
+    assert [dict(trial.params) for trial in trials(lab)] == [{"lr": 0.1}] * 3
 
 
 def test_what_scikit_learn_searched_informs(lab: HistoryLab, tmp_path: Path) -> None:
@@ -359,5 +373,7 @@ def test_one_name_alone_is_no_table_of_a_tool(lab: HistoryLab, tmp_path: Path, h
     rows = [{header: 0.1 * n, "units": 3, "val_acc": 0.5} for n in range(3)]
     report = lab.add(write(tmp_path / "runs.csv", rows), NAMED)
 
-    assert report.studies[0].notes == []
+    assert report.studies[0].notes == (
+        ["column State holds no states that are known: a parameter"] if header == "State" else []
+    )
     assert {name for t in trials(lab) for name in t.params} == {header, "units"}

@@ -219,12 +219,18 @@ _SHOWN = 5
 def _study_line(study: StudyReport) -> str:
     parts = [f"{study.imported} imported"] if study.imported else []
     if study.corrected:
-        parts.append(f"{study.corrected} of them corrected: an earlier release read them wrongly")
+        what = (
+            "run that an earlier release read"
+            if study.corrected == 1
+            else ("runs that an earlier release read")
+        )
+        parts.append(f"corrects {study.corrected} {what} wrongly")
     if study.own:
         parts.append(f"{study.own} are trials of a study in this database, not counted twice")
     if study.same_as:
         parts.append(f"the same runs as {study.same_as}, not counted twice")
-    return ", ".join([f"{study.key}  {study.kind}", *parts, *study.notes])
+    head = ", ".join([f"{study.key}  {study.kind}", *parts])
+    return "; ".join([head, *study.notes])
 
 
 def _print_studies(rows: list[Document]) -> None:

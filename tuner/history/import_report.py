@@ -19,7 +19,7 @@ class StudyReport:
     imported: int = 0
     unchanged: int = 0
     rejected: int = 0
-    #: Of `imported`: an earlier release had read the same files otherwise, and wrongly.
+    #: Runs of before that an earlier release had read otherwise from the same files, and wrongly.
     corrected: int = 0
     #: Of `unchanged`: trials of studies of this database, which are not kept twice.
     own: int = 0

@@ -131,7 +131,8 @@ class Importer:
         report.unchanged = min(len(keys), MAX_RUNS) - len(changed) + _beside(there, stamps)
         again = sum(is_read_otherwise(there.get(run), stamps[run]) for run in changed)
         self._transfer(study, changed, options, stamp, refusals, report)
-        report.corrected = min(report.corrected, again)
+        # What has changed since is no correction.
+        report.corrected = min(report.corrected, again + len(there.keys() & set(study.gone)))
         return report
 
     def _transfer(

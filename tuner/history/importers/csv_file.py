@@ -69,7 +69,7 @@ class CsvStudy:
         del keys
         table = Table(self._path)
         columns = self._columns = find_columns(table, options)
-        self._notes = [f"a table of {columns.tool}'s"] if columns.tool else []
+        self._notes = [f"a table of {columns.tool}'s"] if columns.tool else [*columns.notes]
         groups = self._groups(table, columns)
         for rows in groups:
             if isinstance(rows, Rejection):

@@ -29,6 +29,7 @@ class Columns:
         run: what tells runs apart, where a run may have several rows; the parameters do where
             there is none.
         limits: constraints, met where at most 0.
+        notes: what a reader may not expect.
     """
 
     tool: str = ""
@@ -44,6 +45,7 @@ class Columns:
     step: int | None = None
     run: int | None = None
     limits: int | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 Header = Mapping[str, int]
@@ -84,6 +86,21 @@ def _optuna(header: Header, counts: Sequence[Count]) -> Columns | None:
         started=header.get("datetime_start"),
         finished=header.get("datetime_complete"),
         limits=header.get("system_attrs_constraints"),
+    )
+
+
+def _optuna_dashboard(header: Header, counts: Sequence[Count]) -> Columns | None:
+    """Return those of a table that Optuna's dashboard was asked for."""
+    del counts
+    params = _behind(header, "Param ")
+    if not params or not {"Number", "State"} <= header.keys():
+        return None
+    facts = {"Number", "State", *(n for n in header if n.startswith(("Param ", "UserAttribute ")))}
+    return Columns(
+        tool="Optuna",
+        params=params,
+        metrics={"value" if n == "Value" else n: i for n, i in _but(header, facts).items()},
+        state=header["State"],
     )
 
 
@@ -199,24 +216,23 @@ def _is_measured(name: str) -> bool:
 
 def _plain(header: Header, counts: Sequence[Count]) -> Columns:
     """Return those of any other table: all are parameters but a state that says so by its words."""
-    words = [
-        name
-        for name, index in header.items()
-        if state_words.plain(name) in state_words.COLUMNS
-        and state_words.are_words(counts[index].texts)
-    ]
+    named = [name for name in header if state_words.plain(name) in state_words.COLUMNS]
+    words = [name for name in named if state_words.are_words(counts[header[name]].texts)]
     state = words[0] if len(words) == 1 else None
+    others = [name for name in named if name != state and counts[header[name]].known]
     facts = {name for name in (state, "datetime_start", "datetime_complete") if name}
     return Columns(
         params=_but(header, facts),
         state=None if state is None else header[state],
         started=header.get("datetime_start"),
         finished=header.get("datetime_complete"),
+        notes=[f"column {name} holds no states that are known: a parameter" for name in others],
     )
 
 
 LAYOUTS: tuple[Callable[[Header, Sequence[Count]], Columns | None], ...] = (
     _optuna,
+    _optuna_dashboard,
     _scikit_learn,
     _wandb_api,
     _ray,
