@@ -136,6 +136,20 @@ def test_curves_that_run_on_beyond_the_next_start_are_nobodys(
     assert (report.imported, report.rejected) == (0, 2)
 
 
+def test_what_a_run_that_broke_off_has_left_is_replaced(lab: HistoryLab, tmp_path: Path) -> None:
+    """Parameters are noted at the end, and only the second start came to it."""
+    path = tmp_path / "run" / file_name(T)
+    write_events(path, curve("acc", [0.1, 0.2, 0.3, 0.4, 0.5], T))
+    path = tmp_path / "run" / file_name(T + 60, process=101)
+    write_events(path, curve("acc", [0.6, 0.7], T + 60))
+    path = tmp_path / "run" / file_name(T + 60, process=101, number=1)
+    write_events(path, [start({"units": 8}, T + 70), *curve("hparam/acc", [0.7], T + 70)])
+    lab.add(tmp_path)
+    (trial,) = lab.only().trials
+
+    assert [round(value, 3) for _, value in trial.curves["acc"]] == [0.6, 0.7]
+
+
 def test_files_that_were_all_opened_first_are_nobodys(lab: HistoryLab, tmp_path: Path) -> None:
     """Two callbacks are made, then one model is trained after the other."""
     for number, at in ((0, T + 10), (1, T + 60)):

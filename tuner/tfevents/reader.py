@@ -127,7 +127,8 @@ def read_segments(
     return found
 
 
-def _empty() -> RunEvents:
+def no_events() -> RunEvents:
+    """Return what a run without any record holds."""
     return {
         "hparams": None,
         "group": None,
@@ -143,7 +144,7 @@ class _Reader:
     """Collects the events of one run; it remembers which plugin a tag's first record named."""
 
     def __init__(self) -> None:
-        self.run = _empty()
+        self.run = no_events()
         #: The pieces so far, each with when it was started, where every start begins one.
         self._pieces: list[tuple[RunEvents, float | None]] | None = None
         self._time_s = 0.0
@@ -156,7 +157,7 @@ class _Reader:
 
     def split(self) -> list[tuple[RunEvents, float | None]]:
         """Begin a new list of pieces, which grows while a file is read; return it."""
-        self.run = _empty()
+        self.run = no_events()
         self._pieces = [(self.run, None)]
         return self._pieces
 
@@ -214,7 +215,7 @@ class _Reader:
 
     def _read_start(self, data: bytes) -> None:
         if self._pieces is not None:
-            self.run = _empty()
+            self.run = no_events()
             self._pieces.append((self.run, self._time_s))
         elif self.run["hparams"] is not None:
             return

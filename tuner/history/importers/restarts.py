@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tuner.tfevents.reader import HParam, RunEvents, ScalarPoint, Segment
+from tuner.tfevents.reader import HParam, RunEvents, ScalarPoint, Segment, no_events
 
 #: events.out.tfevents.1795871478.host.15507.6.v2: time, host, process, number in the process.
 _NAME = re.compile(r"tfevents\.(\d+)(?:\.(.*?))?(?:\.(\d+)\.(\d+))?(?:\.v2)?")
@@ -79,10 +79,23 @@ def starts(segments: Iterable[Segment]) -> int:
 
 
 def join(segments: Sequence[Segment]) -> RunEvents:
-    """Return the events of files that belong to one run: the first record of each kind counts."""
+    """Return the events of files that belong to one run: the first record of each kind counts.
+
+    As in TensorBoard a curve that begins again in a later file replaces what the earlier ones had
+    from that step on: they are of a run that was broken off.
+
+    Args:
+        segments: in the order in which they were written.
+    """
+    if not segments:
+        return no_events()
     first, *rest = [segment.events for segment in segments]
     joined: RunEvents = {**first, "scalars": {k: list(v) for k, v in first["scalars"].items()}}
-    for events in rest:
+    path = segments[0].path
+    for events, segment in zip(rest, segments[1:], strict=True):
+        if segment.path != path:
+            path = segment.path
+            _cut(joined["scalars"], events["scalars"])
         if joined["hparams"] is None and events["hparams"] is not None:
             joined.update({n: events[n] for n in ("hparams", "group", "start")})  # type: ignore[typeddict-item]
         if joined["status"] is None and events["status"] is not None:
@@ -269,6 +282,14 @@ def _goes_on(old: Use, new: Use) -> bool:
 
 def _same(one: Mapping[str, HParam] | None, other: Mapping[str, HParam] | None) -> bool:
     return (one or {}) == (other or {})
+
+
+def _cut(scalars: dict[str, list[ScalarPoint]], newer: Mapping[str, list[ScalarPoint]]) -> None:
+    """Drop the points that a newer file has measured again, or not come to yet."""
+    for name, points in newer.items():
+        begins = min(point[0] for point in points)
+        if name in scalars:
+            scalars[name] = [point for point in scalars[name] if point[0] < begins]
 
 
 def _extend(scalars: dict[str, list[ScalarPoint]], more: Mapping[str, list[ScalarPoint]]) -> None:
