@@ -34,10 +34,10 @@ def how_to_install(error: BaseException) -> str:
         # The package is there, the part of it is not: another release, or a slip.
         return ""
     if image := os.environ.get("TUNER_IMAGE"):
-        return f"it is not in the image {image}: add {PACKAGES.get(top, top)} to it"
+        return f"not in the image {image}: add {PACKAGES.get(top, top)} to it"
     return (
-        f"it is neither in the spec's folder nor installed where the worker runs; "
-        f"to install it there: {pip_install(PACKAGES.get(top, top))}"
+        f"neither in the spec's folder nor installed for the worker; install it there with: "
+        f"{pip_install(PACKAGES.get(top, top))}"
     )
 
 

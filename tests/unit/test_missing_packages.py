@@ -30,7 +30,7 @@ def message_of(code: str, folder: Path) -> str:
 def test_a_missing_package_says_which_environment_lacks_it_and_what_to_type(tmp_path: Path) -> None:
     said = message_of("import nobody_has_this.part\n", tmp_path)
 
-    assert said.startswith("ModuleNotFoundError: No module named 'nobody_has_this': it is neither ")
+    assert said.startswith("ModuleNotFoundError: No module named 'nobody_has_this': neither in ")
     assert said.endswith(f"{sys.executable} -m pip install nobody_has_this")
 
 
@@ -61,4 +61,4 @@ def test_in_an_image_the_package_belongs_into_the_image(
 
     said = message_of("import nobody_has_this\n", tmp_path)
 
-    assert said.endswith("it is not in the image team/train@sha256:12: add nobody_has_this to it")
+    assert said.endswith("not in the image team/train@sha256:12: add nobody_has_this to it")
