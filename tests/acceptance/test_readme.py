@@ -157,15 +157,25 @@ def test_the_make_targets_of_the_readme_exist_and_run_what_it_says() -> None:
         assert runs in done.stdout
 
 
-def test_the_output_in_the_readme_is_that_of_the_example() -> None:
+def test_the_readme_describes_the_example_that_make_runs() -> None:
     spec = load_spec(ROOT / "search_spaces" / "examples" / "digits.yaml").spec
-    text = README.read_text()
 
-    assert f"{spec.budget.trials} trials, two workers" in text
-    assert f"(budget.trials: {spec.budget.trials} trials are done)" in text
-    shown = re.findall(r"^trial .*$", text, flags=re.M)
-    for name in re.findall(r"(\w+)=", " ".join(shown)):
-        assert any(parameter.endswith(f".{name}") for parameter in spec.space.names)
+    assert f"{spec.budget.trials} trials, two workers" in README.read_text()
+
+
+def test_every_example_is_offered_on_the_first_page() -> None:
+    text = README.read_text()
+    examples = ROOT / "search_spaces" / "examples"
+    for path in (*examples.glob("*.yaml"), *examples.glob("objectives/[!_]*.py")):
+        assert f"]({path.relative_to(ROOT)})" in text, path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pictures_are_there_small_and_described(page: Path) -> None:
+    for described, path in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text()):
+        picture = page.parent / path
+        assert picture.stat().st_size < 150_000, picture
+        assert len(described) > 20, path
 
 
 @pytest.mark.timeout(600)
