@@ -38,7 +38,8 @@ def take(url: str, target: Path, *, width: int, height: int, wait_s: float = 0.0
                 *("--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"),
                 f"--user-data-dir={scratch}/profile",
                 f"--window-size={width},{height}",
-                f"--virtual-time-budget={int(wait_s * 1000)}",
+                # Without a wait none at all: a budget of 0 is never used up.
+                *([f"--virtual-time-budget={int(wait_s * 1000)}"] if wait_s else []),
                 f"--screenshot={raw}",
                 url,
             ],
