@@ -47,6 +47,19 @@ def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_lock_is_for_arm_too_where_tensorflow_has_another_wheel(path: Path) -> None:
+    locked: dict[str, set[str]] = {"x86_64": set(), "aarch64": set()}
+    for line in re.findall(r"^[a-z0-9].* ; .*$", path.read_text(), re.MULTILINE):
+        for machine, packages in locked.items():
+            if f"platform_machine == '{machine}'" in line:
+                packages.add(line.partition("==")[0])
+
+    assert locked["aarch64"] - locked["x86_64"] <= {"tensorflow"}
+    assert locked["x86_64"] - locked["aarch64"] <= {"tensorflow-cpu"}
+    assert locked["aarch64"]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_no_lock_names_an_index_or_a_folder(path: Path) -> None:
     assert not re.search(r"://|^-|file:|--find-links|index-url", path.read_text(), re.MULTILINE)
 
