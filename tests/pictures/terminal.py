@@ -81,7 +81,10 @@ def to_svg(lines: Sequence[str], *, title: str, columns: int) -> str:
             record=True, width=columns, file=nowhere, force_terminal=True, color_system="truecolor"
         )
         for line in lines:
-            console.print(Text.from_ansi(line), no_wrap=True, overflow="crop", crop=True)
+            text = Text.from_ansi(line)
+            # A terminal goes on in the next line, in the middle of a word.
+            for part in text.divide(range(columns, len(text), columns)):
+                console.print(part, no_wrap=True, overflow="crop", crop=True)
         svg = console.export_svg(title=title)
     # The fonts of this machine: a picture is made without the network.
     return re.sub(r"@font-face \{.*?\n    \}", "", svg, flags=re.DOTALL)

@@ -19,6 +19,13 @@ def test_a_live_display_is_shown_as_it_was_left() -> None:
     assert [Text.from_ansi(line).plain for line in shown(written)] == ["begins", "trial 0", "done"]
 
 
+def test_a_long_line_goes_on_in_the_next_one() -> None:
+    svg = to_svg(["abcdefghij"], title="tuner", columns=6)
+
+    assert ">abcdef</text>" in svg
+    assert ">ghij" in svg
+
+
 def test_colours_reach_the_picture() -> None:
     plain = to_svg(shown("green\r\n"), title="tuner", columns=40)
     coloured = to_svg(shown("\x1b[1;32mgreen\x1b[0m\r\n"), title="tuner", columns=40)
