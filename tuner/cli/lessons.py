@@ -78,7 +78,7 @@ def _rest(importance: Document, named: int) -> str:
     parts = [f"{named - _NAMED} less than these"] if named > _NAMED else []
     parts += [f"{others} without an effect beyond chance"] if others else []
     rest = f"; {', '.join(parts)}" if parts else ""
-    return f"of what parameters explain, each alone, in {importance['trials']} trials{rest}"
+    return f"of what parameters explain in {importance['trials']} trials{rest}"
 
 
 def _aligned(names: Sequence[str], count: int) -> list[str]:

@@ -1,11 +1,12 @@
 """How much of the differences between trials each parameter explains: main effects.
 
-The first-order part of an analysis of variance: the cost of the trials is fitted to one parameter
-alone, by a parabola over its scale or by a mean for each choice, and what that explains is the
-adjusted R² (Fisher; Ezekiel 1930). Parameters are told from chance by their F tests, with the rule
-of Benjamini and Hochberg (1995) for many tests, so that of three hundred parameters those of no
-effect do not stand there with a share each. Costs far worse than most are cut first (Tukey's
-fence), as one diverged training would otherwise be all that there is to explain.
+The first-order part of an analysis of variance, in steps: the cost of the trials is fitted to one
+parameter alone, by a parabola over its scale or by a mean for each choice. The parameter that
+explains most comes first, the next ones explain what the ones before them leave: a sampler moves
+all parameters at once to where it is good, and those of no effect must not share in that. It ends
+when what every other one explains may be chance, by its F test, at a level for all of them together
+(Bonferroni). Costs far worse than most are cut first (Tukey's fence), as one diverged training
+would otherwise be all that there is to explain.
 
 Interactions are not seen, nor a parameter that the trials hardly vary. It needs no model and no
 random numbers, and some milliseconds. docs/decisions.md has it beside PED-ANOVA, Optuna's default.
@@ -19,10 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtrc
 
-from tuner.surrogate.columns import Floats
+from tuner.surrogate.columns import Flags, Floats
 
-#: Of those that are named as having an effect, this share is expected to have none.
-_FALSE = 0.1
+#: A parameter without an effect is named in one of so many studies: the level of the tests.
+_LEVEL = 0.1
+#: So many are named at most: what comes after them is a trifle.
+_MOST = 12
 #: Beyond the upper quartile by so many times the width of the quartiles, a cost is cut.
 _FENCE = 3.0
 
@@ -41,6 +44,36 @@ class Column:
     is_choice: bool
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Basis:
+    """What a parameter can explain: orthonormal columns, shape (active, terms), without a mean."""
+
+    active: Flags
+    columns: Floats
+
+    def explained(self, rest: Floats) -> float:
+        """Return the sum of squares that it explains of what is left, shape (n,)."""
+        return float(((self.columns.T @ rest[self.active]) ** 2).sum())
+
+    def chance(self, rest: Floats) -> float:
+        """Return how likely a parameter without an effect explains as much."""
+        here = rest[self.active]
+        terms = self.columns.shape[1]
+        free = len(here) - terms - 1
+        spread = float(((here - here.mean()) ** 2).sum()) if len(here) else 0.0
+        if not terms or free < 1 or spread <= 0.0:
+            return 1.0
+        found = self.explained(rest)
+        ratio = (found / terms) / max((spread - found) / free, spread * 1e-12)
+        return float(fdtrc(terms, free, ratio))
+
+    def without(self, rest: Floats) -> Floats:
+        """Return what is left when this is taken away."""
+        left = rest.copy()
+        left[self.active] -= self.columns @ (self.columns.T @ rest[self.active])
+        return left
+
+
 def effect_shares(columns: Sequence[Column], costs: Floats) -> list[float] | None:
     """Return the share of each parameter in what they explain, together 1.
 
@@ -52,9 +85,18 @@ def effect_shares(columns: Sequence[Column], costs: Floats) -> list[float] | Non
         0 for a parameter whose effect may be chance; None when that is so of all of them.
     """
     cut = _cut(costs)
-    fits = [_explained(column, cut) for column in columns]
-    kept = _beyond_chance([chance for _, chance in fits])
-    found = [share if is_kept else 0.0 for (share, _), is_kept in zip(fits, kept, strict=True)]
+    rest = cut - cut.mean()
+    bases = [_basis(column) for column in columns]
+    found = [0.0] * len(columns)
+    left = dict(enumerate(bases))
+    while left and len(columns) - len(left) < _MOST:
+        sure = [at for at in left if left[at].chance(rest) <= _LEVEL / len(columns)]
+        if not sure:
+            break
+        best = max(sure, key=lambda at: left[at].explained(rest))
+        basis = left.pop(best)
+        found[best] = basis.explained(rest)
+        rest = basis.without(rest)
     total = sum(found)
     return [share / total for share in found] if total > 0.0 else None
 
@@ -66,24 +108,13 @@ def _cut(costs: Floats) -> Floats:
     return np.minimum(costs, fence) if high > low else costs
 
 
-def _explained(column: Column, costs: Floats) -> tuple[float, float]:
-    """Return the adjusted R² of one parameter in all trials, and how likely chance does as well."""
+def _basis(column: Column) -> _Basis:
     active = ~np.isnan(column.at)
-    at, y = column.at[active], costs[active]
-    terms = _terms(column, at)
-    rest = len(y) - len(terms) - 1
-    spread = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
-    if not terms or rest < 1 or spread <= 0.0:
-        return 0.0, 1.0
-    matrix = np.stack([np.ones(len(y)), *terms], axis=1)
-    factors, *_ = np.linalg.lstsq(matrix, y, rcond=None)
-    error = float(((y - matrix @ factors) ** 2).sum())
-    adjusted = 1.0 - (error / rest) / (spread / (len(y) - 1))
-    ratio = ((spread - error) / len(terms)) / max(error / rest, spread * 1e-12)
-    # A parameter that is rarely active explains little of all.
-    return max(0.0, adjusted) * float(active.mean()), float(
-        fdtrc(len(terms), rest, max(ratio, 0.0))
-    )
+    terms = _terms(column, column.at[active])
+    if not terms or active.sum() <= len(terms) + 1:
+        return _Basis(active=active, columns=np.empty((int(active.sum()), 0)))
+    matrix = np.stack(terms, axis=1)
+    return _Basis(active=active, columns=np.linalg.qr(matrix - matrix.mean(axis=0))[0])
 
 
 def _terms(column: Column, at: Floats) -> list[Floats]:
@@ -95,11 +126,3 @@ def _terms(column: Column, at: Floats) -> list[Floats]:
         return [(at == value).astype(float) for value in values[1:]]
     middle = at - at.mean()
     return [middle] if len(values) == 2 else [middle, middle**2]
-
-
-def _beyond_chance(chances: Sequence[float]) -> list[bool]:
-    """Return which of many tests count, by the rule of Benjamini and Hochberg."""
-    ordered = sorted(chances)
-    limits = [_FALSE * (rank + 1) / len(ordered) for rank in range(len(ordered))]
-    passed = [at for at, limit in zip(ordered, limits, strict=True) if at <= limit]
-    return [bool(passed) and chance <= passed[-1] for chance in chances]
