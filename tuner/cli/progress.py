@@ -42,7 +42,6 @@ class StudyProgress:
         self._waits_for = first_waits_for
         self._metrics = status["metrics"]
         self._best = (status["best"] or {}).get("objective")
-        self._is_without_pruner = status["pruning"] is None
         self._width = len(str(status["budget"].get("trials") or 1000))
         # A reason that is there from the start is news.
         self._last_state = (status["state"], "")
@@ -73,7 +72,7 @@ class StudyProgress:
             self.say(f"[quiet]… and {news.not_shown} more trials[/]")
         for note in news.notes:
             style = "quiet" if note.startswith((HISTORY_NOTE, PRUNER_NOTE)) else "warn"
-            self.say(f"  [{style}]{escape(note)}[/]")
+            self.say(f"  [{style}]{escape(note)}[/]", wraps=True)
         for trial in news.ended:
             self.say(self._line(trial, news.order))
         self._say_state(news.status)
@@ -82,21 +81,22 @@ class StudyProgress:
         elif time.monotonic() >= self._next_line:
             self.say(f"{_headline(news.status)}, {self._counts(news.status)}")
 
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
+    def say(self, text: str, *, wraps: bool = False) -> None:
+        """Print a line above the bar; on a terminal it is cut, with a mark, unless it `wraps`."""
         self._next_line = time.monotonic() + _PLAIN_S
-        if self._console.is_terminal:
+        if self._console.is_terminal and not wraps:
             # One line a trial, whatever the number of its parameters.
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         else:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(text, soft_wrap=not self._console.is_terminal)
 
     def _say_state(self, status: Document) -> None:
         # That workers are waited for stands in every line, and those of a run are just starting.
         reason = "" if status["reason"] == NO_WORKER else status["reason"]
         state = (status["state"], reason)
         if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
-            self.say(f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip())
+            text = f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip()
+            self.say(text, wraps=True)
         self._last_state = state
 
     def _line(self, trial: Document, order: Sequence[str]) -> str:
@@ -108,32 +108,35 @@ class StudyProgress:
             return f"{head}  [bad]failed ({trial['cause']})[/]{why}"
         is_best = trial["state"] == "COMPLETE" and self._is_best(trial["objective"])
         style = "warn" if trial["state"] == "PRUNED" else "best" if is_best else "good"
-        value = f"{self._said(trial):<{self._said_width}}"
-        took = f"{duration(trial['duration_s']):>{6 if self._is_narrow else 9}}"
-        mark = "best" if is_best else ""
-        line = f"{head}  [{style}]{escape(value)}[/] {took}  [best]{mark:<4}[/]  "
+        line = f"{head}  {self._outcome(trial, style, is_best=is_best)}  "
         names = ordered(trial["params"], order)
         if order:  # those that are fixed are the same in every line
             names = [name for name in names if name in order]
         room = self._console.width - cell_len(Text.from_markup(line).plain)
         return line + fitted_params(trial["params"], names, room)
 
-    def _said(self, trial: Document) -> str:
-        if trial["state"] == "PRUNED":
-            at = "at " if not self._is_narrow else ""
-            is_valued = trial["objective"] is not None
-            return f"pruned {at}{number(trial['objective'])}" if is_valued else "pruned, no number"
+    def _outcome(self, trial: Document, style: str, *, is_best: bool) -> str:
+        """Return value, duration and whether it is the best, in columns."""
         names = [str(metric["name"]) for metric in self._metrics]
         values = objectives(trial, names)
+        took = duration(trial["duration_s"])
+        is_pruned = trial["state"] == "PRUNED"
+        best = "best" if is_best else ""
         if self._is_narrow:
-            return "  ".join(values)
-        return "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+            value = "  ".join(values) if len(names) == 1 or not is_pruned else "-"
+            word = "pruned" if is_pruned else best
+            return f"[{style}]{escape(value):<9} {word:<6}[/] {took:>6}"
+        if not is_pruned:
+            said = "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+        elif trial["objective"] is not None:
+            said = f"pruned at {number(trial['objective'])}"
+        else:
+            said = "pruned, no number"
+        return f"[{style}]{escape(said):<{self._said_width}}[/] {took:>9}  [best]{best:<4}[/]"
 
     @property
     def _said_width(self) -> int:
         # Six digits, a sign, a point and an exponent: what `number` may give.
-        if self._is_narrow:
-            return 12 if self._is_without_pruner else len("pruned ") + 9
         return max(len("pruned at "), *(len(str(m["name"])) + 1 for m in self._metrics)) + 9
 
     @property
