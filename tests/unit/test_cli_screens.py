@@ -119,7 +119,7 @@ def test_a_run_ends_with_what_the_study_taught(base: HistoryDatabase, width: int
     assert "matters most rate 100% ████████████████████" in words
     assert "1 without an effect beyond chance" in words
     assert "at an end train.rate: the best, 0.1, is the largest that is allowed" in words
-    assert "a wider range may hold better ones" in words
+    assert "a new study with a wider range may find better ones" in words
 
 
 def test_with_few_trials_it_says_that_nothing_is_known_yet(base: HistoryDatabase) -> None:

@@ -75,9 +75,11 @@ def history_facts(document: Document) -> list[tuple[str, RenderableType]]:
     """Return what a study took from history and gained by it, in a labelled line; or nothing."""
     if document["state"] not in ("informed", "cold"):
         return []
-    gain = document["gain"]
-    rows: list[tuple[str, RenderableType]] = [("history", escape(document["summary"]))]
-    return [*rows, ("", _gain(gain))] if gain is not None else rows
+    summary = escape(document["summary"])
+    if document["state"] == "cold":
+        return [("history", f"{summary}; later studies learn from this one")]
+    rows: list[tuple[str, RenderableType]] = [("history", summary)]
+    return [*rows, ("", _gain(document["gain"]))] if document["gain"] is not None else rows
 
 
 _STYLES = {"saved": "good", "even": "name", "cost": "warn", "none": "name"}

@@ -77,7 +77,7 @@ def print_board(console: Console, board: Board) -> None:
     table, hidden = _table(board, console.width)
     console.print(table)
     for note in _notes(board, hidden, console.width):
-        console.print(note, soft_wrap=True)
+        console.print(note, soft_wrap=not console.is_terminal)
 
 
 def board_table(board: Board, width: int) -> Table:

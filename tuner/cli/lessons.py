@@ -68,7 +68,8 @@ def _edge_text(edge: Document) -> str:
     word = "smallest" if edge["end"] == "low" else "largest"
     return (
         f"{edge['name']}: the best, {parameter(edge['value'])}, is the {word} that is allowed "
-        f"({ends}), and most good trials lie there: a wider range may hold better ones"
+        f"({ends}), and most good trials lie there: a new study with a wider range may find better "
+        "ones"
     )
 
 
