@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from tuner.history.naming import split_name
 from tuner.history.values import as_number
@@ -28,9 +29,15 @@ def declared_horizon(values: Mapping[str, object]) -> float | None:
     found = {
         number
         for name, value in values.items()
-        if split_name(name)[-1] in _WORDS
+        if _says_length(name)
         and not isinstance(value, bool)
         and (number := as_number(value)) is not None
         and number >= 1
     }
     return found.pop() if len(found) == 1 else None
+
+
+@lru_cache(maxsize=4096)
+def _says_length(name: str) -> bool:
+    # The same few hundred names are asked for with every trial.
+    return split_name(name)[-1] in _WORDS

@@ -9,25 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from tuner.service.edges import Results, edges, position
-from tuner.service.effects import Column, effect_shares
 from tuner.service.views import Document
-from tuner.space.axis import Axis
-from tuner.space.parameter import Parameter
-from tuner.spec import StudySpec, parse_spec
 from tuner.storage import tables
-from tuner.surrogate.columns import Floats
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 2000
-#: The best of a study are this share of its trials, so many at least, and a third at most.
-_SHARE, _FEWEST = 0.1, 5
 
 
 def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Document:
@@ -40,35 +31,29 @@ def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Docume
         whose best value lies at an end of its range, as `name`, `value`, `end` (low or high), and
         the range's `low` and `high`.
     """
-    spec = parse_spec(json.loads(study.spec_json))
-    tuned = [parameter for parameter in spec.space.parameters if parameter.kind != "fixed"]
-    results, looked_at = _results(connection, study, spec)
-    shares = None if results is None else _shares(tuned, results)
-    why = ""
-    if looked_at < LEAST:
-        why = f"not known before {LEAST} trials have a result"
-    elif results is None:
-        why = "most trials came out the same"
-    elif shares is None:
-        why = "no parameter stands out of what chance does"
-    by_name = shares or {}
-    order = sorted(tuned, key=lambda parameter: -by_name.get(parameter.name, 0.0))
-    return {
-        "study": spec.name,
-        "trials": looked_at,
-        "why": why,
-        "best": 0 if results is None else int(results.best.sum()),
-        "parameters": [
-            {"name": p.name, "share": None if shares is None else shares[p.name]} for p in order
-        ],
-        "edges": [] if results is None else edges(tuned, results),
+    spec = json.loads(study.spec_json)
+    known = _known(connection, study, len(spec["metric"]))
+    names = [name for name, p in spec["search_space"].items() if p["type"] != "fixed"]
+    document: Document = {
+        "study": f"{study.project}/{study.name}",
+        "trials": len(known),
+        "why": f"not known before {LEAST} trials have a result",
+        "best": 0,
+        "parameters": [{"name": name, "share": None} for name in names],
+        "edges": [],
     }
+    if len(known) < LEAST:
+        return document
+    # numpy, scipy and the spec's model take half a second to import.
+    from tuner.service.weighing import weigh
+
+    return document | weigh(spec, known)
 
 
-def _results(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
-) -> tuple[Results | None, int]:
-    """Return the trials with a value, None where the best are not to be told; and how many."""
+def _known(
+    connection: sa.Connection, study: sa.Row[Any], metrics: int
+) -> Sequence[tuple[sa.Row[Any], list[float]]]:
+    """Return the trials that have a value for each metric, with these, in number order."""
     t = tables.trials
     query = (
         sa.select(t.c.number, t.c.state, t.c.objective, t.c.values_json, t.c.params_json)
@@ -76,30 +61,9 @@ def _results(
         .order_by(t.c.number.desc())
         .limit(MOST)
     )
-    found = [
-        (row, _values(row, len(spec.metrics))) for row in reversed(connection.execute(query).all())
-    ]
-    known = [(row, values) for row, values in found if values is not None]
-    if len(known) < LEAST:
-        return None, len(known)
-    signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in spec.metrics]
-    costs = _costs(np.array([values for _, values in known], dtype=float) * signs)
-    wanted = min(max(math.ceil(_SHARE * len(costs)), _FEWEST), len(costs) // 3)
-    best = costs <= np.partition(costs, wanted - 1)[wanted - 1]
-    if 2 * best.sum() > len(costs):
-        return None, len(known)
-    whole = [
-        (cost, at)
-        for at, ((row, _), cost) in enumerate(zip(known, costs, strict=True))
-        if row.state == "complete"
-    ]
-    first = min(whole)[1] if whole and len(spec.metrics) == 1 else None
-    return Results(
-        costs=costs,
-        params=[json.loads(row.params_json) for row, _ in known],
-        best=best,
-        first=first,
-    ), len(known)
+    rows = reversed(connection.execute(query).all())
+    found = ((row, _values(row, metrics)) for row in rows)
+    return [(row, values) for row, values in found if values is not None]
 
 
 def _values(row: sa.Row[Any], metrics: int) -> list[float] | None:
@@ -113,46 +77,20 @@ def _values(row: sa.Row[Any], metrics: int) -> list[float] | None:
     return values if is_whole else None
 
 
-def _costs(values: Floats) -> Floats:
-    """Return one cost for each trial: of several metrics, by how many trials it is dominated.
-
-    Args:
-        values: to be minimised, shape (n, metrics).
-    """
-    if values.shape[1] == 1:
-        return values[:, 0]
-    no_worse = np.all(values[:, None, :] <= values[None, :, :], axis=2)
-    better = np.any(values[:, None, :] < values[None, :, :], axis=2)
-    return np.asarray((no_worse & better).sum(axis=0), dtype=float)
-
-
-def _shares(tuned: Sequence[Parameter], results: Results) -> dict[str, float] | None:
-    """Return the share of each parameter, together 1; None: none is beyond chance."""
-    shares = effect_shares([_column(parameter, results) for parameter in tuned], results.costs)
-    names = [parameter.name for parameter in tuned]
-    return None if shares is None else dict(zip(names, shares, strict=True))
-
-
-def _column(parameter: Parameter, results: Results) -> Column:
-    axis = Axis(parameter)
-    at = np.array([position(axis, params) for params in results.params], dtype=float)
-    return Column(at=at, is_choice=axis.kind == "choice")
-
-
 class Importances:
     """The importances of studies, as their screens show them. Safe to use from several threads."""
 
     _KEPT = 100
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[tuple[Any, ...], Document]] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], Mapping[str, Any]]] = {}
 
     def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Document:
         """Return which parameters matter in a study; counted anew when a result has come."""
         key = (study.revision, study.told)
         kept = self._kept.get(study.id)
         if kept is not None and kept[0] == key:
-            return kept[1]
+            return dict(kept[1])
         document = importance_document(connection, study)
         if len(self._kept) >= self._KEPT:
             self._kept.clear()

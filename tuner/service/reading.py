@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
 from tuner.service.finding import find_study, find_trial
+from tuner.service.importance import Importances
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
@@ -30,9 +31,6 @@ from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.storage.curves import stored_value
 
-if TYPE_CHECKING:
-    from tuner.service.importance import Importances
-
 #: So many records of proposals, with their trials' curves, are in one answer at most.
 MAX_PAGE = 1000
 
@@ -47,7 +45,7 @@ class Reader:
         self._storage = storage
         self._settings = settings
         self._accounts = PruningAccounts()
-        self._importances: Importances | None = None
+        self._importances = Importances()
 
     def list(self) -> Documents:
         """Return the status of every study, newest first."""
@@ -234,11 +232,6 @@ class Reader:
 
         As `tuner.service.importance.importance_document` returns it.
         """
-        # numpy and scipy take half a second to import, which every other question does without.
-        from tuner.service.importance import Importances
-
-        if self._importances is None:
-            self._importances = Importances()
         with self._storage.read() as connection:
             return self._importances.of(connection, find_study(connection, study))
 
