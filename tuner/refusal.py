@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -31,16 +32,24 @@ class Refusal:
     learns: bool
     failed: bool
 
-    def message(self, command: str = "tuner run", spec: str = "SPEC", name: str = "") -> str:
+    def message(
+        self,
+        command: str = "tuner run",
+        spec: str = "SPEC",
+        name: str = "",
+        options: Sequence[str] = (),
+    ) -> str:
         """Return what differs and the commands that lead on.
 
         Args:
             command: that submits.
             spec: path of the spec, as one word of a shell.
             name: what the spec is run as, if that is not its own name.
+            options: other options that were given, for a shell.
         """
         what = "its code differs" if self.code_only else "differs in what may not change"
-        ways = self._ways(f"{command} {spec}", spec, f" --as {name}" if name else "")
+        submit = " ".join([command, spec, *options])
+        ways = self._ways(submit, spec, f" --as {name}" if name else "")
         width = max((len(way) for way, _ in ways), default=0)
         back = "take this change back" if len(self.texts) == 1 else "take these changes back"
         return "\n".join(

@@ -91,22 +91,25 @@ def test_a_change_of_code_is_named_and_three_ways_lead_on(home: Home) -> None:
     home.write("hills.py", HILLS.replace("0.5", "0.25"))
     home.write("plugin.py", "x = 2\n")
     write_spec(home, trials=2)
-    refused = home.run("run", "climb.yaml")
+    refused = home.run("run", "climb.yaml", "--workers", 1)
     old = home.ok("run", "climb.yaml", "--workers", 1, "--code", "old", timeout_s=120)
     sibling = home.ok("run", "climb.yaml", "--workers", 1, "--as", "climb-2", timeout_s=120)
     write_spec(home, trials=3)
     new = home.ok("run", "climb.yaml", "--workers", 1, "--code", "new", timeout_s=120)
 
     assert refused.code == 2
-    assert refused.err.splitlines() == [
+    *said, to_old, to_new, to_sibling = refused.err.splitlines()
+    assert said == [
         "tuner: study walk/climb exists and its code differs:",
         "  hills.py: line 2 changed (1 line)",
         "  plugin.py: line 1 changed (1 line)",
         "take these changes back, or go on in one of these ways:",
-        "  tuner run climb.yaml --code old    with the code that the study has",
-        "  tuner run climb.yaml --code new    with the new code, for trials from now on",
-        "  tuner run climb.yaml --as climb-2  as a study of its own, which learns from this one",
     ]
+    # Before it stands how this program is typed here.
+    typed = "run climb.yaml --workers 1"
+    assert f"{typed} --code old    with the code that the study has" in to_old
+    assert f"{typed} --code new    with the new code, for trials from now on" in to_new
+    assert f"{typed} --as climb-2  as a study of its own, which learns from" in to_sibling
     assert "old code     trials go on with the code that the study has" in old.out
     assert "changed      code: hills.py: line 2 changed (1 line); plugin.py" in new.out
     assert "for trials from now on" in new.out

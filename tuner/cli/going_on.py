@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,16 @@ _SHOWN = 3
 
 
 def send(
-    submission: Submission, api: ApiClient, verb: str, spec: Path
+    submission: Submission, api: ApiClient, verb: str, spec: Path, options: Sequence[str] = ()
 ) -> tuple[Submission, Document]:
     """Submit; on a terminal, ask when the study differs in what may not change.
+
+    Args:
+        submission: what is submitted.
+        api: of the service.
+        verb: the command that submits, as `tuner run`.
+        spec: its file.
+        options: others that were given to the command.
 
     Returns:
         what was submitted in the end, and the answer.
@@ -37,7 +44,8 @@ def send(
         try:
             return submission, send_with_progress(submission, api)
         except ChangedError as exc:
-            named = exc.refusal.message(verb, shlex.quote(str(spec)), submission.name or "")
+            path, given = shlex.quote(str(spec)), [shlex.quote(option) for option in options]
+            named = exc.refusal.message(verb, path, submission.name or "", given)
             chosen = _ask(exc.refusal, submission) if _may_ask() else None
             if chosen is None:
                 raise StudyError(named) from None
