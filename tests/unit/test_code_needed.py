@@ -11,8 +11,10 @@ def needed(files: dict[str, str], module: str = "objectives") -> set[str]:
     return set(needed_files({path: text.encode() for path, text in files.items()}, module))
 
 
-def test_the_module_of_an_objective_is_what_stands_before_the_colon() -> None:
+def test_the_module_of_an_objective_is_what_stands_before_the_function() -> None:
     assert objective_module("pkg.zoo:Model.train") == "pkg.zoo"
+    assert objective_module("hypermodel:train") == "hypermodel"
+    assert objective_module("hypermodel:pkg.zoo:Net") == "pkg.zoo"
 
 
 @pytest.mark.parametrize(

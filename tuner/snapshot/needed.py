@@ -24,8 +24,9 @@ class _Place:
 
 
 def objective_module(objective: str) -> str:
-    """Return the module of `module:function`."""
-    return objective.partition(":")[0]
+    """Return the module of `module:function`, or of `hypermodel:module:Name`."""
+    parts = objective.split(":")
+    return parts[1] if len(parts) == 3 else parts[0]
 
 
 def needed_files(files: Files, module: str, trees: Trees | None = None) -> frozenset[str]:
