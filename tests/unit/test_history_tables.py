@@ -170,6 +170,16 @@ def test_what_scikit_learn_searched_informs(lab: HistoryLab, tmp_path: Path) -> 
     assert by_itself.receipts[0].used == 30, "its goal is known, and it has no name"
 
 
+def test_the_dictionaries_of_cv_results_stand_in_for_their_columns(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    params = "{'clf__C': np.float64(0.5), 'kernel': 'rbf', 'gamma': nan}"
+    rows = [{"params": params, "mean_test_score": 0.9, "rank_test_score": 1}]
+    lab.add(write(tmp_path / "cv_results.csv", rows))
+
+    assert trials(lab)[0].params == {"clf.C": 0.5, "kernel": "rbf"}
+
+
 def test_a_score_of_scikit_learn_is_no_loss(lab: HistoryLab, tmp_path: Path) -> None:
     rows = [{"param_lr": 0.1, "mean_test_score": 0.9}] * 3
     path = write(tmp_path / "cv_results.csv", rows)

@@ -113,7 +113,7 @@ def _named_value(name: str) -> str:
 def _scikit_learn(header: Header, counts: Sequence[Count]) -> Columns | None:
     """Return those of `cv_results_`; what is searched by halving has its resources as steps."""
     del counts
-    params = _behind(header, "param_")
+    params = _behind(header, "param_") or _behind(header, "params.")
     metrics = {name: i for name, i in header.items() if name.startswith("mean_test_")}
     if not params or not metrics:
         return None
@@ -193,7 +193,7 @@ def _web_export(header: Header, counts: Sequence[Count]) -> Columns | None:
 
     Numbers with the name of a measurement are metrics, all else are parameters.
     """
-    is_wandb = {"Name", "State"} <= header.keys() and bool(_WANDB & header.keys())
+    is_wandb = "Name" in header and len(_WANDB & header.keys()) > 1
     is_mlflow = {"Run ID", "Status"} <= header.keys() and bool(_MLFLOW & header.keys())
     if not is_wandb and not is_mlflow:
         return None
@@ -204,7 +204,7 @@ def _web_export(header: Header, counts: Sequence[Count]) -> Columns | None:
         tool="W&B" if is_wandb else "MLflow",
         params={name.removesuffix(".value"): i for name, i in rest.items() if name not in metrics},
         metrics=metrics,
-        state=header["State" if is_wandb else "Status"],
+        state=header.get("State" if is_wandb else "Status"),
         started=header.get("Created", header.get("Start Time")),
     )
 
@@ -267,7 +267,7 @@ _RAY_FACTS = frozenset(
         *("num_steps_sampled", "num_steps_trained", "num_healthy_workers"),
     )
 )
-_WANDB = frozenset(("Created", "Runtime", "Sweep", "User", "Notes", "Tags", "Group", "ID"))
+_WANDB = frozenset(("State", "Created", "Runtime", "Sweep", "User", "Notes", "Tags", "Group", "ID"))
 _MLFLOW = frozenset(("Source Type", "Source Name", "Start Time", "User", "Duration", "Source"))
 _WEB_FACTS = frozenset(
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,11 @@ from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS
 #: Larger files are cut out by other tools first.
 MAX_BYTES = 1 << 30
 MAX_COLUMNS = MAX_PARAMETERS + MAX_METRICS
-#: Columns in which tools write a dictionary a run, as W&B's own example of an export does.
-NESTED = ("config", "summary")
-#: What Python writes for floats that JSON does not know.
+#: Rows in which is looked for dictionaries, as W&B's own example of an export has two in each.
+_LOOKED_AT = 100
+#: What Python writes for floats that JSON does not know, and for numpy's numbers.
 _NAN = re.compile(r"(?<=[:\s\[,(])-?(nan|inf)(?=\s*[,}\])])")
+_NUMPY = re.compile(r"\bnp\.\w+\(([^()]*)\)")
 
 
 class Table:
@@ -35,9 +37,8 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._header = [name.strip() for name in next(_read(path), [])]
-        self._nested = {self._header.index(n): n for n in NESTED if n in self._header}
+        self._nested = self._find_nested()
         self._keys = self._find_keys() if self._nested else {}
-        self._nested = {i: name for i, name in self._nested.items() if self._keys.get(i)}
         self.header = [n for i, n in enumerate(self._header) if i not in self._nested]
         for index, name in self._nested.items():
             self.header += [f"{name}.{key}" for key in self._keys[index]]
@@ -57,6 +58,16 @@ class Table:
             values = _parse(cells[index])
             flat += [values.get(key, "") for key in self._keys[index]]
         return flat
+
+    def _find_nested(self) -> dict[int, str]:
+        """Return the columns of dictionaries, by index."""
+        found: dict[int, str] = {}
+        rows = itertools.islice(_read(self.path), 1, _LOOKED_AT + 1)
+        for row in rows:
+            for index, (name, cell) in enumerate(zip(self._header, row, strict=False)):
+                if cell.lstrip().startswith("{") and _parse(cell):
+                    found[index] = name
+        return found
 
     def _find_keys(self) -> dict[int, dict[str, None]]:
         keys: dict[int, dict[str, None]] = {index: {} for index in self._nested}
@@ -110,7 +121,7 @@ def _parse(cell: str) -> dict[str, str]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            found = ast.literal_eval(_NAN.sub("None", text))
+            found = ast.literal_eval(_NAN.sub("None", _NUMPY.sub(r"\1", text)))
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             return {}
     flat: dict[str, str] = {}
