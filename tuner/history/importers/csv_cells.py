@@ -26,16 +26,20 @@ class Count:
         self._plain = _Tally()
         self._unquoted = _Tally()
         self._quoted = 0
-        #: The first different texts.
+        #: The first different texts that are no numbers.
         self.texts: dict[str, None] = {}
 
     def add(self, cell: str) -> None:
         """Count one."""
         text = cell.strip()
+        if is_plain_number(text):  # nearly all cells of a large table are
+            self._plain.numbers += 1
+            return
         self._plain.add(text)
         inner = unquoted(text)
-        self._quoted += inner != text
-        self._unquoted.add(inner)
+        if inner != text:
+            self._quoted += 1
+            self._unquoted.add(inner)
         if len(self.texts) < _TEXTS and text:
             self.texts[text] = None
 
@@ -127,6 +131,14 @@ def read_number(cell: str) -> int | float:
         return int(plain)
     except ValueError:
         return float(plain)
+
+
+def is_plain_number(text: str) -> bool:
+    """Whether a text is a finite number and nothing else."""
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False
 
 
 def read_step(cell: str) -> int | None:

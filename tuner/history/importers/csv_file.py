@@ -129,7 +129,9 @@ class CsvStudy:
             self._notes.append(f"{what}: taken as stopped there{guess}")
 
     def _run(self, number: int, rows: Rows, columns: Columns, options: Options) -> ImportedRun:
-        last = max(rows, key=lambda item: (_step(item[1], columns) or 0, item[0]))[1]
+        last = rows[0][1]
+        if len(rows) > 1:
+            last = max(rows, key=lambda item: (_step(item[1], columns) or 0, item[0]))[1]
         metrics, is_empty = _metrics(last, columns)
         word = _outcome(last, columns, has_metrics=bool(metrics), is_empty=is_empty)
         state, cause = word.state, word.cause
@@ -166,7 +168,7 @@ def _mark(row: list[str], columns: Columns) -> object:
 
 
 def _step(row: list[str], columns: Columns) -> int | None:
-    return read_step(_cell(row, columns.step))
+    return None if columns.step is None else read_step(_cell(row, columns.step))
 
 
 def _word(row: list[str], columns: Columns) -> Word:
@@ -242,8 +244,10 @@ def _metrics(row: list[str], columns: Columns) -> tuple[dict[str, float], bool]:
 
 def _is_infeasible(cell: str) -> bool:
     """Whether a cell with the constraints of a trial of Optuna's says that one is violated."""
+    if not cell.strip():
+        return False
     try:
-        values = ast.literal_eval(cell.strip() or "()")
+        values = ast.literal_eval(cell.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return False
     numbers = values if isinstance(values, list | tuple) else (values,)
@@ -260,6 +264,8 @@ def _time(row: list[str], index: int | None) -> str | float | None:
     A time without a zone, as in Optuna's tables, is of the local one.
     """
     text = _cell(row, index).strip()
+    if not text:
+        return None
     try:
         return datetime.fromisoformat(text).astimezone().isoformat()
     except (ValueError, OverflowError):

@@ -176,7 +176,9 @@ class KerasTunerStudy:
             data = read_object(Path(self._trials[key].path, "trial.json"))
         except ValueError as exc:
             return exc
-        if data["status"] not in _STATES:
+        if "status" not in data:
+            return ValueError("is not a trial of KerasTuner's")
+        if str(data["status"]) not in _STATES:
             return ValueError(f"has not ended (status {str(data['status'])[:40]})")
         return data
 

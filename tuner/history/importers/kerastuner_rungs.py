@@ -63,7 +63,7 @@ def read_brackets(trials: Mapping[str, Folder], max_epochs: object) -> Brackets:
     before: dict[str, str] = {}
     for key, values in found.items():
         end = values.get(_EPOCHS)
-        if not isinstance(end, int) or end <= 0:
+        if not isinstance(end, int) or isinstance(end, bool) or end <= 0:
             continue
         epochs[key] = end
         known = names.get(f"trial_{values[_BEFORE]}") if values.get(_BEFORE) else None
