@@ -29,7 +29,9 @@ STUDY = "examples/digits"
 COLUMNS = 118
 #: Lines of the picture: the last trials, the table, what the study taught.
 LINES = 38
-TUNER = [sys.executable, "-P", "-m", "tuner"]
+#: As `make run` starts it, where `make setup` was.
+INSTALLED = ".venv/bin/tuner"
+TUNER = [INSTALLED] if (ROOT / INSTALLED).exists() else [sys.executable, "-P", "-m", "tuner"]
 
 
 def picture_the_terminal(environ: dict[str, str]) -> None:
