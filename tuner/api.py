@@ -41,6 +41,8 @@ def submit(
     Raises:
         SpecError: the spec is wrong.
         ChangedError: the study exists and differs in what makes its identity.
+        SetupError: the service cannot start here, or the server speaks another protocol.
+        UnavailableError: the server that was named does not answer.
     """
     from tuner.local import start_api
     from tuner.local.submission import make_submission

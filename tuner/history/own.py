@@ -58,7 +58,11 @@ def own_summaries(connection: sa.Connection) -> list[StudySummary]:
 def load_own(
     connection: sa.Connection, project: str, name: str, *, curves: bool
 ) -> HistoricStudy | None:
-    """Return a study with its trials that ended, in the order of their numbers, or None."""
+    """Return a study with its trials that ended, in the order of their numbers, or None.
+
+    Raises:
+        SpecError: a newer release stored a search space that this one cannot read.
+    """
     s = tables.studies
     query = sa.select(s).where(s.c.project == project, s.c.name == name)
     row = connection.execute(query).first()

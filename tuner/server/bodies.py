@@ -25,6 +25,10 @@ B = TypeVar("B", bound=BaseModel)
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body.
 
+    Args:
+        request: whose body.
+        limit: bytes.
+
     Raises:
         HTTPException: 413, it is larger than `limit`.
     """

@@ -91,5 +91,5 @@ class Task:
         return self.grounds.canonical(x)
 
     def open(self, x: Floats) -> Flags:
-        """Return which canonical points may be proposed."""
+        """Return which canonical points, shape (n, columns), may be proposed: shape (n,)."""
         return self.grounds.allowed(x) & self.taken.free(x)
