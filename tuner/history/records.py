@@ -37,7 +37,8 @@ class HistoricTrial:
     metrics: Mapping[str, float]
     curves: Mapping[str, Curve] = field(default_factory=dict)
     state: State = "complete"
-    #: Of a failure, as `tuner.coordinator.causes` names them; None where nobody knows.
+    #: Of a failure, as `tuner.coordinator.causes` names them, or "constraint", which an imported
+    #: trial violates; None where nobody knows.
     cause: str | None = None
     #: Seconds since the epoch.
     started: float | None = None
