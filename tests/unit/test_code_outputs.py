@@ -116,8 +116,7 @@ def test_the_word_names_the_largest_first_and_whole_folders_as_one(tmp_path: Pat
 
     assert word == (
         "plots/ (4.2 MB), results/t.csv (0.1 MB), run.log (2 kB), 1.png (1 kB), 1 more: outputs "
-        "and large files that the code does not read by name; a line !plots/ in .tunerignore takes "
-        "one back"
+        "and large files that the code does not name; a line !plots/ in .tunerignore takes one along"
     )
 
 

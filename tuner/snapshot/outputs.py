@@ -149,8 +149,8 @@ def describe_left_out(left_out: Iterable[Found], kept: Iterable[str]) -> str:
     if len(names) > _MAX_NAMES:
         shown.append(f"{len(names) - _MAX_NAMES} more")
     return (
-        f"{', '.join(shown)}: outputs and large files that the code does not read by name; "
-        f"a line !{names[0]} in {IGNORE_FILE} takes one back"
+        f"{', '.join(shown)}: outputs and large files that the code does not name; "
+        f"a line !{names[0]} in {IGNORE_FILE} takes one along"
     )
 
 
