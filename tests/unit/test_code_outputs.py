@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tuner.snapshot import Snapshot, make_snapshot, warn_of_standard_names
+from tuner.snapshot import Snapshot, compare_code, make_snapshot, warn_of_standard_names
 
 LARGE = "x" * 2_100_000
 
@@ -116,7 +117,8 @@ def test_the_word_names_the_largest_first_and_whole_folders_as_one(tmp_path: Pat
 
     assert word == (
         "plots/ (4.2 MB), results/t.csv (0.1 MB), run.log (2 kB), 1.png (1 kB), 1 more: outputs "
-        "and large files that the code does not name; a line !plots/ in .tunerignore takes one along"
+        "and large files that the code does not name; a line !plots/ in .tunerignore takes one "
+        "along"
     )
 
 
@@ -131,3 +133,20 @@ def test_modules_with_the_name_of_a_standard_one_are_warned_of() -> None:
     assert "libraries that import 'json' in a trial get yours" in said[0]
     assert "trials never see yours" in said[1]
     assert "the objective gets yours, as when it runs by hand" in said[3]
+
+
+def test_names_that_are_no_text_are_taken_compared_and_shown(tmp_path: Path) -> None:
+    def write(name: bytes, text: str) -> None:
+        Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_text(text)  # noqa: PTH118 - bytes
+
+    for name in (b"caf\xe9.txt", b"run\xe9.log", b"two\nlines.md"):
+        write(name, "1")
+    old = take(tmp_path, {"train.py": "x = 1\n"})
+    write(b"caf\xe9.txt", "2")
+    write(b"two\nlines.md", "2")
+    new = make_snapshot(tmp_path)
+
+    assert len(old.files) == 3
+    assert old.left_out.startswith("run\\udce9.log (1 kB)")
+    others = compare_code(old.data, new.data, "train").others
+    assert others == ("caf\\udce9.txt", "two\\nlines.md")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tuner.snapshot.changed_lines import describe_lines
 from tuner.snapshot.contents import read_contents
 from tuner.snapshot.needed import Files, needed_files
-from tuner.snapshot.outputs import is_by_name_output, is_likely_output
+from tuner.snapshot.outputs import is_by_name_output, is_likely_output, printable
 from tuner.snapshot.syntax import Trees, normal_form
 
 #: More files than this are counted.
@@ -60,11 +60,14 @@ def compare_code(
         for path in sorted(old_code | new_code)
         if not _is_same(path, before if path in old_code else {}, after if path in new_code else {})
     ]
-    texts = [f"{path}: {_describe(path, before, after, old_code, new_code)}" for path in changed]
+    texts = [
+        f"{printable(path)}: {_describe(path, before, after, old_code, new_code)}"
+        for path in changed
+    ]
     if len(texts) > _MAX_FILES:
         texts = [*texts[: _MAX_FILES - 1], f"and {len(texts) - _MAX_FILES + 1} more files"]
     others = sorted(
-        path
+        printable(path)
         for path in {*before, *after} - old_code - new_code
         if before.get(path) != after.get(path)
         and not is_by_name_output(path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tuner.snapshot.syntax import parse_live, read_text
 
@@ -26,6 +27,10 @@ _WRITERS = (
 )
 
 
+#: A file's name or a part of a path, as it may stand in a source.
+_WORD = re.compile(rb"[\w.*%?@+~-]+")
+
+
 class Mentions:
     """What the sources of a folder name. Mutable: a source is parsed when it must be.
 
@@ -36,26 +41,47 @@ class Mentions:
 
     def __init__(self, sources: Mapping[str, bytes]) -> None:
         self._sources = sources
+        self._words = {word for text in sources.values() for word in _WORD.findall(text)}
+        self._ends = {word[word.rindex(b".") :] for word in self._words if b"." in word}
         self._strings: dict[str, frozenset[str]] = {}
+        # A folder of images asks the same thousands of times.
+        self._known: dict[tuple[str, str], bool] = {}
 
     def names_file(self, path: str) -> bool:
         """Return whether some string ends with the file's name."""
         name = posixpath.basename(path)
+        raw = os.fsencode(name)
+        if _WORD.fullmatch(raw) and raw not in self._words:
+            return False
         return any(posixpath.basename(text) == name for text in self._with(name))
 
     def names_kind(self, path: str) -> bool:
         """Return whether some string is the file's name, a pattern of its kind or its folder."""
-        if self.names_file(path):
-            return True
-        suffix = posixpath.splitext(path)[1]
-        if suffix and any(_is_pattern(text, suffix) for text in self._with(suffix)):
-            return True
-        folders = set(posixpath.dirname(path).split("/")) - {""}
+        folder, name = posixpath.split(path)
+        suffix = posixpath.splitext(name)[1]
+        return (
+            self._once("kind", suffix, self._names_suffix)
+            or self._once("folder", folder, self._names_folder)
+            or self.names_file(path)
+        )
+
+    def _names_suffix(self, suffix: str) -> bool:
+        if not suffix or os.fsencode(suffix) not in self._ends:
+            return False
+        return any(_is_pattern(text, suffix) for text in self._with(suffix))
+
+    def _names_folder(self, path: str) -> bool:
+        folders = set(path.split("/")) - {""}
         return any(folder in text.split("/") for folder in folders for text in self._with(folder))
+
+    def _once(self, what: str, of: str, ask: Callable[[str], bool]) -> bool:
+        if (what, of) not in self._known:
+            self._known[what, of] = ask(of)
+        return self._known[what, of]
 
     def _with(self, word: str) -> Iterator[str]:
         """Yield the strings that contain `word`."""
-        raw = word.encode()
+        raw = os.fsencode(word)
         for path, source in self._sources.items():
             if raw in source:
                 yield from (text for text in self._read(path, source) if word in text)

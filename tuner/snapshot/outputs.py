@@ -145,13 +145,19 @@ def describe_left_out(left_out: Iterable[Found], kept: Iterable[str]) -> str:
     if not sizes:
         return ""
     names = sorted(sizes, key=lambda name: (-sizes[name], name))
-    shown = [f"{name} ({_size(sizes[name])})" for name in names[:_MAX_NAMES]]
+    shown = [f"{printable(name)} ({_size(sizes[name])})" for name in names[:_MAX_NAMES]]
     if len(names) > _MAX_NAMES:
         shown.append(f"{len(names) - _MAX_NAMES} more")
     return (
         f"{', '.join(shown)}: outputs and large files that the code does not name; "
-        f"a line !{names[0]} in {IGNORE_FILE} takes one along"
+        f"a line !{printable(names[0])} in {IGNORE_FILE} takes one along"
     )
+
+
+def printable(path: str) -> str:
+    """Return a path as it can be printed and sent, whatever bytes its name has."""
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _parents(path: str) -> list[str]:
