@@ -82,6 +82,7 @@ def serve(
 def down() -> None:
     """End the workers and the service of this machine; `serve` or `run` go on later."""
     from tuner.cli.output import err
+    from tuner.cli.waiting import waiting
     from tuner.local.fleet import all_fleets
     from tuner.local.home import running_service
     from tuner.local.runs import live_runs
@@ -102,7 +103,8 @@ def down() -> None:
         config.service_path.unlink(missing_ok=True)
         err().print("no service is running here")
         return
-    end_service(config, info, grace_s=15.0)
+    with waiting("ending the service"):
+        end_service(config, info, grace_s=15.0)
     err().print(f"the service at {info.url} has ended")
 
 

@@ -157,9 +157,10 @@ def _host_fleet(config: Settings) -> Fleet:
 def _start(config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: Isolation) -> None:
     from tuner.cli.headings import fleet as line
     from tuner.cli.output import err
+    from tuner.cli.waiting import waiting
     from tuner.local import start_api
 
-    with start_api(config, os.environ) as api:
+    with waiting("starting the service and the workers"), start_api(config, os.environ) as api:
         process = fleet.start(
             count,
             environ=os.environ,
