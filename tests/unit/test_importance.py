@@ -118,7 +118,7 @@ def test_one_training_that_diverged_does_not_hide_the_others(base: HistoryDataba
     trials = drawn(40)
     rows = [complete(p, -1e12 if n == 7 else score(p)) for n, p in enumerate(trials)]
 
-    assert document(base, rows)["parameters"][0]["name"] == "train.rate"
+    assert shares(document(base, rows))["train.rate"] > 0.5
 
 
 def test_of_three_hundred_parameters_without_an_effect_few_are_named() -> None:
