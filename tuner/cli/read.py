@@ -17,12 +17,13 @@ def list_studies(*, as_json: Json = False) -> None:
     """List the studies, newest first."""
     from tuner.cli import output, tables
     from tuner.cli.next_step import elsewhere
+    from tuner.cli.waiting import waiting
     from tuner.errors import NotFoundError
     from tuner.local import open_reader
 
     config = settings()
     try:
-        with open_reader(config) as api:
+        with open_reader(config) as api, waiting("reading the studies", is_shown=not as_json):
             rows = sorted(api.list(), key=lambda row: row["created"], reverse=True)
     except NotFoundError:
         rows = []
