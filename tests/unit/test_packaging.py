@@ -95,6 +95,21 @@ def test_the_packages_that_pip_installs_carry_the_version_of_the_project() -> No
     assert PROJECT["scripts"] == {"tuner": "tuner.cli:main"}
 
 
+def test_the_installation_page_offers_every_extra_and_types_no_other() -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("| extra | for |")[2], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    # These are for who changes Tuner; `worker` is `worker-cpu` with another wheel.
+    internal = {"build", "test", "worker"}
+
+    extras = set(PROJECT["optional-dependencies"])
+    typed = re.findall(r"pip install .*\[([\w,-]+)\]['\"]", page)
+
+    assert extras - internal <= named
+    assert typed
+    assert {name for some in typed for name in some.split(",")} <= extras
+
+
 class Machine:
     """A machine with only the tools that are put on its PATH, and a copy of setup.sh."""
 
