@@ -7,7 +7,8 @@
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
 # make bench-failing  objectives that raise in a part of their space
 # make chaos   10 000 trials while everything is broken again and again, half an hour
-# make setup   the installation alone            make clean   remove .venv and caches, never a study
+# make setup   the installation alone; what you installed into .venv stays
+# make clean   remove .venv and caches, never a study
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := run
