@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from tests.archives import make_archive
-from tuner.snapshot import CodeDifference, compare_code, contents
+from tuner.snapshot import CodeDifference, compare_code, contents, make_snapshot
 
 CODE = '''
     """What this trains."""
@@ -180,6 +181,32 @@ def test_a_snapshot_that_unpacks_to_too_much_is_not_unpacked(
     bomb = make_archive({"objectives.py": "#" * 100_000})
 
     assert "cannot be compared" in compare_code(bomb, bomb, "objectives").code[0]
+
+
+@pytest.mark.parametrize("files", [{"/a.py": ""}, {"../a.py": ""}, {f"{n}": "" for n in range(9)}])
+def test_an_archive_that_is_no_snapshot_of_a_folder_is_other_code(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "MAX_MEMBERS", 8)
+    archive = make_archive({"objectives.py": "", **files})
+
+    assert not compare_code(archive, archive, "objectives").is_known
+
+
+def test_linked_modules_and_packages_count_as_what_they_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "nets").mkdir(parents=True)
+    (tmp_path / "objectives.py").write_text("import zoo.conv, one\n")
+    (tmp_path / "zoo").symlink_to(tmp_path / "lib" / "nets")
+    (tmp_path / "one.py").symlink_to(tmp_path / "lib" / "real.py")
+    for name, text in (("nets/conv.py", "x = 1\n"), ("real.py", "y = 1\n"), ("no.py", "z = 1\n")):
+        (tmp_path / "lib" / name).write_text(text)
+    old = make_snapshot(tmp_path).data
+    for name in ("nets/conv.py", "real.py", "no.py"):
+        (tmp_path / "lib" / name).write_text("x = 2\n")
+
+    found = compare_code(old, make_snapshot(tmp_path).data, "objectives")
+    assert [text.partition(":")[0] for text in found.code] == ["one.py", "zoo/conv.py"]
+    assert "lib/no.py" in found.others
 
 
 def test_very_many_changed_files_are_counted() -> None:

@@ -10,7 +10,9 @@ import zlib
 
 #: Unpacked; a snapshot of ours holds at most an eighth of it.
 MAX_UNPACKED_BYTES = 128 << 20
-#: Links to folders are followed so far.
+#: Ours hold at most 5000.
+MAX_MEMBERS = 20_000
+#: Files that are reached through links to folders.
 _MAX_LINKED = 10_000
 
 
@@ -34,19 +36,33 @@ def _read_tar(plain: bytes) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     links: dict[str, str] = {}
     with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
-        for member in archive:
+        for number, member in enumerate(archive):
+            if number >= MAX_MEMBERS:
+                raise ValueError("too many files")
             name = posixpath.normpath(member.name)
+            if name.startswith(("/", "..")):
+                raise ValueError("outside of the folder")
             if member.issym():
                 folder = posixpath.dirname(name)
                 links[name] = posixpath.normpath(posixpath.join(folder, member.linkname))
             elif (content := archive.extractfile(member)) is not None:
                 files[name] = content.read()
+    return {**_follow(links, files), **files}
+
+
+def _follow(links: dict[str, str], files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return what links lead to, by the paths that lead there; links to links lead nowhere."""
+    inside: dict[str, list[str]] = {}
+    if links:
+        for path in files:
+            folder = posixpath.dirname(path)
+            while folder:
+                inside.setdefault(folder, []).append(path)
+                folder = posixpath.dirname(folder)
     linked: dict[str, bytes] = {}
     for name, target in links.items():
         if target in files:
             linked[name] = files[target]
-            continue
-        for path in files:
-            if path.startswith(f"{target}/") and len(linked) < _MAX_LINKED:
-                linked[name + path[len(target) :]] = files[path]
-    return {**linked, **files}
+        for path in inside.get(target, ())[: _MAX_LINKED - len(linked)]:
+            linked[name + path[len(target) :]] = files[path]
+    return linked
