@@ -40,7 +40,7 @@ def _read_tar(plain: bytes) -> dict[str, bytes]:
             if number >= MAX_MEMBERS:
                 raise ValueError("too many files")
             name = posixpath.normpath(member.name)
-            if name.startswith(("/", "..")):
+            if name == ".." or name.startswith(("/", "../")):
                 raise ValueError("outside of the folder")
             if member.issym():
                 folder = posixpath.dirname(name)
