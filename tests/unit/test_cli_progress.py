@@ -100,3 +100,5 @@ def test_until_a_trial_runs_it_says_what_is_waited_for() -> None:
     assert progress._counts(idle) == "the workers import TensorFlow"
     assert progress._counts(status()) == "1 running"
     assert progress._counts(idle) == "waiting for workers"
+    held = {**idle, "reason": "the log root is full; make room"}
+    assert progress._counts(held) == "the log root is full"

@@ -157,7 +157,8 @@ class StudyProgress:
     def _counts(self, status: Document) -> str:
         counts = status["counts"]
         if status["state"] == "running" and not counts["running"]:
-            return self._waits_for
+            has_reason = status["reason"] and status["reason"] != NO_WORKER
+            return status["reason"].partition(";")[0] if has_reason else self._waits_for
         self._waits_for = WAITING
         parts = [f"{counts['running']} running"]
         parts += [f"{counts[key]} {word}" for key, word in _WORDS if counts[key]]
