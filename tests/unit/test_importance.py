@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,17 @@ def test_with_few_results_nothing_is_said(base: HistoryDatabase, count: int) -> 
 def test_trials_that_came_out_the_same_or_by_chance_teach_nothing(base: HistoryDatabase) -> None:
     same = document(base, [complete(p, 0.5) for p in drawn(30)])
 
-    assert same["why"] == "most trials came out the same"
+    assert same["why"] == "all trials came out the same"
     assert set(shares(same).values()) == {None}
+
+
+def test_where_most_trials_are_equally_good_the_others_still_teach(base: HistoryDatabase) -> None:
+    trials = drawn(40)
+    rows = [complete(p, 0.5 if p["train.kind"] == "adam" else score(p)) for p in trials]
+    found = document(base, rows)
+
+    assert shares(found)["train.kind"] is not None
+    assert sum(shares(found).values()) == pytest.approx(1.0)
 
 
 def test_values_that_are_chance_name_no_parameter(base: HistoryDatabase) -> None:
@@ -176,15 +186,14 @@ def test_an_end_that_cannot_move_or_that_one_trial_alone_is_at_is_not_told(
     assert "model.width" not in found
 
 
-def test_of_several_metrics_what_leads_to_the_front_matters(base: HistoryDatabase) -> None:
-    import json
-
+def test_of_several_metrics_each_is_explained_by_itself(base: HistoryDatabase) -> None:
     rows = []
     for p in drawn(40):
-        values = [score(p), score(p) * 2]
-        rows.append({**complete(p, score(p)), "objective": None, "values_json": json.dumps(values)})
-    metrics = [{"name": "a", "goal": "maximize"}, {"name": "b", "goal": "maximize"}]
+        values = [score(p), float(p["model.width"])]
+        rows.append({**complete(p, 0.0), "objective": None, "values_json": json.dumps(values)})
+    metrics = [{"name": "a", "goal": "maximize"}, {"name": "b", "goal": "minimize"}]
     found = document(base, rows, metric=metrics)
 
-    assert found["parameters"][0]["name"] == "train.rate"
-    assert found["edges"] == []
+    assert shares(found)["model.width"] == pytest.approx(0.5, abs=0.05)
+    assert shares(found)["train.rate"] > 0.4
+    assert (found["edges"], found["best"]) == ([], 0)

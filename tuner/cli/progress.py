@@ -123,9 +123,9 @@ class StudyProgress:
         is_pruned = trial["state"] == "PRUNED"
         best = "best" if is_best else ""
         if self._is_narrow:
-            value = "  ".join(values) if len(names) == 1 or not is_pruned else "-"
+            value = " ".join(f"{value:<9}" for value in values)
             word = "pruned" if is_pruned else best
-            return f"[{style}]{escape(value):<9} {word:<6}[/] {took:>6}"
+            return f"[{style}]{escape(value)} {word:<6}[/] {took:>6}"
         if not is_pruned:
             said = "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
         elif trial["objective"] is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from tuner.service.views import Document
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
-from tuner.surrogate.columns import Flags, Floats
+from tuner.surrogate.columns import Flags
 
 #: A value so near an end of its range, in widths of the range, lies there; the values of most of
 #: the best trials must be within the second of it.
@@ -23,13 +23,11 @@ class Results:
 
     Attributes:
         params: of each trial.
-        costs: of each trial, lower is better, shape (n,).
         best: which ones are the best, shape (n,).
-        first: index of the best one; None: several metrics have no single best.
+        first: index of the best whole one; None: there is none.
     """
 
     params: Sequence[Mapping[str, Any]]
-    costs: Floats
     best: Flags
     first: int | None
 
