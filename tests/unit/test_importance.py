@@ -89,7 +89,7 @@ def test_with_few_results_nothing_is_said(base: HistoryDatabase, count: int) -> 
     assert found["edges"] == []
 
 
-def test_trials_that_came_out_the_same_or_by_chance_teach_nothing(base: HistoryDatabase) -> None:
+def test_trials_that_came_out_the_same_teach_nothing(base: HistoryDatabase) -> None:
     same = document(base, [complete(p, 0.5) for p in drawn(30)])
 
     assert same["why"] == "all trials came out the same"
