@@ -71,6 +71,8 @@ class Home:
         self.environ = kept | {
             "TUNER_HOME": str(self.path),
             "PYTHONPATH": str(ROOT),
+            # As in an activated environment: what is printed then names `tuner`.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "CUDA_VISIBLE_DEVICES": "-1",
             "COLUMNS": "200",
             **environ,
@@ -111,6 +113,10 @@ class Home:
     def json(self, *args: object) -> Any:
         """Return the one document that a command prints with --json."""
         return json.loads(self.ok(*args, "--json").out)
+
+    def json_file(self, name: str) -> Any:
+        """Return what a JSON file in the home holds."""
+        return json.loads((self.path / name).read_text())
 
     @contextlib.contextmanager
     def process(self, *args: object, **environ: str) -> Iterator[Running]:

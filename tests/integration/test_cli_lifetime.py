@@ -41,6 +41,13 @@ def broken(run: Run) -> float:
 PATIENCE_S = 90.0
 
 
+@pytest.fixture(autouse=True)
+def _activated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an activated environment: what is printed then names `tuner`."""
+    folder = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with an objective, to hold specs."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.workers_peer import TOKEN, Peer, wait_until
 from tests.integration.workers_process import Start, is_alive, kill, read_pid, wait_dead
+from tuner.service.logfile import read_log
 
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
@@ -36,7 +37,12 @@ def test_output_is_kept_and_cut_at_ten_megabytes(peer: Peer, start: Start) -> No
     log = worker.run_dir() / "output.log"
     assert log.read_text().endswith("the end\n")
     assert log.stat().st_size < 20_000_000
-    assert (worker.run_dir() / "output.log.1").exists()
+    moved = worker.run_dir() / "output.log.1"
+    assert moved.exists()
+    gone = int((worker.run_dir() / "output.log.gone").read_text())
+    kept = read_log(log, 0, 1)
+    assert kept["gone"] == gone
+    assert kept["size"] == gone + moved.stat().st_size + log.stat().st_size
 
 
 def test_what_a_trial_started_ends_with_it(peer: Peer, start: Start) -> None:
