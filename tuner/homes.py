@@ -11,6 +11,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from tuner.errors import SetupError
+
 #: The database in a home, unless another one was named.
 DATABASE = "tuner.db"
 
@@ -32,10 +34,20 @@ def default_home(environ: Mapping[str, str], *, keeps_database: bool = True) -> 
 
 
 def account_home(environ: Mapping[str, str]) -> Path:
-    """Return the home of the account: `tuner` in `$XDG_DATA_HOME`, else in `~/.local/share`."""
+    """Return the home of the account: `tuner` in `$XDG_DATA_HOME`, else in `~/.local/share`.
+
+    Raises:
+        SetupError: nobody knows where the account's folder is, as in a container without HOME.
+    """
     data = environ.get("XDG_DATA_HOME")
     base = Path(data) if data else Path(environ.get("HOME", "~")) / ".local" / "share"
-    return (base / "tuner").expanduser().absolute()
+    try:
+        return (base / "tuner").expanduser().absolute()
+    except RuntimeError as exc:
+        raise SetupError(
+            "this account has no home folder (HOME is not set); set TUNER_HOME to a folder that "
+            "you can write"
+        ) from exc
 
 
 def clone_home(clone: Path | None = None) -> Path | None:

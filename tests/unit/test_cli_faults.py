@@ -63,14 +63,28 @@ def test_a_state_of_the_machine_is_one_sentence(broken: Cli, error: Exception, s
 
 
 def test_a_fault_of_ours_leaves_its_traceback_in_a_file(broken: Cli, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+
     code, err = broken(KeyError("nothing"))
 
     assert code == 1
     assert "an error of Tuner's own: KeyError: 'nothing'" in err
     assert len(err.splitlines()) == 1
-    (path,) = tmp_path.glob("error-*.txt")
+    (path,) = home.glob("error-*.txt")
     assert str(path) in err
     assert "Traceback" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_fault_before_there_is_a_home_makes_none(broken: Cli, tmp_path: Path) -> None:
+    code, err = broken(KeyError("nothing"))
+
+    assert code == 1
+    path = Path(err.rpartition(" ")[2].strip())
+    assert "Traceback" in path.read_text()
+    path.unlink()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_state_of_the_machine_is_not_explained_away() -> None:

@@ -122,3 +122,14 @@ def test_a_home_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"])
 def test_the_path_of_the_api_may_stand_in_the_url_of_a_server(url: str) -> None:
     assert load_settings({"TUNER_API_URL": f"{url}, {url}"}).api_url == "http://h:1,http://h:1"
+
+
+def test_an_account_without_a_folder_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+    with pytest.raises(SetupError, match="set TUNER_HOME"):
+        load_settings({})

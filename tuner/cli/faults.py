@@ -11,7 +11,6 @@ import os
 import sys
 import tempfile
 import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -41,14 +40,19 @@ def report(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
     what = f"an error of Tuner's own: {type(error).__name__}: {error}".partition("\n")[0][:300]
     for folder in (_home(), Path(tempfile.gettempdir())):
-        if folder is None or not folder.is_dir():
-            continue
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = folder / f"error-{moment}-{os.getpid()}.txt"
         with contextlib.suppress(OSError):
-            path.write_text(text)
-            return f"{what}; please report it with {path}"
+            return f"{what}; please report it with {_write(folder, text)}"
     return f"{what}; it could not be written to a file:\n{text}"
+
+
+def _write(folder: Path | None, text: str) -> str:
+    """Write a file that only this account reads, and return its path."""
+    if folder is None:
+        raise FileNotFoundError
+    handle, path = tempfile.mkstemp(prefix="error-", suffix=".txt", dir=folder)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    return path
 
 
 def silence(stream_fd: int) -> None:
@@ -103,22 +107,23 @@ def _writes_text(error: OSError) -> bool:
 
 def where_full() -> str:
     """Return which of our folders is on a full disk, in brackets; nothing if none is."""
-    for folder in (_home(), Path(tempfile.gettempdir())):
+    home = _home()
+    # Before there is a home, the disk is that of the folder that it would be made in.
+    places = [] if home is None else [p for p in (home, *home.parents) if p.is_dir()][:1]
+    for folder in (*places, Path(tempfile.gettempdir())):
         with contextlib.suppress(OSError):
-            if folder is not None:
-                found = os.statvfs(folder)
-                if found.f_bavail * found.f_frsize < _SPARE_BYTES:
-                    return f" (that of {folder} is full)"
+            found = os.statvfs(folder)
+            if found.f_bavail * found.f_frsize < _SPARE_BYTES:
+                return f" (that of {folder} is full)"
     return ""
 
 
 def _home() -> Path | None:
-    """Return the home, or the folder that it would be made in."""
+    """Return the home, None where the settings say none."""
     from tuner.errors import TunerError
     from tuner.settings import load_settings
 
     try:
-        home = load_settings(os.environ).home
+        return load_settings(os.environ).home
     except TunerError:
         return None
-    return next((folder for folder in (home, *home.parents) if folder.is_dir()), None)

@@ -23,7 +23,7 @@ from tuner.cli.progress import StudyProgress
 from tuner.cli.run_end import say_closed, say_end, say_paused
 from tuner.cli.signals import interruptible
 from tuner.cli.waiting import waiting
-from tuner.errors import NotFoundError, StudyError, TunerError, UnavailableError
+from tuner.errors import NotFoundError, TunerError, UnavailableError
 from tuner.local.access import find_api
 from tuner.local.commands import note_command
 from tuner.local.fleet import Fleet
@@ -210,7 +210,7 @@ class RunSession:
             with StudyProgress(out(), status, first_waits_for=first) as progress:
                 return self._watch(feed, progress)
         except NotFoundError as exc:
-            raise StudyError(
+            raise UnavailableError(
                 f"{self._study} was deleted while it ran, so its run ends here; "
                 f"begin it again with: {self._command}"
             ) from exc

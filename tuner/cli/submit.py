@@ -97,7 +97,7 @@ def _watch(api: Reader | ApiClient, study: str, *, as_json: bool) -> Document:
                 again = command("watch", study)
                 raise UnavailableError(f"{exc}; watch again with: {again}") from exc
             except NotFoundError as exc:
-                raise NotFoundError(f"{study} was deleted while it was watched") from exc
+                raise UnavailableError(f"{study} was deleted while it was watched") from exc
             progress.show(news)
             if is_over(news.status):
                 break
