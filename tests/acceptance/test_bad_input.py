@@ -290,7 +290,7 @@ def test_a_study_that_differs_is_refused_and_shown(home: Home) -> None:
     assert (goal.code, code.code) == (2, 2)
     assert "differs in what may not change" in goal.err
     assert '"minimize"' in goal.err
-    assert "code:" in code.err
+    assert "study bad/input exists and its code differs" in code.err
     assert home.json("status", "bad/input")["metrics"] == [{"name": "score", "goal": "maximize"}]
 
 
