@@ -109,6 +109,16 @@ def test_many_places_are_counted() -> None:
     assert said == "objectives.py: lines 2, 4, 6 and 6 more places changed (9 lines)"
 
 
+def test_a_script_is_code_with_what_stands_under_main() -> None:
+    script = "def go():\n    pass\n\n\nif __name__ == '__main__':\n    go()\n"
+    old = {"objectives.py": "run('fit.py')\n", "fit.py": script}
+
+    assert compare({"fit.py": script.replace("    go()", "    go()  # now")}, old).code == ()
+    assert compare({"fit.py": script.replace("    go()", "    go(2)")}, old).code == (
+        "fit.py: line 6 changed (1 line)",
+    )
+
+
 def test_what_is_beside_the_code_ends_nothing_and_is_named() -> None:
     new = {"NOTES.md": "a note", "other.py": "x = 2", "objectives2.py": "def f(): pass"}
 

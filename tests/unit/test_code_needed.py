@@ -146,6 +146,20 @@ def test_compiled_modules_count_and_stubs_do_not() -> None:
     assert needed(files) == {*files} - {"fast.pyi"}
 
 
+def test_a_script_that_the_code_starts_counts_with_what_it_imports() -> None:
+    files = {
+        "objectives.py": "subprocess.run([sys.executable, HERE / 'tools/fit.py', 'train.py'])",
+        "tools/fit.py": "if __name__ == '__main__':\n    import beside, layers\n    run('more.py')",
+        "tools/beside.py": "",
+        "tools/more.py": "run('../train.py'); run('fit.py')",
+        "layers.py": "",
+        "train.py": "",
+        "other.py": "",
+    }
+
+    assert needed(files) == {*files} - {"other.py"}
+
+
 def test_a_relative_name_is_read_where_it_is_written_out() -> None:
     files = {
         "exp/__init__.py": "",

@@ -12,12 +12,13 @@ _MAX_WORK = 4_000_000
 _MAX_RANGES = 4
 
 
-def describe_lines(old: bytes, new: bytes) -> str:
+def describe_lines(old: bytes, new: bytes, *, as_script: bool = False) -> str:
     """Return what changed between two sources, as `lines 12-14 changed (3 lines)`.
 
     Numbers are those of the new source. Without syntax that this Python knows, it is `changed`.
     """
-    before, after = parse_live(old), parse_live(new)
+    before = parse_live(old, as_script=as_script)
+    after = parse_live(new, as_script=as_script)
     if before is None or after is None:
         return "changed"
     try:

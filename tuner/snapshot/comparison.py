@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tuner.snapshot.changed_lines import describe_lines
 from tuner.snapshot.contents import read_contents
-from tuner.snapshot.needed import Files, needed_files
+from tuner.snapshot.needed import Files, find_code
 from tuner.snapshot.outputs import is_by_name_output, is_likely_output, printable
 from tuner.snapshot.syntax import Trees, normal_form
 
@@ -53,22 +53,21 @@ def compare_code(
         text = "code: it cannot be compared with the one of the study"
         return CodeDifference(code=(text,), is_known=False)
     known, trees = frozenset(loaded), Trees()
-    old_code = needed_files(before, module, trees) | (known & before.keys())
-    new_code = needed_files(after, module, trees) | (known & after.keys())
-    changed = [
-        path
-        for path in sorted(old_code | new_code)
-        if not _is_same(path, before if path in old_code else {}, after if path in new_code else {})
-    ]
+    was, is_now = find_code(before, module, trees), find_code(after, module, trees)
+    old_code = {path: before[path] for path in was.files | (known & before.keys())}
+    new_code = {path: after[path] for path in is_now.files | (known & after.keys())}
+    scripts = was.scripts | is_now.scripts
     texts = [
-        f"{printable(path)}: {_describe(path, before, after, old_code, new_code)}"
-        for path in changed
+        f"{printable(path)}: "
+        + _describe(path, before, after, old_code, new_code, as_script=path in scripts)
+        for path in sorted({*old_code, *new_code})
+        if not _is_same(path, old_code, new_code, as_script=path in scripts)
     ]
     if len(texts) > _MAX_FILES:
         texts = [*texts[: _MAX_FILES - 1], f"and {len(texts) - _MAX_FILES + 1} more files"]
     others = sorted(
         printable(path)
-        for path in {*before, *after} - old_code - new_code
+        for path in {*before, *after} - {*old_code, *new_code}
         if before.get(path) != after.get(path)
         and not is_by_name_output(path)
         # Of an earlier release, which took outputs along.
@@ -77,26 +76,29 @@ def compare_code(
     return CodeDifference(code=tuple(texts), others=tuple(others))
 
 
-def _is_same(path: str, before: Files, after: Files) -> bool:
+def _is_same(path: str, before: Files, after: Files, as_script: bool) -> bool:
     """Return whether a file that counts says the same as before."""
     old, new = before.get(path), after.get(path)
     # Most files have not changed, and parsing takes milliseconds.
-    return old == new or _form(path, old) == _form(path, new)
+    return old == new or _form(path, old, as_script=as_script) == _form(
+        path, new, as_script=as_script
+    )
 
 
-def _form(path: str, content: bytes | None) -> str | bytes | None:
+def _form(path: str, content: bytes | None, as_script: bool) -> str | bytes | None:
     if content is None:
         # A package is the same with an empty `__init__.py` and without any.
         return "" if posixpath.basename(path) == "__init__.py" else None
-    return normal_form(content) if path.endswith(".py") else content
+    return normal_form(content, as_script=as_script) if path.endswith(".py") else content
 
 
 def _describe(
     path: str,
     before: Files,
     after: Files,
-    old_code: frozenset[str],
-    new_code: frozenset[str],
+    old_code: Files,
+    new_code: Files,
+    as_script: bool,
 ) -> str:
     if path not in after:
         return "is gone"
@@ -106,4 +108,6 @@ def _describe(
         return "is not imported any more"
     if path not in old_code:
         return "is imported now"
-    return describe_lines(before[path], after[path]) if path.endswith(".py") else "changed"
+    if not path.endswith(".py"):
+        return "changed"
+    return describe_lines(before[path], after[path], as_script=as_script)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_MAX_SCRIPT_CHARS = 300
 _IMPORTERS = ("import_module", "__import__")
 
 
@@ -40,6 +41,14 @@ def find_imports(tree: ast.AST, package: str) -> Iterator[Import]:
                 yield Import(module=module, names=tuple(alias.name for alias in node.names))
         elif isinstance(node, ast.Call) and (found := _read_call(node, package)) is not None:
             yield found
+
+
+def find_scripts(tree: ast.AST) -> Iterator[str]:
+    """Yield the strings that name a Python file."""
+    for node in ast.walk(tree):
+        text = _text(node)
+        if text is not None and text.endswith(".py") and len(text) <= _MAX_SCRIPT_CHARS:
+            yield text
 
 
 def find_exported(tree: ast.Module) -> tuple[str, ...]:

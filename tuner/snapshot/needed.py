@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuner.snapshot.imports import find_exported, find_imports
+from tuner.snapshot.imports import find_exported, find_imports, find_scripts
 from tuner.snapshot.syntax import Trees
 
 #: Content by path, relative to the folder and with slashes.
@@ -29,19 +30,42 @@ def objective_module(objective: str) -> str:
     return parts[1] if len(parts) == 3 else parts[0]
 
 
-def needed_files(files: Files, module: str, trees: Trees | None = None) -> frozenset[str]:
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A source to be followed: `package` is what its relative imports start from."""
+
+    path: str
+    package: str
+    is_script: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """The files that an objective needs; `scripts` are those of them that it starts as programs."""
+
+    files: frozenset[str]
+    scripts: frozenset[str]
+
+
+def needed_files(files: Files, module: str) -> frozenset[str]:
+    """Return the files of `find_code`."""
+    return find_code(files, module, Trees()).files
+
+
+def find_code(files: Files, module: str, trees: Trees) -> Code:
     """Return the files that importing `module` can come to load from the folder.
 
     It follows the imports of every module that it finds, and finds them as Python does, the folder
     being first on its path: packages with and without `__init__`, a package before a module of the
-    same name. What is built at run time (a name put together, a changed path) is not seen.
+    same name. A string like `train.py` names a script of the folder, which is followed as well.
+    What is built at run time (a name put together, a changed path) is not seen.
 
     Args:
         files: of the folder.
         module: dotted name.
         trees: where parsed sources are kept, for a second search in nearly the same files.
     """
-    return _Search(files, trees or Trees()).run(module)
+    return _Search(files, trees).run(module)
 
 
 class _Search:
@@ -61,24 +85,26 @@ class _Search:
                 self._folders.add(folder)
                 folder = posixpath.dirname(folder)
         self._found: set[str] = set()
+        self._scripts: set[str] = set()
         self._seen: set[str] = set()
-        self._open: list[tuple[str, _Place]] = []
+        self._open: list[_Source] = []
 
-    def run(self, module: str) -> frozenset[str]:
+    def run(self, module: str) -> Code:
         self._load(module)
         while self._open:
-            name, place = self._open.pop()
-            for path in place.files:
-                if path.endswith(".py"):
-                    self._follow(name, path, place)
-        return frozenset(self._found)
+            source = self._open.pop()
+            tree = self._trees.of(self._files[source.path], as_script=source.is_script)
+            if tree is not None:
+                self._follow(source, tree)
+        return Code(files=frozenset(self._found), scripts=frozenset(self._scripts))
 
-    def _follow(self, name: str, path: str, place: _Place) -> None:
-        tree = self._trees.of(self._files[path])
-        if tree is None:
-            return
-        package = name if place.is_package else name.rpartition(".")[0]
-        for item in find_imports(tree, package):
+    def _follow(self, source: _Source, tree: ast.Module) -> None:
+        for text in find_scripts(tree):
+            self._start(text, posixpath.dirname(source.path))
+        for item in find_imports(tree, source.package):
+            if source.is_script and source.package and item.module:
+                # It finds modules beside itself first.
+                self._load(f"{source.package}.{item.module}")
             target = self._load(item.module) if item.module else _Place(files=(), is_package=True)
             if target is None or not target.is_package:
                 continue
@@ -87,6 +113,15 @@ class _Search:
                 names += self._exported(target)
             for inner in names:
                 self._load(f"{item.module}.{inner}" if item.module else inner)
+
+    def _start(self, text: str, folder: str) -> None:
+        """Note a script, named as seen from the top folder or from the folder of the module."""
+        for name in {posixpath.normpath(text), posixpath.normpath(posixpath.join(folder, text))}:
+            if name in self._files and name not in self._scripts:
+                self._scripts.add(name)
+                self._found.add(name)
+                package = posixpath.dirname(name).replace("/", ".")
+                self._open.append(_Source(path=name, package=package, is_script=True))
 
     def _load(self, module: str) -> _Place | None:
         """Note what importing `module` loads: its packages, then itself. Return where it lies."""
@@ -100,7 +135,12 @@ class _Search:
             if name not in self._seen:
                 self._seen.add(name)
                 self._found.update(place.files)
-                self._open.append((name, place))
+                package = name if place.is_package else name.rpartition(".")[0]
+                self._open += [
+                    _Source(path=path, package=package)
+                    for path in place.files
+                    if path.endswith(".py")
+                ]
             if not place.is_package and depth < len(parts):
                 return None
         return place

@@ -31,17 +31,21 @@ class Statement:
     last: int
 
 
-def parse_live(source: bytes) -> ast.Module | None:
+def parse_live(source: bytes, *, as_script: bool = False) -> ast.Module | None:
     """Return the tree of what a trial can run, or None when this Python cannot parse the source.
 
     Left out are docstrings and other lone strings, and blocks under `if __name__ == "__main__"` and
     `if TYPE_CHECKING`, which an imported module never runs.
+
+    Args:
+        source: of the module.
+        as_script: it is started as a program, which does run what is under `__main__`.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-        _Live().visit(tree)
+        _Live(as_script=as_script).visit(tree)
     # Of nesting that is too deep and of null bytes; a source that cannot be read counts as bytes.
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -52,18 +56,19 @@ class Trees:
     """Live trees of sources that are asked for again. Mutable: it keeps them."""
 
     def __init__(self) -> None:
-        self._trees: dict[bytes, ast.Module | None] = {}
+        self._trees: dict[tuple[bytes, bool], ast.Module | None] = {}
 
-    def of(self, source: bytes) -> ast.Module | None:
+    def of(self, source: bytes, *, as_script: bool = False) -> ast.Module | None:
         """Return what `parse_live` does."""
-        if source not in self._trees:
-            self._trees[source] = parse_live(source)
-        return self._trees[source]
+        key = source, as_script
+        if key not in self._trees:
+            self._trees[key] = parse_live(source, as_script=as_script)
+        return self._trees[key]
 
 
-def normal_form(source: bytes) -> str | bytes:
+def normal_form(source: bytes, *, as_script: bool = False) -> str | bytes:
     """Return what makes a source the same code: its live tree as text, else its bytes."""
-    tree = parse_live(source)
+    tree = parse_live(source, as_script=as_script)
     if tree is None:
         return source
     try:
@@ -89,6 +94,9 @@ def read_text(source: bytes) -> str:
 class _Live(ast.NodeTransformer):
     """Takes out what is never run. Every block keeps at least one statement."""
 
+    def __init__(self, *, as_script: bool) -> None:
+        self._as_script = as_script
+
     @override
     def visit(self, node: ast.AST) -> ast.AST | list[ast.AST] | None:
         """Visit a node, and fill the block that this has emptied."""
@@ -110,7 +118,7 @@ class _Live(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         """Keep the other branch alone where the condition is false in every trial."""
         self.generic_visit(node)
-        return node.orelse if _is_never(node.test) else node
+        return node.orelse if self._is_never(node.test) else node
 
     @override
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
@@ -118,19 +126,18 @@ class _Live(ast.NodeTransformer):
         node.kind = None
         return node
 
-
-def _is_never(test: ast.expr) -> bool:
-    match test:
-        case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
-            return True
-        case ast.Compare(
-            left=ast.Name(id="__name__"),
-            ops=[ast.Eq()],
-            comparators=[ast.Constant(value="__main__")],
-        ):
-            return True
-        case _:
-            return False
+    def _is_never(self, test: ast.expr) -> bool:
+        match test:
+            case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+                return True
+            case ast.Compare(
+                left=ast.Name(id="__name__"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value="__main__")],
+            ):
+                return not self._as_script
+            case _:
+                return False
 
 
 def _list_block(block: list[ast.AST] | list[ast.stmt], depth: int) -> Iterator[Statement]:
