@@ -110,6 +110,27 @@ def test_importing_twice_changes_nothing_and_reads_nothing(lab: HistoryLab, logs
     assert lab.only() == before
 
 
+def test_what_was_known_of_a_study_is_known_anew_when_all_of_it_is_read_again(
+    lab: HistoryLab, logs: Path
+) -> None:
+    (logs / "run-9").mkdir()
+    write_run(logs / "run-9", 0.9)
+    shutil.rmtree(logs / "run-0")
+    lab.add(logs)
+    for folder in [*logs.iterdir()]:
+        shutil.rmtree(folder)
+        writer = RunWriter(folder)
+        writer.start({"other": 1.0}, folder.name, 100.0)
+        writer.scalars(1, {"loss": 1.0}, 101.0)
+        writer.finish(1.0, "success", 105.0)
+        writer.close()
+    report = lab.add(logs)
+    (study,) = lab.store.studies()
+
+    assert (report.imported, study.parameters) == (5, {"other"})
+    assert "score" not in study.metrics
+
+
 def test_only_what_is_new_or_has_changed_is_read_again(lab: HistoryLab, logs: Path) -> None:
     lab.add(logs)
     write_run(logs / "run-7", 0.7)

@@ -130,7 +130,7 @@ class Importer:
         changed = [run for run in keys[:MAX_RUNS] if there.get(run) != stamps[run]]
         report.unchanged = min(len(keys), MAX_RUNS) - len(changed) + _beside(there, stamps)
         again = sum(is_read_otherwise(there.get(run), stamps[run]) for run in changed)
-        self._transfer(study, changed, options, stamp, refusals, report)
+        self._transfer(study, changed, options, stamp, refusals, report, there)
         # What has changed since is no correction.
         report.corrected = min(report.corrected, again + len(there.keys() & set(study.gone)))
         return report
@@ -143,8 +143,9 @@ class Importer:
         stamp: str,
         refusals: Refusals,
         report: StudyReport,
+        there: Mapping[str, str],
     ) -> None:
-        """Read runs and put them in place."""
+        """Read runs and put them in place; `there`: the stamps of what was imported before."""
         self._progress.found(len(keys))
         number = self._ingest.history_begin(report.key, study.kind, study.locator)["number"]
         for batch in _batches(self._runs(study.read(keys, options), refusals)):
@@ -152,7 +153,9 @@ class Importer:
             report.imported += answer["kept"]
             report.own += answer["own"]
         facts = study.facts(options)
-        document = _document(stamp, facts, refusals, own=report.own, replace=study.whole)
+        # Where all of before came again, what is known of the study is known anew as well.
+        is_all = bool(there) and there.keys() <= {*keys, *study.gone} and not refusals.count
+        document = _document(stamp, facts, refusals, own=report.own, replace=study.whole or is_all)
         if study.gone:
             document["gone"] = sorted(study.gone)[:MAX_RUNS]
         done = self._ingest.history_finish(number, document)
