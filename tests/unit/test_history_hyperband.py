@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.event_files import curve, end, file_name, start, write_events
 from tests.history_lab import HistoryLab, open_lab
 from tuner.history.finding import Found, find
 from tuner.history.importers.source import import_key
@@ -259,3 +260,60 @@ def test_short_trainings_that_foretell_the_end_count_at_their_rung(
         4: 2 + 4 + 2 + 2,
         FINAL: 8,
     }
+
+
+def write_log(folder: Path, lr: float, values: Sequence[float], first: int = 0) -> None:
+    """Write what KerasTuner's TensorBoard callback leaves of a trial."""
+    begun = 1_700_000_000 + 100 * int(folder.name)
+    run = folder / "execution0"
+    write_events(run / file_name(begun), [start({"lr": lr}, begun), end(begun + 50)])
+    points = curve("epoch_accuracy", values, begun, first=first)
+    write_events(run / "validation" / file_name(begun, number=1), points)
+
+
+def test_the_logs_of_a_search_hold_one_run_a_configuration_too(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    write_log(logs / "0000", 0.1, [0.1, 0.2])
+    write_log(logs / "0001", 0.2, [0.1, 0.3])
+    write_log(logs / "0002", 0.3, [0.1])
+    write_log(logs / "0004", 0.4, [0.1, 0.3, 0.5])  # stopped by patience, at no rung
+    write_log(logs / "0005", 0.5, [0.2, 0.3, 0.6, 0.8])
+    lab.add(logs)
+    assert {trial.state for trial in lab.only().trials} == {"complete"}
+
+    write_log(logs / "0003", 0.2, [0.5, 0.7], first=2)
+    report = lab.add(logs)
+    found = {t.key.partition("/")[0]: t for t in lab.only().trials}
+
+    assert {key: trial.state for key, trial in found.items()} == {
+        "0000": "pruned",
+        "0001": "complete",
+        "0002": "complete",
+        "0004": "complete",
+        "0005": "complete",
+    }
+    whole = found["0001"].curves["validation/epoch_accuracy"]
+    assert [(step, round(value, 3)) for step, value in whole] == [
+        (0, 0.1),
+        (1, 0.3),
+        (2, 0.5),
+        (3, 0.7),
+    ]
+    assert round(found["0001"].metrics["validation/epoch_accuracy"], 3) == 0.7
+    assert report.studies[0].notes == [
+        "1 of 5 configurations were trained for fewer than 4 epochs and count as stopped there",
+        "1 run goes on where another ended and counts with it",
+    ]
+    again = lab.add(logs)
+    assert (again.imported, again.unchanged) == (0, 5)
+
+
+def test_logs_that_end_at_rungs_are_taken_as_stopped_there(lab: HistoryLab, tmp_path: Path) -> None:
+    for number, epochs in enumerate([2, 2, 2, 4, 4, 10, 10]):
+        write_log(tmp_path / f"{number:04d}", 0.1 + number, [0.1] * epochs)
+    report = lab.add(tmp_path)
+
+    assert [t.state for t in lab.only().trials] == [*["pruned"] * 5, *["complete"] * 2]
+    assert report.studies[0].notes[0].endswith("and count as stopped there (a guess)")

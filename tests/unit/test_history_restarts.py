@@ -75,6 +75,18 @@ def test_only_a_folder_that_is_used_again_is_read_again(lab: HistoryLab, tmp_pat
     assert len(pairs(lab)) == 7
 
 
+def test_folders_beside_one_that_has_changed_are_counted_as_before(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    for at in (T, T + 9):
+        write_session(tmp_path / "one" / "run-0", at % 100, 0.5, at)
+    lab.add(tmp_path)
+    write_session(tmp_path / "two" / "run-0", 8, 0.5, T)
+    report = lab.add(tmp_path)
+
+    assert (report.imported, report.unchanged) == (1, 2)
+
+
 @pytest.mark.parametrize("process", [100, None])
 def test_curves_below_a_run_belong_to_the_start_before_them(
     lab: HistoryLab, tmp_path: Path, process: int | None

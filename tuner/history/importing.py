@@ -117,7 +117,9 @@ class Importer:
         stamp = stamp_of((_VERSION, options, sorted(stamps.items())))
         if before is not None and before["stamp"] == stamp and not study.whole:
             report.rejected = before["rejected"]
-            report.unchanged = len(stamps) - report.rejected
+            there = self._ingest.history_runs(key)
+            beside = sum(run not in stamps and _owner(run) in stamps for run in there)
+            report.unchanged = len(stamps) - report.rejected + beside
             return report
         refusals = Refusals()
         keys = sorted(stamps)
@@ -152,6 +154,8 @@ class Importer:
             answer = self._ingest.history_put(number, batch)
             report.imported += answer["kept"]
             report.own += answer["own"]
+        # Those that only go on with others were read too.
+        self._progress.read(max(len(keys) - report.imported - report.own - refusals.count, 0))
         facts = study.facts(options)
         # Where all of before came again, what is known of the study is known anew as well.
         is_all = bool(there) and there.keys() <= {*keys, *study.gone} and not refusals.count
@@ -182,8 +186,13 @@ class Importer:
 
 def _beside(there: Mapping[str, str], stamps: Mapping[str, str]) -> int:
     """Return how many runs that are there share the stamp of another one, which is unchanged."""
-    owners = ((key.rpartition("#")[0], stamp) for key, stamp in there.items() if key not in stamps)
-    return sum(stamps.get(owner) == stamp == there.get(owner) for owner, stamp in owners)
+    beside = ((_owner(run), stamp) for run, stamp in there.items() if run not in stamps)
+    return sum(stamps.get(owner) == stamp == there.get(owner) for owner, stamp in beside)
+
+
+def _owner(run: str) -> str:
+    """Return the key of the first run of a folder that was used more than once."""
+    return run.rpartition("#")[0]
 
 
 def _document(stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace: bool) -> Document:

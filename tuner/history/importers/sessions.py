@@ -35,8 +35,12 @@ class Session:
     def trial_dir(self) -> str:
         """The folder that stands for the trial among its like."""
         path = self.start.path
-        is_inner = self.is_timed or _EXECUTION.fullmatch(self.start.name)
-        return parent_of(path) if is_inner else path
+        return parent_of(path) if self.is_timed or self.is_execution else path
+
+    @property
+    def is_execution(self) -> bool:
+        """Whether KerasTuner wrote it."""
+        return bool(_EXECUTION.fullmatch(self.start.name))
 
     def folders(self) -> list[Folder]:
         """Return all folders that the trial is read from."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from tuner.history.cleaning import (
@@ -25,8 +26,9 @@ from tuner.history.cleaning import (
 )
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.declared import Declared, read_experiment
+from tuner.history.importers.kerastuner_logs import settle
 from tuner.history.importers.restarts import Loose, Use, Writer, join, split_uses, starts
-from tuner.history.importers.scan import Folder, files_stamp, parent_of
+from tuner.history.importers.scan import Folder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.sessions import MOST_BYTES, Session, sort_runs
 from tuner.history.importers.source import newer_stamp
 from tuner.history.records import HistoricTrial, Rejection, State
@@ -61,6 +63,7 @@ class TensorBoardStudy:
         #: Folders in which several sessions start, and how many runs they hold.
         self._shared = self._shared_runs = 0
         self.gone: set[str] = set()
+        self._notes: list[str] = []
 
     def add(self, session: Session) -> None:
         """Take a session into the study."""
@@ -69,10 +72,40 @@ class TensorBoardStudy:
 
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
-        return {key: _stamp(session) for key, session in self._sessions.items()}
+        return {key: self._stamp(session) for key, session in self._sessions.items()}
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """See `FoundStudy`."""
+        found = self._read_all(keys, options)
+        if not self._is_searched:
+            yield from found
+            return
+        runs: list[ImportedRun] = []
+        for item in found:
+            if isinstance(item, Rejection):
+                yield item
+            else:
+                runs.append(item)
+        settled = settle(runs)
+        self.gone |= settled.copies
+        self._notes = settled.notes
+        yield from settled.runs
+
+    @cached_property
+    def _is_searched(self) -> bool:
+        """Whether all runs are KerasTuner's: there one may go on with another."""
+        return all(session.is_execution for session in self._sessions.values())
+
+    @cached_property
+    def _all_stamps(self) -> str:
+        return stamp_of(files_stamp(session.folders()) for session in self._sessions.values())
+
+    def _stamp(self, session: Session) -> str:
+        stamp = newer_stamp(files_stamp(session.folders()))
+        # What a run counts as depends on the others there.
+        return f"{stamp}+{self._all_stamps}" if self._is_searched else stamp
+
+    def _read_all(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         self._unread = set(self._sessions)
         self._read_experiments()
         for key in keys:
@@ -94,7 +127,7 @@ class TensorBoardStudy:
         names = dict.fromkeys([*goals, *declared.metrics, *self._metrics])
         known = {n: goals.get(n) for n in names if n in goals or n in self._metrics}
         space = declared.space
-        notes = [*declared.notes]
+        notes = [*declared.notes, *self._notes]
         if not self._unread:
             missing = [name for name in goals if name not in self._metrics]
             notes += [f"no run has a metric {name!r}" for name in missing]
@@ -175,13 +208,13 @@ class TensorBoardStudy:
                 params=params,
                 metrics=clean_metrics(metrics),
                 # One point says no more than the metric; some write the trial's number as its step.
-                curves={name: curve for name, curve in curves.items() if len(curve) > 1},
+                curves={n: c for n, c in curves.items() if len(c) > 1 or self._is_searched},
                 state="running" if is_open else state,
                 cause=cause,
                 started=clean_time(start["start"] or min(times, default=None), now),
                 finished=clean_time(start["end"] or max(times, default=None), now),
             ),
-            stamp=_stamp(session),
+            stamp=self._stamp(session),
             is_open=is_open,
         )
 
@@ -261,10 +294,6 @@ def _metrics(
         elif last is not None:
             metrics[name] = last
     return metrics
-
-
-def _stamp(session: Session) -> str:
-    return newer_stamp(files_stamp(session.folders()))
 
 
 def _prefix(session: Session, part: Folder) -> str:
