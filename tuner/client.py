@@ -19,7 +19,7 @@ from tuner.errors import (
     UnavailableError,
 )
 from tuner.protocol import VERSION
-from tuner.refusal import ChangedError, CodeChoice, Refusal
+from tuner.refusal import REFUSAL_HEADER, ChangedError, CodeChoice, Refusal
 
 if "httpx" not in sys.modules:
     # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
@@ -57,7 +57,7 @@ class ApiClient:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url.rstrip("/")
-        headers = {ACTOR_HEADER: account()}
+        headers = {ACTOR_HEADER: account(), REFUSAL_HEADER: "yes"}
         if token:
             headers["authorization"] = f"Bearer {token}"
         # Making the default TLS context takes 20 ms that plain HTTP has no use for.

@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 from tuner.errors import StudyError
 
+#: Sent with a request by who can read a refusal: a problem document has no other fields for others.
+REFUSAL_HEADER = "X-Tuner-Refusal"
 #: With other code than the study's: go on with the study's, or with the new one from now on.
 CodeChoice = Literal["old", "new"]
 

@@ -133,14 +133,14 @@ def test_the_sibling_is_the_next_free_number(lab: Lab) -> None:
         for one in (lab, *others):
             submit(one, store(lab), spec={"history": "none"})
         changed = store(lab, {"helpers.py": "def f(run): return 3.0"})
-        refused = submit(others[0], changed, spec={"history": "none"})
+        with ApiClient(lab.service.url, TOKEN) as api, pytest.raises(ChangedError) as caught:
+            api.submit(others[0].spec(history="none"), code=changed)
     finally:
         for one in others:
             one.close()
 
-    refusal = refused.json()["refusal"]
-    assert refusal["sibling"] == f"{lab.name}-4"
-    assert refusal["learns"] is False
+    assert caught.value.refusal.sibling == f"{lab.name}-4"
+    assert caught.value.refusal.learns is False
 
 
 def test_a_change_of_more_than_code_offers_a_study_of_its_own_alone(lab: Lab) -> None:

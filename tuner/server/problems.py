@@ -23,7 +23,7 @@ from tuner.errors import (
     UnavailableError,
 )
 from tuner.protocol import ProtocolError
-from tuner.refusal import ChangedError
+from tuner.refusal import REFUSAL_HEADER, ChangedError
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def install_problems(app: FastAPI) -> None:
         if isinstance(exc, sa.exc.DBAPIError):
             logger.warning("database error", extra={"error": type(exc.orig).__name__})
             return problem(request, status, "the database is not available; try again")
-        if isinstance(exc, ChangedError):
+        if isinstance(exc, ChangedError) and REFUSAL_HEADER in request.headers:
             return problem(request, status, str(exc), refusal=exc.refusal.to_json())
         return problem(request, status, str(exc))
 
