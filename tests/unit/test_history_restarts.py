@@ -9,6 +9,7 @@ import pytest
 
 from tests.event_files import curve, end, file_name, start, write_events
 from tests.history_lab import HistoryLab, open_lab
+from tuner.cli.history import print_report
 from tuner.history.imported import ImportedRun
 from tuner.history.importers.source import import_key
 from tuner.history.records import HistoricTrial
@@ -281,3 +282,19 @@ def test_what_an_earlier_release_paired_wrongly_is_corrected_and_said(
     assert report.studies[0].corrected == 3, "run-0, run-1 (has a curve now) and run-2"
     again = lab.add(logs)
     assert (again.imported, again.unchanged, again.rejected) == (0, 5, 1)
+
+
+def test_the_command_says_what_it_corrects_and_why(
+    lab: HistoryLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for at in (T, T + 9):
+        write_session(tmp_path / "run-0", at % 100, 0.5, at)
+    report = lab.add(tmp_path)
+    report.studies[0].corrected = 1
+    print_report(report)
+
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"  {report.studies[0].key}  hparams, 2 imported, corrects 1 run that an earlier release "
+        "read wrongly",
+        "    1 folder was used more than once: 2 runs, one for each start",
+    ]

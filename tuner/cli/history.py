@@ -70,7 +70,7 @@ def add(
         print_json({**totals, "paths": [report.to_json() for report in reports]})
     else:
         for report in reports:
-            _say_report(report)
+            print_report(report)
     for problem in problems:
         err().print(f"tuner: {problem}", markup=False, soft_wrap=True)
     if problems or any(r.found and r.found == r.rejected for r in reports):
@@ -195,7 +195,8 @@ def send_with_progress(submission: Submission, api: ApiClient) -> Document:
         return submission.send(api, bar)
 
 
-def _say_report(report: Report) -> None:
+def print_report(report: Report) -> None:
+    """Print what became of a path: its counts, each study with what is to be said, rejections."""
     from tuner.cli.output import out
 
     say = out()
@@ -204,6 +205,8 @@ def _say_report(report: Report) -> None:
     for study in report.studies:
         if study.imported or study.own or study.same_as or study.notes:
             say.print(f"  {_study_line(study)}", markup=False, soft_wrap=True)
+            for note in study.notes:
+                say.print(f"    {note}", markup=False, soft_wrap=True)
     refused = [*report.refused, *(r for study in report.studies for r in study.refused)]
     for item in refused[:_SHOWN]:
         more = f" ({item.count})" if item.count > 1 else ""
@@ -219,18 +222,13 @@ _SHOWN = 5
 def _study_line(study: StudyReport) -> str:
     parts = [f"{study.imported} imported"] if study.imported else []
     if study.corrected:
-        what = (
-            "run that an earlier release read"
-            if study.corrected == 1
-            else ("runs that an earlier release read")
-        )
-        parts.append(f"corrects {study.corrected} {what} wrongly")
+        runs = f"{study.corrected} run{'' if study.corrected == 1 else 's'}"
+        parts.append(f"corrects {runs} that an earlier release read wrongly")
     if study.own:
         parts.append(f"{study.own} are trials of a study in this database, not counted twice")
     if study.same_as:
         parts.append(f"the same runs as {study.same_as}, not counted twice")
-    head = ", ".join([f"{study.key}  {study.kind}", *parts])
-    return "; ".join([head, *study.notes])
+    return ", ".join([f"{study.key}  {study.kind}", *parts])
 
 
 def _print_studies(rows: list[Document]) -> None:
