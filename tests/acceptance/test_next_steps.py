@@ -83,7 +83,8 @@ class Person:
         """Return the commands in a text, with what stands for the user's own put in."""
         # A synopsis is no command; `Try '…'` is typed by who asks for it.
         said = re.sub("^(Usage: |Try ).*$", "", said, flags=re.M)
-        steps = [step.group().rstrip(" .,") for step in PRINTED.finditer(said)]
+        # Two blanks begin what the command is for.
+        steps = [step.group().split("  ")[0].rstrip(" .,") for step in PRINTED.finditer(said)]
         return [step.replace("SPEC", "hill.yaml").replace("=N", "=9") for step in steps]
 
 
@@ -213,6 +214,25 @@ def test_a_paused_study_names_commands_that_work(person: Person) -> None:
         if " run " not in step:
             person.type(step)
     person.type(f"{TUNER} events demo/bad")
+
+
+@pytest.mark.slow
+def test_what_a_finished_study_and_a_changed_one_offer_can_be_typed(person: Person) -> None:
+    person.type(f"{TUNER} run hill.yaml --workers 1")
+    steps = person.next_steps(person.type(f"{TUNER} status"))
+    assert f"{TUNER} explain demo/hill" in steps
+    for step in steps:
+        if " board " not in step:
+            person.type(step)
+    code = (person.folder / "objectives.py").read_text()
+    person.write("objectives.py", code.replace("0.1", "0.2"))
+
+    ways = person.next_steps(person.type(f"{TUNER} run hill.yaml --workers 1", 2))
+
+    assert [way.rpartition(" --")[2] for way in ways] == ["code old", "code new", "as hill-2"]
+    for way in ways:
+        person.type(way)
+    assert "demo/hill-2" in person.type(f"{TUNER} list")
 
 
 @pytest.mark.parametrize("wrong", ["lst", "best -n x", "best hill", "workers", "status demo/none"])
