@@ -135,6 +135,15 @@ def test_with_another_space_only_another_study_is_offered(
     assert renamed.spec.name == "walk/climb-2"
 
 
+def test_a_retry_with_another_space_names_the_spec_that_was_given(desk: Desk) -> None:
+    desk.submit()
+    desk.spec.write_text(SPEC.replace("high: 1", "high: 2"))
+    submission = make_submission(desk.spec, desk.settings)
+
+    with pytest.raises(StudyError, match=r"my climb\.yaml' --as climb-2 "):
+        going_on.retry_with(submission, desk.service, NAME, desk.spec)
+
+
 def test_files_are_talked_about_when_it_matters(desk: Desk) -> None:
     desk.write("run.log", "1")
     first = desk.notes()

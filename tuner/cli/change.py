@@ -91,6 +91,7 @@ def retry(
     ] = None,
 ) -> None:
     """Run the failed trials of a study again, as new trials with the same parameters."""
+    from tuner.cli.going_on import retry_with
     from tuner.cli.output import change_text
     from tuner.local import open_changer
     from tuner.local.submission import make_submission
@@ -104,7 +105,7 @@ def retry(
         if submission is None:
             answer = api.retry(study, failed=failed)
         else:
-            answer = submission.retry(api, study)
+            answer = retry_with(submission, api, study, spec)
         step = _next_step(api, study)
     for change in answer["changes"]:
         _say(f"{study}: {change_text(change)}")

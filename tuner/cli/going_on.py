@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuner.cli.output import Document
     from tuner.client import ApiClient
     from tuner.local.submission import Submission
+    from tuner.service.service import Service
 
 _SHOWN = 3
 
@@ -50,6 +51,21 @@ def send(
             if chosen is None:
                 raise StudyError(named) from None
             submission = chosen
+
+
+def retry_with(
+    submission: Submission, api: Service | ApiClient, study: str, spec: Path | None
+) -> Document:
+    """Try the study's failed trials again with the code of a submission.
+
+    Raises:
+        StudyError: the study differs in more than its code; the text names the ways on.
+    """
+    try:
+        return submission.retry(api, study)
+    except ChangedError as exc:
+        path = "SPEC" if spec is None else shlex.quote(str(spec))
+        raise StudyError(exc.refusal.message(spec=path, name=submission.name or "")) from None
 
 
 def file_notes(submission: Submission, answer: Document) -> Iterator[tuple[str, str]]:
