@@ -135,7 +135,7 @@ class Peer:
         if body["token"] != self.tokens.get(attempt):
             return 409, {"detail": "another worker has this attempt"}
         if verb == "report":
-            self.posts[attempt].append(clock())
+            self.posts[attempt].append(time.monotonic())
             self.reports[attempt] += body["points"]
             return 200, {"order": self.orders.get(attempt, "continue"), "drain": self.drain}
         earlier = self.finishes[attempt]
