@@ -108,3 +108,18 @@ def test_output_that_goes_to_a_full_disk_is_said(tmp_path: Path, args: list[str]
     assert done.stderr.splitlines() == [
         "tuner: what is printed cannot be written where it goes: No space left on device"
     ]
+
+
+def test_a_database_that_is_none_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "tuner.db").write_bytes(b"no database" * 1000)
+
+    with pytest.raises(SystemExit) as exit_info:
+        main(["list"])
+
+    assert exit_info.value.code == 1
+    said = capsys.readouterr().err
+    assert "file is not a database" in said
+    assert said.endswith(f"; it is {tmp_path}/home/tuner.db\n")

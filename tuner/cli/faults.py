@@ -13,6 +13,9 @@ import tempfile
 import traceback
 from pathlib import Path
 
+#: How the storage begins what it says of a database that does not answer.
+NO_DATABASE = "the database is not available"
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FILES = (errno.EMFILE, errno.ENFILE)
@@ -29,7 +32,7 @@ def explain(error: Exception) -> str | None:
     library = type(error).__module__.partition(".")[0]
     if library in ("sqlalchemy", "sqlite3", "psycopg"):
         said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        return f"the database cannot be used: {said}{where_full()}"
+        return f"the database cannot be used: {said}{about_database()}"
     if library in ("httpx", "httpcore"):
         return f"the connection to the Tuner server broke: {error or type(error).__name__}"
     return None
@@ -103,6 +106,24 @@ def _writes_text(error: OSError) -> bool:
         module = str(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
     return module.startswith(("rich.", "typer.", "tuner.cli."))
+
+
+def about_database() -> str:
+    """Return which file the database is, and what is wrong with its disk; nothing for a server."""
+    from tuner.errors import TunerError
+    from tuner.settings import load_settings
+
+    try:
+        config = load_settings(os.environ)
+    except TunerError:
+        return ""
+    if config.api_url or not config.is_sqlite:
+        return ""
+    path = Path(config.database_url.partition("///")[2])
+    is_writable = os.access(path.parent, os.W_OK)
+    return (
+        f"; it is {path}{where_full() if is_writable else ', in a folder that cannot be written'}"
+    )
 
 
 def where_full() -> str:

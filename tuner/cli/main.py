@@ -39,8 +39,9 @@ def _answer(args: Sequence[str] | None) -> int:
         )
         return WRONG
     except TunerError as exc:
-        # SQLite says of a full disk that it is full, and not which one.
-        _say(f"{exc}{faults.where_full() if 'disk' in str(exc) else ''}")
+        # SQLite says what it met, and not where.
+        is_ours = str(exc).startswith(faults.NO_DATABASE)
+        _say(f"{exc}{faults.about_database() if is_ours else ''}")
         return FAILED if isinstance(exc, UnavailableError) else WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
