@@ -53,6 +53,25 @@ def test_the_archive_is_an_ordinary_tar_gz_of_any_size(tmp_path: Path) -> None:
         assert archive.getnames() == ["empty.txt", "train.py"]
 
 
+def test_a_snapshot_is_unpacked_by_a_python_without_filters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "code", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "objectives.py").write_text("x = 1\n")
+    extract = tarfile.TarFile.extractall
+
+    def as_in_3_11_2(archive: tarfile.TarFile, path: Path) -> None:
+        extract(archive, path)
+
+    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.setattr(tarfile.TarFile, "extractall", as_in_3_11_2)
+    unpack(make_snapshot(folder), out)
+
+    assert (out / "objectives.py").read_text() == "x = 1\n"
+
+
 def test_specs_and_leavings_are_no_code(tmp_path: Path) -> None:
     folder = _write(
         tmp_path,
