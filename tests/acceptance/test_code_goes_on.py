@@ -86,6 +86,7 @@ def test_a_study_goes_on_when_only_its_surroundings_change(home: Home) -> None:
     assert len(codes) == 1, "trials go on with the files that the study began with"
 
 
+@pytest.mark.slow
 def test_a_change_of_code_is_named_and_three_ways_lead_on(home: Home) -> None:
     home.ok("run", "climb.yaml", "--workers", 1, timeout_s=120)
     home.write("hills.py", HILLS.replace("0.5", "0.25"))

@@ -47,6 +47,7 @@ def read_config(home: Home, run_dir: str) -> Any:
     return json.loads((home.logs / run_dir / "config.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_broken_objective_is_mended_and_its_trials_are_tried_again(home: Home) -> None:
     write(home, BROKEN, trials=4, steps=2)
     ended = home.run("run", "climb.yaml", "--workers", 2, timeout_s=120)

@@ -246,6 +246,7 @@ def test_pause_resume_cancel_retry_stop_and_delete_do_what_they_say(home: Home) 
     assert home.run("status", STUDY).code == 2
 
 
+@pytest.mark.slow
 def test_every_json_document_has_its_published_schema(home: Home) -> None:
     spec = write_spec(home, trials=3)
     schemas: list[tuple[tuple[object, ...], object]] = [

@@ -14,6 +14,7 @@ import httpx
 from tests.chaos.check_files import check_files
 from tests.chaos.check_rows import best, check_rows, check_values
 from tests.chaos.rows import StudyRows
+from tests.patience import clock
 from tests.protocol_worker import Held, ProtocolWorker
 from tests.service_process import ServiceProcess
 from tests.study_lab import CLOSED, Lab
@@ -89,11 +90,10 @@ class Bench:
 
     def tune_until(self, is_so: Callable[[], bool]) -> None:
         """Have the worker run trials until a condition holds."""
-        for _ in range(int(REACHED_S / 0.1)):
-            if is_so():
-                return
+        deadline = clock() + REACHED_S
+        while not is_so():
+            assert clock() < deadline, "not reached"
             self.worker.step()
-        raise AssertionError("not reached")
 
     def is_closed(self) -> bool:
         """Whether the study has ended."""

@@ -71,6 +71,7 @@ def is_exact(lab: Lab, trials: int) -> bool:
     return len(params) == trials and told == ours and [n for n, _ in ours] == list(range(trials))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", LEARNING_SAMPLERS)
 def test_every_proposal_comes_out_of_its_record_again_after_a_takeover(
     pair: Pair, sampler: str

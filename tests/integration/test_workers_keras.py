@@ -91,6 +91,7 @@ def test_a_pruned_training_stops_and_its_function_goes_on_to_the_end(
     assert len(read_output(worker, attempt, "EPOCHS")) < 1000
 
 
+@pytest.mark.slow
 def test_a_preempted_training_continues_exactly_where_it_stood(
     peer: Peer, worker: Started, home: Path, tmp_path: Path
 ) -> None:

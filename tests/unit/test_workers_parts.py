@@ -140,7 +140,7 @@ def test_a_snapshot_is_fetched_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_filters: bool
 ) -> None:
     if not has_filters:  # as the Python 3.11.2 of Debian 12
-        monkeypatch.delattr(tarfile, "data_filter")
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
     cache, sha256, fetched = open_cache(tmp_path / "code", make_archive({"a": "1", "b/c": "2"}))
     folder = cache.folder(sha256)
 
@@ -156,7 +156,7 @@ def test_a_snapshot_cannot_leave_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, has_filters: bool
 ) -> None:
     if not has_filters:  # as the Python 3.11.2 of Debian 12
-        monkeypatch.delattr(tarfile, "data_filter")
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo(name), io.BytesIO())

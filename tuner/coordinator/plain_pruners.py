@@ -44,10 +44,11 @@ class PatientPruner(optuna.pruners.PatientPruner):
 
     Args:
         patience: how many.
+        min_delta: what counts as a gain, 0 or more.
     """
 
-    def __init__(self, patience: int) -> None:
-        super().__init__(None, patience=patience)
+    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
+        super().__init__(None, patience=patience, min_delta=min_delta)
         self._reports = patience + 1
 
     @override
