@@ -12,6 +12,8 @@ import pytest
 from tests.acceptance.agreement import assert_tensorboard_agrees
 from tests.acceptance.home import Home, open_home
 
+pytestmark = pytest.mark.slow
+
 STUDY = "endings/all"
 #: What the first trials do, in order; the sampler chooses the rest of their configurations.
 KINDS = [
