@@ -28,6 +28,11 @@ BARE = re.compile(rf"(?<![\w./-])tuner (?:{'|'.join(COMMANDS)})\b")
 LIMIT_S = 90.0
 
 
+def _hear_interrupts() -> None:
+    """Undo what a shell does to what it starts with `&`, and what that hands down: no Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Person:
     """Someone with a fresh account, in the folder of a clone, in one new shell a command."""
 
@@ -65,6 +70,7 @@ class Person:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,
         )
 
     def type(self, text: str, code: int = 0) -> str:
