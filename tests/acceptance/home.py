@@ -41,6 +41,18 @@ CLIMB = """
     sampler: {{name: random, seed: 5}}
     budget: {{trials: {trials}}}
 """
+#: Its objective: a report each tenth of a second, `steps` of them.
+CLIMBER = """
+    import time
+    from workers import Run
+
+
+    def climb(run: Run) -> float:
+        for step in range(1, int(run.params["steps"]) + 1):
+            time.sleep(0.1)
+            run.report(step, run.params["x"] * step)
+        return run.params["x"]
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,25 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.home import CLIMB, Home, open_home
-
-OBJECTIVES = """
-    import time
-    from workers import Run
-
-
-    def climb(run: Run) -> float:
-        for step in range(1, int(run.params["steps"]) + 1):
-            time.sleep(0.1)
-            run.report(step, run.params["x"] * step)
-        return run.params["x"]
-"""
+from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with open_home(tmp_path) as home:
-        home.write("objectives.py", OBJECTIVES)
+        home.write("objectives.py", CLIMBER)
         write_spec(home)
         yield home
 

@@ -12,28 +12,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from tests.acceptance.home import CLIMB, Home, open_home
+from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
 from tests.patience import clock
 from tuner.server import documents
 
 STUDY = "life/steps"
-OBJECTIVE = """
-    import time
-    from workers import Run
-
-
-    def climb(run: Run) -> float:
-        for step in range(1, int(run.params["steps"]) + 1):
-            time.sleep(0.1)
-            run.report(step, run.params["x"] * step)
-        return run.params["x"]
-"""
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with open_home(tmp_path) as home:
-        home.write("objectives.py", OBJECTIVE)
+        home.write("objectives.py", CLIMBER)
         yield home
 
 
