@@ -1,0 +1,14 @@
+"""Log root and checkpoint root: the folders that users' code writes into.
+
+Nothing below them is trusted. Whatever this program opens, lists, writes or removes there goes
+through a `Folder`: an open directory from which one name at a time is resolved, no link is
+followed, and only a regular file of bounded size is opened. So nothing outside is ever touched,
+and nothing that a trial has left there can block or fill this process.
+"""
+
+from tuner.roots.folder import Entry, Folder
+from tuner.roots.place import Place
+from tuner.roots.removal import remove_folder
+from tuner.roots.unfit import UnfitError
+
+__all__ = ["Entry", "Folder", "Place", "UnfitError", "remove_folder"]

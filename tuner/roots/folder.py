@@ -1,0 +1,244 @@
+"""An open folder below a root."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from tuner.roots.unfit import UnfitError, check_name, check_regular, kind_name
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+#: A named pipe is opened without waiting for its other end, a terminal without taking it.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
+#: What the system calls say where something else than a folder stands, or a link.
+_NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder; its kind is that of the name itself, never of a link's target."""
+
+    name: str
+    kind: Literal["file", "folder", "other"]
+
+
+class Folder:
+    """A folder that stays the same one whatever happens to its path meanwhile.
+
+    It holds one descriptor; use it in a `with` block. Not for several threads.
+
+    Args:
+        fd: of the directory; taken over.
+        path: where it was found, for messages only.
+    """
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self._fd = fd
+        self.path = path
+
+    @classmethod
+    def of_root(cls, root: Path) -> Folder:
+        """Open a root itself. Its path is the operator's, so links in it are followed.
+
+        Raises:
+            OSError: it is missing, no folder, or closed to this process.
+        """
+        return cls(os.open(root, _FOLDER), root)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor; again has no effect."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def fileno(self) -> int:
+        """Return the descriptor, for calls that take a `dir_fd`."""
+        return self._fd
+
+    def duplicate(self) -> Folder:
+        """Return the same folder with a descriptor of its own."""
+        return Folder(os.dup(self._fd), self.path)
+
+    def folder(self, name: str, *, make: bool = False) -> Folder:
+        """Open the folder `name` in this one.
+
+        Args:
+            name: one name, no path.
+            make: make it where it is missing.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            UnfitError: it is a link or no folder.
+            OSError: it is closed to this process, or cannot be made.
+        """
+        check_name(name, str(self.path))
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=self._fd)
+        try:
+            fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd)
+        except OSError as exc:
+            if exc.errno in _NOT_A_FOLDER:
+                raise UnfitError(
+                    str(self.path / name), f"is {self._kind_of(name)}, and must be a folder"
+                ) from None
+            raise
+        return Folder(fd, self.path / name)
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """Return what is known of `name`, a link itself and not its target; None: there is none."""
+        check_name(name, str(self.path))
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what the folder holds, in no order, without keeping it in memory."""
+        with os.scandir(self._fd) as found:
+            for entry in found:
+                yield Entry(entry.name, _kind(entry))
+
+    def open_file(self, name: str, *, most: int | None = None) -> io.BufferedReader:
+        """Open a regular file for reading. It is never waited for.
+
+        Args:
+            name: one name, no path.
+            most: bytes that it may hold.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            UnfitError: it is something else, has several names, or is larger.
+            OSError: it is closed to this process.
+        """
+        path = str(self.path / name)
+        # Before it is opened, because to open a device can already do something.
+        found = self.stat(name)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        check_regular(found, path, most)
+        try:
+            fd = os.open(name, _READ, dir_fd=self._fd)
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENXIO):
+                raise UnfitError(path, "has just been replaced by something else") from None
+            raise
+        try:
+            check_regular(os.fstat(fd), path, most)
+            return os.fdopen(fd, "rb")
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the content of a regular file of at most `most` bytes.
+
+        Raises:
+            OSError: see `open_file`; UnfitError also where it grows beyond `most` meanwhile.
+        """
+        with self.open_file(name, most=most) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise UnfitError(str(self.path / name), f"must hold at most {most} bytes")
+        return content
+
+    def create(self, name: str) -> int:
+        """Make a new file and return its descriptor, which appends.
+
+        Raises:
+            FileExistsError: there is something of that name.
+            OSError: the folder is full, gone or closed to this process.
+        """
+        check_name(name, str(self.path))
+        return os.open(name, _CREATE, 0o666, dir_fd=self._fd)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file atomically: a reader, or a crash, sees what was there or the new one.
+
+        What has the name is replaced, a link or a named pipe too, but never followed or opened.
+
+        Raises:
+            UnfitError: a folder has the name.
+            OSError: the file system is full or not writable; what was there is as it was.
+        """
+        check_name(name, str(self.path))
+        # Hosts share the folder and containers process numbers, so only chance tells names apart.
+        temporary = f".{name}.{os.urandom(4).hex()}.tmp"
+        fd = self.create(temporary)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.rename(temporary, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self._fd)
+            raise
+
+    def rename(self, name: str, to: str) -> None:
+        """Give what is called `name` another name in this folder; a file `to` is replaced.
+
+        Raises:
+            UnfitError: `to` is a folder.
+            OSError: it cannot be done; nothing has changed.
+        """
+        check_name(name, str(self.path))
+        check_name(to, str(self.path))
+        try:
+            os.replace(name, to, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError):
+            raise UnfitError(
+                str(self.path / to), f"is {self._kind_of(to)}, and must be a file"
+            ) from None
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or the name of a link; nothing where there is none.
+
+        Raises:
+            UnfitError: it is a folder.
+            OSError: it cannot be removed.
+        """
+        check_name(name, str(self.path))
+        try:
+            os.unlink(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            return
+        except (IsADirectoryError, PermissionError):
+            found = self.stat(name)
+            if found is None or not stat.S_ISDIR(found.st_mode):
+                raise
+            raise UnfitError(str(self.path / name), "is a folder, and must be a file") from None
+
+    def _kind_of(self, name: str) -> str:
+        found = self.stat(name)
+        return "gone" if found is None else kind_name(found.st_mode)
+
+
+def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "other"]:
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        return "file" if entry.is_file(follow_symlinks=False) else "other"
+    except OSError:
+        return "other"

@@ -1,0 +1,77 @@
+"""Where a folder lies below a root, to be opened when it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tuner.roots.folder import Folder
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder below a root, by its path; it need not be there.
+
+    Args:
+        root: log root or checkpoint root, as the operator names it.
+        relative: path below it, such as "project/study/trial_00001"; empty for the root itself.
+
+    Raises:
+        ValueError: `relative` does not lie below the root.
+    """
+
+    root: Path
+    relative: str = ""
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.relative)
+        if parts.is_absolute() or ".." in parts.parts or "\0" in self.relative:
+            raise ValueError(f"{self.relative!r}: must be a path below {self.root}")
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.name
+
+    @property
+    def path(self) -> Path:
+        """The whole path, for messages; what is opened by it is not what this class opens."""
+        return self.root / self.relative
+
+    def below(self, relative: str) -> Place:
+        """Return the place of a path below this one.
+
+        Raises:
+            ValueError: it does not lie below.
+        """
+        return Place(
+            self.root, str(PurePosixPath(self.relative, Place(self.root, relative).relative))
+        )
+
+    def open(self, *, make: bool = False) -> Folder:
+        """Open the folder.
+
+        Args:
+            make: make what is missing of it, the root too.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            UnfitError: a part of the path below the root is a link or no folder.
+            OSError: it is closed to this process, or cannot be made.
+        """
+        if make:
+            self.root.mkdir(parents=True, exist_ok=True)
+        folder = Folder.of_root(self.root)
+        for name in PurePosixPath(self.relative).parts:
+            with folder:
+                inner = folder.folder(name, make=make)
+            folder = inner
+        return folder
+
+    def exists(self) -> bool:
+        """Return whether the folder is there and can be opened."""
+        try:
+            self.open().close()
+        except OSError:
+            return False
+        return True
