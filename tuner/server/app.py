@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hmac
 import os
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import anyio.to_thread
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 
 from tuner import protocol
 from tuner.coordinator.instruments import Instruments
 from tuner.release import release
+from tuner.server.auth import TokenBook, needs
 from tuner.server.bell import Bell
+from tuner.server.front import Front
 from tuner.server.health import Health
 from tuner.server.history_routes import history_router
 from tuner.server.metrics import Metrics
@@ -32,8 +31,6 @@ from tuner.service.service import Service
 #: Requests worked on at once; each holds a database connection only while it needs one.
 THREADS = 24
 
-_bearer = HTTPBearer(auto_error=False)
-
 
 def make_app(
     service: Service,
@@ -44,22 +41,10 @@ def make_app(
     health: Health,
     metrics: Metrics,
     instruments: Instruments,
-    token: str,
+    tokens: TokenBook,
     redis_url: str | None,
 ) -> FastAPI:
-    """Return the application.
-
-    Everything needs the token but the documentation and what is asked about health.
-    """
-
-    # A coroutine, because FastAPI gives a plain function a thread for every request.
-    async def authorize(
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
-    ) -> None:
-        if given is None or not hmac.compare_digest(given.credentials.encode(), token.encode()):
-            raise HTTPException(
-                401, "a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"}
-            )
+    """Return the application; what is open without a token stands in `tuner.server.front`."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -69,17 +54,18 @@ def make_app(
 
     app = FastAPI(title="Tuner", version=release(), lifespan=lifespan)
     install_problems(app)
-    guarded = [Depends(authorize)]
     workers = worker_router(desk, bell, redis_url, instruments)
-    app.include_router(workers, dependencies=guarded)
-    app.include_router(user_router(service), dependencies=guarded)
-    app.include_router(history_router(history), dependencies=guarded)
-    app.include_router(metrics_router(metrics), dependencies=guarded)
+    app.include_router(workers, dependencies=[needs("work")])
+    app.include_router(user_router(service), dependencies=[needs("read", "submit")])
+    app.include_router(history_router(history), dependencies=[needs("read", "submit")])
+    app.include_router(metrics_router(metrics), dependencies=[needs("read")])
     app.include_router(health_router(health))
+    app.add_middleware(Front, tokens=tokens)
+    # The one that is added last is the outermost.
     app.add_middleware(RequestLog, instruments=instruments)
 
     @app.get("/v1/health", tags=["service"])
-    def who() -> dict[str, Any]:
+    async def who() -> dict[str, Any]:
         """Say who answers; needs no token."""
         return {
             "service": "tuner",

@@ -11,9 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 
 from tuner.protocol import Message, ProtocolError
-
-#: A worker's message or a spec; a finish with 50 lines of traceback is far smaller.
-MAX_JSON_BYTES = 1 << 20
+from tuner.server.limits import MAX_JSON_BYTES
 
 #: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -83,12 +81,13 @@ def validate(kind: type[B], data: Any) -> B:
         raise HTTPException(422, "; ".join(problems)[:500]) from None
 
 
-def body_schema(kind: type[Any]) -> dict[str, Any]:
+def body_schema(kind: type[Any], *, required: bool = True) -> dict[str, Any]:
     """Return what OpenAPI says of an endpoint that reads `kind` from its body."""
     schema = TypeAdapter(kind).json_schema()
     # FastAPI takes only its own models into the components, so the parts are written in place.
     schema = _inlined(schema, schema.pop("$defs", {}))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def _inlined(schema: Any, parts: dict[str, Any]) -> Any:

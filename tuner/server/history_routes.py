@@ -11,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 from tuner.history.cleaning import MAX_RUNS
 from tuner.history.writing import MAX_REJECTED
 from tuner.server.bodies import body_schema, read_json, validate
+from tuner.server.limits import MAX_BATCH_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.service.history import HistoryDesk
 
-#: A batch of runs; one run at its bounds has three megabytes.
-MAX_BATCH_BYTES = 8 << 20
 MAX_BATCH_RUNS = 5000
 
 Key = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]

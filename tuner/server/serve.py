@@ -18,6 +18,7 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
+from tuner.server.auth import TokenBook
 from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
@@ -96,7 +97,7 @@ def serve(
             health=health,
             metrics=metrics,
             instruments=instruments,
-            token=settings.token,
+            tokens=TokenBook(settings.token),
             redis_url=settings.redis_url,
         )
         server = uvicorn.Server(

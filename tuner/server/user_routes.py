@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,9 +27,10 @@ from tuner.server.documents import (
     Worker,
 )
 from tuner.server.explain_routes import add_explanations
+from tuner.server.limits import MAX_SNAPSHOT_BYTES
 from tuner.server.paths import Digest, EventId, Limit, Name, Number, Offset, WorkerName
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
-from tuner.service.service import MAX_SNAPSHOT_BYTES, Service
+from tuner.service.service import Service
 
 
 class _Git(BaseModel):
@@ -164,10 +165,16 @@ def _add_control(router: APIRouter, service: Service) -> None:
         """Go on with a paused study."""
         return service.resume(f"{project}/{study}")
 
-    @router.post("/studies/{project}/{study}/stop", tags=["control"], response_model=Status)
-    def stop(project: Name, study: Name, body: Annotated[_Stop | None, Body()] = None) -> Any:
+    @router.post(
+        "/studies/{project}/{study}/stop",
+        tags=["control"],
+        response_model=Status,
+        openapi_extra=body_schema(_Stop, required=False),
+    )
+    async def stop(project: Name, study: Name, request: Request) -> Any:
         """End a study; running trials finish, or are cancelled with `now`."""
-        return service.stop(f"{project}/{study}", now=body is not None and body.now)
+        body = validate(_Stop, await read_json(request))
+        return await run_in_threadpool(service.stop, f"{project}/{study}", now=body.now)
 
     @router.post("/studies/{project}/{study}/cancel", tags=["control"], response_model=Status)
     def cancel(project: Name, study: Name) -> Any:

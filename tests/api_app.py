@@ -1,0 +1,124 @@
+"""The API's application on an empty database, without a server around it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.loop import Coordinator
+from tuner.queue.wakeup import WakeUps
+from tuner.server.app import make_app
+from tuner.server.auth import Identity, TokenBook
+from tuner.server.bell import Bell
+from tuner.server.health import Health
+from tuner.server.metrics import Metrics
+from tuner.service.desk import WorkerDesk
+from tuner.service.history import HistoryDesk
+from tuner.service.service import Service
+from tuner.settings import load_settings
+from tuner.storage import open_storage
+
+TOKEN = "api-token-77f0"
+#: A good token that allows nothing.
+POWERLESS = "api-token-0000"
+
+
+class _Book(TokenBook):
+    """Knows a second token, which allows nothing."""
+
+    def who(self, token: str) -> Identity | None:
+        if token == POWERLESS:
+            return Identity(name="powerless", scopes=frozenset())
+        return super().who(token)
+
+
+@functools.cache
+def api() -> FastAPI:
+    """Return the application, made once; nobody coordinates, and there is no Redis."""
+    home = Path(tempfile.mkdtemp(prefix="tuner-api-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    settings = load_settings({"TUNER_HOME": str(home)})
+    storage = open_storage(settings.database_url, create=True)
+    wakeups = WakeUps(f"unix://{home}/no-redis.sock")
+    coordinator = Coordinator(storage, wakeups)
+    health = Health(storage, wakeups, coordinator, lambda: None)
+    return make_app(
+        Service(storage, settings),
+        WorkerDesk(storage, coordinator),
+        Bell(),
+        history=HistoryDesk(storage),
+        health=health,
+        metrics=Metrics(storage, coordinator, health),
+        instruments=Instruments(),
+        tokens=_Book(TOKEN),
+        redis_url=None,
+    )
+
+
+def operations() -> list[tuple[str, str]]:
+    """Return method and path of everything that the description knows, the path filled in."""
+    found = api().openapi()["paths"].items()
+    return sorted(
+        (method.upper(), "/".join(_fill(step) for step in path.split("/")))
+        for path, item in found
+        for method in item
+    )
+
+
+def _fill(step: str) -> str:
+    example = {"{digest}": "0" * 64, "{number}": "0"}
+    return example.get(step, step.strip("{}"))
+
+
+class Sent:
+    """One request to the application, whose body is counted as it is asked for.
+
+    Attributes:
+        asked: how many pieces of the body were asked for.
+        status: of the answer.
+        headers: of the answer.
+        content: the body of the answer.
+    """
+
+    def __init__(
+        self, method: str, path: str, *headers: tuple[str, str], body: Iterable[bytes] = ()
+    ) -> None:
+        self.asked = 0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.content = b""
+        self._body = iter(body)
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "scheme": "http",
+            "http_version": "1.1",
+            "server": ("127.0.0.1", 80),
+            "client": ("127.0.0.1", 1),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+        }
+        asyncio.run(api()(self._scope, self._receive, self._take))
+
+    async def _receive(self) -> dict[str, Any]:
+        self.asked += 1
+        chunk = next(self._body, b"")
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+    async def _take(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        self.content += message.get("body", b"")

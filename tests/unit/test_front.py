@@ -1,0 +1,79 @@
+"""No route, present or to come, is reached or reads a body before the token is looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api_app import POWERLESS, TOKEN, Sent, operations
+from tuner.server.front import OPEN_PATHS
+from tuner.server.limits import MAX_BODY_BYTES
+
+CHUNK = b"[" * (8 << 20)
+OPERATIONS = operations()
+CLOSED = [(method, path) for method, path in OPERATIONS if path not in OPEN_PATHS]
+ANNOUNCED = ("content-length", str(20 << 20))
+
+
+def bearer(token: str) -> tuple[str, str]:
+    return "authorization", f"Bearer {token}"
+
+
+def test_the_description_knows_all_routes() -> None:
+    assert len(CLOSED) >= 40
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_without_a_token_no_route_asks_for_its_body(method: str, path: str) -> None:
+    sent = Sent(method, path, ANNOUNCED, body=[CHUNK] * 3)
+
+    assert sent.asked == 0
+    assert sent.headers["connection"] == "close"
+    if (method, path) in CLOSED:
+        assert sent.status == 401
+        assert sent.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_every_route_names_a_scope_and_looks_at_it_before_the_body(method: str, path: str) -> None:
+    sent = Sent(method, path, bearer(POWERLESS), ANNOUNCED, body=[CHUNK] * 3)
+
+    # A route whose body is read by the framework, without a bound, would have asked for it here.
+    assert (sent.status, sent.asked) == (403, 0)
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_no_route_reads_more_than_any_body_may_have(method: str, path: str) -> None:
+    large = ("content-length", str(MAX_BODY_BYTES + 1))
+    announced = Sent(method, path, bearer(TOKEN), large, body=[CHUNK] * 99)
+    endless = Sent(method, path, bearer(TOKEN), ("transfer-encoding", "chunked"), body=[CHUNK] * 99)
+
+    assert (announced.status, announced.asked) == (413, 0)
+    assert endless.asked <= MAX_BODY_BYTES // len(CHUNK) + 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("authorization", TOKEN)],
+        [("authorization", "Bearer")],
+        [("authorization", f"Basic {TOKEN}")],
+        [bearer(TOKEN[:-1])],
+        [bearer(TOKEN + "x")],
+        [bearer(TOKEN)] * 2,
+        [("cookie", f"token={TOKEN}")],
+    ],
+    ids=str,
+)
+def test_nothing_but_one_good_bearer_token_passes(headers: list[tuple[str, str]]) -> None:
+    assert Sent("GET", "/v1/nowhere", *headers).status == 401
+
+
+def test_a_good_token_passes_whatever_the_case_of_its_kind() -> None:
+    assert Sent("GET", "/v1/nowhere", ("authorization", f"bearer {TOKEN}")).status == 404
+
+
+@pytest.mark.parametrize("path", sorted(OPEN_PATHS))
+def test_only_get_and_head_are_open(path: str) -> None:
+    assert Sent("POST", path).status == 401
+    assert Sent("GET", path).status in (200, 503)

@@ -1,0 +1,125 @@
+"""What every request meets before a route is looked for: its token, and the bounds of its body.
+
+Whoever has no good token is answered without one byte of the body being asked for, and the
+connection ends with the answer. That holds for routes to come as well: only the paths that are
+named here are open.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tuner.server.auth import TokenBook, note_identity
+from tuner.server.limits import MAX_BODY_BYTES
+from tuner.server.problems import problem
+
+#: Of GET and HEAD: probes, who answers here, and the documentation.
+OPEN_PATHS = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/v1/health",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/redoc",
+        "/openapi.json",
+    }
+)
+_CLOSE = (b"connection", b"close")
+
+
+class Front:
+    """ASGI middleware in front of the routes.
+
+    Args:
+        app: answers what passes.
+        tokens: says whose a token is.
+    """
+
+    def __init__(self, app: ASGIApp, *, tokens: TokenBook) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive, send)
+        if not _is_open(scope):
+            identity = self._tokens.who(_token(scope))
+            if identity is None:
+                await _refuse(scope, body)
+                return
+            note_identity(scope, identity)
+        if body.declared > MAX_BODY_BYTES:
+            answer = problem(Request(scope), 413, _TOO_LARGE)
+            await answer(scope, body.receive, body.send)
+        elif body.is_there:
+            await self._app(scope, body.receive, body.send)
+        else:
+            await self._app(scope, receive, send)
+
+
+_TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes, the most that any route takes"
+
+
+class _Body:
+    """The body of one request: counted while it is read; unread, it ends the connection.
+
+    Attributes:
+        is_there: whether one is announced.
+        declared: its bytes as announced; 0 where only its end will tell.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._size = 0
+        self.declared = 0
+        self.is_there = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                # The parser has refused what is no number.
+                self.declared = int(value) if value.isdigit() else 0
+                self.is_there = self.is_there or self.declared > 0
+            elif name == b"transfer-encoding":
+                self.is_there = True
+        self._is_read = not self.is_there
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            self._is_read = self._is_read or not message.get("more_body", False)
+            if self._size > MAX_BODY_BYTES:
+                raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._is_read:
+            # What follows of the body would have to be read to find the next request.
+            message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+        await self._send(message)
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") and scope["path"] in OPEN_PATHS
+
+
+def _token(scope: Scope) -> str:
+    """Return the bearer token; empty where there is none, or where two may not mean the same."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) != 1:
+        return ""
+    kind, _, token = given[0].partition(b" ")
+    return token.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
+
+
+async def _refuse(scope: Scope, body: _Body) -> None:
+    answer = problem(
+        Request(scope), 401, "a valid bearer token is needed", {"WWW-Authenticate": "Bearer"}
+    )
+    await answer(scope, body.receive, body.send)
