@@ -37,3 +37,8 @@ def write_events(path: Path, records: Iterable[bytes]) -> None:
     """Write an event file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(map(frame, [events.version_event(0.0), *records])))
+
+
+def event_files(run_dir: Path) -> list[Path]:
+    """Return the event files in a folder in the order in which TensorBoard reads them."""
+    return sorted(run_dir.glob("*tfevents*"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.roots import Place
 from tuner.tfevents import read_json, write_json
 from workers.session import Point
 
@@ -114,7 +115,8 @@ class Checkpoints:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             write_json(
-                self.folder / f"{name}{_CURVE}",
+                Place(self.folder),
+                f"{name}{_CURVE}",
                 [[point.step, point.value, dict(point.metrics)] for point in curve],
             )
             temporary.rename(self.folder / f"{name}{_WEIGHTS}")
@@ -147,7 +149,7 @@ class Checkpoints:
 
 def _read_curve(path: Path) -> list[Point]:
     """Return the points in a curve file; none when it is missing or damaged."""
-    content = read_json(path)
+    content = read_json(Place(path.parent), path.name)
     try:
         return [
             Point(

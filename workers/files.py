@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.protocol import Assignment, Finished, decode_number
+from tuner.roots import Place
 from tuner.tfevents import RunWriter, write_json
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class AttemptFiles:
     def __init__(self, log_root: Path, assignment: Assignment) -> None:
         self.folder = log_root / assignment.run_dir
         self._assignment = assignment
-        self._writer = RunWriter(self.folder)
+        self._place = Place(log_root, assignment.run_dir)
+        self._writer = RunWriter(self._place)
         self._is_open = False
         self._has_curve = False
         self._is_broken = False
@@ -69,7 +71,7 @@ class AttemptFiles:
         Raises:
             OSError: the log root is full or not writable.
         """
-        write_json(self.folder / "config.json", config)
+        write_json(self._place, "config.json", config)
         self._writer.start(self._assignment.params, self.folder.name, time_s)
         self._is_open = True
 
@@ -95,7 +97,7 @@ class AttemptFiles:
             with self._tolerating("the end of the run"):
                 self._writer.finish(objective, "success" if is_success else "failure")
         with self._tolerating("trial.json"):
-            write_json(self.folder / "trial.json", record)
+            write_json(self._place, "trial.json", record)
 
     def rotate_output(self) -> None:
         """Move a grown output.log to output.log.1; the trial goes on writing to the first.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SetupError
+from tuner.roots import Place
 from tuner.tfevents import write_json
 from workers.devices import list_gpus
 from workers.leave import Leave
@@ -174,9 +175,8 @@ class Supervisor:
         if state == self._written:
             return
         try:
-            write_json(
-                self._arguments.control.with_name(self._arguments.control.name + ".state"), state
-            )
+            control = self._arguments.control
+            write_json(Place(control.parent), f"{control.name}.state", state)
         except OSError as exc:
             logger.warning("state not written", extra={"reason": str(exc)})
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.figure import Figure, median
 from tests.benchmarks.stack import ROOT, fresh_settings
+from tuner.roots import Place
 from tuner.tfevents import RunWriter, read_run
 
 RUNS = 5000
@@ -47,7 +48,7 @@ def measure() -> list[Figure]:
 
 
 def _write(folder: Path, number: int) -> None:
-    writer = RunWriter(folder)
+    writer = RunWriter(Place(folder))
     params = {"rate": 10 ** -(1 + number % 7), "layers": number % 5, "bias": bool(number % 2)}
     writer.start({**params, "optimizer": _OPTIMIZERS[number % 3]}, folder.name)
     for step in range(POINTS):
@@ -59,7 +60,7 @@ def _write(folder: Path, number: int) -> None:
 def _read_ms(folders: list[Path]) -> float:
     start = time.perf_counter()
     for folder in folders:
-        read_run(folder)
+        read_run(Place(folder))
     return 1000 * (time.perf_counter() - start) / len(folders)
 
 

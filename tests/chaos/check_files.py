@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.chaos.rows import StudyRows
 from tests.tensorboard_api import TensorBoard
+from tuner.roots import Place
 from tuner.tfevents import read_json, read_run
 from tuner.tfevents.events import as_float32
 from tuner.tfevents.reader import RunEvents
@@ -28,7 +29,7 @@ def check_files(rows: StudyRows, log_root: Path) -> Iterator[str]:
 
 def _check_study_run(rows: StudyRows, folder: Path) -> Iterator[str]:
     """Yield what is wrong with the study's own curve, as TensorBoard takes it in."""
-    events = read_run(folder, check_payload=True)
+    events = read_run(Place(folder), check_payload=True)
     drawn: dict[int, float] = {}
     for step, value, _ in events["scalars"].get("study/objective", []):
         # A step that comes again replaces all that came after it.
@@ -57,7 +58,7 @@ def executed(rows: StudyRows, log_root: Path) -> Iterator[Any]:
 
 
 def _check_folder(rows: StudyRows, attempt: Any, folder: Path) -> Iterator[str]:
-    config, record = (read_json(folder / name) for name in ("config.json", "trial.json"))
+    config, record = (read_json(Place(folder), name) for name in ("config.json", "trial.json"))
     if not isinstance(config, dict) or not isinstance(record, dict):
         found = sorted(path.name for path in folder.glob("*"))
         yield f"config.json or trial.json are missing, there is {found}"
@@ -73,7 +74,7 @@ def _check_folder(rows: StudyRows, attempt: Any, folder: Path) -> Iterator[str]:
         trial.objective,
     ):
         yield f"trial.json says {record['outcome']} {record['objective']}"
-    yield from _check_events(rows, attempt, read_run(folder, check_payload=True))
+    yield from _check_events(rows, attempt, read_run(Place(folder), check_payload=True))
 
 
 def _check_events(rows: StudyRows, attempt: Any, events: RunEvents) -> Iterator[str]:

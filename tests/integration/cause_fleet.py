@@ -20,6 +20,7 @@ from tests.integration.workers_process import Started
 from tests.patience import clock
 from tests.service_process import TOKEN, ServiceProcess
 from tests.study_lab import Lab
+from tuner.roots import Place
 from tuner.tfevents import RunEvents, read_run
 
 CASES = [
@@ -173,7 +174,7 @@ def read_record(lab: Lab, attempt: dict[str, Any]) -> dict[str, Any]:
 
 def drawn(lab: Lab, attempt: dict[str, Any]) -> RunEvents:
     """Return what TensorBoard has of an attempt."""
-    return read_run(lab.service.log_root / attempt["run_dir"])
+    return read_run(Place(lab.service.log_root / attempt["run_dir"]))
 
 
 class SmallDisk:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests.event_files import event_files
 from tests.tensorboard_api import TensorBoard, open_tensorboard
 from tuner.exporters import StudyWriter, repair_run, write_study
+from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import RunWriter, session_hparams, write_json
-from tuner.tfevents.writer import event_files
 
 STUDY = "vision/digits"
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
@@ -59,8 +60,9 @@ CURVE_OF_TWO = [[step, 0.1 * step, 1000.0 + step] for step in (1, 2)]
 KILLED_WORKER = """
 import json, sys, time
 from pathlib import Path
+from tuner.roots import Place
 from tuner.tfevents import RunWriter
-writer = RunWriter(Path(sys.argv[1]))
+writer = RunWriter(Place(Path(sys.argv[1])))
 writer.start(json.loads(sys.argv[2]), Path(sys.argv[1]).name, 1000.0)
 for step in (1, 2):
     writer.scalars(step, {"val_accuracy": 0.1 * step, "loss": 1 / step}, 1000.0 + step)
@@ -96,15 +98,15 @@ def logged(record: dict[str, Any]) -> dict[str, Any]:
 def run_worker(log_root: Path, record: dict[str, Any]) -> None:
     """Write everything as a worker that lives does."""
     run_dir = log_root / record["run_dir"]
-    write_json(run_dir / "config.json", CONFIG)
-    writer = RunWriter(run_dir)
+    write_json(Place(run_dir), "config.json", CONFIG)
+    writer = RunWriter(Place(run_dir))
     writer.start(logged(record), run_dir.name, record["started"])
     for step, value, time_s in record["curve"]:
         writer.scalars(step, {"val_accuracy": value, "loss": 1 / step}, time_s)
     success = record["outcome"] in ("COMPLETE", "PRUNED")
     writer.finish(record["objective"], "success" if success else "failure", record["finished"])
     writer.close()
-    write_json(run_dir / "trial.json", record)
+    write_json(Place(run_dir), "trial.json", record)
 
 
 def kill_worker(log_root: Path, record: dict[str, Any]) -> None:
@@ -280,7 +282,7 @@ def test_a_running_trial_shows_up_and_ends_while_tensorboard_runs(tmp_path: Path
     write_study(tmp_path, STUDY, SPACE, METRICS, {})
     record = make_record(9)
     run_dir = tmp_path / record["run_dir"]
-    writer = RunWriter(run_dir)
+    writer = RunWriter(Place(run_dir))
     writer.start(record["params"], run_dir.name, 1000.0)
     writer.scalars(1, {"val_accuracy": 0.5}, 1001.0)
     with open_tensorboard(tmp_path / STUDY) as board:

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Start, Started, kill, read_pid, wait_dead
 from tests.patience import clock
+from tuner.roots import Place
 from tuner.tfevents import read_run
 
 
@@ -118,7 +119,7 @@ def test_every_bad_end_has_its_cause_and_says_what_happened(
     assert text in finish["error"]
     assert "workers/child.py" not in finish["error"]
     assert finish["values"] == []
-    run = read_run(folder)
+    run = read_run(Place(folder))
     assert run["status"] == "failure"
     assert "objective" not in run["scalars"]
 
@@ -136,6 +137,6 @@ def test_a_fenced_trial_is_killed_and_leaves_no_objective(
 
     assert peer.wait_finish("s1-t1-a1")["outcome"] == "complete", "the worker works on"
     assert peer.finishes["s1-t0-a1"] == []
-    run = read_run(worker.run_dir())
+    run = read_run(Place(worker.run_dir()))
     assert "objective" not in run["scalars"]
     assert run["status"] is None

@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import HERE, ROOT, Started
+from tuner.roots import Place
 from tuner.tfevents import read_run
 
 pytest.importorskip("keras", reason="needs keras and tensorflow")
@@ -71,7 +72,7 @@ def test_each_epoch_is_reported_and_the_best_one_is_the_result(peer: Peer, worke
     assert [point["step"] for point in points] == [1, 2, 3, 4, 5, 6]
     assert finish["values"] == [max(point["value"] for point in points)]
     assert set(points[0]["metrics"]) == {"accuracy", "loss", "val_accuracy", "val_loss"}
-    scalars = read_run(folder)["scalars"]
+    scalars = read_run(Place(folder))["scalars"]
     assert set(scalars) == {"accuracy", "loss", "val_accuracy", "val_loss", "objective"}
     started = worker.wait_log("trial started")
     assert started["fork"] is True, "TensorFlow was imported, and no operation run"
@@ -125,7 +126,7 @@ def test_a_preempted_training_continues_exactly_where_it_stood(
     assert read_output(worker, second, "ITERATIONS") == 30 * 4, "the optimizer's state came along"
     wanted = read_output(worker, undisturbed, "LOSSES")
     assert read_output(worker, second, "LOSSES") == pytest.approx(wanted, rel=1e-4)
-    steps = [point[0] for point in read_run(run_dir(worker, second))["scalars"]["loss"]]
+    steps = [point[0] for point in read_run(Place(run_dir(worker, second)))["scalars"]["loss"]]
     assert steps == list(range(1, 31))
 
 

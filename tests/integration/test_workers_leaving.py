@@ -8,6 +8,7 @@ import time
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Start
 from tests.patience import clock
+from tuner.roots import Place
 from tuner.tfevents import read_run
 
 
@@ -35,7 +36,7 @@ def test_sigterm_preempts_the_trial_which_continues_elsewhere(peer: Peer, start:
     wait_until(lambda: (second.run_dir(2) / "trial.json").exists(), 5, "no trial.json")
 
     assert finish["values"] == [60.0]
-    steps = [point[0] for point in read_run(second.run_dir(2))["scalars"]["score"]]
+    steps = [point[0] for point in read_run(Place(second.run_dir(2)))["scalars"]["score"]]
     assert len(steps) == len(set(steps))
     assert steps[0] == 1
     assert steps[-1] == 60

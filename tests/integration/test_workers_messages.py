@@ -8,6 +8,7 @@ import time
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Start
+from tuner.roots import Place
 from tuner.tfevents import read_run
 
 
@@ -21,7 +22,7 @@ def test_a_trial_is_claimed_reported_finished_and_written(peer: Peer, start: Sta
     assert finish["exit_status"] == 0
     points = peer.reports["s1-t0-a1"] + finish["points"]
     assert [(p["step"], p["value"]) for p in points] == [(1, 0.5), (2, 1.0), (3, 1.5)]
-    run = read_run(worker.run_dir())
+    run = read_run(Place(worker.run_dir()))
     assert run["hparams"] == {"x": 0.5, "layers": 2.0}
     assert run["status"] == "success"
     assert [point[:2] for point in run["scalars"]["score"]] == [(1, 0.5), (2, 1.0), (3, 1.5)]
@@ -105,6 +106,6 @@ def test_an_attempt_that_is_not_the_outcome_logs_no_objective(peer: Peer, start:
     peer.wait_finish("s1-t0-a1")
     wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
 
-    run = read_run(worker.run_dir())
+    run = read_run(Place(worker.run_dir()))
     assert "objective" not in run["scalars"]
     assert run["status"] == "failure"

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.event_files import event_files
 from tuner.exporters import repair_run
+from tuner.roots import Place
 from tuner.tfevents import RunEvents, RunWriter, read_json, read_run, write_json
-from tuner.tfevents.writer import event_files
 
 RUN_DIR = "vision/digits/trial_00042-20261122T231005Z"
 CONFIG = {"params": {"lr": 0.1}, "metrics": [{"name": "val_accuracy", "goal": "maximize"}]}
@@ -41,8 +42,8 @@ def make_record(**changes: Any) -> dict[str, Any]:
 
 
 def write_by_worker(log_root: Path, *, points: int = 3, end: bool = True) -> Path:
-    writer = RunWriter(log_root / RUN_DIR)
-    write_json(log_root / RUN_DIR / "config.json", CONFIG | {"by": "worker"})
+    writer = RunWriter(Place(log_root / RUN_DIR))
+    write_json(Place(log_root / RUN_DIR), "config.json", CONFIG | {"by": "worker"})
     writer.start({"lr": 0.1, "opt": "adam"}, Path(RUN_DIR).name, 100.0)
     for step, value, time_s in CURVE[:points]:
         writer.scalars(int(step), {"val_accuracy": value}, time_s)
@@ -57,15 +58,15 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def assert_complete(run_dir: Path, *, points: int = 3) -> RunEvents:
-    run = read_run(run_dir, check_payload=True)
+    run = read_run(Place(run_dir), check_payload=True)
     assert run["hparams"] == {"lr": 0.1, "opt": "adam"}
     assert run["group"] == Path(RUN_DIR).name
     assert [step for step, _, _ in run["scalars"]["val_accuracy"]] == list(range(1, points + 1))
     assert run["scalars"]["objective"][-1][1] == pytest.approx(0.7123456789)
     assert len(run["scalars"]["objective"]) == 1
     assert run["status"] == "success"
-    assert read_json(run_dir / "config.json") is not None
-    assert read_json(run_dir / "trial.json") == make_record()
+    assert read_json(Place(run_dir), "config.json") is not None
+    assert read_json(Place(run_dir), "trial.json") == make_record()
     return run
 
 
@@ -73,7 +74,7 @@ def test_a_run_that_nobody_wrote_becomes_complete(tmp_path: Path) -> None:
     assert repair_run(tmp_path, CONFIG, make_record()) is True
 
     run = assert_complete(tmp_path / RUN_DIR)
-    assert read_json(tmp_path / RUN_DIR / "config.json") == CONFIG
+    assert read_json(Place(tmp_path / RUN_DIR), "config.json") == CONFIG
     assert run["start"] == pytest.approx(1795389005.123)
     assert run["end"] == pytest.approx(1795389605.0)
     assert run["scalars"]["val_accuracy"][0] == (1, 0.5, 101.0)
@@ -89,7 +90,7 @@ def test_a_second_repair_changes_no_byte(tmp_path: Path) -> None:
 
 def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
     run_dir = write_by_worker(tmp_path)
-    write_json(run_dir / "trial.json", make_record())
+    write_json(Place(run_dir), "trial.json", make_record())
     before = snapshot(tmp_path)
 
     assert repair_run(tmp_path, CONFIG, make_record()) is False
@@ -107,7 +108,7 @@ def test_what_follows_a_killed_worker_goes_into_a_second_file(tmp_path: Path, po
     assert len(event_files(run_dir)) == 2
     run = assert_complete(run_dir)
     assert run["start"] == 100.0
-    config = read_json(run_dir / "config.json")
+    config = read_json(Place(run_dir), "config.json")
     assert isinstance(config, dict)
     assert config["by"] == "worker"
     assert repair_run(tmp_path, CONFIG, make_record()) is False
@@ -144,13 +145,13 @@ def test_torn_json_files_are_written_again(tmp_path: Path) -> None:
     (run_dir / "trial.json").write_text("")
 
     assert repair_run(tmp_path, CONFIG, make_record()) is True
-    assert read_json(run_dir / "config.json") == CONFIG
+    assert read_json(Place(run_dir), "config.json") == CONFIG
     assert_complete(run_dir)
 
 
 def test_a_hole_in_the_curve_is_mended_in_step_order(tmp_path: Path) -> None:
     run_dir = tmp_path / RUN_DIR
-    writer = RunWriter(run_dir)
+    writer = RunWriter(Place(run_dir))
     writer.start({"lr": 0.1, "opt": "adam"}, run_dir.name, 100.0)
     for step in (1, 3):
         writer.scalars(step, {"val_accuracy": CURVE[step - 1][1]}, 100.0 + step)
@@ -158,7 +159,7 @@ def test_a_hole_in_the_curve_is_mended_in_step_order(tmp_path: Path) -> None:
 
     repair_run(tmp_path, CONFIG, make_record())
 
-    steps = [step for step, _, _ in read_run(run_dir)["scalars"]["val_accuracy"]]
+    steps = [step for step, _, _ in read_run(Place(run_dir))["scalars"]["val_accuracy"]]
     assert steps == [1, 3, 2, 3]
     assert repair_run(tmp_path, CONFIG, make_record()) is False
 
@@ -179,7 +180,7 @@ def test_a_metric_called_objective_does_not_pass_for_the_told_value(tmp_path: Pa
     lost = make_record(is_outcome=False, outcome="LOST", objective=None)
     repair_run(tmp_path, config, lost)
 
-    scalars = read_run(tmp_path / RUN_DIR)["scalars"]
+    scalars = read_run(Place(tmp_path / RUN_DIR))["scalars"]
     assert {tag: len(points) for tag, points in scalars.items()} == {"curve/objective": 3}
     assert repair_run(tmp_path, config, lost) is False
 
@@ -189,14 +190,14 @@ def test_choices_of_several_types_are_logged_as_text(tmp_path: Path) -> None:
     config = CONFIG | {"spec": {"search_space": space}}
     repair_run(tmp_path, config, make_record(params={"mixed": 1, "n": 1, "other": 1}))
 
-    assert read_run(tmp_path / RUN_DIR)["hparams"] == {"mixed": "1", "n": 1.0, "other": 1.0}
+    assert read_run(Place(tmp_path / RUN_DIR))["hparams"] == {"mixed": "1", "n": 1.0, "other": 1.0}
 
 
 def test_an_attempt_that_did_not_become_the_outcome_logs_no_objective(tmp_path: Path) -> None:
     record = make_record(is_outcome=False, outcome="LOST", cause="lost")
     repair_run(tmp_path, CONFIG, record)
 
-    run = read_run(tmp_path / RUN_DIR)
+    run = read_run(Place(tmp_path / RUN_DIR))
     assert "objective" not in run["scalars"]
     assert run["status"] == "failure"
     assert repair_run(tmp_path, CONFIG, record) is False
@@ -216,7 +217,7 @@ def test_the_status_follows_the_outcome(
     record = make_record(outcome=outcome, objective=objective, values=[])
     repair_run(tmp_path, CONFIG, record)
 
-    run = read_run(tmp_path / RUN_DIR)
+    run = read_run(Place(tmp_path / RUN_DIR))
     assert run["status"] == status
     assert ("objective" in run["scalars"]) == (outcome == "PRUNED")
     assert repair_run(tmp_path, CONFIG, record) is False
@@ -226,7 +227,7 @@ def test_several_metrics_have_a_scalar_each(tmp_path: Path) -> None:
     record = make_record(objective=None, values=[0.25, 12.0])
     repair_run(tmp_path, CONFIG, record)
 
-    scalars = read_run(tmp_path / RUN_DIR)["scalars"]
+    scalars = read_run(Place(tmp_path / RUN_DIR))["scalars"]
     assert [scalars[tag][0][1] for tag in ("objective", "objective_1")] == [0.25, 12.0]
     assert repair_run(tmp_path, CONFIG, record) is False
 
@@ -237,7 +238,7 @@ def test_non_finite_reports_are_part_of_the_curve(tmp_path: Path) -> None:
     )
     repair_run(tmp_path, CONFIG, record)
 
-    first, second = read_run(tmp_path / RUN_DIR)["scalars"]["val_accuracy"]
+    first, second = read_run(Place(tmp_path / RUN_DIR))["scalars"]["val_accuracy"]
     assert first[1] == math.inf
     assert math.isnan(second[1])
     assert repair_run(tmp_path, CONFIG, record) is False

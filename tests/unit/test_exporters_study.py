@@ -11,11 +11,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2
 
+from tests.event_files import event_files
 from tuner.exporters import StudyWriter, write_study
 from tuner.exporters.study import HISTORY_TAG
+from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import read_run
-from tuner.tfevents.writer import event_files
 
 STUDY = "vision/digits"
 MAXIMIZE = [{"name": "val_accuracy", "goal": "maximize"}]
@@ -41,7 +42,7 @@ SPACE = SearchSpace.from_json(
 def curve(log_root: Path, tag: str) -> list[tuple[int, float]]:
     """Return what TensorBoard makes of a curve: a step drops what was there from it on."""
     points: list[tuple[int, float]] = []
-    for step, value, _ in read_run(log_root / STUDY / "_study")["scalars"].get(tag, []):
+    for step, value, _ in read_run(Place(log_root / STUDY / "_study"))["scalars"].get(tag, []):
         points = [point for point in points if point[0] < step]
         points.append((step, value))
     return points
@@ -57,7 +58,7 @@ def test_a_new_study_has_its_experiment_record_before_any_trial(tmp_path: Path) 
 def test_the_experiment_declares_parameters_and_objectives(tmp_path: Path) -> None:
     write_study(tmp_path, STUDY, SPACE, TWO, {})
 
-    content = read_run(tmp_path / STUDY / "_study")["experiment"]
+    content = read_run(Place(tmp_path / STUDY / "_study"))["experiment"]
     assert content is not None
     experiment = api_pb2.Experiment.FromString(content)
     assert experiment.name == STUDY
@@ -71,7 +72,7 @@ def test_the_experiment_declares_parameters_and_objectives(tmp_path: Path) -> No
 def test_only_parameters_that_every_trial_varies_come_first(tmp_path: Path) -> None:
     write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {})
 
-    content = read_run(tmp_path / STUDY / "_study")["experiment"]
+    content = read_run(Place(tmp_path / STUDY / "_study"))["experiment"]
     infos = api_pb2.Experiment.FromString(content).hparam_infos
     assert {info.name for info in infos if info.differs} == {
         "train.optimizer",
@@ -118,7 +119,7 @@ def test_a_restart_writes_nothing_that_is_there(tmp_path: Path) -> None:
 
     assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values) is False
     assert write_study(tmp_path, STUDY, SPACE, MAXIMIZE, values | {20: 9.0}) is True
-    run = read_run(tmp_path / STUDY / "_study")
+    run = read_run(Place(tmp_path / STUDY / "_study"))
     assert len(run["scalars"]["study/objective"]) == 21
 
 
@@ -146,7 +147,7 @@ def test_servers_that_write_in_turn_give_one_curve(tmp_path: Path) -> None:
         assert curve(tmp_path, "study/objective") == [(n, n / 8) for n in range(trial + 1)]
 
     newest = event_files(tmp_path / STUDY / "_study")[-1]
-    assert read_run(newest.parent)["experiment"] is not None
+    assert read_run(Place(newest.parent))["experiment"] is not None
     assert one.write() is False
     one.close()
     other.close()

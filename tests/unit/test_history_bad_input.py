@@ -25,6 +25,7 @@ from tuner.errors import SpecError, UnavailableError
 from tuner.history import cleaning
 from tuner.history.imported import ImportedRun, Options
 from tuner.history.importers import source
+from tuner.roots import Place
 from tuner.tfevents import RunWriter
 
 SCORE = Options(metrics=("score",), goals=("maximize",))
@@ -320,7 +321,7 @@ def test_rejections_without_number_are_kept_as_counts_of_their_reasons(
 def test_odd_values_of_runs_are_left_out_and_the_rest_is_kept(
     lab: HistoryLab, tmp_path: Path
 ) -> None:
-    writer = RunWriter(tmp_path / "logs" / "odd")
+    writer = RunWriter(Place(tmp_path / "logs" / "odd"))
     values = {"rate": 1e400, "name": "a\nb", "list": [1], "none": None, "": 1, "n" * 300: 1}
     writer.start(values | {"layers": 3, "text": "x" * 600}, "odd", time_s=4e9)
     writer.scalars(0, {"loss": 0.5, "gain": 1.0, "broken": math.nan}, 4e9)
@@ -338,7 +339,7 @@ def test_odd_values_of_runs_are_left_out_and_the_rest_is_kept(
 
 
 def test_a_run_of_which_nothing_is_finite_has_diverged(lab: HistoryLab, tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path / "logs" / "odd")
+    writer = RunWriter(Place(tmp_path / "logs" / "odd"))
     writer.start({"rate": 0.5}, "odd")
     writer.scalars(0, {"loss": math.nan})
     writer.close()

@@ -22,6 +22,7 @@ from tuner.exporters import repair_run
 from tuner.history import HistoricTrial
 from tuner.history.imported import ImportedRun, Options
 from tuner.history.writing import HistoryWriter
+from tuner.roots import Place
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
@@ -57,7 +58,7 @@ def logs(tmp_path: Path) -> Path:
 
 
 def write_run(folder: Path, value: float) -> None:
-    writer = RunWriter(folder)
+    writer = RunWriter(Place(folder))
     writer.start({"rate": value, "layers": 2}, folder.name, 100.0)
     for step in range(3):
         writer.scalars(step, {"score": value + step}, 101.0 + step)
@@ -119,7 +120,7 @@ def test_what_was_known_of_a_study_is_known_anew_when_all_of_it_is_read_again(
     lab.add(logs)
     for folder in [*logs.iterdir()]:
         shutil.rmtree(folder)
-        writer = RunWriter(folder)
+        writer = RunWriter(Place(folder))
         writer.start({"other": 1.0}, folder.name, 100.0)
         writer.scalars(1, {"loss": 1.0}, 101.0)
         writer.finish(1.0, "success", 105.0)

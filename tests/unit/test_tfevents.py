@@ -19,15 +19,16 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
+from tests.event_files import event_files
+from tuner.roots import Place
 from tuner.tfevents import RunWriter, events, read_run
 from tuner.tfevents.framing import frame, masked_crc, read_frames
-from tuner.tfevents.writer import event_files
 
 HPARAMS = {"train.learning_rate": 1e-3, "train.optimizer": "adam", "model.bn": True, "layers": 3}
 
 
 def write_run(run_dir: Path, *, points: int = 3) -> Path:
-    writer = RunWriter(run_dir)
+    writer = RunWriter(Place(run_dir))
     writer.start(HPARAMS, run_dir.name, 1000.5)
     for step in range(1, points + 1):
         writer.scalars(step, {"val_accuracy": step / 10, "loss": 1 / step}, 1000.5 + step)
@@ -46,7 +47,7 @@ def read_events(run_dir: Path) -> list[event_pb2.Event]:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "trial_00042"))
+    run = read_run(Place(write_run(tmp_path / "trial_00042")))
 
     assert run["hparams"] == HPARAMS
     assert run["group"] == "trial_00042"
@@ -119,7 +120,7 @@ def test_any_tag_step_and_float32_survives(values: dict[str, float], step: int) 
 
 
 def test_no_file_is_there_before_the_start(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path / "run")
+    writer = RunWriter(Place(tmp_path / "run"))
 
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="has not been started"):
@@ -128,7 +129,7 @@ def test_no_file_is_there_before_the_start(tmp_path: Path) -> None:
 
 
 def test_a_run_is_started_once(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path / "run")
+    writer = RunWriter(Place(tmp_path / "run"))
     writer.start({}, "run")
 
     with pytest.raises(ValueError, match="started once"):
@@ -137,41 +138,41 @@ def test_a_run_is_started_once(tmp_path: Path) -> None:
 
 
 def test_only_the_first_finish_counts(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({}, "run")
     writer.finish(0.5, "success", 7.0)
     writer.finish(None, "failure", 8.0)
 
-    run = read_run(tmp_path)
+    run = read_run(Place(tmp_path))
     assert (run["status"], run["end"]) == ("success", 7.0)
     assert len(read_events(tmp_path)) == 4
 
 
 def test_the_reader_keeps_the_first_hparams_records_as_tensorboard_does(tmp_path: Path) -> None:
     for number, status in enumerate(("failure", "success")):
-        writer = RunWriter(tmp_path)
+        writer = RunWriter(Place(tmp_path))
         writer.start({"n": number}, f"group-{number}", number)
         writer.finish(None, status, 10 + number)  # type: ignore[arg-type]
 
-    run = read_run(tmp_path)
+    run = read_run(Place(tmp_path))
     assert (run["hparams"], run["group"], run["start"]) == ({"n": 0}, "group-0", 0)
     assert (run["status"], run["end"]) == ("failure", 10)
 
 
 def test_a_run_without_an_end_has_no_status(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({}, "run")
 
-    assert read_run(tmp_path)["status"] is None
+    assert read_run(Place(tmp_path))["status"] is None
 
 
 def test_non_finite_scalars_are_kept_and_objectives_left_out(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({"a": math.nan, "b": math.inf, "c": 10**400}, "run")
     writer.scalars(1, {"loss": math.nan, "grad": -math.inf, "huge": 1e300, "low": -1e300})
     writer.finish([math.nan, 2.0, math.inf], "failure")
 
-    run = read_run(tmp_path)
+    run = read_run(Place(tmp_path))
     numbers = {tag: points[-1][1] for tag, points in run["scalars"].items()}
     assert run["hparams"] == {"a": "nan", "b": "inf", "c": str(10**400)}
     assert math.isnan(numbers.pop("loss"))
@@ -179,12 +180,12 @@ def test_non_finite_scalars_are_kept_and_objectives_left_out(tmp_path: Path) -> 
 
 
 def test_reports_never_enter_the_column_of_told_values(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({}, "run")
     writer.scalars(1, {"objective": 1.0, "objective_2": 2.0, "objective_loss": 3.0})
     writer.finish(None, "failure")
 
-    assert set(read_run(tmp_path)["scalars"]) == {
+    assert set(read_run(Place(tmp_path))["scalars"]) == {
         "curve/objective",
         "curve/objective_2",
         "objective_loss",
@@ -192,17 +193,18 @@ def test_reports_never_enter_the_column_of_told_values(tmp_path: Path) -> None:
 
 
 def test_unusual_hyperparameters_become_text(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({"none": None, "list": [1, "a"], "path": Path("x"), "odd": "\ud800"}, "run")
 
-    hparams = read_run(tmp_path)["hparams"]
+    hparams = read_run(Place(tmp_path))["hparams"]
     assert hparams == {"none": "null", "list": '[1, "a"]', "path": '"x"', "odd": "?"}
 
 
 def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from tuner.tfevents import RunWriter\n"
-        "writer = RunWriter(Path(sys.argv[1])); writer.start({'n': 1}, 'run')\n"
+        "import sys, time; from pathlib import Path; from tuner.roots import Place\n"
+        "from tuner.tfevents import RunWriter\n"
+        "writer = RunWriter(Place(Path(sys.argv[1]))); writer.start({'n': 1}, 'run')\n"
         "for step in range(1, 101): writer.scalars(step, {'loss': step})\n"
         "print('written', flush=True); time.sleep(60)\n"
     )
@@ -213,14 +215,14 @@ def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"written\n"
         process.send_signal(signal.SIGKILL)
 
-    run = read_run(tmp_path, check_payload=True)
+    run = read_run(Place(tmp_path), check_payload=True)
     assert [step for step, _, _ in run["scalars"]["loss"]] == list(range(1, 101))
 
 
 def test_later_files_sort_behind_earlier_ones_whatever_the_clock_says(tmp_path: Path) -> None:
     (tmp_path / "events.out.tfevents.9999999990.elsewhere.1.0").touch()
     for _ in range(3):
-        RunWriter(tmp_path).start({}, "run")
+        RunWriter(Place(tmp_path)).start({}, "run")
 
     assert [path.name.split(".")[3] for path in event_files(tmp_path)] == [
         f"999999999{n}" for n in range(4)
@@ -245,7 +247,7 @@ def test_scalars_of_other_writers_are_read(tmp_path: Path, value: dict[str, obje
     ]
     (tmp_path / "events.out.tfevents.1.host").write_bytes(b"".join(map(frame, payloads)))
 
-    assert read_run(tmp_path)["scalars"] == {"loss": [(1, 0.5, 1.0), (2, 0.5, 1.0)]}
+    assert read_run(Place(tmp_path))["scalars"] == {"loss": [(1, 0.5, 1.0), (2, 0.5, 1.0)]}
 
 
 @pytest.mark.parametrize(("dtype", "field"), [(3, "int_val"), (9, "int64_val")])
@@ -259,7 +261,7 @@ def test_whole_number_tensors_are_read(tmp_path: Path, dtype: int, field: str, n
     event = event_pb2.Event(step=1, wall_time=1.0, summary={"value": [value]})
     (tmp_path / "x.tfevents.y").write_bytes(frame(event.SerializeToString()))
 
-    assert read_run(tmp_path)["scalars"] == {"n": [(1, float(number), 1.0)]}
+    assert read_run(Place(tmp_path))["scalars"] == {"n": [(1, float(number), 1.0)]}
 
 
 def test_a_tensor_of_two_numbers_is_no_scalar(tmp_path: Path) -> None:
@@ -272,7 +274,7 @@ def test_a_tensor_of_two_numbers_is_no_scalar(tmp_path: Path) -> None:
         event = event_pb2.Event(step=1, summary={"value": [value]})
         (tmp_path / f"{name}.tfevents").write_bytes(frame(event.SerializeToString()))
 
-    assert read_run(tmp_path)["scalars"] == {}
+    assert read_run(Place(tmp_path))["scalars"] == {}
 
 
 def test_text_and_images_are_not_scalars(tmp_path: Path) -> None:
@@ -286,7 +288,7 @@ def test_text_and_images_are_not_scalars(tmp_path: Path) -> None:
     event = event_pb2.Event(summary={"value": values})
     (tmp_path / "x.tfevents.y").write_bytes(frame(event.SerializeToString()))
 
-    assert read_run(tmp_path)["scalars"] == {}
+    assert read_run(Place(tmp_path))["scalars"] == {}
 
 
 def test_the_package_needs_the_standard_library_alone() -> None:
@@ -303,7 +305,7 @@ def test_the_package_needs_the_standard_library_alone() -> None:
 
 
 def test_a_forked_child_does_not_disturb_the_writer(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path)
+    writer = RunWriter(Place(tmp_path))
     writer.start({}, "run", time.time())
     child = os.fork()
     if child == 0:
@@ -311,4 +313,4 @@ def test_a_forked_child_does_not_disturb_the_writer(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     writer.scalars(1, {"loss": 1.0})
 
-    assert len(read_run(tmp_path)["scalars"]["loss"]) == 1
+    assert len(read_run(Place(tmp_path))["scalars"]["loss"]) == 1

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tuner.roots import Place
 from tuner.tfevents import read_json, write_json
 
 
 def test_the_file_is_strict_json_and_ends_with_a_newline(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "config.json"
-    write_json(path, {"name": "größe", "nested": {"list": [1, 2.5, None, True]}})
+    write_json(
+        Place(path.parent), path.name, {"name": "größe", "nested": {"list": [1, 2.5, None, True]}}
+    )
 
     assert json.loads(path.read_text()) == {
         "name": "größe",
@@ -24,9 +27,9 @@ def test_the_file_is_strict_json_and_ends_with_a_newline(tmp_path: Path) -> None
 
 
 def test_non_finite_numbers_become_null_at_any_depth(tmp_path: Path) -> None:
-    write_json(tmp_path / "x.json", {"a": math.nan, "b": [math.inf, {"c": (-math.inf, 1.0)}]})
+    write_json(Place(tmp_path), "x.json", {"a": math.nan, "b": [math.inf, {"c": (-math.inf, 1.0)}]})
 
-    assert read_json(tmp_path / "x.json") == {"a": None, "b": [None, {"c": [None, 1.0]}]}
+    assert read_json(Place(tmp_path), "x.json") == {"a": None, "b": [None, {"c": [None, 1.0]}]}
 
 
 def test_numpy_paths_and_other_values_have_a_plain_form(tmp_path: Path) -> None:
@@ -39,9 +42,9 @@ def test_numpy_paths_and_other_values_have_a_plain_form(tmp_path: Path) -> None:
         "path": Path("a/b"),
         5: "key",
     }
-    write_json(tmp_path / "x.json", data)
+    write_json(Place(tmp_path), "x.json", data)
 
-    assert read_json(tmp_path / "x.json") == {
+    assert read_json(Place(tmp_path), "x.json") == {
         "scalar": 0.5,
         "integer": 3,
         "flag": True,
@@ -53,24 +56,24 @@ def test_numpy_paths_and_other_values_have_a_plain_form(tmp_path: Path) -> None:
 
 
 def test_exact_numbers_survive(tmp_path: Path) -> None:
-    write_json(tmp_path / "x.json", {"objective": 0.1 + 0.2, "big": 2**70})
+    write_json(Place(tmp_path), "x.json", {"objective": 0.1 + 0.2, "big": 2**70})
 
-    assert read_json(tmp_path / "x.json") == {"objective": 0.1 + 0.2, "big": 2**70}
+    assert read_json(Place(tmp_path), "x.json") == {"objective": 0.1 + 0.2, "big": 2**70}
 
 
 def test_readers_see_a_whole_file_while_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "trial.json"
-    write_json(path, {"n": -1})
+    write_json(Place(path.parent), path.name, {"n": -1})
     seen: list[object] = []
 
     def read() -> None:
         while not seen or seen[-1] != {"n": 99, "x": "y" * 5000}:
-            seen.append(read_json(path))
+            seen.append(read_json(Place(path.parent), path.name))
 
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(100):
-        write_json(path, {"n": number, "x": "y" * 5000})
+        write_json(Place(path.parent), path.name, {"n": number, "x": "y" * 5000})
     reader.join(30)
 
     assert None not in seen
@@ -81,6 +84,6 @@ def test_missing_and_damaged_files_read_as_none(tmp_path: Path) -> None:
     (tmp_path / "torn.json").write_bytes(b'{"a": [1, 2')
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
 
-    assert read_json(tmp_path / "torn.json") is None
-    assert read_json(tmp_path / "binary.json") is None
-    assert read_json(tmp_path / "missing.json") is None
+    assert read_json(Place(tmp_path), "torn.json") is None
+    assert read_json(Place(tmp_path), "binary.json") is None
+    assert read_json(Place(tmp_path), "missing.json") is None

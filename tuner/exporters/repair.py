@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tuner.tfevents import Status, read_json, read_run, session_hparams, write_json
+from tuner.roots import Folder, Place
+from tuner.tfevents import Status, read_json, read_run, session_hparams
 from tuner.tfevents.events import as_float32, curve_tag, scalars_event, start_event
 from tuner.tfevents.json_file import dump_json
 from tuner.tfevents.reader import RunEvents
@@ -17,6 +18,11 @@ from tuner.tfevents.writer import EventFile, finish_events, objective_values
 
 #: A trial whose outcome is one of these succeeded, as far as TensorBoard can say it.
 SUCCESSES = frozenset({"COMPLETE", "PRUNED"})
+
+#: What a point takes in an event file, beside the name of its curve.
+_POINT_BYTES = 120
+#: Of event files, read in any case; 50 ns of checking a byte.
+_BESIDE_BYTES = 16 << 20
 
 
 def repair_run(
@@ -44,64 +50,97 @@ def repair_run(
         Whether something was written.
 
     Raises:
+        UnfitError: in the place of the folder, or of a file that is to be written, stands something
+            else; the rest of the log root may be well.
         OSError: the log root is full or cannot be written; to be called again when it can.
         ValueError: `record["run_dir"]` does not lie below the log root.
     """
-    run_dir = run_path(log_root, record["run_dir"])
-    written = False
-    if not isinstance(read_json(run_dir / "config.json"), dict):
-        write_json(run_dir / "config.json", config)
-        written = True
-    if _repair_events(run_dir, config, record, metrics or {}):
-        written = True
-    path = run_dir / "trial.json"
-    # Compared as it would be read: NaN became null, tuples lists.
-    if read_json(path) != json.loads(dump_json(record)):
-        write_json(path, record)
-        written = True
+    place = run_place(log_root, record["run_dir"])
+    with place.open(make=True) as folder:
+        written = _repair_config(folder, config)
+        if _repair_events(folder, config, record, metrics or {}):
+            written = True
+        content = dump_json(record)
+        # Compared as it would be read: NaN became null, tuples lists.
+        found = read_json(folder, "trial.json", most=_most(content))
+        if found != json.loads(content):
+            folder.replace("trial.json", content)
+            written = True
     return written
 
 
-def run_path(log_root: Path, run_dir: str) -> Path:
-    """Return the folder of a run.
+def run_place(log_root: Path, run_dir: str) -> Place:
+    """Return where the folder of a run lies.
 
     Raises:
         ValueError: it would not lie below the log root.
     """
-    relative = PurePosixPath(run_dir)
-    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+    try:
+        place = Place(log_root, run_dir)
+    except ValueError:
+        place = Place(log_root)
+    if not PurePosixPath(place.relative).parts:
         raise ValueError(f"run_dir: {run_dir!r}: must be a path below the log root")
-    return log_root / relative
+    return place
+
+
+def _repair_config(folder: Folder, config: Mapping[str, Any]) -> bool:
+    content = dump_json(config)
+    if isinstance(read_json(folder, "config.json", most=_most(content)), dict):
+        return False
+    folder.replace("config.json", content)
+    return True
+
+
+def _most(content: bytes) -> int:
+    """Return how large a file may be that should hold `content`; a larger one is not ours."""
+    return 4 * len(content) + (64 << 10)
 
 
 def _repair_events(
-    run_dir: Path,
+    folder: Folder,
     config: Mapping[str, Any],
     record: Mapping[str, Any],
     metrics: Mapping[int, Mapping[str, float]],
 ) -> bool:
     """Append what the event files lack, in one new file."""
     # What TensorBoard's strict loader does not see is missing.
-    found = read_run(run_dir, check_payload=True)
+    found = read_run(folder, check_payload=True, most=_most_events(config, record, metrics))
     missing = []
     if found["hparams"] is None:
         hparams = session_hparams({**config, "params": record["params"]})
         started_s = _seconds(record.get("started"))
-        missing.append(start_event(hparams, group=run_dir.name, time_s=started_s))
+        missing.append(start_event(hparams, group=folder.path.name, time_s=started_s))
     missing += _missing_points(found, _metric_name(config), record, metrics)
     missing += _missing_ending(found, record)
     if not missing:
         return False
-    file = EventFile(run_dir, _seconds(record.get("started")))
+    file = EventFile(folder, _seconds(record.get("started")))
     try:
         file.append(missing)
     except OSError:
         # Without its records the file would only be one more to read.
-        file.remove()
+        file.remove(folder)
         raise
     finally:
         file.close()
     return True
+
+
+def _most_events(
+    config: Mapping[str, Any],
+    record: Mapping[str, Any],
+    metrics: Mapping[int, Mapping[str, float]],
+) -> int:
+    """Return how many bytes of event files are read: several times what they need to hold.
+
+    Beside its own records a trial may have written others into the folder, images or graphs. What
+    is not read counts as missing and is written once more, which costs space and nothing else.
+    """
+    names = [_metric_name(config)] * len(record.get("curve") or ())
+    names += [name for values in metrics.values() for name in values]
+    curves = sum(len(name.encode()) + _POINT_BYTES for name in names)
+    return 4 * (curves + len(dump_json(record["params"]))) + _BESIDE_BYTES
 
 
 def _missing_points(

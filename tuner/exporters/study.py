@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 
 from tuner.exporters.experiment import encode_experiment
+from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import RunEvents, read_run
 from tuner.tfevents.events import (
@@ -21,13 +22,17 @@ from tuner.tfevents.events import (
     scalars_event,
     text_event,
 )
-from tuner.tfevents.writer import EventFile, event_files
+from tuner.tfevents.writer import EventFile
 
 STUDY_RUN = "_study"
 #: Tag of the text that says what history taught the study.
 HISTORY_TAG = "study/history"
 #: Below every trial number, so that no restart mark can discard the experiment record.
 _EXPERIMENT_STEP = -1
+#: What the two points of a trial and a metric take in an event file.
+_POINTS_BYTES = 300
+#: Of event files, read in any case.
+_BESIDE_BYTES = 16 << 20
 
 #: The finite objectives of one trial by the index of the metric.
 _Values = dict[int, float]
@@ -45,8 +50,10 @@ class StudyWriter:
         study: "project/study".
         space: parameters to declare.
         metrics: name and goal ("maximize" or "minimize") of each metric, in the study's order.
+        trials: how many the study has, about.
 
     Raises:
+        UnfitError: something else stands in the place of the run's folder.
         OSError: an event file is there and cannot be read.
     """
 
@@ -56,10 +63,14 @@ class StudyWriter:
         study: str,
         space: SearchSpace,
         metrics: Sequence[Mapping[str, str]],
+        *,
+        trials: int = 0,
     ) -> None:
-        self._folder = log_root / study / STUDY_RUN
+        self._place = Place(log_root, study).below(STUDY_RUN)
         self._experiment = encode_experiment(study, space, metrics)
         self._maximize = [metric["goal"] == "maximize" for metric in metrics]
+        # Each trial that ends late has its successors written once more.
+        self._most = 16 * trials * len(metrics) * _POINTS_BYTES + _BESIDE_BYTES
         self._file: EventFile | None = None
         self._text = self._written_text = ""
         self._load()
@@ -99,7 +110,7 @@ class StudyWriter:
         Raises:
             OSError: the log root is full or cannot be written; to be called again when it can.
         """
-        if self._file is not None and event_files(self._folder)[-1:] != [self._file.path]:
+        if not self._is_newest():
             self._start_over()
         time_s = time.time()
         clean = len(self._best)
@@ -108,7 +119,8 @@ class StudyWriter:
             return False
         try:
             if self._file is None:
-                self._file = EventFile(self._folder, time_s)
+                with self._place.open(make=True) as folder:
+                    self._file = EventFile(folder, time_s)
             self._file.append(payloads)
         except OSError:
             del self._best[clean:]
@@ -126,7 +138,7 @@ class StudyWriter:
 
     def _load(self) -> None:
         """Take in what the event files hold."""
-        found = read_run(self._folder, check_payload=True)
+        found = read_run(self._place, check_payload=True, most=self._most)
         self._declared = found["experiment"] is not None
         self._values = _read_values(found, len(self._maximize))
         self._trials = sorted(self._values)
@@ -136,10 +148,21 @@ class StudyWriter:
             self._extend_best(self._values[trial])
         self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
 
-    def _start_over(self) -> None:
-        """Go on behind a newer file: another server has coordinated meanwhile.
+    def _is_newest(self) -> bool:
+        """Whether what is appended would be read: its file is there, and none behind it."""
+        if self._file is None:
+            return True
+        try:
+            with self._place.open() as folder:
+                return self._file.is_newest(folder)
+        except FileNotFoundError:
+            return False
 
-        TensorBoard reads no more of a file once there is a newer one.
+    def _start_over(self) -> None:
+        """Go on behind a newer file, or where the old one has gone.
+
+        Another server has coordinated meanwhile: TensorBoard reads no more of a file once there is
+        a newer one. Or somebody has moved or removed the folder.
         """
         known = self._values
         self.close()
@@ -198,7 +221,7 @@ def write_study(
     Raises:
         OSError: the log root is full or cannot be used.
     """
-    writer = StudyWriter(log_root, study, space, metrics)
+    writer = StudyWriter(log_root, study, space, metrics, trials=len(objectives))
     try:
         for trial, objective in objectives.items():
             writer.add(trial, objective)

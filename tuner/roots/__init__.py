@@ -7,8 +7,8 @@ and nothing that a trial has left there can block or fill this process.
 """
 
 from tuner.roots.folder import Entry, Folder
-from tuner.roots.place import Place
+from tuner.roots.place import Place, opened
 from tuner.roots.removal import remove_folder
 from tuner.roots.unfit import UnfitError
 
-__all__ = ["Entry", "Folder", "Place", "UnfitError", "remove_folder"]
+__all__ = ["Entry", "Folder", "Place", "UnfitError", "opened", "remove_folder"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -60,7 +62,8 @@ class Place:
             OSError: it is closed to this process, or cannot be made.
         """
         if make:
-            self.root.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # a file: said below
+                self.root.mkdir(parents=True)
         folder = Folder.of_root(self.root)
         for name in PurePosixPath(self.relative).parts:
             with folder:
@@ -75,3 +78,18 @@ class Place:
         except OSError:
             return False
         return True
+
+
+@contextlib.contextmanager
+def opened(where: Place | Folder, *, make: bool = False) -> Iterator[Folder]:
+    """Give a folder that is open inside the block; one that was open before stays so.
+
+    Args:
+        where: a folder, or where one lies.
+        make: see `Place.open`, whose errors these are.
+    """
+    if isinstance(where, Folder):
+        yield where
+        return
+    with where.open(make=make) as folder:
+        yield folder

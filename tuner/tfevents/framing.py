@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 #: Larger records are skipped: strangers' graphs and images, nothing that is read here.
-MAX_RECORD_BYTES = 1 << 24
+MAX_RECORD_BYTES = 1 << 22
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected
 _HEADER = struct.Struct("<QI")

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path
+
+from tuner.roots import Folder, Place, UnfitError, opened
+
+#: More than this program writes into one of its JSON files, a long curve included.
+MOST_BYTES = 64 << 20
 
 
-def write_json(path: Path, data: object) -> None:
-    """Write `data` to `path` atomically: a reader, or a crash, sees the old file or the new one.
+def write_json(where: Place | Folder, name: str, data: object) -> None:
+    """Write `data` to a file atomically: a reader, or a crash, sees the old file or the new one.
 
     Non-finite numbers become null, because strict JSON has none; numpy scalars become numbers,
-    tuples and sets lists, and what JSON does not know becomes text. Missing folders are made.
+    tuples and sets lists, and what JSON does not know becomes text.
+
+    Args:
+        where: the file's folder; made when missing.
+        name: of the file.
+        data: what it shall hold.
 
     Raises:
-        OSError: the file system is full or not writable; the old file is as it was.
+        OSError: the file system is full or not writable, or (`UnfitError`) a folder has the name,
+            or something else stands in the place of the folder; the old file is as it was.
     """
     content = dump_json(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Hosts share the folder and containers process numbers, so only chance tells names apart.
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with opened(where, make=True) as folder:
+        folder.replace(name, content)
 
 
 def dump_json(data: object) -> bytes:
@@ -44,15 +41,23 @@ def dump_json(data: object) -> bytes:
     return text.encode("utf-8", "replace") + b"\n"
 
 
-def read_json(path: Path) -> object:
+def read_json(where: Place | Folder, name: str, *, most: int = MOST_BYTES) -> object:
     """Return the content of a JSON file, or None when it is missing or damaged.
+
+    Damaged is also what is no file, what is larger than `most`, and what is nested too deep.
+
+    Args:
+        where: the file's folder.
+        name: of the file.
+        most: bytes that it may hold.
 
     Raises:
         OSError: the file is there and cannot be read.
     """
     try:
-        content: object = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        with opened(where) as folder:
+            content: object = json.loads(folder.read(name, most))
+    except (FileNotFoundError, UnfitError, ValueError, RecursionError):
         return None
     return content
 

@@ -6,19 +6,23 @@ stand in its first record only.
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from tuner.roots import Folder, Place, UnfitError, opened
 from tuner.tfevents import wire
 from tuner.tfevents.framing import FRAME_BYTES, read_frames
 from tuner.tfevents.writer import event_files
 
 #: (step, value, seconds since the epoch)
 ScalarPoint = tuple[int, float, float]
+#: An event file that is open at its beginning, and its path for messages.
+EventSource = tuple[Path, io.BufferedReader]
 HParam = bool | float | str | None
 
 STATUSES: dict[int, Literal["unknown", "success", "failure", "running"]] = {
@@ -27,6 +31,15 @@ STATUSES: dict[int, Literal["unknown", "success", "failure", "running"]] = {
     2: "failure",
     3: "running",
 }
+
+#: Beyond any writer's: what a record of a few megabytes could hold would fill the memory.
+_MOST_SUMMARIES = 1000
+_MOST_HPARAMS = 50_000
+#: Numbers of the fields that are read of a summary's value, a hyperparameter, an end record, a
+#: plugin's data and a tensor.
+_VALUE_FIELDS = frozenset({1, 2, 8, 9})
+_ENTRY_FIELDS = _END_FIELDS = _PLUGIN_FIELDS = frozenset({1, 2})
+_TENSOR_FIELDS = frozenset({1, 4, 5, 6, 7, 10})
 
 
 class RunEvents(TypedDict):
@@ -56,52 +69,65 @@ class Segment:
     written: float | None = None
 
 
-def read_run(run_dir: Path, *, check_payload: bool = False) -> RunEvents:
-    """Return what the event files directly in `run_dir` hold, up to the first bad record of each.
+def read_run(
+    where: Folder | Place, *, check_payload: bool = False, most: int | None = None
+) -> RunEvents:
+    """Return what the event files directly in a folder hold, up to the first bad record of each.
 
     As in TensorBoard the first HParams record of each kind counts. A missing folder is an empty
-    run.
+    run, and what has the name of an event file and is none is not there.
 
     Args:
-        run_dir: the folder; sub-folders are other runs.
+        where: the folder; sub-folders are other runs.
         check_payload: also stop at a wrong CRC of a payload, as TensorBoard's slow loader does.
+        most: bytes of all files together after which nothing more is read.
 
     Raises:
         OSError: a file cannot be read.
     """
-    return read_files(event_files(run_dir), check_payload=check_payload)
+    try:
+        with opened(where) as folder:
+            return read_files(_open_files(folder), check_payload=check_payload, total=most)
+    except FileNotFoundError:
+        return no_events()
 
 
 def read_files(
-    paths: Iterable[Path],
+    files: Iterable[EventSource],
     *,
     check_payload: bool = False,
     damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
     most: int | None = None,
+    total: int | None = None,
 ) -> RunEvents:
     """Return what some event files of one run hold, as `read_run` does.
 
     Args:
-        paths: in the order in which they were written.
+        files: in the order in which they were written; each is closed by whoever opened it.
         check_payload: see `read_run`.
         damaged: told of each file that could not be read to its end, and where reading stopped.
         most: bytes of a file after which nothing more is read.
+        total: bytes of all files together after which nothing more is read.
 
     Raises:
         OSError: a file cannot be read.
     """
     reader = _Reader()
-    for path in paths:
-        with path.open("rb") as file:
-            stopped = partial(damaged, path)
-            reader.read(
-                read_frames(file, check_payload=check_payload, damaged=stopped, most=most), stopped
-            )
+    for path, file in files:
+        stopped = partial(damaged, path)
+        limit = min((bound for bound in (most, total) if bound is not None), default=None)
+        reader.read(
+            read_frames(file, check_payload=check_payload, damaged=stopped, most=limit), stopped
+        )
+        if total is not None:
+            total -= file.tell()
+            if total <= 0:
+                break
     return reader.run
 
 
 def read_segments(
-    paths: Iterable[Path],
+    files: Iterable[EventSource],
     *,
     damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
     most: int | None = None,
@@ -109,7 +135,7 @@ def read_segments(
     """Return what some event files hold, apart by file and by the sessions that start in each.
 
     Args:
-        paths: of one folder, in the order in which they were written.
+        files: of one folder, in the order in which they were written; see `read_files`.
         damaged: see `read_files`.
         most: see `read_files`.
 
@@ -118,13 +144,22 @@ def read_segments(
     """
     found: list[Segment] = []
     reader = _Reader()
-    for path in paths:
+    for path, file in files:
         pieces = reader.split()
-        with path.open("rb") as file:
-            stopped = partial(damaged, path)
-            reader.read(read_frames(file, check_payload=False, damaged=stopped, most=most), stopped)
+        stopped = partial(damaged, path)
+        reader.read(read_frames(file, check_payload=False, damaged=stopped, most=most), stopped)
         found += [Segment(path=path, events=run, written=at) for run, at in pieces]
     return found
+
+
+def _open_files(folder: Folder) -> Iterator[EventSource]:
+    for name in event_files(folder):
+        try:
+            file = folder.open_file(name)
+        except (FileNotFoundError, UnfitError):
+            continue
+        with file:
+            yield folder.path / name, file
 
 
 def no_events() -> RunEvents:
@@ -180,6 +215,7 @@ class _Reader:
                 step = wire.as_int(value)
             elif number == 5:
                 summaries.append(wire.as_bytes(value))
+                _check_number(summaries, _MOST_SUMMARIES)
         self._time_s = time_s
         for summary in summaries:
             for number, value in wire.read_fields(summary):
@@ -187,7 +223,7 @@ class _Reader:
                     self._read_value(wire.as_bytes(value), step, time_s)
 
     def _read_value(self, data: bytes, step: int, time_s: float) -> None:
-        fields = dict(wire.read_fields(data))
+        fields = wire.read_known(data, _VALUE_FIELDS)
         tag = wire.as_text(fields.get(1, b""))
         plugin = self._plugins.get(tag)
         if plugin is None or plugin == "hparams":
@@ -222,8 +258,9 @@ class _Reader:
         hparams: dict[str, HParam] = {}
         for number, value in wire.read_fields(data):
             if number == 1:
-                entry = dict(wire.read_fields(wire.as_bytes(value)))
+                entry = wire.read_known(wire.as_bytes(value), _ENTRY_FIELDS)
                 name = wire.as_text(entry.get(1, b""))
+                _check_number(hparams, _MOST_HPARAMS)
                 hparams[name] = _read_hparam(wire.as_bytes(entry.get(2, b"")))
             elif number == 4:
                 self.run["group"] = wire.as_text(value)
@@ -234,10 +271,15 @@ class _Reader:
     def _read_end(self, data: bytes) -> None:
         if self.run["status"] is not None:
             return
-        fields = dict(wire.read_fields(data))
+        fields = wire.read_known(data, _END_FIELDS)
         if 2 in fields:
             self.run["end"] = wire.as_double(fields[2])
         self.run["status"] = STATUSES.get(wire.as_int(fields.get(1, 0)), "unknown")
+
+
+def _check_number(found: Sized, most: int) -> None:
+    if len(found) > most:
+        raise wire.WireError(f"more than {most} in one record")
 
 
 def _read_metadata(data: bytes) -> tuple[str, bytes]:
@@ -245,7 +287,7 @@ def _read_metadata(data: bytes) -> tuple[str, bytes]:
     plugin, content = "", b""
     for number, value in wire.read_fields(data):
         if number == 1:
-            fields = dict(wire.read_fields(wire.as_bytes(value)))
+            fields = wire.read_known(wire.as_bytes(value), _PLUGIN_FIELDS)
             plugin = wire.as_text(fields.get(1, b""))
             content = wire.as_bytes(fields.get(2, b""))
     return plugin, content
@@ -273,7 +315,7 @@ def _read_tensor(data: bytes) -> float | None:
     """Return the number of a tensor with one element of a known type, else None."""
     if len(data) == 10 and data[:6] in _PLAIN_FLOATS:
         return float(struct.unpack("<f", data[6:])[0])
-    fields = dict(wire.read_fields(data))
+    fields = wire.read_known(data, _TENSOR_FIELDS)
     code = _TENSOR_CODES.get(wire.as_int(fields.get(1, 0)))
     if code is None:
         return None

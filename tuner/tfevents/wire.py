@@ -8,7 +8,7 @@ encodings cost nothing. The tests compare every record with TensorBoard's own ge
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
@@ -84,6 +84,15 @@ def read_fields(data: bytes) -> Iterator[tuple[int, Raw]]:
             raise WireError(f"a field of {size} bytes at byte {at} of {end}")
         yield key >> 3, data[at : at + size]
         at += size
+
+
+def read_known(data: bytes, numbers: Container[int]) -> dict[int, Raw]:
+    """Return the fields with one of some numbers, of each the last; the others are passed over.
+
+    Raises:
+        WireError: see `read_fields`.
+    """
+    return {number: value for number, value in read_fields(data) if number in numbers}
 
 
 def as_bytes(value: Raw) -> bytes:

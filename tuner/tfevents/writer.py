@@ -8,41 +8,55 @@ nothing; there is no fsync, because after a crash of the host the database still
 from __future__ import annotations
 
 import contextlib
+import heapq
 import itertools
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tuner.roots import Folder, Place
 from tuner.tfevents import events
 from tuner.tfevents.events import Status
 from tuner.tfevents.framing import frame
 
 PREFIX = "events.out.tfevents."
+#: Of one run: each session of a trial's code may leave a few.
+MOST_FILES = 1000
+#: In the year 2286: a time in a file's name has ten digits, so no later one sorts behind it.
+LATEST_S = 9_999_999_999
 
 
 class EventFile:
     """An event file that is only ever appended to, with whole records.
 
+    Attributes:
+        name: of the file in its folder.
+
     Args:
-        folder: of the run; made when missing.
+        folder: of the run.
         time_s: seconds since the epoch.
 
     Raises:
-        OSError: the folder or the file cannot be made or written.
+        OSError: the file cannot be made or written.
     """
 
-    def __init__(self, folder: Path, time_s: float) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path, self._fd = _make_file(folder)
+    def __init__(self, folder: Folder, time_s: float) -> None:
+        self.name, self._fd = _make_file(folder)
         self._size = 0
         self._torn = False
         try:
             self.append([events.version_event(time_s)])
         except OSError:
-            self.remove()
+            self.remove(folder)
             raise
+
+    def is_newest(self, folder: Folder) -> bool:
+        """Return whether the run has this file, and none that TensorBoard reads after it."""
+        found = folder.stat(self.name)
+        if found is None or not os.path.samestat(found, os.fstat(self._fd)):
+            return False
+        return newest_event_file(folder) == self.name
 
     def append(self, payloads: Iterable[bytes]) -> None:
         """Append all records or none.
@@ -71,11 +85,11 @@ class EventFile:
             os.close(self._fd)
             self._fd = -1
 
-    def remove(self) -> None:
+    def remove(self, folder: Folder) -> None:
         """Close and delete the file: one without records would only hide that the run has none."""
         self.close()
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            folder.remove(self.name)
 
     def _mend(self) -> None:
         """Cut off a torn record: TensorBoard stops at it for good, so none may follow it."""
@@ -90,11 +104,11 @@ class RunWriter:
     then in the file, and later calls may succeed.
 
     Args:
-        run_dir: folder of the attempt; made at the start, and no file before.
+        place: folder of the attempt; made at the start, and no file before.
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self.run_dir = run_dir
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self._file: EventFile | None = None
         self._step = 0
         self._finished = False
@@ -112,14 +126,15 @@ class RunWriter:
             ValueError: the run has been started already.
         """
         if self._file is not None:
-            raise ValueError(f"{self.run_dir}: a run is started once")
+            raise ValueError(f"{self.place.path}: a run is started once")
         time_s = _or_now(time_s)
-        file = EventFile(self.run_dir, time_s)
-        try:
-            file.append([events.start_event(hparams, group=group, time_s=time_s)])
-        except OSError:
-            file.remove()
-            raise
+        with self.place.open(make=True) as folder:
+            file = EventFile(folder, time_s)
+            try:
+                file.append([events.start_event(hparams, group=group, time_s=time_s)])
+            except OSError:
+                file.remove(folder)
+                raise
         self._file = file
 
     def scalars(self, step: int, values: Mapping[str, float], time_s: float | None = None) -> None:
@@ -175,7 +190,7 @@ class RunWriter:
 
     def _open(self) -> EventFile:
         if self._file is None:
-            raise ValueError(f"{self.run_dir}: the run has not been started")
+            raise ValueError(f"{self.place.path}: the run has not been started")
         return self._file
 
 
@@ -202,27 +217,44 @@ def objective_values(objective: float | Sequence[float] | None) -> dict[str, flo
     }
 
 
-def event_files(run_dir: Path) -> list[Path]:
-    """Return the event files of a run in the order in which TensorBoard reads them: by name."""
-    return sorted(path for path in run_dir.glob("*tfevents*") if path.is_file())
+def event_files(folder: Folder, most: int = MOST_FILES) -> list[str]:
+    """Return the names of a run's event files in the order in which TensorBoard reads them.
+
+    Args:
+        folder: of the run; it may hold any number of files.
+        most: how many names are returned: the first of them.
+    """
+    return heapq.nsmallest(most, _names(folder))
+
+
+def newest_event_file(folder: Folder) -> str | None:
+    """Return the name of the event file that TensorBoard reads last; None: there is none."""
+    return max(_names(folder), default=None, key=lambda name: (_file_time(name), name))
+
+
+def _names(folder: Folder) -> Iterator[str]:
+    for entry in folder.entries():
+        if "tfevents" in entry.name and entry.kind == "file":
+            yield entry.name
 
 
 def _or_now(time_s: float | None) -> float:
     return time.time() if time_s is None else time_s
 
 
-def _make_file(folder: Path) -> tuple[Path, int]:
+def _make_file(folder: Folder) -> tuple[str, int]:
     """Make an event file whose name sorts behind those that are there, whatever the clock says."""
-    newest = max((_file_time(path) for path in event_files(folder)), default=-1)
-    time_s = max(int(time.time()), newest + 1)
+    newest = newest_event_file(folder)
+    time_s = max(int(time.time()), 0 if newest is None else _file_time(newest) + 1)
     for number in itertools.count():
-        path = folder / f"{PREFIX}{time_s:010d}.{os.uname().nodename}.{os.getpid()}.{number}"
+        name = f"{PREFIX}{time_s:010d}.{os.uname().nodename}.{os.getpid()}.{number}"
         with contextlib.suppress(FileExistsError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            return path, os.open(path, flags, 0o666)
+            return name, folder.create(name)
     raise AssertionError("unreachable: itertools.count() does not end")
 
 
-def _file_time(path: Path) -> int:
-    text = path.name.removeprefix(PREFIX).split(".", 1)[0]
-    return int(text) if text.isdecimal() and len(text) <= 10 else -1
+def _file_time(name: str) -> int:
+    """Return the time in a file's name, in seconds since the epoch; -1 when there is none."""
+    text = name.removeprefix(PREFIX).split(".", 1)[0]
+    time_s = int(text) if text.isdecimal() and len(text) <= 10 else -1
+    return time_s if time_s < LATEST_S else -1

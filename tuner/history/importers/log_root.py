@@ -127,7 +127,7 @@ class LogRootStudy:
     def _from_events(self, key: str, run: Folder) -> ImportedRun:
         """Return what config.json and the event file say of a run without a usable trial.json."""
         config = _load(run, "config.json") or {}
-        events = read_files(run.event_paths(), most=_MOST_BYTES)
+        events = read_files(run.open_events(), most=_MOST_BYTES)
         raw = config.get("params")
         params = clean_params(raw if isinstance(raw, dict) else events["hparams"] or {})
         if not params:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.history.records import Rejection
+from tuner.tfevents.reader import EventSource
 
 #: Deeper than any log root; a path that long is a mistake.
 MAX_DEPTH = 40
@@ -54,6 +55,17 @@ class Folder:
     def event_paths(self) -> list[Path]:
         """Return the event files in the order in which TensorBoard reads them."""
         return [Path(self.path, file.name) for file in self.event_files]
+
+    def open_events(self) -> Iterator[EventSource]:
+        """Open the event files one after the other, in that order; each until the next is."""
+        return open_files(self.event_paths())
+
+
+def open_files(paths: Iterable[Path]) -> Iterator[EventSource]:
+    """Open event files one after the other; each stays open until the next one is."""
+    for path in paths:
+        with path.open("rb") as file:
+            yield path, file
 
 
 def scan(root: str, refuse: Callable[[Rejection], None]) -> Iterator[Folder]:

@@ -128,7 +128,7 @@ def _why_not(folder: Folder) -> str:
     if not any(file.size for file in folder.event_files):
         return "is an empty event file"
     try:
-        events = read_files(folder.event_paths(), most=_HEAD_BYTES)
+        events = read_files(folder.open_events(), most=_HEAD_BYTES)
     except OSError as exc:
         return f"cannot be read: {exc.strerror or exc}"
     if events["scalars"]:
