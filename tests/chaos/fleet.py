@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Fleet:
         log_root, checkpoint_root: shared with the server.
         count: of workers.
         pace: file with the time that a trial takes.
+        environ: further variables of workers and trials.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Fleet:
         checkpoint_root: Path,
         count: int,
         pace: Path,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -79,6 +82,7 @@ class Fleet:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             PACE: str(pace),
+            **(environ or {}),
         }
 
     @property

@@ -13,7 +13,7 @@ from tuner.space import SearchSpace
 OBJECTIVES = Path(__file__).parent / "objectives"
 PROJECT = "chaos"
 
-_SPACE: dict[str, Any] = {
+SPACE: dict[str, Any] = {
     "x": {"type": "float", "low": 0.0, "high": 1.0},
     "rate": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True},
     "layers": {"type": "int", "low": 1, "high": 4},
@@ -92,7 +92,7 @@ class ChaosStudy:
 
     def _parameters(self) -> dict[str, Any]:
         fate = {"fate": {"type": "int", "low": 0, "high": 15}} if self.has_fate else {}
-        return {**_SPACE, **fate}
+        return {**SPACE, **fate}
 
 
 STUDIES = (

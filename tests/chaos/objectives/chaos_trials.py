@@ -41,21 +41,21 @@ def curve(params: Mapping[str, Any], step: int) -> float:
 def plain(run: Run) -> float:
     """Report twice and return the objective."""
     for step in (1, 2):
-        _spend(0.5)
+        spend(0.5)
         run.report(step, curve(run.params, step), loss=1.0 / step)
     return value(run.params)
 
 
 def silent(run: Run) -> float:
     """Report nothing."""
-    _spend(1.0)
+    spend(1.0)
     return value(run.params)
 
 
 def prunable(run: Run) -> float:
     """Report often enough for a pruner to judge."""
     for step in range(1, PRUNED_STEPS + 1):
-        _spend(1.0 / PRUNED_STEPS)
+        spend(1.0 / PRUNED_STEPS)
         run.report(step, curve(run.params, step))
     return value(run.params)
 
@@ -63,7 +63,7 @@ def prunable(run: Run) -> float:
 def fragile(run: Run) -> float:
     """End as the parameter `fate` says."""
     run.report(1, curve(run.params, 1))
-    _spend(0.5)
+    spend(0.5)
     fate = FATES.get(run.params["fate"], "good")
     if fate == "nan":
         return float("nan")
@@ -78,7 +78,7 @@ def fragile(run: Run) -> float:
     return value(run.params)
 
 
-def _spend(share: float) -> None:
+def spend(share: float) -> None:
     """Sleep for a share of what a trial takes; a change of the pace is seen at once."""
     started = time.monotonic()
     while (left := started + share * _pace() - time.monotonic()) > 0:
