@@ -7,6 +7,7 @@
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
 # make bench-failing  objectives that raise in a part of their space
 # make chaos   10 000 trials while everything is broken again and again, half an hour
+# make soak    two hours of steady work, and what grows meanwhile
 # make setup   the installation alone; what you installed into .venv stays
 # make clean   remove .venv and caches, never a study
 
@@ -27,7 +28,7 @@ PYTEST_ARGS ?=
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
 TEST_SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos lock clean
+.PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 
 setup:
 	@sh ./setup.sh
@@ -79,6 +80,13 @@ CHAOS_ARGS ?= --database postgresql --trials 10000
 
 chaos: setup
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+# Longer, and kept: make soak HOURS=8 SOAK_ARGS="--folder soak"; meanwhile python -m tests.soak report soak
+HOURS ?= 2
+SOAK_ARGS ?=
+
+soak: setup
+	$(BIN)/python -m tests.soak run --hours $(HOURS) $(SOAK_ARGS)
 
 # uv makes the locks and nothing else: it is not needed to install them.
 UV_VERSION := 0.13.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +13,9 @@ from scipy import stats
 
 #: The first part is the filling of caches and of what is kept.
 WARM_UP = 0.25
-#: Means of so many blocks: a study's life is a wave, and neighbours within it are alike.
-BLOCKS = 8
+#: Means of so many blocks: a study's life is a wave, and neighbours within it are alike. Several
+#: numbers of them, as one alone may keep time with the waves.
+BLOCKS = (7, 8, 9, 10, 11)
 #: A growth below it is none, whatever is sure: share of the level, per hour.
 NEGLIGIBLE = 0.01
 
@@ -59,8 +61,8 @@ class Trend:
 def trend(hours: Sequence[float], values: Sequence[float]) -> Trend | None:
     """Return the trend of a series, None while it is too short.
 
-    Least squares through the means of `BLOCKS` blocks; the interval is Student's with two degrees
-    of freedom less than blocks.
+    For every number of `BLOCKS`, least squares through the blocks' means, with Student's interval;
+    of these the medians.
 
     Args:
         hours: when each value was taken, growing.
@@ -68,18 +70,26 @@ def trend(hours: Sequence[float], values: Sequence[float]) -> Trend | None:
     """
     begin = hours[0] + WARM_UP * (hours[-1] - hours[0]) if hours else 0.0
     kept = [(hour, value) for hour, value in zip(hours, values, strict=True) if hour >= begin]
-    if len(kept) < 2 * BLOCKS:
+    if len(kept) < 2 * max(BLOCKS):
         return None
-    edges = [round(n * len(kept) / BLOCKS) for n in range(BLOCKS + 1)]
-    blocks = [kept[a:b] for a, b in itertools.pairwise(edges)]
-    x = [sum(hour for hour, _ in block) / len(block) for block in blocks]
-    y = [sum(value for _, value in block) / len(block) for block in blocks]
-    fit = stats.linregress(x, y)
+    fits = [_fit(kept, blocks) for blocks in BLOCKS]
     tail = [value for _, value in kept]
     return Trend(
         level=sum(tail) / len(tail),
         low=min(tail),
         high=max(tail),
-        slope=float(fit.slope),
-        error=float(fit.stderr) * float(stats.t.ppf(0.975, BLOCKS - 2)),
+        slope=statistics.median(slope for slope, _ in fits),
+        error=statistics.median(error for _, error in fits),
     )
+
+
+def _fit(kept: Sequence[tuple[float, float]], count: int) -> tuple[float, float]:
+    """Return the slope through the means of `count` blocks, and half of its interval of 95 %."""
+    edges = [round(n * len(kept) / count) for n in range(count + 1)]
+    blocks = [kept[a:b] for a, b in itertools.pairwise(edges)]
+    x = [sum(hour for hour, _ in block) / len(block) for block in blocks]
+    y = [sum(value for _, value in block) / len(block) for block in blocks]
+    fit = stats.linregress(x, y)
+    # Points that lie on their line, or are all the same, give no number.
+    stderr = float(fit.stderr) if math.isfinite(fit.stderr) else 0.0
+    return float(fit.slope), stderr * float(stats.t.ppf(0.975, count - 2))
