@@ -20,7 +20,7 @@ from tests.service_process import TOKEN
 from tests.soak.report import SAID, SAMPLES, report
 from tests.soak.sampling import Sampler
 from tests.soak.service import Service
-from tests.soak.studies import Rotation
+from tests.soak.studies import PLACES, Rotation
 
 LOOK_S = 3.0
 
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--trial-s", type=float, default=3.0, help="what a trial takes")
     run.add_argument("--every-s", type=float, default=60.0, help="between two samples")
     run.add_argument(
-        "--plants", choices=["own", "all"], default="all", help="where planting trials plant"
+        "--plants", choices=[*PLACES], default="run", help="where planting trials plant"
     )
     run.add_argument("--folder", type=Path, help="of all files; a new one by default")
     shown = commands.add_parser("report", help="the table of what was sampled so far")

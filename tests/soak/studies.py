@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.chaos.objectives.chaos_trials import FATES
-from tests.chaos.objectives.planting import combinations
+from tests.chaos.objectives.planting import FILES, combinations
 from tests.chaos.studies import OBJECTIVES, SPACE
 from tests.soak.service import IMAGE
 from tests.study_lab import CLOSED
@@ -21,8 +21,9 @@ from tuner.snapshot import make_snapshot
 PROJECT = "soak"
 #: Ended studies that stay of each kind; older ones are deleted, so that a service may be flat.
 KEPT = 2
-#: Places of a trial's own, where it may leave what it likes.
-OWN = ("notes", "notes.d")
+#: Places where trials plant. Those of a trial's own may hold what it likes; a plant in place of a
+#: file of ours must harm this run alone.
+PLACES: dict[str, tuple[str, ...]] = {"own": ("notes", "notes.d"), "run": (*FILES, "notes.d")}
 #: So many files at once would hide whether their number grows.
 TOO_MANY = "many files"
 _GOOD: dict[str, Any] = {"x": 0.5, "rate": 0.01, "layers": 2, "kind": "plain"}
@@ -60,7 +61,7 @@ class Rotation:
         api: of the server, with the token.
         trials: of each study.
         orders: folder in which planting trials find what to plant.
-        plants: "own": in the trial's own files only; "all": everywhere.
+        plants: where, a key of `PLACES`.
         said: what happened that an operator would have to look into.
     """
 
@@ -79,7 +80,7 @@ class Rotation:
         orders = [
             order
             for order in combinations()
-            if not order.startswith(TOO_MANY) and (self.plants == "all" or order.endswith(OWN))
+            if not order.startswith(TOO_MANY) and order.partition("@")[2] in PLACES[self.plants]
         ]
         self._orders = (chance.choice(orders) for _ in itertools.count())
 
