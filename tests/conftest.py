@@ -55,7 +55,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def redis_binary() -> Path:
     """The Redis server program that Tuner itself would start."""
     try:
-        return find_binary()[0]
+        return find_binary().path
     except SetupError as exc:
         pytest.skip(f"needs a Redis server: {exc}")
 

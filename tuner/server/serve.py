@@ -98,7 +98,7 @@ def serve(
             metrics=metrics,
             instruments=instruments,
             tokens=TokenBook(settings.token),
-            redis_url=settings.redis_url,
+            redis_url=settings.worker_redis_url or settings.redis_url,
         )
         server = uvicorn.Server(
             uvicorn.Config(
