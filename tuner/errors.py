@@ -7,6 +7,7 @@
     │   └── FencedError    this attempt (or coordinator) has lost its right to write
     ├── UnknownNameError   a registry has no such entry                          exit 2
     ├── SetupError         the machine lacks something; says how to get it       exit 2
+    ├── ForbiddenError     the token may not do this; says which scope it lacks  exit 2
     └── UnavailableError   the service, database or Redis cannot be reached; retry
 
 A failing objective is a result of a trial, not an exception of this tree.
@@ -50,6 +51,10 @@ class UnknownNameError(TunerError):
 
 class SetupError(TunerError):
     """This machine or environment lacks something; the text names the command that repairs it."""
+
+
+class ForbiddenError(TunerError):
+    """The token that was given may not do this; the text says what it lacks."""
 
 
 class UnavailableError(TunerError):

@@ -20,6 +20,7 @@ from tuner.cli import (
     run,
     serve,
     submit,
+    token,
     workers,
 )
 from tuner.cli.calling import spell
@@ -84,6 +85,11 @@ _workers.command("list")(workers.list_workers)
 _workers.command("drain")(workers.drain)
 _workers.command("test")(workers.test)
 app.add_typer(_workers, name="workers", rich_help_panel=SERVE)
+_tokens = _group("Tokens of the API: what others may do here, and for how long.")
+_tokens.command("create")(token.create)
+_tokens.command("list")(token.list_tokens)
+_tokens.command("revoke")(token.revoke)
+app.add_typer(_tokens, name="token", rich_help_panel=SERVE)
 _database = _group("The database.")
 _database.command("upgrade")(database.upgrade)
 _database.command("backup")(database.backup)

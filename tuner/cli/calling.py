@@ -14,7 +14,7 @@ from pathlib import Path
 NAME = "tuner"
 #: What follows the program's name where a text names a command, and not the project.
 COMMANDS = (
-    "run", "check", "board", "submit", "serve", "down", "workers", "db", "history", "list",
+    "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
     "status", "best", "show", "logs", "watch", "events", "explain", "replay", "pause", "resume",
     "stop", "cancel", "retry", "edit", "delete",
 )  # fmt: skip

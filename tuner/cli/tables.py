@@ -163,6 +163,34 @@ def _why(worker: Document) -> str:
     return escape(since + worker["reason"])
 
 
+def token_table(rows: Sequence[Document]) -> Table:
+    """Return the tokens, one a row."""
+    table = empty_table()
+    for name in ("token", "may", "until", "last used", "made by"):
+        table.add_column(name, style="name" if name == "token" else "", overflow="fold")
+    for row in rows:
+        end = moment(row["expires"])
+        until = end if row["state"] == "active" else f"[bad]{row['state']}[/]"
+        table.add_row(
+            row["name"],
+            token_reach(row),
+            "it is revoked" if until == "-" else until,
+            "never" if row["last_used"] is None else ago(row["last_used"]),
+            escape(row["actor"] or "-"),
+        )
+    return table
+
+
+def token_reach(row: Document) -> str:
+    """Return what a token may do: `submit in project vision`."""
+    projects = row["projects"]
+    where = "everywhere"
+    if projects is not None:
+        where = f"in {'project' if len(projects) == 1 else 'projects'} {', '.join(projects)}"
+    image = f", as image {row['image']}" if row["image"] else ""
+    return f"{', '.join(row['scopes'])} {where}{image}"
+
+
 def print_events(console: Console, rows: Sequence[Document]) -> None:
     """Print events, one a line."""
     for row in rows:

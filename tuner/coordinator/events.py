@@ -25,6 +25,11 @@ def acting(name: str | None) -> Iterator[None]:
         _actor.reset(token)
 
 
+def acting_name() -> str | None:
+    """Return who asked for what is being done; None: the service itself, or a worker."""
+    return _actor.get()
+
+
 def record_event(
     connection: sa.Connection,
     now: float,

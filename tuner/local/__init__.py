@@ -2,5 +2,6 @@
 
 from tuner.local.access import find_api, open_changer, open_reader, start_api
 from tuner.local.history import open_history
+from tuner.local.tokens import open_tokens
 
-__all__ = ["find_api", "open_changer", "open_history", "open_reader", "start_api"]
+__all__ = ["find_api", "open_changer", "open_history", "open_reader", "open_tokens", "start_api"]

@@ -115,6 +115,8 @@ attempts = sa.Table(
     sa.Column("judged", sa.Boolean, nullable=False, default=True),
     # Whether its worker was heard of since the claim, so that the answer did arrive.
     sa.Column("heard", sa.Boolean, nullable=False, default=False),
+    # The token (`tuner_tokens.id`) it was claimed with; NULL: the server's own.
+    sa.Column("bearer", sa.Integer),
     sa.UniqueConstraint("study_id", "number", "no"),
     sa.Index("tuner_attempts_state", "state", "study_id"),
     sa.Index("tuner_attempts_filed", "filed", "finished"),
@@ -169,6 +171,11 @@ workers = sa.Table(
     sa.Column("test_after", sa.Float),
     sa.Column("test_tries", sa.Integer, nullable=False, default=0),
     sa.Column("attempt", sa.String(64)),
+    # The token (`tuner_tokens.id`) it calls with, NULL: the server's own; the projects of that
+    # token, `null`: all; and why its image does not fit the token, empty: it does.
+    sa.Column("bearer", sa.Integer),
+    sa.Column("projects_json", sa.Text, nullable=False, default="null"),
+    sa.Column("image_problem", sa.Text, nullable=False, default=""),
     sa.Column("first_seen", sa.Float, nullable=False),
     sa.Column("last_seen", sa.Float, nullable=False),
     sa.Index("tuner_workers_seen", "last_seen"),
@@ -262,6 +269,38 @@ artifacts = sa.Table(
     sa.Column("receipt_json", sa.Text, nullable=False),
     sa.Column("created", sa.Float(53), nullable=False),
     sa.Index("tuner_artifacts_study", "study_id"),
+)
+
+#: Tokens of the API, but for the server's own, which is a file.
+tokens = sa.Table(
+    "tuner_tokens",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(63), nullable=False),
+    # SHA-256 of the token, which itself is nowhere.
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes_json", sa.Text, nullable=False),
+    # `null`: all.
+    sa.Column("projects_json", sa.Text, nullable=False),
+    # The image that a worker with this token runs in: a reference by digest, or the digest alone.
+    sa.Column("image", sa.Text),
+    sa.Column("created", sa.Float(53), nullable=False),
+    # Who made it, as user@host says of itself.
+    sa.Column("actor", sa.String(120)),
+    sa.Column("expires", sa.Float(53)),
+    sa.Column("revoked", sa.Float(53)),
+    # Coarse: brought up to date every few minutes.
+    sa.Column("last_used", sa.Float(53)),
+    # One token of a name is in force at a time; those that were revoked keep it.
+    sa.Index(
+        "tuner_tokens_name",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("revoked IS NULL"),
+        postgresql_where=sa.text("revoked IS NULL"),
+    ),
+    # Attempts and workers refer to it: the number of one that was removed is not given again.
+    sqlite_autoincrement=True,
 )
 
 leader = sa.Table(

@@ -1,0 +1,142 @@
+"""Who calls, and what they may do: scopes, projects, and the form of a token.
+
+A token is 256 bits from the system's random source, so that its SHA-256 can be stored as it is: a
+slow hash protects secrets that can be guessed, and would cost every request its time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuner.errors import ForbiddenError
+
+#: By which people and secret scanners know a token: `tuner_[0-9a-f]{64}`.
+TOKEN_PREFIX = "tuner_"  # noqa: S105 - what every token begins with
+
+
+class Scope(StrEnum):
+    """What a token lets its bearer do.
+
+    `submit` holds `read`: who submits a study looks at it. `admin` holds all. `work` holds
+    nothing else: it is for machines that run other people's code.
+    """
+
+    READ = "read"
+    SUBMIT = "submit"
+    WORK = "work"
+    ADMIN = "admin"
+
+
+_HOLDS: dict[Scope, frozenset[Scope]] = {
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.SUBMIT: frozenset({Scope.READ, Scope.SUBMIT}),
+    Scope.WORK: frozenset({Scope.WORK}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who calls.
+
+    Attributes:
+        name: of the token, for texts and logs.
+        scopes: what it may do.
+        projects: where; None: in all, and in what is nobody's project.
+        token_id: row of the token; None: the server's own token, which may do everything.
+        image: reference or digest of the image that a worker with this token runs in.
+    """
+
+    name: str
+    scopes: frozenset[Scope]
+    projects: frozenset[str] | None = None
+    token_id: int | None = None
+    image: str | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether one of its scopes holds `scope`."""
+        return any(scope in _HOLDS[own] for own in self.scopes)
+
+    def sees(self, project: str) -> bool:
+        """Whether it may do something in `project`."""
+        return self.projects is None or project in self.projects
+
+    def require(self, scope: Scope) -> None:
+        """Refuse what needs a scope that it lacks.
+
+        Raises:
+            ForbiddenError: it lacks it; the text says which.
+        """
+        if not self.may(scope):
+            raise ForbiddenError(
+                f"this needs a token of scope {scope}; the token {self.name!r} has "
+                f"{', '.join(sorted(self.scopes))}"
+            )
+
+    def require_project(self, project: str) -> None:
+        """Refuse a project that is not its own, whether or not there is anything in it.
+
+        Raises:
+            ForbiddenError: it is not.
+        """
+        if not self.sees(project):
+            raise ForbiddenError(
+                f"this needs a token for project {project[:63]}; the token {self.name!r} is for "
+                f"{_listed(self.projects)}"
+            )
+
+    def require_all_projects(self) -> None:
+        """Refuse what is of the whole service when it is for some projects only.
+
+        Raises:
+            ForbiddenError: it is.
+        """
+        if self.projects is not None:
+            raise ForbiddenError(
+                f"this is of the whole service and needs a token for all projects; the token "
+                f"{self.name!r} is for {_listed(self.projects)}"
+            )
+
+
+#: The bearer of the server's own token, and whoever works on a home's database in its own process.
+OWNER = Identity(name="of the server", scopes=frozenset({Scope.ADMIN}))
+
+# It goes beside the call, as the actor of an event does: what a list leaves out is decided deep
+# below the route.
+_caller: ContextVar[Identity] = ContextVar("caller", default=OWNER)
+
+
+def caller() -> Identity:
+    """Return who calls: without a request, the owner of the home."""
+    return _caller.get()
+
+
+@contextlib.contextmanager
+def calling(identity: Identity) -> Iterator[None]:
+    """Have what is done in this block be done for `identity`."""
+    token = _caller.set(identity)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def new_token() -> str:
+    """Return a new secret."""
+    return TOKEN_PREFIX + secrets.token_hex(32)
+
+
+def digest_of(token: str) -> str:
+    """Return what is stored of a token: its SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _listed(projects: frozenset[str] | None) -> str:
+    names = sorted(projects or ())
+    return f"project {names[0]}" if len(names) == 1 else f"projects {', '.join(names)}"

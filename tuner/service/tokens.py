@@ -1,0 +1,149 @@
+"""Making, listing and revoking tokens: the verbs of `tuner token`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from tuner.coordinator.events import acting_name
+from tuner.errors import SpecError
+from tuner.identity import Identity, Scope, digest_of, new_token
+from tuner.protocol import NAME_PATTERN
+from tuner.service.times import iso
+from tuner.service.views import Document
+from tuner.storage import Storage
+from tuner.storage.conflict import again_after_conflict
+from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
+
+#: The longest time that a token can be made for; `spec.duration` takes no longer one.
+MAX_EXPIRES_S = 1000 * 86_400.0
+
+_NAME = re.compile(NAME_PATTERN)
+_IMAGE = re.compile(r"([a-z0-9][A-Za-z0-9._/:-]{0,254}@)?sha256:[0-9a-f]{64}")
+
+
+class TokenDesk:
+    """The tokens of a database. Safe to use from several threads."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def tokens(self) -> list[Document]:
+        """Return every token, newest first, without its secret."""
+        with self._storage.read() as connection:
+            now = self._storage.now(connection)
+            return [_document(token, now) for token in list_tokens(connection)]
+
+    @again_after_conflict
+    def create_token(
+        self,
+        name: str,
+        scopes: Collection[str],
+        projects: Collection[str] | None = None,
+        expires_s: float | None = None,
+        image: str | None = None,
+    ) -> Document:
+        """Make a token.
+
+        Args:
+            name: of the token, as names of studies are.
+            scopes: of `Scope`, at least one.
+            projects: where it may do that; None: everywhere.
+            expires_s: for how long, seconds; None: until it is revoked.
+            image: what a worker with it runs in: a reference by digest, or the digest alone.
+
+        Returns:
+            As `tokens` lists it, with `token`: the secret, which nobody can show a second time.
+
+        Raises:
+            SpecError: an argument is wrong.
+            StudyError: a token of this name is in force.
+        """
+        identity = Identity(
+            name=_checked_name(name),
+            scopes=_checked_scopes(scopes),
+            projects=_checked_projects(projects),
+            image=_checked_image(image),
+        )
+        if expires_s is not None and not 0 < expires_s <= MAX_EXPIRES_S:
+            raise SpecError(f"expires: {expires_s:g} s: above 0 and at most 1000 days")
+        if image is not None and Scope.WORK not in identity.scopes:
+            raise SpecError(f"image: {image!r}: is for the scope work: no other calls from one")
+        secret = new_token()
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            expires = None if expires_s is None else now + expires_s
+            made = add_token(
+                connection,
+                identity,
+                digest_of(secret),
+                now,
+                expires=expires,
+                actor=acting_name(),
+            )
+        return {**_document(made, now), "token": secret}
+
+    @again_after_conflict
+    def revoke_token(self, name: str) -> Document:
+        """End a token; within a second no server takes it any more.
+
+        Raises:
+            NotFoundError: there is no such token.
+        """
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            return _document(revoke_token(connection, name, now), now)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"name: {name[:80]!r}: 1 to 63 characters a-z, 0-9 and -, first and last not -"
+        )
+    return name
+
+
+def _checked_scopes(scopes: Collection[str]) -> frozenset[Scope]:
+    known = ", ".join(Scope)
+    if not scopes:
+        raise SpecError(f"scopes: at least one of {known}")
+    wrong = sorted(set(scopes) - set(Scope))
+    if wrong:
+        raise SpecError(f"scopes: {wrong[0][:80]!r}: one of {known}")
+    return frozenset(map(Scope, scopes))
+
+
+def _checked_projects(projects: Collection[str] | None) -> frozenset[str] | None:
+    if projects is None:
+        return None
+    if not projects:
+        raise SpecError("projects: at least one, or none given for all")
+    for project in projects:
+        if not _NAME.fullmatch(project):
+            raise SpecError(f"projects: {project[:80]!r}: no name of a project (a-z, 0-9 and -)")
+    return frozenset(projects)
+
+
+def _checked_image(image: str | None) -> str | None:
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise SpecError(
+            f"image: {image[:300]!r}: sha256: and 64 hexadecimal digits, with name@ before it or "
+            "without; a tag can be moved to another image"
+        )
+    return image
+
+
+def _document(token: Token, now: float) -> Document:
+    who = token.identity
+    return {
+        "name": who.name,
+        "state": token.state(now).value,
+        "scopes": sorted(who.scopes),
+        "projects": None if who.projects is None else sorted(who.projects),
+        "image": who.image,
+        "created": iso(token.created),
+        "actor": token.actor,
+        "expires": iso(token.expires),
+        "revoked": iso(token.revoked),
+        "last_used": iso(token.last_used),
+    }

@@ -1,0 +1,164 @@
+"""The tokens of the API, as typed objects. What is stored of a token is its SHA-256."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError, StudyError
+from tuner.identity import Identity, Scope
+from tuner.storage import tables
+
+#: Tokens that ended longer ago are refused as unknown ones are, seconds.
+REMEMBERED_S = 30 * 86_400.0
+#: `last_used` is brought up to date at most so often, seconds.
+USED_EVERY_S = 300.0
+
+_t = tables.tokens
+_IN_MIND = sa.select(_t).where(
+    sa.or_(_t.c.revoked.is_(None), _t.c.revoked > sa.bindparam("after", type_=sa.Float)),
+    sa.or_(_t.c.expires.is_(None), _t.c.expires > sa.bindparam("after", type_=sa.Float)),
+)
+
+
+class TokenState(StrEnum):
+    """Whether a token is good at a moment."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A token without its secret. Times are seconds since the epoch, of the database's clock.
+
+    Attributes:
+        identity: what its bearer may do.
+        created: when it was made.
+        actor: who made it, as user@host says of itself.
+        expires: from then on it is no good; None: it stays good.
+        revoked: when it was revoked; None: it was not.
+        last_used: a while ago at most (`USED_EVERY_S`); None: never.
+    """
+
+    identity: Identity
+    created: float
+    actor: str | None
+    expires: float | None
+    revoked: float | None
+    last_used: float | None
+
+    def state(self, now: float) -> TokenState:
+        """Return whether it is good at `now`."""
+        if self.revoked is not None:
+            return TokenState.REVOKED
+        is_over = self.expires is not None and self.expires <= now
+        return TokenState.EXPIRED if is_over else TokenState.ACTIVE
+
+
+def add_token(
+    connection: sa.Connection,
+    identity: Identity,
+    digest: str,
+    now: float,
+    *,
+    expires: float | None,
+    actor: str | None,
+) -> Token:
+    """Store a token; one of the same name that has expired makes room for it.
+
+    Args:
+        connection: of the caller's transaction.
+        identity: what its bearer may do; its `token_id` is not looked at.
+        digest: SHA-256 of the token.
+        now: the database's time.
+        expires: from then on it is no good.
+        actor: who makes it.
+
+    Raises:
+        StudyError: a token of this name is in force.
+    """
+    expired = (_t.c.name == identity.name, _t.c.revoked.is_(None), _t.c.expires <= now)
+    connection.execute(_t.update().where(*expired).values(revoked=_t.c.expires))
+    row = {
+        "name": identity.name,
+        "digest": digest,
+        "scopes_json": json.dumps(sorted(identity.scopes)),
+        "projects_json": projects_json(identity),
+        "image": identity.image,
+        "created": now,
+        "actor": actor,
+        "expires": expires,
+    }
+    try:
+        added = connection.execute(_t.insert().values(**row).returning(_t)).one()
+    except sa.exc.IntegrityError:
+        raise StudyError(
+            f"a token {identity.name!r} is in force already; choose another name, or first: "
+            f"tuner token revoke {identity.name}"
+        ) from None
+    return _token(added)
+
+
+def list_tokens(connection: sa.Connection) -> list[Token]:
+    """Return every token that was ever made, newest first."""
+    query = sa.select(_t).order_by(_t.c.id.desc())
+    return [_token(row) for row in connection.execute(query)]
+
+
+def tokens_in_mind(connection: sa.Connection, now: float) -> dict[str, Token]:
+    """Return the tokens that are good, and those that were until lately, by their SHA-256."""
+    rows = connection.execute(_IN_MIND, {"after": now - REMEMBERED_S})
+    return {row.digest: _token(row) for row in rows}
+
+
+def revoke_token(connection: sa.Connection, name: str, now: float) -> Token:
+    """End a token. Again changes nothing.
+
+    Raises:
+        NotFoundError: there never was one of this name.
+    """
+    query = _t.update().where(_t.c.name == name, _t.c.revoked.is_(None)).values(revoked=now)
+    row = connection.execute(query.returning(_t)).first()
+    if row is None:
+        newest = sa.select(_t).where(_t.c.name == name).order_by(_t.c.id.desc()).limit(1)
+        row = connection.execute(newest).first()
+    if row is None:
+        live = sa.select(_t.c.name).where(_t.c.revoked.is_(None)).order_by(_t.c.name).limit(20)
+        known = ", ".join(connection.execute(live).scalars()) or "none"
+        raise NotFoundError(f"there is no token {name[:63]!r}; in force: {known}")
+    return _token(row)
+
+
+def note_used(connection: sa.Connection, token_ids: Collection[int], now: float) -> None:
+    """Take down that tokens were used just now."""
+    connection.execute(_t.update().where(_t.c.id.in_(token_ids)).values(last_used=now))
+
+
+def projects_json(identity: Identity) -> str:
+    """Return the projects as the column holds them; `null`: all."""
+    return json.dumps(None if identity.projects is None else sorted(identity.projects))
+
+
+def _token(row: sa.Row[Any]) -> Token:
+    projects = json.loads(row.projects_json)
+    return Token(
+        identity=Identity(
+            name=row.name,
+            scopes=frozenset(map(Scope, json.loads(row.scopes_json))),
+            projects=None if projects is None else frozenset(projects),
+            token_id=row.id,
+            image=row.image,
+        ),
+        created=row.created,
+        actor=row.actor,
+        expires=row.expires,
+        revoked=row.revoked,
+        last_used=row.last_used,
+    )
