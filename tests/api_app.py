@@ -15,17 +15,19 @@ from fastapi import FastAPI
 
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
+from tuner.identity import Identity
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
-from tuner.server.auth import Identity, TokenBook
 from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
+from tuner.server.token_book import TokenBook
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
-from tuner.settings import load_settings
-from tuner.storage import open_storage
+from tuner.service.tokens import TokenDesk
+from tuner.settings import Settings, load_settings
+from tuner.storage import Storage, open_storage
 
 TOKEN = "api-token-77f0"
 #: A good token that allows nothing.
@@ -35,20 +37,30 @@ POWERLESS = "api-token-0000"
 class _Book(TokenBook):
     """Knows a second token, which allows nothing."""
 
-    def who(self, token: str) -> Identity | None:
+    async def who(self, token: str) -> Identity:
         if token == POWERLESS:
             return Identity(name="powerless", scopes=frozenset())
-        return super().who(token)
+        return await super().who(token)
+
+
+@functools.cache
+def api_storage() -> Storage:
+    """Return the database behind `api`, empty at first."""
+    return open_storage(_settings().database_url, create=True)
+
+
+@functools.cache
+def _settings() -> Settings:
+    home = Path(tempfile.mkdtemp(prefix="tuner-api-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return load_settings({"TUNER_HOME": str(home)})
 
 
 @functools.cache
 def api() -> FastAPI:
     """Return the application, made once; nobody coordinates, and there is no Redis."""
-    home = Path(tempfile.mkdtemp(prefix="tuner-api-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    settings = load_settings({"TUNER_HOME": str(home)})
-    storage = open_storage(settings.database_url, create=True)
-    wakeups = WakeUps(f"unix://{home}/no-redis.sock")
+    settings, storage = _settings(), api_storage()
+    wakeups = WakeUps(f"unix://{settings.home}/no-redis.sock")
     coordinator = Coordinator(storage, wakeups)
     health = Health(storage, wakeups, coordinator, lambda: None)
     return make_app(
@@ -59,7 +71,8 @@ def api() -> FastAPI:
         health=health,
         metrics=Metrics(storage, coordinator, health),
         instruments=Instruments(),
-        tokens=_Book(TOKEN),
+        tokens=_Book(TOKEN, storage),
+        token_desk=TokenDesk(storage),
         redis_url=None,
     )
 

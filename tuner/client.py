@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import builtins
-import sys
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
-from tuner.account import ACTOR_HEADER, account
-from tuner.errors import (
-    NotFoundError,
-    SetupError,
-    SpecError,
-    StudyError,
-    TunerError,
-    UnavailableError,
-)
+from tuner.connection import Connection, Document
+from tuner.errors import SetupError, SpecError, StudyError
 from tuner.protocol import VERSION
-from tuner.refusal import REFUSAL_HEADER, ChangedError, CodeChoice, Refusal
+from tuner.refusal import CodeChoice
 
-if "httpx" not in sys.modules:
-    # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
-    # where those are installed, and does without where that module cannot be found.
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    import httpx
-
-    del sys.modules["httpx._main"]
-else:
-    import httpx
-
-Document = dict[str, Any]
-
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-_ERRORS: dict[int, type[TunerError]] = {
-    400: SpecError,
-    404: NotFoundError,
-    409: StudyError,
-    410: StudyError,
-    413: SpecError,
-    422: SpecError,
-}
+__all__ = ["ApiClient", "Document"]
 
 
-class ApiClient:
+class ApiClient(Connection):
     """A connection to a running Tuner server; to be closed.
 
     Every verb returns the document that the in-process `Service` returns and raises its errors, and
@@ -54,43 +24,6 @@ class ApiClient:
         url: of the server, without `/v1`.
         token: bearer token; None for `health` only.
     """
-
-    def __init__(self, url: str, token: str | None) -> None:
-        self.url = url.rstrip("/")
-        headers = {ACTOR_HEADER: account(), REFUSAL_HEADER: "yes"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        # Making the default TLS context takes 20 ms that plain HTTP has no use for.
-        verify = self.url.startswith("https")
-        try:
-            self._http = httpx.Client(
-                base_url=self.url + "/v1",
-                headers=headers,
-                timeout=_TIMEOUT,
-                verify=verify,
-                # No proxy stands before a server in the own network; looking for one is slow.
-                trust_env=verify,
-            )
-        except (httpx.InvalidURL, ValueError) as exc:
-            raise SetupError(f"TUNER_API_URL={url!r}: not a URL: {exc}") from exc
-        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
-            self._http.close()
-            raise SetupError(f"TUNER_API_URL={url!r}: not a URL like http://tuner.example:8080")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def health(self) -> Document:
         """Return `{service, release, protocol, pid}`; needs no token.
@@ -271,56 +204,29 @@ class ApiClient:
         """Forget an imported study: `{removed, trials}`."""
         return self._one("DELETE", f"/history/{quote(key, safe='')}")
 
-    def _list(self, path: str, **query: str | int) -> builtins.list[Document]:
-        documents: builtins.list[Document] = self._call("GET", path, params=query)
-        return documents
+    def tokens(self) -> builtins.list[Document]:
+        """Return every token without its secret, newest first."""
+        return self._list("/tokens")
 
-    def _one(
-        self, method: str, path: str, body: Document | None = None, **query: str | int
+    def create_token(
+        self,
+        name: str,
+        scopes: Collection[str],
+        projects: Collection[str] | None = None,
+        expires_s: float | None = None,
+        image: str | None = None,
     ) -> Document:
-        document: Document | None = self._call(method, path, json=body, params=query)
-        return document or {}
+        """Make a token; `token` in the answer is the secret, which is shown this once."""
+        where = None if projects is None else sorted(projects)
+        body = {"name": name, "scopes": sorted(scopes), "projects": where}
+        return self._one("POST", "/tokens", {**body, "expires_s": expires_s, "image": image})
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._send(method, path, **options)
-        if not answer.content:
-            return None
-        try:
-            return answer.json()
-        except ValueError:
-            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
-
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.HTTPError as exc:
-            text = str(exc) or type(exc).__name__
-            raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
-        if not answer.is_success:
-            raise _translate(self.url, answer)
-        return answer
+    def revoke_token(self, name: str) -> Document:
+        """End a token."""
+        return self._one("DELETE", f"/tokens/{quote(name, safe='')}")
 
 
 def _path(study: str, *steps: str | int) -> str:
     project, _, name = study.partition("/")
     parts = [quote(str(part), safe="") for part in ("studies", project, name, *steps)]
     return "/" + "/".join(parts)
-
-
-def _translate(url: str, answer: httpx.Response) -> TunerError:
-    """Return the error of our tree that a problem document stands for."""
-    refusal = None
-    try:
-        problem = answer.json()
-        detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
-        refusal = Refusal.from_json(problem.get("refusal"))
-    except (ValueError, AttributeError):
-        detail = f"{answer.status_code} {answer.reason_phrase}"
-    if answer.status_code in (401, 403):
-        return SetupError(f"{url}: {detail}; set TUNER_TOKEN or TUNER_TOKEN_FILE to its token")
-    if refusal is not None:
-        return ChangedError(refusal)
-    kind = _ERRORS.get(answer.status_code)
-    if kind is not None:
-        return kind(detail)
-    return UnavailableError(f"{url}: the Tuner server failed: {detail}")

@@ -25,6 +25,7 @@ _IDLE = (
         _w.c.state == "idle",
         _w.c.drain.is_(False),
         _w.c.out_reason == "",
+        _w.c.image_problem == "",
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
     .group_by(_w.c.device, _w.c.image)
@@ -51,19 +52,27 @@ def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
     """
     w, s = tables.workers, tables.studies
     study = connection.execute(
-        sa.select(s.c.device, s.c.image).where(s.c.id == attempt.study_id)
+        sa.select(s.c.device, s.c.image, s.c.project).where(s.c.id == attempt.study_id)
     ).one()
-    query = sa.select(w.c.state).where(
+    query = sa.select(w.c.state, w.c.projects_json).where(
         w.c.device == study.device,
         w.c.name.not_in(json.loads(attempt.excluded_json)),
         w.c.state.in_(("idle", "busy")),
         w.c.drain.is_(False),
         w.c.out_reason == "",
+        w.c.image_problem == "",
         w.c.last_seen > now - UNHEARD_S,
     )
     if study.image is not None:
         query = query.where(w.c.image == study.image)
-    return list(connection.execute(query).scalars())
+    rows = connection.execute(query).tuples()
+    return [state for state, projects in rows if _takes(projects, study.project)]
+
+
+def _takes(projects_json: str, project: str) -> bool:
+    """Whether a worker whose token is for these projects, null: for all, runs a project's."""
+    projects = json.loads(projects_json)
+    return projects is None or project in projects
 
 
 def waits_for_busy(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from tuner import protocol
 from tuner.coordinator.instruments import Instruments
 from tuner.release import release
-from tuner.server.auth import TokenBook, needs
 from tuner.server.bell import Bell
 from tuner.server.front import Front
 from tuner.server.health import Health
@@ -22,11 +21,14 @@ from tuner.server.metrics import Metrics
 from tuner.server.operator_routes import health_router, metrics_router
 from tuner.server.problems import install_problems
 from tuner.server.request_log import RequestLog
+from tuner.server.token_book import TokenBook
+from tuner.server.token_routes import token_router
 from tuner.server.user_routes import user_router
 from tuner.server.worker_routes import worker_router
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
+from tuner.service.tokens import TokenDesk
 
 #: Requests worked on at once; each holds a database connection only while it needs one.
 THREADS = 24
@@ -42,9 +44,13 @@ def make_app(
     metrics: Metrics,
     instruments: Instruments,
     tokens: TokenBook,
+    token_desk: TokenDesk,
     redis_url: str | None,
 ) -> FastAPI:
-    """Return the application; what is open without a token stands in `tuner.server.front`."""
+    """Return the application; what is open without a token stands in `tuner.server.front`.
+
+    Every other route names what its caller needs (`tuner.server.auth`).
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -54,11 +60,11 @@ def make_app(
 
     app = FastAPI(title="Tuner", version=release(), lifespan=lifespan)
     install_problems(app)
-    workers = worker_router(desk, bell, redis_url, instruments)
-    app.include_router(workers, dependencies=[needs("work")])
-    app.include_router(user_router(service), dependencies=[needs("read", "submit")])
-    app.include_router(history_router(history), dependencies=[needs("read", "submit")])
-    app.include_router(metrics_router(metrics), dependencies=[needs("read")])
+    app.include_router(worker_router(desk, bell, tokens, redis_url, instruments))
+    app.include_router(user_router(service))
+    app.include_router(history_router(history))
+    app.include_router(token_router(token_desk, tokens))
+    app.include_router(metrics_router(metrics))
     app.include_router(health_router(health))
     app.add_middleware(Front, tokens=tokens)
     # The one that is added last is the outermost.

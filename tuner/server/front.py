@@ -11,9 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tuner.server.auth import TokenBook, note_identity
+from tuner.errors import UnavailableError
+from tuner.identity import calling
+from tuner.server.auth import note_identity
 from tuner.server.limits import MAX_BODY_BYTES
 from tuner.server.problems import problem
+from tuner.server.token_book import TokenBook, TokenRefusedError
 
 #: Of GET and HEAD: probes, who answers here, and the documentation.
 OPEN_PATHS = frozenset(
@@ -48,12 +51,23 @@ class Front:
             await self._app(scope, receive, send)
             return
         body = _Body(scope, receive, send)
-        if not _is_open(scope):
-            identity = self._tokens.who(_token(scope))
-            if identity is None:
-                await _refuse(scope, body)
-                return
-            note_identity(scope, identity)
+        if _is_open(scope):
+            await self._pass(scope, body, receive, send)
+            return
+        try:
+            identity = await self._tokens.who(_token(scope))
+        except TokenRefusedError as exc:
+            await _refuse(scope, body, 401, str(exc), {"WWW-Authenticate": "Bearer"})
+            return
+        except UnavailableError as exc:
+            await _refuse(scope, body, 503, str(exc))
+            return
+        note_identity(scope, identity)
+        with calling(identity):
+            await self._pass(scope, body, receive, send)
+
+    async def _pass(self, scope: Scope, body: _Body, receive: Receive, send: Send) -> None:
+        """Have the request answered, unless its body is larger than any may be."""
         if body.declared > MAX_BODY_BYTES:
             answer = problem(Request(scope), 413, _TOO_LARGE)
             await answer(scope, body.receive, body.send)
@@ -118,8 +132,8 @@ def _token(scope: Scope) -> str:
     return token.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
 
 
-async def _refuse(scope: Scope, body: _Body) -> None:
-    answer = problem(
-        Request(scope), 401, "a valid bearer token is needed", {"WWW-Authenticate": "Bearer"}
-    )
+async def _refuse(
+    scope: Scope, body: _Body, status: int, text: str, headers: dict[str, str] | None = None
+) -> None:
+    answer = problem(Request(scope), status, text, headers)
     await answer(scope, body.receive, body.send)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from tuner.history.cleaning import MAX_RUNS
 from tuner.history.writing import MAX_REJECTED
+from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT
 from tuner.server.bodies import body_schema, read_json, validate
 from tuner.server.limits import MAX_BATCH_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
@@ -175,27 +176,27 @@ def history_router(desk: HistoryDesk) -> APIRouter:
     """Return the routes of the history."""
     router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, tags=["history"])
 
-    @router.get("/history", response_model=list[HistoryStudy])
+    @router.get("/history", dependencies=READ_OWN, response_model=list[HistoryStudy])
     def history() -> Any:
         """Return every study of the history, imported or not, newest first."""
         return desk.history()
 
-    @router.get("/history/rejected", response_model=list[HistoryRejection])
+    @router.get("/history/rejected", dependencies=READ, response_model=list[HistoryRejection])
     def rejected() -> Any:
         """Return what was named at an import and could not be used."""
         return desk.history_rejected()
 
-    @router.get("/history/imports", response_model=list[HistoryImport])
+    @router.get("/history/imports", dependencies=READ, response_model=list[HistoryImport])
     def imports() -> Any:
         """Return every import with its stamp."""
         return desk.history_imports()
 
-    @router.get("/history/{key}/runs", response_model=dict[str, str])
+    @router.get("/history/{key}/runs", dependencies=READ, response_model=dict[str, str])
     def runs(key: Key) -> Any:
         """Return the stamp of every run of an imported study."""
         return desk.history_runs(key)
 
-    @router.delete("/history/{key}", response_model=Removed)
+    @router.delete("/history/{key}", dependencies=ADMIN, response_model=Removed)
     def remove(key: Key) -> Any:
         """Forget an imported study."""
         return desk.remove_history(key)
@@ -205,14 +206,19 @@ def history_router(desk: HistoryDesk) -> APIRouter:
 
 
 def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
-    @router.post("/history", response_model=Begun, openapi_extra=body_schema(_Begin))
+    @router.post(
+        "/history", dependencies=SUBMIT, response_model=Begun, openapi_extra=body_schema(_Begin)
+    )
     async def begin(request: Request) -> Any:
         """Begin to import into a study; nobody sees it before it is finished."""
         body = validate(_Begin, await read_json(request))
         return await run_in_threadpool(desk.history_begin, body.key, body.kind, body.locator)
 
     @router.post(
-        "/history/imports/{number}/runs", response_model=Put, openapi_extra=body_schema(_Runs)
+        "/history/imports/{number}/runs",
+        dependencies=SUBMIT,
+        response_model=Put,
+        openapi_extra=body_schema(_Runs),
     )
     async def put(number: Number, request: Request) -> Any:
         """Add runs to an import; the same again have no effect."""
@@ -221,6 +227,7 @@ def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
 
     @router.post(
         "/history/imports/{number}/finish",
+        dependencies=SUBMIT,
         response_model=Finished,
         openapi_extra=body_schema(_Finish),
     )

@@ -46,7 +46,9 @@ _TRIALS = (
 )
 _ATTEMPTS = sa.select(_a.c.state, sa.func.count()).where(_a.c.state.in_(LIVE)).group_by(_a.c.state)
 _WORKER_STATE = sa.case(
-    (_w.c.out_reason != "", "out"), (_w.c.drain, "draining"), else_=_w.c.state
+    (sa.or_(_w.c.out_reason != "", _w.c.image_problem != ""), "out"),
+    (_w.c.drain, "draining"),
+    else_=_w.c.state,
 ).label("shown")
 _WORKERS = (
     sa.select(_w.c.device, _WORKER_STATE, sa.func.count())

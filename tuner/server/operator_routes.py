@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
+from tuner.server.auth import READ
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 
@@ -59,7 +60,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
     """Return the route that Prometheus scrapes."""
     router = APIRouter(tags=["service"])
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=Response, dependencies=READ)
     def show_metrics() -> Response:
         """Return counters, times and states in Prometheus' text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

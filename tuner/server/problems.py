@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from tuner.errors import (
     FencedError,
+    ForbiddenError,
     NotFoundError,
     SpecError,
     StudyError,
@@ -24,11 +25,13 @@ from tuner.errors import (
 )
 from tuner.protocol import ProtocolError
 from tuner.refusal import REFUSAL_HEADER, ChangedError
+from tuner.server.token_book import TokenRefusedError
 
 logger = logging.getLogger(__name__)
 
 #: First match wins, so subclasses stand before their bases.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (ForbiddenError, 403),
     (NotFoundError, 404),
     (FencedError, 409),
     (StudyError, 409),
@@ -80,6 +83,10 @@ def install_problems(app: FastAPI) -> None:
         )
         return problem(request, 422, details)
 
+    @app.exception_handler(TokenRefusedError)
+    def _unknown(request: Request, exc: TokenRefusedError) -> JSONResponse:
+        return problem(request, 401, str(exc), {"WWW-Authenticate": "Bearer"})
+
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
         return problem(request, exc.status_code, str(exc.detail), dict(exc.headers or {}))
@@ -121,5 +128,5 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
             }
         },
     }
-    for status in (400, 401, 404, 409, 413, 422, 503)
+    for status in (400, 401, 403, 404, 409, 413, 422, 503)
 }

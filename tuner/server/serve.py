@@ -18,14 +18,15 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
-from tuner.server.auth import TokenBook
 from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
+from tuner.server.token_book import TokenBook
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
+from tuner.service.tokens import TokenDesk
 from tuner.settings import Settings
 from tuner.storage import open_storage
 
@@ -97,7 +98,8 @@ def serve(
             health=health,
             metrics=metrics,
             instruments=instruments,
-            tokens=TokenBook(settings.token),
+            tokens=held.enter_context(contextlib.closing(TokenBook(settings.token, storage))),
+            token_desk=TokenDesk(storage),
             redis_url=settings.worker_redis_url or settings.redis_url,
         )
         server = uvicorn.Server(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.account import ACTOR_HEADER, tidy
 from tuner.coordinator.events import acting
+from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT, SUBMIT_OWN, identity
 from tuner.server.bodies import body_schema, read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
@@ -80,9 +81,15 @@ class _Retry(BaseModel):
 
 # A coroutine: what it sets is seen by the route, in whatever thread that runs.
 async def _name_actor(
+    request: Request,
     given: Annotated[str | None, Header(alias=ACTOR_HEADER)] = None,
 ) -> AsyncIterator[None]:
-    with acting(tidy(given) if given else None):
+    who = identity(request.scope)
+    name = given
+    if who.token_id is not None:
+        # The token is known, and the account only said.
+        name = f"{(given or 'somebody')[:48]} (token {who.name})"
+    with acting(tidy(name) if name else None):
         yield
 
 
@@ -100,7 +107,7 @@ def user_router(service: Service) -> APIRouter:
 
 
 def _add_studies(router: APIRouter, service: Service) -> None:
-    @router.put("/code/{digest}", status_code=204, tags=["studies"])
+    @router.put("/code/{digest}", dependencies=SUBMIT_OWN, status_code=204, tags=["studies"])
     async def put_code(digest: Digest, request: Request) -> Response:
         """Store a code snapshot (tar.gz) under its SHA-256."""
         content = await read_body(request, MAX_SNAPSHOT_BYTES)
@@ -109,6 +116,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
 
     @router.post(
         "/studies",
+        dependencies=SUBMIT_OWN,
         tags=["studies"],
         response_model=Submitted,
         response_model_exclude_unset=True,
@@ -121,18 +129,21 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         sent = body.spec, body.code, body.data, git, body.use_code
         return await run_in_threadpool(service.submit, *sent)
 
-    @router.get("/studies", tags=["studies"], response_model=list[Status])
+    @router.get("/studies", dependencies=READ_OWN, tags=["studies"], response_model=list[Status])
     def studies() -> Any:
         """Return the status of every study, newest first."""
         return service.list()
 
-    @router.get("/studies/{project}/{study}", tags=["studies"], response_model=Status)
+    @router.get(
+        "/studies/{project}/{study}", dependencies=READ, tags=["studies"], response_model=Status
+    )
     def status(project: Name, study: Name) -> Any:
         """Return the state of a study."""
         return service.status(f"{project}/{study}")
 
     @router.patch(
         "/studies/{project}/{study}",
+        dependencies=SUBMIT,
         tags=["studies"],
         response_model=Edited,
         response_model_exclude_unset=True,
@@ -143,30 +154,48 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         body = validate(_Edit, await read_json(request))
         return await run_in_threadpool(service.edit, f"{project}/{study}", body.changes)
 
-    @router.delete("/studies/{project}/{study}", tags=["studies"], response_model=Deleted)
+    @router.delete(
+        "/studies/{project}/{study}", dependencies=ADMIN, tags=["studies"], response_model=Deleted
+    )
     def delete(project: Name, study: Name) -> Any:
         """Delete a study: rows, logs and checkpoints."""
         return service.delete(f"{project}/{study}")
 
-    @router.get("/studies/{project}/{study}/events", tags=["studies"], response_model=list[Event])
+    @router.get(
+        "/studies/{project}/{study}/events",
+        dependencies=READ,
+        tags=["studies"],
+        response_model=list[Event],
+    )
     def events(project: Name, study: Name, after: EventId = 0, limit: Limit = 1000) -> Any:
         """Return the events of a study with an id above `after`."""
         return service.events(f"{project}/{study}", after, limit)
 
 
 def _add_control(router: APIRouter, service: Service) -> None:
-    @router.post("/studies/{project}/{study}/pause", tags=["control"], response_model=Status)
+    @router.post(
+        "/studies/{project}/{study}/pause",
+        dependencies=SUBMIT,
+        tags=["control"],
+        response_model=Status,
+    )
     def pause(project: Name, study: Name) -> Any:
         """Start no further trial; running ones go on."""
         return service.pause(f"{project}/{study}")
 
-    @router.post("/studies/{project}/{study}/resume", tags=["control"], response_model=Status)
+    @router.post(
+        "/studies/{project}/{study}/resume",
+        dependencies=SUBMIT,
+        tags=["control"],
+        response_model=Status,
+    )
     def resume(project: Name, study: Name) -> Any:
         """Go on with a paused study."""
         return service.resume(f"{project}/{study}")
 
     @router.post(
         "/studies/{project}/{study}/stop",
+        dependencies=SUBMIT,
         tags=["control"],
         response_model=Status,
         openapi_extra=body_schema(_Stop, required=False),
@@ -176,13 +205,19 @@ def _add_control(router: APIRouter, service: Service) -> None:
         body = validate(_Stop, await read_json(request))
         return await run_in_threadpool(service.stop, f"{project}/{study}", now=body.now)
 
-    @router.post("/studies/{project}/{study}/cancel", tags=["control"], response_model=Status)
+    @router.post(
+        "/studies/{project}/{study}/cancel",
+        dependencies=SUBMIT,
+        tags=["control"],
+        response_model=Status,
+    )
     def cancel(project: Name, study: Name) -> Any:
         """Cancel a study with all its trials."""
         return service.cancel(f"{project}/{study}")
 
     @router.post(
         "/studies/{project}/{study}/retry",
+        dependencies=SUBMIT,
         tags=["control"],
         response_model=Retried,
         response_model_exclude_unset=True,
@@ -194,7 +229,10 @@ def _add_control(router: APIRouter, service: Service) -> None:
         return await run_in_threadpool(service.retry, f"{project}/{study}", **body)
 
     @router.post(
-        "/studies/{project}/{study}/trials/{number}/cancel", tags=["control"], response_model=Status
+        "/studies/{project}/{study}/trials/{number}/cancel",
+        dependencies=SUBMIT,
+        tags=["control"],
+        response_model=Status,
     )
     def cancel_trial(project: Name, study: Name, number: Number) -> Any:
         """Cancel one trial."""
@@ -202,12 +240,22 @@ def _add_control(router: APIRouter, service: Service) -> None:
 
 
 def _add_trials(router: APIRouter, service: Service) -> None:
-    @router.get("/studies/{project}/{study}/best", tags=["trials"], response_model=list[Trial])
+    @router.get(
+        "/studies/{project}/{study}/best",
+        dependencies=READ,
+        tags=["trials"],
+        response_model=list[Trial],
+    )
     def best(project: Name, study: Name, n: Limit = 10, all: bool = False) -> Any:
         """Return the best trials, best first."""
         return service.best(f"{project}/{study}", n, all=all)
 
-    @router.get("/studies/{project}/{study}/trials", tags=["trials"], response_model=list[Trial])
+    @router.get(
+        "/studies/{project}/{study}/trials",
+        dependencies=READ,
+        tags=["trials"],
+        response_model=list[Trial],
+    )
     def trials(
         project: Name,
         study: Name,
@@ -219,14 +267,20 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         return service.trials(f"{project}/{study}", state, limit, offset)
 
     @router.get(
-        "/studies/{project}/{study}/trials/{number}", tags=["trials"], response_model=TrialDetail
+        "/studies/{project}/{study}/trials/{number}",
+        dependencies=READ,
+        tags=["trials"],
+        response_model=TrialDetail,
     )
     def show(project: Name, study: Name, number: Number) -> Any:
         """Return everything about a trial."""
         return service.show(f"{project}/{study}", number)
 
     @router.get(
-        "/studies/{project}/{study}/trials/{number}/log", tags=["trials"], response_model=Log
+        "/studies/{project}/{study}/trials/{number}/log",
+        dependencies=READ,
+        tags=["trials"],
+        response_model=Log,
     )
     def log(
         project: Name,
@@ -240,17 +294,21 @@ def _add_trials(router: APIRouter, service: Service) -> None:
 
 
 def _add_workers(router: APIRouter, service: Service) -> None:
-    @router.get("/workers", tags=["workers"], response_model=list[Worker])
+    @router.get("/workers", dependencies=READ_OWN, tags=["workers"], response_model=list[Worker])
     def workers() -> Any:
         """Return the live workers and what they run."""
         return service.workers()
 
-    @router.post("/workers/{name}/test", tags=["workers"], response_model=Tested)
+    @router.post(
+        "/workers/{name}/test", dependencies=ADMIN, tags=["workers"], response_model=Tested
+    )
     def test(name: WorkerName) -> Any:
         """Have a worker test itself as soon as it is idle."""
         return service.test(name)
 
-    @router.post("/workers/{name}/drain", tags=["workers"], response_model=Drained)
+    @router.post(
+        "/workers/{name}/drain", dependencies=ADMIN, tags=["workers"], response_model=Drained
+    )
     def drain(name: WorkerName) -> Any:
         """Have a worker leave when its present trial has ended."""
         return service.drain(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,13 +13,17 @@ from fastapi.concurrency import run_in_threadpool
 from tuner import protocol
 from tuner.coordinator.instruments import Instruments
 from tuner.release import release
+from tuner.server.auth import WORK_OWN, identity
 from tuner.server.bell import Bell
 from tuner.server.bodies import body_schema, read_message
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.token_book import TokenBook
 from tuner.service.desk import WorkerDesk
 from tuner.storage.conflict import again_after_conflict
 
 MAX_WAIT_S = 30.0
+#: A claim that waits is ended so soon when its token is revoked, with what `TokenBook` remembers.
+RECHECK_S = 0.4
 AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
@@ -36,19 +41,35 @@ async def _has_hung_up(request: Request) -> bool:
     return await request.is_disconnected()
 
 
+async def _wait(
+    ticket: asyncio.Future[None], deadline: float, recheck: Callable[[], Awaitable[None]]
+) -> None:
+    """Wait for the bell until `deadline`, as long as the token stays good."""
+    while not ticket.done() and (left := deadline - time.monotonic()) > 0:
+        await asyncio.wait([ticket], timeout=min(left, RECHECK_S))
+        await recheck()
+
+
 def worker_router(
-    desk: WorkerDesk, bell: Bell, redis_url: str | None, instruments: Instruments
+    desk: WorkerDesk,
+    bell: Bell,
+    tokens: TokenBook,
+    redis_url: str | None,
+    instruments: Instruments,
 ) -> APIRouter:
     """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
     router = APIRouter(prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES)
     _add_config(router, desk, redis_url)
-    _add_claim(router, desk, bell, instruments)
+    _add_claim(router, desk, bell, tokens, instruments)
     _add_attempts(router, desk, instruments)
     return router
 
 
 def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> None:
-    @router.get("/config")
+    @router.get(
+        "/config",
+        dependencies=WORK_OWN,
+    )
     def config() -> dict[str, Any]:
         """What a worker needs to know before its first claim."""
         return {
@@ -59,18 +80,25 @@ def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> N
             "lease_s": protocol.LEASE_S,
         }
 
-    @router.get("/code/{digest}", response_class=Response)
+    @router.get("/code/{digest}", dependencies=WORK_OWN, response_class=Response)
     def code(digest: Digest) -> Response:
         """Return a code snapshot (tar.gz)."""
         return Response(desk.code(digest), media_type="application/gzip")
 
 
-def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell, instruments: Instruments) -> None:
+def _add_claim(
+    router: APIRouter,
+    desk: WorkerDesk,
+    bell: Bell,
+    tokens: TokenBook,
+    instruments: Instruments,
+) -> None:
     claim_desk = again_after_conflict(desk.claim)
     beat_desk = again_after_conflict(desk.beat)
 
     @router.post(
         "/claim",
+        dependencies=WORK_OWN,
         response_model=protocol.Assignment,
         responses={204: {"description": "There is no attempt for this worker."}},
         openapi_extra=body_schema(protocol.Claim),
@@ -79,7 +107,10 @@ def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell, instruments: Ins
         """Lease an attempt; waits up to `wait_s` for one."""
         message = await read_message(request, protocol.Claim)
         deadline = time.monotonic() + min(max(message.wait_s, 0.0), MAX_WAIT_S)
-        kind = (message.worker.device, message.worker.image)
+        caller = identity(request.scope)
+        # Of a token that is bound to a digest alone, the name of the image is known later.
+        is_bound = caller.image is not None and "@" in caller.image
+        kind = (message.worker.device, caller.image if is_bound else message.worker.image)
         while True:
             ticket = bell.ticket(kind)
             try:
@@ -91,14 +122,18 @@ def _add_claim(router: APIRouter, desk: WorkerDesk, bell: Bell, instruments: Ins
                 instruments.claimed(time.monotonic() - start, given=assignment is not None)
                 if assignment is not None:
                     return _json(assignment)
-                left = deadline - time.monotonic()
-                if left <= 0:
+                if time.monotonic() >= deadline:
                     return Response(status_code=204)
-                await asyncio.wait([ticket], timeout=left)
+                await _wait(ticket, deadline, lambda: tokens.recheck(caller))
             finally:
                 ticket.cancel()
 
-    @router.post("/beat", response_model=protocol.Reply, openapi_extra=body_schema(protocol.Beat))
+    @router.post(
+        "/beat",
+        dependencies=WORK_OWN,
+        response_model=protocol.Reply,
+        openapi_extra=body_schema(protocol.Beat),
+    )
     async def beat(request: Request) -> Response:
         """Extend the lease; learn whether the trial goes on."""
         message = await read_message(request, protocol.Beat)
@@ -115,6 +150,7 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk, instruments: Instruments)
 
     @router.post(
         "/attempts/{attempt}/report",
+        dependencies=WORK_OWN,
         response_model=protocol.Reply,
         openapi_extra=body_schema(protocol.Report),
     )
@@ -126,6 +162,7 @@ def _add_attempts(router: APIRouter, desk: WorkerDesk, instruments: Instruments)
 
     @router.post(
         "/attempts/{attempt}/finish",
+        dependencies=WORK_OWN,
         response_model=protocol.Finished,
         openapi_extra=body_schema(protocol.Finish),
     )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.demand import able_workers
+from tuner.identity import caller
 from tuner.protocol import LEASE_S, WorkerInfo
 from tuner.service.records import trial_config
 from tuner.service.rows import trial_of
@@ -60,6 +61,7 @@ def _studies_in_turn(
 ) -> list[tuple[int, int | None]]:
     """Return id and `parallel` of the studies with something for this worker, by fair share."""
     a, s = tables.attempts, tables.studies
+    projects = caller().projects
     ready = (
         sa.select(s.c.id, s.c.priority, s.c.parallel)
         .join(a, a.c.study_id == s.c.id)
@@ -72,6 +74,8 @@ def _studies_in_turn(
         )
         .distinct()
     )
+    if projects is not None:
+        ready = ready.where(s.c.project.in_(projects))
     rows = list(connection.execute(ready))
     if len(rows) < 2:
         return [(row.id, row.parallel) for row in rows]
@@ -105,6 +109,7 @@ def _lease(
         .values(
             state="leased",
             token=claim.token,
+            bearer=caller().token_id,
             worker=claim.worker.name,
             host=claim.worker.host,
             claimed=now,

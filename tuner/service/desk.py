@@ -6,6 +6,7 @@ answer. Only `FencedError` takes an attempt away from a worker.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -19,11 +20,13 @@ from tuner.coordinator.breaker import note_test
 from tuner.coordinator.events import record_event
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
+from tuner.identity import caller
 from tuner.release import release
 from tuner.service.assigning import build_assignment, choose_attempt
+from tuner.service.bearers import may_fetch
 from tuner.service.finishing import Finishing
 from tuner.service.reporting import Reporting, extend_lease
-from tuner.service.rows import lock_attempt, set_worker, study_of
+from tuner.service.rows import is_bearers, lock_attempt, set_worker, study_of
 from tuner.service.specs import Specs
 from tuner.service.standing import Reception, Standing
 from tuner.storage import Storage, tables
@@ -62,7 +65,8 @@ class WorkerDesk:
 
         Raises:
             SpecError: token or worker name are malformed.
-            StudyError: the worker speaks another version of the protocol.
+            StudyError: the worker speaks another version of the protocol, or its name is another
+                token's.
         """
         if not _TOKEN.fullmatch(claim.token):
             raise SpecError("token: must be 32 to 64 hexadecimal characters")
@@ -77,7 +81,10 @@ class WorkerDesk:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             standing = self._reception.meet(connection, claim.worker, now)
+            claim = dataclasses.replace(claim, worker=standing.worker)
             mine = connection.execute(sa.select(a).where(a.c.token == claim.token)).first()
+            if mine is not None and not is_bearers(mine.bearer):
+                raise FencedError("the claim was made with another token of the API")
             if mine is None:
                 mine = self._give(connection, claim, standing, now)
             elif mine.state == "revoked":
@@ -133,16 +140,18 @@ class WorkerDesk:
         return finished
 
     def code(self, digest: str) -> bytes:
-        """Return a code snapshot.
+        """Return a code snapshot, to a worker that of what it runs.
 
         Raises:
-            NotFoundError: there is no such snapshot.
+            NotFoundError: there is no such snapshot, or nothing for this caller.
         """
         table = tables.snapshots
         with self._storage.read() as connection:
-            content = connection.execute(
-                sa.select(table.c.content).where(table.c.hash == digest)
-            ).scalar_one_or_none()
+            content = None
+            if may_fetch(connection, caller(), digest):
+                content = connection.execute(
+                    sa.select(table.c.content).where(table.c.hash == digest)
+                ).scalar_one_or_none()
         if content is None:
             raise NotFoundError(f"there is no code snapshot {digest[:80]}")
         return bytes(content)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
+from tuner.identity import caller
 from tuner.protocol import NAME_PATTERN
 from tuner.space.problem import did_you_mean
 from tuner.storage import tables
@@ -46,10 +47,17 @@ def find_study(
     return row
 
 
+def visible() -> sa.ColumnElement[bool]:
+    """Return the condition for studies of the caller's projects."""
+    projects = caller().projects
+    return sa.true() if projects is None else tables.studies.c.project.in_(projects)
+
+
 def _hint(connection: sa.Connection, study: str) -> str:
     """Return which study may have been meant, and the newest ones."""
     s = tables.studies
-    rows = connection.execute(sa.select(s.c.project, s.c.name).order_by(s.c.created.desc())).all()
+    query = sa.select(s.c.project, s.c.name).where(visible()).order_by(s.c.created.desc())
+    rows = connection.execute(query).all()
     known = [f"{row.project}/{row.name}" for row in rows]
     # The same name in another project, before what is only spelt alike.
     same = [name for name in known if name.partition("/")[2] == study.partition("/")[2]]

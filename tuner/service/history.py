@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuner.history import HistoryStore
 from tuner.history.writing import HistoryWriter
+from tuner.identity import caller
 from tuner.service.times import iso
 from tuner.service.views import Document
 
@@ -12,7 +13,8 @@ class HistoryDesk(HistoryWriter):
     """The history of a database, to be read, imported into and tidied."""
 
     def history(self) -> list[Document]:
-        """Return every study of the history, newest first."""
+        """Return every study of the history that the caller may see, newest first."""
+        who = caller()
         return [
             {
                 "key": study.key,
@@ -26,6 +28,7 @@ class HistoryDesk(HistoryWriter):
                 "notes": list(study.notes),
             }
             for study in HistoryStore(self._storage).studies()
+            if who.projects is None or (study.is_own and who.sees(study.key.partition("/")[0]))
         ]
 
     def history_rejected(self) -> list[Document]:

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
-from tuner.service.finding import find_study, find_trial
+from tuner.identity import caller
+from tuner.service.finding import find_study, find_trial, visible
 from tuner.service.importance import Importances
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
+from tuner.service.reach import covered
 from tuner.service.stops import stop_document
 from tuner.service.times import iso
 from tuner.service.views import (
@@ -52,7 +54,8 @@ class Reader:
         with self._storage.read() as connection:
             s = tables.studies
             now = self._storage.now(connection)
-            rows = connection.execute(sa.select(s).order_by(s.c.created.desc())).all()
+            query = sa.select(s).where(visible()).order_by(s.c.created.desc())
+            rows = connection.execute(query).all()
             # What pruning saved is a question about one study: it reads all its trials.
             return [{**status_document(connection, row, now), "pruning": None} for row in rows]
 
@@ -120,7 +123,7 @@ class Reader:
             reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
             events = connection.execute(mine(e).order_by(e.c.id)).all()
             stop = stop_document(connection, trial)
-        return {
+        shown: Document = {
             **document,
             "values": json.loads(trial.values_json) if trial.values_json else [],
             "error": trial.error,
@@ -140,6 +143,7 @@ class Reader:
             ],
             "events": [event_document(event) for event in events],
         }
+        return covered(shown)
 
     def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
         """Return what the trial's newest attempt printed, from byte `offset` on.
@@ -186,7 +190,7 @@ class Reader:
 
         limit = min(max(limit, 0), MAX_PAGE)
         with self._storage.read() as connection:
-            return proposal_page(connection, find_study(connection, study), offset, limit)
+            return covered(proposal_page(connection, find_study(connection, study), offset, limit))
 
     def artifact(self, study: str, key: str) -> bytes:
         """Return what the study's sampler knew from history, by the key in its proposals.
@@ -213,9 +217,8 @@ class Reader:
         with self._storage.read() as connection:
             row = find_study(connection, study)
             rows = _all_trials(connection, row)
-        return explain_study(
-            self._storage, row, rows, limit=min(max(limit, 0), MAX_ROWS), gain=gain
-        )
+        limit = min(max(limit, 0), MAX_ROWS)
+        return covered(explain_study(self._storage, row, rows, limit=limit, gain=gain))
 
     def explain_trial(self, study: str, number: int) -> Document:
         """Return why a trial was proposed, and the historic trials nearest to it."""
@@ -225,7 +228,7 @@ class Reader:
             row = find_study(connection, study)
             trial = find_trial(connection, row, number)
             rows = _all_trials(connection, row)
-        return explain_trial(self._storage, row, rows, trial)
+        return covered(explain_trial(self._storage, row, rows, trial))
 
     def importance(self, study: str) -> Document:
         """Return which parameters matter in a study, and which best values lie at an end.
@@ -247,7 +250,10 @@ class Reader:
                 .where(w.c.state != "gone", w.c.last_seen > now - UNHEARD_S)
                 .order_by(w.c.name)
             )
-            return [worker_document(row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+            # Workers are everybody's; what one runs for another project is not.
+            sees = caller().sees
+            return [worker_document(row, shows_trial=sees(row.project or "")) for row in rows]
 
 
 def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Row[Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import FencedError, NotFoundError
+from tuner.identity import Scope, caller
 from tuner.storage import tables
 
 # Built once: to build a statement costs more than to execute it, and every call comes here.
@@ -33,14 +34,20 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.R
 
     Raises:
         NotFoundError: there is no such attempt.
-        FencedError: it was claimed with another token.
+        FencedError: it was claimed with another token, of the claim or of the API.
     """
     row = connection.execute(_LOCK_ATTEMPT, {"attempt_id": attempt_id}).first()
     if row is None:
         raise NotFoundError(f"there is no attempt {attempt_id[:80]}")
-    if row.token != token:
+    if row.token != token or not is_bearers(row.bearer):
         raise FencedError(f"attempt {attempt_id} belongs to another claim")
     return row
+
+
+def is_bearers(bearer: int | None) -> bool:
+    """Whether what was claimed with a token is the caller's: with that token, or as an admin."""
+    who = caller()
+    return who.token_id == bearer or who.may(Scope.ADMIN)
 
 
 def trial_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:

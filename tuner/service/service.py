@@ -16,6 +16,7 @@ from tuner.service.code import require_code, store_code
 from tuner.service.control import Control, describe, is_cancelled
 from tuner.service.deleting import delete_study
 from tuner.service.finding import find_study
+from tuner.service.reach import require_reach
 from tuner.service.retrying import retry_failed
 from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.service.views import Document
@@ -72,8 +73,10 @@ class Service(Control):
         Raises:
             SpecError: the spec is wrong, or the snapshot is not there.
             ChangedError: a study of this name exists and differs in more than may change.
+            ForbiddenError: it, or a study that it names as history, is of another project.
         """
         sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
+        require_reach(sent.spec)
         done = Resubmission(changes=[], not_taken=None)
         with self._storage.begin() as connection:
             require_code(connection, code)
@@ -113,6 +116,7 @@ class Service(Control):
             _refuse_cancelled(row)
             old = parse_spec(json.loads(row.spec_json))
             new = edit_spec(old, changes)
+            require_reach(new)
             made, _ = compare(old, new)
             apply_spec(connection, row, old, new, made, self._storage.now(connection))
             state = _state(connection, new)
@@ -156,6 +160,7 @@ class Service(Control):
             sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
             if sent.spec.name != study:
                 raise SpecError(f"the spec is that of {sent.spec.name}, not of {study}")
+            require_reach(sent.spec)
         changes: Changes = []
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")

@@ -15,6 +15,7 @@ from tuner import protocol
 from tuner.coordinator.breaker import is_test_due
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
+from tuner.service.bearers import bearer_facts, bind_image, require_name
 from tuner.storage import tables
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class Standing:
     """What the service thinks of a worker that has just called."""
 
     row: sa.Row[Any]
+    #: What it says of itself, with the image that its token is bound to.
+    worker: protocol.WorkerInfo
+    #: Why its image does not fit its token, and it gets no attempts; empty: it fits.
+    image_problem: str = ""
     #: It is another process than the one that called under this name before, and never called yet.
     is_new_process: bool = False
     #: It is to leave once it has ended what it runs.
@@ -49,7 +54,7 @@ class Standing:
     @property
     def is_in_service(self) -> bool:
         """Whether it may be given attempts."""
-        return not self.drain and self.row.out_reason == ""
+        return not self.drain and self.row.out_reason == "" and not self.image_problem
 
 
 class Reception:
@@ -73,26 +78,28 @@ class Reception:
 
         Raises:
             SpecError: its name is malformed.
+            StudyError: its name is another token's.
         """
-        row = self._find(connection, worker, now)
-        changes = {
-            name: value for name, value in _facts(worker).items() if getattr(row, name) != value
-        }
+        worker, problem = bind_image(connection, worker)
+        row = self._find(connection, worker, problem, now)
+        facts = {**_facts(worker), **bearer_facts(problem)}
+        changes = {name: value for name, value in facts.items() if getattr(row, name) != value}
         is_other = "host" in changes or "pid" in changes
         is_new_process = self._is_unseen(worker) and is_other
         changes |= self._drain_changes(row, worker, now, is_new_process=is_new_process)
-        return _standing(row, now, is_new_process=is_new_process, changes=changes)
+        return _standing(row, worker, problem, now, is_new_process=is_new_process, changes=changes)
 
     def recognise(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
     ) -> Standing:
         """Return where a worker stands that runs an attempt: it has been met when it claimed."""
-        row = self._find(connection, worker, now)
+        worker, problem = bind_image(connection, worker)
+        row = self._find(connection, worker, problem, now)
         changes = self._drain_changes(row, worker, now, is_new_process=False)
-        return _standing(row, now, changes=changes)
+        return _standing(row, worker, problem, now, changes=changes)
 
     def _find(
-        self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
+        self, connection: sa.Connection, worker: protocol.WorkerInfo, problem: str, now: float
     ) -> sa.Row[Any]:
         if not _NAME.fullmatch(worker.name):
             raise SpecError(
@@ -100,9 +107,11 @@ class Reception:
             )
         row = connection.execute(_WORKER, {"who": worker.name}).first()
         if row is not None:
+            require_name(connection, row, now)
             return row
         facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
-        return connection.execute(_w.insert().values(**facts, **_facts(worker)).returning(_w)).one()
+        facts |= {**_facts(worker), **bearer_facts(problem)}
+        return connection.execute(_w.insert().values(**facts).returning(_w)).one()
 
     def _drain_changes(
         self, row: sa.Row[Any], worker: protocol.WorkerInfo, now: float, *, is_new_process: bool
@@ -152,14 +161,22 @@ def _facts(worker: protocol.WorkerInfo) -> dict[str, Any]:
 
 
 def _standing(
-    row: sa.Row[Any], now: float, *, changes: dict[str, Any], is_new_process: bool = False
+    row: sa.Row[Any],
+    worker: protocol.WorkerInfo,
+    image_problem: str,
+    now: float,
+    *,
+    changes: dict[str, Any],
+    is_new_process: bool = False,
 ) -> Standing:
     drain = bool(changes.get("drain", row.drain))
-    reason = row.out_reason
+    reason = image_problem or row.out_reason
     if drain:
         reason = changes.get("drain_reason", row.drain_reason) or "drained by a user"
     return Standing(
         row=row,
+        worker=worker,
+        image_problem=image_problem,
         is_new_process=is_new_process,
         drain=drain,
         reason=reason,

@@ -159,8 +159,8 @@ def event_document(row: sa.Row[Any]) -> Document:
     }
 
 
-def worker_document(row: sa.Row[Any]) -> Document:
-    """Return a worker joined with what it runs."""
+def worker_document(row: sa.Row[Any], *, shows_trial: bool = True) -> Document:
+    """Return a worker joined with what it runs, if that is shown."""
     return {
         "name": row.name,
         "host": row.host,
@@ -168,11 +168,11 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "device": row.device,
         "device_id": row.device_id,
         "state": _worker_state(row),
-        "reason": (row.drain_reason or "drained by a user") if row.drain else row.out_reason,
+        "reason": _worker_reason(row),
         "out_since": iso(row.out_since) if row.out_reason else None,
-        "study": f"{row.project}/{row.study}" if row.project else None,
-        "trial": row.number,
-        "attempt": row.no,
+        "study": f"{row.project}/{row.study}" if row.project and shows_trial else None,
+        "trial": row.number if shows_trial else None,
+        "attempt": row.no if shows_trial else None,
         "last_seen": iso(row.last_seen),
         "image": row.image,
         "release": row.release,
@@ -182,7 +182,14 @@ def worker_document(row: sa.Row[Any]) -> Document:
 def _worker_state(row: sa.Row[Any]) -> str:
     if row.drain:
         return "draining"
-    return "out of service" if row.out_reason else str(row.state)
+    return "out of service" if _worker_reason(row) else str(row.state)
+
+
+def _worker_reason(row: sa.Row[Any]) -> str:
+    """Return why a worker leaves or takes no trials; empty: it does neither."""
+    if row.drain:
+        return row.drain_reason or "drained by a user"
+    return str(row.image_problem or row.out_reason)
 
 
 def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:

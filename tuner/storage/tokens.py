@@ -136,6 +136,12 @@ def revoke_token(connection: sa.Connection, name: str, now: float) -> Token:
     return _token(row)
 
 
+def is_in_force(connection: sa.Connection, token_id: int, now: float) -> bool:
+    """Whether the token of this number is good."""
+    row = connection.execute(sa.select(_t).where(_t.c.id == token_id)).first()
+    return row is not None and _token(row).state(now) is TokenState.ACTIVE
+
+
 def note_used(connection: sa.Connection, token_ids: Collection[int], now: float) -> None:
     """Take down that tokens were used just now."""
     connection.execute(_t.update().where(_t.c.id.in_(token_ids)).values(last_used=now))

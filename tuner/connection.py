@@ -1,0 +1,140 @@
+"""The line to a Tuner server: how it is reached, and what its answers mean."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from tuner.account import ACTOR_HEADER, account
+from tuner.errors import (
+    ForbiddenError,
+    NotFoundError,
+    SetupError,
+    SpecError,
+    StudyError,
+    TunerError,
+    UnavailableError,
+)
+from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
+
+if "httpx" not in sys.modules:
+    # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
+    # where those are installed, and does without where that module cannot be found.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    import httpx
+
+    del sys.modules["httpx._main"]
+else:
+    import httpx
+
+Document = dict[str, Any]
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_ERRORS: dict[int, type[TunerError]] = {
+    400: SpecError,
+    404: NotFoundError,
+    409: StudyError,
+    410: StudyError,
+    413: SpecError,
+    422: SpecError,
+}
+
+
+class Connection:
+    """A connection to a Tuner server; to be closed.
+
+    Args:
+        url: of the server, without `/v1`.
+        token: bearer token; None for `/health` only.
+
+    Raises:
+        SetupError: the URL is none.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {ACTOR_HEADER: account(), REFUSAL_HEADER: "yes"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        # Making the default TLS context takes 20 ms that plain HTTP has no use for.
+        verify = self.url.startswith("https")
+        try:
+            self._http = httpx.Client(
+                base_url=self.url + "/v1",
+                headers=headers,
+                timeout=_TIMEOUT,
+                verify=verify,
+                # No proxy stands before a server in the own network; looking for one is slow.
+                trust_env=verify,
+            )
+        except (httpx.InvalidURL, ValueError) as exc:
+            raise SetupError(f"TUNER_API_URL={url!r}: not a URL: {exc}") from exc
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            self._http.close()
+            raise SetupError(f"TUNER_API_URL={url!r}: not a URL like http://tuner.example:8080")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _list(self, path: str, **query: str | int) -> list[Document]:
+        documents: list[Document] = self._call("GET", path, params=query)
+        return documents
+
+    def _one(
+        self, method: str, path: str, body: Document | None = None, **query: str | int
+    ) -> Document:
+        document: Document | None = self._call(method, path, json=body, params=query)
+        return document or {}
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._send(method, path, **options)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as exc:
+            text = str(exc) or type(exc).__name__
+            raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
+        if not answer.is_success:
+            raise _translate(self.url, answer)
+        return answer
+
+
+def _translate(url: str, answer: httpx.Response) -> TunerError:
+    """Return the error of our tree that a problem document stands for."""
+    refusal = None
+    try:
+        problem = answer.json()
+        detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
+        refusal = Refusal.from_json(problem.get("refusal"))
+    except (ValueError, AttributeError):
+        detail = f"{answer.status_code} {answer.reason_phrase}"
+    if answer.status_code == 403:
+        return ForbiddenError(f"{url}: {detail}")
+    if answer.status_code == 401:
+        return SetupError(f"{url}: {detail}; set TUNER_TOKEN or TUNER_TOKEN_FILE to its token")
+    if refusal is not None:
+        return ChangedError(refusal)
+    kind = _ERRORS.get(answer.status_code)
+    if kind is not None:
+        return kind(detail)
+    return UnavailableError(f"{url}: the Tuner server failed: {detail}")
