@@ -17,6 +17,7 @@ COMMANDS = {
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
     "db upgrade", "db backup", "db restore", "explain", "replay",
     "history add", "history list", "history remove",
+    "token create", "token list", "token revoke",
 }  # fmt: skip
 READING = [
     "list",
@@ -30,6 +31,7 @@ READING = [
     "explain",
     "replay",
     "history list",
+    "token list",
 ]
 
 

@@ -1,0 +1,158 @@
+"""`tuner token`: the secret once and alone on standard output, or in a closed file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tuner.cli.main import main
+from tuner.identity import Identity, Scope
+from tuner.service.tokens import TokenDesk
+from tuner.settings import load_settings
+from tuner.storage import open_storage
+from tuner.storage.tokens import tokens_in_mind
+
+Cli = Callable[..., tuple[int, str, str]]
+SECRET = re.compile(r"tuner_[0-9a-f]{64}\n")
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command in this process; gives exit code, standard output and standard error."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main(args)
+        said = capsys.readouterr()
+        return int(exit_info.value.code or 0), said.out, said.err
+
+    return call
+
+
+def identities() -> dict[str, Identity]:
+    """Return what the home's database knows, by name."""
+    storage = open_storage(load_settings(os.environ).database_url, create=False)
+    with storage.read() as connection:
+        known = tokens_in_mind(connection, storage.now(connection))
+    storage.close()
+    return {token.identity.name: token.identity for token in known.values()}
+
+
+def test_standard_output_has_the_secret_and_nothing_else(cli: Cli) -> None:
+    code, out, err = cli("token", "create", "ci", "--scope", "submit", "--project", "vision")
+
+    assert code == 0
+    assert SECRET.fullmatch(out)
+    assert "submit in project vision, until it is revoked; it is shown this once" in err
+    assert out.strip() not in err
+    assert identities()["ci"].scopes == {Scope.SUBMIT}
+    assert identities()["ci"].projects == {"vision"}
+
+
+def test_a_file_gets_the_secret_and_is_for_its_owner_alone(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+
+    code, out, err = cli("token", "create", "ci", "--scope", "read", "-o", str(file))
+
+    assert (code, out) == (0, "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert SECRET.fullmatch(file.read_text())
+    assert f"written to {file}" in err
+
+
+def test_a_file_that_is_there_is_kept_and_no_token_made(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("mine\n")
+
+    code, _, err = cli("token", "create", "ci", "--scope", "read", "-o", str(file))
+
+    assert code == 2
+    assert "exists already" in err
+    assert file.read_text() == "mine\n"
+    assert cli("token", "list", "--json")[1] == "[]\n"
+
+
+def test_a_token_that_cannot_be_made_leaves_no_file(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+
+    assert cli("token", "create", "Wrong", "--scope", "read", "-o", str(file))[0] == 2
+
+    assert not file.exists()
+
+
+def test_json_has_the_secret_once_and_lists_have_none(cli: Cli) -> None:
+    made = json.loads(cli("token", "create", "ci", "--scope", "read", "--json")[1])
+    _, listed, _ = cli("token", "list", "--json")
+
+    assert SECRET.fullmatch(made.pop("token") + "\n")
+    assert json.loads(listed) == [made]
+    assert made["scopes"] == ["read"]
+
+
+def test_the_list_says_what_each_may_do_and_where(cli: Cli) -> None:
+    image = f"sha256:{'0' * 64}"
+    cli("token", "create", "ci", "--scope", "submit", "--project", "a", "--project", "b")
+    cli("token", "create", "gpus", "--scope", "work", "--expires", "30d", "--image", image)
+
+    _, out, _ = cli("token", "list")
+
+    assert "submit in projects a, b" in out
+    assert f"work everywhere, as image {image}" in out.replace("\n", "")
+
+
+def test_a_revoked_token_is_known_no_more_and_its_name_is_free(cli: Cli) -> None:
+    cli("token", "create", "ci", "--scope", "read")
+    taken = cli("token", "create", "ci", "--scope", "read")
+    revoked = cli("token", "revoke", "ci")
+
+    assert (taken[0], revoked[0]) == (2, 0)
+    assert "in force already" in taken[2]
+    assert "ci" not in cli("token", "list")[1]
+    assert "revoked" in cli("token", "list", "--all")[1]
+    assert cli("token", "create", "ci", "--scope", "read")[0] == 0
+
+
+def test_an_unknown_name_is_answered_with_those_that_there_are(cli: Cli) -> None:
+    cli("token", "create", "ci", "--scope", "read")
+
+    code, _, err = cli("token", "revoke", "cl")
+
+    assert code == 2
+    assert "there is no token 'cl'; in force: ci" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scope", "read", "--expires", "soon"], "--expires 'soon': a duration above 0"),
+        (["--scope", "read", "--project", "A"], "projects: 'A': no name of a project"),
+        (["--scope", "work", "--image", "team/train:latest"], "a tag can be moved"),
+        (["--scope", "read", "--image", f"sha256:{'0' * 64}"], "is for the scope work"),
+    ],
+    ids=str,
+)
+def test_what_no_token_can_have_is_refused_with_what_is_allowed(
+    cli: Cli, options: list[str], said: str
+) -> None:
+    code, out, err = cli("token", "create", "ci", *options)
+
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_an_expired_token_makes_room_for_one_of_its_name() -> None:
+    settings = load_settings(os.environ)
+    storage = open_storage(settings.database_url, create=True)
+    desk = TokenDesk(storage)
+    desk.create_token("ci", ["read"], expires_s=1e-9)
+
+    desk.create_token("ci", ["submit"])
+
+    assert [row["state"] for row in desk.tokens()] == ["active", "revoked"]
+    storage.close()
