@@ -40,7 +40,9 @@ _M = TypeVar("_M", bound=Message)
 
 #: The attempt is another's, or gone.
 _FENCED = (404, 409, 410)
-_REFUSED = (401, 403)
+_NOT_LET_IN = (401, 403)
+#: The message itself is at fault, so that no repetition of it helps.
+_REFUSED = (400, 413, 422)
 
 
 class TokenError(SetupError):
@@ -49,6 +51,14 @@ class TokenError(SetupError):
 
 class VersionError(SetupError):
     """The server speaks another version of the protocol: one of the two images is too old."""
+
+
+class ClaimRefusedError(SetupError):
+    """The server does not take what this worker says of itself."""
+
+
+class RefusedError(Exception):
+    """The server does not take a message, and would not take it again; the text says why."""
 
 
 class MissingCodeError(Exception):
@@ -129,12 +139,15 @@ class WorkerApi:
 
         Raises:
             VersionError: the server does not speak with workers of this version.
+            ClaimRefusedError: the server does not take what the worker says of itself.
         """
         response = self._send("POST", "/claim", claim, wait_s=claim.wait_s)
         if response.status_code == 204:
             return None
         if response.status_code == 409:
             raise VersionError(f"{self.url} refuses this worker: {_reason(response)}")
+        if response.status_code in _REFUSED:
+            raise ClaimRefusedError(f"{self.url} refuses this worker: {_reason(response)}")
         if response.status_code != 200:
             raise UnavailableError(f"claim: {_reason(response)}")
         return _parse(Assignment, response)
@@ -144,6 +157,7 @@ class WorkerApi:
 
         Raises:
             FencedError: the attempt is no longer this worker's.
+            RefusedError: the server does not take the message.
         """
         return _parse(Reply, self._checked(self._send("POST", "/beat", beat)))
 
@@ -152,6 +166,7 @@ class WorkerApi:
 
         Raises:
             FencedError: the attempt is no longer this worker's.
+            RefusedError: the server does not take these points.
         """
         path = f"/attempts/{quote(attempt, safe='')}/report"
         return _parse(Reply, self._checked(self._send("POST", path, report)))
@@ -161,6 +176,7 @@ class WorkerApi:
 
         Raises:
             FencedError: the attempt is no longer this worker's.
+            RefusedError: the server does not take this result.
         """
         path = f"/attempts/{quote(attempt, safe='')}/finish"
         return _parse(Finished, self._checked(self._send("POST", path, body)))
@@ -201,18 +217,17 @@ class WorkerApi:
             text = f"{self.url}: {exc or type(exc).__name__}"
             self._urls.append(self._urls.pop(0))
             raise UnavailableError(text) from exc
-        if response.status_code in _REFUSED:
+        if response.status_code in _NOT_LET_IN:
             raise TokenError(f"{self.url} refuses this worker's token: {_reason(response)}")
         if response.status_code >= 500 or response.status_code in (408, 429):
             raise UnavailableError(f"{self.url}: {_reason(response)}")
         return response
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
-        if 400 <= response.status_code < 500:
-            if response.status_code not in _FENCED:
-                # A fault of ours. The same message would be refused again and again.
-                logger.error("the server refuses a message", extra={"reason": _reason(response)})
+        if response.status_code in _FENCED:
             raise FencedError(_reason(response))
+        if 400 <= response.status_code < 500:
+            raise RefusedError(_reason(response))
         if response.status_code != 200:
             raise UnavailableError(f"{self.url}: {_reason(response)}")
         return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import time
@@ -15,17 +14,16 @@ from tuner.protocol import (
     Cause,
     Finish,
     Finished,
-    Point,
     Reply,
-    encode_number,
 )
-from workers.api import MissingCodeError
-from workers.code_cache import CodeError
+from workers.api import MissingCodeError, RefusedError
+from workers.channel import ChannelError
+from workers.code_cache import CodeError, FetchError
 from workers.contact import Contact
 from workers.devices import DeviceError, check_gpu
 from workers.failure import explain_exit, read_tail, with_own_names, with_tail
 from workers.files import AttemptFiles, probe
-from workers.own_modules import MAX_CHARS, MAX_FILES
+from workers.heard import HeardEnd, hear
 from workers.post import Post
 from workers.session import Word
 from workers.task import Task
@@ -40,14 +38,14 @@ SHOW_STACK_S = 0.5
 #: A process that has sent its result has nothing left to do.
 EXIT_S = 5.0
 _WAIT_S = 1.0
-MAX_METRICS = 1000
 
 _STOPPED = {
     "cancelled": "cancelled",
     "timeout": "over the time limit",
     "preempted": "the worker was asked to leave",
 }
-StopCause = Literal["cancelled", "timeout", "preempted"]
+#: Why a trial is told to end; "error": the server does not take what it reports.
+StopCause = Literal["cancelled", "timeout", "preempted", "error"]
 
 
 class Attempt:
@@ -67,7 +65,10 @@ class Attempt:
         self._contact = Contact(post, assignment, token)
         self._outbox = self._contact.outbox
         self._started = time.monotonic()
-        self._end: dict[str, Any] | None = None
+        self._end: HeardEnd | None = None
+        self._refusal = ""
+        #: Why it failed, once it has; None: it did not.
+        self.cause: Cause | None = None
         self._code_root: str | None = None
         self._word: Word = "continue"
         self._step = 0
@@ -80,6 +81,7 @@ class Attempt:
         """Run the attempt; None when it was fenced, or its result could not be handed over."""
         try:
             finish = self._prepare_and_conduct()
+            self.cause = finish.cause
             finished = self._contact.hand_over(finish)
             if finished is not None:
                 facts = {"outcome": finish.outcome, "cause": finish.cause}
@@ -88,6 +90,9 @@ class Attempt:
             return finished
         except FencedError as exc:
             logger.warning("attempt fenced", extra={**self._facts(), "reason": str(exc)})
+            return None
+        except RefusedError as exc:
+            logger.error("attempt given up", extra={**self._facts(), "reason": str(exc)})
             return None
         finally:
             self._files.close()
@@ -98,6 +103,9 @@ class Attempt:
         except OSError as exc:
             return self._failed("storage", f"the trial was not started: {exc}")
         except (CodeError, MissingCodeError) as exc:
+            # No other worker could do better: the study's own fault.
+            return self._failed("error", str(exc))
+        except FetchError as exc:
             return self._failed("rejected", str(exc))
         except DeviceError as exc:
             self._post.device_error = str(exc)
@@ -121,7 +129,8 @@ class Attempt:
 
         Raises:
             OSError: the log root or the checkpoint root is full or not writable.
-            CodeError, MissingCodeError: the code cannot be had, or must not be run.
+            CodeError, MissingCodeError: there is no such code, or it must not be run.
+            FetchError: it cannot be had here.
             DeviceError: the GPU does not answer.
         """
         post = self._post
@@ -153,7 +162,7 @@ class Attempt:
                     return None
             except OSError as exc:
                 # Not the log root: another host may have room for it.
-                raise CodeError(f"code snapshot cannot be kept on this host: {exc}") from exc
+                raise FetchError(f"code snapshot cannot be kept on this host: {exc}") from exc
         return None
 
     def _watch(self, process: TrialProcess) -> None:
@@ -191,24 +200,41 @@ class Attempt:
 
     def _take(self, process: TrialProcess) -> None:
         """Take in what the process sent, and post what is due."""
-        for message in process.messages():
-            if message.get("kind") == "point":
-                self._take_point(message)
-            elif message.get("kind") == "end":
-                self._end = message
-                self._kill_at = min(self._kill_at, time.monotonic() + EXIT_S)
+        try:
+            for message in process.messages():
+                self._take_message(message)
+        except ChannelError as exc:
+            logger.warning("the trial's process wrote into its channel", extra={"reason": str(exc)})
+            process.kill()
         # Points that come with the end travel with the finish.
         if self._end is None and self._outbox.due_at() <= time.monotonic():
+            self._post_points()
+
+    def _take_message(self, message: dict[str, Any]) -> None:
+        """Take in one message.
+
+        Raises:
+            ChannelError: it is none of ours.
+        """
+        heard = hear(message)
+        if isinstance(heard, HeardEnd):
+            self._end = heard
+            self._kill_at = min(self._kill_at, time.monotonic() + EXIT_S)
+        elif not self._refusal:
+            self._step = heard.step
+            self._outbox.add(heard.point())
+            self._files.add_point(heard.step, heard.value, heard.metrics, heard.time)
+
+    def _post_points(self) -> None:
+        try:
             reply = self._outbox.post(time.monotonic())
+        except RefusedError as exc:
+            self._refusal = f"the server refused what this trial reported: {exc}"
+            logger.error("report refused", extra={**self._facts(), "reason": str(exc)})
+            self._request_stop("error")
+        else:
             if reply is not None:
                 self._heed(reply)
-
-    def _take_point(self, message: dict[str, Any]) -> None:
-        value, metrics = float(message["value"]), message["metrics"]
-        self._step = message["step"]
-        point = Point(step=self._step, value=encode_number(value), metrics=_finite(metrics))
-        self._outbox.add(point)
-        self._files.add_point(self._step, value, metrics, message["time"])
 
     def _tell_news(self, process: TrialProcess) -> None:
         """Answer the newest report, and pass on a word that has changed."""
@@ -246,17 +272,12 @@ class Attempt:
     def _describe_end(self, process: TrialProcess) -> Finish:
         """Return the finish that this end means."""
         status, end = process.status, self._end
-        if end is not None and self._stop not in ("cancelled", "timeout"):
-            return Finish(
-                token=self._token,
-                outcome=end["outcome"],
-                values=[encode_number(value) for value in end.get("values", [])],
-                metrics=_finite(end.get("metrics", {})),
-                cause=end.get("cause"),
-                error=end.get("error", "") or _STOPPED.get(end.get("cause") or "", ""),
+        if end is not None and self._stop not in ("cancelled", "timeout", "error"):
+            return end.finish(
+                self._token,
+                error=end.error or _STOPPED.get(end.cause or "", ""),
                 duration_s=self._duration_s(),
                 exit_status=status,
-                modules=_names(end.get("modules")),
             )
         output = self._files.folder / "output.log"
         if self._stop is not None:
@@ -275,6 +296,8 @@ class Attempt:
         return with_own_names(text, self._code_root)
 
     def _stop_text(self) -> str:
+        if self._stop == "error":
+            return self._refusal
         limit = f" ({self._assignment.timeout_s:g} s)" if self._stop == "timeout" else ""
         return _STOPPED[self._stop or "cancelled"] + limit
 
@@ -294,15 +317,3 @@ class Attempt:
     def _facts(self) -> dict[str, Any]:
         a = self._assignment
         return {"study": a.study, "trial": a.trial, "attempt": a.attempt}
-
-
-def _names(modules: Any) -> list[str]:
-    """Return the files that a trial says it has loaded; user code may have written there."""
-    names = modules if isinstance(modules, list) else []
-    return [name for name in names if isinstance(name, str) and len(name) <= MAX_CHARS][:MAX_FILES]
-
-
-def _finite(metrics: dict[str, float]) -> dict[str, float]:
-    """Return the metrics that may cross the wire: finite, and not more than a message holds."""
-    finite = ((name, number) for name, number in metrics.items() if math.isfinite(number))
-    return dict(itertools.islice(finite, MAX_METRICS))

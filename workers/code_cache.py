@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -11,18 +12,42 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from workers.own_modules import RESERVED
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 100_000
+#: Of what stands before a file in the archive: its name, where that is long.
+MAX_HEADER_BYTES = 1 << 16
+_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES[:2])
+#: What only the host can be blamed for, whatever is unpacked.
+_OF_THE_HOST = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE),
+)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class CodeError(Exception):
-    """A snapshot is damaged or not allowed; another worker may or may not do better."""
+    """A snapshot cannot be unpacked anywhere, or must not be run: the study's own fault."""
+
+
+class FetchError(Exception):
+    """A snapshot could not be fetched or kept here; another worker may do better."""
+
+
+class _Member(tarfile.TarInfo):
+    """A header that is looked at before what it announces is read."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        most = MAX_HEADER_BYTES if self.type in _HEADERS else MAX_BYTES
+        if self.size > most or archive.offset > MAX_BYTES + MAX_HEADER_BYTES:
+            raise CodeError(f"code snapshot cannot be unpacked: it is larger than {most} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class CodeCache:
@@ -41,7 +66,8 @@ class CodeCache:
         """Return the folder that holds the snapshot, fetching it when it is not here.
 
         Raises:
-            CodeError: what the server sent is not that snapshot, or must not be run.
+            CodeError: it cannot be unpacked, or must not be run.
+            FetchError: what came is not that snapshot.
             OSError: there is no room for it.
         """
         if not _HASH.fullmatch(sha256):
@@ -55,7 +81,7 @@ class CodeCache:
         data = self._fetch(sha256)
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
-            raise CodeError(f"code snapshot {sha256}: the server sent other bytes ({found})")
+            raise FetchError(f"code snapshot {sha256}: the server sent other bytes ({found})")
         self.root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=self.root))
         try:
@@ -71,7 +97,7 @@ class CodeCache:
 
 def _extract(data: bytes, target: Path) -> None:
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", tarinfo=_Member) as archive:
             members = archive.getmembers()
             _check(members)
             if hasattr(tarfile, "data_filter"):
@@ -79,8 +105,16 @@ def _extract(data: bytes, target: Path) -> None:
             else:  # Python 3.11.2 of Debian 12 has no filters; `_check_plain` stands in for them
                 _check_plain(members)
                 archive.extractall(target, members)  # noqa: S202 - checked
-    except (tarfile.TarError, EOFError) as exc:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError, zlib.error) as exc:
         raise CodeError(f"code snapshot cannot be unpacked: {exc}") from exc
+    except OSError as exc:
+        if exc.errno in _OF_THE_HOST:
+            raise
+        # A name that is too long, a file and a folder of one name: so it is on every host.
+        name = str(exc.filename or "").removeprefix(f"{target}{os.sep}")[:200]
+        at = f"{name}: " if name else ""
+        reason = exc.strerror or exc
+        raise CodeError(f"code snapshot cannot be unpacked: {at}{reason}") from exc
 
 
 def _check_plain(members: list[tarfile.TarInfo]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.errors import UnavailableError
 from tuner.protocol import Assignment, Beat, Finish, Finished, Reply, dumps
+from workers.api import RefusedError
 from workers.outbox import Backoff, Outbox
 from workers.post import Post
 
@@ -57,7 +58,9 @@ class Contact:
             return self._post.api.beat(beat)
         except UnavailableError:
             self.beat_at = time.monotonic() + 1.0
-            return None
+        except RefusedError as exc:
+            logger.error("beat refused", extra={**self._facts, "reason": str(exc)})
+        return None
 
     def retry(self) -> bool:
         """Wait before a call is repeated; False when this worker must leave without an answer."""
@@ -74,8 +77,17 @@ class Contact:
     def hand_over(self, finish: Finish) -> Finished | None:
         """Offer the finish, with the points that are left, until the server answers.
 
-        Its body stays the same over all repetitions. None when this worker had to leave before.
+        Its body stays the same over all repetitions. A result that the server refuses is replaced,
+        once, by a failure that says so. None when this worker had to leave before.
         """
+        try:
+            return self._hand_over(finish)
+        except RefusedError as exc:
+            logger.error("result refused", extra={**self._facts, "reason": str(exc)})
+            self.outbox.points.clear()
+            return self._hand_over(_refused(finish, str(exc)))
+
+    def _hand_over(self, finish: Finish) -> Finished | None:
         while not self.outbox.fits_one_message():
             if self.outbox.post(time.monotonic()) is None and not self.retry():
                 return None
@@ -87,3 +99,17 @@ class Contact:
                 logger.warning("finish not answered", extra={**self._facts, "reason": str(exc)})
             if not self.retry():
                 return None
+
+
+def _refused(finish: Finish, reason: str) -> Finish:
+    """Return the failure that stands for a finish which the server has refused."""
+    was = finish.outcome if finish.cause is None else f"{finish.outcome}, {finish.cause}"
+    values = f", values {finish.values}"[:200] if finish.values else ""
+    return Finish(
+        token=finish.token,
+        outcome="failed",
+        cause="error",
+        error=f"the server refused what this trial handed in ({was}{values}): {reason}",
+        duration_s=finish.duration_s,
+        exit_status=finish.exit_status,
+    )

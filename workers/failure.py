@@ -10,13 +10,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tuner.protocol import ERROR_LINES, Cause
+from tuner.protocol import ERROR_LINES, MAX_ERROR_CHARS, Cause
 from workers.device_texts import device_cause
 from workers.files import probe
 from workers.missing import how_to_install, how_to_take_along
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
-MAX_ERROR_CHARS = 20_000
 #: Of the output of a process that died, so much is looked at.
 TAIL_BYTES = 65536
 # Frames hold paths as text.

@@ -10,7 +10,7 @@ import logging
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Beat, WorkerInfo, is_older
-from workers.api import ServerConfig, VersionError, WorkerApi
+from workers.api import RefusedError, ServerConfig, VersionError, WorkerApi
 from workers.leave import Leave
 from workers.outbox import Backoff
 from workers.post import Post
@@ -31,7 +31,7 @@ def require_fit(api: WorkerApi, info: WorkerInfo) -> None:
         if not is_older(info.release, api.config().release):
             return
         reply = api.beat(Beat(worker=info, state="stopping"))
-    except (UnavailableError, FencedError):
+    except (UnavailableError, FencedError, RefusedError):
         return
     if reply.drain:
         raise VersionError(reply.reason)

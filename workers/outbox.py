@@ -6,24 +6,27 @@ to be judged as soon as one that does not.
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 import math
 
 from tuner.errors import UnavailableError
-from tuner.protocol import REPORT_INTERVAL_S, Point, Reply, Report, decode_number
-from workers.api import WorkerApi
-
-logger = logging.getLogger(__name__)
+from tuner.protocol import (
+    MAX_METRIC_BYTES,
+    REPORT_INTERVAL_S,
+    Point,
+    Reply,
+    Report,
+    decode_number,
+    metrics_size,
+)
+from workers.api import RefusedError, WorkerApi
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
 #: A server that was only restarted is back within seconds: so long waits stay short.
 QUICK_FOR_S = 30.0
 QUICK_RETRY_S = 1.0
-#: Of one message, roughly; the server takes a megabyte.
-MAX_BATCH_BYTES = 200_000
-_NUMBER_BYTES = 30
+#: Of a step and its value in a message, bytes.
+_POINT_BYTES = 90
 
 
 class Backoff:
@@ -68,10 +71,7 @@ class Outbox:
         self._backoff = Backoff()
 
     def add(self, point: Point) -> None:
-        """Take a point in; metrics that no message can hold are dropped."""
-        if _size(point) > MAX_BATCH_BYTES:
-            logger.warning("too many metrics in one report", extra={"attempt": self._attempt})
-            point = dataclasses.replace(point, metrics={})
+        """Take in a point whose metrics fit a message."""
         self.points.append(point)
         if not self._has_numbers and math.isfinite(decode_number(point.value)):
             self._has_numbers, self._due_at = True, 0.0
@@ -89,6 +89,7 @@ class Outbox:
 
         Raises:
             FencedError: the attempt is no longer this worker's.
+            RefusedError: the server takes none of the points, which are dropped.
         """
         batch = self._batch()
         try:
@@ -96,6 +97,9 @@ class Outbox:
         except UnavailableError:
             self._due_at = now + self._backoff.next_s()
             return None
+        except RefusedError:
+            self.points.clear()
+            raise
         self._backoff.reset()
         del self.points[: len(batch)]
         self._due_at = now + REPORT_INTERVAL_S
@@ -105,11 +109,10 @@ class Outbox:
         size = 0
         for number, point in enumerate(self.points):
             size += _size(point)
-            if size > MAX_BATCH_BYTES:
+            if number and size > MAX_METRIC_BYTES:
                 return self.points[:number]
         return self.points[:]
 
 
 def _size(point: Point) -> int:
-    names = sum(map(len, point.metrics))
-    return 2 * names + _NUMBER_BYTES * (len(point.metrics) + 3)
+    return _POINT_BYTES + metrics_size(point.metrics)

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from tuner.protocol import fitting_modules
+
 #: Names that a user's code may not take: it would shadow what runs it.
 RESERVED = ("tuner", "workers")
-#: Told of one trial; code has far fewer modules and shorter names.
-MAX_FILES = 1000
-MAX_CHARS = 300
-
 #: Python imports these before it looks into any folder.
 _FIRST = (
     *("abc", "codecs", "encodings", "genericpath", "importlib", "io", "os", "posixpath", "site"),
@@ -23,7 +21,10 @@ _FIRST = (
 
 
 def loaded_files(code_root: str | None) -> list[str]:
-    """Return the files below the code folder that this process has imported, relative to it."""
+    """Return the files below the code folder that this process has imported, relative to it.
+
+    No more than a message holds; code has far fewer modules and shorter names.
+    """
     if code_root is None:
         return []
     start = os.path.join(code_root, "")  # noqa: PTH118 - compared as text
@@ -32,7 +33,7 @@ def loaded_files(code_root: str | None) -> list[str]:
         for module in list(sys.modules.values())
         if (name := _file_of(module)).startswith(start)
     }
-    return sorted(name for name in found if len(name) <= MAX_CHARS)[:MAX_FILES]
+    return fitting_modules(sorted(found))
 
 
 def forget_hidden(code_root: str) -> None:

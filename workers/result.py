@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workers.numbers import as_float, describe
+from tuner.protocol import fitting_metrics
+from workers.numbers import as_float, describe, say_what_is_left_out
 
 Metrics = Sequence[Mapping[str, str]]
 
@@ -42,6 +43,15 @@ def read_result(returned: Any, metrics: Metrics) -> Result:
     Raises:
         ResultError: anything else.
     """
+    result = _read(returned, metrics)
+    if not say_what_is_left_out(result.metrics, "the result"):
+        return result
+    # The study's own first: they stand in every table.
+    own = {m["name"]: result.metrics[m["name"]] for m in metrics if m["name"] in result.metrics}
+    return replace(result, metrics=fitting_metrics({**own, **result.metrics}))
+
+
+def _read(returned: Any, metrics: Metrics) -> Result:
     logs = getattr(returned, "history", None)
     if isinstance(logs, Mapping) and hasattr(returned, "epoch"):
         return _from_history(logs, metrics)

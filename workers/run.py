@@ -91,8 +91,8 @@ class Run:
         Waits at most 0.1 s for the service's decision, which otherwise comes with a later report.
 
         Args:
-            step: from 1, growing with every report of this attempt.
-            value: of the study's (first) metric; numpy scalars will do. NaN is passed on as such.
+            step: from 1, growing with every report of this attempt, at most 10 000 000.
+            value: of the study's (first) metric; any real number will do. NaN is passed on as such.
             metrics: further numbers for TensorBoard.
 
         Raises:
@@ -100,7 +100,8 @@ class Run:
             TrialCancelled: the user or the time limit ends the trial.
             TrialPreempted: the worker must leave.
             TypeError: a value that is no number.
-            ValueError: a step that does not grow.
+            ValueError: a step that does not grow, or what no message can hold: a step above
+                10 000 000, a metric's name of more than 300 letters.
         """
         number = as_float(value)
         if number is None:

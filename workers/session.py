@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from workers.numbers import say_what_is_left_out
+
 #: What the parent process tells the trial; "preempt" exists only between these two.
 Word = Literal["continue", "prune", "cancel", "preempt"]
 
@@ -96,6 +98,7 @@ class Session:
         #: Why the trial is beyond rescue (NaN), if it is.
         self.diverged: str | None = None
         self._link = link
+        self._said_left_out = False
 
     def word(self) -> Word:
         """Return the newest word of the service; never waits."""
@@ -128,4 +131,6 @@ class Session:
                 "steps are whole numbers from 1 that only grow"
             )
         self.last_step = step
+        if not self._said_left_out:
+            self._said_left_out = say_what_is_left_out(metrics, f"the report of step {step}")
         self._link.report(Point(step=step, value=value, metrics=metrics))

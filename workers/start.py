@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.protocol import Device, Isolation, WorkerInfo
-from workers.api import TokenError, VersionError, WorkerApi
+from workers.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
 from workers.devices import DeviceError, check_gpu
@@ -90,7 +90,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
             ),
             tell=lambda state: tell({"state": state}),
         )
-    except VersionError as exc:
+    except (VersionError, ClaimRefusedError) as exc:
         logger.error("worker does not fit the server", extra={"reason": str(exc)})
         tell({"reason": str(exc)})
         return EXIT_VERSION

@@ -11,6 +11,7 @@ import redis
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
+from workers.api import RefusedError
 from workers.attempt import Attempt
 from workers.health import Health
 from workers.leave import LeaveNow
@@ -57,6 +58,7 @@ class Worker:
         Raises:
             TokenError: the server does not accept this worker's token.
             VersionError: the server does not speak with workers of this release.
+            ClaimRefusedError: the server does not take what this worker says of itself.
         """
         self._tell("idle")
         try:
@@ -79,8 +81,12 @@ class Worker:
             if assignment is None:
                 break
             self._tell("busy")
-            Attempt(self._post, assignment, token).run()
+            attempt = Attempt(self._post, assignment, token)
+            attempt.run()
             self._tell("idle")
+            if attempt.cause is not None:
+                # The server may want to know first whether this worker is sound.
+                self._beat_at = 0.0
         self._claim_at = time.monotonic() + IDLE_CLAIM_S
 
     def _claim(self, token: str) -> Assignment | None:
@@ -169,7 +175,7 @@ class Worker:
         try:
             beat = Beat(worker=self._post.info, state="idle", self_test=self._health.finding)
             reply = self._post.api.beat(beat)
-        except (UnavailableError, FencedError) as exc:
+        except (UnavailableError, FencedError, RefusedError) as exc:
             logger.warning("beat not answered", extra={"reason": str(exc)})
             return
         self._health.heed(reply)

@@ -78,19 +78,19 @@ class Fleet:
     def name_of(self, worker: Started) -> str:
         return next(name for name, other in self.workers.items() if other is worker)
 
-    def submit(self, *cases: str, code: bytes | None = None, **changes: Any) -> Lab:
+    def submit(self, *cases: str, code: bytes | str | None = None, **changes: Any) -> Lab:
         """Submit a study whose first trials are these cases; its budget is their number.
 
         Args:
             cases: of `cause_trials`.
-            code: a snapshot that its trials are to run.
+            code: a snapshot that its trials are to run, or the hash of one that is there.
             changes: of the spec.
         """
         lab = Lab(self.service)
         lab.image = self.image
         self._labs.append(lab)
-        digest = None if code is None else hashlib.sha256(code).hexdigest()
-        if code is not None:
+        digest = hashlib.sha256(code).hexdigest() if isinstance(code, bytes) else code
+        if isinstance(code, bytes):
             answer = self.service.call("PUT", f"/code/{digest}", content=code)
             assert answer.is_success, answer.text
         spec = lab.spec(

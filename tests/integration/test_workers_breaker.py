@@ -46,14 +46,30 @@ def fail_trials(lab: Lab, worker: ProtocolWorker, cause: str, count: int) -> lis
     return numbers
 
 
-def take_out(lab: Lab) -> tuple[ProtocolWorker, list[int]]:
-    """Return a worker out of service and its trials; a sound one is there to run them."""
+def fail_elsewhere(lab: Lab, worker: ProtocolWorker, cause: str = "rejected") -> str:
+    """Have a worker fail a trial of another study, which ends then; return the study's name."""
+    lab.do("pause")
+    other = Lab(lab.service)
+    other.image = lab.image
+    other.submit(budget={"trials": 6})
+    fail_trials(other, worker, cause, 1)
+    other.do("cancel")
+    lab.do("resume")
+    return other.study
+
+
+def take_out(lab: Lab) -> tuple[ProtocolWorker, int, str]:
+    """Return a worker out of service, its trial and the other study of which it failed one.
+
+    A sound worker is there to run the trial.
+    """
     lab.submit(budget={"trials": 6}, parallel=4)
     bad, good = lab.worker("bad"), lab.worker("good")
     busy = good.claim()
-    numbers = fail_trials(lab, bad, "rejected", 2)
+    (number,) = fail_trials(lab, bad, "rejected", 1)
+    other = fail_elsewhere(lab, bad)
     assert busy.complete(0.5).status_code == 200
-    return bad, numbers
+    return bad, number, other
 
 
 def wait_test(lab: Lab, worker: ProtocolWorker) -> float:
@@ -78,15 +94,15 @@ def respawn(lab: Lab, held: Held) -> ProtocolWorker:
     return worker
 
 
-def test_two_trials_in_a_row_take_a_worker_out_with_the_reason(lab: Lab) -> None:
-    bad, (first, second) = take_out(lab)
+def test_trials_of_two_studies_in_a_row_take_a_worker_out_with_the_reason(lab: Lab) -> None:
+    bad, number, other = take_out(lab)
     listed = row(lab, bad)
 
     assert listed["state"] == "out of service"
     assert listed["out_since"] is not None
     assert listed["reason"] == (
-        f"2 trials in a row failed here: {lab.study} trial {first} (rejected: no luck with "
-        f"rejected); {lab.study} trial {second} (rejected: no luck with rejected)"
+        f"2 trials in a row failed here: {lab.study} trial {number} (rejected: no luck with "
+        f"rejected); {other} trial 0 (rejected: no luck with rejected)"
     )
     assert [e["text"] for e in lab.events("worker-out")] == [
         f"worker {bad.name} is out of service: {listed['reason']}"
@@ -96,7 +112,7 @@ def test_two_trials_in_a_row_take_a_worker_out_with_the_reason(lab: Lab) -> None
 
 
 def test_a_worker_out_of_service_gets_nothing_and_its_trials_run_elsewhere(lab: Lab) -> None:
-    bad, numbers = take_out(lab)
+    bad, number, _ = take_out(lab)
     good = lab.workers[1]
     while lab.status()["state"] == "running":
         assert bad.try_claim() is None
@@ -105,13 +121,45 @@ def test_a_worker_out_of_service_gets_nothing_and_its_trials_run_elsewhere(lab: 
             assert held.complete(0.5).status_code == 200
 
     assert lab.wait_closed()["counts"]["complete"] == 6
-    for number in numbers:
-        workers = [a["worker"] for a in lab.show(number)["attempt_list"]]
-        assert workers == [bad.name, good.name]
+    workers = [a["worker"] for a in lab.show(number)["attempt_list"]]
+    assert workers == [bad.name, good.name]
+
+
+@pytest.mark.parametrize("cause", ["lost", "rejected", "storage"])
+def test_trials_of_one_study_alone_have_a_worker_test_itself_and_stay_in_service(
+    lab: Lab, cause: str
+) -> None:
+    lab.submit(budget={"trials": 6}, parallel=4)
+    lab.worker("other").claim()
+    worker = lab.worker("worker")
+    fail_trials(lab, worker, cause, 2)
+    assert worker.try_claim() is None, "it gets nothing before its self-test has spoken"
+    assert worker.beat().json()["self_test"] is True
+    assert say_tested(worker, "")["reason"] == ""
+
+    assert row(lab, worker)["state"] == "idle"
+    assert lab.events("worker-out") == []
+    assert worker.claim().complete(0.5).status_code == 200
+
+
+def test_a_self_test_that_fails_after_two_trials_takes_the_worker_out_with_both_reasons(
+    lab: Lab,
+) -> None:
+    lab.submit(budget={"trials": 6}, parallel=4)
+    lab.worker("other").claim()
+    worker = lab.worker("worker")
+    first, second = fail_trials(lab, worker, "rejected", 2)
+    say_tested(worker, "log root /logs cannot be written")
+
+    assert row(lab, worker)["reason"] == (
+        f"2 trials in a row failed here: {lab.study} trial {first} (rejected: no luck with "
+        f"rejected); {lab.study} trial {second} (rejected: no luck with rejected); its self-test "
+        "failed: log root /logs cannot be written"
+    )
 
 
 def test_nobody_waits_for_a_worker_out_of_service(lab: Lab) -> None:
-    bad, _ = take_out(lab)
+    bad, _, _ = take_out(lab)
     good = lab.workers[1]
     held = good.claim()
     while held.assignment["attempt_no"] > 1:  # one that the other worker has failed already
@@ -133,7 +181,7 @@ def test_nobody_waits_for_a_worker_out_of_service(lab: Lab) -> None:
 def test_a_failed_self_test_keeps_it_out_and_a_passed_one_brings_it_back_on_probation(
     lab: Lab,
 ) -> None:
-    bad, _ = take_out(lab)
+    bad, _, _ = take_out(lab)
     assert bad.beat().json()["self_test"] is False, "not at once"
     assert wait_test(lab, bad) > 0.5 * WAIT_S
     reason = "log root /logs cannot be written: Permission denied"
@@ -152,7 +200,7 @@ def test_a_failed_self_test_keeps_it_out_and_a_passed_one_brings_it_back_on_prob
 
 
 def test_a_success_ends_the_probation(lab: Lab) -> None:
-    bad, _ = take_out(lab)
+    bad, _, _ = take_out(lab)
     wait_test(lab, bad)
     say_tested(bad, "")
     bad.claim().complete(0.5)
@@ -162,7 +210,7 @@ def test_a_success_ends_the_probation(lab: Lab) -> None:
 
 
 def test_a_user_may_have_it_tested_at_once(lab: Lab) -> None:
-    bad, _ = take_out(lab)
+    bad, _, _ = take_out(lab)
     document = lab.service.post(f"/workers/{bad.name}/test")
 
     assert document == {"worker": bad.name, "state": "test due"}
@@ -213,10 +261,13 @@ def test_a_slot_whose_processes_die_one_after_the_other_is_one_bad_worker(lab: L
     assert second.trial != first.trial
     second.beat()
     third_process = respawn(lab, second)
+    assert third_process.beat().json()["self_test"] is True
+    say_tested(third_process, "the trial's process died of SIGBUS")
 
     listed = row(lab, third_process)
     assert (listed["state"], listed["pid"]) == ("out of service", 3)
-    assert "lost" in listed["reason"]
+    assert "2 trials in a row failed here" in listed["reason"]
+    assert "(lost: " in listed["reason"]
 
 
 def test_an_attempt_that_was_lost_for_a_while_only_is_forgiven(lab: Lab) -> None:
@@ -241,6 +292,9 @@ def test_memory_that_others_have_speaks_against_a_worker_once_they_succeed(lab: 
         held = large.claim()
         assert held.trial in numbers
         held.complete(0.5)
+    assert row(lab, small)["state"] == "idle", "all of one study, so its self-test is to speak"
+    assert small.beat().json()["self_test"] is True
+    say_tested(small, "64 MB of memory cannot be had")
 
     assert row(lab, small)["state"] == "out of service"
     assert "(oom: no luck with oom)" in row(lab, small)["reason"]
@@ -250,7 +304,8 @@ def test_a_log_root_that_only_one_worker_cannot_write_speaks_against_it(lab: Lab
     lab.submit(budget={"trials": 6}, parallel=4)
     worker, other = lab.worker("worker"), lab.worker("other")
     other.claim()
-    fail_trials(lab, worker, "storage", 2)
+    fail_trials(lab, worker, "storage", 1)
+    fail_elsewhere(lab, worker, "storage")
 
     assert row(lab, worker)["state"] == "out of service"
     assert "(storage: no luck with storage)" in row(lab, worker)["reason"]

@@ -28,22 +28,24 @@ def test_code_is_fetched_checked_and_sought_before_installed_packages(
 
 
 @pytest.mark.parametrize("name", ["tuner/__init__.py", "workers.py"])
-def test_code_that_would_shadow_the_service_is_rejected(
+def test_code_that_would_shadow_the_service_is_the_studys_own_error(
     peer: Peer, start: Start, name: str
 ) -> None:
     peer.offer("mine:train", code=peer.send_code(make_archive({name: "", "mine.py": GOAL})))
     start()
     finish = peer.wait_finish("s1-t0-a1")
 
-    assert finish["cause"] == "rejected"
+    assert finish["cause"] == "error"
     assert "rename" in finish["error"]
 
 
-def test_code_that_the_server_does_not_hold_rejects_the_attempt(peer: Peer, start: Start) -> None:
+def test_code_that_the_server_does_not_hold_is_the_studys_own_error(
+    peer: Peer, start: Start
+) -> None:
     peer.offer("mine:train", code="0" * 64)
     start()
 
-    assert peer.wait_finish("s1-t0-a1")["cause"] == "rejected"
+    assert peer.wait_finish("s1-t0-a1")["cause"] == "error"
 
 
 def test_code_with_other_bytes_than_its_hash_is_rejected(peer: Peer, start: Start) -> None:

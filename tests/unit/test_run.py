@@ -76,7 +76,7 @@ def test_importing_run_takes_the_standard_library_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == "['workers']"
+    assert done.stdout.strip() == "['tuner', 'workers']"
 
 
 def test_an_unknown_parameter_is_answered_with_the_known_ones(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 A worker is known by its name, which a supervisor gives to every process on the same device in turn:
 so one whose processes die again and again is one worker. Two distinct trials in a row speak against
-it before it is taken out, so one that an operator kills once stays in. After a passed self-test it
-is on probation until its next success: then the first trial against it takes it out, for twice as
-long as the time before.
+it before it is judged, so one that an operator kills once stays in.
+
+Trials of one study may all fail for the study's own fault (code that ends its worker, a host's
+memory that it fills), so they alone take no worker out: a second study's trial has to fail there as
+well, or its self-test, which is asked for at once and before it gets another trial. After time out
+of service and a passed self-test it is on probation until its next success: then the first trial
+against it is enough for a judgement, and it is out for twice as long as the time before.
 
 Every function runs inside the caller's transaction, and locks the worker after attempts and trials.
 """
@@ -33,6 +37,8 @@ AGAINST = ("lost", "rejected")
 #: Causes that speak against it once the same configuration was completed elsewhere.
 AGAINST_IF_OTHERS_CAN = ("oom", "timeout")
 _MAX_ERROR_CHARS = 160
+#: Failed attempts that are remembered of one worker.
+_REMEMBERED = 8
 
 _w, _a, _s = tables.workers, tables.attempts, tables.studies
 # Built once, because every trial that ends well executes it.
@@ -99,12 +105,14 @@ def hold_against(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
     failed = json.loads(row.failed_json)
     if attempt.id not in failed:
         failed.append(attempt.id)
-    trials = {_trial_key(name) for name in failed}
-    if row.out_reason == "" and len(trials) >= (1 if row.test_tries else LIMIT):
-        _set(connection, row.name, failed_json=json.dumps(failed))
-        _take_out(connection, row, failed, _describe(connection, failed), now)
-    else:
-        _set(connection, row.name, failed_json=json.dumps(failed[-LIMIT:]))
+    _set(connection, row.name, failed_json=json.dumps(failed[-_REMEMBERED:]))
+    if row.out_reason != "" or not _is_judged(row, failed):
+        return
+    if len({_study_key(name) for name in failed}) > 1:
+        _take_out(connection, row, failed, _describe(connection, row, failed), now)
+    elif row.test_after is None:
+        _set(connection, row.name, test_after=now)
+        logger.warning("worker is to test itself", extra={"worker": row.name, "failed": failed})
 
 
 def forgive(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
@@ -141,9 +149,10 @@ def note_test(connection: sa.Connection, worker: sa.Row[Any], found: str, now: f
     elif not is_test_due(row, now):
         return  # the same result a second time, or one that somebody has just overtaken
     elif row.out_reason == "":
-        _set(connection, row.name, test_after=None)
+        _set(connection, row.name, test_after=None, failed_json="[]")
     else:
-        back = {"out_reason": "", "out_since": None, "test_after": None, "failed_json": "[]"}
+        # What failed is remembered on probation: another study's trial then takes it out at once.
+        back = {"out_reason": "", "out_since": None, "test_after": None}
         _set(connection, row.name, test_tries=row.test_tries + 1, **back)
         text = f"worker {row.name} is back in service: its self-test passed"
         _tell_studies(connection, failed, "worker-back", text, now)
@@ -154,7 +163,9 @@ def _note_failed_test(
     connection: sa.Connection, row: sa.Row[Any], failed: list[str], found: str, now: float
 ) -> None:
     if row.out_reason == "":
-        _take_out(connection, row, failed, found, now)
+        why = f"{_describe(connection, row, failed)}; " if _is_judged(row, failed) else ""
+        reason = f"{why}its self-test failed: {found}" if why else found
+        _take_out(connection, row, failed, reason, now)
         return
     due = {"test_after": now + wait_s(row.test_tries + 1), "test_tries": row.test_tries + 1}
     _set(connection, row.name, out_reason=f"its self-test failed: {found}", **due)
@@ -200,8 +211,16 @@ def _blame_others(
         hold_against(connection, attempt, now)
 
 
-def _describe(connection: sa.Connection, failed: list[str]) -> str:
+def _is_judged(row: sa.Row[Any], failed: list[str]) -> bool:
+    """Whether enough trials in a row failed on a worker for a judgement."""
+    trials = {_trial_key(name) for name in failed}
+    return len(trials) >= (1 if row.test_tries else LIMIT)
+
+
+def _describe(connection: sa.Connection, row: sa.Row[Any], failed: list[str]) -> str:
     """Return why a worker goes out of service: the trials in a row, with their causes."""
+    if row.test_tries:
+        failed = failed[-1:]  # the others have taken it out before
     parts = []
     for row in _failed_rows(connection, failed):
         last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
@@ -235,6 +254,10 @@ def _failed_rows(connection: sa.Connection, failed: list[str]) -> list[sa.Row[An
 
 def _trial_key(attempt_id: str) -> str:
     return attempt_id.rpartition("-a")[0]
+
+
+def _study_key(attempt_id: str) -> str:
+    return attempt_id.partition("-t")[0]
 
 
 def _lock(connection: sa.Connection, name: str | None) -> sa.Row[Any] | None:

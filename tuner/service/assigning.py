@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner import protocol
+from tuner.coordinator.attempts import LIVE, Ending, end_attempt
 from tuner.coordinator.demand import able_workers
+from tuner.coordinator.locking import hold_study
+from tuner.errors import TunerError
 from tuner.identity import caller
 from tuner.protocol import LEASE_S, WorkerInfo
 from tuner.service.records import trial_config
-from tuner.service.rows import trial_of
+from tuner.service.rows import study_of, trial_of
 from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
 
 #: A claim looks at this many of a study's ready attempts.
 CANDIDATES = 20
+
+
+class AssignmentError(Exception):
+    """What is stored of an attempt's trial or study makes no assignment; the text says why."""
+
+    def __init__(self, attempt: str, reason: str) -> None:
+        super().__init__(reason)
+        self.attempt = attempt
 
 
 def choose_attempt(
@@ -126,11 +138,55 @@ def _lease(
     return leased
 
 
-def build_assignment(
-    connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], spec: StudySpec
+def assign(
+    connection: sa.Connection, attempt: sa.Row[Any], specs: Callable[[sa.Row[Any]], StudySpec]
 ) -> protocol.Assignment:
-    """Return everything a worker needs to run the attempt."""
+    """Return everything a worker needs to run the attempt.
+
+    Args:
+        connection: of the claim's transaction.
+        attempt: its row.
+        specs: returns the spec of a study.
+
+    Raises:
+        NotFoundError: its study was deleted just now.
+        AssignmentError: what is stored of it cannot be read.
+    """
+    study = study_of(connection, attempt)
     trial = trial_of(connection, attempt)
+    try:
+        return _build(connection, study, trial, attempt, specs(study))
+    except (TunerError, ValueError, KeyError, TypeError) as exc:
+        raise AssignmentError(attempt.id, f"{type(exc).__name__}: {exc}"[:1000]) from exc
+
+
+def end_unassignable(connection: sa.Connection, error: AssignmentError, now: float) -> None:
+    """End an attempt that no worker can be told of: as an error of its own, which counts."""
+    study = hold_study(connection, error.attempt)
+    a = tables.attempts
+    query = sa.select(a).where(a.c.id == error.attempt).with_for_update()
+    attempt = connection.execute(query).first()
+    if study is None or attempt is None or attempt.state not in LIVE:
+        return  # deleted, or called off, just now
+    text = f"what is stored of this trial makes no assignment for a worker: {error}"
+    end_attempt(
+        connection,
+        study,
+        # It never was a worker's: nobody is to be blamed.
+        attempt,
+        Ending(state="fail", cause="error", error=text, attempt_state="failed"),
+        now,
+        retries=0,
+    )
+
+
+def _build(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    trial: sa.Row[Any],
+    attempt: sa.Row[Any],
+    spec: StudySpec,
+) -> protocol.Assignment:
     return protocol.Assignment(
         attempt=attempt.id,
         study=f"{study.project}/{study.name}",

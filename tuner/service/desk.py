@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,16 +22,24 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
 from tuner.identity import caller
 from tuner.release import release
-from tuner.service.assigning import build_assignment, choose_attempt
+from tuner.service.assigning import (
+    AssignmentError,
+    assign,
+    choose_attempt,
+    end_unassignable,
+)
 from tuner.service.bearers import may_fetch
 from tuner.service.finishing import Finishing
 from tuner.service.reporting import Reporting, extend_lease
-from tuner.service.rows import is_bearers, lock_attempt, set_worker, study_of
+from tuner.service.rows import is_bearers, lock_attempt, set_worker
 from tuner.service.specs import Specs
 from tuner.service.standing import Reception, Standing
 from tuner.storage import Storage, tables
 
-_TOKEN = re.compile(r"[0-9a-f]{32,64}")
+logger = logging.getLogger(__name__)
+
+#: A claim passes by so many attempts that no worker can be told of.
+MAX_UNASSIGNABLE = 20
 #: What is kept of the result of a self-test.
 MAX_TEST_CHARS = 2000
 
@@ -64,11 +72,12 @@ class WorkerDesk:
         """Give the worker an attempt, or None when there is none for it.
 
         Raises:
-            SpecError: token or worker name are malformed.
+            SpecError: the token is malformed.
+            ProtocolError: what the worker says of itself is out of bounds.
             StudyError: the worker speaks another version of the protocol, or its name is another
                 token's.
         """
-        if not _TOKEN.fullmatch(claim.token):
+        if not protocol.CLAIM_TOKEN.fullmatch(claim.token):
             raise SpecError("token: must be 32 to 64 hexadecimal characters")
         if claim.version != protocol.VERSION:
             # What it runs already it may bring to its end.
@@ -76,8 +85,24 @@ class WorkerDesk:
                 f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
                 f"install release {release()} of tuner-service on the worker's side"
             )
+        for _ in range(MAX_UNASSIGNABLE):
+            try:
+                assignment = self._claim(claim)
+            except AssignmentError as exc:
+                # Its study's fault: neither this worker nor the next one is to stumble over it.
+                logger.warning("unassignable", extra={"attempt": exc.attempt, "reason": str(exc)})
+                with self._storage.begin() as connection:
+                    end_unassignable(connection, exc, self._storage.now(connection))
+            else:
+                break
+        else:
+            assignment = None
+        if assignment is None:
+            self._coordinator.wake()
+        return assignment
+
+    def _claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
         a = tables.attempts
-        assignment = None
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             standing = self._reception.meet(connection, claim.worker, now)
@@ -92,15 +117,11 @@ class WorkerDesk:
             name, changes = claim.worker.name, standing.changes
             if mine is None:
                 set_worker(connection, name, "idle", None, now, changes)
-            else:
-                # A repetition may arrive when the attempt has long ended.
-                held = mine.id if mine.state == "leased" else None
-                set_worker(connection, name, "busy" if held else "idle", held, now, changes)
-                study = study_of(connection, mine)
-                assignment = build_assignment(connection, study, mine, self._specs.of(study))
-        if assignment is None:
-            self._coordinator.wake()
-        return assignment
+                return None
+            # A repetition may arrive when the attempt has long ended.
+            held = mine.id if mine.state == "leased" else None
+            set_worker(connection, name, "busy" if held else "idle", held, now, changes)
+            return assign(connection, mine, self._specs.of)
 
     def beat(self, beat: protocol.Beat) -> protocol.Reply:
         """Note a worker's sign of life and extend its lease.

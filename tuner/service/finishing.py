@@ -15,16 +15,15 @@ from tuner.coordinator.breaker import hold_against
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.locking import hold_study, lock_attempts
 from tuner.errors import FencedError, NotFoundError, SpecError
-from tuner.protocol import decode_number
+from tuner.protocol import ERROR_LINES, MAX_ERROR_CHARS, check_finish, decode_number
 from tuner.service.code import fresh_modules, note_modules
 from tuner.service.records import trial_record
-from tuner.service.reporting import check_points, store_points
+from tuner.service.reporting import store_points
 from tuner.service.rows import lock_attempt, set_worker, trial_of
 from tuner.service.specs import Specs
 from tuner.storage import Storage, tables
 
 _STATES = {"complete": "complete", "pruned": "pruned", "failed": "fail"}
-MAX_ERROR_CHARS = 20_000
 
 
 class Finishing:
@@ -49,9 +48,10 @@ class Finishing:
             NotFoundError: there is no such attempt.
             FencedError: the trial has an outcome, the attempt was called off, the token is another
                 attempt's, or the attempt was finished with another body.
-            SpecError: the result contradicts itself or the study.
+            ProtocolError: the result is out of bounds, or contradicts itself.
+            SpecError: it contradicts the study.
         """
-        check_points(finish.points)
+        check_finish(finish)
         digest = hashlib.sha256(protocol.dumps(finish).encode()).hexdigest()
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
@@ -113,8 +113,6 @@ def _ending(
 ) -> Ending:
     values = [decode_number(value) for value in finish.values]
     state, cause, error = _STATES[finish.outcome], finish.cause, finish.error
-    if finish.outcome == "failed" and cause is None:
-        raise SpecError("cause: a failed attempt needs one")
     if finish.outcome == "complete":
         cause = None
         if len(values) != metrics:
@@ -128,7 +126,7 @@ def _ending(
     return Ending(
         state=state,
         cause=cause,
-        error="\n".join(error.splitlines()[-protocol.ERROR_LINES :])[:MAX_ERROR_CHARS],
+        error="\n".join(error.splitlines()[-ERROR_LINES:])[:MAX_ERROR_CHARS],
         values=[] if state == "fail" else values,
         metrics=finish.metrics,
         duration_s=finish.duration_s,

@@ -12,13 +12,10 @@ from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
 from tuner.coordinator.breaker import forgive
 from tuner.coordinator.judging import save_marks, tell_stop
 from tuner.coordinator.loop import Coordinator
-from tuner.errors import FencedError, SpecError
-from tuner.protocol import LEASE_S, decode_number
+from tuner.errors import FencedError
+from tuner.protocol import LEASE_S, check_points, decode_number
 from tuner.service.rows import lock_attempt, trial_of
 from tuner.storage import Storage, tables
-
-#: A trial that reports more steps is a runaway loop.
-MAX_STEP = 10_000_000
 
 
 class Reporting:
@@ -34,7 +31,7 @@ class Reporting:
         Raises:
             NotFoundError: there is no such attempt.
             FencedError: the token is not the attempt's, or the attempt has ended.
-            SpecError: a step is out of range.
+            ProtocolError: a point is out of bounds.
         """
         check_points(report.points)
         with self._storage.begin() as connection:
@@ -71,19 +68,6 @@ class Reporting:
         connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "wanted": "prune"})
         tell_stop(connection, now, attempt, verdict.attrs)
         return "prune"
-
-
-def check_points(points: list[protocol.Point]) -> None:
-    """Check the steps and values of reports, also of those that are known already.
-
-    Raises:
-        SpecError: a step is out of range.
-        ProtocolError: a value is no number.
-    """
-    for point in points:
-        decode_number(point.value)
-        if not 1 <= point.step <= MAX_STEP:
-            raise SpecError(f"step: {point.step}: must be between 1 and {MAX_STEP}")
 
 
 def store_points(

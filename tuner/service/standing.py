@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,13 +13,11 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.breaker import is_test_due
 from tuner.coordinator.demand import UNHEARD_S
-from tuner.errors import SpecError
 from tuner.service.bearers import bearer_facts, bind_image, require_name
 from tuner.storage import tables
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 #: What a process says of itself, as far as it may change with a new process of the same name.
 _FACTS = ("host", "pid", "device", "device_id", "image", "release")
 #: Processes that are remembered of one name.
@@ -53,8 +50,9 @@ class Standing:
 
     @property
     def is_in_service(self) -> bool:
-        """Whether it may be given attempts."""
-        return not self.drain and self.row.out_reason == "" and not self.image_problem
+        """Whether it may be given attempts; one that is to test itself gets none before it did."""
+        is_out = self.row.out_reason != "" or self.image_problem != ""
+        return not self.drain and not is_out and not self.test_due
 
 
 class Reception:
@@ -77,7 +75,7 @@ class Reception:
         """Return where a worker stands that claims or is idle; one that is new gets a row.
 
         Raises:
-            SpecError: its name is malformed.
+            ProtocolError: what it says of itself is out of bounds.
             StudyError: its name is another token's.
         """
         worker, problem = bind_image(connection, worker)
@@ -101,10 +99,7 @@ class Reception:
     def _find(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, problem: str, now: float
     ) -> sa.Row[Any]:
-        if not _NAME.fullmatch(worker.name):
-            raise SpecError(
-                f"worker.name: {worker.name[:80]!r}: letters, digits and . _ -, at most 80"
-            )
+        protocol.check_worker(worker)
         row = connection.execute(_WORKER, {"who": worker.name}).first()
         if row is not None:
             require_name(connection, row, now)
@@ -157,7 +152,7 @@ class Reception:
 
 def _facts(worker: protocol.WorkerInfo) -> dict[str, Any]:
     facts = {name: getattr(worker, name) for name in _FACTS}
-    return {**facts, "host": worker.host[:255]}
+    return {**facts, "host": worker.host[: protocol.MAX_HOST_CHARS]}
 
 
 def _standing(

@@ -1,0 +1,154 @@
+"""What a message may hold: one set of bounds, by which workers refuse and servers check.
+
+A worker that keeps to them sends nothing that the server refuses: a user whose report is too much
+is told so at the line that made it. The server checks them all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from tuner.protocol.form import ProtocolError
+from tuner.protocol.messages import Finish, Point, WorkerInfo
+from tuner.protocol.numbers import decode_number
+
+#: Of one JSON body, bytes. The bounds below leave the largest finish well inside of it.
+MAX_BODY_BYTES = 1 << 20
+#: A trial that reports more steps is a runaway loop; a step that is larger is a time or an id.
+MAX_STEP = 10_000_000
+#: Metrics of one report or result, and the letters of a name.
+MAX_METRICS = 1000
+MAX_NAME_CHARS = 300
+#: Metrics of one report or result as JSON, bytes; also of the reports that travel together.
+MAX_METRIC_BYTES = 200_000
+#: Files that a trial says it has imported, the letters of a name, and all names as JSON, bytes.
+MAX_MODULES = 1000
+MAX_MODULE_CHARS = 300
+MAX_MODULE_BYTES = 200_000
+#: Of an explanation, the last so many lines and letters.
+ERROR_LINES = 50
+MAX_ERROR_CHARS = 20_000
+
+#: What a worker says of itself, characters.
+MAX_HOST_CHARS = 255
+MAX_DEVICE_ID_CHARS = 128
+MAX_IMAGE_CHARS = 512
+MAX_RELEASE_CHARS = 64
+WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+CLAIM_TOKEN = re.compile(r"[0-9a-f]{32,64}")
+
+#: A number with its comma and colon.
+_NUMBER_BYTES = 26
+
+
+def step_problem(step: int) -> str | None:
+    """Return why a step cannot be reported; None when it can."""
+    if 1 <= step <= MAX_STEP:
+        return None
+    return f"step: {_short(step)}: must be between 1 and {MAX_STEP}"
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a metric cannot have this name; None when it can."""
+    if len(name) <= MAX_NAME_CHARS:
+        return None
+    return f"metrics: {name[:40]}…: a name of {len(name)} letters, at most {MAX_NAME_CHARS}"
+
+
+def metrics_size(metrics: Mapping[str, float]) -> int:
+    """Return the size of metrics in a message, bytes, rounded up."""
+    return sum(len(json.dumps(name)) + _NUMBER_BYTES for name in metrics)
+
+
+def fitting_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the first of the metrics, as many as one message may hold."""
+    kept: dict[str, float] = {}
+    size = 0
+    for name, number in metrics.items():
+        if name_problem(name) is not None:
+            continue
+        size += metrics_size({name: number})
+        if len(kept) >= MAX_METRICS or size > MAX_METRIC_BYTES:
+            break
+        kept[name] = number
+    return kept
+
+
+def fitting_modules(names: Iterable[str]) -> list[str]:
+    """Return the first of the file names, as many as one message may hold."""
+    kept: list[str] = []
+    size = 0
+    for name in names:
+        if len(name) > MAX_MODULE_CHARS:
+            continue
+        size += len(json.dumps(name)) + 1
+        if len(kept) >= MAX_MODULES or size > MAX_MODULE_BYTES:
+            break
+        kept.append(name)
+    return kept
+
+
+def check_points(points: Sequence[Point]) -> None:
+    """Check reports, also those that are known already.
+
+    Raises:
+        ProtocolError: a step is out of range, a value is no number, or there are too many metrics.
+    """
+    for point in points:
+        decode_number(point.value)
+        if problem := step_problem(point.step):
+            raise ProtocolError(problem)
+        _check_metrics(point.metrics)
+
+
+def check_finish(finish: Finish) -> None:
+    """Check what a finish holds by itself; whether it fits its study is not seen here.
+
+    Raises:
+        ProtocolError: one of its parts is out of bounds, or it contradicts itself.
+    """
+    check_points(finish.points)
+    _check_metrics(finish.metrics)
+    for value in finish.values:
+        decode_number(value)
+    if finish.outcome == "failed" and finish.cause is None:
+        raise ProtocolError("cause: a failed attempt needs one")
+
+
+def check_worker(worker: WorkerInfo) -> None:
+    """Check what a worker says of itself.
+
+    Raises:
+        ProtocolError: its name is malformed, or another part is longer than what there is.
+    """
+    if not WORKER_NAME.fullmatch(worker.name):
+        raise ProtocolError(
+            f"worker.name: {worker.name[:80]!r}: letters, digits and . _ -, at most 80"
+        )
+    if worker.pid < 0:
+        raise ProtocolError(f"worker.pid: {worker.pid}: must be a number from 0")
+    for field, most in (
+        ("device_id", MAX_DEVICE_ID_CHARS),
+        ("image", MAX_IMAGE_CHARS),
+        ("release", MAX_RELEASE_CHARS),
+    ):
+        text = getattr(worker, field) or ""
+        if len(text) > most:
+            raise ProtocolError(
+                f"worker.{field}: {text[:40]!r}…: {len(text)} characters, at most {most}"
+            )
+
+
+def _check_metrics(metrics: Mapping[str, float]) -> None:
+    if len(metrics) > MAX_METRICS:
+        raise ProtocolError(f"metrics: {len(metrics)}: at most {MAX_METRICS}")
+    for name in metrics:
+        if problem := name_problem(name):
+            raise ProtocolError(problem)
+
+
+def _short(number: int) -> str:
+    """Return a number in words that fit a message; its digits may be thousands."""
+    return str(number) if abs(number) < 10**30 else f"a number of {number.bit_length()} bits"

@@ -1,0 +1,173 @@
+"""The messages between worker and server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tuner.protocol.form import Message
+
+VERSION = 1
+#: The worker's parent process beats this often; an attempt without a beat for `LEASE_S` is lost.
+BEAT_S = 5.0
+LEASE_S = 20.0
+#: Reports of one attempt are posted at most this often; those between are sent together.
+REPORT_INTERVAL_S = 0.5
+
+#: The wake-up queue of a device kind is `tuner-<kind>`; workers accept this one task alone.
+QUEUE_PREFIX = "tuner-"
+WAKE_UP_TASK = "workers.wake.wake_up"
+
+Device = Literal["cpu", "gpu"]
+Isolation = Literal["fork", "spawn"]
+Outcome = Literal["complete", "pruned", "failed"]
+Cause = Literal[
+    "lost", "preempted", "rejected", "storage", "oom", "timeout", "diverged", "error", "cancelled"
+]
+#: What the server wants of a running attempt; `prune` and `cancel` let it end by itself first.
+Order = Literal["continue", "prune", "cancel"]
+Reproducibility = Literal["off", "seeded", "strict"]
+
+#: A name that may become a path or an identifier (project, study).
+NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point(Message):
+    """One report of a trial: `step` epochs are finished (from 1), the metric stands at `value`."""
+
+    step: int
+    value: float | str
+    #: Other metrics seen at this step, flat scalars for TensorBoard.
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo(Message):
+    """Who a worker is; sent with every claim and beat."""
+
+    name: str
+    host: str
+    pid: int
+    device: Device = "cpu"
+    #: GPU UUID for a pinned device, else None.
+    device_id: str | None = None
+    image: str | None = None
+    release: str = ""
+    isolation: Isolation = "fork"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Message):
+    """Ask for an attempt. Sent again with the same token, it gets the same answer."""
+
+    #: Made by the worker before it claims: 32 to 64 hexadecimal characters, for this claim alone.
+    token: str
+    worker: WorkerInfo
+    #: How long the server may hold the answer back until there is work, seconds, at most 30.
+    wait_s: float = 0.0
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment(Message):
+    """One attempt of a trial, with everything needed to run it."""
+
+    attempt: str
+    study: str
+    trial: int
+    attempt_no: int
+    params: dict[str, Any]
+    seed: int
+    #: `module:function`, or `hypermodel:module:Name`.
+    objective: str
+    #: Name and goal ("maximize" or "minimize") of each metric, in the study's order.
+    metrics: list[dict[str, str]]
+    #: Relative to the log root.
+    run_dir: str
+    #: Relative to the checkpoint root.
+    checkpoint_dir: str
+    #: SHA-256 of the code snapshot; None when the image holds the code.
+    code: str | None = None
+    timeout_s: float | None = None
+    reproducibility: Reproducibility = "seeded"
+    #: The curve of the predecessor that this attempt continues, in step order.
+    curve: list[Point] = field(default_factory=list)
+    #: The part of `config.json` that the server knows (spec, distributions, proposal, code, data).
+    config: dict[str, Any] = field(default_factory=dict)
+    lease_s: float = LEASE_S
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Message):
+    """Points of one attempt, in step order. Sent again, it changes nothing."""
+
+    token: str
+    points: list[Point]
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat(Message):
+    """A worker's sign of life; extends the lease of the attempt it runs."""
+
+    worker: WorkerInfo
+    state: Literal["idle", "busy", "stopping"]
+    attempt: str | None = None
+    token: str | None = None
+    #: What a self-test has found wrong; empty: it passed; None: none was made.
+    self_test: str | None = None
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply(Message):
+    """The server's answer to a report or a beat."""
+
+    order: Order = "continue"
+    #: The worker takes no further attempt and leaves when this one has ended.
+    drain: bool = False
+    #: The worker is out of service and is to test itself; the result comes with its next beat.
+    self_test: bool = False
+    #: Why it is drained or out of service, for its log.
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish(Message):
+    """How an attempt ended. The same body again gets the same answer; another is refused."""
+
+    token: str
+    outcome: Outcome
+    #: Exact objective(s) in the study's metric order; empty unless the outcome is complete.
+    values: list[float | str] = field(default_factory=list)
+    #: Everything numeric the objective returned, by name.
+    metrics: dict[str, float] = field(default_factory=dict)
+    #: Set when the outcome is failed.
+    cause: Cause | None = None
+    #: Traceback or explanation, last `ERROR_LINES` lines.
+    error: str = ""
+    #: Reports that were not posted yet.
+    points: list[Point] = field(default_factory=list)
+    duration_s: float = 0.0
+    #: Of the trial's process, if it was reaped: exit status, or minus the signal.
+    exit_status: int | None = None
+    #: Files below the code folder that the trial has imported: relative, with slashes.
+    modules: list[str] = field(default_factory=list)
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(Message):
+    """The answer to a finish that was accepted."""
+
+    #: True when this attempt's result became the trial's outcome: only then `objective` is logged.
+    is_outcome: bool
+    #: The content of `trial.json`, to be written as it is.
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def queue_name(device: Device) -> str:
+    """Return the name of the wake-up queue of a device kind."""
+    return QUEUE_PREFIX + device

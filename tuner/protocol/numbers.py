@@ -1,0 +1,29 @@
+"""Numbers on the wire: JSON has no NaN and no infinity."""
+
+from __future__ import annotations
+
+import math
+
+from tuner.protocol.form import ProtocolError
+
+
+def encode_number(value: float) -> float | str:
+    """Return `value` as it crosses the wire: itself if finite, else "nan", "inf" or "-inf"."""
+    if math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"
+
+
+def decode_number(value: float | str) -> float:
+    """Invert `encode_number`.
+
+    Raises:
+        ProtocolError: a string other than the three.
+    """
+    if isinstance(value, str):
+        if value not in ("nan", "inf", "-inf"):
+            raise ProtocolError(f"a number is a JSON number, 'nan', 'inf' or '-inf', not {value!r}")
+        return float(value)
+    return float(value)
