@@ -106,15 +106,18 @@ def _extract(data: bytes, target: Path) -> None:
                 _check_plain(members)
                 archive.extractall(target, members)  # noqa: S202 - checked
     except (tarfile.TarError, EOFError, ValueError, RecursionError, zlib.error) as exc:
-        raise CodeError(f"code snapshot cannot be unpacked: {exc}") from exc
+        raise CodeError(f"code snapshot cannot be unpacked: {_without(target, exc)}") from exc
     except OSError as exc:
         if exc.errno in _OF_THE_HOST:
             raise
         # A name that is too long, a file and a folder of one name: so it is on every host.
-        name = str(exc.filename or "").removeprefix(f"{target}{os.sep}")[:200]
-        at = f"{name}: " if name else ""
-        reason = exc.strerror or exc
-        raise CodeError(f"code snapshot cannot be unpacked: {at}{reason}") from exc
+        raise CodeError(f"code snapshot cannot be unpacked: {_without(target, exc)}") from exc
+
+
+def _without(target: Path, exc: Exception) -> str:
+    """Return what an error says, without the folder, which is another one each time."""
+    text = str(exc).replace(f"{target}{os.sep}", "").replace(str(target), "")
+    return text[:500]
 
 
 def _check_plain(members: list[tarfile.TarInfo]) -> None:
@@ -143,6 +146,8 @@ def _check(members: list[tarfile.TarInfo]) -> None:
         raise CodeError(f"code snapshot has more than {MAX_FILES} files or {MAX_BYTES} bytes")
     for member in members:
         parts = PurePosixPath(member.name).parts
+        if not parts and not member.isdir():
+            raise CodeError("code snapshot cannot be unpacked: it holds a file without a name")
         top = parts[0] if parts else ""
         if top in RESERVED or (len(parts) == 1 and top.removesuffix(".py") in RESERVED):
             raise CodeError(

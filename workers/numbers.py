@@ -64,7 +64,7 @@ def as_step(value: Any) -> int:
     if step_problem(step) is not None:
         raise ValueError(
             f"report: step must be a whole number from 1 to {MAX_STEP}, not {_text(step)}: it "
-            "counts finished epochs, and is no time and no id"
+            "counts epochs, and is no time and no id"
         )
     return step
 
@@ -130,7 +130,9 @@ def _text(value: Any) -> str:
         return repr(value)
     # A user's `__repr__` may raise anything.
     except Exception:  # noqa: BLE001
-        return f"a {type(value).__name__}"
+        if isinstance(value, int):
+            return f"a whole number of {value.bit_length()} bits"
+        return f"something of type {type(value).__name__}"
 
 
 def _unpack(value: Any) -> Any:

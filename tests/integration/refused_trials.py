@@ -72,7 +72,5 @@ def _end(run: Run, name: str) -> None:
         run.report(1, 0.5)
         # Within half a second after a report nothing is posted: it travels with the end.
         _say(run, step=MAX_STEP + 1)
-    _say(
-        run, step=0, kind="end", outcome="complete", cause=None, error="", modules=[], **ENDS[name]
-    )
+    _say(run, step=0, kind="end", outcome="complete", **ENDS[name])
     os._exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -11,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.archives import make_archive
 from tests.integration import refused_trials as trials
@@ -34,14 +36,21 @@ def scene(
         yield fleet, fleet.start("only")
 
 
+@contextlib.contextmanager
+def writing(service: ServiceProcess) -> Iterator[sa.Connection]:
+    """A connection of the test's own to the server's database."""
+    engine = make_engine(service.database_url, read_only=False)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
 def store_snapshot(service: ServiceProcess, content: bytes) -> str:
     """Put a snapshot into the database, as an older release would have taken it."""
     digest = hashlib.sha256(content).hexdigest()
-    engine = make_engine(service.database_url, read_only=False)
-    with engine.begin() as connection:
-        row = {"hash": digest, "content": content, "created": time.time()}
+    row = {"hash": digest, "content": content, "created": time.time()}
+    with writing(service) as connection:
         connection.execute(tables.snapshots.insert().values(**row))
-    engine.dispose()
     return digest
 
 
@@ -156,21 +165,38 @@ def test_a_snapshot_that_cannot_be_unpacked_is_the_studys_own_error(
 
 
 def test_a_trial_that_no_worker_can_be_told_of_ends_as_its_own_error(
-    scene: tuple[Fleet, Started],
+    service: ServiceProcess, lab: Lab
 ) -> None:
-    fleet, worker = scene
-    lab = submit(fleet, "good", "good", parallel=1)
-    engine = make_engine(fleet.service.database_url, read_only=False)
-    t = tables.trials
-    with engine.begin() as connection:
-        connection.execute(t.update().values(params_json="{").where(t.c.number == 1))
-    engine.dispose()
+    lab.submit(budget={"trials": 4}, parallel=3, trial={"retries": 3})
+    first, second, third = lab.worker("a"), lab.worker("b"), lab.worker("c")
+    held = first.claim()
+    held.report(1, 0.5, loss=1.0)
+    others = [second.claim(), third.claim()]
+    study = int(held.attempt.partition("-")[0].removeprefix("s"))
+    with writing(service) as connection:
+        reports = tables.reports.update().where(tables.reports.c.study_id == study)
+        connection.execute(reports.values(metrics_json="{"))
+    held.fail("lost", "its host is gone")
+    others[0].complete(0.25)
+    again = second.claim()
+
+    assert again.trial not in (held.trial, others[0].trial), "the next one is found at once"
+    with writing(service) as connection:
+        trials = sa.select(tables.trials).where(
+            tables.trials.c.study_id == study, tables.trials.c.number == held.trial
+        )
+        trial = connection.execute(trials).one()
+    assert (trial.state, trial.cause, trial.counted) == ("fail", "error", True)
+    assert "makes no assignment for a worker" in trial.error
+    again.complete(0.5)
+    others[1].complete(0.5)
+    assert lab.wait_closed()["counts"]["complete"] == 3
 
 
 def test_a_worker_that_says_too_much_of_itself_is_told_so_and_blames_nobody(
     scene: tuple[Fleet, Started],
 ) -> None:
-    fleet, worker = scene
+    fleet, _ = scene
     image = "team/train:" + "x" * MAX_IMAGE_CHARS
     wordy = fleet.launch("wordy", TUNER_IMAGE=image)
 

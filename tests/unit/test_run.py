@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,21 @@ def test_reports_carry_steps_values_and_metrics(tmp_path: Path) -> None:
         (-3, 1.0, ValueError, "from 1, not -3"),
         (1.0, 1.0, TypeError, "whole number from 1, not 1.0"),
         (True, 1.0, TypeError, "not True"),
+        (10_000_001, 1.0, ValueError, "from 1 to 10000000, not 10000001: it counts epochs"),
+        (1_795_872_938, 1.0, ValueError, "no time and no id"),
+        (2**63, 1.0, ValueError, "no time and no id"),
+        pytest.param(
+            10**5000,
+            1.0,
+            ValueError,
+            "not a whole number of 16610 bits: it counts",
+            id="5000 digits",
+        ),
+        ("1" * 5000, 1.0, TypeError, "must be a whole number"),
+        (1, 10**400, TypeError, "more than a 64-bit float can hold"),
+        (1, Decimal("1e400"), TypeError, "more than a 64-bit float can hold"),
+        (1, Decimal("sNaN"), TypeError, "must be a number"),
+        (1, 1 + 2j, TypeError, "must be a number"),
         (1, "0.5", TypeError, "must be a number, not '0.5'"),
         (1, None, TypeError, "must be a number, not None"),
         (1, True, TypeError, "must be a number, not True"),
@@ -179,6 +195,8 @@ class History:
         (np.int64(4), SCORE, [4.0]),
         (np.array(0.75), SCORE, [0.75]),
         (Fraction(1, 2), SCORE, [0.5]),
+        (Decimal("0.5"), SCORE, [0.5]),
+        (2**53 + 1, SCORE, [float(2**53)]),
         ({"score": np.float64(1), "note": "text", "loss": 2}, SCORE, [1.0]),
         ({"size": 2, "score": 1}, TWO, [1.0, 2.0]),
         ((1, 2.0), TWO, [1.0, 2.0]),
