@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import os
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +13,13 @@ import typer
 from tuner.cli.arguments import AnyStudy, settings
 from tuner.cli.choice import take_study
 from tuner.cli.signals import interruptible
-from tuner.errors import SetupError, UnavailableError
+from tuner.errors import SetupError
+from tuner.roots import Place
 from tuner.settings import Settings
 
 #: TensorBoard's own default; the next free one is taken when it is in use.
 FIRST_PORT = 6006
 _PORTS = 100
-_START_S = 60.0
 _HOST = "127.0.0.1"
 
 
@@ -43,6 +35,7 @@ def board(
 
     Its HParams tab compares the trials by their parameters and their objective.
     """
+    from tuner.board.running import Site, open_board
     from tuner.cli.output import err, out
     from tuner.cli.waiting import waiting
 
@@ -56,19 +49,19 @@ def board(
     chosen = _free_port(port)
     if port is None and chosen != FIRST_PORT:
         err().print(f"port {FIRST_PORT} is taken; using {chosen}")
-    with tempfile.TemporaryDirectory(prefix="tuner-board-") as scratch, interruptible():
-        log = Path(scratch, "tensorboard.log")
-        process = _start(folder, chosen, log)
-        try:
-            with waiting("starting TensorBoard"):
-                _wait_ready(process, chosen, log)
-            out().print(f"TensorBoard on [name]{name}[/]: http://{_HOST}:{chosen}/#hparams")
-            out().print("[quiet]Ctrl-C ends it[/]")
-            sys.stdout.flush()
-            process.wait()
-        finally:
-            _end(process)
-    raise UnavailableError(f"TensorBoard has ended with status {process.returncode}")
+    site = Site(
+        study=Place(config.log_root, name),
+        host=_HOST,
+        port=chosen,
+        tell=lambda line: err().print(line, markup=False, soft_wrap=True),
+    )
+    with interruptible(), open_board(site) as process:
+        with waiting("starting TensorBoard"):
+            process.start()
+        out().print(f"TensorBoard on [name]{name}[/]: http://{_HOST}:{chosen}/#hparams")
+        out().print("[quiet]Ctrl-C ends it[/]")
+        sys.stdout.flush()
+        process.keep()
 
 
 def _newest(config: Settings) -> str:
@@ -106,47 +99,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
-    from tuner.local.process import start_python
-
-    options = ["--logdir", str(folder), "--host", _HOST, "--port", str(port)]
-    return start_python(
-        "tensorboard.main",
-        *options,
-        *("--reload_interval", "5"),
-        # By default a thousand points of a curve, drawn at random: a study has one for each trial.
-        *("--samples_per_plugin", "scalars=10000"),
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        log=log,
-        bound=True,
-    )
-
-
-def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    from tuner.local.process import read_tail
-
-    deadline = time.monotonic() + _START_S
-    url = f"http://{_HOST}:{port}/data/environment"
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise UnavailableError(
-                f"TensorBoard ended at once with status {process.returncode}:\n{read_tail(log)}"
-            )
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        time.sleep(0.1)
-    raise UnavailableError(f"TensorBoard did not answer at {url} within {_START_S:.0f} s")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End TensorBoard and its data server."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

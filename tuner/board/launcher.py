@@ -1,0 +1,85 @@
+"""The process that becomes TensorBoard: `python -m tuner.board.launcher`.
+
+It gives up its rights first, and only then loads what it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tuner.board.confinement import board_rights
+from tuner.board.landlock import confine
+
+#: Its data server has ended, so that no page can be shown any more.
+READER_ENDED = 70
+#: A plugin that opens files by the names that a run's own data gives.
+_UNWANTED = "projector"
+
+
+def main() -> None:
+    """Run TensorBoard until it is ended."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--log-root", type=Path, required=True)
+    parser.add_argument("--view", type=Path, required=True)
+    parser.add_argument("--ready", type=Path, required=True, help="there when the view is")
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--unconfined", action="store_true")
+    options = parser.parse_args()
+    if not options.unconfined:
+        home = Path(os.environ["HOME"])
+        confine(board_rights(options.log_root, options.view, home, options.port))
+    # It keeps every event file open, and studies have thousands of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sys.exit(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from absl import app
+    from tensorboard import default, main_lib, program
+    from tensorboard.plugins import base_plugin
+
+    main_lib.global_init()
+    plugins = [plugin for plugin in default.get_plugins() if not _is_unwanted(plugin)]
+    board = program.TensorBoard(plugins=plugins)
+    arguments = ["tensorboard", "--logdir", str(options.view), "--reload_interval", "5"]
+    arguments += ["--host", options.host, "--port", str(options.port)]
+    # By default a thousand points of a curve, drawn at random: a study has one for each trial.
+    arguments += ["--samples_per_plugin", "scalars=10000"]
+    while not options.ready.exists():
+        time.sleep(0.02)
+    threading.Thread(target=_end_with_reader, name="reader", daemon=True).start()
+    try:
+        app.run(board.main, arguments, flags_parser=board.configure)
+    except base_plugin.FlagsError as exc:
+        print(f"Error: {exc}", file=sys.stderr)  # noqa: T201 - into the log of the command
+    return 1
+
+
+def _is_unwanted(plugin: object) -> bool:
+    return getattr(plugin, "plugin_name", "") == _UNWANTED
+
+
+def _end_with_reader() -> None:
+    """End this process when its data server, the only one that it starts, has ended."""
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            # Looked at only. While it starts, TensorBoard takes note of its end, and reads slowly.
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            time.sleep(2)
+            if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                os._exit(READER_ENDED)
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

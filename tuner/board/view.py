@@ -1,0 +1,187 @@
+"""What TensorBoard is shown of a study: a folder of links to vetted event files.
+
+TensorBoard opens whatever is called like an event file. Its slow reader hangs for ever at a named
+pipe, for all runs, and both read through links that a trial has left. So it never sees the log
+root itself, but a folder with the same names that holds links to regular files only, made by this
+process through `tuner.roots` and kept up to date while trials run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.board.records import Lengths
+from tuner.roots import Folder, Place
+
+#: Event files of one folder, folders of one run, folders in one another, and names that are looked
+#: at in one folder: what lies beyond is left out. Of one run so many records are looked at in one
+#: round, some 0.3 s of work; a file is shown once all of it has been.
+MOST_FILES = 1_000
+MOST_RECORDS = 1_000_000
+MOST_FOLDERS = 1_000
+MOST_DEPTH = 16
+MOST_NAMES = 200_000
+#: A folder that has changed so lately may change again within the same tick of its clock.
+_SETTLED_NS = 2 * 10**9
+_MARK = "tfevents"
+
+
+@dataclass
+class _Seen:
+    """What was last found in a folder. Mutable."""
+
+    #: When the folder changed before it was read; None: read it again.
+    changed_ns: int | None = None
+    folders: list[str] = field(default_factory=list)
+    #: Every event file, with its records as far as they are known.
+    files: dict[str, Lengths | None] = field(default_factory=dict)
+    #: Those that are shown.
+    shown: set[str] = field(default_factory=set)
+    #: Why a name is left out.
+    left_out: dict[str, str] = field(default_factory=dict)
+    #: Whether its counterpart in the view is there.
+    is_made: bool = False
+
+
+class View:
+    """A folder of links. Mutable: `refresh` brings it up to date.
+
+    Args:
+        source: the study's folder below the log root; it need not be there yet.
+        folder: where the links are made; it is made, and is this process' alone.
+    """
+
+    def __init__(self, source: Place, folder: Path) -> None:
+        self.folder = folder
+        self._source = source
+        self._seen: dict[str, _Seen] = {}
+        #: Folders that were met in this round.
+        self._met: set[str] = set()
+        #: Folders of the run that is looked at, and records, in this round.
+        self._folders = self._records = 0
+        #: Why the study's folder itself cannot be read.
+        self._problem = ""
+        folder.mkdir(parents=True)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why something is not shown, by its path below the study."""
+        found = {"": self._problem} if self._problem else {}
+        for path, seen in self._seen.items():
+            for name, reason in seen.left_out.items():
+                found[f"{path}/{name}".strip("/")] = reason
+        return found
+
+    def refresh(self) -> None:
+        """Show what has come, and show no more what has gone or has become something else."""
+        self._met = set()
+        self._problem = ""
+        try:
+            self._visit(self._source.open(), "")
+        except FileNotFoundError:
+            pass  # it comes with the first trial
+        except OSError as exc:
+            self._problem = _reason(exc)
+        for path in [path for path in self._seen if path not in self._met]:
+            if self._seen.pop(path).is_made:
+                shutil.rmtree(self.folder / path, ignore_errors=True)
+                self.folder.mkdir(exist_ok=True)
+
+    def _visit(self, opened: Folder, path: str) -> None:
+        """Look at a folder and at all below it; at most `MOST_DEPTH` are open at a time."""
+        with opened as folder:
+            self._met.add(path)
+            seen = self._look(folder, path)
+            for name in seen.folders:
+                if not path:
+                    self._folders = self._records = 0
+                self._folders += 1
+                if self._folders > MOST_FOLDERS or path.count("/") + 2 > MOST_DEPTH:
+                    limits = f"{MOST_FOLDERS} folders in a run, {MOST_DEPTH} in one another"
+                    seen.left_out[""] = f"holds more than {limits}"
+                    return
+                try:
+                    inner = folder.folder(name)
+                except OSError as exc:
+                    seen.left_out[name] = _reason(exc)
+                else:
+                    seen.left_out.pop(name, None)
+                    self._visit(inner, f"{path}/{name}" if path else name)
+
+    def _look(self, folder: Folder, path: str) -> _Seen:
+        seen = self._seen.setdefault(path, _Seen())
+        changed_ns = os.fstat(folder.fileno()).st_mtime_ns
+        if changed_ns != seen.changed_ns:
+            self._list(folder, path, seen)
+            is_settled = time.time_ns() - changed_ns > _SETTLED_NS
+            seen.changed_ns = changed_ns if is_settled else None
+        for name in seen.files:
+            try:
+                self._vet(folder, path, seen, name)
+            except OSError as exc:
+                seen.left_out[name] = _reason(exc)
+                self._hide(path, seen, name)
+        return seen
+
+    def _list(self, folder: Folder, path: str, seen: _Seen) -> None:
+        """Read the names in a folder."""
+        before, seen.files = seen.files, {}
+        seen.folders, seen.left_out = [], {}
+        for number, entry in enumerate(folder.entries()):
+            if number >= MOST_NAMES:
+                seen.left_out[""] = f"holds more than {MOST_NAMES} names"
+                break
+            if entry.kind == "folder":
+                seen.folders.append(entry.name)
+            elif _MARK not in entry.name:
+                continue
+            elif len(seen.files) >= MOST_FILES:
+                seen.left_out[""] = f"holds more than {MOST_FILES} event files"
+            else:
+                seen.files[entry.name] = before.pop(entry.name, None)
+        for name in seen.shown.difference(seen.files):
+            self._hide(path, seen, name)
+
+    def _vet(self, folder: Folder, path: str, seen: _Seen, name: str) -> None:
+        """Show an event file that can be shown.
+
+        Raises:
+            OSError: it cannot, and why.
+        """
+        found = folder.stat(name)
+        known = seen.files[name]
+        if name in seen.shown and found is not None and known is not None and known.fits(found):
+            return
+        with folder.open_file(name) as file:
+            now = os.fstat(file.fileno())
+            lengths = known if known is not None and known.grows_to(now) else Lengths(now)
+            seen.files[name] = lengths
+            most = max(0, MOST_RECORDS - self._records)
+            looked = lengths.look(file, name, most)
+        self._records += looked
+        if looked < most:
+            seen.left_out.pop(name, None)
+            self._show(path, seen, name)
+
+    def _show(self, path: str, seen: _Seen, name: str) -> None:
+        shown = self.folder / path
+        if not seen.is_made:
+            shown.mkdir(parents=True, exist_ok=True)
+            seen.is_made = True
+        with contextlib.suppress(FileExistsError):
+            (shown / name).symlink_to(self._source.path / path / name)
+        seen.shown.add(name)
+
+    def _hide(self, path: str, seen: _Seen, name: str) -> None:
+        if name in seen.shown:
+            (self.folder / path / name).unlink(missing_ok=True)
+            seen.shown.discard(name)
+
+
+def _reason(exc: OSError) -> str:
+    return exc.strerror or str(exc)
