@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tuner.tfevents import events
+from tuner.roots import Place
+from tuner.tfevents import RunWriter, events
 from tuner.tfevents.framing import frame
 
 
@@ -42,3 +43,12 @@ def write_events(path: Path, records: Iterable[bytes]) -> None:
 def event_files(run_dir: Path) -> list[Path]:
     """Return the event files in a folder in the order in which TensorBoard reads them."""
     return sorted(run_dir.glob("*tfevents*"))
+
+
+def write_run(folder: Path, *, steps: int = 2) -> None:
+    """Write a run with the parameter `x` and a curve of `loss`; it has not ended."""
+    writer = RunWriter(Place(folder))
+    writer.start({"x": 1.0}, folder.name, 1.7e9)
+    for step in range(1, steps + 1):
+        writer.scalars(step, {"loss": 1.0 / step}, 1.7e9 + step)
+    writer.close()

@@ -85,6 +85,10 @@ class TensorBoard:
         """Return the tags of the scalars by run."""
         return {run: sorted(tags) for run, tags in self._get("/data/plugin/scalars/tags").items()}
 
+    def plugins(self) -> list[str]:
+        """Return the names of all plugins."""
+        return sorted(self._get("/data/plugins_listing"))
+
     def wait_until(
         self,
         ask: Callable[[], Answer],

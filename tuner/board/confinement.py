@@ -24,12 +24,13 @@ _SYSTEM = (
 )  # fmt: skip
 _FACTS = (
     "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload",
-    "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/nsswitch.conf", "/etc/hosts",
-    "/etc/host.conf", "/etc/resolv.conf", "/etc/gai.conf", "/etc/os-release",
-    "/etc/ssl/openssl.cnf", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/etc/locale.alias", "/etc/localtime", "/etc/timezone", "/etc/mime.types",
+    "/etc/nsswitch.conf", "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/gai.conf",
+    "/etc/os-release", "/etc/ssl/openssl.cnf", "/dev/urandom", "/dev/random", "/dev/zero",
     "/sys/devices/system/cpu", "/sys/fs/cgroup",
-    # Of other processes the kernel shows a confined one nothing that is secret.
-    "/proc",
+    # Not all of it: root may read the environments of other processes there.
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/uptime",
+    "/proc/version", "/proc/filesystems", "/proc/sys",
 )  # fmt: skip
 
 
