@@ -22,6 +22,7 @@ from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 from tuner.server.token_book import TokenBook
+from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
@@ -100,7 +101,7 @@ def serve(
             instruments=instruments,
             tokens=held.enter_context(contextlib.closing(TokenBook(settings.token, storage))),
             token_desk=TokenDesk(storage),
-            redis_url=settings.worker_redis_url or settings.redis_url,
+            redis=_worker_redis(settings),
         )
         server = uvicorn.Server(
             uvicorn.Config(
@@ -169,6 +170,14 @@ class _Signals:
         self.interrupted = self.interrupted or number == signal.SIGINT
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _worker_redis(settings: Settings) -> WorkerRedis:
+    of_workers = settings.worker_redis_url
+    return WorkerRedis(
+        url=of_workers or settings.redis_url,
+        fetching_url=None if of_workers == settings.redis_url else of_workers,
+    )
 
 
 def _start_coordinator(
