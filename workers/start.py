@@ -62,7 +62,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     kind, device_id = _device(arguments.device, environ)
     device_error = _device_error(device_id)
     # What user code inherits: TensorFlow is imported with it, and so is every trial.
-    api = WorkerApi(options.api_url, load_token(environ))
+    api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
