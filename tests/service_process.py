@@ -286,7 +286,7 @@ def _run_server(order: dict[str, Any], writing: int) -> None:
     faultpoints.arm(order["fault"])
     home = Path(order["home"])
 
-    def ready(url: str) -> None:
+    def ready(url: str, _url_for_others: str) -> None:
         os.write(writing, url.encode())
         os.close(writing)
 
