@@ -138,9 +138,11 @@ def delete(
             trials = sum(status["counts"].values())
             head = f"{study} is running now: {running}.\n" if running else ""
             _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
-        api.delete(study)
+        done = api.delete(study)
     forget_command(config, study)
     _say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
+    for kept in done.get("kept", ()):
+        _say(f"{kept['path']} is still there: {kept['reason']}")
 
 
 def _running_text(config: Settings, study: str, status: Document) -> str:

@@ -100,7 +100,8 @@ class Folder:
         except OSError as exc:
             if exc.errno in _NOT_A_FOLDER:
                 raise UnfitError(
-                    str(self.path / name), f"is {self._kind_of(name)}, and must be a folder"
+                    str(self.path / name),
+                    f"is {self.kind_of(name) or 'gone'}, and must be a folder",
                 ) from None
             raise
         return Folder(fd, self.path / name)
@@ -209,7 +210,7 @@ class Folder:
             os.replace(name, to, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except (IsADirectoryError, NotADirectoryError, FileExistsError):
             raise UnfitError(
-                str(self.path / to), f"is {self._kind_of(to)}, and must be a file"
+                str(self.path / to), f"is {self.kind_of(to) or 'gone'}, and must be a file"
             ) from None
 
     def remove(self, name: str) -> None:
@@ -230,9 +231,10 @@ class Folder:
                 raise
             raise UnfitError(str(self.path / name), "is a folder, and must be a file") from None
 
-    def _kind_of(self, name: str) -> str:
+    def kind_of(self, name: str) -> str | None:
+        """Return what people call `name`, such as "a named pipe"; None: there is none."""
         found = self.stat(name)
-        return "gone" if found is None else kind_name(found.st_mode)
+        return None if found is None else kind_name(found.st_mode)
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "other"]:

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5.0
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
+#: Less than clients wait for an answer (`tuner/client.py`).
+REMOVAL_S = 20.0
 #: An unused connection is kept so long.
 KEEP_CONNECTION_S = 75
 #: The coordinator gets this long to end its round and to give up the lead.
@@ -101,11 +103,11 @@ def serve(
             instruments=instruments,
         )
         health = held.enter_context(
-            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem))
+            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem, filer.trouble))
         )
         metrics = held.enter_context(contextlib.closing(Metrics(storage, coordinator, health)))
         app = make_app(
-            Service(storage, settings, on_change=coordinator.wake),
+            Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
             WorkerDesk(storage, coordinator, filer.problem),
             bell,
             history=HistoryDesk(storage),
