@@ -23,6 +23,7 @@ SETTINGS: dict[str, str] = {
     "WORKER_REDIS_URL": "the same Redis as workers are told, with a user of their own",
     "API_URL": "URL of a running Tuner server (default: the local one, started when needed)",
     "TOKEN": "bearer token of the API (default: the home's token file)",
+    "WORKER_TOKEN": "a token of the server's for its workers, which allows nothing but to work",
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
     "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
     "IMAGE": "reference by digest of the container image this process runs in",
@@ -51,7 +52,8 @@ class Settings:
     redis_url: str | None = None
     worker_redis_url: str | None = None
     api_url: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    worker_token: str | None = field(default=None, repr=False)
     image: str | None = None
     #: What its clients believe.
     trust: Trust = field(default_factory=Trust)
@@ -111,6 +113,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         worker_redis_url=given.get("WORKER_REDIS_URL"),
         api_url=_tidy_urls(given.get("API_URL")),
         token=given.get("TOKEN"),
+        worker_token=given.get("WORKER_TOKEN"),
         image=given.get("IMAGE"),
         trust=trust,
         tls_cert=_file(given.get("TLS_CERT")),

@@ -114,7 +114,9 @@ def serve(
             health=health,
             metrics=metrics,
             instruments=instruments,
-            tokens=held.enter_context(contextlib.closing(TokenBook(settings.token, storage))),
+            tokens=held.enter_context(
+                contextlib.closing(TokenBook(settings.token, storage, settings.worker_token))
+            ),
             token_desk=TokenDesk(storage),
             redis=_worker_redis(settings),
         )
