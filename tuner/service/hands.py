@@ -78,12 +78,16 @@ class Hands:
         name: of the threads.
         number: of the threads at most.
         patience_s: nobody waits longer for a call.
+        queue_s: nor longer than this until a thread is free; None: as long.
     """
 
-    def __init__(self, name: str, number: int, patience_s: float) -> None:
+    def __init__(
+        self, name: str, number: int, patience_s: float, *, queue_s: float | None = None
+    ) -> None:
         self._name = name
         self._number = number
         self._patience_s = patience_s
+        self._queue_s = patience_s if queue_s is None else queue_s
         self._changed = threading.Condition()
         self._jobs: dict[Hashable, _Job] = {}
         self._late: deque[Late] = deque(maxlen=_LATE)
@@ -142,7 +146,7 @@ class Hands:
         Raises:
             StuckError: none becomes free in time, or a call of this key has not returned.
         """
-        deadline = time.monotonic() + self._patience_s
+        deadline = time.monotonic() + self._queue_s
         with self._changed:
             while job.key in self._jobs or len(self._jobs) >= self._number:
                 stuck = [other for other in self._jobs.values() if other.is_late]

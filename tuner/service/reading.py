@@ -39,8 +39,8 @@ from tuner.storage.curves import stored_value
 
 #: So many records of proposals, with their trials' curves, are in one answer at most.
 MAX_PAGE = 1000
-#: So many logs are read at a time, and nobody waits longer for one.
-_LOG_HANDS, _LOG_PATIENCE_S = 4, 5.0
+#: So many logs are read at a time; nobody waits longer for one, nor for his turn.
+_LOG_HANDS, _LOG_PATIENCE_S, _LOG_QUEUE_S = 4, 3.0, 1.0
 
 #: Inside `Reader`, the name `list` is its verb.
 Documents = list[Document]
@@ -55,7 +55,7 @@ class Reader:
         self._accounts = PruningAccounts()
         self._importances = Importances()
         # A file system that does not answer holds up these threads and none of the server's.
-        self._log_hands = Hands("log-hand", _LOG_HANDS, _LOG_PATIENCE_S)
+        self._log_hands = Hands("log-hand", _LOG_HANDS, _LOG_PATIENCE_S, queue_s=_LOG_QUEUE_S)
 
     def list(self) -> Documents:
         """Return the status of every study, newest first."""
