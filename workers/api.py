@@ -7,7 +7,7 @@ import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -26,6 +26,7 @@ from tuner.protocol import (
     dumps,
 )
 from tuner.trust import Trust, explain_tls
+from workers.erasing import erase
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class WorkerApi:
 
     def __init__(self, url: str, token: str, trust: Trust = _TRUST) -> None:
         self._urls = _urls(url)
+        self._secrets = [token]
         self._trust = trust
         for one in self._urls:
             trust.require_private(one)
@@ -132,6 +134,9 @@ class WorkerApi:
                 f"install release {data.get('release')} of tuner-service here, or update the server"
             )
         redis_url = data.get("redis_url")
+        password = urlsplit(redis_url or "").password
+        if password and password not in self._secrets:
+            self._secrets.append(password)
         return ServerConfig(
             release=str(data.get("release", "")),
             redis_url=redis_url and self._trust.complete(str(redis_url)),
@@ -198,8 +203,9 @@ class WorkerApi:
         return response.content
 
     def forget(self) -> None:
-        """Drop the token; for a forked process, which inherits this object in its memory."""
+        """Erase token and passwords; for a forked process, which inherits them in its memory."""
         self._client.headers.pop("Authorization", None)
+        erase([secret.encode() for secret in self._secrets])
 
     def close(self) -> None:
         """Close the connection."""

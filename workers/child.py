@@ -40,8 +40,15 @@ _OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
     "cancel": ("failed", "cancelled"),
     "preempt": ("failed", "preempted"),
 }
-#: Nothing of these reaches user code: neither the token nor where the service is.
-SECRETS = ("TUNER_TOKEN", "TUNER_TOKEN_FILE", "TUNER_API_URL", "TUNER_API_URL_FILE")
+#: Nothing of these reaches user code: neither what opens the service nor where it is.
+SECRETS = tuple(
+    f"TUNER_{name}{suffix}"
+    for name in (
+        *("TOKEN", "WORKER_TOKEN", "API_URL", "HOME"),
+        *("DATABASE_URL", "REDIS_URL", "WORKER_REDIS_URL"),
+    )
+    for suffix in ("", "_FILE")
+)
 
 
 class _Output(io.RawIOBase):

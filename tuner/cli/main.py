@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -11,11 +12,13 @@ from tuner.cli import faults
 from tuner.cli.calling import program, spell
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
+from tuner.secrecy import keep_secrets
 from tuner.system import pip_install
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command in `args` (default: those of the process) and exit with its code."""
+    keep_secrets(os.environ)
     code = _answer(args)
     broken = faults.flush_output()
     if broken is not None:
