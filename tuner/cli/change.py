@@ -12,6 +12,7 @@ from tuner.cli.calling import command
 from tuner.cli.choice import take_study
 from tuner.cli.feed import CLOSED
 from tuner.cli.polling import ENDED
+from tuner.visible import visible
 
 if TYPE_CHECKING:
     from tuner.cli.output import Document
@@ -168,7 +169,7 @@ def _next_step(api: Service | ApiClient, study: str) -> str:
 
 def _confirm(question: str) -> None:
     try:
-        agreed = typer.confirm(question, err=True)
+        agreed = typer.confirm(visible(question), err=True)
     except typer.Abort:
         typer.echo(err=True)
         agreed = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
 from tuner.secrecy import keep_secrets
 from tuner.system import pip_install
+from tuner.visible import visible
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -72,7 +74,9 @@ def _run(args: Sequence[str] | None) -> int:
         if show is None:
             _say(exc.message)
         else:
-            show()
+            said = io.StringIO()
+            show(file=said)
+            sys.stderr.write(visible(said.getvalue()))
         return exc.exit_code
 
 
@@ -82,7 +86,7 @@ def _fail(message: str) -> int:
 
 
 def _say(message: str) -> None:
-    first, *rest = spell(message).splitlines() or [""]
+    first, *rest = visible(spell(message)).splitlines() or [""]
     label = "\x1b[1;31mtuner:\x1b[0m" if sys.stderr.isatty() else "tuner:"
     try:
         print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)

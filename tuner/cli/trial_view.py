@@ -121,7 +121,7 @@ def _attempts(rows: Sequence[Document]) -> Table:
         table.add_row(
             str(row.get("no") or row.get("attempt_no") or row.get("attempt")),
             styled(str(row["state"])) + (f" [quiet]{row['cause']}[/]" if row.get("cause") else ""),
-            str(row.get("worker") or "-"),
+            escape(str(row.get("worker") or "-")),
             moment(row.get("started")),
         )
     return table

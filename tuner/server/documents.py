@@ -223,6 +223,8 @@ class Log(Schema):
     """A piece of a trial's output; offsets in bytes of all that was ever printed."""
 
     text: str
+    #: With `raw`, the bytes in place of the text, which may not be UTF-8.
+    base64: str | None = None
     next_offset: int
     size: int
     #: So much of the beginning is not kept any more.

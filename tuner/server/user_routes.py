@@ -269,9 +269,11 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         number: Number,
         offset: Annotated[int, Query(ge=-(2**62), le=2**62)] = 0,
         limit: Annotated[int, Query(ge=0, le=1 << 20)] = 65536,
+        *,
+        raw: bool = False,
     ) -> Any:
         """Return what a trial printed; a negative offset counts from the end."""
-        return service.log(f"{project}/{study}", number, offset, limit)
+        return service.log(f"{project}/{study}", number, offset, limit, raw=raw)
 
 
 def _add_workers(router: APIRouter, service: Service) -> None:

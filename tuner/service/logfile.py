@@ -6,6 +6,7 @@ counts in `output.log.gone` the bytes that this has cost. Offsets are those of a
 
 from __future__ import annotations
 
+import base64
 import os
 from typing import Any
 
@@ -21,7 +22,7 @@ MOST_BYTES = 1 << 30
 _MOST_GONE_BYTES = 64
 
 
-def read_log(place: Place, offset: int, limit: int) -> dict[str, Any]:
+def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> dict[str, Any]:
     """Return `text`, `next_offset`, `size` and `gone`; a negative offset counts from the end.
 
     `gone` is how many bytes of the beginning are not kept: no text begins before.
@@ -30,6 +31,7 @@ def read_log(place: Place, offset: int, limit: int) -> dict[str, Any]:
         place: of the run's folder.
         offset: in bytes of all that was printed.
         limit: bytes, at most `LOG_BYTES`.
+        raw: `base64` holds the bytes in place of the text, which may not be UTF-8.
 
     Raises:
         NotFoundError: the log is there and cannot be read, or something else stands there.
@@ -58,8 +60,10 @@ def read_log(place: Place, offset: int, limit: int) -> dict[str, Any]:
         return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
     except OSError as exc:
         raise NotFoundError(_why(exc, place)) from exc
-    text = data.decode(errors="replace")
-    return {"text": text, "next_offset": start + len(data), "size": size, "gone": gone}
+    pages = {"next_offset": start + len(data), "size": size, "gone": gone}
+    if raw:
+        return {"text": "", "base64": base64.b64encode(data).decode(), **pages}
+    return {"text": data.decode(errors="replace"), **pages}
 
 
 def _size(folder: Folder, name: str) -> int:

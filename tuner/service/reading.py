@@ -159,12 +159,14 @@ class Reader:
         }
         return covered(shown)
 
-    def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
+    def log(
+        self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
+    ) -> Document:
         """Return what the trial's newest attempt printed, from byte `offset` on.
 
         Returns:
-            `text`, `next_offset` (where to go on), `size` of all that was printed and how much of
-            its beginning is `gone`, in bytes.
+            `text` (with `raw` `base64`, its very bytes), `next_offset` (where to go on), `size` of
+            all that was printed and how much of its beginning is `gone`, in bytes.
 
         Raises:
             NotFoundError: there is no such trial, or something else stands in the log's place.
@@ -185,7 +187,9 @@ class Reader:
         place = Place(self._settings.log_root, run_dir)
         # The key is nobody else's: what hangs for one who asks need not hang for another.
         return self._log_hands.do(
-            object(), f"the log of {study} {number}", partial(read_log, place, offset, limit)
+            object(),
+            f"the log of {study} {number}",
+            partial(read_log, place, offset, limit, raw=raw),
         )
 
     def events(self, study: str, after: int = 0, limit: int = 1000) -> Documents:
