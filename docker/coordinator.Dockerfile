@@ -40,5 +40,4 @@ WORKDIR /var/lib/tuner
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tuner"]
-# Plain http: the network of the containers is their own, and what is published from it is behind a proxy.
-CMD ["serve", "--host", "0.0.0.0", "--port", "8080", "--behind-proxy"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]

@@ -22,7 +22,6 @@ from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 from tuner.server.token_book import TokenBook
-from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -74,7 +73,7 @@ def api() -> FastAPI:
         instruments=Instruments(),
         tokens=_Book(TOKEN, storage),
         token_desk=TokenDesk(storage),
-        redis=WorkerRedis(url="redis://all@redis", fetching_url="redis://fetch@redis"),
+        redis_url=None,
     )
 
 

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tuner.errors import SetupError
-from tuner.visible import visible
 
 LogFormat = Literal["text", "json"]
 
@@ -73,8 +72,7 @@ class TextFormatter(logging.Formatter):
         line = f"{head['time']} {level} {record.name}: {record.getMessage()}{facts}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        # It may quote what users sent, and whoever reads it does so on a terminal.
-        return visible(line)
+        return line
 
 
 def configure_logging(form: LogFormat, **context: str) -> None:

@@ -120,6 +120,8 @@ def _tell_optuna(
     optuna_rows.finish_trial(
         connection,
         optuna_id,
+        study_id=study.optuna_id,
+        number=trial.number,
         state=optuna.trial.TrialState.COMPLETE,
         values=[trial.loss],
         intermediate=trial.curve,

@@ -201,6 +201,8 @@ class Stored(Study):
             optuna_rows.finish_trial(
                 connection,
                 trial,
+                study_id=self.id,
+                number=number,
                 state=TrialState.FAIL if failed else TrialState.COMPLETE,
                 values=[] if failed else [score(params)],
                 intermediate={},
@@ -229,7 +231,7 @@ class Stored(Study):
 
     def close(self) -> None:
         with self.storage.begin() as connection:
-            optuna_rows.delete_study(connection, self.id)
+            optuna_rows.delete_study(connection, self.id, "p/s")
         self.storage.close()
 
 

@@ -19,8 +19,10 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tuner.errors import StudyError
 from tuner.storage import Storage, open_storage, optuna_rows
 from tuner.storage.database import open_optuna
+from tuner.storage.optuna_rows import MissingRowsError
 
 STARTED = 1_790_000_000.25
 FINISHED = 1_790_000_123.5
@@ -73,8 +75,8 @@ def opened(lasting_url: str) -> Iterator[Storage]:
 def storage(opened: Storage) -> Iterator[Storage]:
     yield opened
     with opened.begin() as connection:
-        for study in connection.execute(sa.text("SELECT study_id FROM studies")).scalars():
-            optuna_rows.delete_study(connection, study)
+        for study in connection.execute(sa.text("SELECT study_id, study_name FROM studies")).all():
+            optuna_rows.delete_study(connection, study.study_id, study.study_name)
 
 
 @pytest.fixture
@@ -106,8 +108,17 @@ def finish(
     storage: Storage, trial: int, state: TrialState, values: list[float], curve: dict[int, float]
 ) -> None:
     with storage.begin() as connection:
+        query = sa.text("SELECT study_id, number FROM trials WHERE trial_id = :trial")
+        study, number = connection.execute(query, {"trial": trial}).one()
         optuna_rows.finish_trial(
-            connection, trial, state=state, values=values, intermediate=curve, finished=FINISHED
+            connection,
+            trial,
+            study_id=study,
+            number=number,
+            state=state,
+            values=values,
+            intermediate=curve,
+            finished=FINISHED,
         )
 
 
@@ -259,7 +270,8 @@ def test_deleting_leaves_nothing_behind_and_spares_other_studies(
         reader.set_trial_user_attr(insert(storage, study, 1), "note", "by hand")
     before = _counts(storage)
     with storage.begin() as connection:
-        optuna_rows.delete_study(connection, gone)
+        assert not optuna_rows.delete_study(connection, gone, "vision/kept"), "another one's"
+        assert optuna_rows.delete_study(connection, gone, "vision/ours")
 
     assert _counts(storage) == {table: count / 2 for table, count in before.items()}
     assert [study.study_name for study in reader.get_all_studies()] == ["vision/kept"]
@@ -289,3 +301,63 @@ def _counts(storage: Storage) -> dict[str, int]:
             for name in tables
             if name not in ("alembic_version", "version_info", "trial_heartbeats")
         }
+
+
+def test_a_number_that_was_given_once_is_not_given_again(storage: Storage) -> None:
+    first = ours(storage, "vision/first")
+    trial = insert(storage, first)
+    with storage.begin() as connection:
+        # As a user's script deletes it, while rows of ours still refer to it.
+        optuna_rows.delete_study(connection, first, "vision/first")
+        refer = "INSERT INTO tuner_studies (project, name, state, reason, optuna_id, spec_json,"
+        refer += (
+            " identity, seed, device, priority, next_number, told, filed, retry_json, revision,"
+        )
+        refer += " created, active_s, git_json, modules_json) VALUES ('vision', 'first', 'running',"
+        refer += " '', :study, '{}', '', 1, 'cpu', 0, 1, 0, -1, '[]', 0, 0, 0, 'null', '[]')"
+        refer += " RETURNING id"
+        own = connection.execute(sa.text(refer), {"study": first}).scalar_one()
+        row = {"own": own, "trial": trial}
+        of_it = "INSERT INTO tuner_trials (study_id, number, state, params_json, git_json, seed,"
+        of_it += " proposal_json, optuna_id, error, counted, created)"
+        of_it += " VALUES (:own, 0, 'fail', '{}', 'null', 1, '{}', :trial, '', true, 0)"
+        connection.execute(sa.text(of_it), row)
+    second = ours(storage, "vision/second")
+    other = insert(storage, second)
+    with storage.begin() as connection:
+        connection.execute(sa.text("DELETE FROM tuner_trials"))
+        connection.execute(sa.text("DELETE FROM tuner_studies"))
+
+    assert second > first
+    assert other > trial
+
+
+def test_a_study_of_somebody_else_is_not_taken_for_ours(
+    storage: Storage, reader: RDBStorage
+) -> None:
+    reader.create_new_study([StudyDirection.MINIMIZE], "vision/ours")
+
+    with pytest.raises(StudyError, match="a study 'vision/ours' that Tuner has not made; delete"):
+        ours(storage)
+
+
+def test_what_was_deleted_in_optunas_tables_is_noticed(storage: Storage) -> None:
+    study = ours(storage)
+    trial = insert(storage, study)
+    with storage.begin() as connection:
+        optuna_rows.require_study(connection, study, "vision/ours")
+        with pytest.raises(MissingRowsError, match="its number there is now that of 'vision/ours'"):
+            optuna_rows.require_study(connection, study, "vision/theirs")
+        with pytest.raises(MissingRowsError, match="is gone: it was deleted there"):
+            optuna_rows.require_study(connection, study + 1, "vision/ours")
+        with pytest.raises(MissingRowsError, match="its trial 3 is not in Optuna's tables"):
+            optuna_rows.finish_trial(
+                connection,
+                trial,
+                study_id=study,
+                number=3,
+                state=TrialState.FAIL,
+                values=[],
+                intermediate={},
+                finished=FINISHED,
+            )

@@ -26,5 +26,6 @@ class TestOptunaStorage(StorageTestCase):
         yield opened
         opened.remove_session()
         with opened.engine.begin() as connection:
-            for study in connection.execute(sa.text("SELECT study_id FROM studies")).scalars():
-                optuna_rows.delete_study(connection, study)
+            query = sa.text("SELECT study_id, study_name FROM studies")
+            for study in connection.execute(query).all():
+                optuna_rows.delete_study(connection, study.study_id, study.study_name)

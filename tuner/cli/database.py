@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuner.storage import Storage
     from tuner.storage.backup_file import BackupFile
     from tuner.storage.backup_format import Header, Trailer
+    from tuner.storage.revisions import Schema
 
 #: Names standard output or standard input.
 STANDARD = "-"
@@ -38,11 +39,15 @@ def upgrade(*, as_json: Json = False) -> None:
     with home_lock(config), contextlib.closing(open_unchecked(config.database_url)) as storage:
         before, after = upgrade(storage)
     if as_json:
-        print_json({"before": vars(before), "after": vars(after)})
+        print_json({"before": _revisions(before), "after": _revisions(after)})
     elif before.tuner is not None and before != after:
         err().print(f"upgraded from revision {before.tuner} to {after.tuner}")
     if not as_json:
         err().print("the database is up to date")
+
+
+def _revisions(schema: Schema) -> dict[str, str | None]:
+    return {"tuner": schema.tuner, "optuna": schema.optuna}
 
 
 def backup(

@@ -44,6 +44,7 @@ from tuner.coordinator.attempts import (
     lock_trial,
 )
 from tuner.coordinator.events import record_event
+from tuner.coordinator.faults import study_step
 from tuner.coordinator.locking import hold_study, lock_attempts
 from tuner.protocol import BEAT_S, LEASE_S
 from tuner.storage import tables
@@ -77,13 +78,17 @@ def release_abandoned(
         sign: what it has just done.
         now: the database's time.
         retries: returns the allowed retries of a study.
+
+    Raises:
+        StudyFaultError: the rows of the study of such an attempt are in the way.
     """
     is_free = True
     for held in connection.execute(_HELD, {"who": worker}).all():
-        if _is_abandoned(held, sign, now):
-            _release(connection, held, sign, now, retries)
-        else:
-            is_free = False
+        with study_step(held.study_id, "ending its lost attempts", attempt=held.id):
+            is_abandoned = _is_abandoned(held, sign, now)
+            if is_abandoned:
+                _release(connection, held, sign, now, retries)
+        is_free = is_free and is_abandoned
     return is_free
 
 

@@ -8,18 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
-
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
 from tuner.coordinator.demand import Kind, matches
 from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
 from tuner.coordinator.outlook import Outlook
 from tuner.coordinator.proposing import SpaceExhaustedError
-from tuner.coordinator.steering import Steering
 from tuner.coordinator.study_run import StudyRun
-from tuner.errors import TunerError
 from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -35,7 +32,7 @@ class Allotting:
         storage: the truth.
         leadership: of this process.
         memory: the open studies.
-        steering: pauses a study whose sampler fails.
+        isolation: keeps the studies apart, one whose sampler fails from the others.
         instruments: count the proposals.
         on_ready: called after attempts became ready, with their number by device and image.
         wake: has the loop look around again.
@@ -46,7 +43,7 @@ class Allotting:
         storage: Storage,
         leadership: Leadership,
         memory: Memory,
-        steering: Steering,
+        isolation: Isolation,
         instruments: Instruments,
         *,
         on_ready: Callable[[Counter[Kind]], None],
@@ -55,7 +52,7 @@ class Allotting:
         self._storage = storage
         self._leadership = leadership
         self._memory = memory
-        self._steering = steering
+        self._isolation = isolation
         self._instruments = instruments
         self._on_ready = on_ready
         self._wake = wake
@@ -64,7 +61,12 @@ class Allotting:
         """Propose for idle workers, at most `ROUND` trials; return how many were made."""
         ready = Counter(outlook.offered)
         made: Counter[Kind] = Counter()
-        running = [r for r in self._memory if outlook.studies[r.study.id].state == "running"]
+        running = [
+            run
+            for run in self._memory
+            if outlook.studies[run.study.id].state == "running"
+            and self._isolation.is_due(run.study.id)
+        ]
         for (device, image), count in outlook.idle.items():
             fitting = [run for run in running if matches(run.study, device, image)]
             wanted = count - sum(ready[run.study.id] for run in fitting)
@@ -72,7 +74,10 @@ class Allotting:
                 run = _next_in_turn(fitting, ready, outlook.leased)
                 if run is None:
                     break
-                if self._propose_one(run, outlook.studies[run.study.id]):
+                is_made = False
+                with self._isolation.step(outlook.studies[run.study.id], "proposing"):
+                    is_made = self._propose_one(run)
+                if is_made:
                     ready[run.study.id] += 1
                     made[device, image] += 1
                     wanted -= 1
@@ -81,19 +86,20 @@ class Allotting:
         if made:
             self._on_ready(made)
         for run in running:
-            self._prepare(run)
+            with self._isolation.step(outlook.studies[run.study.id], "proposing"):
+                self._prepare(run)
         return made.total()
 
     def _prepare(self, run: StudyRun) -> None:
         if self._memory.get(run.study.id) is not run:
-            return  # its mirror was behind, so it has just been forgotten
+            return  # it was set aside, or its mirror was behind: it has just been forgotten
         if run.remaining != 0 and not run.exhausted and not run.awaits_lesson:
             try:
                 run.speculation.prepare(run.trial_s)
             except SpaceExhaustedError as exc:
                 run.exhausted = str(exc)
 
-    def _propose_one(self, run: StudyRun, study: sa.Row[Any]) -> bool:
+    def _propose_one(self, run: StudyRun) -> bool:
         """Make one trial; False: the study has none to give in this round."""
         start = time.monotonic()
         try:
@@ -108,15 +114,6 @@ class Allotting:
         except MirrorBehindError:
             self._memory.forget(run.study.id)
             self._wake()
-            return False
-        except TunerError:
-            raise
-        except Exception as exc:
-            # A sampler that fails on this study must not stop the other studies.
-            logger.exception("proposing failed", extra={"study": run.name})
-            self._steering.set_state(
-                study, "paused", f"proposing failed: {type(exc).__name__}: {exc}"
-            )
             return False
         self._instruments.proposed(
             time.monotonic() - start,

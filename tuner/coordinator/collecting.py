@@ -16,6 +16,9 @@ from tuner.samplers.marks import told_attrs
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 
+#: Results that are told at once: after them the other studies have their turn.
+BATCH = 500
+
 _t = tables.trials
 # Built once, because every round of the loop asks it.
 _UNTOLD = (
@@ -36,16 +39,20 @@ def studies_to_collect(connection: sa.Connection, study_ids: Collection[int]) ->
 
 
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
-    """Tell every ended trial that was not told yet; return how many there were.
+    """Tell the ended trials that were not told yet, at most `BATCH`; return how many there were.
 
     The database comes first, in one transaction; the mirror follows. A crash in between loses only
     the mirror, which is rebuilt from the database.
+
+    Raises:
+        MissingRowsError: Optuna's tables do not hold the study, or a trial, any more.
     """
     t = tables.trials
     pending = (
         sa.select(t)
         .where(t.c.study_id == run.study.id, t.c.told.is_(None), t.c.state.in_(ENDED))
         .order_by(t.c.finished, t.c.number)
+        .limit(BATCH)
     )
     with storage.begin("collect") as connection:
         leadership.require(connection)
@@ -53,15 +60,16 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         if not rows:
             return 0
         curves = read_curves(connection, run.study.id, [row.number for row in rows])
-        told = _take_told(connection, run.study.id, len(rows))
-        if told is None:
-            return 0  # the study was deleted just now
+        study = _take_told(connection, run.study.id, len(rows))
+        if study is None:
+            return 0  # it was deleted just now
+        optuna_rows.require_study(connection, study.optuna_id, run.name)
         durations = {}
         if run.spec.sampler.name in ASKING:
             durations = read_durations(connection, run.study.id, rows)
-        for order, row in enumerate(rows, start=told + 1):
+        for order, row in enumerate(rows, start=study.told - len(rows) + 1):
             attrs = told_attrs(row.cause, durations.get(row.number))
-            _write(connection, row, order, curves.get(row.number, {}), attrs)
+            _write(connection, study.optuna_id, row, order, curves.get(row.number, {}), attrs)
     for row in rows:
         curve = curves.get(row.number, {})
         run.mirror.tell(
@@ -76,16 +84,15 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
     return len(rows)
 
 
-def _take_told(connection: sa.Connection, study_id: int, count: int) -> int | None:
+def _take_told(connection: sa.Connection, study_id: int, count: int) -> sa.Row[Any] | None:
     s = tables.studies
-    after = connection.execute(
-        s.update().where(s.c.id == study_id).values(told=s.c.told + count).returning(s.c.told)
-    ).scalar_one_or_none()
-    return None if after is None else int(after - count)
+    changed = s.update().where(s.c.id == study_id).values(told=s.c.told + count)
+    return connection.execute(changed.returning(s.c.told, s.c.optuna_id)).first()
 
 
 def _write(
     connection: sa.Connection,
+    optuna_study: int,
     row: sa.Row[Any],
     order: int,
     curve: dict[int, float],
@@ -94,6 +101,8 @@ def _write(
     optuna_rows.finish_trial(
         connection,
         row.optuna_id,
+        study_id=optuna_study,
+        number=row.number,
         state=STATES[row.state],
         values=told_values(row),
         intermediate=curve,

@@ -30,6 +30,7 @@ def commit_proposal(
 
     Raises:
         FencedError: another coordinator leads.
+        MissingRowsError: Optuna's tables do not hold the study any more.
         MirrorBehindError: the next number in the database is not the mirror's, or the study is no
             longer running.
     """
@@ -39,6 +40,7 @@ def commit_proposal(
         leadership.require(connection)
         now = storage.now(connection)
         study = _reserve(connection, run.study.id, number)
+        optuna_rows.require_study(connection, study.optuna_id, run.name)
         optuna_id = optuna_rows.insert_trial(
             connection,
             study.optuna_id,

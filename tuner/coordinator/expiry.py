@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import Ending, end_attempt
 from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.coordinator.locking import hold_study
 from tuner.protocol import LEASE_S
@@ -25,8 +27,15 @@ STALL_S = 5.0
 class Expiry:
     """Finds attempts whose lease is over and gives their trials to others."""
 
-    def __init__(self, storage: Storage, leadership: Leadership, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        leadership: Leadership,
+        instruments: Instruments,
+        isolation: Isolation,
+    ) -> None:
         self._storage = storage
+        self._isolation = isolation
         self._instruments = instruments
         self._leadership = leadership
         self._resume_at = time.monotonic() + LEASE_S
@@ -37,10 +46,11 @@ class Expiry:
         self._resume_at = time.monotonic() + LEASE_S
         self._last = None
 
-    def expire(self, retries: dict[int, int]) -> int:
+    def expire(self, studies: Mapping[int, sa.Row[Any]], retries: dict[int, int]) -> int:
         """End the attempts whose lease is over as lost; return how many.
 
         Args:
+            studies: the open ones by id.
             retries: allowed retries by study id.
         """
         a = tables.attempts
@@ -48,11 +58,12 @@ class Expiry:
             now = self._storage.now(connection)
             if self._is_suspended(now):
                 return 0
-            query = sa.select(a.c.id).where(a.c.state == "leased", a.c.lease_until < now)
-            ids = list(connection.execute(query).scalars())
-        return sum(self._expire(attempt, retries, now) for attempt in ids)
+            query: sa.Select[Any] = sa.select(a.c.id, a.c.study_id)
+            query = query.where(a.c.state == "leased", a.c.lease_until < now)
+            rows = connection.execute(query).all()
+        return self._expire_all(rows, studies, retries, now)
 
-    def void_dead_local(self, retries: dict[int, int]) -> int:
+    def void_dead_local(self, studies: Mapping[int, sa.Row[Any]], retries: dict[int, int]) -> int:
         """End at once the attempts of processes of this host that are gone.
 
         Only for a start that holds the home's lock: no worker of this home can be starting.
@@ -60,13 +71,34 @@ class Expiry:
         a, w = tables.attempts, tables.workers
         with self._storage.read() as connection:
             now = self._storage.now(connection)
-            rows = connection.execute(
-                sa.select(a.c.id, w.c.pid)
+            local: sa.Select[Any] = (
+                sa.select(a.c.id, a.c.study_id, w.c.pid)
                 .join(w, w.c.name == a.c.worker)
                 .where(a.c.state == "leased", w.c.host == socket.gethostname())
-            ).all()
-        dead = [row.id for row in rows if not is_alive(row.pid)]
-        return sum(self._expire(attempt, retries, now, even_if_valid=True) for attempt in dead)
+            )
+            rows = connection.execute(local).all()
+        dead = [row for row in rows if not is_alive(row.pid)]
+        return self._expire_all(dead, studies, retries, now, even_if_valid=True)
+
+    def _expire_all(
+        self,
+        attempts: Sequence[sa.Row[Any]],
+        studies: Mapping[int, sa.Row[Any]],
+        retries: dict[int, int],
+        now: float,
+        *,
+        even_if_valid: bool = False,
+    ) -> int:
+        ended = 0
+        for attempt in attempts:
+            study = studies.get(attempt.study_id)
+            if study is None:
+                # Of a study that has ended: nobody waits for it.
+                ended += self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+            elif self._isolation.is_due(study.id):
+                with self._isolation.step(study, "ending its lost attempts"):
+                    ended += self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+        return ended
 
     def _is_suspended(self, now: float) -> bool:
         moment = time.monotonic()

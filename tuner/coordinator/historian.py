@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.byte_cache import ByteCache
 from tuner.coordinator.events import record_event
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.lessons import Lesson, store_lesson
 from tuner.coordinator.study_run import StudyRun
@@ -58,16 +59,26 @@ class Historian:
     Args:
         storage: the truth.
         leadership: of this process.
+        isolation: keeps the studies apart where the loop is given what was learnt.
         wake: has the loop look around again.
     """
 
-    def __init__(self, storage: Storage, leadership: Leadership, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        leadership: Leadership,
+        isolation: Isolation,
+        wake: Callable[[], None],
+    ) -> None:
         self._storage = storage
         self._leadership = leadership
+        self._isolation = isolation
         self._wake = wake
         self._lock = threading.Lock()
         self._pupils: dict[int, _Pupil] = {}
         self._learnt: dict[int, tuple[_Pupil, Lesson]] = {}
+        #: How long the last lesson of each study took, seconds: a large one does not go first.
+        self._took: dict[int, float] = {}
         self._changed = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -87,7 +98,8 @@ class Historian:
             run = wanted.get(study_id)
             # A study that was edited meanwhile may want something else of history.
             if run is not None and run.study.revision == pupil.study.revision:
-                self._hand_over(run, lesson)
+                with self._isolation.step(run.study, "learning from history"):
+                    self._hand_over(run, lesson)
         with self._lock:
             for study_id, handed in learnt.items():
                 if self._learnt[study_id] is handed:
@@ -155,12 +167,16 @@ class Historian:
             return
         with self._storage.read() as connection:
             history = history_version(connection)
-        # Those that wait for their first lesson come first.
-        for study_id, pupil in sorted(pupils.items(), key=lambda item: item[1].version is not None):
+        # Those that wait for their first lesson come first, of them the one that took least so far.
+        self._took = {key: took for key, took in self._took.items() if key in pupils}
+        turns = sorted(pupils, key=lambda i: (pupils[i].version is not None, self._took.get(i, 0)))
+        for study_id in turns:
+            pupil = pupils[study_id]
             version = lesson_version(history, pupil.spec)
             if self._stopping or not self._is_due(study_id, pupil, version):
                 continue
             lesson = learn(self._storage, pupil.study, pupil.spec, version, cache)
+            self._took[study_id] = lesson.took_s
             with self._lock:
                 self._learnt[study_id] = (pupil, lesson)
             self._wake()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.condemned import stop_text
 from tuner.coordinator.events import record_event
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.marks import HALVED, MARK, STOPPED
 from tuner.coordinator.memory import Memory
@@ -37,13 +38,16 @@ def judge_waiting(
     storage: Storage,
     leadership: Leadership,
     memory: Memory,
+    isolation: Isolation,
     waiting: Mapping[str, int],
+    studies: Mapping[int, sa.Row[Any]],
 ) -> None:
     """Judge the attempts in `waiting` (id to study id) of studies in memory, each exactly once."""
     for attempt, study_id in waiting.items():
         run = memory.get(study_id)
-        if run is not None:
-            _judge(storage, leadership, run, attempt)
+        if run is not None and isolation.is_due(study_id):
+            with isolation.step(studies[study_id], "judging its reports"):
+                _judge(storage, leadership, run, attempt)
 
 
 def save_marks(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:

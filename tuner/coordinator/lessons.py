@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -132,21 +133,22 @@ def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None
     ).first()
     if row is None:
         return None
-    receipt = json.loads(row.receipt_json)
     try:
+        receipt = json.loads(row.receipt_json)
         head, curves = split(bytes(row.content))
         artifact = Artifact.from_bytes(head) if head else None
         belief = CurveBelief.from_bytes(curves) if curves else None
-    except ValueError:
+        early = receipt.get("early")
+        return StoredLesson(
+            version=receipt["version"],
+            artifact=artifact,
+            belief=belief,
+            early=None if early is None else EarlyRanks(**early),
+            text=_whole_text(receipt),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
+        # Damaged, or of another release: it is learnt anew.
         return None
-    early = receipt.get("early")
-    return StoredLesson(
-        version=receipt["version"],
-        artifact=artifact,
-        belief=belief,
-        early=None if early is None else EarlyRanks(**early),
-        text=_whole_text(receipt),
-    )
 
 
 def digest(text: str) -> str:

@@ -62,10 +62,11 @@ def set_state(
     if state in ("finished", "failed", "cancelled"):
         values["finished"] = now
     connection.execute(s.update().where(s.c.id == study.id).values(**values))
-    record_event(connection, now, "study-" + state, _state_text(state, reason), study_id=study.id)
+    record_event(connection, now, "study-" + state, state_text(state, reason), study_id=study.id)
 
 
-def _state_text(state: str, reason: str) -> str:
+def state_text(state: str, reason: str) -> str:
+    """Return what the event of a new state says."""
     return f"study is {state}" + (f": {reason}" if reason else "")
 
 
@@ -78,7 +79,7 @@ def new_setback(storage: Storage, run: StudyRun) -> str | None:
         query = sa.select(e.c.id).where(
             e.c.study_id == run.study.id,
             e.c.kind == "study-paused",
-            e.c.text == _state_text("paused", reason),
+            e.c.text == state_text("paused", reason),
         )
         with storage.read() as connection:
             if connection.execute(query.limit(1)).first() is None:

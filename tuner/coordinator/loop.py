@@ -21,6 +21,7 @@ from tuner.coordinator.demand import Kind, matches
 from tuner.coordinator.expiry import Expiry
 from tuner.coordinator.historian import Historian
 from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEASE_S, Leadership
 from tuner.coordinator.memory import Memory
@@ -74,15 +75,18 @@ class Coordinator:
         self._storage_problem = storage_problem
         self.leadership = Leadership(storage)
         self.instruments = instruments or Instruments()
-        self._expiry = Expiry(storage, self.leadership, self.instruments)
-        self._memory = Memory(storage, self.leadership, self.wake)
-        self._historian = Historian(storage, self.leadership, self.wake)
-        self._steering = Steering(storage, self.leadership, storage_problem, self.wake)
+        self._memory = Memory(storage, self.wake)
+        self._isolation = Isolation(storage, self.leadership, self._memory.forget)
+        self._expiry = Expiry(storage, self.leadership, self.instruments, self._isolation)
+        self._historian = Historian(storage, self.leadership, self._isolation, self.wake)
+        self._steering = Steering(
+            storage, self.leadership, self._isolation, storage_problem, self.wake
+        )
         self._allotting = Allotting(
             storage,
             self.leadership,
             self._memory,
-            self._steering,
+            self._isolation,
             self.instruments,
             on_ready=on_ready,
             wake=self.wake,
@@ -119,7 +123,7 @@ class Coordinator:
             self._woken.clear()
             start = time.monotonic()
             try:
-                again = self._round(void_dead_local=void_dead_local)
+                again = self.look_around(void_dead_local=void_dead_local)
                 self.instruments.round(time.monotonic() - start)
                 # Not before it leads: after a crash the dead leader's lease may have to end first.
                 void_dead_local = void_dead_local and not self._leads
@@ -132,12 +136,13 @@ class Coordinator:
                 again = None
             except Exception:
                 # The loop must outlive its own faults: what is wrong is in the log, the database
-                # holds everything, and the memory is rebuilt from it.
+                # holds everything, and the memory is rebuilt from it. (A study's fault ends in
+                # its own step.)
                 logger.exception("coordinator round failed")
                 self._memory.clear()
                 again = FAULT_PAUSE_S
             self._woken.wait(TICK_S if again is None else again)
-        self._close()
+        self.close()
 
     def judge(
         self, study_id: int, number: int, attempt: int, points: list[tuple[int, float]]
@@ -159,8 +164,11 @@ class Coordinator:
             prune=run.judge(number, attempt, points), attrs=run.mirror.trial_attrs(number)
         )
 
-    def _round(self, *, void_dead_local: bool) -> float | None:
-        """Do one round; return how long to wait for the next, if shorter than a tick."""
+    def look_around(self, *, void_dead_local: bool = False) -> float | None:
+        """Do one round; return how long to wait for the next, if shorter than a tick.
+
+        Called by the loop; by hand only where that does not run.
+        """
         if not self._is_settled:
             # Once, at the start: after a crash the service goes on without waiting for the lease.
             self.leadership.void_dead_local()
@@ -168,30 +176,44 @@ class Coordinator:
         if not self._keep_lead():
             return None
         outlook = take_outlook(self._storage)
-        for study_id, problem in self._memory.refresh(outlook.studies).items():
-            text = f"the study cannot be loaded: {problem}"
-            self._steering.set_state(outlook.studies[study_id], "paused", text)
+        self._load(outlook)
         self._historian.attend(self._memory)
-        self._expire(void_dead_local=void_dead_local)
+        self._expire(outlook, void_dead_local=void_dead_local)
         if outlook.unjudged:
-            judge_waiting(self._storage, self.leadership, self._memory, outlook.unjudged)
+            waiting_for = outlook.unjudged, outlook.studies
+            judge_waiting(
+                self._storage, self.leadership, self._memory, self._isolation, *waiting_for
+            )
         for run in self._memory:
-            self._steering.look_after(run, outlook.studies[run.study.id], outlook)
+            if self._isolation.is_due(run.study.id):
+                self._steering.look_after(run, outlook.studies[run.study.id], outlook)
         made = self._allotting.propose(outlook) if self._storage_problem() is None else 0
         waiting = self._dispatch(outlook)
+        self._isolation.end_round(others=len(outlook.studies) > 1)
         if made >= ROUND:
             return 0.0
         return DISPATCH_AFTER_S if made or waiting else None
 
-    def _expire(self, *, void_dead_local: bool) -> None:
+    def _load(self, outlook: Outlook) -> None:
+        served = self._isolation.served(outlook.studies)
+        for study_id, fault in outlook.faults.items():
+            study = served.pop(study_id, None)
+            if study is not None:
+                self._isolation.set_aside(study, "looking at its attempts", fault)
+        for study, problem in self._memory.refresh(served).values():
+            with self._isolation.step(study, "loading it"):
+                raise problem
+
+    def _expire(self, outlook: Outlook, *, void_dead_local: bool) -> None:
         """End the leases that are over: twice a second, not in every round."""
         moment = time.monotonic()
         if moment < self._expire_at and not void_dead_local:
             return
         self._expire_at = moment + TICK_S
         retries = {run.study.id: run.spec.trial.retries for run in self._memory}
-        ended = self._expiry.void_dead_local(retries) if void_dead_local else 0
-        if ended + self._expiry.expire(retries) > 0:
+        of = outlook.studies, retries
+        ended = self._expiry.void_dead_local(*of) if void_dead_local else 0
+        if ended + self._expiry.expire(*of) > 0:
             self.wake()
 
     def _keep_lead(self) -> bool:
@@ -205,6 +227,7 @@ class Coordinator:
         if self._leads and not led:
             logger.info("coordinator leads", extra={"epoch": self.leadership.epoch})
             self._memory.clear()
+            self._isolation.clear()
             self._expiry.suspend()
         elif led and not self._leads:
             self._lose_lead()
@@ -231,9 +254,10 @@ class Coordinator:
             self._wakeups.send(device, min(count, wanted))
         return len(due) < len(offered)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the studies and of the lead; the loop does so at its end."""
         self._historian.stop()
-        self._memory.clear()
+        self._memory.close()
         if self._leads:
             try:
                 self.leadership.release()

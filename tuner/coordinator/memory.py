@@ -1,20 +1,26 @@
-"""The studies that the coordinator has in memory, loaded from the Storage and kept up with it."""
+"""The studies that the coordinator has in memory, loaded from the Storage and kept up with it.
+
+To load a study of 100 000 trials takes many seconds. So studies are loaded beside the loop, which
+waits a moment for the small ones and goes on without the large ones until they are there.
+"""
 
 from __future__ import annotations
 
-import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun, load_study_run
-from tuner.errors import UnavailableError
 from tuner.storage import Storage
 
-logger = logging.getLogger(__name__)
+#: So many are loaded at once: a small study need not wait for a large one.
+LOADERS = 4
+#: The loop waits so long for studies that it has begun to load, seconds.
+LOAD_WAIT_S = 0.5
 
 
 class Memory:
@@ -22,20 +28,22 @@ class Memory:
 
     Args:
         storage: the truth.
-        leadership: is kept while studies are loaded.
-        on_proposal: told when a proposal was prepared.
+        wake: told when a study was loaded, or a proposal was prepared.
     """
 
-    def __init__(
-        self, storage: Storage, leadership: Leadership, on_proposal: Callable[[], None]
-    ) -> None:
+    def __init__(self, storage: Storage, wake: Callable[[], None]) -> None:
         self._storage = storage
-        self._leadership = leadership
-        self._on_proposal = on_proposal
+        self._wake = wake
         self._runs: dict[int, StudyRun] = {}
         self._lock = threading.Lock()
-        #: Studies that cannot be loaded, as their rows were.
-        self._broken: dict[int, sa.Row[Any]] = {}
+        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
+        #: What is being loaded, with the row that it was begun for.
+        self._loading: dict[int, tuple[sa.Row[Any], Future[StudyRun]]] = {}
+        self._wait_until = 0.0
+
+    def __len__(self) -> int:
+        """Return how many studies are loaded."""
+        return len(self._runs)
 
     def __iter__(self) -> Iterator[StudyRun]:
         """Iterate over the studies that are loaded."""
@@ -46,28 +54,53 @@ class Memory:
         with self._lock:
             return self._runs.get(study_id)
 
-    def refresh(self, studies: Mapping[int, sa.Row[Any]]) -> dict[int, str]:
+    def refresh(
+        self, studies: Mapping[int, sa.Row[Any]]
+    ) -> dict[int, tuple[sa.Row[Any], BaseException]]:
         """Load what is missing or was edited, and forget what is no longer open.
 
         Returns:
-            Why studies could not be loaded, by id; each is named once and tried again only after
-            its row has changed.
+            Why studies could not be loaded, with their rows, by id.
         """
         for run in self:
             study = studies.get(run.study.id)
             if study is None or study.revision != run.study.revision:
                 self.forget(run.study.id)
-        missing = [
-            study
-            for study in studies.values()
-            if study.id not in self._runs and self._broken.get(study.id) != study
-        ]
-        if not missing:
-            return {}
-        # Thousands of trials take seconds: longer than the lead may last without being extended.
-        with self._leadership.kept():
-            found = {study.id: self._load(study) for study in missing}
-        return {study_id: problem for study_id, problem in found.items() if problem is not None}
+        for study_id, (begun, future) in list(self._loading.items()):
+            study = studies.get(study_id)
+            if study is None or study.revision != begun.revision:
+                del self._loading[study_id]
+                future.add_done_callback(_close)
+        # The one with the fewest trials first: it is soon there.
+        missing = [row for key, row in studies.items() if not self._is_known(key)]
+        for study in sorted(missing, key=_size):
+            self._begin(study)
+        return self._take_loaded() if self._loading else {}
+
+    def _is_known(self, study_id: int) -> bool:
+        return study_id in self._runs or study_id in self._loading
+
+    def _begin(self, study: sa.Row[Any]) -> None:
+        future = self._loaders.submit(load_study_run, self._storage, study, self._wake)
+        self._loading[study.id] = (study, future)
+        self._wait_until = time.monotonic() + LOAD_WAIT_S
+        future.add_done_callback(lambda _: self._wake())
+
+    def _take_loaded(self) -> dict[int, tuple[sa.Row[Any], BaseException]]:
+        problems: dict[int, tuple[sa.Row[Any], BaseException]] = {}
+        left = max(0.0, self._wait_until - time.monotonic())
+        wait([future for _, future in self._loading.values()], timeout=left)
+        for study_id, (study, future) in list(self._loading.items()):
+            if not future.done():
+                continue
+            del self._loading[study_id]
+            failed = future.exception()
+            if failed is not None:
+                problems[study_id] = (study, failed)
+                continue
+            with self._lock:
+                self._runs[study_id] = future.result()
+        return problems
 
     def forget(self, study_id: int) -> None:
         """Have a study loaded anew by the next refresh."""
@@ -78,20 +111,23 @@ class Memory:
 
     def clear(self) -> None:
         """Forget every study."""
-        self._broken.clear()
+        for _, future in self._loading.values():
+            future.add_done_callback(_close)
+        self._loading.clear()
         for run in self:
             self.forget(run.study.id)
 
-    def _load(self, study: sa.Row[Any]) -> str | None:
-        try:
-            run = load_study_run(self._storage, study, self._on_proposal)
-        except (UnavailableError, sa.exc.DBAPIError):
-            raise
-        except Exception as exc:
-            # A study that cannot be read must not stop the others.
-            logger.exception("study not loaded", extra={"study": f"{study.project}/{study.name}"})
-            self._broken[study.id] = study
-            return f"{type(exc).__name__}: {exc}"
-        with self._lock:
-            self._runs[study.id] = run
-        return None
+    def close(self) -> None:
+        """Forget every study, and load none any more."""
+        self.clear()
+        self._loaders.shutdown(wait=False, cancel_futures=True)
+
+
+def _size(study: sa.Row[Any]) -> int:
+    return study.next_number if isinstance(study.next_number, int) else 0
+
+
+def _close(future: Future[StudyRun]) -> None:
+    """Let go of a study that was loaded for nothing."""
+    if not future.cancelled() and future.exception() is None:
+        future.result().close()

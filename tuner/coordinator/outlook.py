@@ -6,8 +6,9 @@ works is seen by the next one: whoever changes something wakes the loop.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from tuner.coordinator.demand import (
     ready_attempts,
     waits_for_busy,
 )
+from tuner.coordinator.faults import is_own
 from tuner.coordinator.judging import unjudged_attempts
 from tuner.coordinator.lifecycle import OPEN
 from tuner.storage import Storage, tables
@@ -48,6 +50,8 @@ class Outlook:
     offered: Counter[int]
     #: Number of attempts that are being executed, by study id.
     leased: Counter[int]
+    #: What is wrong with the attempts of studies, by study id: they are not among the above.
+    faults: dict[int, Exception]
 
 
 def take_outlook(storage: Storage) -> Outlook:
@@ -61,7 +65,14 @@ def take_outlook(storage: Storage) -> Outlook:
         rows = connection.execute(_OPEN_STUDIES).all()
         studies = {row.id: row for row in rows}
         leased = leased_attempts(connection)
-        ready = _allowed(ready_attempts(connection), studies, leased)
+        faults: dict[int, Exception] = {}
+        found = _sound(ready_attempts(connection), studies, faults)
+        ready = _allowed(found, studies, leased)
+        offered: Counter[int] = Counter()
+        for row in ready:
+            with _noted(faults, row.study_id):
+                offered[row.study_id] += not waits_for_busy(connection, row, now)
+        ready = [row for row in ready if row.study_id not in faults]
         return Outlook(
             now=now,
             studies=studies,
@@ -69,11 +80,43 @@ def take_outlook(storage: Storage) -> Outlook:
             unjudged=unjudged_attempts(connection),
             idle=idle_workers(connection, now),
             ready=ready,
-            offered=Counter(
-                row.study_id for row in ready if not waits_for_busy(connection, row, now)
-            ),
+            offered=offered,
             leased=leased,
+            faults=faults,
         )
+
+
+@contextlib.contextmanager
+def _noted(faults: dict[int, Exception], study_id: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        if not is_own(exc):
+            raise
+        faults.setdefault(study_id, exc)
+
+
+def _sound(
+    ready: Sequence[sa.Row[Any]],
+    studies: dict[int, sa.Row[Any]],
+    faults: dict[int, Exception],
+) -> Sequence[sa.Row[Any]]:
+    """Return the ready attempts of studies whose values are of the right kind; note the others."""
+    for study in studies.values():
+        with _noted(faults, study.id):
+            _require_number("parallel", study.parallel)
+            _require_number("revision", study.revision)
+    for row in ready:
+        with _noted(faults, row.study_id):
+            _require_number("created", row.created)
+            _require_number("not_before", row.not_before)
+    return [row for row in ready if row.study_id not in faults]
+
+
+def _require_number(column: str, value: object) -> None:
+    # SQLite takes a text where the column says number.
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(f"{column} is {str(value)[:40]!r}, which is no number")
 
 
 def _allowed(

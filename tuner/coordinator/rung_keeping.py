@@ -20,7 +20,7 @@ CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"
 _s = tables.studies
 # So that it cannot be deleted around the new rows.
 _HELD = (
-    sa.select(_s.c.id)
+    sa.select(_s.c.optuna_id)
     .where(_s.c.id == sa.bindparam("study_id"))
     .with_for_update(read=True, key_share=True)
 )
@@ -31,6 +31,7 @@ def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> 
 
     Raises:
         FencedError: another coordinator leads.
+        MissingRowsError: Optuna's tables do not hold the study any more.
         UnavailableError: the database cannot be reached; to be tried again.
     """
     if not run.rung_is_open:
@@ -40,10 +41,12 @@ def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> 
     if new is not None:
         with storage.begin("first-rung") as connection:
             leadership.require(connection)
-            if connection.execute(_HELD, {"study_id": run.study.id}).first() is None:
+            held = connection.execute(_HELD, {"study_id": run.study.id}).first()
+            if held is None:
                 return  # it was deleted just now
+            optuna_rows.require_study(connection, held.optuna_id, run.name)
             attrs: Mapping[str, Any] = {FIRST_RUNG: new.to_json()}
-            optuna_rows.set_study_attrs(connection, run.study.optuna_id, attrs)
+            optuna_rows.set_study_attrs(connection, held.optuna_id, attrs)
             _tell(connection, storage.now(connection), run.study.id, old, new)
     run.take_rung(new)
 

@@ -43,6 +43,9 @@ class Speculation:
         self._proposer = proposer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proposer")
         self._running: Future[Proposal] | None = None
+        self._chance_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chance")
+        #: A random choice that is being made.
+        self._chance: Future[Proposal] | None = None
         self._ready: Proposal | None = None
         #: Results have come that the mirror does not hold: a proposal that is begun now would not
         #: know them, and while one is being made they wait.
@@ -79,11 +82,31 @@ class Speculation:
         self._idle_since = None
         chosen, self._ready = self._ready, None
         if chosen is None or not self._proposer.is_new(chosen):
-            return self._proposer.cheap(self._question()).prepared("missed")
+            random = self._by_chance()
+            return None if random is None else random.prepared("missed")
         if was_fresh:
             return chosen.prepared("ready")
         is_fresh = chosen.told == self._mirror.told
         return chosen.prepared("waited" if is_fresh else "stale")
+
+    def _by_chance(self) -> Proposal | None:
+        """Return a random choice; None: even that takes long, as in a space of 10 000 parameters.
+
+        It is made beside the loop, which so waits no longer for this study than for any other.
+        """
+        if self._chance is None:
+            self._chance = self._chance_thread.submit(self._proposer.cheap, self._question())
+            self._chance.add_done_callback(lambda _: self._on_ready())
+        try:
+            found = self._chance.result(timeout=LONGEST_WAIT_S)
+        except FutureTimeoutError:
+            return None
+        except BaseException:
+            self._chance = None
+            raise
+        self._chance = None
+        # Another trial may have been proposed since it was asked for.
+        return found if self._proposer.is_new(found) else None
 
     def prepare(self, trial_s: float | None) -> None:
         """Start computing the next proposal if waiting for it later would cost too much."""
@@ -106,6 +129,7 @@ class Speculation:
     def close(self) -> None:
         """End the thread once its proposal is done."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._chance_thread.shutdown(wait=False, cancel_futures=True)
 
     def _is_fresh(self) -> bool:
         return (

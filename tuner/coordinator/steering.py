@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.collecting import collect
+from tuner.coordinator.collecting import BATCH, collect
+from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.lifecycle import (
     CANCELLED,
@@ -32,6 +33,7 @@ class Steering:
     Args:
         storage: the truth.
         leadership: of this process.
+        isolation: keeps the studies apart.
         storage_problem: why nothing can be written to the log root at present, or None.
         wake: has the loop look around again.
     """
@@ -40,11 +42,13 @@ class Steering:
         self,
         storage: Storage,
         leadership: Leadership,
+        isolation: Isolation,
         storage_problem: Callable[[], str | None],
         wake: Callable[[], None],
     ) -> None:
         self._storage = storage
         self._leadership = leadership
+        self._isolation = isolation
         self._storage_problem = storage_problem
         self._wake = wake
         self._liveness = Liveness(storage)
@@ -57,26 +61,39 @@ class Steering:
             study: its row, as this round found it.
             outlook: what this round has seen.
         """
+        with self._isolation.step(study, "telling its results"):
+            self._tell(run, study, outlook)
+        if self._isolation.is_due(study.id):
+            with self._isolation.step(study, "choosing its first rung"):
+                keep_first_rung(self._storage, self._leadership, run)
+        if self._isolation.is_due(study.id) and study.state == "running":
+            with self._isolation.step(study, "looking at its budget"):
+                self._look_at_budget(run, study, outlook)
+        elif self._isolation.is_due(study.id) and study.state == "stopping":
+            with self._isolation.step(study, "ending it"):
+                self._finish(run, study, outlook.now)
+
+    def _tell(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
         # While a sampler reads the mirror, results wait; its end wakes this loop.
         run.speculation.results_wait = study.id in outlook.untold
         if run.speculation.results_wait:
             run.speculation.settle(run.trial_s)
             if not run.speculation.is_busy:
-                collect(self._storage, self._leadership, run)
-                run.speculation.results_wait = False
-        keep_first_rung(self._storage, self._leadership, run)
-        if study.state == "running":
-            setback = new_setback(self._storage, run)
-            if setback is not None:
-                self.set_state(study, "paused", setback)
-                return
-            reason = limit_reached(run, study, outlook.now)
-            if reason is not None:
-                self.set_state(study, "stopping", reason)
-            else:
-                self._say_hindrance(run, study, outlook)
-        elif study.state == "stopping":
-            self._finish(run, study, outlook.now)
+                count = collect(self._storage, self._leadership, run)
+                run.speculation.results_wait = count == BATCH
+                if count == BATCH:
+                    self._wake()
+
+    def _look_at_budget(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+        setback = new_setback(self._storage, run)
+        if setback is not None:
+            self.set_state(study, "paused", setback)
+            return
+        reason = limit_reached(run, study, outlook.now)
+        if reason is not None:
+            self.set_state(study, "stopping", reason)
+        else:
+            self._say_hindrance(run, study, outlook)
 
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
         with self._storage.begin("finish-study") as connection:

@@ -242,7 +242,12 @@ class StudyRun:
 def load_study_run(
     storage: Storage, study: sa.Row[Any], on_ready: Callable[[], None] = lambda: None
 ) -> StudyRun:
-    """Rebuild what the coordinator knows about a study from the database."""
+    """Rebuild what the coordinator knows about a study from the database.
+
+    Raises:
+        MissingRowsError: Optuna's tables do not hold the study any more.
+        Exception: whatever else its rows are in the way of.
+    """
     spec = parse_spec(json.loads(study.spec_json))
     import_sampler(spec.sampler.name)
     run = StudyRun(study, spec, on_ready)
@@ -251,6 +256,8 @@ def load_study_run(
         rows = connection.execute(
             sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
         ).all()
+        optuna_rows.require_study(connection, study.optuna_id, run.name)
+        _require_all(connection, study, rows)
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
         wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
         curves = read_curves(connection, study.id) if wanted else {}
@@ -286,6 +293,19 @@ def load_study_run(
     run.again = _retries(study, rows)
     run.mirror.forget(_mended(study, rows))
     return run
+
+
+def _require_all(
+    connection: sa.Connection, study: sa.Row[Any], rows: Sequence[sa.Row[Any]]
+) -> None:
+    """See that every trial that was ever given a number is there, and none twice."""
+    s = tables.studies
+    query = sa.select(s.c.next_number).where(s.c.id == study.id)
+    given = connection.execute(query).scalar_one_or_none()
+    if given is not None and [row.number for row in rows] != list(range(given)):
+        raise optuna_rows.MissingRowsError(
+            f"it has given {given} trials a number, and the rows of {len(rows)} are there"
+        )
 
 
 def _had_less_time(trial: sa.Row[Any], spec: StudySpec) -> bool:

@@ -20,7 +20,6 @@ from tuner.local.home import (
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.settings import Settings
 from tuner.system import require_linux
-from tuner.trust import Trust
 
 if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient
@@ -59,8 +58,7 @@ def connect(settings: Settings, info: ServiceInfo) -> ApiClient:
     """Return a connection to the local service."""
     from tuner.client import ApiClient
 
-    # It listens on this machine, whatever its address.
-    return ApiClient(info.url, read_token(settings), Trust(plain_http=True))
+    return ApiClient(info.url, read_token(settings))
 
 
 def join_service(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.attempts import LIVE, Ending, end_attempt
 from tuner.coordinator.demand import able_workers
+from tuner.coordinator.faults import study_step
 from tuner.coordinator.locking import hold_study
 from tuner.errors import TunerError
 from tuner.identity import caller
@@ -40,17 +41,35 @@ def choose_attempt(
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
     share), within a study the attempt that was ready first.
+
+    Raises:
+        StudyFaultError: the rows of a study are in the way.
     """
     for study_id, parallel in _studies_in_turn(connection, claim.worker, now):
-        if parallel is not None and not _has_room(connection, study_id, parallel):
-            continue
-        for attempt in _ready(connection, study_id, now):
-            excluded = json.loads(attempt.excluded_json)
-            if claim.worker.name in excluded and able_workers(connection, attempt, now):
-                continue  # one that has not failed at it is there
-            leased = _lease(connection, attempt, claim, now)
-            if leased is not None:
-                return leased
+        with study_step(study_id, "giving out a trial"):
+            leased = _choose_of(connection, study_id, parallel, claim, now)
+        if leased is not None:
+            return leased
+    return None
+
+
+def _choose_of(
+    connection: sa.Connection,
+    study_id: int,
+    parallel: int | None,
+    claim: protocol.Claim,
+    now: float,
+) -> sa.Row[Any] | None:
+    """Lease an attempt of one study."""
+    if parallel is not None and not _has_room(connection, study_id, parallel):
+        return None
+    for attempt in _ready(connection, study_id, now):
+        excluded = json.loads(attempt.excluded_json)
+        if claim.worker.name in excluded and able_workers(connection, attempt, now):
+            continue  # one that has not failed at it is there
+        leased = _lease(connection, attempt, claim, now)
+        if leased is not None:
+            return leased
     return None
 
 
@@ -74,7 +93,7 @@ def _studies_in_turn(
     """Return id and `parallel` of the studies with something for this worker, by fair share."""
     a, s = tables.attempts, tables.studies
     projects = caller().projects
-    ready = (
+    ready: sa.Select[Any] = (
         sa.select(s.c.id, s.c.priority, s.c.parallel)
         .join(a, a.c.study_id == s.c.id)
         .where(
@@ -95,8 +114,13 @@ def _studies_in_turn(
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
     busy: dict[int, int] = dict(connection.execute(busy_query).tuples().all())
-    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0**row.priority, row.id))
+    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), row.id))
     return [(row.id, row.parallel) for row in rows]
+
+
+def _priority(study: sa.Row[Any]) -> float:
+    with study_step(study.id, "giving out a trial"):
+        return float(study.priority)
 
 
 def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[Any]]:

@@ -67,10 +67,19 @@ def _drop_left(connection: sa.Connection, now: float) -> None:
 
 def fresh_modules(study: sa.Row[Any], modules: Sequence[str]) -> set[str]:
     """Return the files that a trial has imported and that are not noted of its study yet."""
-    known: list[str] = json.loads(study.modules_json)
+    known = _noted(study.modules_json)
     if len(known) >= MAX_MODULES:
         return set()
     return {name for name in modules if len(name) <= MAX_MODULE_CHARS} - set(known)
+
+
+def _noted(text: str) -> list[str]:
+    """Return the files that are noted of a study: none where the note is damaged."""
+    try:
+        noted = json.loads(text)
+    except (TypeError, ValueError):
+        return []
+    return [str(name) for name in noted] if isinstance(noted, list) else []
 
 
 def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> None:
@@ -79,7 +88,7 @@ def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> N
     query = sa.select(s.c.modules_json).where(s.c.id == study_id).with_for_update(key_share=True)
     text = connection.execute(query).scalar_one_or_none()
     if text is not None:
-        known = json.loads(text)
+        known = _noted(text)
         names = json.dumps([*known, *sorted(fresh - set(known))][:MAX_MODULES])
         connection.execute(s.update().where(s.c.id == study_id).values(modules_json=names))
 
@@ -107,7 +116,7 @@ def find_difference(
         _content(connection, study.code),
         _content(connection, code),
         objective_module(spec.objective),
-        json.loads(study.modules_json),
+        _noted(study.modules_json),
     )
 
 

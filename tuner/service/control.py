@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from tuner.coordinator.attempts import ENDED, call_off, lock_trial
 from tuner.coordinator.events import record_event
+from tuner.coordinator.faults import CANNOT_GO_ON
+from tuner.coordinator.integrity.repair import check
 from tuner.coordinator.lifecycle import CANCELLED, drop_unstarted, set_state
 from tuner.coordinator.locking import lock_attempts
 from tuner.errors import StudyError
 from tuner.service.finding import find_study, find_trial
-from tuner.service.hands import Hands
 from tuner.service.reading import Reader
 from tuner.service.views import Document
 from tuner.settings import Settings
@@ -23,8 +24,6 @@ from tuner.storage.conflict import again_after_conflict
 CLOSED = ("finished", "failed", "cancelled")
 #: The reason of a study that ends because the user said so: until it has ended, it can go on.
 STOPPED = "stopped by the user"
-#: So many studies' folders are removed at a time.
-_REMOVALS = 2
 
 
 class Control(Reader):
@@ -34,21 +33,13 @@ class Control(Reader):
         storage: the truth.
         settings: where logs and checkpoints are.
         on_change: called after every change (the coordinator looks around).
-        removal_s: who deletes a study waits no longer for its folders to be removed; a server goes
-            on with it, while of a command nothing is left to do so.
     """
 
     def __init__(
-        self,
-        storage: Storage,
-        settings: Settings,
-        on_change: Callable[[], None] = lambda: None,
-        *,
-        removal_s: float = 24 * 3600.0,
+        self, storage: Storage, settings: Settings, on_change: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__(storage, settings)
         self._on_change = on_change
-        self._removing_hands = Hands("removing-hand", _REMOVALS, removal_s)
 
     @again_after_conflict
     def pause(self, study: str) -> Document:
@@ -57,7 +48,12 @@ class Control(Reader):
 
     @again_after_conflict
     def resume(self, study: str) -> Document:
-        """Go on with a study that is paused, or that the user is stopping."""
+        """Go on with a study that is paused, or that the user is stopping.
+
+        Raises:
+            StudyError: it was set aside for what is wrong with its rows, and that is still so.
+        """
+        self._require_whole(study)
         return self._move(study, "running")
 
     @again_after_conflict
@@ -91,6 +87,19 @@ class Control(Reader):
                     set_state(connection, row, "stopping", CANCELLED, time_s)
         self._on_change()
         return self.status(study)
+
+    def _require_whole(self, study: str) -> None:
+        with self._storage.read() as connection:
+            row = find_study(connection, study)
+        if row.state != "paused" or not str(row.reason).startswith(CANNOT_GO_ON):
+            return
+        found = [finding.text for finding in check(self._storage, study)]
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            raise StudyError(
+                f"{study} cannot go on yet: {found[0]}{more}; what can be repaired is by: "
+                f"tuner db check --repair {study}"
+            )
 
     def _move(self, study: str, state: str, *, reason: str = "") -> Document:
         with self._storage.begin() as connection:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.history.writing import look_again
 from tuner.service.code import drop_unused
-from tuner.service.unfiled import forget_study
 from tuner.storage import optuna_rows, tables
+
+logger = logging.getLogger(__name__)
 
 
 def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
@@ -21,9 +23,11 @@ def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
     mine = (tables.attempts, tables.reports, tables.trials, tables.events, tables.artifacts)
     for table in mine:
         connection.execute(table.delete().where(table.c.study_id == study.id))
-    forget_study(connection, study.id)
     connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
-    optuna_rows.delete_study(connection, study.optuna_id)
+    name = f"{study.project}/{study.name}"
+    if not optuna_rows.delete_study(connection, study.optuna_id, name):
+        # Somebody else has deleted it there, and the number may be another study's by now.
+        logger.warning("study was not in Optuna's tables", extra={"study": name})
     drop_unused(connection, sorted(unused))
     # Its files may stay: from now on they are runs like those of anybody else.
     look_again(connection)

@@ -18,10 +18,13 @@ from tuner import protocol
 from tuner.coordinator.abandoned import Sign, release_abandoned
 from tuner.coordinator.breaker import note_test
 from tuner.coordinator.events import record_event
+from tuner.coordinator.faults import StudyFaultError, study_step
+from tuner.coordinator.integrity.diagnosis import diagnose
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
 from tuner.identity import caller
 from tuner.release import release
+from tuner.service.apart import apart, set_study_aside
 from tuner.service.assigning import (
     AssignmentError,
     assign,
@@ -85,18 +88,14 @@ class WorkerDesk:
                 f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
                 f"install release {release()} of tuner-service on the worker's side"
             )
+        assignment = None
         for _ in range(MAX_UNASSIGNABLE):
             try:
-                assignment = self._claim(claim)
+                assignment = apart(self._storage, lambda: self._claim(claim))
+                break
             except AssignmentError as exc:
                 # Its study's fault: neither this worker nor the next one is to stumble over it.
-                logger.warning("unassignable", extra={"attempt": exc.attempt, "reason": str(exc)})
-                with self._storage.begin() as connection:
-                    end_unassignable(connection, exc, self._storage.now(connection))
-            else:
-                break
-        else:
-            assignment = None
+                self._take_away(exc)
         if assignment is None:
             self._coordinator.wake()
         return assignment
@@ -121,7 +120,40 @@ class WorkerDesk:
             # A repetition may arrive when the attempt has long ended.
             held = mine.id if mine.state == "leased" else None
             set_worker(connection, name, "busy" if held else "idle", held, now, changes)
-            return assign(connection, mine, self._specs.of)
+            # One that it was given before it lets go, if nothing can be said of it any more.
+            given = mine.id if mine.claimed != now else None
+            step = study_step(
+                mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
+            )
+            with step:
+                return assign(connection, mine, self._specs.of)
+
+    def _take_away(self, error: AssignmentError) -> None:
+        """Take an attempt that no worker can be told of out of the way.
+
+        Where the rows of its study are damaged, that is paused, and loses nothing.
+        """
+        a = tables.attempts
+        with self._storage.read() as connection:
+            query: sa.Select[Any] = sa.select(a.c.study_id, a.c.state).where(
+                a.c.id == error.attempt
+            )
+            attempt = connection.execute(query).first()
+        if attempt is not None and diagnose(self._storage, attempt.study_id):
+            held = error.attempt if attempt.state == "leased" else None
+            fault = StudyFaultError(attempt.study_id, "giving out a trial", held)
+            set_study_aside(self._storage, fault)
+            return
+        logger.warning("unassignable", extra={"attempt": error.attempt, "reason": str(error)})
+
+        def end() -> None:
+            with self._storage.begin() as connection:
+                now = self._storage.now(connection)
+                study_id = -1 if attempt is None else attempt.study_id
+                with study_step(study_id, "giving out a trial"):
+                    end_unassignable(connection, error, now)
+
+        apart(self._storage, end)
 
     def beat(self, beat: protocol.Beat) -> protocol.Reply:
         """Note a worker's sign of life and extend its lease.
@@ -130,6 +162,12 @@ class WorkerDesk:
             NotFoundError: there is no such attempt.
             FencedError: the attempt it runs was taken from it.
         """
+        reply = apart(self._storage, lambda: self._beat(beat))
+        if beat.state == "idle":
+            self._coordinator.wake()
+        return reply or protocol.Reply(order="continue")
+
+    def _beat(self, beat: protocol.Beat) -> protocol.Reply:
         is_idle = beat.state == "idle"
         order: protocol.Order = "continue"
         with self._storage.begin() as connection:
@@ -145,8 +183,6 @@ class WorkerDesk:
             if beat.self_test is not None:
                 note_test(connection, standing.row, beat.self_test[:MAX_TEST_CHARS], now)
                 standing = meet(connection, beat.worker, now)
-        if is_idle:
-            self._coordinator.wake()
         return protocol.Reply(
             order=order,
             drain=standing.drain,

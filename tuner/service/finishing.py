@@ -12,16 +12,27 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, Ending, end_attempt, lock_trial
 from tuner.coordinator.breaker import hold_against
+from tuner.coordinator.faults import StudyFaultError, study_step
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.locking import hold_study, lock_attempts
-from tuner.errors import FencedError, NotFoundError, SpecError
-from tuner.protocol import ERROR_LINES, MAX_ERROR_CHARS, check_finish, decode_number
+from tuner.errors import FencedError, NotFoundError, SpecError, TunerError
+from tuner.protocol import (
+    ERROR_LINES,
+    MAX_ERROR_CHARS,
+    ProtocolError,
+    check_finish,
+    decode_number,
+)
+from tuner.service.apart import set_study_aside
 from tuner.service.code import fresh_modules, note_modules
 from tuner.service.records import trial_record
 from tuner.service.reporting import store_points
 from tuner.service.rows import lock_attempt, set_worker, trial_of
 from tuner.service.specs import Specs
 from tuner.storage import Storage, tables
+
+#: What is raised on purpose: an answer to the worker.
+TOLD = (TunerError, ProtocolError)
 
 _STATES = {"complete": "complete", "pruned": "pruned", "failed": "fail"}
 
@@ -42,6 +53,19 @@ class Finishing:
         self._specs = specs
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
+        """Take the result of an attempt; errors as `_finish`.
+
+        Raises:
+            FencedError: also where the rows of the study are in the way, which is paused for it.
+                The worker lets the attempt go; the trial runs again once the study is repaired.
+        """
+        try:
+            return self._finish(attempt_id, finish)
+        except StudyFaultError as fault:
+            reason = set_study_aside(self._storage, fault)
+            raise FencedError(f"the result cannot be taken: the study {reason}") from fault
+
+    def _finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
         """Take the result of an attempt.
 
         Raises:
@@ -61,12 +85,14 @@ class Finishing:
                 raise NotFoundError(f"the study of attempt {attempt_id} was deleted just now")
             is_new = attempt.finish_digest is None
             if is_new:
-                self._accept(connection, study, attempt, finish, digest, now)
+                with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
+                    self._accept(connection, study, attempt, finish, digest, now)
             elif attempt.finish_digest != digest:
                 raise FencedError(f"attempt {attempt_id} was finished with another result")
             attempt = lock_attempt(connection, attempt_id, finish.token)
             trial = trial_of(connection, attempt)
-            record = trial_record(connection, study, trial, attempt)
+            with study_step(study.id, "taking a result", attempt=attempt.id):
+                record = trial_record(connection, study, trial, attempt)
         # For itself: a study's row is locked before its attempts and trials.
         if is_new and (fresh := fresh_modules(study, finish.modules)):
             with self._storage.begin() as connection:
@@ -93,7 +119,8 @@ class Finishing:
         # Held from here on: two attempts of one trial may finish at the same moment.
         if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
             raise FencedError(f"trial {attempt.number} has an outcome already")
-        spec = self._specs.of(study)
+        with study_step(study.id, "taking a result", attempt=attempt.id):
+            spec = self._specs.of(study)
         store_points(connection, attempt, finish.points, now)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
 from tuner.coordinator.breaker import forgive
+from tuner.coordinator.faults import StudyFaultError, study_step
 from tuner.coordinator.judging import save_marks, tell_stop
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError
 from tuner.protocol import LEASE_S, check_points, decode_number
+from tuner.service.apart import set_study_aside
 from tuner.service.rows import lock_attempt, trial_of
 from tuner.storage import Storage, tables
 
@@ -34,6 +36,14 @@ class Reporting:
             ProtocolError: a point is out of bounds.
         """
         check_points(report.points)
+        try:
+            return self._report(attempt_id, report, judged=True)
+        except StudyFaultError as fault:
+            # Its training is worth going on: the report is stored, and its result will be asked.
+            set_study_aside(self._storage, fault)
+            return self._report(attempt_id, report, judged=False)
+
+    def _report(self, attempt_id: str, report: protocol.Report, *, judged: bool) -> protocol.Reply:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             attempt = lock_attempt(connection, attempt_id, report.token)
@@ -43,7 +53,10 @@ class Reporting:
                 raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
             store_points(connection, attempt, report.points, now)
             extend_lease(connection, attempt, now)
-            order = self._judge(connection, attempt, report.points, now)
+            order: protocol.Order = attempt.wanted
+            if judged:
+                with study_step(attempt.study_id, "taking a report"):
+                    order = self._judge(connection, attempt, report.points, now)
         return protocol.Reply(order=order)
 
     def _judge(
@@ -54,8 +67,8 @@ class Reporting:
         now: float,
     ) -> protocol.Order:
         if attempt.wanted != "continue" or not points:
-            order: protocol.Order = attempt.wanted
-            return order
+            wanted: protocol.Order = attempt.wanted
+            return wanted
         pairs = [(point.step, decode_number(point.value)) for point in points]
         verdict = self._coordinator.judge(attempt.study_id, attempt.number, attempt.no, pairs)
         if verdict is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from tuner.service.control import Control, describe, is_cancelled
 from tuner.service.deleting import delete_study
 from tuner.service.finding import find_study
 from tuner.service.reach import require_reach
-from tuner.service.removing import remove_study
 from tuner.service.retrying import retry_failed
 from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.service.views import Document
@@ -178,16 +178,17 @@ class Service(Control):
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
         Returns:
-            `log_dirs`: the folders that were removed; `kept`, if there are any: path and reason of
-            those that are still there.
+            `log_dirs`: the folders that were removed.
         """
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="delete")
             delete_study(connection, row)
         self._on_change()
-        done = remove_study(self._roots(), row.project, row.name, self._removing_hands)
-        kept = {"kept": done.kept} if done.kept else {}
-        return {"deleted": True, "log_dirs": done.removed, **kept}
+        folders = [root / row.project / row.name for root in self._roots() if root.exists()]
+        removed = [str(folder) for folder in folders if folder.exists()]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return {"deleted": True, "log_dirs": removed}
 
     @again_after_conflict
     def drain(self, name: str) -> Document:

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.faults import CANNOT_GO_ON, is_own, reason_of
+from tuner.coordinator.integrity.values import WORDS, require_sound
 from tuner.coordinator.timing import active_s
 from tuner.service.ranking import front, ranked
 from tuner.service.times import iso
@@ -15,6 +17,41 @@ from tuner.storage import tables
 
 Document = dict[str, Any]
 STATES = ("waiting", "running", "complete", "pruned", "fail")
+_STUDY_STATES = WORDS["tuner_studies", "state"]
+
+
+def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
+    """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
+    try:
+        require_sound(tables.studies, row._asdict())
+        return status_document(connection, row, now)
+    except Exception as exc:
+        if not is_own(exc):
+            raise
+        name = f"{row.project}/{row.name}"
+        fault = reason_of(name, "reading it", exc)
+        is_told = str(row.reason).startswith(CANNOT_GO_ON)
+        budget = ("trials", "hours", "target", "patience")
+        return {
+            "study": name,
+            "state": row.state if row.state in _STUDY_STATES else "paused",
+            "reason": str(row.reason) if is_told else fault,
+            "counts": dict.fromkeys(STATES, 0),
+            "best": None,
+            "workers": 0,
+            "budget": {**dict.fromkeys(budget), "used": 0, "used_hours": 0.0},
+            "metrics": [],
+            "parallel": None,
+            **{key: _iso_or_none(getattr(row, key)) for key in ("created", "started", "finished")},
+            "fault": fault,
+        }
+
+
+def _iso_or_none(value: Any) -> str | None:
+    try:
+        return iso(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
@@ -55,6 +92,7 @@ def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
         "created": iso(row.created),
         "started": iso(row.started),
         "finished": iso(row.finished),
+        "fault": None,
     }
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from tuner.errors import UnavailableError
+from tuner.errors import TunerError, UnavailableError
 from tuner.faultpoints import reach
 from tuner.storage.engine import harden_sqlite, make_engine
-from tuner.trust import explain_tls
+from tuner.storage.outage import is_outage
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -51,7 +51,13 @@ class Storage:
         Raises:
             UnavailableError: the database cannot be reached or is too busy.
         """
-        with _outages_told(), self._turn, self.writer.begin() as connection:
+        with (
+            _outages_told(),
+            self._turn,
+            self.writer.connect() as connection,
+            self._left_clean(connection),
+            connection.begin(),
+        ):
             yield connection
             reach(f"{step}.before-commit")
         reach(f"{step}.after-commit")
@@ -68,8 +74,24 @@ class Storage:
                 connection = connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
-            with connection.begin():
+            with self._left_clean(connection), connection.begin():
                 yield connection
+
+    @contextlib.contextmanager
+    def _left_clean(self, connection: sa.Connection) -> Iterator[None]:
+        """Close a connection in whose transaction something went wrong that nobody meant.
+
+        A query that was not read to its end keeps SQLite at the moment at which it began: whoever
+        got the connection next would read what is no longer so.
+        """
+        try:
+            yield
+        except TunerError:
+            raise
+        except BaseException:
+            if self.is_sqlite:
+                connection.invalidate()
+            raise
 
     @contextlib.contextmanager
     def change_schema(self) -> Iterator[sa.Connection]:
@@ -127,23 +149,15 @@ def _outages_told() -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as exc:
-        if not _is_outage(exc):
+        if not is_outage(exc):
             raise
-        way_on = explain_tls(str(exc.orig))
-        raise UnavailableError(f"the database is not available: {exc.orig}{way_on}") from exc
+        raise UnavailableError(f"the database is not available: {exc.orig}") from exc
     except sa.exc.InvalidRequestError as exc:
         # What SQLAlchemy says of a connection that was lost between two statements, or while its
         # pool handed it out. Anything else of the kind is a fault of ours.
         if "connection is closed" not in str(exc).lower():
             raise
         raise UnavailableError("the database is not available: the connection is lost") from exc
-
-
-def _is_outage(exc: sa.exc.DBAPIError) -> bool:
-    """Whether the same transaction may succeed when it is tried again later."""
-    # PostgreSQL tells a server that was frozen in a transaction that it has ended it.
-    frozen = getattr(exc.orig, "sqlstate", None) == "25P03"
-    return isinstance(exc, sa.exc.OperationalError) or exc.connection_invalidated or frozen
 
 
 def _check_references_later(connection: sqlite3.Connection, _record: Any) -> None:

@@ -20,10 +20,9 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from tuner.errors import SetupError
-
-#: The schema that this module was written for.
-SCHEMA_VERSION = 12
+from tuner.errors import SetupError, StudyError
+from tuner.storage import tables
+from tuner.storage.revisions import OPTUNA_SCHEMA as SCHEMA_VERSION
 
 if models.SCHEMA_VERSION != SCHEMA_VERSION:
     raise SetupError(
@@ -42,10 +41,25 @@ _trial_attrs = models.TrialSystemAttributeModel.__table__
 _user_attrs = models.TrialUserAttributeModel.__table__
 
 
+class MissingRowsError(StudyError):
+    """What a study of ours needs in Optuna's tables is not there, or is another one's."""
+
+
 def insert_study(connection: sa.Connection, name: str, goals: Sequence[str]) -> int:
-    """Insert a study with a goal ("maximize" or "minimize") per metric; return its Optuna id."""
+    """Insert a study with a goal ("maximize" or "minimize") per metric; return its Optuna id.
+
+    Raises:
+        StudyError: Optuna's tables hold a study of that name, which is somebody else's.
+    """
+    taken = sa.select(_studies.c.study_id).where(_studies.c.study_name == name)
+    if connection.execute(taken).first() is not None:
+        raise StudyError(
+            f"Optuna's tables in this database hold a study {name!r} that Tuner has not made; "
+            f"delete it there (optuna delete-study --study-name {name}), or choose another name"
+        )
+    fresh = _fresh_id(connection, _studies.c.study_id, tables.studies.c.optuna_id)
     study_id = connection.execute(
-        _studies.insert().values(study_name=name).returning(_studies.c.study_id)
+        _studies.insert().values(study_name=name, **fresh).returning(_studies.c.study_id)
     ).scalar_one()
     connection.execute(
         _directions.insert(),
@@ -78,6 +92,7 @@ def insert_trial(
             study_id=study_id,
             state=TrialState.RUNNING,
             datetime_start=_naive_utc(started),
+            **_fresh_id(connection, _trials.c.trial_id, tables.trials.c.optuna_id),
         )
         .returning(_trials.c.trial_id)
     ).scalar_one()
@@ -98,22 +113,66 @@ def insert_trial(
     return int(trial_id)
 
 
+def require_study(connection: sa.Connection, study_id: int, name: str) -> None:
+    """See that an Optuna id is still that of the study of this name.
+
+    A user's script, or a dashboard on the same database, may have deleted it; and SQLite gives the
+    highest id again.
+
+    Raises:
+        MissingRowsError: there is no such study, or the id is another one's.
+    """
+    query = sa.select(_studies.c.study_name).where(_studies.c.study_id == study_id)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise MissingRowsError("its study in Optuna's tables is gone: it was deleted there")
+    if found != name:
+        raise MissingRowsError(
+            f"its study in Optuna's tables is gone, and its number there is now that of {found!r}"
+        )
+
+
 def finish_trial(
     connection: sa.Connection,
     trial_id: int,
     *,
+    study_id: int,
+    number: int,
     state: TrialState,
     values: Sequence[float],
     intermediate: Mapping[int, float],
     finished: float,
 ) -> None:
-    """Write how a trial ended. Repeated, it changes nothing."""
+    """Write how a trial ended. Repeated, it changes nothing.
+
+    Args:
+        connection: a writing one.
+        trial_id: its Optuna id.
+        study_id: the Optuna id of its study.
+        number: of the trial in its study.
+        state: a finished one.
+        values: one for each metric, or none.
+        intermediate: reported values by step.
+        finished: seconds since the epoch.
+
+    Raises:
+        MissingRowsError: Optuna has no such trial of this study.
+    """
+    mine = sa.and_(
+        _trials.c.trial_id == trial_id,
+        _trials.c.study_id == study_id,
+        _trials.c.number == number,
+    )
     changed = connection.execute(
         _trials.update()
-        .where(_trials.c.trial_id == trial_id, _trials.c.state == TrialState.RUNNING)
+        .where(mine, _trials.c.state == TrialState.RUNNING)
         .values(state=state, datetime_complete=_naive_utc(finished))
     )
     if changed.rowcount == 0:
+        if connection.execute(sa.select(_trials.c.trial_id).where(mine)).first() is None:
+            raise MissingRowsError(
+                f"its trial {number} is not in Optuna's tables: somebody has deleted it there"
+            )
         return
     if values:
         connection.execute(
@@ -170,14 +229,34 @@ def trial_attr(connection: sa.Connection, trial_id: int, key: str) -> Any:
     return None if found is None else json.loads(found)
 
 
-def delete_study(connection: sa.Connection, study_id: int) -> None:
-    """Delete a study with all its trials."""
+def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
+    """Delete a study with all its trials; return whether it was there under this id and name."""
+    query = sa.select(_studies.c.study_id).where(
+        _studies.c.study_id == study_id, _studies.c.study_name == name
+    )
+    if connection.execute(query.with_for_update()).first() is None:
+        return False
     trial_ids = sa.select(_trials.c.trial_id).where(_trials.c.study_id == study_id)
     for table in (_params, _values, _intermediate, _trial_attrs, _user_attrs):
         connection.execute(table.delete().where(table.c.trial_id.in_(trial_ids)))
     user_attrs = models.StudyUserAttributeModel.__table__
     for table in (_trials, _directions, _study_attrs, user_attrs, _studies):
         connection.execute(table.delete().where(table.c.study_id == study_id))
+    return True
+
+
+def _fresh_id(
+    connection: sa.Connection, key: sa.Column[Any], ours: sa.Column[Any]
+) -> dict[str, int]:
+    """Return the id for a new row that neither has a row nor is referred to by one of ours.
+
+    SQLite would give the id of a deleted row again, to which rows of ours may still refer;
+    PostgreSQL's sequences do not.
+    """
+    if connection.dialect.name != "sqlite":
+        return {}
+    highest = [connection.execute(sa.select(sa.func.max(c))).scalar_one() for c in (key, ours)]
+    return {key.name: 1 + max((n for n in highest if isinstance(n, int)), default=0)}
 
 
 def _set_attrs(

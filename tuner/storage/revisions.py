@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -16,16 +16,24 @@ Owner = Literal["tuner", "optuna"]
 #: Our migrations; their `env.py` serves Optuna's too.
 FOLDER = Path(__file__).parent / "migrations"
 
+#: Of Optuna's tables, as Optuna itself numbers it: `optuna_rows` was written for this one.
+OPTUNA_SCHEMA = 12
+
 _REVISION = re.compile(r"""^revision = ["']([^"']+)""", re.M)
 _BEFORE = re.compile(r"""^down_revision = ["']([^"']+)""", re.M)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """The revisions of a database's tables; None: there are none."""
+    """The revisions of a database's tables; None: there are none.
+
+    Attributes:
+        optuna_schema: what Optuna wrote of its tables beside the revision.
+    """
 
     tuner: str | None
     optuna: str | None
+    optuna_schema: int | None = field(default=None, compare=False)
 
 
 def newest() -> Schema:
@@ -83,8 +91,14 @@ def refuse_newer(schema: Schema) -> None:
             "made by a newer release. Install that release, or use another TUNER_HOME"
         )
     if schema.optuna is not None and schema.optuna not in known("optuna"):
-        raise SetupError(
-            f"Optuna's tables in the database have revision {schema.optuna!r}, which the Optuna "
-            "installed here does not know: a newer one has changed them. Install the Tuner release "
-            "that came with it, or use another TUNER_HOME"
-        )
+        raise _newer_optuna(f"revision {schema.optuna!r}")
+    if schema.optuna_schema is not None and schema.optuna_schema > OPTUNA_SCHEMA:
+        raise _newer_optuna(f"schema {schema.optuna_schema}")
+
+
+def _newer_optuna(found: str) -> SetupError:
+    return SetupError(
+        f"Optuna's tables in the database have {found}, which the Optuna "
+        "installed here does not know: a newer one has changed them. Install the Tuner release "
+        "that came with it, or use another TUNER_HOME"
+    )

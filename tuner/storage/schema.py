@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.storage.revisions import FOLDER, Owner, Schema, known, newest, scripts
+from tuner.storage.revisions import FOLDER, OPTUNA_SCHEMA, Owner, Schema, known, newest, scripts
 
 #: Alembic's tables with the revision: ours apart from Optuna's.
 _VERSION_TABLES: dict[Owner, str] = {
@@ -21,9 +21,11 @@ _OPTUNA_INFO = "version_info"
 
 def read_schema(connection: sa.Connection) -> Schema:
     """Return the revisions that a database has."""
+    number = _optuna_schema(connection)
     return Schema(
         tuner=_revision(connection, "tuner"),
-        optuna=_revision(connection, "optuna") or _unnumbered_optuna(connection),
+        optuna=_revision(connection, "optuna") or _unnumbered_optuna(number),
+        optuna_schema=number,
     )
 
 
@@ -71,16 +73,19 @@ def _revision(connection: sa.Connection, owner: Owner) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _unnumbered_optuna(connection: sa.Connection) -> str | None:
-    """Return the revision of tables from before Optuna numbered them with Alembic."""
+def _optuna_schema(connection: sa.Connection) -> int | None:
+    """Return the number that Optuna writes of its tables into one of them."""
     if not sa.inspect(connection).has_table(_OPTUNA_INFO):
         return None
     number = connection.execute(sa.text("SELECT schema_version FROM version_info")).scalar()
+    return number if isinstance(number, int) else None
+
+
+def _unnumbered_optuna(number: int | None) -> str | None:
+    """Return the revision of tables from before Optuna numbered them with Alembic."""
     if number is None:
         return None
-    from tuner.storage.optuna_rows import SCHEMA_VERSION
-
-    return known("optuna")[-1 if number == SCHEMA_VERSION else 0]
+    return known("optuna")[-1 if number >= OPTUNA_SCHEMA else 0]
 
 
 def _migrate_optuna(connection: sa.Connection, before: str | None, goal: str) -> None:

@@ -1,0 +1,131 @@
+"""One study's faults, and the time that it takes, stay its own: the round goes on with the others.
+
+Every step that the coordinator does for a study is done inside `step`. What is raised there pauses
+that study with a reason and has it forgotten; until its row has changed (it was resumed, edited or
+repaired) it is left alone. A study whose steps cost much of the loop's time rests in between, so
+that the others get the larger part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.faults import Step, is_own, reason_of, set_aside
+from tuner.coordinator.integrity.diagnosis import diagnose
+from tuner.coordinator.leadership import Leadership
+from tuner.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+#: What a study may cost of a round before it has to rest: of this thread's own work, and of time
+#: altogether, which a slow disk or a far database takes as well. Seconds.
+TURN_CPU_S, TURN_S = 0.25, 2.0
+#: It then rests for so many times what it took: of the loop it gets a quarter at most.
+REST = 3.0
+#: A study whose row cannot even be marked is tried again after so long, seconds.
+RETRY_S = 30.0
+
+
+class Isolation:
+    """Keeps the studies of one coordinator apart. For its thread alone.
+
+    Args:
+        storage: the truth.
+        leadership: of this process.
+        forget: has a study loaded anew.
+    """
+
+    def __init__(
+        self, storage: Storage, leadership: Leadership, forget: Callable[[int], None]
+    ) -> None:
+        self._storage = storage
+        self._leadership = leadership
+        self._forget = forget
+        #: What is left alone, with what of its row must change for it to be looked at again.
+        self._aside: dict[int, tuple[Any, Any]] = {}
+        self._retry_at: dict[int, float] = {}
+        #: What each study has cost in this round: this thread's own work, and time. Seconds.
+        self._spent: dict[int, tuple[float, float]] = {}
+        self._rests_until: dict[int, float] = {}
+
+    def served(self, studies: Mapping[int, sa.Row[Any]]) -> dict[int, sa.Row[Any]]:
+        """Return those of the open studies that are not set aside."""
+        moment = time.monotonic()
+        for study_id in list(self._aside):
+            study = studies.get(study_id)
+            is_over = moment >= self._retry_at.get(study_id, float("inf"))
+            if study is None or is_over or _mark(study) != self._aside[study_id]:
+                del self._aside[study_id]
+                self._retry_at.pop(study_id, None)
+        return {key: study for key, study in studies.items() if key not in self._aside}
+
+    def is_due(self, study_id: int) -> bool:
+        """Whether a study is neither set aside nor at rest."""
+        rested = time.monotonic() >= self._rests_until.get(study_id, 0.0)
+        return rested and study_id not in self._aside
+
+    @contextlib.contextmanager
+    def step(self, study: sa.Row[Any], step: Step) -> Iterator[None]:
+        """Do one step for a study in the block; what it raises about the study ends there.
+
+        Raises:
+            UnavailableError: the database cannot be reached.
+            FencedError: another coordinator leads.
+        """
+        cpu, moment = time.thread_time(), time.monotonic()
+        try:
+            yield
+        except Exception as exc:
+            if not is_own(exc):
+                raise
+            self.set_aside(study, step, exc)
+        finally:
+            old = self._spent.get(study.id, (0.0, 0.0))
+            took = time.thread_time() - cpu, time.monotonic() - moment
+            self._spent[study.id] = (old[0] + took[0], old[1] + took[1])
+
+    def set_aside(self, study: sa.Row[Any], step: Step, exc: BaseException) -> None:
+        """Pause a study for what a step has raised, and leave it alone until its row changes."""
+        name = f"{study.project}/{study.name}"
+        logger.error("study set aside", extra={"study": name, "step": step}, exc_info=exc)
+        self._forget(study.id)
+        self._aside[study.id] = (study.revision, "paused")
+        found = diagnose(self._storage, study.id)
+        try:
+            with self._storage.begin("set-state") as connection:
+                self._leadership.require(connection)
+                now = self._storage.now(connection)
+                set_aside(connection, study.id, reason_of(name, step, exc, found), now)
+        except Exception as failed:
+            if not is_own(failed):
+                self._aside.pop(study.id)
+                raise
+            logger.exception("study cannot be paused", extra={"study": name})
+            self._aside[study.id] = _mark(study)
+            self._retry_at[study.id] = time.monotonic() + RETRY_S
+
+    def end_round(self, *, others: bool) -> None:
+        """Have a study that took long rest, if there are others that want the time."""
+        moment = time.monotonic()
+        for study_id, (cpu, took) in self._spent.items():
+            if others and (cpu > TURN_CPU_S or took > TURN_S):
+                rest = REST * (took if took > TURN_S else cpu)
+                self._rests_until[study_id] = moment + rest
+                logger.info("study rests", extra={"study_id": study_id, "took_s": round(took, 2)})
+        self._spent.clear()
+
+    def clear(self) -> None:
+        """Forget what was set aside: another coordinator has led meanwhile."""
+        self._aside.clear()
+        self._retry_at.clear()
+        self._rests_until.clear()
+
+
+def _mark(study: sa.Row[Any]) -> tuple[Any, Any]:
+    return study.revision, study.state
