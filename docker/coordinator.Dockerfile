@@ -40,4 +40,5 @@ WORKDIR /var/lib/tuner
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tuner"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]
+# Plain http: the network of the containers is their own, and what is published from it is behind a proxy.
+CMD ["serve", "--host", "0.0.0.0", "--port", "8080", "--behind-proxy"]

@@ -22,6 +22,7 @@ from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 from tuner.server.token_book import TokenBook
+from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -73,7 +74,7 @@ def api() -> FastAPI:
         instruments=Instruments(),
         tokens=_Book(TOKEN, storage),
         token_desk=TokenDesk(storage),
-        redis_url=None,
+        redis=WorkerRedis(url="redis://all@redis", fetching_url="redis://fetch@redis"),
     )
 
 

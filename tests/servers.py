@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -98,6 +99,12 @@ class PostgresServer:
         said = log.read_text()[-1000:]
         raise ServerMissingError(f"{self._command[0]} does not start: {said}")
 
+    def listen_with_tls(self, port: int) -> None:
+        """Have the server, which does not run yet, listen on a port of `localhost` too."""
+        for option in ("listen_addresses=127.0.0.1", f"port={port}", "ssl=on"):
+            self._command += ["-c", option]
+        self.url = self.url.set(host="localhost", port=port, query={"sslmode": "require"})
+
     def crash(self) -> None:
         """Stop the server at once, without a word to its clients or to its disk."""
         assert self._process is not None
@@ -152,6 +159,35 @@ def open_postgres(*, private: bool = False) -> PostgresServer:
     folder = Path(tempfile.mkdtemp(prefix="tuner-test-pg-", dir="/tmp"))
     try:
         server = _prepare(_find_binaries(folder), folder, durable=private)
+        server.start()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return server
+
+
+def open_tls_postgres(cert: Path, key: Path) -> PostgresServer:
+    """Return a running server on `localhost` that takes no connection without TLS.
+
+    Raises:
+        ServerMissingError: this machine has none that can be started.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tuner-test-pg-", dir="/tmp"))
+    try:
+        server = _prepare(_find_binaries(folder), folder, durable=False)
+        # Its own user must own the key.
+        for name, source in (("server.crt", cert), ("server.key", key)):
+            target = folder / "data" / name
+            shutil.copy(source, target)
+            target.chmod(0o600)
+            if (user := _server_user()) is not None:
+                shutil.chown(target, user, pwd.getpwnam(user).pw_gid)
+        # The only way in.
+        (folder / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 trust\n")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server.listen_with_tls(port)
         server.start()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests import stuck_files
+
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "service-token-51c0"
 #: How long the lead of a killed server lasts, seconds; by default it is 10.
@@ -99,6 +101,7 @@ class ServiceProcess:
     Attributes:
         lease_s: of attempts; a worker beats three times in it. None: as in production.
         leader_lease_s: of the lead on PostgreSQL. On SQLite a start replaces a killed leader.
+        has_stuck_files: whether `stuck_files.hold_up(service.hold, …)` makes its files hang.
     """
 
     nursery: Nursery
@@ -107,6 +110,7 @@ class ServiceProcess:
     redis_url: str
     lease_s: float | None = None
     leader_lease_s: float = LEADER_LEASE_S
+    has_stuck_files: bool = False
     url: str = ""
     pid: int = 0
     _port: int = 0
@@ -122,6 +126,11 @@ class ServiceProcess:
     def log(self) -> Path:
         """What the server logs."""
         return self.home / "server.log"
+
+    @property
+    def hold(self) -> Path:
+        """What makes its files hang; see `tests/stuck_files.py`."""
+        return self.home / "hold"
 
     @property
     def log_root(self) -> Path:
@@ -144,6 +153,7 @@ class ServiceProcess:
             "lease_s": self.lease_s,
             "leader_lease_s": self.leader_lease_s,
             "fault": fault,
+            "hold": str(self.hold) if self.has_stuck_files else None,
         }
         self.pid, self.url = self.nursery.start(order)
         self._port = int(self.url.rpartition(":")[2])
@@ -284,9 +294,11 @@ def _run_server(order: dict[str, Any], writing: int) -> None:
 
     _shorten_leases(order)
     faultpoints.arm(order["fault"])
+    if order["hold"]:
+        stuck_files.install(Path(order["hold"]))
     home = Path(order["home"])
 
-    def ready(url: str) -> None:
+    def ready(url: str, _url_for_others: str) -> None:
         os.write(writing, url.encode())
         os.close(writing)
 

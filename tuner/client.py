@@ -93,9 +93,17 @@ class ApiClient(Connection):
         """Return one trial with its attempts, reports and events."""
         return self._one("GET", _path(study, "trials", number))
 
-    def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
-        """Return a piece of the trial's output: `{text, next_offset, size, gone}`."""
-        return self._one("GET", _path(study, "trials", number, "log"), offset=offset, limit=limit)
+    def log(
+        self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
+    ) -> Document:
+        """Return a piece of the trial's output: `{text, next_offset, size, gone}`.
+
+        With `raw` there is `base64`, its very bytes, in place of the text; a server of an earlier
+        release sends the text all the same.
+        """
+        # A server of an earlier release refuses no parameter that it does not know.
+        path = _path(study, "trials", number, "log")
+        return self._one("GET", path, offset=offset, limit=limit, raw=str(raw).lower())
 
     def importance(self, study: str) -> Document:
         """Return which parameters matter: `{study, trials, why, best, parameters, edges}`."""

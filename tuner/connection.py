@@ -17,6 +17,7 @@ from tuner.errors import (
     UnavailableError,
 )
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
+from tuner.trust import Trust, explain_tls
 
 if "httpx" not in sys.modules:
     # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
@@ -30,6 +31,7 @@ else:
 
 Document = dict[str, Any]
 
+_TRUST = Trust()
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _ERRORS: dict[int, type[TunerError]] = {
     400: SpecError,
@@ -47,18 +49,20 @@ class Connection:
     Args:
         url: of the server, without `/v1`.
         token: bearer token; None for `/health` only.
+        trust: whose certificates are believed, and whether the token may go unencrypted.
 
     Raises:
-        SetupError: the URL is none.
+        SetupError: the URL is none, or the token would go unencrypted.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, trust: Trust = _TRUST) -> None:
         self.url = url.rstrip("/")
         headers = {ACTOR_HEADER: account(), REFUSAL_HEADER: "yes"}
         if token:
             headers["authorization"] = f"Bearer {token}"
-        # Making the default TLS context takes 20 ms that plain HTTP has no use for.
-        verify = self.url.startswith("https")
+        is_tls = self.url.startswith("https")
+        # Making a TLS context takes 20 ms that plain HTTP has no use for.
+        verify = trust.context() if is_tls else False
         try:
             self._http = httpx.Client(
                 base_url=self.url + "/v1",
@@ -66,13 +70,19 @@ class Connection:
                 timeout=_TIMEOUT,
                 verify=verify,
                 # No proxy stands before a server in the own network; looking for one is slow.
-                trust_env=verify,
+                trust_env=is_tls,
             )
         except (httpx.InvalidURL, ValueError) as exc:
             raise SetupError(f"TUNER_API_URL={url!r}: not a URL: {exc}") from exc
         if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
             self._http.close()
             raise SetupError(f"TUNER_API_URL={url!r}: not a URL like http://tuner.example:8080")
+        if token:
+            try:
+                trust.require_private(self.url)
+            except SetupError:
+                self._http.close()
+                raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -113,6 +123,7 @@ class Connection:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as exc:
             text = str(exc) or type(exc).__name__
+            text += explain_tls(text)
             raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
         if not answer.is_success:
             raise _translate(self.url, answer)

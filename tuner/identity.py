@@ -49,7 +49,8 @@ class Identity:
         name: of the token, for texts and logs.
         scopes: what it may do.
         projects: where; None: in all, and in what is nobody's project.
-        token_id: row of the token; None: the server's own token, which may do everything.
+        token_id: row of the token, from 1; None: the server's own token, which may do everything;
+            0: that of its workers.
         image: reference or digest of the image that a worker with this token runs in.
     """
 
@@ -106,6 +107,9 @@ class Identity:
 
 #: The bearer of the server's own token, and whoever works on a home's database in its own process.
 OWNER = Identity(name="of the server", scopes=frozenset({Scope.ADMIN}))
+
+#: The bearers of the token that the server was given for its workers (`TUNER_WORKER_TOKEN`).
+WORKERS = Identity(name="of the workers", scopes=frozenset({Scope.WORK}), token_id=0)
 
 # It goes beside the call, as the actor of an event does: what a list leaves out is decided deep
 # below the route.

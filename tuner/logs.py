@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tuner.errors import SetupError
+from tuner.visible import visible
 
 LogFormat = Literal["text", "json"]
 
@@ -72,7 +73,8 @@ class TextFormatter(logging.Formatter):
         line = f"{head['time']} {level} {record.name}: {record.getMessage()}{facts}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return line
+        # It may quote what users sent, and whoever reads it does so on a terminal.
+        return visible(line)
 
 
 def configure_logging(form: LogFormat, **context: str) -> None:

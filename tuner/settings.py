@@ -5,13 +5,15 @@ Every setting may also be given as a file that holds the value, as `TUNER_TOKEN_
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.homes import DATABASE, default_home
 from tuner.logs import LogFormat, parse_log_format
+from tuner.trust import Trust
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
 SETTINGS: dict[str, str] = {
@@ -21,11 +23,20 @@ SETTINGS: dict[str, str] = {
     "WORKER_REDIS_URL": "the same Redis as workers are told, with a user of their own",
     "API_URL": "URL of a running Tuner server (default: the local one, started when needed)",
     "TOKEN": "bearer token of the API (default: the home's token file)",
+    "WORKER_TOKEN": "a token of the server's for its workers, which allows nothing but to work",
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
     "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
     "IMAGE": "reference by digest of the container image this process runs in",
+    "CA_FILE": "certificates of the authorities that are believed (default: those of the system)",
+    "PLAIN_HTTP": "yes: a token may go to another machine over http://",
+    "TLS_CERT": "certificate of `tuner serve`, a PEM file with those between it and its authority",
+    "TLS_KEY": "private key of that certificate",
+    "BEHIND_PROXY": "yes, or the addresses of the proxies: who stands before `tuner serve` has TLS",
     "LOG_FORMAT": "how server and workers log: text (default) or json, one object a line",
 }
+
+#: What names a file anyway: `TUNER_TLS_KEY_FILE` is that file, and not one with its name.
+_FILES = frozenset({"TLS_CERT", "TLS_KEY"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +52,16 @@ class Settings:
     redis_url: str | None = None
     worker_redis_url: str | None = None
     api_url: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    worker_token: str | None = field(default=None, repr=False)
     image: str | None = None
+    #: What its clients believe.
+    trust: Trust = field(default_factory=Trust)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    #: The server may listen for other machines without TLS; headers of these proxies are believed.
+    behind_proxy: bool = False
+    proxies: tuple[str, ...] = ()
     log_format: LogFormat = "text"
 
     @property
@@ -75,21 +94,66 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     else:
         home = default_home(environ, keeps_database=not given.keys() & {"DATABASE_URL", "API_URL"})
     _require_folder(home, is_named=named is not None)
+    proxy = given.get("BEHIND_PROXY")
+    trust = Trust(
+        ca_file=_file(given.get("CA_FILE")),
+        plain_http=parse_yes("TUNER_PLAIN_HTTP", given.get("PLAIN_HTTP")),
+    )
+    redis_url = given.get("REDIS_URL")
     return Settings(
         home=home,
         log_root=Path(given.get("LOG_ROOT") or home / "logs").expanduser().absolute(),
         checkpoint_root=Path(given.get("CHECKPOINT_ROOT") or home / "checkpoints")
         .expanduser()
         .absolute(),
-        database_url=given.get("DATABASE_URL") or f"sqlite:///{home / DATABASE}",
+        database_url=trust.complete(given.get("DATABASE_URL") or "")
+        or f"sqlite:///{home / DATABASE}",
         names_database="DATABASE_URL" in given,
-        redis_url=given.get("REDIS_URL"),
+        redis_url=redis_url and trust.complete(redis_url),
         worker_redis_url=given.get("WORKER_REDIS_URL"),
         api_url=_tidy_urls(given.get("API_URL")),
         token=given.get("TOKEN"),
+        worker_token=given.get("WORKER_TOKEN"),
         image=given.get("IMAGE"),
+        trust=trust,
+        tls_cert=_file(given.get("TLS_CERT")),
+        tls_key=_file(given.get("TLS_KEY")),
+        behind_proxy=proxy not in (None, "no"),
+        proxies=() if proxy in (None, "no", "yes") else parse_proxies("TUNER_BEHIND_PROXY", proxy),
         log_format=parse_log_format(given.get("LOG_FORMAT")),
     )
+
+
+def parse_yes(name: str, value: str | None) -> bool:
+    """Return whether a setting says yes; not given is no.
+
+    Raises:
+        SetupError: it is neither yes nor no.
+    """
+    if value not in (None, "yes", "no"):
+        raise SetupError(f"{name}={value}: yes or no")
+    return value == "yes"
+
+
+def parse_proxies(name: str, value: str) -> tuple[str, ...]:
+    """Return the addresses and networks in a list with commas.
+
+    Raises:
+        SetupError: one is neither.
+    """
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    for part in found:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as exc:
+            raise SetupError(
+                f"{name}={value}: {part} is no address and no network, as 10.0.0.2 or 10.0.0.0/24"
+            ) from exc
+    return found
+
+
+def _file(path: str | None) -> Path | None:
+    return None if path is None else Path(path).expanduser().absolute()
 
 
 def _require_folder(home: Path, *, is_named: bool) -> None:
@@ -110,6 +174,8 @@ def _tidy_urls(urls: str | None) -> str | None:
 def _read(environ: Mapping[str, str], name: str) -> str | None:
     plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
     value, path = environ.get(plain), environ.get(by_file)
+    if name in _FILES and path is not None and not value:
+        return path or None
     if path is None:
         return value or None
     if value:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuner.errors import TunerError
 from tuner.logs import configure_logging
+from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
 from workers.options import load_log_format
 
@@ -21,6 +22,8 @@ EXIT_INPUT = 2
 def main(argv: list[str]) -> int:
     """Run one of the three commands; return the exit status."""
     arguments = _parser().parse_args(argv)
+    # First of all: from the start on, other trials of this host may look.
+    keep_secrets(os.environ)
     # For what may be wrong with the settings themselves.
     configure_logging("text")
     try:

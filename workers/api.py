@@ -7,7 +7,7 @@ import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -25,6 +25,8 @@ from tuner.protocol import (
     Reply,
     dumps,
 )
+from tuner.trust import Trust, explain_tls
+from workers.erasing import erase
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ CODE_TIMEOUT_S = 60.0
 #: more than the time between two beats.
 KEEP_CONNECTION_S = 60.0
 
+_TRUST = Trust()
 _M = TypeVar("_M", bound=Message)
 
 #: The attempt is another's, or gone.
@@ -85,19 +88,22 @@ class WorkerApi:
         url: of the server, without /v1. Several servers on one database: their URLs with commas
             between them; when one gives no answer, the next call goes to the next.
         token: the bearer token.
+        trust: whose certificates are believed, and whether the token may go unencrypted.
 
     Raises:
-        SetupError: a URL is none.
+        SetupError: a URL is none, or the token would go unencrypted.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, trust: Trust = _TRUST) -> None:
         self._urls = _urls(url)
+        self._secrets = [token]
+        self._trust = trust
+        for one in self._urls:
+            trust.require_private(one)
         # Without a context of its own httpx reads every certificate of the host, 20 ms, even for
         # http://.
         verify: ssl.SSLContext | bool = (
-            ssl.create_default_context()
-            if any(one.startswith("https:") for one in self._urls)
-            else False
+            trust.context() if any(one.startswith("https:") for one in self._urls) else False
         )
         hosts = [httpx.URL(one).host for one in self._urls]
         self._client = httpx.Client(
@@ -127,9 +133,13 @@ class WorkerApi:
                 f"the server at {self.url} speaks protocol {theirs}, this worker {VERSION}: "
                 f"install release {data.get('release')} of tuner-service here, or update the server"
             )
+        redis_url = data.get("redis_url")
+        password = urlsplit(redis_url or "").password
+        if password and password not in self._secrets:
+            self._secrets.append(password)
         return ServerConfig(
             release=str(data.get("release", "")),
-            redis_url=data.get("redis_url"),
+            redis_url=redis_url and self._trust.complete(str(redis_url)),
             beat_s=float(data.get("beat_s", BEAT_S)),
             lease_s=float(data.get("lease_s", LEASE_S)),
         )
@@ -193,8 +203,9 @@ class WorkerApi:
         return response.content
 
     def forget(self) -> None:
-        """Drop the token; for a forked process, which inherits this object in its memory."""
+        """Erase token and passwords; for a forked process, which inherits them in its memory."""
         self._client.headers.pop("Authorization", None)
+        erase([secret.encode() for secret in self._secrets])
 
     def close(self) -> None:
         """Close the connection."""
@@ -214,7 +225,7 @@ class WorkerApi:
                 method, f"{self.url}/v1{path}", content=content, timeout=timeout
             )
         except httpx.HTTPError as exc:
-            text = f"{self.url}: {exc or type(exc).__name__}"
+            text = f"{self.url}: {exc or type(exc).__name__}{explain_tls(str(exc))}"
             self._urls.append(self._urls.pop(0))
             raise UnavailableError(text) from exc
         if response.status_code in _NOT_LET_IN:

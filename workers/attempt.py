@@ -16,6 +16,7 @@ from tuner.protocol import (
     Finished,
     Reply,
 )
+from tuner.roots import Place, UnfitError
 from workers.api import MissingCodeError, RefusedError
 from workers.channel import ChannelError
 from workers.code_cache import CodeError, FetchError
@@ -100,6 +101,10 @@ class Attempt:
     def _prepare_and_conduct(self) -> Finish:
         try:
             task = self._prepare()
+        except UnfitError as exc:
+            # Put there by a trial: elsewhere below the root all may be well.
+            reason = f"the trial was not started: {exc.filename}: {exc.strerror}"
+            return self._failed("error", reason)
         except OSError as exc:
             return self._failed("storage", f"the trial was not started: {exc}")
         except (CodeError, MissingCodeError) as exc:
@@ -128,6 +133,7 @@ class Attempt:
         """Write the first files and fetch the code; None when the worker must leave meanwhile.
 
         Raises:
+            UnfitError: something else stands where the run's folder must be.
             OSError: the log root or the checkpoint root is full or not writable.
             CodeError, MissingCodeError: there is no such code, or it must not be run.
             FetchError: it cannot be had here.
@@ -137,7 +143,7 @@ class Attempt:
         if post.info.device_id is not None:
             check_gpu(post.info.device_id)
         # A full disk that only the first checkpoint met would cost the training up to there.
-        post.checkpoint_root.mkdir(parents=True, exist_ok=True)
+        Place(post.checkpoint_root).open(make=True).close()
         probe(post.checkpoint_root)
         code_root = self._fetch_code()
         if post.leave.requested:
@@ -279,17 +285,17 @@ class Attempt:
                 duration_s=self._duration_s(),
                 exit_status=status,
             )
-        output = self._files.folder / "output.log"
+        place = self._files.place
         if self._stop is not None:
             text = self._stop_text()
             if process.was_asked_where:
-                text = with_tail(text, self._with_own_names(read_tail(output)))
+                text = with_tail(text, self._with_own_names(read_tail(place)))
             return self._failed(self._stop, text, status)
         if process.was_killed:
             text = "the trial's process broke off its channel and was killed"
             return self._failed("error", text, status)
         of_memory = process.died_of_memory()
-        cause, text = explain_exit(status or 0, output, of_memory=of_memory)
+        cause, text = explain_exit(status or 0, place, of_memory=of_memory)
         return self._failed(cause, self._with_own_names(text), status)
 
     def _with_own_names(self, text: str) -> str:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.roots import Place
+from tuner.roots import Folder, Place
 from tuner.tfevents import read_json, write_json
 from workers.session import Point
 
@@ -31,12 +31,19 @@ class Checkpoint:
 
     step: int
     attempt_no: int
-    path: Path
+    #: Of the weights, in the folder of the trial.
+    name: str
+    place: Place = field(compare=False)
 
     @property
-    def curve_path(self) -> Path:
-        """Where the curve up to this step is."""
-        return self.path.with_name(self.path.name.removesuffix(_WEIGHTS) + _CURVE)
+    def path(self) -> Path:
+        """Where the weights are, for Keras."""
+        return self.place.path / self.name
+
+    @property
+    def curve_name(self) -> str:
+        """What the file with the curve up to this step is called."""
+        return self.name.removesuffix(_WEIGHTS) + _CURVE
 
     def points_after(self, step: int) -> list[Point] | None:
         """Return the points of the curve from behind `step` to this checkpoint; None with a hole.
@@ -46,7 +53,8 @@ class Checkpoint:
         """
         if step >= self.step:
             return []
-        points = [point for point in _read_curve(self.curve_path) if step < point.step <= self.step]
+        found = _read_curve(self.place, self.curve_name)
+        points = [point for point in found if step < point.step <= self.step]
         # Steps are epochs: a hole is a lost or damaged file.
         if [point.step for point in points] != list(range(step + 1, self.step + 1)):
             return None
@@ -57,21 +65,25 @@ class Checkpoints:
     """The checkpoints of one trial, written by one of its attempts.
 
     Args:
-        folder: shared by the trial's attempts; made at the first write.
+        place: shared by the trial's attempts; made at the first write.
         attempt_no: the attempt that writes.
     """
 
-    def __init__(self, folder: Path, attempt_no: int) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, attempt_no: int) -> None:
+        self.place = place
         self.attempt_no = attempt_no
 
     def find(self) -> list[Checkpoint]:
-        """Return the complete checkpoints of all attempts, oldest first."""
-        found = []
-        for path, step, attempt_no in self._files():
-            if path.name.endswith(_WEIGHTS):
-                found.append(Checkpoint(step=step, attempt_no=attempt_no, path=path))
-        return sorted(found)
+        """Return the complete checkpoints of all attempts, oldest first.
+
+        Raises:
+            OSError: the folder is there and cannot be read.
+        """
+        try:
+            with self.place.open() as folder:
+                return self._found(folder)
+        except FileNotFoundError:
+            return []
 
     def newest(self, *, known: int) -> tuple[Checkpoint, list[Point]] | None:
         """Return the newest checkpoint of an earlier attempt that leaves no hole in the curve.
@@ -105,51 +117,59 @@ class Checkpoints:
             OSError: the checkpoint root is full or not writable; older checkpoints are as they
             were.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         suffix = f"-a{self.attempt_no}" if self.attempt_no > 1 else ""
         name = f"epoch-{step:05d}{suffix}"
         # Keras insists on the ending, so the temporary name differs at its start.
-        temporary = self.folder / f".{name}.{os.getpid()}.tmp{_WEIGHTS}"
-        try:
-            model.save_weights(temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            write_json(
-                Place(self.folder),
-                f"{name}{_CURVE}",
-                [[point.step, point.value, dict(point.metrics)] for point in curve],
-            )
-            temporary.rename(self.folder / f"{name}{_WEIGHTS}")
-        finally:
-            temporary.unlink(missing_ok=True)
-        self._drop_old()
+        temporary = f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp{_WEIGHTS}"
+        with self.place.open(make=True) as folder:
+            try:
+                # Keras takes a path only. The name is one that nobody has guessed.
+                model.save_weights(self.place.path / temporary)
+                with folder.open_file(temporary) as file:
+                    os.fsync(file.fileno())
+                write_json(
+                    folder,
+                    f"{name}{_CURVE}",
+                    [[point.step, point.value, dict(point.metrics)] for point in curve],
+                )
+                folder.rename(temporary, f"{name}{_WEIGHTS}")
+            finally:
+                folder.remove(temporary)
+            self._drop_old(folder)
 
-    def _files(self) -> list[tuple[Path, int, int]]:
-        """Return path, step and attempt of every file of a checkpoint."""
-        if not self.folder.is_dir():
-            return []
-        matches = ((path, _NAME.fullmatch(path.name)) for path in self.folder.iterdir())
-        return [(path, int(m[1]), int(m[2] or 1)) for path, m in matches if m is not None]
+    def _found(self, folder: Folder) -> list[Checkpoint]:
+        return sorted(
+            Checkpoint(step=step, attempt_no=attempt_no, name=name, place=self.place)
+            for name, step, attempt_no in _files(folder)
+            if name.endswith(_WEIGHTS)
+        )
 
-    def _drop_old(self) -> None:
-        found = self.find()
+    def _drop_old(self, folder: Folder) -> None:
+        found = self._found(folder)
         own = [checkpoint for checkpoint in found if checkpoint.attempt_no == self.attempt_no]
         older = [checkpoint for checkpoint in found if checkpoint.attempt_no < self.attempt_no]
         dropped = (older + own)[: -KEEP or None]
         for checkpoint in dropped:
-            checkpoint.path.unlink(missing_ok=True)
-            checkpoint.curve_path.unlink(missing_ok=True)
+            folder.remove(checkpoint.name)
+            folder.remove(checkpoint.curve_name)
         # A curve whose weights never came: this attempt could not write them, or was killed.
-        kept = {checkpoint.curve_path for checkpoint in own if checkpoint not in dropped}
-        for path, _, attempt_no in self._files():
-            is_stray = path.name.endswith(_CURVE) and path not in kept
+        kept = {checkpoint.curve_name for checkpoint in own if checkpoint not in dropped}
+        for name, _, attempt_no in _files(folder):
+            is_stray = name.endswith(_CURVE) and name not in kept
             if is_stray and attempt_no == self.attempt_no:
-                path.unlink(missing_ok=True)
+                folder.remove(name)
 
 
-def _read_curve(path: Path) -> list[Point]:
+def _files(folder: Folder) -> list[tuple[str, int, int]]:
+    """Return name, step and attempt of every file of a checkpoint; only regular files are."""
+    names = [entry.name for entry in folder.entries() if entry.kind == "file"]
+    matches = ((name, _NAME.fullmatch(name)) for name in names)
+    return [(name, int(m[1]), int(m[2] or 1)) for name, m in matches if m is not None]
+
+
+def _read_curve(place: Place, name: str) -> list[Point]:
     """Return the points in a curve file; none when it is missing or damaged."""
-    content = read_json(Place(path.parent), path.name)
+    content = read_json(place, name)
     try:
         return [
             Point(

@@ -20,8 +20,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from tuner.protocol import Cause, Outcome
+from tuner.roots import Place
 from workers.channel import Channel, ChannelLink
 from workers.failure import classify, describe_error
+from workers.files import OUTPUT
 from workers.linux import be_killed_first, die_with_parent
 from workers.objective import ObjectiveError, load_objective
 from workers.own_modules import loaded_files
@@ -38,8 +40,15 @@ _OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
     "cancel": ("failed", "cancelled"),
     "preempt": ("failed", "preempted"),
 }
-#: Nothing of these reaches user code: neither the token nor where the service is.
-SECRETS = ("TUNER_TOKEN", "TUNER_TOKEN_FILE", "TUNER_API_URL", "TUNER_API_URL_FILE")
+#: Nothing of these reaches user code: neither what opens the service nor where it is.
+SECRETS = tuple(
+    f"TUNER_{name}{suffix}"
+    for name in (
+        *("TOKEN", "WORKER_TOKEN", "API_URL", "HOME"),
+        *("DATABASE_URL", "REDIS_URL", "WORKER_REDIS_URL"),
+    )
+    for suffix in ("", "_FILE")
+)
 
 
 class _Output(io.RawIOBase):
@@ -70,7 +79,7 @@ def conduct(task: Task, channel: Channel) -> NoReturn:
     """
     status = 0
     try:
-        redirect_output(Path(task.run_dir) / "output.log")
+        redirect_output(task.run)
         be_killed_first()
         # A crash in C++ then leaves the Python lines that led to it in the log.
         faulthandler.enable(file=2)
@@ -112,10 +121,14 @@ def _run(task: Task, channel: Channel) -> dict[str, Any]:
     return _end_returned(session, result)
 
 
-def redirect_output(path: Path) -> None:
-    """Send standard output and error to `path`; Python's own streams never fail on a full disk."""
+def redirect_output(place: Place) -> None:
+    """Send standard output and error to the output file of the run in `place`.
+
+    Python's own streams never fail on a full disk.
+    """
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        with place.open() as folder:
+            fd = folder.append(OUTPUT)
     except OSError:
         fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(fd, 1)
@@ -155,8 +168,8 @@ def _call(task: Task, session: Session) -> Result | None:
         seed=task.seed,
         trial=task.trial,
         session=session,
-        logdir=Path(task.run_dir),
-        checkpoint_dir=Path(task.checkpoint_dir),
+        logdir=task.run.path,
+        checkpoints=task.checkpoints,
     )
     returned = function(run)
     if session.obeyed is not None or session.diverged is not None:

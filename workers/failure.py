@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuner.protocol import ERROR_LINES, MAX_ERROR_CHARS, Cause
+from tuner.roots import Place
 from workers.device_texts import device_cause
-from workers.files import probe
+from workers.files import OUTPUT, probe
 from workers.missing import how_to_install, how_to_take_along
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
@@ -49,7 +50,7 @@ def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
     return "error"
 
 
-def explain_exit(status: int, output: Path, *, of_memory: bool) -> tuple[Cause, str]:
+def explain_exit(status: int, place: Place, *, of_memory: bool) -> tuple[Cause, str]:
     """Return cause and explanation of the end of a process that left no result.
 
     The explanation ends with how it died; above stands what it wrote last, which holds the stack
@@ -57,7 +58,7 @@ def explain_exit(status: int, output: Path, *, of_memory: bool) -> tuple[Cause, 
 
     Args:
         status: exit status, or minus the signal.
-        output: file with its standard output and error.
+        place: folder of the run, which holds its standard output and error.
         of_memory: whether the kernel has killed it for memory.
     """
     died = describe_exit(status)
@@ -65,18 +66,21 @@ def explain_exit(status: int, output: Path, *, of_memory: bool) -> tuple[Cause, 
         return "oom", f"{died}: the kernel killed it for memory"
     if status == -signal.SIGKILL:
         return "lost", died
-    tail = read_tail(output)
+    tail = read_tail(place)
     cause: Cause | None = device_cause(tail) if status == -signal.SIGABRT else None
     return cause or "error", with_tail(died, tail)
 
 
-def read_tail(output: Path) -> str:
-    """Return the last lines of a process' output, as a terminal would show them."""
+def read_tail(place: Place) -> str:
+    """Return the last lines of a run's output, as a terminal would show them.
+
+    Nothing where it cannot be read, or something else has its name.
+    """
     try:
-        with output.open("rb") as file:
+        with place.open() as folder, folder.open_file(OUTPUT) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+            text = file.read(TAIL_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
     # A progress bar writes its line again and again; only the last state of it was left to be seen.

@@ -11,34 +11,41 @@ import errno
 import logging
 import math
 import os
-import shutil
-import tempfile
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuner.protocol import Assignment, Finished, decode_number
-from tuner.roots import Place
+from tuner.roots import Folder, Place
 from tuner.tfevents import RunWriter, write_json
 
 logger = logging.getLogger(__name__)
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 ROTATE_EVERY_S = 1.0
+#: So much of the end of what is cut off is kept: to copy takes time, in which no worker beats.
+MOST_KEPT_BYTES = 32 << 20
+
+#: The output of the trial, what was cut off before, and how much of that is not kept.
+OUTPUT = "output.log"
+_KEPT, _GONE = f"{OUTPUT}.1", f"{OUTPUT}.gone"
 
 #: More than a file system keeps in a directory entry, so that blocks are really taken.
 _PROBE_BYTES = 65536
 
 
 def probe(root: Path) -> None:
-    """Make sure that a folder takes a small file.
+    """Make sure that a root takes a small file.
 
     Raises:
         OSError: it is full, read-only or not there; names the folder.
     """
+    name = f".tuner-probe-{os.urandom(8).hex()}"
     try:
-        with tempfile.TemporaryFile(dir=root, buffering=0) as file:
+        with Place(root).open() as folder, os.fdopen(folder.create(name), "wb", 0) as file:
+            folder.remove(name)
             if file.write(bytes(_PROBE_BYTES)) < _PROBE_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as exc:
@@ -54,10 +61,9 @@ class AttemptFiles:
     """
 
     def __init__(self, log_root: Path, assignment: Assignment) -> None:
-        self.folder = log_root / assignment.run_dir
+        self.place = Place(log_root, assignment.run_dir)
         self._assignment = assignment
-        self._place = Place(log_root, assignment.run_dir)
-        self._writer = RunWriter(self._place)
+        self._writer = RunWriter(self.place)
         self._is_open = False
         self._has_curve = False
         self._is_broken = False
@@ -71,8 +77,8 @@ class AttemptFiles:
         Raises:
             OSError: the log root is full or not writable.
         """
-        write_json(self._place, "config.json", config)
-        self._writer.start(self._assignment.params, self.folder.name, time_s)
+        write_json(self.place, "config.json", config)
+        self._writer.start(self._assignment.params, self.place.name, time_s)
         self._is_open = True
 
     def add_point(
@@ -97,7 +103,7 @@ class AttemptFiles:
             with self._tolerating("the end of the run"):
                 self._writer.finish(objective, "success" if is_success else "failure")
         with self._tolerating("trial.json"):
-            write_json(self._place, "trial.json", record)
+            write_json(self.place, "trial.json", record)
 
     def rotate_output(self) -> None:
         """Move a grown output.log to output.log.1; the trial goes on writing to the first.
@@ -108,21 +114,38 @@ class AttemptFiles:
         if now - self._looked_at < ROTATE_EVERY_S:
             return
         self._looked_at = now
-        path = self.folder / "output.log"
-        with contextlib.suppress(OSError):
-            if path.stat().st_size <= MAX_OUTPUT_BYTES:
+        # What is no file of ours is left alone: what the trial does with its own output is its own.
+        with contextlib.suppress(OSError), self.place.open() as folder:
+            self._cut(folder)
+
+    def _cut(self, folder: Folder) -> None:
+        """Cut output.log if it has grown.
+
+        Raises:
+            OSError: something else has a name of these files, or the disk is full.
+        """
+        found = folder.stat(OUTPUT)
+        if found is None or found.st_size <= MAX_OUTPUT_BYTES:
+            return
+        with folder.open_file(OUTPUT) as file, os.fdopen(folder.append(OUTPUT), "ab", 0) as end:
+            if not os.path.samestat(os.fstat(file.fileno()), os.fstat(end.fileno())):
                 return
-            kept = self.folder / "output.log.1"
-            lost = kept.stat().st_size if kept.exists() else 0
+            kept = lost = 0
             # The trial holds the file open, so it is copied and cut, not renamed.
             try:
-                shutil.copyfile(path, kept)
+                lost = _size(folder.stat(_KEPT))
+                folder.remove(_KEPT)
+                file.seek(max(0, found.st_size - MOST_KEPT_BYTES))
+                with os.fdopen(folder.create(_KEPT), "wb", 0) as copy:
+                    # No further: the trial goes on printing.
+                    copy.write(file.read(MOST_KEPT_BYTES))
             finally:
-                cut = path.stat().st_size
-                os.truncate(path, 0)
+                kept = _size(folder.stat(_KEPT))
+                cut = os.fstat(end.fileno()).st_size
+                os.ftruncate(end.fileno(), 0)
                 # A disk that is full keeps less than was cut.
-                self._gone += lost + max(0, cut - kept.stat().st_size)
-                (self.folder / "output.log.gone").write_text(f"{self._gone}\n")
+                self._gone += lost + max(0, cut - kept)
+                folder.replace(_GONE, f"{self._gone}\n".encode())
 
     def close(self) -> None:
         """Close the event file."""
@@ -148,6 +171,11 @@ class AttemptFiles:
                 "log root not writable, the coordinator will repair the run",
                 extra={"what": what, "run_dir": self._assignment.run_dir, "reason": str(exc)},
             )
+
+
+def _size(found: os.stat_result | None) -> int:
+    """Return how many bytes of output a file keeps; what is no file keeps none."""
+    return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
 
 
 def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:

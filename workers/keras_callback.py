@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
+from tuner.roots import Place
 from workers.session import Session
 from workers.training import Training
 
 
-def make_callback(session: Session, folder: Path, *, metric: str | None, every_s: float) -> Any:
+def make_callback(session: Session, place: Place, *, metric: str | None, every_s: float) -> Any:
     """Return a Keras callback that follows the trial's trainings; see `Training` for what it does.
 
     Args:
         session: of the trial.
-        folder: of the checkpoints.
+        place: of the checkpoints.
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
     """
     import keras
 
-    training = Training(session, folder, metric=metric, every_s=every_s)
+    training = Training(session, place, metric=metric, every_s=every_s)
     base: Any = keras.callbacks.Callback
 
     class TunerCallback(base):  # type: ignore[misc]

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Collection
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -38,26 +37,6 @@ def be_killed_first() -> None:
     path = Path("/proc/self/oom_score_adj")
     with contextlib.suppress(OSError, ValueError):
         path.write_text(str(min(1000, int(path.read_text()) + OOM_SCORE)))
-
-
-def wipe_environment(names: Collection[str]) -> None:
-    """Overwrite variables in the block that the kernel shows as `/proc/<pid>/environ`.
-
-    Removing them from `os.environ` leaves that block as it was at the start, and every forked
-    process, and every other process of the same user, can read it.
-    """
-    try:
-        block = Path("/proc/self/environ").read_bytes()
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return
-    # Field 50 of proc(5), env_start; the split begins with field 3.
-    address = int(fields[47])
-    offset = 0
-    for entry in block.split(b"\0"):
-        if entry.partition(b"=")[0].decode("ascii", "replace") in names:
-            ctypes.memset(address + offset, 0, len(entry))
-        offset += len(entry) + 1
 
 
 def thread_count() -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.logs import LogFormat, parse_log_format
+from tuner.trust import Trust
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class WorkerOptions:
     log_root: Path
     checkpoint_root: Path
     image: str | None = None
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def code_root(self) -> Path:
@@ -40,7 +42,15 @@ def load_options(environ: Mapping[str, str]) -> WorkerOptions:
         log_root=_folder(environ, "LOG_ROOT", home / "logs"),
         checkpoint_root=_folder(environ, "CHECKPOINT_ROOT", home / "checkpoints"),
         image=_read(environ, "IMAGE"),
+        trust=_load_trust(environ),
     )
+
+
+def _load_trust(environ: Mapping[str, str]) -> Trust:
+    ca_file, plain = environ.get("TUNER_CA_FILE"), _read(environ, "PLAIN_HTTP")
+    if plain not in (None, "yes", "no"):
+        raise SetupError(f"TUNER_PLAIN_HTTP={plain}: yes or no")
+    return Trust(ca_file=Path(ca_file) if ca_file else None, plain_http=plain == "yes")
 
 
 def load_token(environ: Mapping[str, str]) -> str:

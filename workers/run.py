@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.roots import Place
 from workers.numbers import as_float, as_metrics, as_step, describe
 from workers.session import (
     NoService,
@@ -46,7 +47,7 @@ class Run:
         trial: int,
         session: Session,
         logdir: Path,
-        checkpoint_dir: Path,
+        checkpoints: Place,
     ) -> None:
         self.params = Params(params)
         self.seed = seed
@@ -54,7 +55,7 @@ class Run:
         self.attempt = session.attempt_no
         self.logdir = logdir
         self.session = session
-        self._checkpoint_dir = checkpoint_dir
+        self._checkpoints = checkpoints
         self._folder: object = None
 
     @classmethod
@@ -73,7 +74,7 @@ class Run:
             trial=0,
             session=Session(link=NoService()),
             logdir=root / "logs",
-            checkpoint_dir=root / "checkpoints",
+            checkpoints=Place(root, "checkpoints"),
         )
         run.logdir.mkdir()
         run._folder = folder
@@ -82,8 +83,8 @@ class Run:
     @property
     def checkpoint_dir(self) -> Path:
         """Folder that all attempts of this trial share, on every host; made when asked for."""
-        self._checkpoint_dir.mkdir(parents=True, exist_ok=True)
-        return self._checkpoint_dir
+        self._checkpoints.open(make=True).close()
+        return self._checkpoints.path
 
     def report(self, step: int, value: Any, **metrics: Any) -> None:
         """Report that `step` epochs are finished and the metric stands at `value`.
@@ -124,5 +125,5 @@ class Run:
 
         name = metric or (self.session.metrics[0]["name"] if self.session.metrics else None)
         return make_callback(
-            self.session, self._checkpoint_dir, metric=name, every_s=checkpoint_every_s
+            self.session, self._checkpoints, metric=name, every_s=checkpoint_every_s
         )

@@ -15,12 +15,12 @@ import mmap
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.roots import Place
 from workers.child import scrubbed
 from workers.devices import DeviceError, check_gpu
 from workers.failure import describe_exit
@@ -164,13 +164,14 @@ def run_checks(task: SelfTestTask) -> str:
 
 def _check_folder(name: str, folder: Path) -> None:
     probe = os.urandom(1024) * (PROBE_BYTES // 1024)
+    file_name = f".tuner-selftest-{os.urandom(8).hex()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=".tuner-selftest-", dir=folder) as file:
-            file.write(probe)
-            file.flush()
-            os.fsync(file.fileno())
-            found = Path(file.name).read_bytes()
+        with Place(folder).open(make=True) as opened:
+            try:
+                opened.replace(file_name, probe)
+                found = opened.read(file_name, PROBE_BYTES)
+            finally:
+                opened.remove(file_name)
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise SelfTestError(f"{name} {folder} cannot be written: {reason}") from exc

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.protocol import Device, Isolation, WorkerInfo
+from tuner.secrecy import wipe_environment
 from workers.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
@@ -22,7 +23,7 @@ from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
 from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
 from workers.leave import Leave, exit_quietly_on_signals
-from workers.linux import die_with_parent, wipe_environment
+from workers.linux import die_with_parent
 from workers.options import WorkerOptions, load_options, load_token
 from workers.post import Post
 from workers.worker import Worker
@@ -62,7 +63,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     kind, device_id = _device(arguments.device, environ)
     device_error = _device_error(device_id)
     # What user code inherits: TensorFlow is imported with it, and so is every trial.
-    api = WorkerApi(options.api_url, load_token(environ))
+    api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)

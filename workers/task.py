@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.protocol import Assignment, Reproducibility, decode_number
+from tuner.roots import Place
 from workers.session import Point
 
 #: Has the process of a trial write where it stands into its output.
@@ -29,6 +30,7 @@ class Task:
     code_root: str | None
     log_root: str
     checkpoint_root: str
+    #: Below log root and checkpoint root.
     run_dir: str
     checkpoint_dir: str
     #: Points of the predecessor: step, value, metrics.
@@ -58,8 +60,8 @@ class Task:
             code_root=None if code_root is None else str(code_root),
             log_root=str(log_root),
             checkpoint_root=str(checkpoint_root),
-            run_dir=str(log_root / assignment.run_dir),
-            checkpoint_dir=str(checkpoint_root / assignment.checkpoint_dir),
+            run_dir=assignment.run_dir,
+            checkpoint_dir=assignment.checkpoint_dir,
             curve=[(p.step, decode_number(p.value), p.metrics) for p in assignment.curve],
             preimport=preimport,
         )
@@ -67,6 +69,16 @@ class Task:
     def to_json(self) -> dict[str, Any]:
         """Return the task as JSON values."""
         return dataclasses.asdict(self)
+
+    @property
+    def run(self) -> Place:
+        """The folder of the attempt below the log root."""
+        return Place(Path(self.log_root), self.run_dir)
+
+    @property
+    def checkpoints(self) -> Place:
+        """The folder of the trial's checkpoints below the checkpoint root."""
+        return Place(Path(self.checkpoint_root), self.checkpoint_dir)
 
     @property
     def points(self) -> list[Point]:

@@ -10,9 +10,9 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from tuner.roots import Place
 from workers.checkpoints import Checkpoint, Checkpoints
 from workers.numbers import as_float
 from workers.session import Point, Session, Word
@@ -36,16 +36,16 @@ class Training:
 
     Args:
         session: of the trial.
-        folder: of the checkpoints.
+        place: of the checkpoints.
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
     """
 
     def __init__(
-        self, session: Session, folder: Path, *, metric: str | None, every_s: float
+        self, session: Session, place: Place, *, metric: str | None, every_s: float
     ) -> None:
         self._session = session
-        self._folder = folder
+        self._place = place
         self._metric = metric
         self._every_s = every_s
         self._checkpoints: Checkpoints | None = None
@@ -69,9 +69,7 @@ class Training:
         """
         self._session.raise_if_stopped()
         is_first = self._session.last_step == 0
-        self._checkpoints = (
-            Checkpoints(self._folder, self._session.attempt_no) if is_first else None
-        )
+        self._checkpoints = Checkpoints(self._place, self._session.attempt_no) if is_first else None
         self._saved_at = time.monotonic()
         self._earlier, self._own = (), []
         found = self._find_predecessor()

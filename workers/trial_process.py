@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.logs import reset_logging
+from tuner.secrecy import set_readable
 from workers.channel import Channel, ChannelError
 from workers.child import SECRETS, conduct, scrubbed
 from workers.linux import die_with_parent, kill_group
@@ -166,6 +167,8 @@ def _fork(
         for key in SECRETS:
             os.environ.pop(key, None)
         forget()
+        # A trial is the user's: it may be looked into, and has nothing to hide any more.
+        set_readable(readable=True)
         conduct(task, Channel(theirs))
     finally:
         # Whatever happened, this copy of the worker must never return into the worker's loop.

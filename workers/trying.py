@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any, TextIO
 
 from tuner.errors import SpecError
 from tuner.protocol import Assignment, ProtocolError
+from tuner.roots import Place
 from workers.failure import describe_exit, last_lines
+from workers.files import OUTPUT
 from workers.task import Task
 from workers.trial_process import TrialProcess, start_process, wait_for_end
 
@@ -62,7 +65,7 @@ def try_trial(
             checkpoint_root=root / "checkpoints",
             preimport=False,
         )
-        Path(task.run_dir).mkdir(parents=True)
+        task.run.open(make=True).close()
         process = start_process(task, fork=False, forget=lambda: None)
         try:
             message = _first_message(process, started + timeout_s)
@@ -71,7 +74,7 @@ def try_trial(
         report = _describe(message, process, timeout_s)
         report["seconds"] = round(time.monotonic() - started, 3)
         if not report["ok"]:
-            report["output"] = _tail(Path(task.run_dir) / "output.log")
+            report["output"] = _tail(task.run)
     return report
 
 
@@ -133,8 +136,10 @@ def _numbers(metrics: dict[str, float]) -> dict[str, float | None]:
     return {name: _number(value) for name, value in metrics.items()}
 
 
-def _tail(path: Path) -> str:
+def _tail(place: Place) -> str:
     try:
-        return path.read_bytes()[-_OUTPUT_CHARS:].decode("utf-8", "replace")
+        with place.open() as folder, folder.open_file(OUTPUT) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _OUTPUT_CHARS))
+            return file.read(_OUTPUT_CHARS).decode("utf-8", "replace")
     except OSError:
         return ""

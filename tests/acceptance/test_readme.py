@@ -43,14 +43,15 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER = (
+STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS = (
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("study", "commands", "trials", "operations", "history", "explain", "optuna"),
         "keras-tuner",
+        "tokens",
     )
 )
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
 REST = {
     "project": "docs",
@@ -189,6 +190,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         (HISTORY, 9),
         pytest.param(EXPLAIN, 5, marks=pytest.mark.slow),
         (OPTUNA, 2),
+        (TOKENS, 10),
         pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else None,
@@ -267,7 +269,7 @@ def test_every_command_and_variable_stands_in_the_page() -> None:
         assert f"`TUNER_{name}`" in text
 
 
-@pytest.mark.parametrize("page", [STUDY, COMMANDS, OPERATIONS], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [STUDY, COMMANDS, OPERATIONS, TOKENS], ids=lambda page: page.stem)
 def test_every_part_of_a_long_page_stands_in_its_index(page: Path) -> None:
     index = page.read_text().partition("On this page: ")[2].partition("\n\n")[0]
     parts = re.findall(r"^## (.+)$", page.read_text(), flags=re.M)

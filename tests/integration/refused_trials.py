@@ -54,7 +54,9 @@ def train(run: Run) -> float:
         CALLS[name][1](run)
     if verb == "reports":
         _say(run, step=STEPS[name])
-        time.sleep(60)
+        while True:
+            run.session.raise_if_stopped()
+            time.sleep(0.05)
     if verb == "ends":
         _end(run, name)
     run.report(1, 0.5)

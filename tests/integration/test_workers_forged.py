@@ -6,6 +6,7 @@ import json
 import pickle
 import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -198,3 +199,60 @@ def test_the_canary_would_be_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pickle.loads(pickle.dumps(Bird()))  # noqa: S301 - that it runs code is the point
 
     assert (tmp_path / "sung").exists()
+
+
+def with_retries(queue: Queue) -> str:
+    data = zlib.compress(json.dumps(["os.system", None, ["touch shell"], {}]).encode())
+    return forge(queue, data=data, retries_left=b"1000000", number_of_retries=b"1000000")
+
+
+def packed_bomb(queue: Queue) -> str:
+    return forge(queue, data=zlib.compress(bytes(3_000_000)))
+
+
+def large_bomb(queue: Queue) -> str:
+    return forge(queue, data=zlib.compress(bytes(300_000_000)))
+
+
+def bomb_beside(queue: Queue) -> str:
+    """One that a client of RQ unpacks with the rest of the message."""
+    bomb = zlib.compress(bytes(300_000_000))
+    return forge(queue, data=b"no wake-up", exc_info=bomb)
+
+
+@pytest.mark.parametrize("forged", [with_retries, packed_bomb, large_bomb, bomb_beside])
+def test_a_forged_message_costs_a_line_of_the_log_and_no_memory(
+    prey: Prey, redis_url: str, forged: Forge
+) -> None:
+    prey.works()
+    before = peak_bytes(prey.worker.pid)
+    lines = len(prey.worker.logs())
+    job_id = forged(prey.queue)
+    prey.works()
+
+    wait_until(lambda: prey.queue.count == 0, 10, "messages left")
+    said = [line for line in prey.worker.logs()[lines:] if line.get("job") == job_id]
+    assert [line["message"] for line in said] == ["message refused"]
+    assert not prey.queue.connection.exists(Job.key_for(job_id))
+    assert [path for path in prey.canaries if path.exists()] == []
+    assert peak_bytes(prey.worker.pid) - before < 20_000_000
+
+
+def test_a_flood_of_dead_ids_silences_nobody(prey: Prey, redis_url: str) -> None:
+    connection = prey.queue.connection
+    for start in range(0, 300_000, 10_000):
+        ids = [f"dead-{number}" for number in range(start, start + 10_000)]
+        connection.rpush(prey.queue.key, *ids)
+    attempt = prey.peer.offer("workers_trials:noop", attempt="s9-t0-a1")
+    beats = len(prey.peer.beats)
+
+    assert prey.peer.wait_finish(attempt, 15)["outcome"] == "complete", "claims go on beside"
+    wait_until(lambda: len(prey.peer.beats) >= beats + 3, 10, "beats go on beside")
+    wait_until(lambda: prey.queue.count == 0, 60, "dead ids are left")
+    prey.works()
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

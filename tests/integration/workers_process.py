@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +31,15 @@ class Address(Protocol):
 class Started:
     """A process whose log lines can be read while it runs."""
 
-    def __init__(self, arguments: list[str], home: Path, peer: Address, **environ: str) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        home: Path,
+        peer: Address,
+        *,
+        wrapper: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
         self.home = home
         self.log_root = home / "logs"
         self.log_path = home / "process.log"
@@ -47,7 +55,7 @@ class Started:
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workers", *arguments],
+                [sys.executable, *wrapper, "-m", "workers", *arguments],
                 env=env,
                 cwd=home,
                 stdin=subprocess.DEVNULL,

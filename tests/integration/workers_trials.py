@@ -194,3 +194,25 @@ def hears_sigterm(run: Run) -> float:
     os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
     return float(os.waitstatus_to_exitcode(status))
+
+
+def plants(run: Run) -> float:
+    """Puts something else in the place of each file of its own, as `how` says, and goes on."""
+    how = run.params["how"]
+    for name in ("output.log", "output.log.1", "trial.json", "config.json"):
+        path = run.logdir / name
+        path.unlink(missing_ok=True)
+        if how == "pipe":
+            os.mkfifo(path)
+        elif how == "link":
+            path.symlink_to(run.params["outside"])
+        elif how == "folder":
+            path.mkdir()
+    if how == "file":
+        study = run.logdir.parent
+        study.rename(study.with_name("elsewhere"))
+        study.write_text("a file")
+    for step in (1, 2, 3):
+        run.report(step, float(step))
+        time.sleep(0.6)
+    return 3.0

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tuner.queue.redis_access import RedisAccess
 
 DOCKER = Path(__file__).parents[2] / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*Dockerfile*"))
@@ -103,12 +107,46 @@ def test_secrets_are_files_and_each_container_gets_only_its_own() -> None:
     secrets = load_compose()["secrets"]
 
     assert all(set(secret) == {"file"} for secret in secrets.values())
-    assert SERVICES["worker"]["secrets"] == ["token"]
+    assert SERVICES["worker"]["secrets"] == ["worker_token"], "a trial reads what its worker reads"
     assert "secrets" not in SERVICES["tensorboard"]
     for service in SERVICES.values():
         environment = service.get("environment", {})
         secret = [k for k in environment if re.search(r"PASSWORD|TOKEN|DATABASE_URL|REDIS_URL", k)]
         assert all(key.endswith("_FILE") for key in secret), secret
+
+
+def test_the_secrets_are_made_once_and_a_later_run_adds_what_is_missing(tmp_path: Path) -> None:
+    script = shutil.copy(DOCKER / "secrets.sh", tmp_path)
+    needed = {Path(secret["file"]).name for secret in load_compose()["secrets"].values()}
+
+    def run() -> dict[str, str]:
+        subprocess.run(["sh", script], check=True, capture_output=True)
+        return {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+
+    made = run()
+    assert set(made) == needed
+    assert run() == made
+    assert made["worker_token"] != made["token"]
+    # As a release made them that knew neither.
+    for name in ("worker_token", "worker_redis_url"):
+        (tmp_path / "secrets" / name).unlink()
+    added = run()
+    assert set(added) == needed
+    assert added["worker_redis_url"] == made["redis_url"], "its Redis knows no other user"
+    assert added["token"] == made["token"]
+
+
+def test_the_redis_of_the_containers_has_the_users_of_a_private_one(tmp_path: Path) -> None:
+    script = shutil.copy(DOCKER / "secrets.sh", tmp_path)
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    made = (tmp_path / "secrets" / "redis.conf").read_text().splitlines()
+    rules = RedisAccess(server="1", worker="2").rules((7, 0))
+
+    for name in ("server", "worker"):
+        (ours,) = [line.partition("~")[2] for line in made if line.startswith(f"user {name} ")]
+        (private,) = [line.partition("~")[2] for line in rules if line.startswith(f"user {name} ")]
+        assert ours == private
+    assert "user default off" in made
 
 
 def test_the_database_is_reached_by_the_server_alone() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tuner.roots import Place
 from workers.device_texts import device_cause
 from workers.failure import classify, explain_exit, read_tail
 
@@ -166,7 +167,7 @@ def test_the_end_of_a_process_has_a_cause_and_a_last_line_that_names_it(
 ) -> None:
     path = tmp_path / "output.log"
     path.write_text(output)
-    found, text = explain_exit(status, path, of_memory=of_memory)
+    found, text = explain_exit(status, Place(tmp_path), of_memory=of_memory)
 
     assert found == cause
     assert text.splitlines()[-1].startswith("the trial's process")
@@ -180,7 +181,7 @@ def test_the_last_output_is_shown_as_a_terminal_would_show_it(tmp_path: Path) ->
         + b"Extension modules: numpy._core (total: 1)\n\xff end\x00"
     )
 
-    assert read_tail(path).split("\n")[1:] == ["epoch 1", "10/10", "\ufffd end"]
-    assert read_tail(tmp_path / "missing") == ""
-    _, text = explain_exit(3, path, of_memory=False)
+    assert read_tail(Place(tmp_path)).split("\n")[1:] == ["epoch 1", "10/10", "\ufffd end"]
+    assert read_tail(Place(tmp_path, "missing")) == ""
+    _, text = explain_exit(3, Place(tmp_path), of_memory=False)
     assert len(text.splitlines()) <= 50

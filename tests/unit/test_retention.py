@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.retention import remove_checkpoints
+from tuner.service.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
@@ -60,6 +60,7 @@ def _keep(folder: Path, *, keep: int | None, objectives: list[float | None]) -> 
                 )
             )
             (root / "p" / "s" / f"trial_{number:05d}").mkdir(parents=True)
-        remove_checkpoints(connection, root, study, spec)
+        spare = spare_checkpoints(connection, study, spec)
+    remove_checkpoints(root, study, spare)
     storage.close()
     return sorted(path.name for path in (root / "p" / "s").iterdir())

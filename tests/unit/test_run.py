@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuner.roots import Place
 from workers import Run, TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
 from workers.result import ResultError, read_result
 from workers.session import Point, Session, Word
@@ -45,7 +46,7 @@ def make_run(tmp_path: Path, link: ScriptedLink) -> Run:
         trial=3,
         session=Session(link=link, metrics=SCORE, attempt_no=2),
         logdir=tmp_path / "logs",
-        checkpoint_dir=tmp_path / "checkpoints",
+        checkpoints=Place(tmp_path, "checkpoints"),
     )
 
 

@@ -235,6 +235,15 @@ def test_the_use_of_a_token_is_taken_down() -> None:
         time.sleep(0.01)
 
 
+def test_a_workers_token_is_told_the_redis_user_who_can_only_fetch() -> None:
+    told = {
+        who: json.loads(send("GET", "/v1/config", secret).content)["redis_url"]
+        for who, secret in (("worker", token("work")), ("owner", TOKEN))
+    }
+
+    assert told == {"worker": "redis://fetch@redis", "owner": "redis://all@redis"}
+
+
 def test_a_database_holds_no_secret() -> None:
     secret = token("work")
 

@@ -18,6 +18,7 @@ import pytest
 from tests.archives import make_archive
 from tuner.errors import SetupError
 from tuner.protocol import Assignment, WorkerInfo
+from tuner.roots import Place
 from workers.channel import Channel, ChannelError, ChannelLink
 from workers.checkpoints import Checkpoints
 from workers.code_cache import CodeCache, CodeError
@@ -219,7 +220,7 @@ def write(checkpoints: Checkpoints, *steps: int) -> None:
 
 
 def test_the_newest_two_checkpoints_are_kept_with_their_curves(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "trial", 1)
+    checkpoints = Checkpoints(Place(tmp_path, "trial"), 1)
     write(checkpoints, 1, 2, 10)
 
     assert [found.step for found in checkpoints.find()] == [2, 10]
@@ -232,7 +233,7 @@ def test_the_newest_two_checkpoints_are_kept_with_their_curves(tmp_path: Path) -
 
 
 def test_a_checkpoint_that_failed_is_not_there(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints = Checkpoints(Place(tmp_path), 1)
     write(checkpoints, 1)
     with pytest.raises(OSError, match="full"):
         checkpoints.write(Model(OSError(errno.ENOSPC, "full")), 2, points(2))
@@ -244,7 +245,7 @@ def test_a_checkpoint_that_failed_is_not_there(tmp_path: Path) -> None:
 def test_a_successor_continues_from_the_newest_checkpoint_of_an_earlier_attempt(
     tmp_path: Path,
 ) -> None:
-    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    first, second = Checkpoints(Place(tmp_path), 1), Checkpoints(Place(tmp_path), 2)
     write(first, 4, 8)
 
     assert first.newest(known=8) is None, "an attempt does not continue itself"
@@ -254,7 +255,7 @@ def test_a_successor_continues_from_the_newest_checkpoint_of_an_earlier_attempt(
 
 
 def test_a_checkpoint_brings_the_points_that_the_service_does_not_know(tmp_path: Path) -> None:
-    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    first, second = Checkpoints(Place(tmp_path), 1), Checkpoints(Place(tmp_path), 2)
     write(first, 4, 8)
 
     for known in (0, 5, 7):
@@ -269,7 +270,7 @@ def test_a_checkpoint_brings_the_points_that_the_service_does_not_know(tmp_path:
 def test_a_checkpoint_that_would_leave_a_hole_in_the_curve_is_not_continued(
     tmp_path: Path, damage: str
 ) -> None:
-    first, second = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    first, second = Checkpoints(Place(tmp_path), 1), Checkpoints(Place(tmp_path), 2)
     write(first, 4, 8)
     (tmp_path / "epoch-00008.curve.json").write_text(damage)
 
@@ -281,7 +282,7 @@ def test_a_checkpoint_that_would_leave_a_hole_in_the_curve_is_not_continued(
 
 
 def test_attempts_do_not_delete_each_others_newest_checkpoints(tmp_path: Path) -> None:
-    zombie, successor = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    zombie, successor = Checkpoints(Place(tmp_path), 1), Checkpoints(Place(tmp_path), 2)
     write(zombie, 5)
     write(successor, 6, 7)
     (tmp_path / "epoch-00004.curve.json").write_text("[]")

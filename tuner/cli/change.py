@@ -12,6 +12,7 @@ from tuner.cli.calling import command
 from tuner.cli.choice import take_study
 from tuner.cli.feed import CLOSED
 from tuner.cli.polling import ENDED
+from tuner.visible import visible
 
 if TYPE_CHECKING:
     from tuner.cli.output import Document
@@ -138,9 +139,11 @@ def delete(
             trials = sum(status["counts"].values())
             head = f"{study} is running now: {running}.\n" if running else ""
             _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
-        api.delete(study)
+        done = api.delete(study)
     forget_command(config, study)
     _say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
+    for kept in done.get("kept", ()):
+        _say(f"{kept['path']} is still there: {kept['reason']}")
 
 
 def _running_text(config: Settings, study: str, status: Document) -> str:
@@ -166,7 +169,7 @@ def _next_step(api: Service | ApiClient, study: str) -> str:
 
 def _confirm(question: str) -> None:
     try:
-        agreed = typer.confirm(question, err=True)
+        agreed = typer.confirm(visible(question), err=True)
     except typer.Abort:
         typer.echo(err=True)
         agreed = False

@@ -100,7 +100,9 @@ def _table(*columns: tuple[str, str]) -> Table:
         show_edge=False,
     )
     for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+        table.add_column(
+            escape(name), justify="right" if justify == "right" else "left", overflow="fold"
+        )
     return table
 
 
@@ -115,7 +117,7 @@ def _sources(rows: Sequence[Document], *, several: bool) -> Table:
             f"{row['share']:.0%}",
             escape("; ".join(source_notes(row))),
         ]
-        table.add_row(*([row["metric"]] if several else []), *cells)
+        table.add_row(*([escape(row["metric"])] if several else []), *cells)
     return table
 
 
@@ -124,7 +126,7 @@ def _left_out(rows: Sequence[Document], *, several: bool) -> Table:
     table = _table(*([("metric", "left")] if several else []), *head)
     for row in rows:
         cells = [escape(row["key"]), str(row["found"]), escape(row["left_out"])]
-        table.add_row(*([row["metric"]] if several else []), *cells)
+        table.add_row(*([escape(row["metric"])] if several else []), *cells)
     return table
 
 

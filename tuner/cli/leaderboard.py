@@ -150,7 +150,7 @@ def _table(board: Board, width: int) -> tuple[Table, int]:
     table = empty_table()
     for column in columns:
         table.add_column(
-            header(column.name),
+            escape(header(column.name)),
             justify=column.justify,
             style="quiet" if column.is_quiet else None,
             no_wrap=not column.folds,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -11,11 +13,14 @@ from tuner.cli import faults
 from tuner.cli.calling import program, spell
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import TunerError, UnavailableError
+from tuner.secrecy import keep_secrets
 from tuner.system import pip_install
+from tuner.visible import visible
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command in `args` (default: those of the process) and exit with its code."""
+    keep_secrets(os.environ)
     code = _answer(args)
     broken = faults.flush_output()
     if broken is not None:
@@ -69,7 +74,9 @@ def _run(args: Sequence[str] | None) -> int:
         if show is None:
             _say(exc.message)
         else:
-            show()
+            said = io.StringIO()
+            show(file=said)
+            sys.stderr.write(visible(said.getvalue()))
         return exc.exit_code
 
 
@@ -79,7 +86,7 @@ def _fail(message: str) -> int:
 
 
 def _say(message: str) -> None:
-    first, *rest = spell(message).splitlines() or [""]
+    first, *rest = visible(spell(message)).splitlines() or [""]
     label = "\x1b[1;31mtuner:\x1b[0m" if sys.stderr.isatty() else "tuner:"
     try:
         print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.errors import MarkupError
 from rich.markup import escape
+from rich.segment import Segment
 from rich.text import Text
 from rich.theme import Theme
 from typing_extensions import override
 
 from tuner.cli.calling import spell
+from tuner.visible import LogView, escape_json, visible
 
 Document = dict[str, Any]
 
@@ -31,6 +38,10 @@ _THEME = Theme(
         "quiet": "dim",
     }
 )
+#: What stands in brackets and is no text. A `[link=…]` of somebody else would be a sequence.
+_OWN_TAGS = frozenset({"/", "bold", "cyan", *_THEME.styles})
+#: As rich finds tags.
+_TAG = re.compile(r"(\\*)\[([a-z#/@][^\[]*?)\]")
 #: Lines that go to a file or a pipe are not cut at 80 columns.
 _PIPE_WIDTH = 200
 
@@ -91,7 +102,46 @@ def _side(key: str, value: Any) -> str:
 def print_json(document: Any) -> None:
     """Print one JSON document; a non-finite number is null."""
     text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(escape_json(text) + "\n")
+
+
+class LogPrinter:
+    """Prints what a trial wrote: byte for byte, or as a terminal may get it; a context manager.
+
+    Args:
+        raw: byte for byte also on a terminal.
+    """
+
+    def __init__(self, *, raw: bool) -> None:
+        console = out()
+        is_shown = console.is_terminal and not raw
+        self._view = LogView(colours=console.color_system is not None) if is_shown else None
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="backslashreplace")
+
+    def print(self, data: bytes) -> None:
+        """Print a further piece."""
+        if self._view is None:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            self._write(self._view.show(self._decoder.decode(data)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._view is not None:
+            self._write(self._view.show(self._decoder.decode(b"", final=True)) + self._view.end())
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def number(value: object) -> str:
@@ -109,7 +159,7 @@ def parameter(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else visible(str(value))
 
 
 def duration(seconds: float | None) -> str:
@@ -152,14 +202,37 @@ def styled(state: str) -> str:
     return f"[{style}]{state}[/]" if style else state
 
 
+def _keep_own(match: re.Match[str]) -> str:
+    """Return a tag as it is when it is one of ours or escaped, else as text."""
+    backslashes, tag = match.groups()
+    if len(backslashes) % 2 or tag in _OWN_TAGS:
+        return match.group()
+    return f"{backslashes}{backslashes}\\[{tag}]"
+
+
 class _Console(Console):
-    """A console on which every command of ours stands as it has to be typed here."""
+    """A console that no text steers, and on which our commands stand as they are typed here."""
 
     @override
     def render_str(self, text: str, *, markup: bool | None = None, **how: Any) -> Text:
         is_markup = self._markup if markup is None else markup
-        spelt = spell(text, escape if is_markup else str)
-        return super().render_str(spelt, markup=markup, **how)
+        # Here too, so that a table is laid out by what will be seen.
+        spelt = spell(visible(text), escape if is_markup else str)
+        if not is_markup:
+            return super().render_str(spelt, markup=False, **how)
+        try:
+            return super().render_str(_TAG.sub(_keep_own, spelt), markup=True, **how)
+        except MarkupError:
+            # An end without a beginning, in a text of others that was not escaped.
+            return super().render_str(spelt, markup=False, **how)
+
+    @override
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what is printed. Everything passes here; what steers the terminal is rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
 def _console(*, stderr: bool) -> Console:

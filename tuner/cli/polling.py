@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,10 +34,10 @@ def all_events(api: Reader | ApiClient, study: str, after: int = 0) -> list[Docu
 class Output:
     """A piece of what a trial printed."""
 
-    text: str
+    data: bytes
     #: Where to go on reading, in bytes of all that was ever printed.
     end: int
-    #: So many bytes before the text are not kept any more.
+    #: So many bytes before these are not kept any more.
     gone: int
 
 
@@ -45,14 +46,20 @@ def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> Ou
     pieces = []
     gone = 0
     while True:
-        page = api.log(study, trial, offset=offset, limit=_LOG_PAGE)
+        page = api.log(study, trial, offset=offset, limit=_LOG_PAGE, raw=True)
         # A server of an earlier release says nothing of what is gone.
         gone += max(0, page.get("gone", 0) - offset)
-        pieces.append(page["text"])
+        pieces.append(_bytes_of(page))
         if page["next_offset"] <= offset or page["next_offset"] >= page["size"]:
             end = max(offset, page["next_offset"])
-            return Output(text="".join(pieces), end=end, gone=gone)
+            return Output(data=b"".join(pieces), end=end, gone=gone)
         offset = page["next_offset"]
+
+
+def _bytes_of(page: Document) -> bytes:
+    data = page.get("base64")
+    # A server of an earlier release sends text, in which what is no UTF-8 is lost already.
+    return str(page["text"]).encode() if data is None else base64.b64decode(data)
 
 
 def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[Output]:
@@ -63,7 +70,7 @@ def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[Outp
         ended = api.show(study, trial)["state"] in ENDED
         piece = read_log(api, study, trial, offset)
         offset = piece.end
-        if piece.text:
+        if piece.data:
             yield piece
         if ended:
             return

@@ -149,9 +149,16 @@ def logs(
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on until the trial ends.")
     ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print every byte as it is, also on a terminal.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what a trial wrote to standard output and error."""
+    """Print what a trial wrote to standard output and error.
+
+    A terminal gets its colours, and what else would steer it is written out; a file or a pipe gets
+    every byte as it is.
+    """
     from tuner.cli import output
     from tuner.cli.polling import follow_log, read_log
     from tuner.local import open_reader
@@ -166,7 +173,7 @@ def logs(
             whole = read_log(api, name, number, 0)
             output.print_json(
                 {
-                    "text": whole.text,
+                    "text": whole.data.decode(errors="replace"),
                     "next_offset": whole.end,
                     "size": whole.end,
                     "gone": whole.gone,
@@ -174,10 +181,12 @@ def logs(
             )
             return
         pieces = follow_log(api, name, number) if follow else [read_log(api, name, number, 0)]
-        for piece in pieces:
-            if piece.gone:
-                output.err().print(_gone(name, number, piece.gone), style="quiet", soft_wrap=True)
-            typer.echo(piece.text, nl=False)
+        with output.LogPrinter(raw=raw) as log:
+            for piece in pieces:
+                if piece.gone:
+                    said = _gone(name, number, piece.gone)
+                    output.err().print(said, style="quiet", soft_wrap=True)
+                log.print(piece.data)
 
 
 def _gone(study: str, trial: int, gone: int) -> str:

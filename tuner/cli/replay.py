@@ -97,7 +97,7 @@ def _show(found: Iterator[tuple[int, Replayed]], *, quiet: bool) -> Iterator[Rep
             progress.update(task, total=total, advance=1)
             if not quiet:
                 word = f"[{_COLOURS[result.verdict]}]{result.verdict:<9}[/]"
-                line = f"[quiet]trial[/] {result.trial:>5}  {word}  {result.sampler:<8}"
+                line = f"[quiet]trial[/] {result.trial:>5}  {word}  {escape(result.sampler):<8}"
                 reason = f"  {escape(result.reason)}" if result.reason else ""
                 progress.console.print(line + reason, soft_wrap=True)
             yield result

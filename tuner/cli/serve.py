@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -16,7 +17,7 @@ import typer
 
 from tuner.cli.arguments import settings
 from tuner.errors import SetupError, UnavailableError
-from tuner.settings import Settings
+from tuner.settings import Settings, parse_proxies
 from tuner.system import require_linux
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,29 @@ def serve(
             "service again; 0 takes a free one.",
         ),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate (PEM) to serve https with; see --tls-key."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).")
+    ] = None,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--behind-proxy",
+            help="Plain http for other machines: a proxy with TLS stands before it, or nobody "
+            "else is on that network.",
+        ),
+    ] = False,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The same, and the proxy at this address or network, with commas between "
+            "several, says where a request comes from.",
+        ),
+    ] = None,
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
 ) -> None:
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
@@ -58,9 +82,14 @@ def serve(
     # Also while Redis starts: what was started is ended in order. (Later `serve_api` sees to it.)
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
+        local_port = _last_port(config, "127.0.0.1", which="local-port")
         port = _choose_port(config, host, port)
         config = dataclasses.replace(
             config,
+            tls_cert=tls_cert or config.tls_cert,
+            tls_key=tls_key or config.tls_key,
+            behind_proxy=behind_proxy or bool(proxy) or config.behind_proxy,
+            proxies=parse_proxies("--proxy", proxy) if proxy else config.proxies,
             redis_url=redis.url,
             worker_redis_url=redis.worker_url,
             token=make_token(config),
@@ -77,8 +106,11 @@ def serve(
                 config,
                 host=host,
                 port=port,
-                ready=lambda url: _announce(config, url, redis, while_used=while_used),
+                ready=lambda url, shown: _announce(
+                    config, url, shown, redis, while_used=while_used
+                ),
                 keep_alive=keep_alive,
+                local_port=local_port,
             )
         finally:
             config.service_path.unlink(missing_ok=True)
@@ -125,7 +157,10 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: bool) -> None:
+def _announce(
+    config: Settings, url: str, shown: str, redis: RedisChoice, *, while_used: bool
+) -> None:
+    """Say where the service is: to this machine's own at `url`, to people at `shown`."""
     from datetime import UTC, datetime
 
     from tuner.cli.output import err
@@ -140,13 +175,20 @@ def _announce(config: Settings, url: str, redis: RedisChoice, *, while_used: boo
         persistent=not while_used,
         redis=redis.source,
     )
-    write_port(config, url)
+    write_port(config, shown)
+    if url != shown:
+        write_port(config, url, which="local-port")
     write_service(config, info)
     if config.log_format == "json":
-        facts = {"url": url, "release": info.release, "home": str(config.home), "redis": info.redis}
+        facts = {
+            "url": shown,
+            "release": info.release,
+            "home": str(config.home),
+            "redis": info.redis,
+        }
         logger.info("serving", extra=facts)
         return
-    err().print(f"Tuner {release()} serves {url}  (documentation: {url}/docs)")
+    err().print(f"Tuner {release()} serves {shown}  (documentation: {shown}/docs)")
     err().print(f"home {config.home}, {redis.source}")
 
 
@@ -184,11 +226,8 @@ def _redis(config: Settings) -> Iterator[RedisChoice]:
 
 def _choose_port(config: Settings, host: str, port: int | None) -> int:
     """Return the port to listen on; refuse one that is taken before anything is started for it."""
-    from tuner.local.home import read_port
-
     if port is None:
-        last = read_port(config)
-        return last if last and _blocker(host, last) is None else 0
+        return _last_port(config, host, which="port")
     blocker = _blocker(host, port)
     if blocker is not None:
         raise SetupError(
@@ -196,6 +235,14 @@ def _choose_port(config: Settings, host: str, port: int | None) -> int:
             f"choose another port, or 0 for a free one"
         ) from blocker
     return port
+
+
+def _last_port(config: Settings, host: str, *, which: str) -> int:
+    """Return the port that a listener of the service had, 0 where it is not known or not free."""
+    from tuner.local.home import read_port
+
+    last = read_port(config, which=which)
+    return last if last and _blocker(host, last) is None else 0
 
 
 def _blocker(host: str, port: int) -> OSError | None:

@@ -15,6 +15,7 @@ from tuner.cli.output import Document, ago, duration, moment, styled
 from tuner.cli.params import fitted_params, ordered
 from tuner.cli.pruning import account_facts
 from tuner.cli.tables import bar, best_text, budget_share, budget_text, counts_text, facts
+from tuner.cli.unfiled import unfiled_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ def print_screen(console: Console, screen: Screen) -> None:
         *_running(console, screen),
         *_lessons(screen),
         *account_facts(status["pruning"]),
+        *_unfiled(status),
         ("created", f"{moment(status['created'])}  [quiet]{ago(status['created'])}[/]"),
         *_next(status),
     ]
@@ -129,6 +131,12 @@ def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
         return []
     text = importance_text(screen.importance)
     return [*([("matters most", text)] if text else []), *edge_facts(screen.importance)]
+
+
+def _unfiled(status: Document) -> list[tuple[str, RenderableType]]:
+    # A server of an earlier release says nothing of it.
+    found = status.get("unfiled")
+    return unfiled_facts(found["first"], found["total"]) if found else []
 
 
 def _next(status: Document) -> list[tuple[str, RenderableType]]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tuner.cli.calling import spell
 from tuner.cli.output import Document, ago, duration, has_bars, moment, number, styled
+from tuner.visible import visible
 
 #: Blanks between two columns.
 GAP = 2
@@ -109,7 +110,7 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     table.add_column(style="label")
     table.add_column(overflow="fold")
     for label, value in pairs:
-        table.add_row(label, value)
+        table.add_row(escape(label), value)
     return table
 
 
@@ -146,11 +147,11 @@ def worker_table(rows: Sequence[Document]) -> Table:
         trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "-"
         table.add_row(
             row["name"],
-            row["host"],
+            escape(row["host"]),
             str(row["pid"]),
-            device,
+            escape(device),
             row["state"],
-            trial,
+            escape(trial),
             ago(row["last_seen"]),
             *([_why(row)] if has_reasons else []),
         )
@@ -198,9 +199,9 @@ def print_events(console: Console, rows: Sequence[Document]) -> None:
         line = Text.assemble(
             (moment(row["time"]), "quiet"), "  ", f"{trial:<12}", (f"{row['kind']:<18}", "label")
         )
-        line.append(spell(row["text"]))
+        line.append(spell(visible(row["text"])))
         if row["actor"]:
-            line.append(f"  by {row['actor']}", "quiet")
+            line.append(f"  by {visible(row['actor'])}", "quiet")
         console.print(line, soft_wrap=True)
 
 

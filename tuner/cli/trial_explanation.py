@@ -13,6 +13,7 @@ from tuner.cli.explanation import came_out, predicted
 from tuner.cli.output import Document, number, parameter, styled
 from tuner.cli.tables import facts
 from tuner.service.wording import count
+from tuner.visible import visible
 
 
 def print_reason(
@@ -95,7 +96,7 @@ def _near(near: Document, params: Document, log_root: Path) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("result", value),
         ("distance", f"{near['distance']:.3f}  [quiet]of the range, on average; 0: the same[/]"),
-        ("differs in", Text(", ".join(differs) or "nothing")),
-        ("files", Text(where)),
+        ("differs in", Text(visible(", ".join(differs)) or "nothing")),
+        ("files", Text(visible(where))),
     ]
     return facts(rows)

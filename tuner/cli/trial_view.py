@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuner.cli.output import Document, duration, has_bars, moment, number, parameter, styled
 from tuner.cli.tables import facts, objectives, print_events
+from tuner.cli.unfiled import unfiled_facts
 
 _BARS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 _CURVE_WIDTH = 60
@@ -68,6 +69,8 @@ def _summary(
         rows.insert(2, ("why", f"[quiet]{why}[/]"))
     if trial["run_dir"]:
         rows.append(("files", Text(str(log_root / trial["run_dir"]))))
+    missing = trial.get("unfiled") or []
+    rows += [("", line) for _, line in unfiled_facts(missing, len(missing))]
     return facts(rows)
 
 
@@ -118,7 +121,7 @@ def _attempts(rows: Sequence[Document]) -> Table:
         table.add_row(
             str(row.get("no") or row.get("attempt_no") or row.get("attempt")),
             styled(str(row["state"])) + (f" [quiet]{row['cause']}[/]" if row.get("cause") else ""),
-            str(row.get("worker") or "-"),
+            escape(str(row.get("worker") or "-")),
             moment(row.get("started")),
         )
     return table

@@ -65,7 +65,7 @@ def up(
 
 def scale(n: Count) -> None:
     """Set the number of workers on this host; workers that are stopped save a checkpoint first."""
-    from tuner.cli.output import err
+    from tuner.cli.output import err, out
     from tuner.local.devices import count_gpus
 
     config = settings()
@@ -74,7 +74,7 @@ def scale(n: Count) -> None:
     elsewhere = platform_command(config, n) if state is None else None
     if elsewhere is not None:
         err().print("the platform owns the workers; run:")
-        typer.echo(elsewhere)
+        out().print(elsewhere, markup=False, soft_wrap=True)
         return
     if state is not None:
         fleet.scale(n)

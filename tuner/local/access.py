@@ -89,7 +89,8 @@ def _connect_to(settings: Settings, url: str) -> ApiClient:
     from tuner.client import ApiClient
 
     # The home's token stays on this machine: another server has its own.
-    client = ApiClient(url, read_token(settings) if _is_here(url) else settings.token)
+    token = read_token(settings) if _is_here(url) else settings.token
+    client = ApiClient(url, token, settings.trust)
     try:
         client.check_protocol()
     except BaseException:

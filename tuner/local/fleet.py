@@ -141,10 +141,14 @@ def all_fleets(settings: Settings) -> list[Fleet]:
     ]
 
 
+#: Settings that are the server's, or are given to workers in another way; users' code sees none.
+_SERVERS_OWN = ("TOKEN", "WORKER_TOKEN", "DATABASE_URL", "REDIS_URL", "WORKER_REDIS_URL", "TLS_KEY")
+
+
 def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> dict[str, str]:
     """Return the environment of workers: where the API and the roots are, and the token's file."""
-    ours = ("TUNER_TOKEN", "TUNER_TOKEN_FILE", "TUNER_DATABASE_URL", "TUNER_DATABASE_URL_FILE")
-    env = {name: value for name, value in environ.items() if name not in ours}
+    ours = {f"TUNER_{name}" for name in _SERVERS_OWN}
+    env = {name: value for name, value in environ.items() if name.removesuffix("_FILE") not in ours}
     env |= {
         "TUNER_API_URL": api_url,
         "TUNER_HOME": str(settings.home),

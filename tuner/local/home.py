@@ -7,7 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from tuner.errors import SetupError, UnavailableError
+from tuner.identity import new_token
 from tuner.settings import Settings
 
 #: How long a command waits for another one that holds the lock only while it changes something.
@@ -134,7 +134,7 @@ def make_token(settings: Settings) -> str:
             return token
         settings.token_path.unlink(missing_ok=True)
         return make_token(settings)
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     with os.fdopen(fd, "w") as file:
         file.write(token + "\n")
     return token
@@ -175,15 +175,15 @@ def write_service(settings: Settings, info: ServiceInfo) -> None:
     write_json(settings.service_path, asdict(info))
 
 
-def write_port(settings: Settings, url: str) -> None:
+def write_port(settings: Settings, url: str, *, which: str = "port") -> None:
     """Note the port of a service, for the next one: workers seek it where it was."""
-    write_json(settings.home / "port", urlsplit(url).port)
+    write_json(settings.home / which, urlsplit(url).port)
 
 
-def read_port(settings: Settings) -> int | None:
+def read_port(settings: Settings, *, which: str = "port") -> int | None:
     """Return the port of the last service, None when it is not known."""
     try:
-        port = json.loads((settings.home / "port").read_bytes())
+        port = json.loads((settings.home / which).read_bytes())
     except (OSError, ValueError):
         return None
     return port if isinstance(port, int) and 0 < port < 2**16 else None

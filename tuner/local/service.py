@@ -20,6 +20,7 @@ from tuner.local.home import (
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.settings import Settings
 from tuner.system import require_linux
+from tuner.trust import Trust
 
 if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient
@@ -58,7 +59,8 @@ def connect(settings: Settings, info: ServiceInfo) -> ApiClient:
     """Return a connection to the local service."""
     from tuner.client import ApiClient
 
-    return ApiClient(info.url, read_token(settings))
+    # It listens on this machine, whatever its address.
+    return ApiClient(info.url, read_token(settings), Trust(plain_http=True))
 
 
 def join_service(

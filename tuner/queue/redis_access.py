@@ -23,7 +23,7 @@ User = Literal["server", "worker"]
 _KEYS = "~rq:*"
 _CONNECTION = "hello auth ping echo select reset info client|setname client|info"
 _TRANSACTION = "multi exec discard watch unwatch"
-_READING = "exists ttl llen lrange smembers zrange zcard zscore hget hmget hgetall"
+_READING = "exists ttl llen lrange smembers zrange zcard zscore hget hmget hgetall hstrlen"
 #: What RQ's `Queue` needs to send wake-ups and to count them.
 _SENDING = "rpush lrem del expire sadd srem hset"
 #: What RQ's `Worker` needs to fetch a wake-up and to note what became of it. No command here puts

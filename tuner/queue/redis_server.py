@@ -20,6 +20,7 @@ from tuner.queue.redis_access import RedisAccess, make_access, write_access
 from tuner.queue.redis_binary import OLDEST_VERSION, as_numbers, find_binary
 from tuner.queue.redis_process import RedisServer
 from tuner.settings import Settings
+from tuner.trust import explain_tls
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +132,10 @@ def check_redis(url: str) -> str:
             "rediss://… or unix:///path (in the password, %2F for /, %23 for #, %40 for @)"
         ) from None
     except (redis.RedisError, OSError) as exc:
-        raise SetupError(
-            f"TUNER_REDIS_URL={shown}: cannot be used: {exc}; start that server, or unset"
-            " TUNER_REDIS_URL to let Tuner start a private one"
-        ) from exc
+        way_on = explain_tls(str(exc)) or (
+            "; start that server, or unset TUNER_REDIS_URL to let Tuner start a private one"
+        )
+        raise SetupError(f"TUNER_REDIS_URL={shown}: cannot be used: {exc}{way_on}") from exc
     version = str(facts.get("redis_version", "0"))
     if as_numbers(version) < OLDEST_VERSION:
         raise SetupError(f"TUNER_REDIS_URL={shown}: Redis {version}; 6.2 or newer is needed")

@@ -19,6 +19,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 #: A named pipe is opened without waiting for its other end, a terminal without taking it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
+_APPEND = (_CREATE & ~os.O_EXCL) | os.O_NONBLOCK | os.O_NOCTTY
 #: What the system calls say where something else than a folder stands, or a link.
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP})
 
@@ -100,7 +101,8 @@ class Folder:
         except OSError as exc:
             if exc.errno in _NOT_A_FOLDER:
                 raise UnfitError(
-                    str(self.path / name), f"is {self._kind_of(name)}, and must be a folder"
+                    str(self.path / name),
+                    f"is {self.kind_of(name) or 'gone'}, and must be a folder",
                 ) from None
             raise
         return Folder(fd, self.path / name)
@@ -172,6 +174,31 @@ class Folder:
         check_name(name, str(self.path))
         return os.open(name, _CREATE, 0o666, dir_fd=self._fd)
 
+    def append(self, name: str) -> int:
+        """Open a file to be appended to, made where it is missing; return its descriptor.
+
+        Raises:
+            UnfitError: something else has the name, or the file has several names.
+            OSError: the folder is full, gone or closed to this process.
+        """
+        path = str(self.path / name)
+        found = self.stat(name)
+        if found is not None:
+            check_regular(found, path, None)
+        try:
+            fd = os.open(name, _APPEND, 0o666, dir_fd=self._fd)
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                raise UnfitError(path, "has just been replaced by something else") from None
+            raise
+        try:
+            check_regular(os.fstat(fd), path, None)
+            os.set_blocking(fd, True)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
     def replace(self, name: str, content: bytes) -> None:
         """Write a file atomically: a reader, or a crash, sees what was there or the new one.
 
@@ -209,7 +236,7 @@ class Folder:
             os.replace(name, to, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except (IsADirectoryError, NotADirectoryError, FileExistsError):
             raise UnfitError(
-                str(self.path / to), f"is {self._kind_of(to)}, and must be a file"
+                str(self.path / to), f"is {self.kind_of(to) or 'gone'}, and must be a file"
             ) from None
 
     def remove(self, name: str) -> None:
@@ -230,9 +257,10 @@ class Folder:
                 raise
             raise UnfitError(str(self.path / name), "is a folder, and must be a file") from None
 
-    def _kind_of(self, name: str) -> str:
+    def kind_of(self, name: str) -> str | None:
+        """Return what people call `name`, such as "a named pipe"; None: there is none."""
         found = self.stat(name)
-        return "gone" if found is None else kind_name(found.st_mode)
+        return None if found is None else kind_name(found.st_mode)
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "other"]:

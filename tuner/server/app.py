@@ -24,7 +24,7 @@ from tuner.server.request_log import RequestLog
 from tuner.server.token_book import TokenBook
 from tuner.server.token_routes import token_router
 from tuner.server.user_routes import user_router
-from tuner.server.worker_routes import worker_router
+from tuner.server.worker_routes import WorkerRedis, worker_router
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -45,7 +45,7 @@ def make_app(
     instruments: Instruments,
     tokens: TokenBook,
     token_desk: TokenDesk,
-    redis_url: str | None,
+    redis: WorkerRedis,
 ) -> FastAPI:
     """Return the application; what is open without a token stands in `tuner.server.front`.
 
@@ -60,7 +60,7 @@ def make_app(
 
     app = FastAPI(title="Tuner", version=release(), lifespan=lifespan)
     install_problems(app)
-    app.include_router(worker_router(desk, bell, tokens, redis_url, instruments))
+    app.include_router(worker_router(desk, bell, tokens, redis, instruments))
     app.include_router(user_router(service))
     app.include_router(history_router(history))
     app.include_router(token_router(token_desk, tokens))

@@ -6,13 +6,15 @@ the request; a route says by `needs` what its caller must be allowed.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.params import Depends as Dependency
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from tuner.account import ACTOR_HEADER, tidy
+from tuner.coordinator.events import acting
 from tuner.identity import Identity, Scope
 
 _IDENTITY = "tuner.identity"
@@ -78,3 +80,21 @@ def identity(scope: MutableMapping[str, Any]) -> Identity:
 def note_identity(scope: MutableMapping[str, Any], found: Identity) -> None:
     """Leave in a request who sent it."""
     scope[_IDENTITY] = found
+
+
+# A coroutine: what it sets is seen by the route, in whatever thread that runs.
+async def _name_actor(
+    request: Request,
+    given: Annotated[str | None, Header(alias=ACTOR_HEADER)] = None,
+) -> AsyncIterator[None]:
+    who = identity(request.scope)
+    name = given
+    if who.token_id is not None:
+        # The token is known, and the account only said.
+        name = f"{(given or 'somebody')[:48]} (token {who.name})"
+    with acting(tidy(name) if name else None):
+        yield
+
+
+#: Of routes that change something: its event says who asked for it.
+NAMES_ACTOR = [Dependency(_name_actor)]

@@ -100,6 +100,28 @@ class PruningAccount(Schema):
     idle: str
 
 
+class Unfiled(Schema):
+    """What could not be written, or removed, below log root or checkpoint root."""
+
+    #: Of a root, all studies wait; checkpoints could not be removed (`trial.keep`).
+    kind: Literal["run", "study", "checkpoints", "root"]
+    trial: int | None
+    #: Paths in it are those below the root.
+    reason: str
+    #: Whether the file system has not answered yet.
+    waiting: bool
+    tries: int
+    since: str | None
+    next_try: str | None
+
+
+class UnfiledList(Schema):
+    """How much could not be written or removed, and the first of it."""
+
+    total: int
+    first: list[Unfiled]
+
+
 class Status(Schema):
     """The state of a study."""
 
@@ -117,6 +139,8 @@ class Status(Schema):
     finished: str | None
     #: Null: it has no pruner, and in lists.
     pruning: PruningAccount | None = None
+    #: Null: nothing is missing, and in lists.
+    unfiled: UnfiledList | None = None
     #: Why its rows cannot be read: then counts and the rest are empty; null: they can.
     fault: str | None = None
 
@@ -193,12 +217,16 @@ class TrialDetail(Trial):
     attempt_list: list[Attempt]
     reports: list[Report]
     events: list[Event]
+    #: What of its runs could not be written to the log root.
+    unfiled: list[Unfiled] = []
 
 
 class Log(Schema):
     """A piece of a trial's output; offsets in bytes of all that was ever printed."""
 
     text: str
+    #: With `raw`, the bytes in place of the text, which may not be UTF-8.
+    base64: str | None = None
     next_offset: int
     size: int
     #: So much of the beginning is not kept any more.
@@ -269,11 +297,20 @@ class Retried(Schema):
     changes: list[Change]
 
 
+class Kept(Schema):
+    """A folder of a deleted study that is still there."""
+
+    path: str
+    reason: str
+
+
 class Deleted(Schema):
     """What was removed."""
 
     deleted: bool
     log_dirs: list[str]
+    #: What could not be removed, or not yet.
+    kept: list[Kept] = []
 
 
 class Tested(Schema):

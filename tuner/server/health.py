@@ -17,9 +17,10 @@ from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.queue.wakeup import WakeUps
 from tuner.server.glance import Glance
+from tuner.service.filing import Trouble
 from tuner.storage import Storage
 
-Part = Literal["database", "coordinator", "redis", "log_root"]
+Part = Literal["database", "coordinator", "redis", "log_root", "filer"]
 
 #: The coordinator looks around twice a second; to load a large study takes a round a few seconds.
 ROUND_WITHIN_S = 5.0
@@ -35,11 +36,13 @@ class State:
         failing: without these the server is of no use at present.
         warnings: without these it goes on, slower or with files to be written later.
         queue: number of wake-ups by device, None when Redis does not answer.
+        filer: on what filing hangs, by name; for those with a token.
     """
 
     failing: dict[Part, str]
     warnings: dict[Part, str]
     queue: dict[Device, int] | None
+    filer: Trouble | None = None
 
 
 class Health:
@@ -51,10 +54,12 @@ class Health:
         wakeups: WakeUps,
         coordinator: Coordinator,
         log_root_problem: Callable[[], str | None],
+        filer_trouble: Callable[[], Trouble | None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._coordinator = coordinator
         self._log_root_problem = log_root_problem
+        self._filer_trouble = filer_trouble
         self._database = Glance(self._ask_database, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
         self._queue = Glance(wakeups.lengths, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
 
@@ -71,7 +76,10 @@ class Health:
             warnings["redis"] = "does not answer; workers ask for work meanwhile"
         if self._log_root_problem() is not None:
             warnings["log_root"] = "cannot be written; no trial is started meanwhile"
-        return State(failing=failing, warnings=warnings, queue=queue)
+        trouble = self._filer_trouble()
+        if trouble is not None:
+            warnings["filer"] = trouble.text
+        return State(failing=failing, warnings=warnings, queue=queue, filer=trouble)
 
     def close(self) -> None:
         """Ask nobody any more."""

@@ -23,6 +23,7 @@ from tuner.protocol import Device
 from tuner.release import release
 from tuner.server.glance import Glance
 from tuner.server.health import Health, Part, State
+from tuner.service import unfiled
 from tuner.storage import Storage, tables
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.
@@ -71,6 +72,8 @@ class Counts:
     attempts: Counter[str]
     #: By device and state.
     workers: Counter[tuple[str, str]]
+    #: By kind, as in `tables.unfiled`.
+    unfiled: Counter[str]
 
 
 class Metrics(Collector):
@@ -119,6 +122,7 @@ class Metrics(Collector):
                 trials=trials,
                 attempts=Counter(dict(connection.execute(_ATTEMPTS).tuples().all())),
                 workers=_workers(connection, now),
+                unfiled=Counter(unfiled.counts(connection)),
             )
 
     def _of_server(self, state: State) -> Iterator[Metric]:
@@ -131,6 +135,12 @@ class Metrics(Collector):
         for part in get_args(Part):
             problem.add_metric([part], part in state.failing or part in state.warnings)
         yield problem
+        waits = _gauge(
+            "tuner_filer_waiting_seconds", "On what filing hangs, and since when", "what"
+        )
+        hangs = state.filer
+        waits.add_metric([hangs.what if hangs else ""], hangs.seconds if hangs else 0.0)
+        yield waits
         leads = self._coordinator.leads
         yield _gauge("tuner_leader", "1 while this server coordinates", value=leads)
         epoch = self._coordinator.leadership.epoch
@@ -153,30 +163,35 @@ def _workers(connection: sa.Connection, now: float) -> Counter[tuple[str, str]]:
 
 
 def _of_counts(counts: Counts) -> Iterator[Metric]:
-    studies = _gauge("tuner_studies", "Studies", "state")
-    for state in STUDY_STATES:
-        studies.add_metric([state], counts.studies[state])
-    yield studies
+    yield _filled(_gauge("tuner_studies", "Studies", "state"), STUDY_STATES, counts.studies)
     trials = _gauge("tuner_trials", "Trials of open and of lately ended studies", "study", "state")
     for study, by_state in counts.trials.items():
         for state in TRIAL_STATES:
             trials.add_metric([study, state], by_state[state])
     yield trials
     attempts = _gauge("tuner_attempts", "Attempts that wait or are being executed", "state")
-    for state in LIVE:
-        attempts.add_metric([state], counts.attempts[state])
-    yield attempts
+    yield _filled(attempts, LIVE, counts.attempts)
     workers = _gauge("tuner_workers", "Live workers", "device", "state")
     for device in get_args(Device):
         for state in WORKER_STATES:
             workers.add_metric([device, state], counts.workers[device, state])
     yield workers
+    missing = _gauge("tuner_unfiled", "What could not be written or removed in the roots", "kind")
+    yield _filled(missing, get_args(unfiled.Kind), counts.unfiled)
     live = counts.workers.total()
     if live:
         idle = sum(count for (_, state), count in counts.workers.items() if state == "idle")
         yield _gauge(
             "tuner_worker_idle_ratio", "Share of live workers that idle", value=idle / live
         )
+
+
+def _filled(
+    gauge: GaugeMetricFamily, labels: Iterable[str], counts: Counter[str]
+) -> GaugeMetricFamily:
+    for label in labels:
+        gauge.add_metric([label], counts[label])
+    return gauge
 
 
 def _gauge(name: str, text: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:

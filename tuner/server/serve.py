@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,8 +20,11 @@ from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
 from tuner.server.health import Health
+from tuner.server.listening import Address, Server, listen, urls
 from tuner.server.metrics import Metrics
+from tuner.server.tls import Certificate, Tls
 from tuner.server.token_book import TokenBook
+from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
@@ -35,6 +38,8 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5.0
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
+#: Less than clients wait for an answer (`tuner/client.py`).
+REMOVAL_S = 20.0
 #: An unused connection is kept so long.
 KEEP_CONNECTION_S = 75
 #: The coordinator gets this long to end its round and to give up the lead.
@@ -46,20 +51,24 @@ def serve(
     *,
     host: str,
     port: int,
-    ready: Callable[[str], None],
+    ready: Callable[[str, str], None],
     keep_alive: Callable[[], bool] = lambda: True,
+    local_port: int = 0,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until `keep_alive` says no; then release everything.
 
     Args:
-        settings: with `redis_url` and `token` set.
+        settings: with `redis_url` and `token` set; they also say whether it has TLS.
         host: address to listen on.
         port: 0 takes a free one.
-        ready: called with the URL once requests are answered.
+        ready: called once requests are answered, with the URL for this machine's own commands and
+            workers, and that for others.
         keep_alive: asked every few seconds whether the service is still wanted.
+        local_port: for this machine's own, where `port` is not for them; 0 takes a free one.
 
     Raises:
-        SetupError: the address cannot be used, or token or Redis are missing.
+        SetupError: the address or the certificate cannot be used, other machines would send their
+            tokens in plain text, or token or Redis are missing.
         KeyboardInterrupt: it was ended by SIGINT.
     """
     if not settings.token or not settings.redis_url:
@@ -67,7 +76,14 @@ def serve(
     with contextlib.ExitStack() as held:
         # First, because what is entered first is left last: a signal never cuts the cleaning up.
         signals = held.enter_context(_Signals())
-        listener = held.enter_context(_listen(host, port))
+        tls = _tls(settings)
+        address = Address(
+            host=host,
+            port=port,
+            is_protected=tls is not None or settings.behind_proxy,
+            local_port=local_port,
+        )
+        listeners = held.enter_context(listen(address, tls))
         storage = open_storage(settings.database_url, create=True)
         held.callback(storage.close)
         wakeups = held.enter_context(contextlib.closing(WakeUps(settings.redis_url)))
@@ -87,24 +103,29 @@ def serve(
             instruments=instruments,
         )
         health = held.enter_context(
-            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem))
+            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem, filer.trouble))
         )
         metrics = held.enter_context(contextlib.closing(Metrics(storage, coordinator, health)))
         app = make_app(
-            Service(storage, settings, on_change=coordinator.wake),
+            Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
             WorkerDesk(storage, coordinator, filer.problem),
             bell,
             history=HistoryDesk(storage),
             health=health,
             metrics=metrics,
             instruments=instruments,
-            tokens=held.enter_context(contextlib.closing(TokenBook(settings.token, storage))),
+            tokens=held.enter_context(
+                contextlib.closing(TokenBook(settings.token, storage, settings.worker_token))
+            ),
             token_desk=TokenDesk(storage),
-            redis_url=settings.worker_redis_url or settings.redis_url,
+            redis=_worker_redis(settings),
         )
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 app,
+                # Otherwise whoever asks from this host names any address as its own.
+                proxy_headers=bool(settings.proxies),
+                forwarded_allow_ips=list(settings.proxies),
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=SHUTDOWN_S,
@@ -112,19 +133,21 @@ def serve(
                 # is never sent on one that is being closed.
                 timeout_keep_alive=KEEP_CONNECTION_S,
                 lifespan="on",
-            )
+            ),
+            listeners,
+            tls,
         )
         filer.start()
         held.callback(filer.stop)
         _start_coordinator(coordinator, held, void_dead_local=storage.is_sqlite)
         threading.Thread(
             target=_watch,
-            args=(server, _url(listener), ready, keep_alive),
+            args=(server, functools.partial(ready, *urls(listeners)), keep_alive),
             name="watch",
             daemon=True,
         ).start()
         signals.end(server)
-        server.run(sockets=[listener])
+        server.run()
     logger.info("server ended")
     if signals.interrupted:
         raise KeyboardInterrupt
@@ -171,6 +194,23 @@ class _Signals:
             self._server.should_exit = True
 
 
+def _tls(settings: Settings) -> Tls | None:
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise SetupError("TLS needs both --tls-cert FILE and --tls-key FILE")
+    return Tls(Certificate(cert=cert, key=key))
+
+
+def _worker_redis(settings: Settings) -> WorkerRedis:
+    of_workers = settings.worker_redis_url
+    return WorkerRedis(
+        url=of_workers or settings.redis_url,
+        fetching_url=None if of_workers == settings.redis_url else of_workers,
+    )
+
+
 def _start_coordinator(
     coordinator: Coordinator, held: contextlib.ExitStack, *, void_dead_local: bool
 ) -> None:
@@ -189,32 +229,14 @@ def _start_coordinator(
     held.callback(stop)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # With the protocol named, asyncio sets TCP_NODELAY on what this socket accepts. Without it
-        # every answer waits 40 ms for the client's acknowledgement of its first segment.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as exc:
-        raise SetupError(f"cannot listen on {host}:{port}: {exc.strerror}") from exc
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _watch(
-    server: uvicorn.Server, url: str, ready: Callable[[str], None], keep_alive: Callable[[], bool]
+    server: uvicorn.Server, ready: Callable[[], None], keep_alive: Callable[[], bool]
 ) -> None:
     while not server.started:
         if server.should_exit:
             return
         time.sleep(0.01)
-    ready(url)
+    ready()
     while not server.should_exit:
         time.sleep(KEEP_ALIVE_S)
         if not keep_alive():

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tuner.errors import UnavailableError
-from tuner.identity import OWNER, TOKEN_PREFIX, Identity, digest_of
+from tuner.identity import OWNER, TOKEN_PREFIX, WORKERS, Identity, digest_of
 from tuner.storage import Storage
 from tuner.storage.tokens import USED_EVERY_S, Token, TokenState, note_used, tokens_in_mind
 
@@ -64,10 +64,13 @@ class TokenBook:
     Args:
         token: the server's own, which allows everything.
         storage: where the others are.
+        worker_token: of the workers that this server was set up with, if any.
     """
 
-    def __init__(self, token: str, storage: Storage) -> None:
-        self._own = digest_of(token)
+    def __init__(self, token: str, storage: Storage, worker_token: str | None = None) -> None:
+        self._own = [(digest_of(token), OWNER)]
+        if worker_token is not None:
+            self._own.append((digest_of(worker_token), WORKERS))
         self._storage = storage
         # One reads; the other takes down what was used, which may wait for writers.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokens")
@@ -88,8 +91,9 @@ class TokenBook:
         """
         digest = digest_of(token)
         # Of hashes: how long it takes tells nothing about the token.
-        if hmac.compare_digest(digest, self._own):
-            return OWNER
+        for own, identity in self._own:
+            if hmac.compare_digest(digest, own):
+                return identity
         if not token.startswith(TOKEN_PREFIX):
             raise TokenRefusedError(UNKNOWN)
         page = await self._read_within(FRESH_S)
@@ -109,7 +113,7 @@ class TokenBook:
             TokenRefusedError: it is not.
             UnavailableError: the database does not answer.
         """
-        if identity.token_id is None:
+        if any(identity is own for _, own in self._own):
             return
         page = await self._read_within(FRESH_S)
         for token in page.tokens.values():

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from tuner.protocol import NAME_PATTERN
-from tuner.server.auth import ADMIN
+from tuner.server.auth import ADMIN, NAMES_ACTOR
 from tuner.server.bodies import body_schema, read_json, validate
 from tuner.server.documents import Schema
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
@@ -61,7 +61,9 @@ def token_router(desk: TokenDesk, book: TokenBook) -> APIRouter:
         desk: makes and revokes them.
         book: of this server, which learns of it at once.
     """
-    router = APIRouter(prefix=PREFIX, tags=["tokens"], responses=PROBLEM_RESPONSES)
+    router = APIRouter(
+        prefix=PREFIX, tags=["tokens"], responses=PROBLEM_RESPONSES, dependencies=NAMES_ACTOR
+    )
 
     @router.get("/tokens", response_model=list[TokenDocument], dependencies=ADMIN)
     def tokens() -> Any:

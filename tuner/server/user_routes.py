@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuner.account import ACTOR_HEADER, tidy
-from tuner.coordinator.events import acting
-from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT, SUBMIT_OWN, identity
+from tuner.server.auth import ADMIN, NAMES_ACTOR, READ, READ_OWN, SUBMIT, SUBMIT_OWN
 from tuner.server.bodies import body_schema, read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
@@ -79,25 +76,9 @@ class _Retry(BaseModel):
     git: _Git | None = None
 
 
-# A coroutine: what it sets is seen by the route, in whatever thread that runs.
-async def _name_actor(
-    request: Request,
-    given: Annotated[str | None, Header(alias=ACTOR_HEADER)] = None,
-) -> AsyncIterator[None]:
-    who = identity(request.scope)
-    name = given
-    if who.token_id is not None:
-        # The token is known, and the account only said.
-        name = f"{(given or 'somebody')[:48]} (token {who.name})"
-    with acting(tidy(name) if name else None):
-        yield
-
-
 def user_router(service: Service) -> APIRouter:
     """Return the routes of studies, trials and workers."""
-    router = APIRouter(
-        prefix=PREFIX, responses=PROBLEM_RESPONSES, dependencies=[Depends(_name_actor)]
-    )
+    router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, dependencies=NAMES_ACTOR)
     _add_studies(router, service)
     _add_control(router, service)
     _add_trials(router, service)
@@ -288,9 +269,11 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         number: Number,
         offset: Annotated[int, Query(ge=-(2**62), le=2**62)] = 0,
         limit: Annotated[int, Query(ge=0, le=1 << 20)] = 65536,
+        *,
+        raw: bool = False,
     ) -> Any:
         """Return what a trial printed; a negative offset counts from the end."""
-        return service.log(f"{project}/{study}", number, offset, limit)
+        return service.log(f"{project}/{study}", number, offset, limit, raw=raw)
 
 
 def _add_workers(router: APIRouter, service: Service) -> None:

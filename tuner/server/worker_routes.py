@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
 from tuner.coordinator.instruments import Instruments
+from tuner.identity import Identity, Scope
 from tuner.release import release
 from tuner.server.auth import WORK_OWN, identity
 from tuner.server.bell import Bell
@@ -26,6 +28,23 @@ MAX_WAIT_S = 30.0
 RECHECK_S = 0.4
 AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRedis:
+    """Where workers get wake-ups from.
+
+    Attributes:
+        url: for who may do everything; None: there is no Redis.
+        fetching_url: of a user who can only fetch wake-ups; None: there is none.
+    """
+
+    url: str | None
+    fetching_url: str | None
+
+    def url_for(self, who: Identity) -> str | None:
+        """Return the URL that a worker is told; None: it asks the server for work instead."""
+        return self.url if who.may(Scope.ADMIN) else self.fetching_url
 
 
 def _json(message: protocol.Message) -> Response:
@@ -54,28 +73,28 @@ def worker_router(
     desk: WorkerDesk,
     bell: Bell,
     tokens: TokenBook,
-    redis_url: str | None,
+    redis: WorkerRedis,
     instruments: Instruments,
 ) -> APIRouter:
     """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
     router = APIRouter(prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES)
-    _add_config(router, desk, redis_url)
+    _add_config(router, desk, redis)
     _add_claim(router, desk, bell, tokens, instruments)
     _add_attempts(router, desk, instruments)
     return router
 
 
-def _add_config(router: APIRouter, desk: WorkerDesk, redis_url: str | None) -> None:
+def _add_config(router: APIRouter, desk: WorkerDesk, redis: WorkerRedis) -> None:
     @router.get(
         "/config",
         dependencies=WORK_OWN,
     )
-    def config() -> dict[str, Any]:
+    def config(request: Request) -> dict[str, Any]:
         """What a worker needs to know before its first claim."""
         return {
             "protocol": protocol.VERSION,
             "release": release(),
-            "redis_url": redis_url,
+            "redis_url": redis.url_for(identity(request.scope)),
             "beat_s": protocol.BEAT_S,
             "lease_s": protocol.LEASE_S,
         }

@@ -15,6 +15,7 @@ from tuner.coordinator.lifecycle import CANCELLED, drop_unstarted, set_state
 from tuner.coordinator.locking import lock_attempts
 from tuner.errors import StudyError
 from tuner.service.finding import find_study, find_trial
+from tuner.service.hands import Hands
 from tuner.service.reading import Reader
 from tuner.service.views import Document
 from tuner.settings import Settings
@@ -24,6 +25,8 @@ from tuner.storage.conflict import again_after_conflict
 CLOSED = ("finished", "failed", "cancelled")
 #: The reason of a study that ends because the user said so: until it has ended, it can go on.
 STOPPED = "stopped by the user"
+#: So many studies' folders are removed at a time.
+_REMOVALS = 2
 
 
 class Control(Reader):
@@ -33,13 +36,21 @@ class Control(Reader):
         storage: the truth.
         settings: where logs and checkpoints are.
         on_change: called after every change (the coordinator looks around).
+        removal_s: who deletes a study waits no longer for its folders to be removed; a server goes
+            on with it, while of a command nothing is left to do so.
     """
 
     def __init__(
-        self, storage: Storage, settings: Settings, on_change: Callable[[], None] = lambda: None
+        self,
+        storage: Storage,
+        settings: Settings,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        removal_s: float = 24 * 3600.0,
     ) -> None:
         super().__init__(storage, settings)
         self._on_change = on_change
+        self._removing_hands = Hands("removing-hand", _REMOVALS, removal_s)
 
     @again_after_conflict
     def pause(self, study: str) -> Document:

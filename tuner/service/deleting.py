@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tuner.history.writing import look_again
 from tuner.service.code import drop_unused
+from tuner.service.unfiled import forget_study
 from tuner.storage import optuna_rows, tables
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
     mine = (tables.attempts, tables.reports, tables.trials, tables.events, tables.artifacts)
     for table in mine:
         connection.execute(table.delete().where(table.c.study_id == study.id))
+    forget_study(connection, study.id)
     connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
     name = f"{study.project}/{study.name}"
     if not optuna_rows.delete_study(connection, study.optuna_id, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,10 @@ import sqlalchemy as sa
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
 from tuner.identity import caller
+from tuner.roots import Place
+from tuner.service import unfiled
 from tuner.service.finding import find_study, find_trial, visible
+from tuner.service.hands import Hands
 from tuner.service.importance import Importances
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
@@ -35,6 +39,8 @@ from tuner.storage.curves import stored_value
 
 #: So many records of proposals, with their trials' curves, are in one answer at most.
 MAX_PAGE = 1000
+#: So many logs are read at a time; nobody waits longer for one, nor for his turn.
+_LOG_HANDS, _LOG_PATIENCE_S, _LOG_QUEUE_S = 4, 3.0, 1.0
 
 #: Inside `Reader`, the name `list` is its verb.
 Documents = list[Document]
@@ -48,6 +54,8 @@ class Reader:
         self._settings = settings
         self._accounts = PruningAccounts()
         self._importances = Importances()
+        # A file system that does not answer holds up these threads and none of the server's.
+        self._log_hands = Hands("log-hand", _LOG_HANDS, _LOG_PATIENCE_S, queue_s=_LOG_QUEUE_S)
 
     def list(self) -> Documents:
         """Return the status of every study, newest first."""
@@ -68,8 +76,11 @@ class Reader:
         with self._storage.read() as connection:
             row = find_study(connection, study)
             status = status_or_fault(connection, row, self._storage.now(connection))
-            account = None if status["fault"] else self._accounts.of(connection, row)
-            return {**status, "pruning": account}
+            return {
+                **status,
+                "pruning": None if status["fault"] else self._accounts.of(connection, row),
+                "unfiled": unfiled.of_study(connection, row.id),
+            }
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> Documents:
         """Return the best trials, best first; ties go to the lower number.
@@ -124,6 +135,7 @@ class Reader:
             reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
             events = connection.execute(mine(e).order_by(e.c.id)).all()
             stop = stop_document(connection, trial)
+            missing = unfiled.of_trial(connection, row.id, number)
         shown: Document = {
             **document,
             "values": json.loads(trial.values_json) if trial.values_json else [],
@@ -143,15 +155,22 @@ class Reader:
                 for report in reports
             ],
             "events": [event_document(event) for event in events],
+            "unfiled": missing,
         }
         return covered(shown)
 
-    def log(self, study: str, number: int, offset: int = 0, limit: int = 65536) -> Document:
+    def log(
+        self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
+    ) -> Document:
         """Return what the trial's newest attempt printed, from byte `offset` on.
 
         Returns:
-            `text`, `next_offset` (where to go on), `size` of all that was printed and how much of
-            its beginning is `gone`, in bytes.
+            `text` (with `raw` `base64`, its very bytes), `next_offset` (where to go on), `size` of
+            all that was printed and how much of its beginning is `gone`, in bytes.
+
+        Raises:
+            NotFoundError: there is no such trial, or something else stands in the log's place.
+            UnavailableError: the log root does not answer.
         """
         a = tables.attempts
         with self._storage.read() as connection:
@@ -165,7 +184,13 @@ class Reader:
             ).scalar_one_or_none()
         if run_dir is None:
             return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
-        return read_log(self._settings.log_root / run_dir / "output.log", offset, limit)
+        place = Place(self._settings.log_root, run_dir)
+        # The key is nobody else's: what hangs for one who asks need not hang for another.
+        return self._log_hands.do(
+            object(),
+            f"the log of {study} {number}",
+            partial(read_log, place, offset, limit, raw=raw),
+        )
 
     def events(self, study: str, after: int = 0, limit: int = 1000) -> Documents:
         """Return the events of a study with an id above `after`, oldest first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,14 @@ from tuner.coordinator.attempts import Ending, end_attempt
 from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import OPEN
 from tuner.protocol import LEASE_S
+from tuner.roots import Place, UnfitError
+from tuner.service.retention import CHECKPOINTS
 from tuner.storage import Storage, tables
 from tuner.storage.backup_file import BackupFile
 from tuner.storage.backup_format import Header
 from tuner.storage.restore import replace, staged
 
 logger = logging.getLogger(__name__)
-
-_CHECKPOINTS = re.compile(r"trial_(\d{5,})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +124,7 @@ def _note_absence(connection: sa.Connection, now: float) -> None:
     # at again, and what is missing is written from the database.
     connection.execute(tables.attempts.update().values(filed=False))
     connection.execute(tables.studies.update().values(filed=-1))
+    connection.execute(tables.unfiled.delete())
 
 
 def _tell(connection: sa.Connection, header: Header, now: float) -> None:
@@ -139,17 +139,21 @@ def _set_aside(storage: Storage, root: Path) -> int:
     with storage.read() as connection:
         studies = connection.execute(sa.select(tables.studies)).all()
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    found = [folder for study in studies for folder in _unknown(root, study)]
-    for folder in found:
-        folder.rename(folder.with_name(f"{folder.name}-before-{stamp}"))
-    if found:
-        logger.info("checkpoints set aside", extra={"folders": len(found), "stamp": stamp})
+    renamed = sum(_set_aside_of(root, study, f"-before-{stamp}") for study in studies)
+    if renamed:
+        logger.info("checkpoints set aside", extra={"folders": renamed, "stamp": stamp})
+    return renamed
+
+
+def _set_aside_of(root: Path, study: sa.Row[Any], suffix: str) -> int:
+    try:
+        folder = Place(root, f"{study.project}/{study.name}").open()
+    except (FileNotFoundError, UnfitError):
+        return 0  # what is no folder holds no checkpoints: nobody follows a link there
+    with folder:
+        matches = (CHECKPOINTS.fullmatch(entry.name) for entry in folder.entries())
+        # A list, since names must not change while they are being read.
+        found = [match[0] for match in matches if match and int(match[1]) >= study.next_number]
+        for name in found:
+            folder.rename(name, f"{name}{suffix}")
     return len(found)
-
-
-def _unknown(root: Path, study: sa.Row[Any]) -> list[Path]:
-    folder = root / study.project / study.name
-    if not folder.is_dir():
-        return []
-    named = ((path, _CHECKPOINTS.fullmatch(path.name)) for path in folder.iterdir())
-    return [path for path, match in named if match and int(match[1]) >= study.next_number]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tuner.service.control import Control, describe, is_cancelled
 from tuner.service.deleting import delete_study
 from tuner.service.finding import find_study
 from tuner.service.reach import require_reach
+from tuner.service.removing import remove_study
 from tuner.service.retrying import retry_failed
 from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.service.views import Document
@@ -178,17 +178,16 @@ class Service(Control):
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
         Returns:
-            `log_dirs`: the folders that were removed.
+            `log_dirs`: the folders that were removed; `kept`, if there are any: path and reason of
+            those that are still there.
         """
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="delete")
             delete_study(connection, row)
         self._on_change()
-        folders = [root / row.project / row.name for root in self._roots() if root.exists()]
-        removed = [str(folder) for folder in folders if folder.exists()]
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        return {"deleted": True, "log_dirs": removed}
+        done = remove_study(self._roots(), row.project, row.name, self._removing_hands)
+        kept = {"kept": done.kept} if done.kept else {}
+        return {"deleted": True, "log_dirs": done.removed, **kept}
 
     @again_after_conflict
     def drain(self, name: str) -> Document:

@@ -17,6 +17,7 @@ from tuner.errors import TunerError, UnavailableError
 from tuner.faultpoints import reach
 from tuner.storage.engine import harden_sqlite, make_engine
 from tuner.storage.outage import is_outage
+from tuner.trust import explain_tls
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -151,7 +152,8 @@ def _outages_told() -> Iterator[None]:
     except sa.exc.DBAPIError as exc:
         if not is_outage(exc):
             raise
-        raise UnavailableError(f"the database is not available: {exc.orig}") from exc
+        way_on = explain_tls(str(exc.orig))
+        raise UnavailableError(f"the database is not available: {exc.orig}{way_on}") from exc
     except sa.exc.InvalidRequestError as exc:
         # What SQLAlchemy says of a connection that was lost between two statements, or while its
         # pool handed it out. Anything else of the kind is a fault of ours.

@@ -205,6 +205,28 @@ snapshots = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
+#: What could not be written or removed below log root and checkpoint root, and when it is tried
+#: next. What is not here is well, or has not been tried yet.
+unfiled = sa.Table(
+    "tuner_unfiled",
+    metadata,
+    # "run", "study" (the study's own run), "checkpoints" (those to be removed) or "root".
+    sa.Column("kind", sa.String(12), primary_key=True),
+    # 0 for a root.
+    sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+    # Of a run, the id of its attempt; of a root, its name; else empty.
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer),
+    sa.Column("reason", sa.Text, nullable=False),
+    # Whether the file system has not answered yet: then it is not a fault of what lies there.
+    sa.Column("waiting", sa.Boolean, nullable=False, default=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=1),
+    sa.Column("since", sa.Float(53), nullable=False),
+    sa.Column("next_try", sa.Float(53), nullable=False),
+    sa.Index("tuner_unfiled_next", "kind", "next_try"),
+    sa.Index("tuner_unfiled_study", "study_id"),
+)
+
 #: Imported studies. While one is being imported it is "loading" under a name of its own.
 history = sa.Table(
     "tuner_history",

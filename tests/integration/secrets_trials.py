@@ -1,0 +1,71 @@
+"""A trial that looks for a secret wherever a trial can look; imported in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from workers import Run
+
+_CHUNK = 1 << 20
+
+
+def look(run: Run) -> float:
+    """Write down where the secret is; what is sought is given backwards, so as not to be found."""
+    secret = run.params["backwards"].encode()
+    planted = secret[::-1] if run.params.get("plant") else b""
+    places = [place for place, content in _places(run.params["top"]) if secret in content[::-1]]
+    (run.logdir / "found.json").write_text(json.dumps(places))
+    return float(len(planted))
+
+
+def _places(top: int) -> Iterator[tuple[str, bytes]]:
+    """Yield what this process can read of itself and of its ancestors below `top`."""
+    yield "os.environ", repr(dict(os.environ)).encode()
+    pid = os.getpid()
+    while pid not in (top, 1):
+        yield from _process(pid)
+        status = Path(f"/proc/{pid}/status").read_text()
+        pid = int(status.partition("PPid:")[2].split()[0])
+
+
+def _process(pid: int) -> Iterator[tuple[str, bytes]]:
+    name = "self" if pid == os.getpid() else "an ancestor"
+    for file in ("environ", "cmdline"):
+        try:
+            yield f"{file} of {name}", Path(f"/proc/{pid}/{file}").read_bytes()
+        except OSError:
+            continue
+    yield from _memory(pid, name)
+    try:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            if stat.S_ISREG(link.stat().st_mode):
+                yield f"a file of {name}: {link.readlink()}", link.read_bytes()
+    except OSError:
+        return
+
+
+def _memory(pid: int, name: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        regions = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    except OSError:
+        return
+    for line in regions:
+        span, rights = line.split()[:2]
+        start, _, end = span.partition("-")
+        if rights.startswith("rw"):
+            yield from _region(memory, int(start, 16), int(end, 16), name)
+    os.close(memory)
+
+
+def _region(memory: int, start: int, end: int, name: str) -> Iterator[tuple[str, bytes]]:
+    for at in range(start, end, _CHUNK):
+        try:
+            # Chunks overlap, so that nothing is cut in two.
+            yield f"memory of {name}", os.pread(memory, min(_CHUNK + 100, end - at), at)
+        except OSError:
+            return

@@ -1,0 +1,179 @@
+"""Doing what may never return: a call to a file system that does not answer cannot be ended.
+
+It is made in a thread of its own, which nobody waits for longer than is bearable. There are few
+such threads: where all of them are stuck, nothing more is tried until one of them comes back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tuner.errors import UnavailableError
+
+T = TypeVar("T")
+
+#: So many late ends are kept for whoever wants to know.
+_LATE = 100
+
+
+class StuckError(UnavailableError):
+    """A call has not returned in time, or was not begun because others have not.
+
+    Attributes:
+        is_begun: whether it was begun.
+    """
+
+    def __init__(self, text: str, *, is_begun: bool) -> None:
+        super().__init__(text)
+        self.is_begun = is_begun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A call that nobody waits for any more and that has not returned."""
+
+    key: Hashable
+    #: For people.
+    what: str
+    #: How long it has taken so far.
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late:
+    """A call that has returned after nobody waited for it any more.
+
+    Attributes:
+        key: of the call.
+        result: what it returned.
+        error: what it raised, or None.
+    """
+
+    key: Hashable
+    result: Any
+    error: BaseException | None
+
+
+@dataclass(kw_only=True)
+class _Job:
+    key: Hashable
+    what: str
+    call: Callable[[], Any]
+    began: float = field(default_factory=time.monotonic)
+    ended: threading.Event = field(default_factory=threading.Event)
+    is_late: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Hands:
+    """A few threads for calls that may not return. Safe to use from several threads.
+
+    Args:
+        name: of the threads.
+        number: of the threads at most.
+        patience_s: nobody waits longer for a call.
+        queue_s: nor longer than this until a thread is free; None: as long.
+    """
+
+    def __init__(
+        self, name: str, number: int, patience_s: float, *, queue_s: float | None = None
+    ) -> None:
+        self._name = name
+        self._number = number
+        self._patience_s = patience_s
+        self._queue_s = patience_s if queue_s is None else queue_s
+        self._changed = threading.Condition()
+        self._jobs: dict[Hashable, _Job] = {}
+        self._late: deque[Late] = deque(maxlen=_LATE)
+
+    def do(self, key: Hashable, what: str, call: Callable[[], T]) -> T:
+        """Return what `call` returns, or raise what it raises.
+
+        Args:
+            key: of what is done; only one call of a key runs at a time.
+            what: the same for people, such as "the folder of vision/cnn trial 3".
+            call: does it, in another thread.
+
+        Raises:
+            StuckError: it does not return in time, or the calls before it do not.
+        """
+        job = _Job(key=key, what=what, call=call)
+        self._admit(job)
+        # A daemon: the process can end although a call does not.
+        threading.Thread(target=self._run, args=(job,), name=self._name, daemon=True).start()
+        job.ended.wait(self._patience_s)
+        with self._changed:
+            if not job.ended.is_set():
+                job.is_late = True
+                raise StuckError(
+                    f"{what}: the file system has not answered within {self._patience_s:g} s",
+                    is_begun=True,
+                )
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
+        return result
+
+    def waiting(self) -> list[Waiting]:
+        """Return the calls that nobody waits for any more, the longest first."""
+        now = time.monotonic()
+        with self._changed:
+            late = [job for job in self._jobs.values() if job.is_late]
+        late.sort(key=lambda job: job.began)
+        return [Waiting(key=job.key, what=job.what, seconds=now - job.began) for job in late]
+
+    def is_stuck(self, key: Hashable) -> bool:
+        """Return whether a call of this key has not returned and nobody waits for it any more."""
+        with self._changed:
+            return self._is_stuck(key)
+
+    def late(self) -> list[Late]:
+        """Return the calls that have returned late since this was asked last."""
+        with self._changed:
+            found = list(self._late)
+            self._late.clear()
+        return found
+
+    def _admit(self, job: _Job) -> None:
+        """Take the job on as soon as a thread is free.
+
+        Raises:
+            StuckError: none becomes free in time, or a call of this key has not returned.
+        """
+        deadline = time.monotonic() + self._queue_s
+        with self._changed:
+            while job.key in self._jobs or len(self._jobs) >= self._number:
+                stuck = [other for other in self._jobs.values() if other.is_late]
+                left = deadline - time.monotonic()
+                # Whoever waits for one that is stuck only holds up others.
+                if left <= 0 or len(stuck) >= self._number or self._is_stuck(job.key):
+                    first = max(self._jobs.values(), key=lambda other: other.is_late)
+                    raise StuckError(
+                        f"{job.what}: not tried, since the file system has not answered yet for "
+                        f"{first.what}",
+                        is_begun=False,
+                    )
+                self._changed.wait(left)
+            job.began = time.monotonic()
+            self._jobs[job.key] = job
+
+    def _is_stuck(self, key: Hashable) -> bool:
+        return key in self._jobs and self._jobs[key].is_late
+
+    def _run(self, job: _Job) -> None:
+        try:
+            job.result = job.call()
+        except BaseException as exc:  # noqa: BLE001 - raised again where it was called
+            job.error = exc
+        with self._changed:
+            job.ended.set()
+            del self._jobs[job.key]
+            if job.is_late:
+                self._late.append(Late(key=job.key, result=job.result, error=job.error))
+            self._changed.notify_all()

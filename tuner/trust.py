@@ -1,0 +1,107 @@
+"""Where a token may be sent, and whose certificates are believed."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from tuner.errors import SetupError
+
+#: What Python's ssl and libpq say of a certificate that does not pass.
+_REFUSED = ("certificate_verify_failed", "certificate verify failed")
+_OTHER_NAME = ("hostname mismatch", "ip address mismatch", "does not match host name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What a client believes.
+
+    Attributes:
+        ca_file: PEM file of the only authorities whose certificates are believed; None: those of
+            the system.
+        plain_http: a token may go to another machine unencrypted, because nobody else is on the
+            way.
+    """
+
+    ca_file: Path | None = None
+    plain_http: bool = False
+
+    def context(self) -> ssl.SSLContext:
+        """Return a context that checks certificate and name of a server.
+
+        Raises:
+            SetupError: the file cannot be read, or holds no certificate.
+        """
+        if self.ca_file is None:
+            return ssl.create_default_context()
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file))
+        except ssl.SSLError as exc:
+            raise SetupError(
+                f"TUNER_CA_FILE={self.ca_file}: holds no certificate in PEM form "
+                f"({exc.reason or 'unreadable'}); give that of your certificate authority"
+            ) from exc
+        except OSError as exc:
+            raise SetupError(
+                f"TUNER_CA_FILE={self.ca_file}: cannot be read: {exc.strerror}"
+            ) from exc
+
+    def complete(self, url: str) -> str:
+        """Return the URL of a Redis or a database with the authorities that are believed.
+
+        A URL that names its own, or that checks no certificate, stays as it is.
+        """
+        if self.ca_file is None:
+            return url
+        if url.startswith("rediss://"):
+            name = "ssl_ca_certs"
+        elif url.startswith("postgres") and "sslmode=verify-" in url:
+            name = "sslrootcert"
+        else:
+            return url
+        if f"{name}=" in url:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{name}={quote(str(self.ca_file))}"
+
+    def require_private(self, url: str) -> None:
+        """Refuse to send a token in plain text over a network.
+
+        Raises:
+            SetupError: `url` is plain http to another machine, and nobody said that this is fine.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not self.plain_http and not is_loopback(parts.hostname or ""):
+            raise SetupError(
+                f"TUNER_API_URL={url}: over plain http everybody on the way could read the token; "
+                "use https://, or, where nobody else is on that network, set TUNER_PLAIN_HTTP=yes"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine and no network."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    # To connect to no address is to connect to oneself.
+    return address.is_loopback or address.is_unspecified
+
+
+def explain_tls(text: str) -> str:
+    """Return what to do about an error of TLS, to be put behind its text; nothing of others."""
+    lower = text.lower()
+    if not any(words in lower for words in (*_REFUSED, *_OTHER_NAME)):
+        return ""
+    if any(words in lower for words in _OTHER_NAME):
+        return " (the certificate is for another name: use the name that stands in it)"
+    if "has expired" in lower:
+        return " (the certificate has expired: its server needs a new one)"
+    return (
+        " (the certificate is of an authority that this machine does not know: name the file with "
+        "that authority's certificate in TUNER_CA_FILE)"
+    )

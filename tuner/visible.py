@@ -1,0 +1,91 @@
+"""Text of others on a terminal: what would steer it, or cannot be seen, is written out.
+
+An escape sequence in a trial's error could retitle a window, write the clipboard or erase lines; a
+mark that turns the direction of writing makes a name read as another one.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: C0 but tab and newline, DEL, C1; lone surrogates; line separators; marks of direction, of no
+#: width and of format (Unicode's Cf but the Arabic signs that are seen); fillers that are blank.
+#: A test compares this with the tables of the Python that runs.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+#: Colours and weights (SGR). Not 5, 6 and 8: they blink and hide.
+_STYLE = (
+    r"(?:0?[0-47]|9|2[1-47-9]|[349][0-7]|39|49|10[0-7]"
+    r"|[34]8[;:]5[;:]\d{1,3}|[34]8;2(?:;\d{1,3}){3})"
+)
+_COLOUR = re.compile(rf"\x1b\[(?:{_STYLE}(?:;{_STYLE})*)?m")
+#: What may be the beginning of a colour whose end has not come yet.
+_BEGUN = re.compile(r"(?:\x1b(?:\[[\d;:]{0,40})?|\r)\Z")
+_RESET = "\x1b[0m"
+
+
+def visible(text: str) -> str:
+    r"""Return text in which nothing steers a terminal: an ESC is `\x1b`, a mark `\u202e`.
+
+    Tabs and newlines stay. What is visible already comes back as it was.
+    """
+    return _UNSAFE.sub(_written_out, text)
+
+
+def escape_json(document: str) -> str:
+    r"""Return a JSON document that means the same, with `\uXXXX` for what `visible` writes out."""
+    return _UNSAFE.sub(_escaped, document)
+
+
+class LogView:
+    """The output of a trial as a terminal may get it, piece by piece; what was cut is put together.
+
+    Colours pass and end with the view; a carriage return is a new line, so that nothing is written
+    over.
+
+    Args:
+        colours: False leaves them out, for a terminal that has none.
+    """
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+        self._held = ""
+        self._coloured = False
+
+    def show(self, piece: str) -> str:
+        """Return what can be shown of a further piece."""
+        text = self._held + piece
+        begun = _BEGUN.search(text)
+        self._held = begun.group() if begun else ""
+        return self._shown(text[: len(text) - len(self._held)])
+
+    def end(self) -> str:
+        """Return what was held back, and the end of a colour that was not ended."""
+        rest, self._held = self._shown(self._held), ""
+        return rest + (_RESET if self._coloured else "")
+
+    def _shown(self, text: str) -> str:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        parts, at = [], 0
+        for colour in _COLOUR.finditer(lines):
+            parts.append(visible(lines[at : colour.start()]))
+            if self._colours:
+                parts.append(colour.group())
+                self._coloured = colour.group() not in ("\x1b[m", _RESET)
+            at = colour.end()
+        return "".join(parts) + visible(lines[at:])
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
