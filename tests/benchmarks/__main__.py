@@ -23,6 +23,7 @@ from tests.benchmarks import (
     recovery,
     scale,
     startup,
+    strangers,
     throughput,
 )
 from tests.benchmarks.figure import Figure, show
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "finding": lambda _: finding.measure(),
     "pruning": lambda arguments: pruning.measure(arguments.pruning_seeds),
     "recovery": lambda _: recovery.measure(),
+    "strangers": lambda _: strangers.measure(),
     "scale": lambda arguments: scale.measure(arguments.size, arguments.log),
 }
 

@@ -32,10 +32,12 @@ class Stack:
 
     Args:
         settings: whose home nobody else uses.
+        open_files: as `ulimit -n` of the server; None: as of this process.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, open_files: int | None = None) -> None:
         self.settings = settings
+        self._open_files = open_files
         self._environ = _environ(settings)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._fleets: dict[str, subprocess.Popen[bytes]] = {}
@@ -172,7 +174,7 @@ class Stack:
         return self._control(fleet).with_name(f"{fleet}.json.state")
 
     def _start_server(self, *options: str) -> subprocess.Popen[bytes]:
-        process = self._start(["tuner", "serve", *options])
+        process = self._start(["tuner", "serve", *options], open_files=self._open_files)
 
         def is_ready() -> bool:
             if process.poll() is not None:
@@ -185,10 +187,15 @@ class Stack:
     def _log_tail(self) -> str:
         return (self.settings.home / "tuner.log").read_text()[-3000:]
 
-    def _start(self, module: list[str], **environ: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, module: list[str], *, open_files: int | None = None, **environ: str
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", *module]
+        if open_files is not None:
+            command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command]
         with (self.settings.home / f"{module[0]}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *module],
+                command,
                 env={**self._environ, **environ},
                 cwd=self.settings.home,
                 stdin=subprocess.DEVNULL,
@@ -217,9 +224,11 @@ def fresh_settings(database_url: str | None = None, **given: str) -> Iterator[Se
 
 
 @contextlib.contextmanager
-def running(settings: Settings, *, workers: int = 0) -> Iterator[Stack]:
+def running(
+    settings: Settings, *, workers: int = 0, open_files: int | None = None
+) -> Iterator[Stack]:
     """Yield a running service with so many idle workers; everything ends afterwards."""
-    stack = Stack(settings)
+    stack = Stack(settings, open_files=open_files)
     try:
         if workers:
             stack.start_workers(workers)

@@ -2,21 +2,28 @@
 
 Whoever has no good token is answered without one byte of the body being asked for, and the
 connection ends with the answer. That holds for routes to come as well: only the paths that are
-named here are open.
+named here are open. Whoever asks too often is told when to ask again.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuner.errors import UnavailableError
 from tuner.identity import calling
+from tuner.server import limits
 from tuner.server.auth import note_identity
-from tuner.server.limits import MAX_BODY_BYTES
 from tuner.server.problems import problem
+from tuner.server.rates import Rates
 from tuner.server.token_book import TokenBook, TokenRefusedError
+from tuner.server.wire import connection_of
 
 #: Of GET and HEAD: probes, who answers here, and the documentation.
 OPEN_PATHS = frozenset(
@@ -44,6 +51,9 @@ class Front:
     def __init__(self, app: ASGIApp, *, tokens: TokenBook) -> None:
         self._app = app
         self._tokens = tokens
+        self._by_token = Rates(limits.TOKEN_RATE)
+        self._strangers = Rates(limits.STRANGER_RATE, limits.STRANGER_WAIT_S)
+        self._open = Rates(limits.OPEN_RATE, limits.OPEN_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -52,23 +62,32 @@ class Front:
             return
         body = _Body(scope, receive, send)
         if _is_open(scope):
+            await _wait(self._open, limits.OPEN_WAIT_S, scope)
             await self._pass(scope, body, receive, send)
             return
+        connection = connection_of(scope)
         try:
             identity = await self._tokens.who(_token(scope))
         except TokenRefusedError as exc:
-            await _refuse(scope, body, 401, str(exc), {"WWW-Authenticate": "Bearer"})
-            return
+            connection.settle(is_known=False)
+            wait_s = await _wait(self._strangers, limits.STRANGER_WAIT_S, scope)
+            answer = _too_often(scope, wait_s) if wait_s else _unknown(scope, str(exc))
         except UnavailableError as exc:
-            await _refuse(scope, body, 503, str(exc))
-            return
-        note_identity(scope, identity)
-        with calling(identity):
-            await self._pass(scope, body, receive, send)
+            answer = problem(Request(scope), 503, str(exc))
+        else:
+            connection.settle(is_known=True)
+            wait_s = self._by_token.take(str(identity.token_id), time.monotonic())
+            if not wait_s:
+                note_identity(scope, identity)
+                with calling(identity):
+                    await self._pass(scope, body, receive, send)
+                return
+            answer = _too_often(scope, wait_s)
+        await answer(scope, body.receive, body.send)
 
     async def _pass(self, scope: Scope, body: _Body, receive: Receive, send: Send) -> None:
         """Have the request answered, unless its body is larger than any may be."""
-        if body.declared > MAX_BODY_BYTES:
+        if body.declared > limits.MAX_BODY_BYTES:
             answer = problem(Request(scope), 413, _TOO_LARGE)
             await answer(scope, body.receive, body.send)
         elif body.is_there:
@@ -77,7 +96,7 @@ class Front:
             await self._app(scope, receive, send)
 
 
-_TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes, the most that any route takes"
+_TOO_LARGE = f"the body is larger than {limits.MAX_BODY_BYTES} bytes, the most that any route takes"
 
 
 class _Body:
@@ -108,7 +127,7 @@ class _Body:
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             self._is_read = self._is_read or not message.get("more_body", False)
-            if self._size > MAX_BODY_BYTES:
+            if self._size > limits.MAX_BODY_BYTES:
                 raise HTTPException(413, _TOO_LARGE)
         return message
 
@@ -132,8 +151,20 @@ def _token(scope: Scope) -> str:
     return token.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
 
 
-async def _refuse(
-    scope: Scope, body: _Body, status: int, text: str, headers: dict[str, str] | None = None
-) -> None:
-    answer = problem(Request(scope), status, text, headers)
-    await answer(scope, body.receive, body.send)
+async def _wait(rates: Rates, most_s: float, scope: Scope) -> float:
+    """Have a stranger wait for its turn; return how long that is, in whole."""
+    client = scope.get("client")
+    wait_s = rates.take(client[0] if client else "", time.monotonic())
+    if wait_s:
+        await asyncio.sleep(min(wait_s, most_s))
+    return wait_s
+
+
+def _too_often(scope: Scope, wait_s: float) -> JSONResponse:
+    seconds = math.ceil(wait_s)
+    text = f"too many requests; ask again in {seconds} s"
+    return problem(Request(scope), 429, text, {"Retry-After": str(seconds)})
+
+
+def _unknown(scope: Scope, text: str) -> JSONResponse:
+    return problem(Request(scope), 401, text, {"WWW-Authenticate": "Bearer"})

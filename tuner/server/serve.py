@@ -20,6 +20,7 @@ from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
 from tuner.server.health import Health
+from tuner.server.http_server import make_config
 from tuner.server.listening import Address, Server, listen, urls
 from tuner.server.metrics import Metrics
 from tuner.server.tls import Certificate, Tls
@@ -36,12 +37,8 @@ from tuner.storage import open_storage
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 5.0
-#: Open requests get this long to end; a claim that waits is simply cut.
-SHUTDOWN_S = 2
 #: Less than clients wait for an answer (`tuner/client.py`).
 REMOVAL_S = 20.0
-#: An unused connection is kept so long.
-KEEP_CONNECTION_S = 75
 #: The coordinator gets this long to end its round and to give up the lead.
 STOP_S = 10.0
 
@@ -120,23 +117,7 @@ def serve(
             token_desk=TokenDesk(storage),
             redis=_worker_redis(settings),
         )
-        server = Server(
-            uvicorn.Config(
-                app,
-                # Otherwise whoever asks from this host names any address as its own.
-                proxy_headers=bool(settings.proxies),
-                forwarded_allow_ips=list(settings.proxies),
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=SHUTDOWN_S,
-                # Longer than workers keep an unused connection (`workers/api.py`), so that a call
-                # is never sent on one that is being closed.
-                timeout_keep_alive=KEEP_CONNECTION_S,
-                lifespan="on",
-            ),
-            listeners,
-            tls,
-        )
+        server = Server(make_config(app, settings.proxies), listeners, tls)
         filer.start()
         held.callback(filer.stop)
         _start_coordinator(coordinator, held, void_dead_local=storage.is_sqlite)

@@ -1,0 +1,111 @@
+"""Every connection of the server: who stays when there are too many, and who holds on for nothing.
+
+Strangers go before whoever has shown a good token, of strangers those of the address that has most
+of them, and of these the one that is there for longest. So a client that comes with a token is let
+in whatever others do: it is a stranger only until its first request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import Literal, Protocol
+
+from tuner.server import limits
+
+logger = logging.getLogger(__name__)
+
+#: What a connection is in the middle of: a request's head, its body, the answer, or nothing.
+Phase = Literal["head", "body", "answer", "idle"]
+_Queue = dict["Connection", None]
+
+
+class Connection(Protocol):
+    """What the doorkeeper knows of a connection; times are of `time.monotonic`."""
+
+    #: The client's, empty where it has none.
+    address: str
+    #: Whether its last request had a good token.
+    is_known: bool
+    phase: Phase
+    #: When it was made.
+    since: float
+
+    def look(self, now: float) -> None:
+        """End it when its time is over."""
+
+    def cut(self) -> None:
+        """End it at once, whatever it is in the middle of."""
+
+
+class Doorkeeper:
+    """Keeps count of connections. For one event loop; every method returns at once.
+
+    Args:
+        most: connections at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        # Dicts, because they keep the order and forget in constant time.
+        self._strangers: defaultdict[str, _Queue] = defaultdict(dict)
+        self._known: defaultdict[str, _Queue] = defaultdict(dict)
+        #: How many were cut to make room since the last look.
+        self._cut = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def arrived(self, connection: Connection) -> None:
+        """Take in a stranger; at need another one, or itself, is cut for it."""
+        queue = self._strangers[connection.address]
+        queue[connection] = None
+        self._count += 1
+        if self._count > self._most:
+            self._cut += 1
+            self._least_missed(connection).cut()
+        elif len(queue) > max(1, self._most - limits.PLACES_FOR_OTHERS):
+            self._cut += 1
+            next(iter(queue)).cut()
+
+    def left(self, connection: Connection) -> None:
+        """Forget a connection; again is harmless."""
+        for table in (self._strangers, self._known):
+            queue = table.get(connection.address)
+            if queue is not None and connection in queue:
+                del queue[connection]
+                self._count -= 1
+                if not queue:
+                    del table[connection.address]
+
+    def settled(self, connection: Connection, *, is_known: bool) -> None:
+        """Note whether a connection's newest request has shown a good token."""
+        self.left(connection)
+        connection.is_known = is_known
+        table = self._known if is_known else self._strangers
+        table[connection.address][connection] = None
+        self._count += 1
+
+    def look(self, now: float) -> None:
+        """End whatever has outstayed; called every `limits.LOOK_S`."""
+        for table in (self._strangers, self._known):
+            for queue in list(table.values()):
+                for connection in list(queue):
+                    connection.look(now)
+        if self._cut:
+            logger.warning("too many connections", extra={"cut": self._cut, "left": self._count})
+            self._cut = 0
+
+    def _least_missed(self, newest: Connection) -> Connection:
+        strangers = [one for one in max(self._strangers.values(), key=len) if one is not newest]
+        if strangers:
+            # Rather one that waits for its client than one that waits for us.
+            return next((one for one in strangers if one.phase != "answer"), strangers[0])
+        for queue in sorted(self._known.values(), key=len, reverse=True):
+            for connection in queue:
+                if connection.phase == "idle":
+                    return connection
+        return newest
