@@ -38,6 +38,13 @@ class Seen:
     claims: list[float] = field(default_factory=list)
     health: list[float] = field(default_factory=list)
     failed: int = 0
+    #: Processor time of the server, and of the clock.
+    busy_s: float = 0.0
+    passed_s: float = 0.0
+
+    def cores(self) -> float:
+        """Return how many cores the server took."""
+        return self.busy_s / self.passed_s
 
 
 def measure() -> list[Figure]:
@@ -53,7 +60,7 @@ def _measure(name: str, files: int | None) -> list[Figure]:
 def _on(stack: Stack, name: str, kinds: Sequence[Kind]) -> list[Figure]:
     submit(stack.api, make_spec("strangers", "quick", trials=100_000))
     alone, beside = Seen(), Seen()
-    crowd, cores = asyncio.run(_turns(stack, kinds, alone, beside))
+    crowd = asyncio.run(_turns(stack, kinds, alone, beside))
     normal, worse = quantile(alone.claims, 0.99), quantile(beside.claims, 0.99)
     note = f"{WORKERS} workers, {len(alone.claims)} and {len(beside.claims)} claims; "
     return [
@@ -77,36 +84,36 @@ def _on(stack: Stack, name: str, kinds: Sequence[Kind]) -> list[Figure]:
             name=f"server's memory{name}",
             value=resident_mb(stack.server_pid),
             unit="MB",
-            note=f"{100 * cores:.0f} % of a core; the strangers: {crowd}",
+            note=f"{100 * alone.cores():.0f} % of a core without strangers, "
+            f"{100 * beside.cores():.0f} % with them, who saw {crowd}",
         ),
     ]
 
 
-async def _turns(
-    stack: Stack, kinds: Sequence[Kind], alone: Seen, beside: Seen
-) -> tuple[dict[str, int], float]:
-    """Measure in turn; return what the last strangers saw, and the cores that the server took."""
+async def _turns(stack: Stack, kinds: Sequence[Kind], alone: Seen, beside: Seen) -> dict[str, int]:
+    """Measure in turn; return what the last strangers saw."""
     # Over all turns: workers are there before strangers come.
     wires = [HttpConnection(stack.url, stack.token) for _ in range(WORKERS)]
     await _turn(stack, wires, Seen(), WARM_UP_S)
-    busy_s = 0.0
     for _ in range(TURNS):
         await _turn(stack, wires, alone, TURN_S)
         crowd = await asyncio.to_thread(Strangers, stack.url, STRANGERS, kinds)
         await asyncio.to_thread(crowd.wait_ready)
-        busy_s -= cpu_s(stack.server_pid)
         await _turn(stack, wires, beside, TURN_S)
-        busy_s += cpu_s(stack.server_pid)
         await asyncio.to_thread(crowd.end)
     for wire in wires:
         wire.close()
-    return dict(crowd.seen), busy_s / TURNS / TURN_S
+    return dict(crowd.seen)
 
 
 async def _turn(stack: Stack, wires: Sequence[HttpConnection], seen: Seen, seconds: float) -> None:
-    end = time.monotonic() + seconds
+    start = time.monotonic()
+    end = start + seconds
+    seen.busy_s -= cpu_s(stack.server_pid)
     workers = (_work(wire, number, seen, end) for number, wire in enumerate(wires))
     await asyncio.gather(*workers, _probe(stack, seen, end))
+    seen.busy_s += cpu_s(stack.server_pid)
+    seen.passed_s += time.monotonic() - start
 
 
 async def _work(http: HttpConnection, number: int, seen: Seen, end: float) -> None:

@@ -14,6 +14,7 @@ from tuner import protocol
 from tuner.coordinator.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
+from tuner.server.description import add_description
 from tuner.server.front import Front
 from tuner.server.health import Health
 from tuner.server.history_routes import history_router
@@ -58,8 +59,9 @@ def make_app(
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
 
-    app = FastAPI(title="Tuner", version=release(), lifespan=lifespan)
-    install_problems(app)
+    # Without routes for the description: ours cost less.
+    app = FastAPI(title="Tuner", version=release(), lifespan=lifespan, openapi_url=None)
+    install_problems(app, add_description(app).methods)
     app.include_router(worker_router(desk, bell, tokens, redis, instruments))
     app.include_router(user_router(service))
     app.include_router(history_router(history))

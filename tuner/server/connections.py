@@ -7,8 +7,10 @@ in whatever others do: it is a stranger only until its first request.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from tuner.server import limits
@@ -28,8 +30,6 @@ class Connection(Protocol):
     #: Whether its last request had a good token.
     is_known: bool
     phase: Phase
-    #: When it was made.
-    since: float
 
     def look(self, now: float) -> None:
         """End it when its time is over."""
@@ -43,10 +43,13 @@ class Doorkeeper:
 
     Args:
         most: connections at a time.
+        proxies: addresses and networks from which everybody comes, with a token or without: none of
+            their connections is a stranger's.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, proxies: Sequence[str] = ()) -> None:
         self._most = most
+        self._proxies = [ipaddress.ip_network(one) for one in proxies]
         self._count = 0
         # Dicts, because they keep the order and forget in constant time.
         self._strangers: defaultdict[str, _Queue] = defaultdict(dict)
@@ -61,15 +64,18 @@ class Doorkeeper:
 
     def arrived(self, connection: Connection) -> None:
         """Take in a stranger; at need another one, or itself, is cut for it."""
-        queue = self._strangers[connection.address]
+        if self._is_proxy(connection.address):
+            connection.is_known = True
+        table = self._known if connection.is_known else self._strangers
+        queue = table[connection.address]
         queue[connection] = None
         self._count += 1
         if self._count > self._most:
             self._cut += 1
             self._least_missed(connection).cut()
-        elif len(queue) > max(1, self._most - limits.PLACES_FOR_OTHERS):
+        elif not connection.is_known and len(queue) > max(1, self._most - limits.PLACES_FOR_OTHERS):
             self._cut += 1
-            next(iter(queue)).cut()
+            _first(queue, connection).cut()
 
     def left(self, connection: Connection) -> None:
         """Forget a connection; again is harmless."""
@@ -83,6 +89,8 @@ class Doorkeeper:
 
     def settled(self, connection: Connection, *, is_known: bool) -> None:
         """Note whether a connection's newest request has shown a good token."""
+        if is_known == connection.is_known or self._is_proxy(connection.address):
+            return
         self.left(connection)
         connection.is_known = is_known
         table = self._known if is_known else self._strangers
@@ -99,13 +107,28 @@ class Doorkeeper:
             logger.warning("too many connections", extra={"cut": self._cut, "left": self._count})
             self._cut = 0
 
+    def _is_proxy(self, address: str) -> bool:
+        if not self._proxies:
+            return False
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(client in network for network in self._proxies)
+
     def _least_missed(self, newest: Connection) -> Connection:
-        strangers = [one for one in max(self._strangers.values(), key=len) if one is not newest]
-        if strangers:
-            # Rather one that waits for its client than one that waits for us.
-            return next((one for one in strangers if one.phase != "answer"), strangers[0])
+        crowd = max(self._strangers.values(), key=len, default={})
+        stranger = _first(crowd, newest) if crowd else newest
+        if stranger is not newest:
+            return stranger
         for queue in sorted(self._known.values(), key=len, reverse=True):
             for connection in queue:
-                if connection.phase == "idle":
+                if connection.phase == "idle" and connection is not newest:
                     return connection
         return newest
+
+
+def _first(queue: _Queue, newest: Connection) -> Connection:
+    """Return the oldest, rather one that waits for its client than one that waits for us."""
+    others = (one for one in queue if one is not newest)
+    return next((one for one in others if one.phase != "answer"), next(iter(queue)))

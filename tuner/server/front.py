@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuner.errors import UnavailableError
 from tuner.identity import calling
-from tuner.server import limits
+from tuner.server import description, limits
 from tuner.server.auth import note_identity
 from tuner.server.problems import problem
 from tuner.server.rates import Rates
@@ -26,17 +26,7 @@ from tuner.server.token_book import TokenBook, TokenRefusedError
 from tuner.server.wire import connection_of
 
 #: Of GET and HEAD: probes, who answers here, and the documentation.
-OPEN_PATHS = frozenset(
-    {
-        "/healthz",
-        "/readyz",
-        "/v1/health",
-        "/docs",
-        "/docs/oauth2-redirect",
-        "/redoc",
-        "/openapi.json",
-    }
-)
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v1/health"}) | description.PATHS
 _CLOSE = (b"connection", b"close")
 
 

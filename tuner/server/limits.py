@@ -28,6 +28,8 @@ MAX_HEAD_BYTES = 32 << 10
 #: Requests sent before the one before was answered. None of our clients does that at all.
 MAX_PIPELINED = 8
 
+#: To agree on a key, with TLS. A worker far away needs a second.
+HANDSHAKE_S = 10.0
 #: From the connection, or from the first byte of a further request, to the end of its head. Over a
 #: bad line it takes a second.
 HEAD_S = 10.0
@@ -85,7 +87,7 @@ OPEN_RATE = Rate(per_s=200, burst=200)
 #: that is let wait: refused at once, it would come again at once.
 STRANGER_WAIT_S = 10.0
 #: The same for what needs no token: whoever watches over the server would take it for dead.
-OPEN_WAIT_S = 0.8
+OPEN_WAIT_S = 0.5
 #: Tokens and addresses that are remembered; the longest quiet ones are forgotten first.
 MAX_REMEMBERED = 10_000
 

@@ -18,13 +18,12 @@ from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
 
 from tuner.errors import SetupError
+from tuner.server import limits
+from tuner.server.accepting import Accepting
 from tuner.server.tls import Tls
 from tuner.trust import is_loopback
 
 logger = logging.getLogger(__name__)
-
-#: A client has so long to agree on a key. (A worker far away needs a second.)
-HANDSHAKE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +115,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._listeners = listeners
         self._tls = tls
+        self._accepting: list[Accepting] = []
 
     @override
     async def on_tick(self, counter: int) -> bool:
@@ -131,7 +131,6 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         self.servers = []
-        loop = asyncio.get_running_loop()
         # The type says nothing of what uvicorn gives to a protocol.
         make = functools.partial(
             cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
@@ -140,17 +139,26 @@ class Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         for listener in self._listeners:
-            timeout_s = None if listener.tls is None else HANDSHAKE_S
-            self.servers.append(
-                await loop.create_server(
-                    make,
-                    sock=listener.socket,
-                    ssl=listener.tls,
-                    backlog=self.config.backlog,
-                    ssl_handshake_timeout=timeout_s,
-                )
-            )
+            take = functools.partial(_take, make, listener.tls)
+            self._accepting.append(Accepting(listener.socket, take))
+            self._accepting[-1].start()
         self.started = True
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for accepting in self._accepting:
+            accepting.stop()
+        await super().shutdown(sockets)
+
+
+async def _take(
+    make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None, accepted: socket.socket
+) -> object:
+    """Make a connection of an accepted socket."""
+    timeout_s = None if tls is None else limits.HANDSHAKE_S
+    return await asyncio.get_running_loop().connect_accepted_socket(
+        make, accepted, ssl=tls, ssl_handshake_timeout=timeout_s
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tuner.server.auth import READ
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
+from tuner.server.problems import PROBLEM_RESPONSES
 
 
 class Alive(BaseModel):
@@ -58,7 +59,10 @@ def health_router(health: Health) -> APIRouter:
 
 def metrics_router(metrics: Metrics) -> APIRouter:
     """Return the route that Prometheus scrapes."""
-    router = APIRouter(tags=["service"])
+    answers: dict[int | str, dict[str, Any]] = {
+        status: PROBLEM_RESPONSES[status] for status in (401, 403, 429, 503)
+    }
+    router = APIRouter(tags=["service"], responses=answers)
 
     @router.get("/metrics", response_class=Response, dependencies=READ)
     def show_metrics() -> Response:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request
@@ -25,9 +24,7 @@ from tuner.errors import (
 )
 from tuner.protocol import ProtocolError
 from tuner.refusal import REFUSAL_HEADER, ChangedError
-from tuner.server.token_book import TokenRefusedError
-
-logger = logging.getLogger(__name__)
+from tuner.server.outages import outage_text
 
 #: First match wins, so subclasses stand before their bases.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -72,30 +69,35 @@ def request_id(scope: MutableMapping[str, Any]) -> str:
     return known
 
 
-def install_problems(app: FastAPI) -> None:
-    """Have the app answer its errors with problem documents; `RequestLog` sees to its faults."""
+def _invalid(request: Request, exc: Exception) -> JSONResponse:
+    details = "; ".join(
+        f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+        for error in cast("RequestValidationError", exc).errors()[:10]
+    )
+    return problem(request, 422, details)
 
-    @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
-        details = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
-            for error in exc.errors()[:10]
-        )
-        return problem(request, 422, details)
 
-    @app.exception_handler(TokenRefusedError)
-    def _unknown(request: Request, exc: TokenRefusedError) -> JSONResponse:
-        return problem(request, 401, str(exc), {"WWW-Authenticate": "Bearer"})
+def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> None:
+    """Have the app answer its errors with problem documents; `RequestLog` sees to its faults.
+
+    Args:
+        app: whose errors.
+        methods: returns those that a path knows.
+    """
+    app.add_exception_handler(RequestValidationError, _invalid)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
-        return problem(request, exc.status_code, str(exc.detail), dict(exc.headers or {}))
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405 and (known := methods(request.url.path)):
+            # The framework names those of the first route of that path alone.
+            headers["Allow"] = ", ".join(known)
+        return problem(request, exc.status_code, str(exc.detail), headers)
 
     def _known(request: Request, exc: Exception) -> JSONResponse:
         status = next(code for kind, code in _STATUS if isinstance(exc, kind))
-        if isinstance(exc, sa.exc.DBAPIError):
-            logger.warning("database error", extra={"error": type(exc.orig).__name__})
-            return problem(request, status, "the database is not available; try again")
+        if (text := outage_text(exc, request_id(request.scope))) is not None:
+            return problem(request, status, text)
         if isinstance(exc, ChangedError) and REFUSAL_HEADER in request.headers:
             return problem(request, status, str(exc), refusal=exc.refusal.to_json())
         return problem(request, status, str(exc))
@@ -128,5 +130,5 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
             }
         },
     }
-    for status in (400, 401, 403, 404, 409, 413, 422, 503)
+    for status in (400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 }

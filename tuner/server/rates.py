@@ -29,6 +29,10 @@ class Rates:
         self._debt = rate.per_s * wait_s
         self._buckets: dict[str, _Bucket] = {}
 
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return len(self._buckets)
+
     def take(self, who: str, now: float) -> float:
         """Take one request; return 0, or after how many seconds it is due.
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tuner.server import limits
 from tuner.server.connections import Doorkeeper, Phase
@@ -40,16 +40,19 @@ class Wire(HttpToolsProtocol):
         self.logger = _logger
         self.address = ""
         self.is_known = False
-        self.since = time.monotonic()
+        now = time.monotonic()
         self.phase: Phase = "head"
         self._doorkeeper = doorkeeper
-        self._phase_since = self.since
+        self._phase_since = now
         #: When something last moved that should.
-        self._moved = self.since
+        self._moved = now
+        self._looked = now
         #: Since the end of the last head that was complete.
         self._head_bytes = 0
         self._unsent_bytes = 0
         self._closing_since: float | None = None
+        #: What the application works on; `cycle` is what came last.
+        self._running: RequestResponseCycle | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -60,6 +63,7 @@ class Wire(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._doorkeeper.left(self)
+        self._hang_up()
         super().connection_lost(exc)
 
     @override
@@ -104,17 +108,31 @@ class Wire(HttpToolsProtocol):
         if self.phase == "answer" and self.cycle.response_complete:
             self._enter("idle")
 
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._hang_up()
+        super().send_400_response(msg)
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def look(self, now: float) -> None:
         """End the connection when its time is over."""
         if self.transport.is_closing():
             self._closing_since = self._closing_since or now
             if now > self._closing_since + limits.CLOSE_S:
-                self.transport.abort()
+                self.cut()
             return
         unsent = self.transport.get_write_buffer_size()
-        if unsent != self._unsent_bytes or self.flow.read_paused:
-            # Something moves, or it is the server that takes its time.
+        if unsent != self._unsent_bytes:
             self._moved = now
+        if self.flow.read_paused:
+            # It is the server that takes its time.
+            self._moved = now
+            self._phase_since += now - self._looked
+        self._looked = now
         self._unsent_bytes = unsent
         if now > self._until():
             self._give_up()
@@ -135,7 +153,7 @@ class Wire(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         if self._unsent_bytes:
-            self.transport.abort()
+            self.cut()
         elif self.phase == "idle" or (not self._head_bytes and self.phase == "head"):
             self.transport.close()
         else:
@@ -144,12 +162,15 @@ class Wire(HttpToolsProtocol):
     def cut(self) -> None:
         """End the connection at once."""
         self._doorkeeper.left(self)
+        self._hang_up()
         self.transport.abort()
 
     def settle(self, *, is_known: bool) -> None:
         """Note whether its newest request has shown a good token."""
-        if is_known != self.is_known:
-            self._doorkeeper.settled(self, is_known=is_known)
+        if not is_known:
+            # What came with the head of the request is of no use, and an answer may wait.
+            self.cycle.body.clear()
+        self._doorkeeper.settled(self, is_known=is_known)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
@@ -157,10 +178,18 @@ class Wire(HttpToolsProtocol):
 
     def _end(self, status: int, detail: str) -> None:
         """Answer in the application's place, where it has not begun to, and close."""
-        is_answered = self.cycle is not None and self.cycle.response_started
-        if not is_answered or self.cycle.response_complete:
+        running = self._running
+        if running is None or running.response_complete or not running.response_started:
             self.transport.write(_answer(status, detail))
+        self._hang_up()
         self.transport.close()
+
+    def _hang_up(self) -> None:
+        """Let the application know that nobody waits for an answer, however far it is."""
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
 
 
 class _NoWire:

@@ -1,0 +1,84 @@
+"""The API's description: made once, and what is asked of it while the server runs.
+
+The framework would write its 200 kB anew for everybody who asks, who needs no token for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import (
+    get_redoc_html,
+    get_swagger_ui_html,
+    get_swagger_ui_oauth2_redirect_html,
+)
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+DOCUMENT = "/openapi.json"
+_DOCS = "/docs"
+_REDIRECT = "/docs/oauth2-redirect"
+_REDOC = "/redoc"
+#: What a person or a program reads to learn the API.
+PATHS = frozenset({DOCUMENT, _DOCS, _REDIRECT, _REDOC})
+
+
+class Description:
+    """What an application's routes are, as OpenAPI says it.
+
+    Args:
+        app: whose; its routes may come later.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        """The document as JSON."""
+        return json.dumps(self._app.openapi(), separators=(",", ":")).encode()
+
+    def methods(self, path: str) -> list[str]:
+        """Return the methods that a path knows, over all its routes."""
+        return next((known for form, known in self._methods if form.fullmatch(path)), [])
+
+    @functools.cached_property
+    def _methods(self) -> list[tuple[re.Pattern[str], list[str]]]:
+        found = []
+        for template, operations in self._app.openapi()["paths"].items():
+            steps = (
+                "[^/]+" if step.startswith("{") else re.escape(step) for step in template.split("/")
+            )
+            found.append((re.compile("/".join(steps)), sorted(map(str.upper, operations))))
+        return found
+
+
+def add_description(app: FastAPI) -> Description:
+    """Add the routes of the description and of its two readers; return it."""
+    description = Description(app)
+
+    async def document(_request: Request) -> Response:
+        return Response(description.content, media_type="application/json")
+
+    app.add_route(DOCUMENT, document, include_in_schema=False)
+    pages: dict[str, Callable[[], HTMLResponse]] = {
+        _DOCS: lambda: get_swagger_ui_html(
+            openapi_url=DOCUMENT, title=app.title, oauth2_redirect_url=_REDIRECT
+        ),
+        _REDIRECT: get_swagger_ui_oauth2_redirect_html,
+        _REDOC: lambda: get_redoc_html(openapi_url=DOCUMENT, title=app.title),
+    }
+    for path, make in pages.items():
+        _add_page(app, path, make())
+    return description
+
+
+def _add_page(app: FastAPI, path: str, page: HTMLResponse) -> None:
+    async def show(_request: Request) -> Response:
+        return page
+
+    app.add_route(path, show, include_in_schema=False)
