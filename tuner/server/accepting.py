@@ -39,8 +39,8 @@ class Accepting:
         self._take = take
         self._loop = asyncio.get_running_loop()
         self._pace = Rates(limits.ACCEPT_RATE)
-        # The loop itself keeps no task alive.
-        self._tasks: set[asyncio.Task[object]] = set()
+        # In their order; the loop itself keeps no task alive.
+        self._tasks: dict[asyncio.Task[object], None] = {}
         self._again: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -76,10 +76,15 @@ class Accepting:
         accepted.setblocking(False)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._made(accepted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+        if len(self._tasks) > limits.MAX_HANDSHAKES:
+            next(iter(self._tasks)).cancel()
         if wait_s := self._pace.take("", self._loop.time()):
             self._pause(wait_s)
+
+    def _forget(self, task: asyncio.Task[object]) -> None:
+        self._tasks.pop(task, None)
 
     async def _made(self, accepted: socket.socket) -> None:
         # A client that has gone, or one that speaks no TLS: nothing that anybody here did.

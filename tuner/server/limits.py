@@ -30,6 +30,8 @@ MAX_PIPELINED = 8
 
 #: To agree on a key, with TLS. A worker far away needs a second.
 HANDSHAKE_S = 10.0
+#: Connections that have not agreed yet; the oldest goes for one more.
+MAX_HANDSHAKES = 128
 #: From the connection, or from the first byte of a further request, to the end of its head. Over a
 #: bad line it takes a second.
 HEAD_S = 10.0
