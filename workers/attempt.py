@@ -25,6 +25,7 @@ from workers.devices import DeviceError, check_gpu
 from workers.failure import explain_exit, read_tail, with_own_names, with_tail
 from workers.files import AttemptFiles, probe
 from workers.heard import HeardEnd, hear
+from workers.orphans import end_left_behind
 from workers.post import Post
 from workers.session import Word
 from workers.task import Task
@@ -126,8 +127,15 @@ class Attempt:
             self._watch(process)
         finally:
             process.close()
+            self._end_left_behind(process.pid)
             self._post.on_trial(None)
         return self._describe_end(process)
+
+    def _end_left_behind(self, trial: int) -> None:
+        said = end_left_behind(trial, self._post.info.device_id)
+        if said:
+            logger.warning("processes left behind", extra={**self._facts(), "reason": said})
+            self._files.note(said)
 
     def _prepare(self) -> Task | None:
         """Write the first files and fetch the code; None when the worker must leave meanwhile.

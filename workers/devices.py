@@ -61,6 +61,18 @@ def describe_gpu(uuid: str | None) -> dict[str, Any] | None:
         return {"uuid": uuid}
 
 
+def memory_in_use(uuid: str | None) -> int:
+    """Return how much memory of a GPU is taken, by whomever, bytes; 0 where nobody can say."""
+    library = _library() if uuid is not None else None
+    if library is None or uuid is None:
+        return 0
+    try:
+        handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())
+        return int(library.nvmlDeviceGetMemoryInfo(handle).used)
+    except library.NVMLError:
+        return 0
+
+
 def _library() -> Any:
     """Return the initialised management library, None where it or the driver is missing.
 

@@ -147,6 +147,15 @@ class AttemptFiles:
                 self._gone += lost + max(0, cut - kept)
                 folder.replace(_GONE, f"{self._gone}\n".encode())
 
+    def note(self, text: str) -> None:
+        """Put a line of the worker's below what the trial has printed."""
+        with (
+            contextlib.suppress(OSError),
+            self.place.open() as folder,
+            os.fdopen(folder.append(OUTPUT), "ab", 0) as file,
+        ):
+            file.write(f"tuner: {text}\n".encode())
+
     def close(self) -> None:
         """Close the event file."""
         self._writer.close()

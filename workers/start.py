@@ -25,6 +25,7 @@ from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
 from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent
 from workers.options import WorkerOptions, load_options, load_token
+from workers.orphans import adopt_orphans
 from workers.post import Post
 from workers.worker import Worker
 
@@ -58,6 +59,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     """
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
+    adopt_orphans()
     exit_quietly_on_signals()
     options = load_options(environ)
     kind, device_id = _device(arguments.device, environ)

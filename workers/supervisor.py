@@ -19,6 +19,7 @@ from tuner.tfevents import write_json
 from workers.devices import list_gpus
 from workers.leave import Leave
 from workers.linux import die_with_parent
+from workers.orphans import adopt_orphans, describe, end_orphans, find_orphans
 from workers.slots import Slot, worker_command
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Supervisor:
         for slot in self._slots:
             slot.read()
         gone = [slot for slot in self._slots if slot.has_ended() and slot.is_leaving]
+        self._end_orphans()
         self._slots = [slot for slot in self._slots if slot not in gone]
         self._wanted -= sum(slot.was_drained for slot in gone)
         surplus = sum(not slot.is_leaving for slot in self._slots) - self._wanted
@@ -115,6 +117,13 @@ class Supervisor:
         for slot in self._slots:
             if not slot.is_leaving:
                 slot.start_if_due(self._environ)
+
+    def _end_orphans(self) -> None:
+        """End what the trials of workers that have died left behind."""
+        own = {slot.pid for slot in self._slots if slot.pid is not None}
+        if find_orphans(own):
+            said = describe(end_orphans(own))
+            logger.warning("processes of a dead worker's trial ended", extra={"processes": said})
 
     def _least_busy(self) -> list[Slot]:
         """Return the slots that stay, in the order in which they would go."""
@@ -204,6 +213,7 @@ class Supervisor:
             self._wait(0.05)
             for slot in self._slots:
                 slot.read()
+        self._end_orphans()
         self._slots = []
         self._write_state()
 
@@ -216,4 +226,5 @@ def run_fleet(arguments: FleetArguments, environ: Mapping[str, str]) -> int:
     """
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
+    adopt_orphans()
     return Supervisor(arguments, environ, Leave()).run()

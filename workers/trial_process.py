@@ -21,6 +21,7 @@ from workers.channel import Channel, ChannelError
 from workers.child import SECRETS, conduct, scrubbed
 from workers.linux import die_with_parent, kill_group
 from workers.memory import oom_kills
+from workers.orphans import reap_orphans
 from workers.session import Word
 from workers.task import SHOW_STACK, Task
 
@@ -75,6 +76,7 @@ class TrialProcess:
         """Return whether the process is dead; it is reaped then, and what it left is killed."""
         if self.status is not None:
             return True
+        reap_orphans({self.pid})
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if info is None:
             return False

@@ -15,6 +15,7 @@ from tuner.protocol import Assignment, ProtocolError
 from tuner.roots import Place
 from workers.failure import describe_exit, last_lines
 from workers.files import OUTPUT
+from workers.orphans import adopt_orphans, end_orphans
 from workers.task import Task
 from workers.trial_process import TrialProcess, start_process, wait_for_end
 
@@ -29,6 +30,7 @@ def run_try(source: TextIO, target: TextIO) -> int:
     Raises:
         SpecError: the input is no such document.
     """
+    adopt_orphans()
     try:
         request = json.load(source)
         assignment = Assignment.from_json(request["assignment"])
@@ -71,6 +73,7 @@ def try_trial(
             message = _first_message(process, started + timeout_s)
         finally:
             process.close()
+            end_orphans(())
         report = _describe(message, process, timeout_s)
         report["seconds"] = round(time.monotonic() - started, 3)
         if not report["ok"]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.integration.workers_peer import TOKEN, Peer, wait_until
-from tests.integration.workers_process import Start, is_alive, kill, read_pid, wait_dead
+from tests.integration.workers_process import (
+    Start,
+    Started,
+    is_alive,
+    kill,
+    read_pid,
+    wait_dead,
+)
 from tuner.roots import Place
 from tuner.service.logfile import read_log
 
@@ -52,6 +60,57 @@ def test_what_a_trial_started_ends_with_it(peer: Peer, start: Start) -> None:
     peer.wait_finish("s1-t0-a1")
 
     wait_dead(read_pid(worker.run_dir() / "grandchild"))
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_a_daemon_ends_with_its_trial_and_is_named(
+    peer: Peer, start: Start, isolation: str
+) -> None:
+    peer.offer("workers_trials:leaves_a_daemon")
+    worker = start(f"--isolation={isolation}")
+    finish = peer.wait_finish("s1-t0-a1")
+    pid = read_pid(worker.run_dir() / "daemon")
+
+    wait_dead(pid)
+    assert finish["outcome"] == "complete"
+    said = worker.wait_log("processes left behind")["reason"]
+    assert f"(process {pid})" in said
+    assert f"tuner: {said}" in (worker.run_dir() / "output.log").read_text()
+
+
+def test_a_daemon_ends_with_a_trial_that_is_cancelled(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:waits_with_a_daemon", timeout_s=3)
+    worker = start()
+    pid = read_pid(worker.run_dir() / "daemon")
+    assert is_alive(pid)
+    assert peer.wait_finish("s1-t0-a1")["cause"] == "timeout"
+
+    wait_dead(pid)
+
+
+def test_a_daemon_of_a_worker_that_is_killed_ends_with_its_supervisors_help(
+    peer: Peer, tmp_path: Path
+) -> None:
+    peer.offer("workers_trials:waits_with_a_daemon")
+    control = tmp_path / "control.json"
+    arguments = ["fleet", "--count=1", f"--control={control}", "--gpus=none", "--preimport=none"]
+    fleet = Started(arguments, tmp_path / "home", peer)
+    try:
+        pid = read_pid(fleet.run_dir() / "daemon")
+        worker = json.loads((tmp_path / "control.json.state").read_text())["workers"][0]["pid"]
+        kill(worker)
+        wait_dead(pid)
+    finally:
+        fleet.terminate()
+        fleet.wait()
+
+
+def test_daemons_that_end_by_themselves_leave_no_trace(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:has_had_daemons")
+    worker = start()
+
+    assert peer.wait_finish("s1-t0-a1")["values"] == [0.0]
+    assert not [line for line in worker.logs() if line["message"] == "processes left behind"]
 
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])

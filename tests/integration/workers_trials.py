@@ -143,6 +143,48 @@ def leaves_children(run: Run) -> float:
     return 1.0
 
 
+def _daemon(run: Run, seconds: int) -> None:
+    """Start a process that leaves parent, session and group, as a daemon does; note its number."""
+    path = run.logdir / "daemon"
+    code = (
+        "import os, sys, time\n"
+        "if os.fork(): os._exit(0)\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "open(sys.argv[1] + '.new', 'w').write(str(os.getpid()))\n"
+        "os.rename(sys.argv[1] + '.new', sys.argv[1])\n"
+        "time.sleep(float(sys.argv[2]))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path), str(seconds)], check=True)
+    while not path.exists():
+        time.sleep(0.01)
+
+
+def leaves_a_daemon(run: Run) -> float:
+    _daemon(run, 300)
+    return 1.0
+
+
+def waits_with_a_daemon(run: Run) -> float:
+    _daemon(run, 300)
+    time.sleep(300)
+    return 1.0
+
+
+def has_had_daemons(run: Run) -> float:
+    """Starts daemons that end before it; returns how many of them are dead and not forgotten."""
+    for _ in range(5):
+        _daemon(run, 0)
+        (run.logdir / "daemon").unlink()
+    time.sleep(2.5)
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            count += state == "Z" and int(parent) == os.getppid()
+    return float(count)
+
+
 def waits_with_child(run: Run) -> float:
     leaves_children(run)
     (run.logdir / "trial").write_text(str(os.getpid()))
