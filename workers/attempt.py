@@ -199,6 +199,8 @@ class Attempt:
             self._mind_leave(process)
             if reply := self._contact.beat_if_due():
                 self._heed(reply)
+                if self._assignment.code is not None:
+                    self._post.code.keep(self._assignment.code)
             self._tell_news(process)
             self._kill_if_due(process)
             self._files.rotate_output()

@@ -21,6 +21,9 @@ from workers.own_modules import RESERVED
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 100_000
+#: A snapshot that no trial of this host has used for so long is removed, s: it is fetched again
+#: when it is needed.
+UNUSED_S = 30 * 86400.0
 #: Of what stands before a file in the archive: its name, where that is long.
 MAX_HEADER_BYTES = 1 << 16
 _HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES[:2])
@@ -75,7 +78,46 @@ class CodeCache:
         folder = self.root / sha256
         if not folder.is_dir():
             self._unpack(sha256, folder)
+        self.keep(sha256)
         return folder
+
+    def keep(self, sha256: str) -> None:
+        """Note that a snapshot is in use; until it was not for `UNUSED_S` it stays."""
+        with contextlib.suppress(OSError):
+            os.utime(self.root / sha256)
+
+    def clear(self, now: float) -> list[str]:
+        """Remove the snapshots that were not used for `UNUSED_S`; return their hashes.
+
+        Other workers of the host share the folder, and do the same.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        removed = []
+        for folder in self._unused(now):
+            # Out of the way first, so that nobody finds half of it.
+            left = self.root / f".{folder.name[:12]}-{os.urandom(4).hex()}"
+            with contextlib.suppress(OSError):
+                os.rename(folder, left)  # noqa: PTH104 - must fail where `replace` would not
+                removed.append(folder.name)
+            shutil.rmtree(left, ignore_errors=True)
+        return removed
+
+    def _unused(self, now: float) -> list[Path]:
+        """Return the snapshots, and what broken attempts to unpack one left, that are old."""
+        try:
+            entries = list(os.scandir(self.root))
+        except OSError:
+            return []
+        old = []
+        for entry in entries:
+            is_ours = _HASH.fullmatch(entry.name) or entry.name.startswith(".")
+            with contextlib.suppress(OSError):
+                used = entry.stat(follow_symlinks=False).st_mtime
+                if is_ours and entry.is_dir(follow_symlinks=False) and used < now - UNUSED_S:
+                    old.append(Path(entry.path))
+        return old
 
     def _unpack(self, sha256: str, folder: Path) -> None:
         data = self._fetch(sha256)

@@ -28,6 +28,8 @@ CLAIM_WAIT_S = 0.3
 POLL_S = 2.0
 #: An idle worker asks without a wake-up as well, in case that one was lost.
 IDLE_CLAIM_S = 30.0
+#: The code of old studies is looked for so often.
+CLEAR_EVERY_S = 86400.0
 #: A worker that is out of service looks so often after its self-test.
 REST_S = 0.2
 
@@ -49,6 +51,7 @@ class Worker:
         self._redis_was_down = False
         self._beat_at = 0.0
         self._claim_at = 0.0
+        self._clear_at = 0.0
         self._backoff = Backoff()
         self._health = Health(post)
 
@@ -109,6 +112,7 @@ class Worker:
 
     def _wait(self) -> None:
         """Return when there may be work, giving signs of life meanwhile."""
+        self._clear_code()
         while not self._post.is_leaving:
             was_unfit = self._is_unfit()
             self._beat_if_due()
@@ -119,6 +123,14 @@ class Worker:
                 self._post.leave.sleep(min(REST_S, self._beat_at - time.monotonic()))
             elif was_unfit or self._woken() or time.monotonic() >= self._claim_at:
                 return
+
+    def _clear_code(self) -> None:
+        """Remove code that no trial of this host has used for a month, once a day."""
+        if time.monotonic() < self._clear_at:
+            return
+        self._clear_at = time.monotonic() + CLEAR_EVERY_S
+        if removed := self._post.code.clear(time.time()):
+            logger.info("unused code removed", extra={"snapshots": removed})
 
     def _is_unfit(self) -> bool:
         """Whether this worker is out of service; news of that is told to the server at once."""

@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from tuner.protocol import WorkerInfo
+from tuner.service import standing
 from tuner.service.rows import set_worker
-from tuner.service.standing import Reception, Standing
+from tuner.service.standing import (
+    FORGOTTEN_EARLY_S,
+    FORGOTTEN_S,
+    Reception,
+    Standing,
+)
 from tuner.storage import Storage, open_storage, tables
 
 NOW = 1_800_000_000.0
+#: A study's row, as far as it must be.
+STUDY = {
+    "id": 1,
+    "project": "p",
+    "name": "s",
+    "state": "running",
+    "optuna_id": 1,
+    "spec_json": "{}",
+    "identity": "i",
+    "seed": 1,
+    "device": "cpu",
+    "created": NOW,
+}
 
 
 @pytest.fixture
@@ -83,3 +103,42 @@ def test_a_process_is_new_once_and_one_that_comes_back_is_none(storage: Storage)
 
     assert (first, second, back) == ([False] * 2, [True, False], [False] * 3)
     assert call(storage, Reception("0.3.0"), pid=1).is_new_process is False, "a restarted server"
+
+
+def add_worker(storage: Storage, name: str, seen: float) -> None:
+    row = {"name": name, "host": "h", "pid": 1, "device": "cpu", "state": "idle"}
+    with storage.begin() as connection:
+        connection.execute(tables.workers.insert().values(**row, first_seen=seen, last_seen=seen))
+
+
+def names(storage: Storage) -> list[str]:
+    with storage.read() as connection:
+        return list(connection.execute(sa.select(tables.workers.c.name)).scalars())
+
+
+def test_workers_that_are_gone_for_a_week_are_forgotten_when_a_new_one_comes(
+    storage: Storage,
+) -> None:
+    add_worker(storage, "gone", NOW - FORGOTTEN_S - 1)
+    add_worker(storage, "away", NOW - FORGOTTEN_S + 1)
+    add_worker(storage, "holds", NOW - FORGOTTEN_S - 1)
+    with storage.begin() as connection:
+        row = {"id": "s1-t0-a1", "study_id": 1, "number": 0, "no": 1, "run_dir": "r"}
+        attempt = {**row, "state": "leased", "worker": "holds", "created": NOW}
+        connection.execute(tables.studies.insert().values(**STUDY))
+        connection.execute(tables.attempts.insert().values(**attempt))
+    call(storage, Reception("0.3.0"))
+
+    assert sorted(names(storage)) == ["away", "holds", "w"]
+
+
+def test_of_too_many_workers_those_not_heard_of_for_longest_are_forgotten_after_an_hour(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "_NAMES", 3)
+    for number in range(5):
+        add_worker(storage, f"w{number}", NOW - FORGOTTEN_EARLY_S - 10 + number)
+    add_worker(storage, "lately", NOW - FORGOTTEN_EARLY_S + 1)
+    call(storage, Reception("0.3.0"))
+
+    assert sorted(names(storage)) == ["lately", "w", "w3", "w4"]

@@ -9,6 +9,7 @@ import math
 import os
 import socket
 import tarfile
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tuner.protocol import Assignment, WorkerInfo
 from tuner.roots import Place
 from workers.channel import Channel, ChannelError, ChannelLink
 from workers.checkpoints import Checkpoints
-from workers.code_cache import CodeCache, CodeError
+from workers.code_cache import UNUSED_S, CodeCache, CodeError
 from workers.environment import Environment
 from workers.failure import classify, describe_error, describe_exit, last_lines
 from workers.options import load_options, load_token
@@ -149,6 +150,40 @@ def test_a_snapshot_is_fetched_once(
     assert (folder / "b" / "c").read_text() == "2"
     assert fetched == [sha256]
     assert [path.name for path in (tmp_path / "code").iterdir()] == [sha256]
+
+
+def test_code_that_no_trial_has_used_for_a_month_is_removed(tmp_path: Path) -> None:
+    now = time.time()
+    root = tmp_path / "code"
+    folders: list[Path] = []
+    for text in ("old", "kept", "new"):
+        cache, sha256, _ = open_cache(root, make_archive({"a": text}))
+        folders.append(cache.folder(sha256))
+    broken, foreign = root / ".0123456789ab-x", root / "notes"
+    for folder in (broken, foreign):
+        folder.mkdir()
+    for folder in (*folders, broken, foreign):
+        os.utime(folder, (now - UNUSED_S - 1,) * 2)
+    os.utime(folders[2], (now - UNUSED_S + 1,) * 2)
+    cache.keep(folders[1].name)
+
+    assert sorted(cache.clear(now)) == sorted([folders[0].name, broken.name])
+    assert sorted(root.iterdir()) == sorted([folders[1], folders[2], foreign])
+    cache, sha256, fetched = open_cache(root, make_archive({"a": "old"}))
+    assert cache.folder(sha256) == folders[0]
+    assert len(fetched) == 1, "it is fetched again when it is needed"
+
+
+def test_long_headers_of_a_snapshot_are_not_read(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a")
+        info.pax_headers = {"comment": "1" * 30_000_000}
+        archive.addfile(info, io.BytesIO())
+    cache, sha256, _ = open_cache(tmp_path / "code", target.getvalue())
+
+    with pytest.raises(CodeError, match="larger than 65536 bytes"):
+        cache.folder(sha256)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "a/../../evil"])

@@ -22,6 +22,14 @@ logger = logging.getLogger(__name__)
 _FACTS = ("host", "pid", "device", "device_id", "image", "release")
 #: Processes that are remembered of one name.
 _PROCESSES = 8
+#: Names whose processes are remembered: more than anybody has workers.
+_NAMES = 10_000
+#: A worker that was not heard of for so long is forgotten when a new one comes, s; so is, of more
+#: than `_NAMES` of them, the one that was not heard of for longest, after an hour.
+FORGOTTEN_S = 7 * 86400.0
+FORGOTTEN_EARLY_S = 3600.0
+#: Rows that are removed at once.
+_BATCH = 500
 
 _w = tables.workers
 # Built once: to build a statement costs more than to execute it, and every call comes here.
@@ -106,6 +114,7 @@ class Reception:
             return row
         facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
         facts |= {**_facts(worker), **bearer_facts(problem)}
+        forget_gone(connection, now)
         return connection.execute(_w.insert().values(**facts).returning(_w)).one()
 
     def _drain_changes(
@@ -133,6 +142,8 @@ class Reception:
         process = (worker.host, worker.pid)
         with self._lock:
             met = self._met.setdefault(worker.name, deque(maxlen=_PROCESSES))
+            if len(self._met) > _NAMES:
+                del self._met[next(name for name in self._met if name != worker.name)]
             if process not in met:
                 met.append(process)
                 return True
@@ -142,12 +153,35 @@ class Reception:
             met.append(process)
             if worker.name in self._warned:
                 return False
+            if len(self._warned) >= _NAMES:
+                self._warned.clear()
             self._warned.add(worker.name)
         logger.warning(
             "two processes call themselves by one name, which must be unique",
             extra={"worker": worker.name, "processes": [f"{host} {pid}" for host, pid in met]},
         )
         return False
+
+
+def forget_gone(connection: sa.Connection, now: float) -> int:
+    """Remove the rows of workers that are gone for good and hold nothing; return how many.
+
+    A worker of the same name that comes later is a new one: neither drained nor out of service.
+    """
+    a = tables.attempts
+    holds = sa.select(a.c.id).where(a.c.worker == _w.c.name, a.c.state == "leased").exists()
+    silent = sa.select(_w.c.name).where(~holds).order_by(_w.c.last_seen)
+    names = connection.execute(
+        silent.where(_w.c.last_seen < now - FORGOTTEN_S).limit(_BATCH)
+    ).scalars()
+    gone = list(names)
+    count = connection.execute(sa.select(sa.func.count()).select_from(_w)).scalar_one()
+    if (surplus := count - len(gone) - _NAMES) > 0:
+        early = silent.where(_w.c.last_seen < now - FORGOTTEN_EARLY_S, _w.c.name.not_in(gone))
+        gone += connection.execute(early.limit(min(surplus, _BATCH))).scalars()
+    if gone:
+        connection.execute(_w.delete().where(_w.c.name.in_(gone)))
+    return len(gone)
 
 
 def _facts(worker: protocol.WorkerInfo) -> dict[str, Any]:
