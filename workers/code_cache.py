@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import logging
 import os
 import posixpath
 import re
@@ -17,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from workers.own_modules import RESERVED
+from workers.own_modules import RESERVED, hiding_modules
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 100_000
@@ -135,6 +138,8 @@ class CodeCache:
             shutil.rmtree(temporary, ignore_errors=True)
         if not folder.is_dir():
             raise OSError(f"{folder}: the code snapshot cannot be put there")
+        for said in hiding_modules(folder):
+            logger.warning("module hidden", extra={"snapshot": sha256, "reason": said})
 
 
 def _extract(data: bytes, target: Path) -> None:

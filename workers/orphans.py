@@ -111,8 +111,12 @@ def end_left_behind(trial: int, gpu: str | None) -> str:
     before = memory_in_use(gpu)
     ended = [orphan for orphan in end_orphans(()) if orphan.group != trial]
     freed = before - memory_in_use(gpu)
-    text = "ended with the trial, which they had left: " + "; ".join(describe(ended))
-    return f"{text}; they held {freed / 1e6:,.0f} MB of memory of GPU {gpu}" if freed > 0 else text
+    text = "ended with the trial, though they had left it: " + "; ".join(describe(ended))
+    return (
+        f"{text}; with it {freed / 1e6:,.0f} MB of memory of GPU {gpu} came free"
+        if freed > 0
+        else text
+    )
 
 
 def describe(orphans: Collection[Orphan]) -> list[str]:

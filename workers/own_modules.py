@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import os
 import re
 import sys
@@ -13,6 +14,8 @@ from tuner.protocol import fitting_modules
 
 #: Names that a user's code may not take: it would shadow what runs it.
 RESERVED = ("tuner", "workers")
+#: Where packages are installed.
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 #: Python imports these before it looks into any folder.
 _FIRST = (
     *("abc", "codecs", "encodings", "genericpath", "importlib", "io", "os", "posixpath", "site"),
@@ -54,6 +57,29 @@ def forget_hidden(code_root: str) -> None:
         if any(imports.search(text) for text in texts):
             for known in [key for key in sys.modules if key.partition(".")[0] == name]:
                 del sys.modules[known]
+
+
+def hiding_modules(code_root: Path) -> list[str]:
+    """Return a sentence for each module of the folder that hides an installed one of its name.
+
+    Its trials get the folder's, and so do the libraries in them. Names of Python's own modules are
+    warned of when the study is submitted. A package that is installed from a folder of the user's
+    (`pip install -e`) is not hidden but the same.
+    """
+    said = []
+    for name in sorted(set(_top_names(code_root)) - sys.stdlib_module_names):
+        spec = importlib.machinery.PathFinder.find_spec(name)
+        origin = spec.origin if spec is not None else None
+        if (
+            origin is not None
+            and _INSTALLED.search(origin)
+            and not origin.startswith(str(code_root))
+        ):
+            said.append(
+                f"module {name!r} of the study's folder hides the installed one ({origin}) from "
+                "the objective and from every library in its trials; rename it unless that is meant"
+            )
+    return said
 
 
 def _top_names(root: Path) -> Iterator[str]:

@@ -16,6 +16,7 @@ from tuner.roots import Place
 from workers.failure import describe_exit, last_lines
 from workers.files import OUTPUT
 from workers.orphans import adopt_orphans, end_orphans
+from workers.own_modules import hiding_modules
 from workers.task import Task
 from workers.trial_process import TrialProcess, start_process, wait_for_end
 
@@ -55,7 +56,8 @@ def try_trial(
     Returns:
         ok; step, value and metrics of the report, or of the result when nothing was reported;
         error; seconds; reported; modules (files of the code that were imported, None where the
-        trial did not say); output (its end, when it failed).
+        trial did not say); hiding (what its modules hide, in sentences); output (its end, when it
+        failed).
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tuner-try-", ignore_cleanup_errors=True) as folder:
@@ -75,6 +77,7 @@ def try_trial(
             process.close()
             end_orphans(())
         report = _describe(message, process, timeout_s)
+        report["hiding"] = [] if code_root is None else hiding_modules(code_root)
         report["seconds"] = round(time.monotonic() - started, 3)
         if not report["ok"]:
             report["output"] = _tail(task.run)

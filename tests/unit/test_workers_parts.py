@@ -27,6 +27,7 @@ from workers.environment import Environment
 from workers.failure import classify, describe_error, describe_exit, last_lines
 from workers.options import load_options, load_token
 from workers.outbox import Backoff
+from workers.own_modules import hiding_modules
 from workers.session import Point
 
 
@@ -172,6 +173,25 @@ def test_code_that_no_trial_has_used_for_a_month_is_removed(tmp_path: Path) -> N
     cache, sha256, fetched = open_cache(root, make_archive({"a": "old"}))
     assert cache.folder(sha256) == folders[0]
     assert len(fetched) == 1, "it is fetched again when it is needed"
+
+
+def test_a_module_that_hides_an_installed_one_is_warned_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for place in ("lib/site-packages/installed", "lib/site-packages/other", "project/mine"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path / "lib/site-packages"))
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    files = {"installed.py": "", "mine/__init__.py": "", "own.py": "", "statistics.py": ""}
+    cache, sha256, _ = open_cache(tmp_path / "code", make_archive(files))
+    for _ in range(2):
+        cache.folder(sha256)
+
+    (record,) = [r for r in caplog.records if r.message == "module hidden"]
+    said = vars(record)["reason"]
+    assert said.startswith("module 'installed' of the study's folder hides the installed one (")
+    assert hiding_modules(tmp_path / "code" / sha256) == [said]
 
 
 def test_long_headers_of_a_snapshot_are_not_read(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         if not as_json:
             err().print("running one trial up to its first report …", style="quiet")
         findings["trial"] = {"params": params, **_try(submission, params, settings, timeout_s)}
+        findings["warnings"] += findings["trial"].pop("hiding", [])
         add_loaded(findings["code"], findings["trial"].get("modules"))
     except TunerError as exc:
         findings["problems"] = str(exc).splitlines()
