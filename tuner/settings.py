@@ -49,6 +49,9 @@ class Settings:
     database_url: str
     #: False: it is the one in the home.
     names_database: bool = False
+    #: False: it is the one in the home, and for its owner alone.
+    names_log_root: bool = False
+    names_checkpoint_root: bool = False
     redis_url: str | None = None
     worker_redis_url: str | None = None
     api_url: str | None = None
@@ -109,6 +112,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         database_url=trust.complete(given.get("DATABASE_URL") or "")
         or f"sqlite:///{home / DATABASE}",
         names_database="DATABASE_URL" in given,
+        names_log_root="LOG_ROOT" in given,
+        names_checkpoint_root="CHECKPOINT_ROOT" in given,
         redis_url=redis_url and trust.complete(redis_url),
         worker_redis_url=given.get("WORKER_REDIS_URL"),
         api_url=_tidy_urls(given.get("API_URL")),

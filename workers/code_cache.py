@@ -127,7 +127,7 @@ class CodeCache:
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
             raise FetchError(f"code snapshot {sha256}: the server sent other bytes ({found})")
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=self.root))
         try:
             _extract(data, temporary)

@@ -66,6 +66,7 @@ def serve(
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
 ) -> None:
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
+    from tuner.local.closing import close_roots
     from tuner.local.home import make_token
     from tuner.local.runs import Keeper
     from tuner.logs import configure_logging
@@ -82,6 +83,7 @@ def serve(
     # Also while Redis starts: what was started is ended in order. (Later `serve_api` sees to it.)
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
+        close_roots(config)
         local_port = _last_port(config, "127.0.0.1", which="local-port")
         port = _choose_port(config, host, port)
         config = dataclasses.replace(
@@ -164,6 +166,7 @@ def _announce(
     from datetime import UTC, datetime
 
     from tuner.cli.output import err
+    from tuner.local.closing import close_home
     from tuner.local.home import ServiceInfo, write_port, write_service
     from tuner.release import release
 
@@ -179,6 +182,8 @@ def _announce(
     if url != shown:
         write_port(config, url, which="local-port")
     write_service(config, info)
+    # The database has been made by now.
+    close_home(config.home)
     if config.log_format == "json":
         facts = {
             "url": shown,

@@ -60,7 +60,7 @@ class Fleet:
 
     def scale(self, count: int) -> None:
         """Ask for `count` workers; the supervisor reads it within half a second."""
-        self._control.parent.mkdir(parents=True, exist_ok=True)
+        self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_json(self._control, {"count": count})
 
     def start(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tuner.errors import SetupError, UnavailableError
 from tuner.identity import new_token
+from tuner.local.closing import close_home
 from tuner.settings import Settings
 
 #: How long a command waits for another one that holds the lock only while it changes something.
@@ -73,6 +74,8 @@ class HomeLock:
     def release(self) -> None:
         """Give the lock up."""
         if self._fd is not None:
+            # What was made meanwhile by others than us, as SQLite's files.
+            close_home(self.path.parent)
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
@@ -108,7 +111,7 @@ def try_lock(fd: int) -> bool:
 
 
 def make_home(home: Path) -> None:
-    """Make the home, readable by its owner only.
+    """Make the home, readable by its owner only; one of an earlier release is mended.
 
     Raises:
         SetupError: it cannot be made.
@@ -120,6 +123,7 @@ def make_home(home: Path) -> None:
             f"{home}: cannot be used as Tuner's home: {exc.strerror}; "
             f"set TUNER_HOME to a folder that you can write"
         ) from exc
+    close_home(home)
 
 
 def make_token(settings: Settings) -> str:
@@ -199,6 +203,8 @@ def keep_service(settings: Settings) -> None:
 def write_json(path: Path, data: object) -> None:
     """Replace a small JSON file in one step; no reader sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(data, indent=2) + "\n")
     temporary.replace(path)
 

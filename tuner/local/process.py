@@ -30,7 +30,8 @@ def start_python(
         log: output and errors are appended to this file.
         bound: it gets SIGTERM when the calling thread's process ends, however that happens.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log.touch(mode=0o600)
     with log.open("ab") as out:
         return subprocess.Popen(
             # -P: a user's folder may hold a file called like a module that we need.

@@ -210,7 +210,7 @@ def _set_aside(data: Path) -> Path | None:
     if not written:
         return None
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
+    aside.mkdir(mode=0o700)
     for path in written:
         path.rename(aside / path.name)
     return aside
