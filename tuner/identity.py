@@ -64,6 +64,11 @@ class Identity:
         """Whether one of its scopes holds `scope`."""
         return any(scope in _HOLDS[own] for own in self.scopes)
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether it may do everything, everywhere."""
+        return Scope.ADMIN in self.scopes and self.projects is None
+
     def sees(self, project: str) -> bool:
         """Whether it may do something in `project`."""
         return self.projects is None or project in self.projects

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
 from tuner.coordinator.instruments import Instruments
-from tuner.identity import Identity, Scope
+from tuner.identity import Identity
 from tuner.release import release
 from tuner.server.auth import WORK_OWN, identity
 from tuner.server.bell import Bell
@@ -44,7 +44,7 @@ class WorkerRedis:
 
     def url_for(self, who: Identity) -> str | None:
         """Return the URL that a worker is told; None: it asks the server for work instead."""
-        return self.url if who.may(Scope.ADMIN) else self.fetching_url
+        return self.url if who.is_operator else self.fetching_url
 
 
 def _json(message: protocol.Message) -> Response:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.coordinator.lifecycle import OPEN
 from tuner.errors import StudyError
-from tuner.identity import Identity, Scope, caller
+from tuner.identity import Identity, caller
 from tuner.protocol import WorkerInfo
 from tuner.storage import tables
 from tuner.storage.tokens import is_in_force, projects_json
@@ -30,7 +30,7 @@ def require_name(connection: sa.Connection, row: sa.Row[Any], now: float) -> Non
         StudyError: that worker lives.
     """
     who = caller()
-    if row.bearer == who.token_id or who.may(Scope.ADMIN):
+    if row.bearer == who.token_id or who.is_operator:
         return
     is_silent = row.state == "gone" or row.last_seen < now - UNHEARD_S
     if is_silent or (row.bearer is not None and not is_in_force(connection, row.bearer, now)):
@@ -69,8 +69,8 @@ def bind_image(connection: sa.Connection, worker: WorkerInfo) -> tuple[WorkerInf
 
 
 def may_fetch(connection: sa.Connection, who: Identity, digest: str) -> bool:
-    """Whether a caller may have a code snapshot: an admin each, a worker that of what it runs."""
-    if who.may(Scope.ADMIN) and who.projects is None:
+    """Whether a caller may have a code snapshot: a worker has that of what it runs."""
+    if who.is_operator:
         return True
     query = (
         sa.select(sa.literal(1))

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import FencedError, NotFoundError
-from tuner.identity import Scope, caller
+from tuner.identity import caller
 from tuner.storage import tables
 
 # Built once: to build a statement costs more than to execute it, and every call comes here.
@@ -45,9 +45,9 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> sa.R
 
 
 def is_bearers(bearer: int | None) -> bool:
-    """Whether what was claimed with a token is the caller's: with that token, or as an admin."""
+    """Whether what was claimed with a token is the caller's: with that token, or as an operator."""
     who = caller()
-    return who.token_id == bearer or who.may(Scope.ADMIN)
+    return who.token_id == bearer or who.is_operator
 
 
 def trial_of(connection: sa.Connection, attempt: sa.Row[Any]) -> sa.Row[Any]:
