@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from tuner.client import ApiClient
 from tuner.errors import SetupError
+from tuner.server.http_server import make_config
 from tuner.settings import load_settings
 from tuner.trust import Trust, explain_tls, is_loopback
 from workers.api import WorkerApi
@@ -142,3 +146,34 @@ def test_proxies_are_addresses_and_networks(value: str) -> None:
 def test_a_proxy_that_is_no_address_is_refused() -> None:
     with pytest.raises(SetupError, match="nginx is no address and no network"):
         load_settings({"TUNER_HOME": "/h", "TUNER_BEHIND_PROXY": "nginx"})
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "seen"),
+    [
+        (("10.0.0.2",), "10.0.0.2", "198.51.100.7"),
+        (("10.0.0.0/24",), "10.0.0.2", "198.51.100.7"),
+        (("10.0.0.2",), "10.0.0.3", "10.0.0.3"),
+        ((), "10.0.0.2", "10.0.0.2"),
+        ((), "127.0.0.1", "127.0.0.1"),
+    ],
+    ids=str,
+)
+def test_only_a_stated_proxy_says_where_a_request_comes_from(
+    proxies: tuple[str, ...], peer: str, seen: str
+) -> None:
+    clients: list[str] = []
+
+    async def app(scope: Any, _receive: object, _send: object) -> None:
+        clients.append(scope["client"][0])
+
+    config = make_config(cast("FastAPI", app), proxies)
+    config.load()
+    scope = {
+        "type": "http",
+        "client": (peer, 1),
+        "headers": [(b"x-forwarded-for", b"203.0.113.9, 198.51.100.7")],
+    }
+    asyncio.run(config.loaded_app(scope, None, None))  # type: ignore[arg-type]
+
+    assert clients == [seen]
