@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.planted import plant_crowd
 from tuner.roots import Folder, Place, UnfitError, remove_folder
 
 MOST = 1000
@@ -128,7 +133,7 @@ def test_what_is_no_folder_is_not_removed_as_one(planted: str, root: Path, outsi
 
 def test_a_tree_deeper_than_any_path_is_removed(root: Path) -> None:
     at = os.open(root, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(1000):
         os.mkdir("deep", dir_fd=at)
         inner = os.open("deep", os.O_RDONLY, dir_fd=at)
         os.close(at)
@@ -191,3 +196,46 @@ def test_descriptors_are_given_back(root: Path, outside: Path) -> None:
     with Place(root).open() as folder:
         remove_folder(folder, "a")
     assert len(_names(Path("/proc/self/fd"))) == before
+
+
+def test_folders_that_their_owner_has_closed_are_removed(root: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from tuner.roots import Place, remove_folder\n"
+        "root = Path(sys.argv[1]); study = root / 'study'\n"
+        "deep = study / 'closed' / 'read' / 'deep'\n"
+        "deep.mkdir(parents=True); (deep / 'file').touch(); (study / 'closed' / 'file').touch()\n"
+        "folder = Place(root).open()\n"
+        "if os.geteuid() == 0:\n"
+        "    for path in [root, *root.rglob('*')]: os.chown(path, 65534, 65534)\n"
+        "deep.chmod(0); deep.parent.chmod(0o500); deep.parent.parent.chmod(0)\n"
+        "if os.geteuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
+        "assert remove_folder(folder, 'study')\n"
+    )
+    # Root may enter and change every folder, so what is tested is another user.
+    subprocess.run([sys.executable, "-c", script, str(root)], check=True)
+    assert _names(root) == []
+
+
+def test_removing_a_folder_with_many_files_takes_bounded_memory(root: Path) -> None:
+    plant_crowd(root / "study", "file", 1500)
+    plant_crowd(root / "study" / "inner", "file", 1500)
+    with Folder.of_root(root) as folder:
+        tracemalloc.start()
+        assert remove_folder(folder, "study")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 300_000
+    assert _names(root) == []
+
+
+def test_a_device_is_refused_and_not_opened(root: Path) -> None:
+    try:
+        # One that nothing is behind: whoever opens it gets another error.
+        os.mknod(root / "trial.json", 0o666 | stat.S_IFCHR, os.makedev(511, 511))
+    except PermissionError:
+        pytest.skip("this process may make no device")
+    with Folder.of_root(root) as folder:
+        with pytest.raises(UnfitError, match="is a device, and must be a file"):
+            folder.read("trial.json", MOST)
+        folder.replace("trial.json", b"ours")
+        assert folder.read("trial.json", MOST) == b"ours"
