@@ -47,5 +47,5 @@ def _lines(document: Document) -> list[str]:
     return [
         f"[warn]{what} {verb} since {since}[/]",
         f"[quiet]{reason}[/]",
-        f"[quiet]remove or rename what stands there; tried again {moment(document['next_try'])}[/]",
+        f"[quiet]remove or rename what stands there; next try after {moment(document['next_try'])}[/]",
     ]
