@@ -43,9 +43,10 @@ def _lines(document: Document) -> list[str]:
             f"[quiet]{reason}[/]",
             "[quiet]look at the mount: what is missing is written as soon as it answers[/]",
         ]
+    next_try = moment(document["next_try"])
     verb = "cannot be removed" if document["kind"] == "checkpoints" else "cannot be written"
     return [
         f"[warn]{what} {verb} since {since}[/]",
         f"[quiet]{reason}[/]",
-        f"[quiet]remove or rename what stands there; next try after {moment(document['next_try'])}[/]",
+        f"[quiet]remove or rename what stands there; next try after {next_try}[/]",
     ]
