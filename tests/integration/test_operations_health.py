@@ -13,13 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 import sqlalchemy as sa
 
 from tests.integration.test_operations_metrics import Scraped
 from tests.patience import clock
 from tests.servers import PostgresServer, postgres_or_skip
 from tests.service_process import Nursery, ServiceProcess
+from tuner.protocol import queue_name
 from tuner.queue.redis_process import RedisServer
+from tuner.server.health import FLOOD
 from tuner.storage import tables
 
 WELL = {"status": "ready", "failing": {}, "warnings": {}}
@@ -54,6 +57,25 @@ def wait_ready(
 
 def is_well(status: int, document: dict[str, Any]) -> bool:
     return status == 200 and document == WELL
+
+
+def test_a_queue_that_somebody_else_fills_is_a_warning(
+    nursery: Nursery, tmp_path: Path, private_redis: RedisServer
+) -> None:
+    url = f"sqlite:///{tmp_path / 'tuner.db'}"
+    service = ServiceProcess(nursery, tmp_path / "home", url, private_redis.url)
+    with service.running(), redis.Redis.from_url(private_redis.url) as client:
+        wait_ready(service, is_well)
+        key = f"rq:queue:{queue_name('gpu')}"
+        client.rpush(key, *range(FLOOD + 1))
+        full = wait_ready(service, lambda _, doc: bool(doc["warnings"]))
+        client.delete(key)
+        wait_ready(service, is_well)
+
+    assert full["warnings"] == {
+        "redis": "a queue holds 10001 messages, far more than there are workers: somebody else "
+        "writes into it; workers clear them away"
+    }
 
 
 def test_a_server_is_ready_while_its_parts_work(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.integration.workers_peer import TOKEN, Peer, wait_until
 from tests.integration.workers_process import (
+    ROOT,
     Start,
     Started,
     is_alive,
@@ -76,6 +78,36 @@ def test_a_daemon_ends_with_its_trial_and_is_named(
     said = worker.wait_log("processes left behind")["reason"]
     assert f"(process {pid})" in said
     assert f"tuner: {said}" in (worker.run_dir() / "output.log").read_text()
+
+
+#: Says that a GPU has 2 GB less as long as the daemon of the only trial lives.
+PYNVML = """
+from pathlib import Path
+LOGS = Path(__file__).parent / "home/logs"
+class NVMLError(Exception): pass
+def nvmlInit(): pass
+def nvmlSystemGetDriverVersion(): return "580.1"
+def nvmlDeviceGetName(handle): return "GPU"
+def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
+def nvmlDeviceGetHandleByUUID(uuid): return uuid
+def nvmlDeviceGetMemoryInfo(handle):
+    pids = [path.read_text() for path in LOGS.glob("*/*/*/daemon")]
+    lives = any(Path(f"/proc/{pid}").exists() for pid in pids)
+    return type("Memory", (), {"total": 8 * 10**9, "used": 10**9 + 2 * 10**9 * lives})
+"""
+
+
+def test_the_memory_of_a_gpu_that_a_daemon_held_is_named(
+    peer: Peer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "pynvml.py").write_text(PYNVML)
+    path = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests/integration")])
+    peer.offer("workers_trials:leaves_a_daemon")
+    worker = start("--device=gpu:GPU-1", PYTHONPATH=path)
+    peer.wait_finish("s1-t0-a1")
+
+    said = worker.wait_log("processes left behind")["reason"]
+    assert said.endswith("; with it 2,000 MB of memory of GPU GPU-1 came free")
 
 
 def test_a_daemon_ends_with_a_trial_that_is_cancelled(peer: Peer, start: Start) -> None:

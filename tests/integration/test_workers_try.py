@@ -29,6 +29,8 @@ def sleeps(run):
     time.sleep(300)
 def nan(run):
     run.report(1, math.nan)
+def dates(run):
+    run.report(1_795_872_938, 0.5)
 def swallows(run):
     while True:
         try:
@@ -139,3 +141,11 @@ def test_input_that_is_no_request_is_refused() -> None:
 
     assert done.returncode == 2
     assert "not a request" in done.stderr
+
+
+def test_a_report_that_the_service_would_refuse_is_refused_with_its_line(code_root: Path) -> None:
+    status, report = run_try(code_root, "dates")
+
+    assert (status, report["ok"]) == (1, False)
+    assert "    run.report(1_795_872_938, 0.5)" in report["error"].splitlines()
+    assert "a whole number from 1 to 10000000, not 1795872938" in report["error"]

@@ -24,6 +24,8 @@ Part = Literal["database", "coordinator", "redis", "log_root", "filer"]
 
 #: The coordinator looks around twice a second; to load a large study takes a round a few seconds.
 ROUND_WITHIN_S = 5.0
+#: No more wake-ups wait than workers are idle.
+FLOOD = 10_000
 _FRESH_S = 1.0
 _PATIENCE_S = 2.0
 
@@ -74,6 +76,11 @@ class Health:
         queue = self._queue_lengths()
         if queue is None:
             warnings["redis"] = "does not answer; workers ask for work meanwhile"
+        elif (most := max(queue.values(), default=0)) > FLOOD:
+            warnings["redis"] = (
+                f"a queue holds {most} messages, far more than there are workers: somebody else "
+                "writes into it; workers clear them away"
+            )
         if self._log_root_problem() is not None:
             warnings["log_root"] = "cannot be written; no trial is started meanwhile"
         trouble = self._filer_trouble()
