@@ -58,8 +58,9 @@ def add(
     options = read_options(metric or [], goal or [], reduce)
     reports: list[Report] = []
     problems: list[str] = []
-    with open_history(settings(), create=True) as api, interruptible(), import_progress() as bar:
-        importer = Importer(api, options, bar)
+    config = settings()
+    with open_history(config, create=True) as api, interruptible(), import_progress() as bar:
+        importer = Importer(api, options, bar, log_root=config.log_root)
         for path in paths:
             try:
                 reports.append(importer.add(path))

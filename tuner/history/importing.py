@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from tuner.errors import SpecError
 from tuner.history.cleaning import MAX_RUNS
 from tuner.history.import_report import Report, StudyReport
 from tuner.history.imported import Document, Facts, ImportedRun, Ingest, Options
-from tuner.history.importers.scan import stamp_of
+from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.source import (
     FoundStudy,
     Refusals,
@@ -45,12 +46,21 @@ class Importer:
         ingest: the history.
         options: what the user said about the metric; None: as at the last import of the path.
         progress: told how far it is.
+        log_root: of the service, where it is known; what trials may have left there is not trusted.
     """
 
-    def __init__(self, ingest: Ingest, options: Options | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        options: Options | None,
+        progress: Progress,
+        *,
+        log_root: Path | None = None,
+    ) -> None:
         self._ingest = ingest
         self._options = options
         self._progress = progress
+        self._log_root = log_root
 
     def add(self, given: str) -> Report:
         """Import a path or URL; what is there and cannot be used is noted with its reason.
@@ -64,7 +74,7 @@ class Importer:
         known = {entry["key"]: entry for entry in self._ingest.history_imports()}
         locator = locate(given)
         try:
-            with open_target(given, refusals) as target:
+            with open_target(given, refusals, log_root=self._log_root) as target:
                 return self._add(target, known, refusals)
         except SpecError as exc:
             refusals(Rejection(path=locator, reason=str(exc).removeprefix(f"{locator}: ")))

@@ -7,8 +7,19 @@ and nothing that a trial has left there can block or fill this process.
 """
 
 from tuner.roots.folder import Entry, Folder
+from tuner.roots.named import open_named
 from tuner.roots.place import Place, opened
 from tuner.roots.removal import remove_folder
-from tuner.roots.unfit import UnfitError
+from tuner.roots.unfit import UnfitError, check_regular, kind_name
 
-__all__ = ["Entry", "Folder", "Place", "UnfitError", "opened", "remove_folder"]
+__all__ = [
+    "Entry",
+    "Folder",
+    "Place",
+    "UnfitError",
+    "check_regular",
+    "kind_name",
+    "open_named",
+    "opened",
+    "remove_folder",
+]

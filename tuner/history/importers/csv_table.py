@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import csv
+import io
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tuner.errors import SpecError
 from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS
+from tuner.roots import open_named
 
 #: Larger files are cut out by other tools first.
 MAX_BYTES = 1 << 30
@@ -81,14 +84,17 @@ class Table:
 
 
 def _read(path: Path) -> Iterator[list[str]]:
-    with path.open("rb") as file:
+    with open_named(path) as file:
         start = file.read(65536)
-    size = path.stat().st_size
+        size = os.fstat(file.fileno()).st_size
     if b"\0" in start:
         raise SpecError(f"{path}: is no CSV file: it holds binary data")
     if size > MAX_BYTES:
         raise SpecError(f"{path}: has {size} bytes; CSV files of at most {MAX_BYTES} are read")
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+    with (
+        open_named(path) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="") as text,
+    ):
         reader = csv.reader(text, delimiter=_delimiter(start))
         try:
             yield from (row for row in reader if any(cell.strip() for cell in row))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean_params, finite
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.declared import checked_space
+from tuner.history.importers.folders import Folder, files_stamp, join
 from tuner.history.importers.kerastuner_rungs import (
     INTERNAL,
     Brackets,
@@ -22,7 +22,6 @@ from tuner.history.importers.kerastuner_rungs import (
     read_brackets,
     stage_curve,
 )
-from tuner.history.importers.scan import Folder, files_stamp
 from tuner.history.importers.source import newer_stamp, read_object
 from tuner.history.own import fixed_values
 from tuner.history.records import Goal, HistoricTrial, Rejection, State
@@ -74,14 +73,14 @@ class KerasTunerStudy:
         """See `FoundStudy`."""
         self._read_space()
         for key in keys:
-            path = Path(self._trials[key].path, "trial.json")
+            path = join(self._trials[key].path, "trial.json")
             try:
                 yield self._read(key)
             except (ValueError, TypeError, KeyError, AttributeError) as exc:
                 text = str(exc) if type(exc) is ValueError else "is not a trial of KerasTuner's"
-                yield Rejection(path=str(path), reason=text)
+                yield Rejection(path=path, reason=text)
             except OSError as exc:
-                yield Rejection(path=str(path), reason=f"cannot be read: {exc.strerror or exc}")
+                yield Rejection(path=path, reason=f"cannot be read: {exc.strerror or exc}")
 
     def facts(self, options: Options) -> Facts:
         """See `FoundStudy`."""
@@ -99,7 +98,7 @@ class KerasTunerStudy:
     @cached_property
     def _brackets(self) -> Brackets:
         try:
-            oracle = read_object(Path(self._project.path, "oracle.json"))
+            oracle = read_object(self._project, "oracle.json")
         except (OSError, ValueError):
             oracle = {}
         return read_brackets(self._trials, oracle.get("max_epochs"))
@@ -173,7 +172,7 @@ class KerasTunerStudy:
     def _load(self, key: str) -> dict[str, Any] | ValueError:
         """Return a trial that has ended, or why there is none."""
         try:
-            data = read_object(Path(self._trials[key].path, "trial.json"))
+            data = read_object(self._trials[key], "trial.json")
         except ValueError as exc:
             return exc
         if "status" not in data:
@@ -211,7 +210,7 @@ class KerasTunerStudy:
             return
         self._notes = []
         try:
-            config = read_object(Path(self._project.path, "oracle.json"))["hyperparameters"]
+            config = read_object(self._project, "oracle.json")["hyperparameters"]
             items = [i for i in config["space"] if not i["config"]["name"].startswith(INTERNAL)]
             found, self._notes = from_kerastuner({"space": items})
             self._space, notes = checked_space(found.parameters)

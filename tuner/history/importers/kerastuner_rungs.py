@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tuner.history.importers.scan import Folder
+from tuner.history.importers.folders import Folder
 from tuner.history.importers.source import MAX_JSON_BYTES
 from tuner.history.records import Goal
 
@@ -58,7 +58,7 @@ def read_brackets(trials: Mapping[str, Folder], max_epochs: object) -> Brackets:
         max_epochs: what the project says of a whole training, if it says it.
     """
     names = {folder.name: key for key, folder in trials.items()}
-    found = {key: _values(Path(folder.path, "trial.json")) for key, folder in trials.items()}
+    found = {key: _values(folder) for key, folder in trials.items()}
     epochs: dict[str, int] = {}
     before: dict[str, str] = {}
     for key, values in found.items():
@@ -115,12 +115,13 @@ def _tuned(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith(INTERNAL)}
 
 
-def _values(path: Path) -> dict[str, Any]:
+def _values(folder: Folder) -> dict[str, Any]:
     """Return the parameters of a trial of Hyperband's, nothing for any other."""
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            return {}
-        data = path.read_bytes()
+        with folder.open("trial.json") as file:
+            if os.fstat(file.fileno()).st_size > MAX_JSON_BYTES:
+                return {}
+            data = file.read(MAX_JSON_BYTES)
         # Most projects are not searched by Hyperband, and parsing takes ten times as long.
         if f'"{_EPOCHS}"'.encode() not in data:
             return {}

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from tuner.errors import SpecError
 from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean_params, clean_time
 from tuner.history.imported import OUTCOMES, Facts, ImportedRun, ImportKind, Options
-from tuner.history.importers.scan import Folder, files_stamp
+from tuner.history.importers.folders import Folder, files_stamp, is_run_name
 from tuner.history.importers.source import read_object
 from tuner.history.own import fixed_values, spec_space
 from tuner.history.records import Goal, HistoricTrial, Rejection, State
 from tuner.tfevents.events import OBJECTIVE_TAG, curve_tag, objective_tag
 from tuner.tfevents.reader import RunEvents, read_files
 
-_RUN = re.compile(r"trial_\d{5,}-\d{8}T\d{6}Z(-a\d+)?")
 #: An event file of ours holds a scalar and some numbers a step; this is a million steps.
 _MOST_BYTES = 256 << 20
 
 
 def is_run(folder: Folder) -> bool:
     """Whether a folder is one of an attempt of Tuner's."""
-    return bool(_RUN.fullmatch(folder.name)) and bool(folder.json_files or folder.event_files)
+    return is_run_name(folder.name) and bool(folder.json_files or folder.event_files)
 
 
 class LogRootStudy:
@@ -167,7 +164,7 @@ def _load(run: Folder, name: str) -> dict[str, Any] | None:
     if not run.has(name):
         return None
     try:
-        return read_object(Path(run.path, name))
+        return read_object(run, name)
     except ValueError:
         return None
 

@@ -29,6 +29,7 @@ from tuner.history.importers.optuna_trials import (
     trial_stamp,
 )
 from tuner.history.records import Rejection
+from tuner.roots import open_named
 
 _TABLES = (
     "studies",
@@ -274,7 +275,7 @@ def _make_engine(url: sa.URL, locator: str) -> sa.Engine:
 def _read_only_sqlite(url: sa.URL, locator: str) -> str:
     path = Path(url.database or "").absolute()
     try:
-        with path.open("rb") as file:
+        with open_named(path) as file:
             if file.read(16) != b"SQLite format 3\0":
                 raise SpecError(f"{locator}: is no SQLite database")
     except OSError as exc:

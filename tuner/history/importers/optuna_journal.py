@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tuner.history.importers.optuna_trials import (
     trial_stamp,
 )
 from tuner.history.records import Rejection
+from tuner.roots import open_named
 
 #: Optuna replays a journal into memory, some ten times its size.
 MAX_BYTES = 256 << 20
@@ -38,7 +40,7 @@ class _ReadOnlyFile(BaseJournalBackend):
     @override
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
         logs: list[dict[str, Any]] = []
-        with self._path.open("rb") as file:
+        with open_named(self._path) as file:
             for number, line in enumerate(file, start=1):
                 log = _parse(line)
                 if log is None:
@@ -67,7 +69,8 @@ def open_journal(path: Path) -> list[OptunaJournalStudy]:
         SpecError: the file is too large, or holds no journal of Optuna's.
         OSError: it cannot be read.
     """
-    size = path.stat().st_size
+    with open_named(path) as opened:
+        size = os.fstat(opened.fileno()).st_size
     if size > MAX_BYTES:
         raise SpecError(f"{path}: has {size} bytes; journals of at most {MAX_BYTES} are read")
     try:

@@ -17,7 +17,7 @@ from optuna.distributions import (
 from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean_params, finite
 from tuner.history.imported import OUTCOMES, Facts, ImportedRun, Options
 from tuner.history.importers.declared import checked_space
-from tuner.history.importers.scan import stamp_of
+from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.source import newer_stamp
 from tuner.history.metric import is_measurement
 from tuner.history.outcomes import CONSTRAINT

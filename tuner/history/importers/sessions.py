@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tuner.history.importers.scan import Folder, parent_of
+from tuner.history.importers.folders import Folder, parent_of
 from tuner.history.records import Rejection
 from tuner.tfevents.events import EXPERIMENT_TAG, START_TAG
 from tuner.tfevents.reader import read_files
@@ -113,13 +114,12 @@ def _ancestor(path: str, sessions: Mapping[str, Session]) -> Session | None:
 def _tags(folder: Folder) -> set[str]:
     """Return which of the records of a session and of an experiment a run seems to hold."""
     found: set[str] = set()
-    for path in folder.event_paths():
-        with path.open("rb") as file:
-            data = file.read(_HEAD_BYTES)
-            if len(data) == _HEAD_BYTES:
-                size = path.stat().st_size
-                file.seek(max(_HEAD_BYTES, size - _TAIL_BYTES))
-                data += file.read(_TAIL_BYTES)
+    for _, file in folder.open_events():
+        data = file.read(_HEAD_BYTES)
+        if len(data) == _HEAD_BYTES:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(_HEAD_BYTES, size - _TAIL_BYTES))
+            data += file.read(_TAIL_BYTES)
         found |= {tag for tag in (START_TAG, EXPERIMENT_TAG) if tag.encode() in data}
     return found
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from tuner.history.cleaning import clean_text
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.importers.folders import Folder
 from tuner.history.records import Rejection
 from tuner.history.writing import MAX_REJECTED
 
@@ -122,20 +123,22 @@ def import_key(kind: ImportKind, locator: str) -> str:
     return f"{slug}-{digest[:8]}"
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(folder: Folder, name: str) -> dict[str, Any]:
     """Return the object of a JSON file.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it holds something else; the text says what.
     """
-    size = path.stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise ValueError(f"has {size} bytes, at most {MAX_JSON_BYTES} are read")
-    if not size:
-        raise ValueError("is empty")
+    with folder.open(name) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_JSON_BYTES:
+            raise ValueError(f"has {size} bytes, at most {MAX_JSON_BYTES} are read")
+        if not size:
+            raise ValueError("is empty")
+        content = file.read(MAX_JSON_BYTES)
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(content)
     except (ValueError, RecursionError):
         raise ValueError("is damaged: it is not JSON") from None
     if not isinstance(data, dict):

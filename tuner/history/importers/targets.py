@@ -13,14 +13,15 @@ import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.importers.csv_file import CsvStudy
+from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.kerastuner import KerasTunerStudy
+from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
-from tuner.history.importers.scan import Folder, files_stamp, parent_of, scan, stamp_of
+from tuner.history.importers.scan import is_own, scan
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.tensorboard import find_studies
 from tuner.history.records import Rejection
-
-Refuse = Callable[[Rejection], None]
+from tuner.roots import open_named
 
 #: Of `_study`, which holds what TensorBoard shows of a study of ours.
 _OWN_STUDY = "_study"
@@ -95,12 +96,13 @@ def _is_file(url: sa.URL) -> bool:
 
 
 @contextmanager
-def open_target(given: str, refuse: Refuse) -> Iterator[Target]:
+def open_target(given: str, refuse: Refuse, *, log_root: Path | None = None) -> Iterator[Target]:
     """Open a path or URL.
 
     Args:
         given: as on the command line.
         refuse: told of folders that cannot be read.
+        log_root: of the service, where it is known.
 
     Raises:
         SpecError: there is nothing, it cannot be read, or it is of no known kind.
@@ -114,7 +116,7 @@ def open_target(given: str, refuse: Refuse) -> Iterator[Target]:
     path = Path(locate(given))
     try:
         if path.is_dir():
-            yield _open_folder(str(path), refuse)
+            yield _open_folder(str(path), refuse, log_root)
         else:
             with _open_file(path) as target:
                 yield target
@@ -127,13 +129,13 @@ def _open_file(path: Path) -> Iterator[Target]:
     """Open a file that was named itself."""
     if not path.is_file():
         raise SpecError(f"{path}: is neither a file nor a folder")
-    with path.open("rb") as file:
+    with open_named(path) as file:
         start = file.read(4096)
+        found = os.fstat(file.fileno())
     if start.startswith(b"SQLite format 3\0"):
         with _open_database(f"sqlite:///{path}") as target:
             yield target
         return
-    found = path.stat()
     stamp = stamp_of((found.st_size, found.st_mtime_ns))
     if "tfevents" in path.name or path.name in ("trial.json", "oracle.json"):
         raise SpecError(f"{path}: is part of a run; name a folder that it lies in")
@@ -188,8 +190,9 @@ def _open_database(given: str) -> Iterator[Target]:
         yield Target(locator=locator, stamp=stamp, studies=lambda _refuse: [*studies])
 
 
-def _open_folder(path: str, refuse: Refuse) -> Target:
-    folders = [f for f in scan(path, refuse) if f.json_files or f.event_files]
+def _open_folder(path: str, refuse: Refuse, log_root: Path | None) -> Target:
+    found = scan(path, refuse, own=is_own(path, log_root))
+    folders = [folder for folder in found if folder.json_files or folder.event_files]
     stamp = stamp_of((files_stamp([folder]), folder.path) for folder in folders)
     return Target(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
 

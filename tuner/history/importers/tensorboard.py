@@ -26,9 +26,9 @@ from tuner.history.cleaning import (
 )
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.declared import Declared, read_experiment
+from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.kerastuner_logs import settle
 from tuner.history.importers.restarts import Loose, Use, Writer, join, split_uses, starts
-from tuner.history.importers.scan import Folder, files_stamp, open_files, parent_of, stamp_of
 from tuner.history.importers.sessions import MOST_BYTES, Session, sort_runs
 from tuner.history.importers.source import newer_stamp
 from tuner.history.records import HistoricTrial, Rejection, State
@@ -243,7 +243,7 @@ class TensorBoardStudy:
         damaged: set[Path] = set()
         found = read_segments(
             # As numbers: by name alone the tenth file of a second comes before the ninth.
-            open_files(sorted(folder.event_paths(), key=lambda path: Writer.of(path).place)),
+            folder.open_events(order=lambda name: Writer.of(Path(name)).place),
             damaged=lambda path, _at: damaged.add(path),
             most=MOST_BYTES,
         )

@@ -1,0 +1,138 @@
+"""Reading the names in one folder that is imported, in somebody else's or in a log root of ours."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from tuner.history.importers.folders import FileStamp, Folder, is_run_name, join
+from tuner.history.records import Rejection
+from tuner.roots import Place, UnfitError, check_regular, kind_name
+
+Refuse = Callable[[Rejection], None]
+
+#: Of one folder, the first by their names.
+MAX_EVENT_FILES = 10_000
+
+_JSON_FILES = frozenset({"trial.json", "config.json", "oracle.json"})
+
+
+class Listing:
+    """What one folder holds. Mutable: it is read once.
+
+    Args:
+        path: of the folder.
+        refuse: told of what is called like a file that matters and is none.
+    """
+
+    def __init__(self, path: str, refuse: Refuse) -> None:
+        self.path = path
+        self.refuse = refuse
+        self._place: Place | None = None
+        self._json: list[FileStamp] = []
+        self._events: list[FileStamp] = []
+        self._beyond = 0
+        #: Names of the folders in it.
+        self.inner: list[str] = []
+        #: Whether it has been read before, under another path.
+        self.was_seen = False
+
+    def read(self, seen: set[tuple[int, int]]) -> None:
+        """Read somebody else's folder; links are followed.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if not self._note(Path(self.path).stat(), seen):
+            return
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                try:
+                    if not _is_wanted(entry.name):
+                        if entry.is_dir():
+                            self.inner.append(entry.name)
+                        continue
+                    found = entry.stat()
+                except OSError:
+                    continue  # a link to nothing, or a file that has just been removed
+                self._take(entry.name, found)
+
+    def read_own(self, place: Place, seen: set[tuple[int, int]]) -> None:
+        """Read a folder of a log root of Tuner's.
+
+        Raises:
+            UnfitError: it has become something else.
+            OSError: it cannot be read.
+        """
+        self._place = place
+        with place.open() as folder:
+            if not self._note(os.fstat(folder.fileno()), seen):
+                return
+            in_run = is_run_name(place.name)
+            for entry in folder.entries():
+                is_wanted = _is_wanted(entry.name)
+                if entry.kind == "folder" and not is_wanted:
+                    self.inner.append(entry.name)
+                elif is_wanted or (entry.kind == "other" and not in_run):
+                    found = folder.stat(entry.name)
+                    if found is not None:
+                        self._take_own(entry.name, found)
+
+    def folder(self) -> Folder:
+        """Return what was read."""
+        self._trim(self._events, MAX_EVENT_FILES)
+        if self._beyond:
+            reason = f"lies beyond the first {MAX_EVENT_FILES} event files of a folder"
+            self.refuse(Rejection(path=self.path, reason=reason, count=self._beyond))
+        json_files = tuple(sorted(self._json, key=_name))
+        return Folder(self.path, json_files, tuple(self._events), self._place)
+
+    def _note(self, found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
+        identity = (found.st_dev, found.st_ino)
+        self.was_seen = identity in seen
+        seen.add(identity)
+        return not self.was_seen
+
+    def _take_own(self, name: str, found: os.stat_result) -> None:
+        try:
+            # A project or a study may be called like an event file.
+            if name in _JSON_FILES or not stat.S_ISDIR(found.st_mode):
+                check_regular(found, join(self.path, name), None)
+        except UnfitError as exc:
+            self.refuse(Rejection(path=join(self.path, name), reason=why_not(exc)))
+        else:
+            self._take(name, found)
+
+    def _take(self, name: str, found: os.stat_result) -> None:
+        if stat.S_ISDIR(found.st_mode):
+            self.inner.append(name)
+        elif not stat.S_ISREG(found.st_mode):
+            reason = f"is {kind_name(found.st_mode)}, and must be a file"
+            self.refuse(Rejection(path=join(self.path, name), reason=reason))
+        elif name in _JSON_FILES:
+            self._json.append(FileStamp(name, found.st_size, found.st_mtime_ns))
+        else:
+            self._events.append(FileStamp(name, found.st_size, found.st_mtime_ns))
+            if len(self._events) >= 2 * MAX_EVENT_FILES:
+                self._trim(self._events, MAX_EVENT_FILES)
+
+    def _trim(self, files: list[FileStamp], most: int) -> None:
+        files.sort(key=_name)
+        self._beyond += max(0, len(files) - most)
+        del files[most:]
+
+
+def _is_wanted(name: str) -> bool:
+    return name in _JSON_FILES or "tfevents" in name
+
+
+def why_not(exc: OSError) -> str:
+    """Return why a file or folder is left out; what stands there instead is said as it is."""
+    reason = exc.strerror or str(exc)
+    return reason if isinstance(exc, UnfitError) else f"cannot be read: {reason}"
+
+
+def _name(file: FileStamp) -> str:
+    return file.name
