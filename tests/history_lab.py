@@ -43,9 +43,12 @@ class HistoryLab:
         self.writer = HistoryWriter(self.storage)
         self.progress = Counter()
 
-    def add(self, path: Path | str, options: Options | None = None) -> Report:
+    def add(
+        self, path: Path | str, options: Options | None = None, *, log_root: Path | None = None
+    ) -> Report:
         """Import a path; whatever it holds, the counts must add up."""
-        report = Importer(self.writer, options, self.progress).add(str(path))
+        importer = Importer(self.writer, options, self.progress, log_root=log_root)
+        report = importer.add(str(path))
         assert self.progress.done >= self.progress.expected
         assert report.found == report.imported + report.unchanged + report.rejected
         listed = sum(study.rejected for study in report.studies)

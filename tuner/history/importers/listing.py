@@ -75,7 +75,7 @@ class Listing:
                 is_wanted = _is_wanted(entry.name)
                 if entry.kind == "folder" and not is_wanted:
                     self.inner.append(entry.name)
-                elif is_wanted or (entry.kind == "other" and not in_run):
+                elif is_wanted or is_run_name(entry.name) or (entry.kind == "other" and not in_run):
                     found = folder.stat(entry.name)
                     if found is not None:
                         self._take_own(entry.name, found)
@@ -96,12 +96,15 @@ class Listing:
         return not self.was_seen
 
     def _take_own(self, name: str, found: os.stat_result) -> None:
+        path = join(self.path, name)
         try:
+            if not _is_wanted(name):
+                raise UnfitError(path, f"is {kind_name(found.st_mode)}, and must be a folder")
             # A project or a study may be called like an event file.
             if name in _JSON_FILES or not stat.S_ISDIR(found.st_mode):
-                check_regular(found, join(self.path, name), None)
+                check_regular(found, path, None)
         except UnfitError as exc:
-            self.refuse(Rejection(path=join(self.path, name), reason=why_not(exc)))
+            self.refuse(Rejection(path=path, reason=why_not(exc)))
         else:
             self._take(name, found)
 
