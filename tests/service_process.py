@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,18 @@ _LATE_IMPORTS = (
 
 
 class Nursery:
-    """The process that servers are forked from. One start at a time."""
+    """The process that servers are forked from. One start at a time.
 
-    def __init__(self, log: Path) -> None:
+    Args:
+        log: of what the nursery itself says.
+        under: a command that runs it, and watches it.
+    """
+
+    def __init__(self, log: Path, under: Sequence[str] = ()) -> None:
         self._lock = threading.Lock()
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.service_process"],
+                [*under, sys.executable, "-m", "tests.service_process"],
                 cwd=ROOT,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.PIPE,

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos.audit import audited, check_audit, has_strace
 from tests.chaos.fleet import has_faketime
 from tests.chaos.order import CLOCK, Order, summary
 from tests.chaos.run import run
@@ -46,8 +47,14 @@ def main(argv: list[str]) -> int:
         # A new leader reads all trials before it can renew its lease.
         leader_lease_s=LEASE_S if arguments.trials > MANY else Order.leader_lease_s,
     )
-    with contextlib.closing(Nursery(folder / "nursery.log")) as nursery:
+    calls = folder / "calls.log"
+    under = audited(calls) if arguments.audit else ()
+    with contextlib.closing(Nursery(folder / "nursery.log", under)) as nursery:
         outcome = run(folder, nursery, order, say)
+    if arguments.audit:
+        roots = [*folder.glob("server-*"), folder / "logs", folder / "checkpoints"]
+        roots += [folder / f"tuner.db{part}" for part in ("", "-wal", "-shm", "-journal")]
+        outcome.violations += check_audit(calls, roots=roots, guard=folder / "guard")
     print(summary(order, outcome))
     if outcome.violations or arguments.keep:
         print(f"everything is kept in {folder}")
@@ -66,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         "--each-once", action="store_true", help="every fault once, as in the tests"
     )
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", help="repeatable")
+    parser.add_argument(
+        "--audit",
+        action=argparse.BooleanOptionalAction,
+        default=has_strace(),
+        help="log all that the servers open and change (strace); by default where it is there",
+    )
     parser.add_argument("--keep", action="store_true", help="keep all files")
     return parser
 

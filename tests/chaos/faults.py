@@ -7,10 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.chaos.processes import peak_mb, start_peak
 from tests.chaos.stack import Kind, Stack
 
 #: What faults keep to themselves while they last, so that each does what its name says.
 SERVERS, FLEETS, REDIS, DATABASE, LOGS = "servers", "fleets", "redis", "database", "logs"
+#: What a server may take more while it is attacked, MB; a new leader reads all trials.
+MORE_MB = 150
 EVERYTHING = frozenset({SERVERS, FLEETS, REDIS, DATABASE, LOGS})
 
 
@@ -45,6 +48,22 @@ class Fault(ABC):
         """Undo it."""
 
 
+class Greedy(Fault):
+    """A fault that would have a server take all memory; those that live through it must not."""
+
+    def watch_memory(self) -> None:
+        """Begin to measure."""
+        pids = [server.pid for server in self.stack.servers if server.is_running]
+        self._before = {pid: start_peak(pid) for pid in pids}
+
+    def check_memory(self) -> None:
+        """Note what a server took above what it had."""
+        for pid, before in self._before.items():
+            if (more := peak_mb(pid) - before) > MORE_MB:
+                what = f"{type(self).__name__} {self.said}".rstrip()
+                self.stack.violations.append(f"{what}: server {pid} took {more:.0f} MB more")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FaultKind:
     """An entry of the catalogue.
@@ -63,7 +82,7 @@ class FaultKind:
 
 
 def make_catalogue() -> dict[str, FaultKind]:
-    """Return every kind of fault by its name."""
+    """Return every kind of fault by its name: outages and what else happens, and attacks."""
     # Each of them knows this module.
     from tests.chaos import faults_files, faults_network, faults_processes, faults_stores
 
@@ -72,4 +91,17 @@ def make_catalogue() -> dict[str, FaultKind]:
         **faults_stores.KINDS,
         **faults_network.KINDS,
         **faults_files.KINDS,
+        **make_attacks(),
+    }
+
+
+def make_attacks() -> dict[str, FaultKind]:
+    """Return the kinds that a trial, a user or a stranger causes."""
+    from tests.chaos import faults_planting, faults_strangers, faults_users, faults_wakeups
+
+    return {
+        **faults_planting.KINDS,
+        **faults_users.KINDS,
+        **faults_strangers.KINDS,
+        **faults_wakeups.KINDS,
     }

@@ -29,6 +29,22 @@ def is_alive(pid: int) -> bool:
     return state(pid) not in ("", "Z", "X")
 
 
+def start_peak(pid: int) -> float:
+    """Have the kernel measure the peak of a process's memory anew; return its memory now, MB."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return peak_mb(pid)
+
+
+def peak_mb(pid: int) -> float:
+    """Return the most memory that a process had since `start_peak`, MB; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def send(pid: int, number: signal.Signals) -> bool:
     """Send a signal; return whether the process was alive."""
     if not is_alive(pid):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.chaos.rows import ENDED
 from tests.chaos.stack import Stack
+from tests.chaos.studies import PROJECT, PROJECTS
 from tuner.storage import tables
 
 
@@ -30,17 +31,22 @@ def read_progress(stack: Stack) -> Progress | None:
     def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
         return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
+    mine = sa.select(s.c.id).where(s.c.project.in_(PROJECTS))
+    # What trials have planted may keep their own runs from being filed.
+    filed = sa.select(s.c.id).where(s.c.project == PROJECT)
     closed = ("finished", "failed", "cancelled")
     query = sa.select(
-        count(t, t.c.state.in_(ENDED)).label("ended"),
+        count(t, t.c.state.in_(ENDED), t.c.study_id.in_(mine)).label("ended"),
         count(a).label("attempts"),
         count(a, a.c.cause == "lost").label("lost"),
         count(a, a.c.state == "leased").label("leased"),
-        count(a, a.c.filed.is_(False), a.c.claimed.is_not(None)).label("unfiled"),
+        count(a, a.c.filed.is_(False), a.c.claimed.is_not(None), a.c.study_id.in_(filed)).label(
+            "unfiled"
+        ),
     )
     try:
         row = stack.select(query)[0]
-        studies = stack.select(sa.select(s.c.name, s.c.state, s.c.reason))
+        studies = stack.select(sa.select(s.c.name, s.c.state, s.c.reason).where(s.c.id.in_(mine)))
     except sa.exc.DBAPIError:
         return None
     still = [f"{x.name} {x.state} {x.reason}".rstrip() for x in studies if x.state not in closed]

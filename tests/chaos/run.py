@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.chaos.check_history import Calls
 from tests.chaos.checks import check_stack
@@ -15,7 +18,7 @@ from tests.chaos.order import Order, Outcome
 from tests.chaos.progress import Progress, read_progress
 from tests.chaos.schedule import applicable, plan
 from tests.chaos.stack import Stack
-from tests.chaos.studies import OBJECTIVES, STUDIES
+from tests.chaos.studies import OBJECTIVES, PLANTING, STUDIES
 from tests.chaos.waiting import wait_until
 from tests.service_process import Nursery
 from tuner.snapshot import make_snapshot
@@ -79,6 +82,7 @@ class Run:
             outcome.violations.append(f"studies do not end: {final.open}")
         calls = Calls(self._stack.history.read())
         outcome.refused = calls.refused
+        outcome.violations += self._stack.violations
         outcome.violations += check_stack(
             self._stack, calls, statuses, self._order.trials, self._order.seed
         )
@@ -107,11 +111,18 @@ class Run:
                 look_at = time.monotonic() + LOOK_S
                 progress = read_progress(self._stack) or progress
                 self._set_pace(progress)
+                self._go_on(progress)
                 if self._is_stuck(progress):
                     break
             time.sleep(0.02)
         self._injector.finish()
         return progress
+
+    def _go_on(self, progress: Progress) -> None:
+        """Resume the study whose trials plant things, as its user does when it was paused."""
+        if any(name.startswith(f"{PLANTING.name} paused") for name in progress.open):
+            with contextlib.suppress(httpx.TransportError):
+                self._stack.lead.call("POST", f"/studies/{PLANTING.full_name}/resume")
 
     def _is_through(self) -> bool:
         return not self._order.each_once or self._injector.is_done

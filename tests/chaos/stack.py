@@ -11,18 +11,22 @@ import redis
 import sqlalchemy as sa
 
 from tests.chaos.fleet import Fleet
+from tests.chaos.guard import Guard
 from tests.chaos.history import History
 from tests.chaos.http_link import HttpLink
 from tests.chaos.links import Link, Network, Target
 from tests.chaos.log_root import LogRoot
+from tests.chaos.objectives.planting import GUARD, ORDERS
 from tests.servers import PostgresServer, open_postgres
 from tests.service_process import Nursery, ServiceProcess
+from tuner.coordinator.lifecycle import OPEN
 from tuner.queue.redis_server import find_binary, start_redis
 from tuner.storage import tables
 
 Kind = Literal["sqlite", "postgresql"]
 LEASE_S = 2.5
-FLEETS, WORKERS_PER_FLEET = 2, 2
+#: As many workers as there are studies at a time.
+FLEETS, WORKERS_PER_FLEET = 2, 3
 LATE_S = 1.5
 #: A trial lasts no longer while a fault needs them to end.
 HURRY_S = 0.4
@@ -49,6 +53,13 @@ class Stack:
         self.kind = kind
         self.leader_lease_s = leader_lease_s
         self.log_root = LogRoot(folder / "logs", log_mb)
+        self.checkpoints = folder / "checkpoints"
+        #: Where planting trials find what to plant, and beside the roots what links lead to.
+        self.orders = folder / "orders"
+        self.orders.mkdir()
+        self.guard = Guard(folder / "guard")
+        #: What faults have seen that must not be.
+        self.violations: list[str] = []
         self.pace_file = folder / "pace"
         #: How many faults want the trials to be fast.
         self.hurry = 0
@@ -77,6 +88,7 @@ class Stack:
     def start(self) -> None:
         """Start servers and fleets; return when all workers are ready."""
         self.set_pace(0.0)
+        self.guard.watch()
         for server in self.servers:
             server.start()
         self.worker_server = [self._link_to_server(number) for number in range(FLEETS)]
@@ -104,6 +116,21 @@ class Stack:
         with self.rows() as connection:
             return list(connection.execute(statement))
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Change the database, past all links and everybody who should do it."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def is_open(self, study: str) -> bool:
+        """Whether a study (`project/name`) has not ended; False while nobody can say."""
+        s = tables.studies
+        project, _, name = study.partition("/")
+        query = sa.select(s.c.state).where(s.c.project == project, s.c.name == name)
+        with contextlib.suppress(sa.exc.DBAPIError):
+            return [row.state in OPEN for row in self.select(query)] == [True]
+        return False
+
     def leader_pid(self) -> int:
         """Return the process that holds the lead; 0 while nobody does, or nobody can say."""
         with contextlib.suppress(sa.exc.DBAPIError):
@@ -113,7 +140,7 @@ class Stack:
 
     def redis_client(self) -> redis.Redis:
         """Return a client of Redis, past all links."""
-        return redis.Redis.from_url(self.redis.url)
+        return redis.Redis.from_url(self.redis.url, socket_timeout=30)
 
     def links(self) -> dict[str, list[Link]]:
         """Return the links by the pair that they join."""
@@ -133,6 +160,7 @@ class Stack:
                 fleet.kill()
         for server in self.servers:
             server.close()
+        self.guard.close()
         self._engine.dispose()
         self._close.close()
         self.redis.stop()
@@ -170,9 +198,10 @@ class Stack:
             self.folder / f"fleet-{number}",
             ",".join(f"http://127.0.0.1:{link.port}" for link in links),
             log_root=self.log_root.path,
-            checkpoint_root=self.folder / "checkpoints",
+            checkpoint_root=self.checkpoints,
             count=WORKERS_PER_FLEET,
             pace=self.pace_file,
+            environ={ORDERS: str(self.orders), GUARD: str(self.guard.path)},
         )
 
     def _make_server(self, number: int) -> ServiceProcess:
@@ -180,8 +209,8 @@ class Stack:
         home.mkdir()
         # As two hosts share it over a network.
         (home / "logs").symlink_to(self.log_root.path)
-        (home / "checkpoints").symlink_to(self.folder / "checkpoints")
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        (home / "checkpoints").symlink_to(self.checkpoints)
+        self.checkpoints.mkdir(exist_ok=True)
         url = sa.make_url(self.database_url)
         if self.server_database is not None:
             port = self.server_database.port

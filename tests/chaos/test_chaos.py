@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.faults import make_attacks
 from tests.chaos.fleet import has_faketime
-from tests.chaos.order import CLOCK, Order, summary
+from tests.chaos.order import CLOCK, Order, Outcome, summary
 from tests.chaos.run import run
 from tests.chaos.stack import Kind
 from tests.service_process import Nursery
@@ -39,24 +40,52 @@ def chaos_seed() -> int:
 def test_nothing_is_lost_or_counted_twice_under_any_fault(
     kind: Kind, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if not has_faketime() and os.environ.get("TUNER_REQUIRE_ALL") == "1":
+        pytest.fail("needs the program `faketime` (Debian's package of this name)")
+    clock = () if has_faketime() else (CLOCK,)
+
+    outcome = storm(kind, nursery, tmp_path, request, without=(*make_attacks(), *clock))
+
+    assert outcome.leases_lost > 0
+    assert outcome.refused > 0
+
+
+# Less than a minute each.
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.usefixtures("redis_binary")
+def test_no_trial_user_or_stranger_breaks_anything_but_their_own(
+    kind: Kind, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    storm(kind, nursery, tmp_path, request, only=tuple(make_attacks()))
+
+
+def storm(
+    kind: Kind,
+    nursery: Nursery,
+    folder: Path,
+    request: pytest.FixtureRequest,
+    *,
+    only: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+) -> Outcome:
+    """Run a short storm of the given faults, each once, in which nothing may go wrong."""
     if kind == "postgresql":
         # Skips where there is none; the one that is stopped here is another.
         request.getfixturevalue("postgres_server")
-    if not has_faketime() and os.environ.get("TUNER_REQUIRE_ALL") == "1":
-        pytest.fail("needs the program `faketime` (Debian's package of this name)")
     order = Order(
         kind=kind,
         seed=chaos_seed(),
         trials=TRIALS,
         every_s=EVERY_S,
         each_once=True,
-        without=() if has_faketime() else (CLOCK,),
+        only=only,
+        without=without,
     )
     print(f"TUNER_CHAOS_SEED={order.seed}")  # noqa: T201 - shown when the test fails
-    outcome = run(tmp_path, nursery, order, print)
-
+    outcome = run(folder, nursery, order, print)
     assert not outcome.violations, summary(order, outcome)
     assert not outcome.missing, summary(order, outcome)
     assert outcome.trials >= TRIALS
-    assert outcome.leases_lost > 0
-    assert outcome.refused > 0
+    return outcome

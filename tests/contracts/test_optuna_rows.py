@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -330,6 +332,20 @@ def test_a_number_that_was_given_once_is_not_given_again(storage: Storage) -> No
 
     assert second > first
     assert other > trial
+
+
+def test_a_number_whose_leftovers_are_still_there_is_not_given_again(
+    storage: Storage, lasting_url: str
+) -> None:
+    path = sa.make_url(lasting_url).database
+    if path is None or not lasting_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL leaves nothing behind, and gives no number twice")
+    trial = insert(storage, ours(storage, "vision/first"))
+    with contextlib.closing(sqlite3.connect(path)) as script, script:
+        # As a user's script does it: SQLite leaves what belongs to the trials.
+        script.execute("DELETE FROM trials")
+
+    assert insert(storage, ours(storage, "vision/second")) > trial
 
 
 def test_a_study_of_somebody_else_is_not_taken_for_ours(

@@ -40,6 +40,9 @@ _intermediate = models.TrialIntermediateValueModel.__table__
 _trial_attrs = models.TrialSystemAttributeModel.__table__
 _user_attrs = models.TrialUserAttributeModel.__table__
 
+#: What belongs to a trial.
+_OF_A_TRIAL = (_params, _values, _intermediate, _trial_attrs, _user_attrs)
+
 
 class MissingRowsError(StudyError):
     """What a study of ours needs in Optuna's tables is not there, or is another one's."""
@@ -57,7 +60,12 @@ def insert_study(connection: sa.Connection, name: str, goals: Sequence[str]) -> 
             f"Optuna's tables in this database hold a study {name!r} that Tuner has not made; "
             f"delete it there (optuna delete-study --study-name {name}), or choose another name"
         )
-    fresh = _fresh_id(connection, _studies.c.study_id, tables.studies.c.optuna_id)
+    fresh = _fresh_id(
+        connection,
+        _studies.c.study_id,
+        tables.studies.c.optuna_id,
+        *(table.c.study_id for table in (_trials, _directions, _study_attrs)),
+    )
     study_id = connection.execute(
         _studies.insert().values(study_name=name, **fresh).returning(_studies.c.study_id)
     ).scalar_one()
@@ -92,7 +100,12 @@ def insert_trial(
             study_id=study_id,
             state=TrialState.RUNNING,
             datetime_start=_naive_utc(started),
-            **_fresh_id(connection, _trials.c.trial_id, tables.trials.c.optuna_id),
+            **_fresh_id(
+                connection,
+                _trials.c.trial_id,
+                tables.trials.c.optuna_id,
+                *(table.c.trial_id for table in _OF_A_TRIAL),
+            ),
         )
         .returning(_trials.c.trial_id)
     ).scalar_one()
@@ -237,7 +250,7 @@ def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
     if connection.execute(query.with_for_update()).first() is None:
         return False
     trial_ids = sa.select(_trials.c.trial_id).where(_trials.c.study_id == study_id)
-    for table in (_params, _values, _intermediate, _trial_attrs, _user_attrs):
+    for table in _OF_A_TRIAL:
         connection.execute(table.delete().where(table.c.trial_id.in_(trial_ids)))
     user_attrs = models.StudyUserAttributeModel.__table__
     for table in (_trials, _directions, _study_attrs, user_attrs, _studies):
@@ -246,16 +259,19 @@ def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
 
 
 def _fresh_id(
-    connection: sa.Connection, key: sa.Column[Any], ours: sa.Column[Any]
+    connection: sa.Connection, key: sa.Column[Any], *referring: sa.Column[Any]
 ) -> dict[str, int]:
-    """Return the id for a new row that neither has a row nor is referred to by one of ours.
+    """Return the id for a new row that neither has a row nor is referred to by another one.
 
-    SQLite would give the id of a deleted row again, to which rows of ours may still refer;
+    SQLite would give the id of a deleted row again, to which rows of ours may still refer, and
+    those that a script has left behind: a stranger's parameters would be the new trial's.
     PostgreSQL's sequences do not.
     """
     if connection.dialect.name != "sqlite":
         return {}
-    highest = [connection.execute(sa.select(sa.func.max(c))).scalar_one() for c in (key, ours)]
+    highest = [
+        connection.execute(sa.select(sa.func.max(c))).scalar_one() for c in (key, *referring)
+    ]
     return {key.name: 1 + max((n for n in highest if isinstance(n, int)), default=0)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ LEFT_S = 15
 
 #: Places where a file is expected, and such where a folder is.
 FILES = ("trial.json", "config.json", "events", "output.log", "notes")
-FOLDERS = ("run", "study", "_study", "project", "checkpoint", "notes.d")
+FOLDERS = ("run", "study", "_study", "project", "checkpoint", "checkpoints", "notes.d")
 
 
 def _aside(path: Path) -> None:
@@ -71,8 +72,12 @@ def _hard_link(path: Path) -> None:
 
 
 def _device(path: Path) -> None:
+    """A device without an end, where we may make one; else a FIFO."""
     _aside(path)
-    os.mknod(path, 0o666 | 0o020000, os.makedev(1, 5))  # /dev/zero has no end
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        os.mkfifo(path)
 
 
 def _sparse(path: Path) -> None:

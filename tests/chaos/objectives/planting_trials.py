@@ -16,23 +16,29 @@ from workers import Run
 
 #: Of the checkpoint that each of them writes.
 STATE_BYTES = 1000
+#: How often it looks for an order.
+LOOKS = 10
 
 
 def plants(run: Run) -> float:
     """Report, plant what is ordered, and return the objective all the same."""
-    order, taken = _take(run)
     run.report(1, chaos_trials.curve(run.params, 1))
-    chaos_trials.spend(0.5)
     with contextlib.suppress(OSError):
         (run.checkpoint_dir / "state.bin").write_bytes(b"s" * STATE_BYTES)
+    for _ in range(LOOKS):
+        chaos_trials.spend(1 / LOOKS)
+        _plant(run)
+    return float(chaos_trials.value(run.params))
+
+
+def _plant(run: Run) -> None:
+    order, taken = _take(run)
     if order:
         kind, _, place = order.partition("@")
         # Somebody else may be at the same place, or the log root is harmed at the moment.
         with contextlib.suppress(OSError):
             planting.PLANTS[kind](_target(run, place))
             taken.rename(taken.with_name(f"done-{taken.name}"))
-    chaos_trials.spend(0.5)
-    return float(chaos_trials.value(run.params))
 
 
 def _take(run: Run) -> tuple[str, Path]:
@@ -56,6 +62,6 @@ def _target(run: Run, place: str) -> Path:
         "_study": run.logdir.parent / "_study",
         "project": run.logdir.parent.parent,
     }
-    if place == "checkpoint":
-        return run.checkpoint_dir
+    if place in ("checkpoint", "checkpoints"):
+        return run.checkpoint_dir if place == "checkpoint" else run.checkpoint_dir.parent
     return folders.get(place) or run.logdir / place
