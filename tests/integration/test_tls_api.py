@@ -39,15 +39,16 @@ class Served:
         home.mkdir(parents=True)
         self.log = home / "serve.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TUNER_")}
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", "tuner", "serve", "--host", "0.0.0.0"),
-                *("--port", str(self.port), *options),
-            ],
-            env={**kept, "TUNER_HOME": str(home)},
-            stdout=subprocess.DEVNULL,
-            stderr=self.log.open("wb"),
-        )
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "tuner", "serve", "--host", "0.0.0.0"),
+                    *("--port", str(self.port), *options),
+                ],
+                env={**kept, "TUNER_HOME": str(home)},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def wait(self) -> Served:
         deadline = clock() + 60

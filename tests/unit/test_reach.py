@@ -8,7 +8,7 @@ import pytest
 
 from tuner.errors import ForbiddenError
 from tuner.identity import OWNER, Identity, Scope, calling
-from tuner.service.reach import covered, require_reach
+from tuner.service.reach import covered, covered_worker, require_reach
 from tuner.spec import parse_spec
 
 MINE = Identity(
@@ -56,6 +56,19 @@ def test_results_of_other_projects_are_left_out() -> None:
 def test_a_token_for_all_projects_sees_everything(document: dict[str, object]) -> None:
     with calling(OWNER):
         assert covered(document) == document
+
+
+def test_a_worker_is_shown_without_what_it_runs_for_others_and_why_it_failed_them() -> None:
+    facts = {"name": "w1", "trial": 3, "attempt": 1, "out_since": None, "reason": ""}
+    busy = {**facts, "study": "theirs/secret-plan"}
+    out = {**facts, "study": None, "out_since": "then", "reason": "theirs/secret-plan trial 3 (x)"}
+    own = {**facts, "study": "mine/old"}
+
+    with calling(MINE):
+        assert covered_worker(busy) == {**busy, "study": None, "trial": None, "attempt": None}
+        assert "secret-plan" not in covered_worker(out)["reason"]
+        assert covered_worker(own) == own
+    assert covered_worker(out) == out
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,20 @@ def covered(document: Document) -> Document:
     return shown
 
 
+def covered_worker(worker: Document) -> Document:
+    """Return a worker as the caller may see it: they are everybody's, and what they run is not."""
+    who = caller()
+    if who.projects is None:
+        return worker
+    shown = dict(worker)
+    if worker["study"] is not None and not who.sees(_project(worker["study"])):
+        shown |= {"study": None, "trial": None, "attempt": None}
+    if worker["out_since"] is not None:
+        # It names the trials that failed, of any project.
+        shown["reason"] = "trials failed here; who runs the service sees which"
+    return shown
+
+
 def _cover(value: Any, hidden: dict[str, str]) -> Any:
     if isinstance(value, str):
         # The longest first: one name may be the beginning of another.

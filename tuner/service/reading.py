@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
 from tuner.errors import SpecError
-from tuner.identity import caller
 from tuner.roots import Place
 from tuner.service import unfiled
 from tuner.service.finding import find_study, find_trial, visible
@@ -20,7 +19,7 @@ from tuner.service.importance import Importances
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
-from tuner.service.reach import covered
+from tuner.service.reach import covered, covered_worker
 from tuner.service.stops import stop_document
 from tuner.service.times import iso
 from tuner.service.views import (
@@ -277,9 +276,7 @@ class Reader:
                 .order_by(w.c.name)
             )
             rows = connection.execute(query).all()
-            # Workers are everybody's; what one runs for another project is not.
-            sees = caller().sees
-            return [worker_document(row, shows_trial=sees(row.project or "")) for row in rows]
+            return [covered_worker(worker_document(row)) for row in rows]
 
 
 def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Row[Any]]:

@@ -197,8 +197,8 @@ def event_document(row: sa.Row[Any]) -> Document:
     }
 
 
-def worker_document(row: sa.Row[Any], *, shows_trial: bool = True) -> Document:
-    """Return a worker joined with what it runs, if that is shown."""
+def worker_document(row: sa.Row[Any]) -> Document:
+    """Return a worker joined with what it runs."""
     return {
         "name": row.name,
         "host": row.host,
@@ -208,9 +208,9 @@ def worker_document(row: sa.Row[Any], *, shows_trial: bool = True) -> Document:
         "state": _worker_state(row),
         "reason": _worker_reason(row),
         "out_since": iso(row.out_since) if row.out_reason else None,
-        "study": f"{row.project}/{row.study}" if row.project and shows_trial else None,
-        "trial": row.number if shows_trial else None,
-        "attempt": row.no if shows_trial else None,
+        "study": f"{row.project}/{row.study}" if row.project else None,
+        "trial": row.number,
+        "attempt": row.no,
         "last_seen": iso(row.last_seen),
         "image": row.image,
         "release": row.release,
