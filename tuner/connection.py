@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from tuner.errors import (
     TunerError,
     UnavailableError,
 )
+from tuner.protocol import retry_after_s
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
 from tuner.trust import Trust, explain_tls
 
@@ -33,6 +35,11 @@ Document = dict[str, Any]
 
 _TRUST = Trust()
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+#: The server has taken nothing of such a request in, so it can be sent again.
+_TOO_OFTEN = 429
+#: It is sent again when the server says, at most after `_MOST_S`, for so long in all.
+_BUSY_S = 60.0
+_MOST_S = 10.0
 _ERRORS: dict[int, type[TunerError]] = {
     400: SpecError,
     404: NotFoundError,
@@ -119,15 +126,22 @@ class Connection:
             raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        give_up = time.monotonic() + _BUSY_S
+        answer = self._send_once(method, path, **options)
+        while answer.status_code == _TOO_OFTEN and time.monotonic() < give_up:
+            time.sleep(retry_after_s(answer.headers.get("Retry-After"), _MOST_S))
+            answer = self._send_once(method, path, **options)
+        if not answer.is_success:
+            raise _translate(self.url, answer)
+        return answer
+
+    def _send_once(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **options)
+            return self._http.request(method, path, **options)
         except httpx.HTTPError as exc:
             text = str(exc) or type(exc).__name__
             text += explain_tls(text)
             raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
-        if not answer.is_success:
-            raise _translate(self.url, answer)
-        return answer
 
 
 def _translate(url: str, answer: httpx.Response) -> TunerError:

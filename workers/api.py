@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -24,6 +25,7 @@ from tuner.protocol import (
     ProtocolError,
     Reply,
     dumps,
+    retry_after_s,
 )
 from tuner.trust import Trust, explain_tls
 from workers.erasing import erase
@@ -43,6 +45,7 @@ _M = TypeVar("_M", bound=Message)
 
 #: The attempt is another's, or gone.
 _FENCED = (404, 409, 410)
+_TOO_OFTEN = 429
 _NOT_LET_IN = (401, 403)
 #: The message itself is at fault, so that no repetition of it helps.
 _REFUSED = (400, 413, 422)
@@ -106,6 +109,8 @@ class WorkerApi:
             trust.context() if any(one.startswith("https:") for one in self._urls) else False
         )
         hosts = [httpx.URL(one).host for one in self._urls]
+        #: The server wants to be asked nothing until then (monotonic).
+        self._quiet_until = 0.0
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
@@ -220,6 +225,8 @@ class WorkerApi:
             if wait_s
             else httpx.USE_CLIENT_DEFAULT
         )
+        # It was told so: that is as if the answer had taken so long.
+        time.sleep(max(0.0, self._quiet_until - time.monotonic()))
         try:
             response = self._client.request(
                 method, f"{self.url}/v1{path}", content=content, timeout=timeout
@@ -230,7 +237,10 @@ class WorkerApi:
             raise UnavailableError(text) from exc
         if response.status_code in _NOT_LET_IN:
             raise TokenError(f"{self.url} refuses this worker's token: {_reason(response)}")
-        if response.status_code >= 500 or response.status_code in (408, 429):
+        if response.status_code == _TOO_OFTEN:
+            wait_s = retry_after_s(response.headers.get("Retry-After"), READ_TIMEOUT_S)
+            self._quiet_until = time.monotonic() + wait_s
+        if response.status_code >= 500 or response.status_code in (408, _TOO_OFTEN):
             raise UnavailableError(f"{self.url}: {_reason(response)}")
         return response
 

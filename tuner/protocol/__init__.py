@@ -56,6 +56,7 @@ from tuner.protocol.messages import (
     queue_name,
 )
 from tuner.protocol.numbers import decode_number, encode_number
+from tuner.protocol.pacing import retry_after_s
 from tuner.protocol.releases import is_older
 
 __all__ = [
@@ -107,5 +108,6 @@ __all__ = [
     "metrics_size",
     "name_problem",
     "queue_name",
+    "retry_after_s",
     "step_problem",
 ]
