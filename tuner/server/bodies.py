@@ -16,6 +16,9 @@ from tuner.server.limits import MAX_JSON_BYTES
 #: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
+#: Mistakes of a body that are told; the rest are counted.
+_MAX_SHOWN = 20
+
 M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
 
@@ -77,8 +80,13 @@ def validate(kind: type[B], data: Any) -> B:
     try:
         return kind.model_validate(data)
     except ValidationError as exc:
-        problems = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in exc.errors())
-        raise HTTPException(422, "; ".join(problems)[:500]) from None
+        errors = exc.errors(include_url=False, include_context=False, include_input=False)
+        shown = [
+            f"{'.'.join(map(str, error['loc']))[:200] or 'body'}: {error['msg']}"
+            for error in errors[:_MAX_SHOWN]
+        ]
+        more = [f"… and {len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []
+        raise HTTPException(422, "; ".join([*shown, *more])[:500]) from None
 
 
 def body_schema(kind: type[Any], *, required: bool = True) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tuner.space.parameter import Condition, Parameter
 from tuner.space.problem import Path, Problems, did_you_mean
-from tuner.space.value import Value, find, show, show_all
+from tuner.space.value import Choices, Value, show, show_all
 
 #: Every proposal is compared with each of them.
 MAX_CLAUSES = 1000
+
+#: Parameters of a circle that a message names.
+_MAX_SHOWN = 12
 
 _WHEN = "a mapping of parents to lists of their values, as {train.optimizer: [sgd]}"
 _FORBID = "a list of mappings of parameters to values, as [{train.optimizer: sgd, model.layers: 4}]"
@@ -24,7 +28,7 @@ def parse_conditions(
 
     A circle of conditions is reported and cut, so that the result can be ordered.
     """
-    known = [str(name) for name in data]
+    known = {str(name): None for name in data}
     with_conditions = dict(parameters)
     for name, item in data.items():
         when = item.get("when") if isinstance(item, Mapping) else None
@@ -39,7 +43,7 @@ def parse_conditions(
 def _parse_when(
     when: Any,
     path: Path,
-    known: Sequence[str],
+    known: Collection[str],
     parameters: dict[str, Parameter],
     problems: Problems,
 ) -> tuple[Condition, ...]:
@@ -50,7 +54,7 @@ def _parse_when(
     for parent, values in when.items():
         where = (*path, parent)
         if parent not in known:
-            problems.key(where, "unknown parameter", _known(parent, known))
+            problems.key(where, "unknown parameter", functools.partial(_known, parent, known))
         elif parent in parameters:
             condition = _parse_condition(parameters[parent], values, where, problems)
             conditions += [] if condition is None else [condition]
@@ -66,53 +70,85 @@ def _parse_condition(
         return None
     listed = values if isinstance(values, list) else [values]
     if not listed:
-        problems.wrong(path, values, f"at least one value, {parent.allowed}")
+        problems.wrong(path, values, lambda: f"at least one value, {parent.allowed}")
         return None
     found: list[Value] = []
     for index, value in enumerate(listed):
         match = parent.find(value)
         if match is None:
-            problems.wrong((*path, index) if listed is values else path, value, parent.allowed)
-        elif find(match, found) is None:
+            where = (*path, index) if listed is values else path
+            problems.wrong(where, value, lambda: parent.allowed)
+        else:
             found.append(match)
-    return Condition(parent=parent.name, values=tuple(found)) if found else None
+    return Condition(parent=parent.name, values=Choices(found).all()) if found else None
 
 
 def _without_circles(
     parameters: dict[str, Parameter], path: Path, problems: Problems
 ) -> dict[str, Parameter]:
-    waiting = dict(parameters)
-    placed: set[str] = set()
-    while ready := [name for name, item in waiting.items() if _parents(item) <= placed]:
-        placed.update(ready)
-        for name in ready:
-            del waiting[name]
     cut = dict(parameters)
-    for name in waiting:
-        circle = _circle(name, waiting)
-        # A parameter that only hangs below a circle is not itself at fault.
-        if circle[-1] == name:
-            allowed = f"no circle of conditions: {' → '.join(circle)}"
+    for circle in _circles(parameters):
+        for place, name in enumerate(circle):
+            allowed = functools.partial(_describe_circle, circle, place)
             problems.key((*path, name, "when"), "", allowed)
-            cut[name] = replace(waiting[name], when=())
+            cut[name] = replace(parameters[name], when=())
     return cut
+
+
+def _circles(parameters: Mapping[str, Parameter]) -> list[list[str]]:
+    """Return the circles of conditions; a parameter that only hangs below one is in none."""
+    waiting = _circular(parameters)
+    # Along the first parent by name that waits too, so that there is one way from each.
+    after = {
+        name: min(parent for parent in _parents(parameters[name]) if parent in waiting)
+        for name in waiting
+    }
+    circles: list[list[str]] = []
+    seen: set[str] = set()
+    for name in waiting:
+        way: dict[str, int] = {}
+        while name not in seen and name not in way:
+            way[name] = len(way)
+            name = after[name]
+        if name in way:
+            circles.append(list(way)[way[name] :])
+        seen.update(way)
+    return circles
+
+
+def _circular(parameters: Mapping[str, Parameter]) -> dict[str, None]:
+    """Return the parameters that come after no order of parents first, in their order."""
+    left = {name: len(_parents(item)) for name, item in parameters.items()}
+    below: dict[str, list[str]] = {}
+    for name, item in parameters.items():
+        for parent in _parents(item):
+            below.setdefault(parent, []).append(name)
+    ready = [name for name, count in left.items() if not count]
+    while ready:
+        name = ready.pop()
+        del left[name]
+        for child in below.get(name, ()):
+            left[child] -= 1
+            if not left[child]:
+                ready.append(child)
+    return dict.fromkeys(left)
 
 
 def _parents(parameter: Parameter) -> set[str]:
     return {condition.parent for condition in parameter.when}
 
 
-def _circle(name: str, waiting: dict[str, Parameter]) -> list[str]:
-    """Return the way from `name` along parents that wait too, until one comes up again."""
-    way = [name]
-    while way.count(way[-1]) == 1:
-        way.append(min(_parents(waiting[way[-1]]) & waiting.keys()))
-    return way
+def _describe_circle(circle: list[str], place: int) -> str:
+    way = [*circle[place:], *circle[:place], circle[place]]
+    if len(way) > _MAX_SHOWN:
+        more = f"… ({len(way) - _MAX_SHOWN} more)"
+        way = [*way[: _MAX_SHOWN - 1], more, way[-1]]
+    return f"no circle of conditions: {' → '.join(way)}"
 
 
 def parse_forbid(
     data: Any,
-    known: Sequence[str],
+    known: Collection[str],
     parameters: dict[str, Parameter],
     path: Path,
     problems: Problems,
@@ -130,7 +166,7 @@ def parse_forbid(
 
 def parse_assignment(
     data: Any,
-    known: Sequence[str],
+    known: Collection[str],
     parameters: dict[str, Parameter],
     path: Path,
     problems: Problems,
@@ -147,17 +183,22 @@ def parse_assignment(
     for name, value in data.items():
         where = (*path, name)
         if name not in known:
-            problems.key(where, "unknown parameter", _known(name, known))
+            problems.key(where, "unknown parameter", functools.partial(_known, name, known))
         elif name in parameters:
             match = parameters[name].find(value)
             if match is None:
-                problems.wrong(where, value, parameters[name].allowed)
+                parameter = parameters[name]
+                problems.wrong(where, value, functools.partial(_allowed, parameter))
             else:
                 assigned[name] = match
     return assigned
 
 
-def _known(name: object, known: Sequence[str]) -> str:
+def _allowed(parameter: Parameter) -> str:
+    return parameter.allowed
+
+
+def _known(name: object, known: Collection[str]) -> str:
     return f"{did_you_mean(name, known)}known parameters: {show_all(known)}"
 
 

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.space.parameter import Condition, Parameter
-from tuner.space.value import Value, find
+from tuner.space.value import Choices
 
-#: Beyond this many states at once the conditions are too entangled to be counted.
+#: Beyond this many states at once, or steps from one to the next in all, the conditions are too
+#: entangled to be counted: they would take memory and seconds.
 _MAX_STATES = 5_000
+_MAX_STEPS = 2_000_000
 
 #: One bit per parameter.
 _State = int
@@ -62,14 +64,18 @@ def _count_group(parameters: Sequence[Parameter]) -> Count:
     states: dict[_State, int] = {0: 1}
     reached: set[str] = set()
     infinite = False
+    steps = 0
     for parameter in parameters:
         bit = bits[parameter.name]
         if any(not state & bit for state in states):
             reached.add(parameter.name)
             infinite = infinite or parameter.size is None
         below = children[parameter.name]
-        states = _step(bit, sum(child for child, _ in below), _classes(parameter, below), states)
-        if len(states) > _MAX_STATES:
+        classes = _classes(parameter, below)
+        steps += len(states) * len(classes)
+        if steps <= _MAX_STEPS:
+            states = _step(bit, sum(child for child, _ in below), classes, states)
+        if steps > _MAX_STEPS or len(states) > _MAX_STATES:
             return Count(total=None, reached=frozenset(bits))
     return Count(total=None if infinite else sum(states.values()), reached=frozenset(reached))
 
@@ -85,6 +91,8 @@ def _step(
             continue
         for failed, number in classes.items():
             after[state | failed] += weight * number
+        if len(after) > _MAX_STATES:
+            break
     return after
 
 
@@ -93,12 +101,10 @@ def _classes(parameter: Parameter, children: list[_Child]) -> dict[_State, int]:
 
     A wide range costs nothing: the values that no condition names are one class.
     """
-    named: list[Value] = []
-    for _, condition in children:
-        named += [value for value in condition.values if find(value, named) is None]
+    named = Choices(value for _, condition in children for value in condition.values)
     classes: dict[_State, int] = defaultdict(int)
-    for value in named:
-        classes[sum(bit for bit, item in children if find(value, item.values) is None)] += 1
+    for value in named.all():
+        classes[sum(bit for bit, item in children if item.choices.find(value) is None)] += 1
     # An infinite parameter is counted once: the caller has noted that the total is infinite.
     rest = 1 if parameter.size is None else parameter.size - len(named)
     if rest > 0:

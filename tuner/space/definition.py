@@ -103,7 +103,7 @@ def _kind(data: Mapping[str, Any], path: Path, problems: Problems) -> Kind | Non
     problems.wrong(
         (*path, "type"),
         data["type"],
-        f"{did_you_mean(data['type'], KINDS)}one of {show_all(KINDS)}",
+        lambda: f"{did_you_mean(data['type'], KINDS)}one of {show_all(KINDS)}",
     )
     return None
 

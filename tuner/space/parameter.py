@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
-from tuner.space.value import Value, find, is_number, is_whole, show, show_all
+from tuner.space.value import Choices, Value, find, is_number, is_whole, show, show_all
 
 Kind = Literal["float", "int", "categorical", "ordinal", "bool", "fixed"]
 KINDS: tuple[Kind, ...] = ("float", "int", "categorical", "ordinal", "bool", "fixed")
@@ -26,7 +27,12 @@ class Condition:
 
     def holds(self, params: Mapping[str, Value]) -> bool:
         """Whether `params` satisfies the condition; an absent parent does not."""
-        return self.parent in params and find(params[self.parent], self.values) is not None
+        return self.parent in params and self.choices.find(params[self.parent]) is not None
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The values, to be looked up."""
+        return Choices(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,10 @@ class Parameter:
                 object.__setattr__(self, name, None if given is None else number(given))
             if self.step is not None:
                 object.__setattr__(self, "high", number(self._at(self._steps())))
+
+    @cached_property
+    def _choices(self) -> Choices:
+        return Choices(self.values)
 
     @property
     def bounds(self) -> tuple[int | float, int | float]:
@@ -107,7 +117,7 @@ class Parameter:
         if self.kind == "fixed":
             return find(value, (self._fixed(),))
         if self.values:
-            return find(value, self.values)
+            return self._choices.find(value)
         if not is_number(value) or (self.kind == "int" and not is_whole(value)):
             return None
         return self._find_number(value)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuner.space.value import show
 
+#: So many problems are told in full, and the others counted: nobody reads more at once, and to find
+#: the words for each takes longer than to find the problem.
+MAX_LISTED = 20
+#: Of a word for which a near one is sought: no name is longer.
+_MAX_COMPARED = 200
+
+#: What is allowed, or what says it: asked only for a problem that is told.
+Allowed = str | Callable[[], str]
 #: Where a value stands: keys and list positions from the top of the document.
 Path = tuple[str | int, ...]
 
@@ -33,29 +42,52 @@ class Problem:
 class Problems:
     """A list of problems that grows while a document is checked.
 
-    It is mutable because every check adds to it: all problems are reported at once.
+    It is mutable because every check adds to it: all problems are reported at once. To iterate
+    gives those that are told.
+
+    Args:
+        listed: how many are told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listed: int = MAX_LISTED) -> None:
         self._found: list[Problem] = []
+        self._listed = listed
+        self._count = 0
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
 
     def __len__(self) -> int:
-        return len(self._found)
+        """How many there are, told or not."""
+        return self._count
 
-    def wrong(self, path: Path, value: Any, allowed: str) -> None:
+    @property
+    def untold(self) -> int:
+        """How many are only counted."""
+        return self._count - len(self._found)
+
+    def wrong(self, path: Path, value: Any, allowed: Allowed) -> None:
         """Add a value that is not allowed."""
-        self._found.append(Problem(path=path, found=show(value), allowed=allowed))
+        if self._is_told():
+            self._add(path, show(value), allowed)
 
-    def missing(self, path: Path, allowed: str) -> None:
+    def missing(self, path: Path, allowed: Allowed) -> None:
         """Add a key that has to be given."""
-        self._found.append(Problem(path=path, found="missing", allowed=allowed))
+        if self._is_told():
+            self._add(path, "missing", allowed)
 
-    def key(self, path: Path, found: str, allowed: str) -> None:
+    def key(self, path: Path, found: str, allowed: Allowed) -> None:
         """Add a key that may not stand here."""
-        self._found.append(Problem(path=path, found=found, allowed=allowed, at_key=True))
+        if self._is_told():
+            self._add(path, found, allowed, at_key=True)
+
+    def _is_told(self) -> bool:
+        self._count += 1
+        return self._count <= self._listed
+
+    def _add(self, path: Path, found: str, allowed: Allowed, *, at_key: bool = False) -> None:
+        text = allowed if isinstance(allowed, str) else allowed()
+        self._found.append(Problem(path=path, found=found, allowed=text, at_key=at_key))
 
     def unknown_keys(
         self,
@@ -75,15 +107,18 @@ class Problems:
         choices = list(known)
         for key in data:
             if key not in choices:
-                near = did_you_mean((synonyms or {}).get(key, key), choices)
-                allowed = f"{near}known keys: {', '.join(choices)}"
-                self.key((*path, key), "unknown key", allowed)
+                meant = (synonyms or {}).get(key, key)
+                self.key((*path, key), "unknown key", functools.partial(_known, meant, choices))
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
     """Return 'did you mean "x"? ' when one of the choices is close to `word`, else nothing."""
-    near = difflib.get_close_matches(str(word), list(choices), n=1)
+    near = difflib.get_close_matches(str(word)[:_MAX_COMPARED], list(choices), n=1)
     return f"did you mean {show(near[0])}? " if near else ""
+
+
+def _known(key: object, choices: list[str]) -> str:
+    return f"{did_you_mean(key, choices)}known keys: {', '.join(choices)}"
 
 
 def field_name(path: Path) -> str:

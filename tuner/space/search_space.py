@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -202,20 +203,26 @@ class SearchSpace:
 
 
 def _parents_first(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
-    waiting = list(parameters)
-    names = {parameter.name for parameter in waiting}
-    if len(names) != len(waiting):
+    given = list(parameters)
+    if len({parameter.name for parameter in given}) != len(given):
         raise ValueError("two parameters have the same name")
+    missing = [len(_parents(item)) for item in given]
+    below: dict[str, list[int]] = {}
+    for index, item in enumerate(given):
+        for parent in _parents(item):
+            below.setdefault(parent, []).append(index)
+    # Of those whose parents are placed, always the first.
+    ready = [index for index, count in enumerate(missing) if not count]
     ordered: list[Parameter] = []
-    placed: set[str] = set()
-    while waiting:
-        ready = next((item for item in waiting if _parents(item) <= placed), None)
-        if ready is None:
-            stuck = ", ".join(item.name for item in waiting)
-            raise ValueError(f"conditions form a circle or name unknown parents: {stuck}")
-        waiting.remove(ready)
-        ordered.append(ready)
-        placed.add(ready.name)
+    while ready:
+        ordered.append(given[heapq.heappop(ready)])
+        for index in below.get(ordered[-1].name, ()):
+            missing[index] -= 1
+            if not missing[index]:
+                heapq.heappush(ready, index)
+    if len(ordered) < len(given):
+        stuck = ", ".join(item.name for item, count in zip(given, missing, strict=True) if count)
+        raise ValueError(f"conditions form a circle or name unknown parents: {stuck}")
     return tuple(ordered)
 
 

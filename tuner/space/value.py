@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 Value = str | int | float | bool
 
@@ -43,6 +43,33 @@ def is_same(left: object, right: object) -> bool:
 def find(value: object, choices: Iterable[Value]) -> Value | None:
     """Return the member of `choices` that means the same as `value`, or None."""
     return next((choice for choice in choices if is_same(choice, value)), None)
+
+
+class Choices:
+    """Values that are looked up by what they mean, in one step however many there are.
+
+    Args:
+        values: of two that mean the same the first counts.
+    """
+
+    def __init__(self, values: Iterable[Value]) -> None:
+        self._by_meaning: dict[tuple[bool, Value], Value] = {}
+        for value in values:
+            self._by_meaning.setdefault((isinstance(value, bool), value), value)
+
+    def __len__(self) -> int:
+        return len(self._by_meaning)
+
+    def find(self, value: object) -> Value | None:
+        """Return the member that means the same as `value`, or None."""
+        try:
+            return self._by_meaning.get((isinstance(value, bool), cast("Value", value)))
+        except TypeError:  # a list or a mapping has no hash
+            return None
+
+    def all(self) -> tuple[Value, ...]:
+        """Return the members, each once, in their order."""
+        return tuple(self._by_meaning.values())
 
 
 def show(value: Any) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 
 from tuner.space import Parameter, Problems
+from tuner.space.definition import MAX_PARAMETERS
 from tuner.space.value import show
 from tuner.spec.history import is_url
 from tuner.spec.model import StudySpec
@@ -38,7 +39,8 @@ _DECADES = 4
 
 def advise(spec: StudySpec) -> Problems:
     """Return warnings about a valid spec."""
-    found = Problems()
+    # There are a few of each parameter at most.
+    found = Problems(listed=4 * MAX_PARAMETERS)
     for name in spec.space.names:
         *scope, word = name.split(".")
         full = ABBREVIATIONS.get(word.lower())

@@ -66,7 +66,7 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
     if edited is None or len(problems):
         lines = [problem.text for problem in problems]
         more = [f"may change: {', '.join(EDITABLE)}"] if refused else []
-        raise SpecError(problem_lines([*lines, *more]))
+        raise SpecError(problem_lines([*lines, *more], problems.untold))
     return edited
 
 
@@ -109,7 +109,7 @@ def _refuse(key: str, problems: Problems, *, twice: bool) -> None:
     elif path[0] in _SECTIONS and len(path) == 1:
         problems.key(path, "a section", f"give its keys one by one, as {key}.{_first(key)}=…")
     else:
-        problems.key(path, "unknown key", did_you_mean(key, EDITABLE).strip())
+        problems.key(path, "unknown key", lambda: did_you_mean(key, EDITABLE).strip())
 
 
 def _first(section: str) -> str:

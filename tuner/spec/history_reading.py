@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -68,14 +69,15 @@ def check_resolved(history: History, problems: Problems) -> None:
 def _read_list(given: list[Any], names: Collection[str] | None, problems: Problems) -> History:
     before = len(problems)
     items: list[HistoryItem] = []
+    places: dict[str, int] = {}
     for index, value in enumerate(given):
         path = (*_KEY, index)
         item = _read_item(value, path, names, problems)
-        places = [other.place for other in items]
         if item is not None and item.place in places:
-            first = f"history[{places.index(item.place)}]"
+            first = f"history[{places[item.place]}]"
             problems.wrong(path, value, f"another place than {first}; name each one once")
         elif item is not None:
+            places[item.place] = len(items)
             items.append(item)
     if items and len(problems) == before and not any(item.weight for item in items):
         problems.wrong(_KEY, given, "something to use beside what is left out, as auto; or none")
@@ -111,5 +113,9 @@ def _check_names(
 ) -> None:
     for old, new in renames.items():
         if isinstance(new, str) and new not in names:
-            allowed = f"a parameter or metric of this study: {show_all(names)}; or null"
-            problems.wrong((*path, old), new, did_you_mean(new, names) + allowed)
+            problems.wrong((*path, old), new, functools.partial(_known, new, names))
+
+
+def _known(name: str, names: Collection[str]) -> str:
+    near = did_you_mean(name, names)
+    return f"{near}a parameter or metric of this study: {show_all(names)}; or null"

@@ -18,9 +18,6 @@ from tuner.spec.reading import read_spec
 from tuner.spec.space_files import inline_space
 from tuner.spec.yaml_file import read_document
 
-#: More lines than this help nobody; the rest is counted.
-MAX_LINES = 50
-
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSpec:
@@ -48,7 +45,8 @@ def load_spec(path: Path) -> LoadedSpec:
     if spec is not None:
         _check_data(spec, path.parent, problems)
     if spec is None or len(problems) or unreadable:
-        raise SpecError(problem_lines([*unreadable, *_located(document, problems)]))
+        lines = [*unreadable, *_located(document, problems)]
+        raise SpecError(problem_lines(lines, problems.untold))
     folder = path.parent.absolute()
     spec = spec.model_copy(update={"history": resolve_paths(spec.history, folder)})
     return LoadedSpec(spec=spec, folder=folder, warnings=_located(document, advise(spec)))
@@ -66,14 +64,14 @@ def parse_spec(data: Any, source: str = "request") -> StudySpec:
     if spec is not None:
         check_resolved(spec.history, problems)
     if spec is None or len(problems):
-        raise SpecError(problem_lines([f"{source}: {problem.text}" for problem in problems]))
+        lines = [f"{source}: {problem.text}" for problem in problems]
+        raise SpecError(problem_lines(lines, problems.untold))
     return spec
 
 
-def problem_lines(lines: list[str]) -> str:
-    """Return problems as the text of an error; beyond `MAX_LINES` they are counted."""
-    more = len(lines) - MAX_LINES
-    return "\n".join(lines if more <= 0 else [*lines[:MAX_LINES], f"… and {more} more problems"])
+def problem_lines(lines: list[str], untold: int) -> str:
+    """Return problems as the text of an error, one a line; `untold` ones are only counted."""
+    return "\n".join([*lines, f"… and {untold} more problems"] if untold else lines)
 
 
 def _is_inlined(space: Any, problems: Problems) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,7 +162,7 @@ def _read_space(
         return None, ()
     given = data["search_space"]
     parameters = parse_all(given, ("search_space",), problems)
-    known = list(given) if isinstance(given, Mapping) else []
+    known = dict.fromkeys(given) if isinstance(given, Mapping) else {}
     checks.check_parameter_names(known, problems)
     forbid = parse_forbid(data.get("forbid") or [], known, parameters, ("forbid",), problems)
     valid = len(problems) == before
@@ -174,7 +174,7 @@ def _read_space(
 
 
 def _read_start_with(
-    given: Any, known: list[str], space: SearchSpace, problems: Problems
+    given: Any, known: Collection[str], space: SearchSpace, problems: Problems
 ) -> tuple[Params, ...]:
     if given is None:
         return ()

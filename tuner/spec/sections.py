@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
@@ -79,9 +80,9 @@ def _report(
     field = model.model_fields[str(loc[0])]
     where = (*path, *loc)
     if kind == "missing":
-        problems.missing(where, _allowed(field, None))
+        problems.missing(where, functools.partial(_allowed, field, None))
         return
-    problems.wrong(where, value, _allowed(field, value))
+    problems.wrong(where, value, functools.partial(_allowed, field, value))
 
 
 def _allowed(field: FieldInfo, value: Any) -> str:
