@@ -16,20 +16,15 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from tuner.archives import ArchiveError, check_archive
 from workers.own_modules import RESERVED, hiding_modules
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 1 << 30
-MAX_FILES = 100_000
 #: A snapshot that no trial of this host has used for so long is removed, s: it is fetched again
 #: when it is needed.
 UNUSED_S = 30 * 86400.0
-#: Of what stands before a file in the archive: its name, where that is long.
-MAX_HEADER_BYTES = 1 << 16
-_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES[:2])
 #: What only the host can be blamed for, whatever is unpacked.
 _OF_THE_HOST = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
@@ -44,16 +39,6 @@ class CodeError(Exception):
 
 class FetchError(Exception):
     """A snapshot could not be fetched or kept here; another worker may do better."""
-
-
-class _Member(tarfile.TarInfo):
-    """A header that is looked at before what it announces is read."""
-
-    def _proc_member(self, archive: Any) -> Any:
-        most = MAX_HEADER_BYTES if self.type in _HEADERS else MAX_BYTES
-        if self.size > most or archive.offset > MAX_BYTES + MAX_HEADER_BYTES:
-            raise CodeError(f"code snapshot cannot be unpacked: it is larger than {most} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class CodeCache:
@@ -144,7 +129,11 @@ class CodeCache:
 
 def _extract(data: bytes, target: Path) -> None:
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", tarinfo=_Member) as archive:
+        check_archive(data)
+    except ArchiveError as exc:
+        raise CodeError(f"code snapshot cannot be unpacked: {exc}") from exc
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             members = archive.getmembers()
             _check(members)
             if hasattr(tarfile, "data_filter"):
@@ -189,8 +178,6 @@ def _stays(name: str) -> bool:
 
 
 def _check(members: list[tarfile.TarInfo]) -> None:
-    if len(members) > MAX_FILES or sum(member.size for member in members) > MAX_BYTES:
-        raise CodeError(f"code snapshot has more than {MAX_FILES} files or {MAX_BYTES} bytes")
     for member in members:
         parts = PurePosixPath(member.name).parts
         if not parts and not member.isdir():

@@ -175,7 +175,8 @@ def test_a_snapshot_that_no_study_took_is_forgotten_after_a_while(tmp_path: Path
     storage = open_storage(f"sqlite:///{tmp_path / 'tuner.db'}", create=True)
     service = Service(storage, load_settings({}))
     digests = []
-    for content in (b"unused", b"used", b"fresh"):
+    for name in ("unused", "used", "fresh"):
+        content = make_archive({f"{name}.py": ""})
         digests.append(hashlib.sha256(content).hexdigest())
         service.put_code(digests[-1], content)
     unused, used, fresh = digests
@@ -192,9 +193,10 @@ def test_a_snapshot_that_no_study_took_is_forgotten_after_a_while(tmp_path: Path
     with storage.begin() as connection:
         old = table.update().where(table.c.hash.in_([unused, used]))
         connection.execute(old.values(created=table.c.created - 4000))
-    service.put_code(hashlib.sha256(b"next").hexdigest(), b"next")
+    content = make_archive({"next.py": ""})
+    service.put_code(hashlib.sha256(content).hexdigest(), content)
     with storage.read() as connection:
         kept = set(connection.execute(sa.select(table.c.hash)).scalars())
     storage.close()
 
-    assert kept == {used, fresh, hashlib.sha256(b"next").hexdigest()}
+    assert kept == {used, fresh, hashlib.sha256(content).hexdigest()}

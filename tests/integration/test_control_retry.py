@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from tests.archives import make_archive
 from tests.protocol_worker import ProtocolWorker
 from tests.study_lab import COUNTS, Lab
 
@@ -217,7 +218,7 @@ def retry(lab: Lab) -> list[int]:
 
 def store(lab: Lab, content: bytes) -> str:
     """Store a snapshot of this study's own; return its hash."""
-    content += lab.name.encode()
+    content = make_archive({f"{lab.name}.txt": content.decode()})
     digest = hashlib.sha256(content).hexdigest()
     assert lab.service.call("PUT", f"/code/{digest}", content=content).status_code == 204
     return digest

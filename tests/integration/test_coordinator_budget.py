@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.archives import make_archive
 from tests.study_lab import Lab
 
 WIDE = {"trials": 100}
@@ -240,7 +241,7 @@ def put_code(lab: Lab) -> str:
     """Store a snapshot; return its hash."""
     import hashlib
 
-    content = b"not unpacked by the server"
+    content = make_archive({"objectives.py": "x = 1\n"})
     digest = hashlib.sha256(content).hexdigest()
     assert lab.service.call("PUT", f"/code/{digest}", content=content).status_code == 204
     return digest

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from tests.archives import make_archive
 from tests.database_lab import copy_as
 from tuner.service.service import Service
 from tuner.settings import load_settings
@@ -45,7 +46,7 @@ def test_trials_of_before_run_the_code_of_their_study(database_url: str, tmp_pat
 def make_studies(storage: Storage) -> str:
     """Make a study with code and one without, each with a trial; return the code's hash."""
     service = Service(storage, load_settings({}))
-    content = b"code"
+    content = make_archive({"objectives.py": ""})
     code = hashlib.sha256(content).hexdigest()
     service.put_code(code, content)
     with_code = parse_spec({**SPEC, "study": "with-code", "parallel": 3}).to_json()

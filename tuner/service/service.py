@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.archives import ArchiveError, check_archive
 from tuner.errors import NotFoundError, SpecError, StudyError
 from tuner.refusal import CodeChoice
 from tuner.service.code import require_code, store_code
@@ -38,12 +39,17 @@ class Service(Control):
         """Store a code snapshot under its SHA-256; a known one is left as it is.
 
         Raises:
-            SpecError: the digest is not that of the content, or the content is too large.
+            SpecError: the digest is not that of the content, or the content is too large or no
+                archive that every worker can unpack.
         """
         if len(content) > MAX_SNAPSHOT_BYTES:
             raise SpecError(f"code: {len(content)} bytes: at most {MAX_SNAPSHOT_BYTES}")
         if hashlib.sha256(content).hexdigest() != digest:
             raise SpecError("code: the content does not have this SHA-256")
+        try:
+            check_archive(content)
+        except ArchiveError as exc:
+            raise SpecError(f"code: the snapshot cannot be unpacked: {exc}") from exc
         with self._storage.begin() as connection:
             store_code(connection, digest, content, self._storage.now(connection))
 

@@ -8,6 +8,8 @@ import posixpath
 import tarfile
 import zlib
 
+from tuner.archives import check_archive
+
 #: Unpacked; a snapshot of ours holds at most an eighth of it.
 MAX_UNPACKED_BYTES = 128 << 20
 #: Ours hold at most 5000.
@@ -23,6 +25,8 @@ def read_contents(data: bytes) -> dict[str, bytes] | None:
         data: a tar.gz.
     """
     try:
+        # It may have been stored by a release that did not look.
+        check_archive(data)
         with gzip.open(io.BytesIO(data)) as file:
             plain = file.read(MAX_UNPACKED_BYTES + 1)
         if len(plain) > MAX_UNPACKED_BYTES:
