@@ -7,7 +7,7 @@ import re
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from tuner.protocol import Message, ProtocolError
@@ -87,25 +87,6 @@ def validate(kind: type[B], data: Any) -> B:
         ]
         more = [f"… and {len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []
         raise HTTPException(422, "; ".join([*shown, *more])[:500]) from None
-
-
-def body_schema(kind: type[Any], *, required: bool = True) -> dict[str, Any]:
-    """Return what OpenAPI says of an endpoint that reads `kind` from its body."""
-    schema = TypeAdapter(kind).json_schema()
-    # FastAPI takes only its own models into the components, so the parts are written in place.
-    schema = _inlined(schema, schema.pop("$defs", {}))
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": required, "content": content}}
-
-
-def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(item, parts) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
-    return {key: _inlined(value, parts) for key, value in schema.items()}
 
 
 def _storable(value: Any) -> Any:

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 from tuner.history.cleaning import MAX_RUNS
 from tuner.history.writing import MAX_REJECTED
 from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT
-from tuner.server.bodies import body_schema, read_json, validate
+from tuner.server.bodies import read_json, validate
 from tuner.server.limits import MAX_BATCH_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.schemas import body_schema
 from tuner.service.history import HistoryDesk
 
 MAX_BATCH_RUNS = 5000

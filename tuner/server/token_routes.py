@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from tuner.protocol import NAME_PATTERN
 from tuner.server.auth import ADMIN, NAMES_ACTOR
-from tuner.server.bodies import body_schema, read_json, validate
+from tuner.server.bodies import read_json, validate
 from tuner.server.documents import Schema
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.schemas import body_schema
 from tuner.server.token_book import TokenBook
 from tuner.service.tokens import TokenDesk
 

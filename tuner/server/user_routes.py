@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuner.server.auth import ADMIN, NAMES_ACTOR, READ, READ_OWN, SUBMIT, SUBMIT_OWN
-from tuner.server.bodies import body_schema, read_body, read_json, validate
+from tuner.server.bodies import read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
     Drained,
@@ -28,6 +28,7 @@ from tuner.server.explain_routes import add_explanations
 from tuner.server.limits import MAX_SNAPSHOT_BYTES
 from tuner.server.paths import Digest, EventId, Limit, Name, Number, Offset, WorkerName
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.schemas import body_schema
 from tuner.service.service import Service
 
 

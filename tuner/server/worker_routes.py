@@ -17,8 +17,9 @@ from tuner.identity import Identity
 from tuner.release import release
 from tuner.server.auth import WORK_OWN, identity
 from tuner.server.bell import Bell
-from tuner.server.bodies import body_schema, read_message
+from tuner.server.bodies import read_message
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.schemas import body_schema
 from tuner.server.token_book import TokenBook
 from tuner.service.desk import WorkerDesk
 from tuner.storage.conflict import again_after_conflict
