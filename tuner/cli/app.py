@@ -12,6 +12,7 @@ from tuner.cli import (
     change,
     check,
     database,
+    doctor,
     edit,
     explain,
     history,
@@ -78,6 +79,7 @@ app.command(rich_help_panel=ONE)(board.board)
 app.command(rich_help_panel=SERVE)(submit.submit)
 app.command(rich_help_panel=SERVE)(serve.serve)
 app.command(rich_help_panel=SERVE)(serve.down)
+app.command(rich_help_panel=SERVE)(doctor.doctor)
 _workers = _group("The worker processes, each of which owns one device.")
 _workers.command("up")(workers.up)
 _workers.command("scale")(workers.scale)

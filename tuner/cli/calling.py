@@ -16,7 +16,7 @@ NAME = "tuner"
 COMMANDS = (
     "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
     "status", "best", "show", "logs", "watch", "events", "explain", "replay", "pause", "resume",
-    "stop", "cancel", "retry", "edit", "delete",
+    "stop", "cancel", "retry", "edit", "delete", "doctor",
 )  # fmt: skip
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
 

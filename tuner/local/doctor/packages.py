@@ -1,0 +1,49 @@
+"""Python, this release, and the packages that trials and screens need."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Iterator
+
+from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.release import release
+from tuner.settings import Settings
+from tuner.storage.revisions import newest
+from tuner.system import is_linux, pip_install
+
+_SHOWN = ("optuna", "tensorflow", "tensorflow-cpu", "keras")
+
+
+def look_at_packages(_settings: Settings) -> Iterator[Finding]:
+    """Yield which versions are installed here."""
+    found = [f"{name} {version}" for name in _SHOWN if (version := _version(name))]
+    yield ok("versions", ", ".join([f"Tuner {release()}", f"Python {_python()}", *found]))
+    if not is_linux():
+        yield warning(
+            "versions",
+            f"{platform.system()}: service and workers need Linux",
+            "docs/install.md says what works here",
+        )
+    if _version("optuna") is None:
+        yield failed("versions", "optuna is not installed", pip_install(".[server]"))
+    elif newest().optuna is None:
+        yield failed("versions", "this optuna has no migrations", pip_install("optuna"))
+    if importlib.util.find_spec("tensorboard") is None:
+        yield warning(
+            "TensorBoard", "not installed: tuner board needs it", pip_install("tensorboard")
+        )
+    else:
+        yield ok("TensorBoard", f"{_version('tensorboard')}; tuner board opens it")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _python() -> str:
+    return platform.python_version()
