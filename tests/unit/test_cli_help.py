@@ -13,7 +13,7 @@ from tuner.cli.main import main
 #: What issue 2 asks for; the verbs of later issues are absent.
 COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
-    "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete",
+    "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
     "db upgrade", "db backup", "db restore", "explain", "replay",
     "history add", "history list", "history remove",
