@@ -49,16 +49,19 @@ class FilingLab:
             self.filer.stop()
         self._is_started = False
 
-    def add_study(self, name: str, trials: int = 1, **trial: Any) -> list[str]:
-        """Add a study "lab/NAME" whose trials have ended; return their attempts' ids.
+    def add_study(
+        self, name: str, trials: int = 1, *, project: str = "lab", **trial: Any
+    ) -> list[str]:
+        """Add a study whose trials have ended; return their attempts' ids.
 
         Args:
-            name: of the study.
+            name: of the study, used once.
             trials: how many; each has one attempt, one report and no file.
+            project: of the study.
             trial: the spec's part of this name.
         """
         spec = {
-            "project": "lab",
+            "project": project,
             "study": name,
             "objective": "m:f",
             "metric": {"name": "score", "goal": "maximize"},
@@ -69,7 +72,7 @@ class FilingLab:
         self.service.submit(spec)
         with self.storage.begin() as connection:
             s = tables.studies
-            query = sa.select(s).where(s.c.project == "lab", s.c.name == name)
+            query = sa.select(s).where(s.c.project == project, s.c.name == name)
             study = connection.execute(query).one()
             for number in range(trials):
                 _add_trial(connection, study, number)
@@ -77,13 +80,13 @@ class FilingLab:
             connection.execute(s.update().where(s.c.id == study.id).values(**values))
         return [f"{name}-{number}" for number in range(trials)]
 
-    def ground(self, study: str, guard: Path, number: int = 0) -> Ground:
+    def ground(self, study: str, guard: Path, number: int = 0, *, project: str = "lab") -> Ground:
         """Return where the run of a trial lies."""
         return Ground(
             log_root=self.settings.log_root,
             checkpoint_root=self.settings.checkpoint_root,
-            run_dir=_run_dir(study, number),
-            checkpoint_dir=f"lab/{study}/trial_{number:05d}",
+            run_dir=_run_dir(project, study, number),
+            checkpoint_dir=f"{project}/{study}/trial_{number:05d}",
             guard=guard,
         )
 
@@ -135,8 +138,8 @@ def wait_until(holds: Any, what: str, timeout_s: float = 60.0) -> Any:
     return found
 
 
-def _run_dir(study: str, number: int) -> str:
-    return f"lab/{study}/trial_{number:05d}-20261128T000000Z"
+def _run_dir(project: str, study: str, number: int) -> str:
+    return f"{project}/{study}/trial_{number:05d}-20261128T000000Z"
 
 
 def _add_trial(connection: sa.Connection, study: sa.Row[Any], number: int) -> None:
@@ -166,7 +169,7 @@ def _add_trial(connection: sa.Connection, study: sa.Row[Any], number: int) -> No
             number=number,
             no=1,
             state="done",
-            run_dir=_run_dir(study.name, number),
+            run_dir=_run_dir(study.project, study.name, number),
             created=now,
             claimed=now - AGO_S,
             finished=now - AGO_S,

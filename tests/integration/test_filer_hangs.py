@@ -96,6 +96,26 @@ def test_a_run_whose_files_hang_is_named_and_others_are_filed_meanwhile(
     assert not _waits(service)
 
 
+def test_what_stands_in_a_runs_way_is_noted_on_both_databases(lab: Lab) -> None:
+    lab.submit()
+    held = lab.claim()
+    blocked = lab.service.log_root / held.assignment["run_dir"] / "trial.json"
+    blocked.mkdir(parents=True)
+    held.complete(0.5)
+    other = _complete(lab)
+
+    missing = lab.wait(lambda: lab.status()["unfiled"], "the fault is noted")
+    assert missing["total"] == 1
+    assert "is a folder, and must be a file" in missing["first"][0]["reason"]
+    assert lab.show(held.trial)["unfiled"] == missing["first"]
+    lab.wait(lambda: (other / "trial.json").is_file(), "the other run is filed")
+    assert ready(lab.service)[1] == WELL
+
+    blocked.rmdir()
+    lab.wait(lambda: lab.status()["unfiled"] is None, "the run is filed with the next try", 90)
+    assert blocked.is_file()
+
+
 def test_while_the_log_root_hangs_trials_are_claimed_and_finished(labs: tuple[Lab, Lab]) -> None:
     lab, other = labs
     service = lab.service

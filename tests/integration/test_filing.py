@@ -14,7 +14,11 @@ from tests.guard import Guard
 from tests.planted import plant
 from tuner.errors import NotFoundError
 from tuner.service import unfiled
+from tuner.service.restoring import restore
 from tuner.service.unfiled import FIRST_RETRY_S, LONGEST_RETRY_S, Subject
+from tuner.storage import open_storage, tables
+from tuner.storage.backup import write_backup
+from tuner.storage.backup_file import BackupFile
 
 
 @pytest.fixture
@@ -212,3 +216,48 @@ def test_deleting_a_study_removes_what_was_planted_in_its_folders(
         str(lab.settings.log_root / "lab/broken"),
     ]
     assert list((lab.settings.log_root / "lab").iterdir()) == []
+
+
+@pytest.mark.parametrize("run_dir", ["../guard", "/etc", "lab/../../guard"])
+def test_a_path_in_the_database_leads_nowhere_outside(
+    lab: FilingLab, guard: Guard, run_dir: str
+) -> None:
+    lab.add_study("broken")
+    with lab.storage.begin() as connection:
+        connection.execute(tables.attempts.update().values(run_dir=run_dir))
+    lab.start()
+    _wait_noted(lab, ("run", "broken-0"))
+    assert "must be a path below" in lab.unfiled()["run", "broken-0"].reason
+    with pytest.raises(NotFoundError, match="must be a path below"):
+        lab.service.log("lab/broken", 0)
+    guard.check()
+
+
+def test_a_restore_renames_no_checkpoints_behind_a_link(
+    lab: FilingLab, guard: Guard, tmp_path: Path
+) -> None:
+    lab.add_study("broken", trials=0)
+    lab.add_study("healthy", trials=0)
+    path = tmp_path / "backup.gz"
+    with path.open("wb") as file:
+        write_backup(lab.storage, file, release="1.0")
+    root = lab.settings.checkpoint_root / "lab"
+    (root / "healthy/trial_00007").mkdir(parents=True)
+    (root / "broken").symlink_to(guard.folder / "broken")
+    (guard.folder / "broken" / "trial_00009").mkdir()
+    restored = open_storage(f"sqlite:///{tmp_path}/restored.db", create=True)
+    try:
+        with Guard(guard.folder) as watched, path.open("rb") as file:
+            done = restore(
+                restored,
+                BackupFile(file, path.name),
+                tmp_path,
+                lab.settings.checkpoint_root,
+                force=False,
+            )
+            watched.check()
+    finally:
+        restored.close()
+    assert done.renamed_checkpoints == 1
+    (renamed,) = (root / "healthy").iterdir()
+    assert renamed.name.startswith("trial_00007-before-")

@@ -21,7 +21,7 @@ from tuner.errors import NotFoundError
 #: Of the server, beside what the table itself takes.
 MOST_MEMORY = 100 << 20
 #: Here in place of 10^5, which takes minutes for all places; `test_planted_server.py` has those.
-CROWD = 2000
+CROWD = 300
 #: Kinds after which nothing is in the way.
 HARMLESS = ("crowd", "renamed", "removed")
 #: Places that only other parts of the product look at.
@@ -45,6 +45,11 @@ def guard(tmp_path: Path, lab: FilingLab) -> Iterator[Guard]:
 def _name(kind: str, place: str) -> str:
     number = CASES.index((kind, place))
     return re.sub(r"[^a-z0-9]+", "-", f"c{number} {place} {kind}".lower())
+
+
+def _project(name: str, place: str) -> str:
+    # What stands in the place of a project would hide all others in it.
+    return name if place == "project" else "lab"
 
 
 def _plant(kind: str, place: str, ground: Ground) -> bool:
@@ -74,16 +79,15 @@ def _reset_peak() -> None:
 
 
 def _plant_all(lab: FilingLab, guard: Guard) -> dict[str, tuple[str, str, Ground]]:
-    """Plant every case but those of the project, which would hide all others."""
+    """Plant every case, each in a study of its own; return kind, place and ground by name."""
     planted = {}
     for kind, place in CASES:
         name = _name(kind, place)
-        if place == "project":
-            continue
-        lab.add_study(name, trials=3, keep=1)
-        ground = lab.ground(name, guard.folder)
+        project = _project(name, place)
+        lab.add_study(name, trials=3, project=project, keep=1)
+        ground = lab.ground(name, guard.folder, project=project)
         for number in range(3):
-            (lab.settings.checkpoint_root / f"lab/{name}/trial_{number:05d}").mkdir(parents=True)
+            (ground.checkpoints.with_name(f"trial_{number:05d}")).mkdir(parents=True)
         if _plant(kind, place, ground):
             planted[name] = (kind, place, ground)
     return planted
@@ -121,8 +125,8 @@ def test_every_fault_is_its_runs_alone_and_touches_nothing_outside(
     for name, (kind, place, _) in planted.items():
         _check_log(lab, name, kind, place)
     guard.check()
-    for name in planted:
-        answer = lab.service.delete(f"lab/{name}")
+    for name, (_, place, _) in planted.items():
+        answer = lab.service.delete(f"{_project(name, place)}/{name}")
         assert answer["deleted"]
     guard.check()
     assert SECRET not in caplog.text
@@ -149,10 +153,11 @@ def _check_noted(
     else:
         # A file takes the place of what stood there, and an event file stands beside it.
         assert not runs, (kind, place)
-    missing = lab.service.status(f"lab/{name}")["unfiled"]
+    study = f"{_project(name, place)}/{name}"
+    missing = lab.service.status(study)["unfiled"]
     is_expected = any(key == name or key in runs for _, key in noted)
     assert (missing is not None) == is_expected, (kind, place)
-    shown = lab.service.show(f"lab/{name}", 0)["unfiled"]
+    shown = lab.service.show(study, 0)["unfiled"]
     assert bool(shown) == (f"{name}-0" in runs)
     if shown:
         assert "must be a" in shown[0]["reason"]
@@ -161,9 +166,9 @@ def _check_noted(
 
 def _check_log(lab: FilingLab, name: str, kind: str, place: str) -> None:
     try:
-        answer = lab.service.log(f"lab/{name}", 0, 0, 1 << 20)
+        answer = lab.service.log(f"{_project(name, place)}/{name}", 0, 0, 1 << 20)
     except NotFoundError as exc:
-        assert place in ("output.log", "output.log.1", "run", "study"), (kind, place)
+        assert place in ("output.log", "output.log.1", "run", "study", "project"), (kind, place)
         assert kind not in HARMLESS
         said = str(exc)
         assert re.search("must be a|must hold at most|must have one", said), said

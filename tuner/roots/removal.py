@@ -52,6 +52,7 @@ def _empty(folder: Folder, deadline: float) -> None:
         for entry in batch:
             if entry.kind != "folder" or not _remove_inner(folder, entry.name, deadline):
                 folder.remove(entry.name)
+        _check_time(deadline, folder)
 
 
 def _remove_inner(folder: Folder, name: str, deadline: float) -> bool:

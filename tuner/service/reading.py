@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
-from tuner.errors import SpecError
+from tuner.errors import NotFoundError, SpecError
 from tuner.roots import Place
 from tuner.service import unfiled
 from tuner.service.finding import find_study, find_trial, visible
@@ -183,7 +183,10 @@ class Reader:
             ).scalar_one_or_none()
         if run_dir is None:
             return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
-        place = Place(self._settings.log_root, run_dir)
+        try:
+            place = Place(self._settings.log_root, run_dir)
+        except ValueError as exc:
+            raise NotFoundError(f"the log cannot be read: {exc}") from exc
         # The key is nobody else's: what hangs for one who asks need not hang for another.
         return self._log_hands.do(
             object(),
