@@ -124,7 +124,25 @@ def test_every_bad_end_has_its_cause_and_says_what_happened(
     assert "objective" not in run["scalars"]
 
 
-@pytest.mark.parametrize("status", [404, 409, 410, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 418, 422])
+@pytest.mark.parametrize("objective", ["reporter", "chatty_end"], ids=["report", "finish"])
+def test_what_the_server_does_not_take_of_a_trial_is_its_own_error_with_the_servers_words(
+    peer: Peer, start: Start, status: int, objective: str
+) -> None:
+    peer.refused["s1-t0-a1"] = status
+    peer.offer(f"workers_trials:{objective}")
+    worker = start()
+    (finish,) = peer.wait_finish("s1-t0-a1"), *peer.finishes["s1-t0-a1"][1:]
+    peer.offer("workers_trials:noop", attempt="s1-t1-a1")
+
+    assert peer.wait_finish("s1-t1-a1")["outcome"] == "complete", "the worker works on"
+    assert (finish["outcome"], finish["cause"], finish["points"]) == ("failed", "error", [])
+    assert finish["error"].startswith("the server refused what this trial ")
+    assert finish["error"].endswith(f"{status} that is too much")
+    wait_until((worker.run_dir() / "trial.json").exists, 5, "no trial.json")
+
+
+@pytest.mark.parametrize("status", [404, 409, 410])
 def test_a_fenced_trial_is_killed_and_leaves_no_objective(
     peer: Peer, start: Start, status: int
 ) -> None:

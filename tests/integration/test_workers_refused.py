@@ -164,35 +164,6 @@ def test_a_snapshot_that_cannot_be_unpacked_is_the_studys_own_error(
     assert_nobody_is_blamed(fleet, worker, lab)
 
 
-def test_a_trial_that_no_worker_can_be_told_of_ends_as_its_own_error(
-    service: ServiceProcess, lab: Lab
-) -> None:
-    lab.submit(budget={"trials": 4}, parallel=3, trial={"retries": 3})
-    first, second, third = lab.worker("a"), lab.worker("b"), lab.worker("c")
-    held = first.claim()
-    held.report(1, 0.5, loss=1.0)
-    others = [second.claim(), third.claim()]
-    study = int(held.attempt.partition("-")[0].removeprefix("s"))
-    with writing(service) as connection:
-        reports = tables.reports.update().where(tables.reports.c.study_id == study)
-        connection.execute(reports.values(metrics_json="{"))
-    held.fail("lost", "its host is gone")
-    others[0].complete(0.25)
-    again = second.claim()
-
-    assert again.trial not in (held.trial, others[0].trial), "the next one is found at once"
-    with writing(service) as connection:
-        trials = sa.select(tables.trials).where(
-            tables.trials.c.study_id == study, tables.trials.c.number == held.trial
-        )
-        trial = connection.execute(trials).one()
-    assert (trial.state, trial.cause, trial.counted) == ("fail", "error", True)
-    assert "makes no assignment for a worker" in trial.error
-    again.complete(0.5)
-    others[1].complete(0.5)
-    assert lab.wait_closed()["counts"]["complete"] == 3
-
-
 def test_a_worker_that_says_too_much_of_itself_is_told_so_and_blames_nobody(
     scene: tuple[Fleet, Started],
 ) -> None:

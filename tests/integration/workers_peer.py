@@ -43,6 +43,8 @@ class Peer:
         self.orders: dict[str, str] = {}
         #: Attempts whose reports, beats and finishes are refused with this status.
         self.fenced: dict[str, int] = {}
+        #: Attempts of which nothing but a failure is taken, and with which status it is refused.
+        self.refused: dict[str, int] = {}
         #: Attempts that do not become the outcome.
         self.losers: set[str] = set()
         self.snapshots: dict[str, bytes] = {}
@@ -132,6 +134,8 @@ class Peer:
     def _attempt(self, attempt: str, verb: str, body: dict[str, Any]) -> tuple[int, Any]:
         if status := self.fenced.get(attempt):
             return status, {"detail": "fenced"}
+        if (status := self.refused.get(attempt)) and body.get("outcome") != "failed":
+            return status, {"detail": "that is too much"}
         if body["token"] != self.tokens.get(attempt):
             return 409, {"detail": "another worker has this attempt"}
         if verb == "report":

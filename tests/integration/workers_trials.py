@@ -136,6 +136,11 @@ def chatty(run: Run) -> float:
     return 1.0
 
 
+def chatty_end(run: Run) -> dict[str, float]:
+    """Reports nothing, so that only its end can be refused."""
+    return {"score": 0.5, "loss": 1.0}
+
+
 def leaves_children(run: Run) -> float:
     """Starts a process that would outlive it."""
     child = subprocess.Popen(["sleep", "300"])
