@@ -132,10 +132,10 @@ class House:
         self.storage.close()
 
 
-def build(home: Path) -> None:
+def build(home: Path, url: str | None = None) -> None:
     """Make a home whose two studies have trials in every state."""
     home.mkdir()
-    house = House(home)
+    house = House(home, url)
     for name in ("healthy", "victim"):
         house.service.submit(spec(name))
     held = {VICTIM: 0, HEALTHY: 0}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +23,12 @@ from tests.integration.test_operations_metrics import Scraped
 from tests.patience import clock
 from tests.servers import PostgresServer, postgres_or_skip
 from tests.service_process import Nursery, ServiceProcess
+from tests.study_lab import Lab
 from tuner.protocol import queue_name
 from tuner.queue.redis_process import RedisServer
 from tuner.server.health import FLOOD
-from tuner.storage import tables
+from tuner.storage import open_storage, tables
+from tuner.storage.probe import write_probe
 
 WELL = {"status": "ready", "failing": {}, "warnings": {}}
 
@@ -145,11 +150,144 @@ def test_a_coordinator_that_hangs_makes_a_server_unready(
         wait_ready(service, is_well)
         with sqlite3.connect(path, isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")
-            hung = wait_ready(service, lambda status, _: status == 503)
+            named = wait_ready(service, lambda status, _: status == 503, timeout_s=5.0)
+            hung = wait_ready(service, lambda _, doc: "coordinator" in doc["failing"])
+            during = Scraped(service)
+            lists = service.get("/studies")
             other.execute("ROLLBACK")
-        wait_ready(service, is_well)
+        wait_ready(service, is_well, timeout_s=5.0)
 
-    assert set(hung["failing"]) == {"coordinator"}
+    locked = "is locked by another process; every write waits for it"
+    assert named["failing"] == {"database": locked}
+    assert hung["failing"]["database"] == locked
+    assert during.by("why", "tuner_database_trouble")["locked"] == 1
+    assert lists == [], "reading goes on"
+
+
+@pytest.mark.slow
+def test_a_write_that_waits_behind_a_lock_is_answered_and_not_lost(
+    nursery: Nursery, tmp_path: Path, redis_url: str
+) -> None:
+    path = tmp_path / "home" / "tuner.db"
+    service = ServiceProcess(nursery, tmp_path / "home", f"sqlite:///{path}", redis_url)
+    with service.running():
+        lab = Lab(service)
+        lab.submit()
+        held = lab.claim()
+        with sqlite3.connect(path, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waited = held.report(1, 0.5)
+            other.execute("ROLLBACK")
+        again = held.report(1, 0.5)
+        done = held.complete(0.5)
+        for worker in lab.workers:
+            worker.close()
+
+    assert waited.status_code == 503
+    assert "the database is not available: " in waited.json()["detail"]
+    assert "locked" in waited.json()["detail"]
+    assert (again.status_code, done.status_code) == (200, 200)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, pid: Callable[[], int]) -> Iterator[Callable[[bool], None]]:
+    """Give a way to fill the disk under a folder, and to free it again.
+
+    Where this user may mount, it is a file system of its own that is filled to the last byte; else
+    the process may write no further into any file, by the kernel's limit.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+        try:
+            yield lambda full: _fill(folder / "filler") if full else (folder / "filler").unlink()
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+        return
+    unlimited = resource.RLIM_INFINITY
+
+    def limit(full: bool) -> None:
+        resource.prlimit(pid(), resource.RLIMIT_FSIZE, (4096 if full else unlimited, unlimited))
+
+    yield limit
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_full_database_disk_is_named_and_forgotten_when_there_is_room(
+    nursery: Nursery, tmp_path: Path, redis_url: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    service = ServiceProcess(
+        nursery, tmp_path / "home", f"sqlite:///{disk / 'tuner.db'}", redis_url
+    )
+    with small_disk(disk, lambda: service.pid) as fill, service.running():
+        lab = Lab(service)
+        lab.submit()
+        held = lab.claim()
+        wait_ready(service, is_well)
+        fill(True)
+        named = wait_ready(service, lambda _, doc: "database" in doc["failing"], timeout_s=5.0)
+        during = Scraped(service)
+        refused = held.report_points([{"step": n, "value": 0.5} for n in range(1, 400)])
+        fill(False)
+        wait_ready(service, is_well, timeout_s=10.0)
+        done = held.complete(0.5)
+        for worker in lab.workers:
+            worker.close()
+
+    assert "disk" in named["failing"]["database"]
+    assert "nothing can be written" in named["failing"]["database"]
+    assert during.by("part", "tuner_problem")["database"] == 1
+    assert refused.status_code == 503
+    assert done.status_code == 200
+
+
+def test_a_postgresql_that_takes_no_writes_is_named_and_forgotten(
+    nursery: Nursery, private_postgres: PostgresServer, tmp_path: Path, redis_url: str
+) -> None:
+    with private_postgres.fresh_database() as url:
+        service = ServiceProcess(nursery, tmp_path / "home", url, redis_url)
+        with service.running():
+            wait_ready(service, is_well)
+            set_read_only(url, "on")
+            named = wait_ready(service, lambda _, doc: "database" in doc["failing"], timeout_s=5.0)
+            set_read_only(url, "off")
+            wait_ready(service, is_well, timeout_s=10.0)
+
+    assert named["failing"]["database"] == "is read-only; nothing can be written"
+
+
+def set_read_only(url: str, value: str) -> None:
+    """Have every transaction of the whole server write nothing, or write again."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"ALTER SYSTEM SET default_transaction_read_only = {value}"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()
+
+
+def test_probing_does_not_grow_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "tuner.db"
+    storage = open_storage(f"sqlite:///{path}", create=True)
+    for _ in range(3):
+        write_probe(storage)
+    pages = count_pages(path)
+    for _ in range(200):
+        write_probe(storage)
+
+    assert count_pages(path) == pages
+    storage.close()
+
+
+def count_pages(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        count: int = connection.execute("PRAGMA page_count").fetchone()[0]
+        return count
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

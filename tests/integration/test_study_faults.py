@@ -1,12 +1,17 @@
+# ruff: noqa: S608 - the statements are made of constants
 """One study cannot stop the others: every damage of its rows, in every step that meets them."""
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.study_faults import (
     DAMAGES,
@@ -17,11 +22,14 @@ from tests.study_faults import (
     apply,
     build,
     copy_home,
+    spec,
 )
 from tuner.coordinator.faults import STEPS, Step
 from tuner.coordinator.integrity.repair import check, repair
 from tuner.coordinator.integrity.values import SHAPES
+from tuner.coordinator.isolation import TURN_CPU_S, Isolation
 from tuner.errors import TunerError
+from tuner.spec import parse_spec
 from tuner.storage import tables
 
 #: Words of libraries and of SQL, which tell a user nothing.
@@ -197,6 +205,93 @@ def assert_mended(house: House, damage: str) -> None:
     house.rounds()
     assert house.states()[VICTIM] == ("running", "")
     assert not check(house.storage)
+
+
+def test_an_attempt_of_a_damaged_study_that_has_ended_stops_nobody(house: House) -> None:
+    house.take(VICTIM, of_dead=True)
+    apply(house, DAMAGES["the running trial is missing"])
+    with house.storage.begin() as connection:
+        s = tables.studies
+        connection.execute(s.update().where(s.c.name == "victim").values(state="finished"))
+    house.rounds(1, void_dead_local=True)
+    house.rounds()
+
+    assert_well(house)
+
+
+def test_a_study_that_takes_long_to_load_keeps_nobody_waiting(house: House) -> None:
+    many = 20_000
+    apply(house, large(many))
+    house.restart()
+    house.take(HEALTHY).finish()
+    house.rounds(1)
+    victim = id_of(house, VICTIM)
+    was_waited_for = house.coordinator.judge(victim, 0, 1, []) is not None
+    for _ in range(200):
+        if house.coordinator.judge(victim, 0, 1, []) is not None:
+            break
+        house.rounds(1)
+        time.sleep(0.1)
+
+    assert not was_waited_for
+    assert house.coordinator.judge(victim, 0, 1, []) is not None, "it is served once it is loaded"
+    assert house.states()[VICTIM] == ("running", "")
+
+
+def large(count: int) -> Callable[[sqlite3.Connection, int], None]:
+    """Give the victim so many trials, as its first one was."""
+
+    def damage(db: sqlite3.Connection, study: int) -> None:
+        columns = "state, params_json, git_json, seed, proposal_json, objective, values_json"
+        columns += ", metrics_json, error, counted, told, created, started, finished, duration_s"
+        (given,) = db.execute(
+            "SELECT next_number FROM tuner_studies WHERE id = ?", (study,)
+        ).fetchone()
+        (optuna_id,) = db.execute(
+            "SELECT optuna_id FROM tuner_studies WHERE id = ?", (study,)
+        ).fetchone()
+        (highest,) = db.execute("SELECT max(trial_id) FROM trials").fetchone()
+        n = "WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        db.execute(
+            f"{n} INSERT INTO trials (trial_id, number, study_id, state)"
+            " SELECT ? + i, i, ?, 'COMPLETE' FROM n",
+            (given, count, highest, optuna_id),
+        )
+        taken = columns.replace("told,", "1000 + i,")
+        db.execute(
+            f"{n} INSERT INTO tuner_trials (study_id, number, optuna_id, {columns})"
+            f" SELECT study_id, i, ? + i, {taken} FROM tuner_trials, n"
+            " WHERE study_id = ? AND number = 0",
+            (given, count, highest, study),
+        )
+        set_counts = "UPDATE tuner_studies SET next_number = ?, told = ? WHERE id = ?"
+        db.execute(set_counts, (count + 1, count + 2000, study))
+        document = spec("victim", budget={"trials": 10 * count}, pruner={"name": "none"})
+        text = json.dumps(parse_spec(document).to_json())
+        db.execute("UPDATE tuner_studies SET spec_json = ? WHERE id = ?", (text, study))
+
+    return damage
+
+
+def id_of(house: House, study: str) -> int:
+    s = tables.studies
+    with house.storage.read() as connection:
+        query = sa.select(s.c.id).where(s.c.name == study.partition("/")[2])
+        return int(connection.execute(query).scalar_one())
+
+
+def test_a_study_that_takes_much_of_the_loop_rests_if_others_are_there(house: House) -> None:
+    isolation = Isolation(house.storage, house.coordinator.leadership, lambda _id: None)
+    s = tables.studies
+    with house.storage.read() as connection:
+        study = connection.execute(sa.select(s).where(s.c.name == "victim")).one()
+    for others in (False, True):
+        with isolation.step(study, "proposing"):
+            begun = time.thread_time()
+            while time.thread_time() - begun <= TURN_CPU_S:
+                """Work."""
+        isolation.end_round(others=others)
+        assert isolation.is_due(study.id) != others
 
 
 def told(act: Act, house: House) -> str:

@@ -12,6 +12,7 @@ from tuner.cli import (
     change,
     check,
     database,
+    database_check,
     doctor,
     edit,
     explain,
@@ -96,6 +97,7 @@ _database = _group("The database.")
 _database.command("upgrade")(database.upgrade)
 _database.command("backup")(database.backup)
 _database.command("restore")(database.restore)
+_database.command("check")(database_check.check)
 app.add_typer(_database, name="db", rich_help_panel=SERVE)
 
 _history = _group("Earlier runs, of Tuner's and of others, that new studies learn from.")

@@ -1,9 +1,11 @@
-"""The database: `db upgrade`, `db backup`, `db restore`."""
+"""The database: `db upgrade`, `db backup`, `db restore`; `db check` has its own module."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -34,7 +36,7 @@ def upgrade(*, as_json: Json = False) -> None:
     from tuner.local.home import home_lock, make_home
     from tuner.storage.opening import open_unchecked, upgrade
 
-    config = _own_settings("upgrade")
+    config = own_settings("upgrade")
     make_home(config.home)
     with home_lock(config), contextlib.closing(open_unchecked(config.database_url)) as storage:
         before, after = upgrade(storage)
@@ -56,7 +58,7 @@ def backup(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write everything in the database to a file, while studies run."""
+    """Write everything in the database to a file, while studies run; what it wrote is checked."""
     from tuner.cli.output import err, print_json
     from tuner.release import release
     from tuner.storage import open_storage
@@ -64,19 +66,27 @@ def backup(
 
     if as_json and file == STANDARD:
         raise SpecError("--json: standard output is the backup's; name a file")
-    config = _own_settings(f"backup {file}")
+    config = own_settings(f"backup {file}")
     opened = open_storage(config.database_url, create=False, current=False)
     with contextlib.closing(opened) as storage, _progress("backing up") as bar, interruptible():
 
         def write(target: BinaryIO) -> tuple[Header, Trailer]:
+            # Twice: to write them, and to see that they could be restored.
             return write_backup(
-                storage, target, release=release(), begin=lambda h: bar.total(h.rows), advance=bar
+                storage,
+                target,
+                release=release(),
+                begin=lambda h: bar.total(2 * h.rows),
+                advance=bar,
             )
 
+        def verify(written: Path) -> None:
+            _verify(config, written, _name(file, "standard output"), bar)
+
         if file == STANDARD:
-            header, trailer = _to_standard_output(write)
+            header, trailer = _to_standard_output(config, write, verify)
         else:
-            header, trailer = write_new(Path(file), write, force=force)
+            header, trailer = write_new(Path(file), write, force=force, verify=verify)
     if as_json:
         print_json({"file": file, "sha256": trailer.sha256, **_describe(config, header)})
     else:
@@ -97,7 +107,7 @@ def restore(
     from tuner.service.restoring import Restored
     from tuner.storage.backup_file import BackupFile
 
-    config = settings() if check else _own_settings(f"restore {file}")
+    config = settings() if check else own_settings(f"restore {file}")
     with _progress("restoring") as bar, interruptible(), _source(file) as source:
         content = BackupFile(source, _name(file, "standard input"))
         header = content.header
@@ -119,7 +129,7 @@ def restore(
         err().print(f"checkpoints of {done.renamed_checkpoints} later trials were renamed")
 
 
-def _own_settings(words: str) -> Settings:
+def own_settings(words: str) -> Settings:
     """Return the settings of a command that works on a database itself: no server lends one.
 
     Raises:
@@ -147,40 +157,85 @@ def _restore(config: Settings, content: BackupFile, bar: _Bar, *, force: bool) -
     from tuner.local.home import home_lock
     from tuner.service.restoring import restore
 
-    with home_lock(config), _opened(config) as storage:
+    with home_lock(config), _opened(config, force=force) as storage:
         return restore(
             storage, content, config.home, config.checkpoint_root, force=force, advance=bar
         )
 
 
 @contextlib.contextmanager
-def _opened(config: Settings) -> Iterator[Storage]:
-    """Open a database of any revision, or an empty one, and leave no file that was not there."""
-    from tuner.storage.opening import open_unchecked, sqlite_path
+def _opened(config: Settings, *, force: bool) -> Iterator[Storage]:
+    """Open a database of any revision, or an empty one, and leave no file that was not there.
+
+    With `force` a file that is no database (any more) is moved aside.
+    """
+    from tuner.cli.output import err
+    from tuner.storage.file_check import damaged, set_aside
+    from tuner.storage.opening import damage_of, open_unchecked, sqlite_path
 
     path = sqlite_path(config.database_url)
+    damage = "" if path is None else damage_of(path)
+    moved: dict[Path, Path] = {}
+    if path is not None and damage:
+        if not force:
+            raise damaged(path, damage)
+        moved = set_aside(path)
     is_new = path is not None and not path.exists()
     try:
         with contextlib.closing(open_unchecked(config.database_url)) as storage:
             yield storage
+        for kept in moved:
+            err().print(f"the damaged database is in {kept}", markup=False, soft_wrap=True)
     except BaseException:
         if path is not None and is_new:
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for kept, old in moved.items():
+            kept.rename(old)
         raise
 
 
 def _to_standard_output(
+    config: Settings,
     write: Callable[[BinaryIO], tuple[Header, Trailer]],
+    verify: Callable[[Path], None],
 ) -> tuple[Header, Trailer]:
+    """Write a backup to standard output, once it is seen that it could be restored."""
+    from tuner.local.home import make_home
+    from tuner.storage.backup import write_new
+
     if sys.stdout.isatty():
         raise SpecError("FILE: -: a backup is no text for a terminal; redirect standard output")
-    try:
-        written = write(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    except OSError as exc:
-        raise UnavailableError(f"standard output cannot be written: {exc.strerror}") from exc
+    make_home(config.home)
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=config.home) as folder:
+        spool = Path(folder) / "backup"
+        written = write_new(spool, write, force=False, verify=verify)
+        try:
+            with spool.open("rb") as source:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except OSError as exc:
+            raise UnavailableError(f"standard output cannot be written: {exc.strerror}") from exc
     return written
+
+
+def _verify(config: Settings, written: Path, name: str, bar: _Bar) -> None:
+    """See that a backup which was just written could be restored.
+
+    Raises:
+        SpecError: it could not; the text says why, and what finds the fault.
+    """
+    from tuner.storage.backup_file import BackupFile
+
+    try:
+        with written.open("rb") as source:
+            _check(config, BackupFile(source, name), bar)
+    except SpecError as exc:
+        reason = str(exc).removeprefix(f"{name}: ").removesuffix("; the database was not changed")
+        raise SpecError(
+            f"{name}: not written: what the database holds could not be restored: it {reason}; "
+            "what is wrong, and what can be repaired: tuner db check"
+        ) from exc
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.attempts import Ending, end_attempt
+from tuner.coordinator.faults import is_own
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
@@ -77,7 +78,7 @@ class Expiry:
                 .where(a.c.state == "leased", w.c.host == socket.gethostname())
             )
             rows = connection.execute(local).all()
-        dead = [row for row in rows if not is_alive(row.pid)]
+        dead = [row for row in rows if not (isinstance(row.pid, int) and is_alive(row.pid))]
         return self._expire_all(dead, studies, retries, now, even_if_valid=True)
 
     def _expire_all(
@@ -93,12 +94,33 @@ class Expiry:
         for attempt in attempts:
             study = studies.get(attempt.study_id)
             if study is None:
-                # Of a study that has ended: nobody waits for it.
-                ended += self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+                ended += self._expire_closed(attempt, retries, now, even_if_valid=even_if_valid)
             elif self._isolation.is_due(study.id):
                 with self._isolation.step(study, "ending its lost attempts"):
                     ended += self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
         return ended
+
+    def _expire_closed(
+        self,
+        attempt: sa.Row[Any],
+        retries: dict[int, int],
+        now: float,
+        *,
+        even_if_valid: bool,
+    ) -> bool:
+        """End an attempt of a study that has ended: nobody waits for it, and none can be paused."""
+        try:
+            return self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+        except Exception as exc:
+            if not is_own(exc):
+                raise
+            logger.exception("attempt not ended in order", extra={"attempt": attempt.id})
+        a = tables.attempts
+        with self._storage.begin("expire") as connection:
+            self._leadership.require(connection)
+            lost = a.update().where(a.c.id == attempt.id).values(state="lost", finished=now)
+            connection.execute(lost)
+        return True
 
     def _is_suspended(self, now: float) -> bool:
         moment = time.monotonic()

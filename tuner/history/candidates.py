@@ -112,7 +112,10 @@ class Looker:
 
     def own(self, summary: StudySummary) -> Source | None:
         """Return the trials that the study itself has so far, to tell its copies by."""
-        return self._map(summary, _ALL).source
+        try:
+            return self._map(summary, _ALL).source
+        except (SpecError, StudyError):
+            return None
 
     def _options(self, choice: Choice, item: HistoryItem) -> MapOptions:
         same_data = _same(choice.summary.data, self._target.data)

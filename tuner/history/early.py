@@ -14,6 +14,7 @@ import numpy as np
 
 from tuner.curves.early_ranks import correlations, first_cell
 from tuner.curves.runs import CELLS
+from tuner.errors import StudyError
 from tuner.history.curves import StudyCurves, read_study
 from tuner.history.finding import Found
 from tuner.history.foresight import HALF, MAX_STUDIES
@@ -69,7 +70,10 @@ def find_early_ranks(
         there = receipt.metric_there or metric.name
         key = (receipt.key, found.versions[receipt.key], there, metric.goal)
         if key not in cache:
-            curves = read_study(store.load(receipt.key), there, metric.goal)
+            try:
+                curves = read_study(store.load(receipt.key), there, metric.goal)
+            except StudyError:
+                continue
             cache[key] = None if isinstance(curves, str) else _read(curves)
         read: _Read | None = cache[key]
         if read is None:

@@ -10,6 +10,7 @@ from tuner.curves.belief import CurveBelief
 from tuner.curves.population import make_population
 from tuner.curves.runs import Run
 from tuner.curves.table import StudyTable, make_table, merge
+from tuner.errors import StudyError
 from tuner.history.candidates import SAME_DATA
 from tuner.history.curves import StudyCurves, read_study
 from tuner.history.finding import Found
@@ -103,7 +104,10 @@ def _look(
     there = receipt.metric_there or metric.name
     key = (receipt.key, version, there, metric.goal, top, receipt.same_data)
     if key not in cache:
-        curves = read_study(store.load(receipt.key), there, metric.goal)
+        try:
+            curves = read_study(store.load(receipt.key), there, metric.goal)
+        except StudyError as exc:
+            return f"cannot be read: {exc}"
         read = curves if isinstance(curves, str) else _read(curves, top, receipt)
         cache[key] = read
         return read

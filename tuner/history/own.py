@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from tuner.space import SearchSpace
 from tuner.space.value import Value
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
+
+logger = logging.getLogger(__name__)
+
+#: What reading rows raises that hold something else than they should.
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 _ENDED: dict[str, State] = {"complete": "complete", "pruned": "pruned", "fail": "fail"}
 
@@ -52,7 +58,14 @@ def own_summaries(connection: sa.Connection) -> list[StudySummary]:
     query = sa.select(s, ended.c.trials, ended.c.finished.label("last")).join(
         ended, ended.c.study_id == s.c.id
     )
-    return [_summary(row) for row in connection.execute(query)]
+    found = []
+    for row in connection.execute(query).all():
+        try:
+            found.append(_summary(row))
+        except UNREADABLE:
+            # One study whose rows are damaged takes no other away from those that learn.
+            logger.warning("study not readable", extra={"study": f"{row.project}/{row.name}"})
+    return found
 
 
 def load_own(

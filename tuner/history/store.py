@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.errors import NotFoundError, SpecError
-from tuner.history.own import load_own, own_summaries
+from tuner.errors import NotFoundError, SpecError, StudyError
+from tuner.history.own import UNREADABLE, load_own, own_summaries
 from tuner.history.records import (
     Curve,
     HistoricStudy,
@@ -21,6 +22,8 @@ from tuner.history.records import (
 )
 from tuner.space import SearchSpace
 from tuner.storage import Storage, tables
+
+logger = logging.getLogger(__name__)
 
 _h, _t, _r = tables.history, tables.history_trials, tables.history_rejected
 
@@ -40,7 +43,7 @@ class HistoryStore:
             imports = connection.execute(
                 sa.select(_h).where(_h.c.state == THERE, _h.c.kind != "none")
             ).all()
-            found = [*own_summaries(connection), *(_summary(row) for row in imports if row.trials)]
+            found = [*own_summaries(connection), *_summaries(imports)]
         places = _places(imports)
         found = [replace(study, also_at=places.get(study.key, ())) for study in found]
         return sorted(found, key=lambda study: (-(study.finished or 0.0), study.key))
@@ -54,7 +57,14 @@ class HistoryStore:
 
         Raises:
             NotFoundError: there is no such study, or it was removed.
+            StudyError: its rows are damaged.
         """
+        try:
+            return self._load(key, curves=curves)
+        except UNREADABLE as exc:
+            raise StudyError(f"its rows are damaged ({type(exc).__name__}: {exc})"[:300]) from exc
+
+    def _load(self, key: str, *, curves: bool) -> HistoricStudy:
         project, slash, name = key.partition("/")
         with self._storage.read() as connection:
             if slash:
@@ -85,9 +95,27 @@ def _places(imports: Iterable[sa.Row[Any]]) -> dict[str, tuple[str, ...]]:
     places: dict[str, set[str]] = {}
     for row in imports:
         # Imports of earlier releases do not say it.
-        for key in json.loads(row.facts_json).get("holds", ()):
+        for key in _holds(row):
             places.setdefault(key, set()).add(row.locator)
     return {key: tuple(sorted(locators)) for key, locators in places.items()}
+
+
+def _holds(row: sa.Row[Any]) -> Iterable[str]:
+    try:
+        found: Iterable[str] = json.loads(row.facts_json).get("holds", ())
+        return [str(key) for key in found]
+    except UNREADABLE:
+        return ()
+
+
+def _summaries(imports: Iterable[sa.Row[Any]]) -> Iterator[StudySummary]:
+    """Yield the imported studies that can be read: one that cannot takes no other away."""
+    for row in imports:
+        try:
+            if row.trials:
+                yield _summary(row)
+        except UNREADABLE:
+            logger.warning("imported study not readable", extra={"locator": str(row.locator)[:200]})
 
 
 def _summary(row: sa.Row[Any]) -> StudySummary:

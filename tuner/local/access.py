@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tuner.errors import UnavailableError
+from tuner.errors import StudyError, UnavailableError
 from tuner.local.home import LOCK_WAIT_S, home_lock, keep_service, read_token
 from tuner.local.service import connect, join_service, live_service
 from tuner.settings import Settings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of t
     from tuner.client import ApiClient
     from tuner.service.reading import Reader
     from tuner.service.service import Service
+    from tuner.storage import Storage
 
 
 @contextlib.contextmanager
@@ -107,13 +108,36 @@ def _is_here(url: str) -> bool:
 
 
 @contextlib.contextmanager
+def _faults_told(storage: Storage) -> Iterator[None]:
+    """Say what is wrong with the rows of the database, where something failed because of them.
+
+    Raises:
+        StudyError: a check found something.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as exc:
+        from tuner.coordinator.integrity.repair import check
+
+        found = check(storage)
+        if not found:
+            raise
+        whose = f"{found[0].study}: " if found[0].study else ""
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise StudyError(
+            f"{whose}{found[0].text}{more}; what is wrong, and what can be repaired: tuner db check"
+        ) from exc
+
+
+@contextlib.contextmanager
 def _open_own_reader(settings: Settings) -> Iterator[Reader]:
     from tuner.service.reading import Reader
     from tuner.storage import open_storage
 
     storage = open_storage(settings.database_url, create=False)
     try:
-        yield Reader(storage, settings)
+        with _faults_told(storage):
+            yield Reader(storage, settings)
     finally:
         storage.close()
 
@@ -127,7 +151,7 @@ def _open_service(settings: Settings) -> Iterator[Service]:
 
     storage = open_storage(settings.database_url, create=False)
     try:
-        with acting(account()):
+        with acting(account()), _faults_told(storage):
             yield Service(storage, settings)
     finally:
         storage.close()

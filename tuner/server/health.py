@@ -19,6 +19,9 @@ from tuner.queue.wakeup import WakeUps
 from tuner.server.glance import Glance
 from tuner.service.filing import Trouble
 from tuner.storage import Storage
+from tuner.storage.outage import TROUBLE_TEXTS, trouble_of
+from tuner.storage.outage import Trouble as DatabaseTrouble
+from tuner.storage.probe import write_probe
 
 Part = Literal["database", "coordinator", "redis", "log_root", "filer"]
 
@@ -26,6 +29,10 @@ Part = Literal["database", "coordinator", "redis", "log_root", "filer"]
 ROUND_WITHIN_S = 5.0
 #: No more wake-ups wait than workers are idle.
 FLOOD = 10_000
+#: A write of this server's own may take so long, such as that of a large import.
+OWN_WRITE_S = 10.0
+#: Another process may write for so long before that is said.
+LOCKED_S = 1.0
 _FRESH_S = 1.0
 _PATIENCE_S = 2.0
 
@@ -39,12 +46,14 @@ class State:
         warnings: without these it goes on, slower or with files to be written later.
         queue: number of wake-ups by device, None when Redis does not answer.
         filer: on what filing hangs, by name; for those with a token.
+        database: why nothing can be written there; None: it can.
     """
 
     failing: dict[Part, str]
     warnings: dict[Part, str]
     queue: dict[Device, int] | None
     filer: Trouble | None = None
+    database: DatabaseTrouble | None = None
 
 
 class Health:
@@ -69,8 +78,9 @@ class Health:
         """Return how the parts are; takes no longer than a few seconds."""
         failing: dict[Part, str] = {}
         warnings: dict[Part, str] = {}
-        if problem := self._database_problem():
-            failing["database"] = problem
+        database = self._database_trouble()
+        if database is not None:
+            failing["database"] = TROUBLE_TEXTS[database]
         if problem := self._coordinator_problem():
             failing["coordinator"] = problem
         queue = self._queue_lengths()
@@ -86,7 +96,9 @@ class Health:
         trouble = self._filer_trouble()
         if trouble is not None:
             warnings["filer"] = trouble.text
-        return State(failing=failing, warnings=warnings, queue=queue, filer=trouble)
+        return State(
+            failing=failing, warnings=warnings, queue=queue, filer=trouble, database=database
+        )
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -94,14 +106,20 @@ class Health:
         self._queue.close()
 
     def _ask_database(self) -> None:
-        with self._storage.read() as connection:
-            connection.execute(sa.text("SELECT 1"))
+        write_probe(self._storage)
 
-    def _database_problem(self) -> str | None:
+    def _database_trouble(self) -> DatabaseTrouble | None:
         try:
             self._database.get()
-        except (UnavailableError, sa.exc.SQLAlchemyError):
-            return "does not answer"
+        except sa.exc.SQLAlchemyError as exc:
+            return trouble_of(exc)
+        except UnavailableError as exc:
+            waits = isinstance(exc.__cause__, TimeoutError)
+            if waits and self._storage.locked_s > LOCKED_S:
+                return "locked"
+            if waits and 0.0 < self._storage.written_s < OWN_WRITE_S:
+                return None  # the probe waits for a long write of this process, which goes on
+            return trouble_of(exc.__cause__)
         return None
 
     def _coordinator_problem(self) -> str | None:

@@ -25,6 +25,7 @@ from tuner.server.glance import Glance
 from tuner.server.health import Health, Part, State
 from tuner.service import unfiled
 from tuner.storage import Storage, tables
+from tuner.storage.outage import Trouble as DatabaseTrouble
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.
 RECENT_S = 3600.0
@@ -135,6 +136,12 @@ class Metrics(Collector):
         for part in get_args(Part):
             problem.add_metric([part], part in state.failing or part in state.warnings)
         yield problem
+        trouble = _gauge(
+            "tuner_database_trouble", "1 while nothing can be written to the database", "why"
+        )
+        for why in get_args(DatabaseTrouble):
+            trouble.add_metric([why], state.database == why)
+        yield trouble
         waits = _gauge(
             "tuner_filer_waiting_seconds", "On what filing hangs, and since when", "what"
         )

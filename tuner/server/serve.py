@@ -37,6 +37,9 @@ from tuner.storage import open_storage
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 5.0
+#: A write waits so long for another process that holds an SQLite database; then its caller is told,
+#: who has not given up by then (workers wait 20 s) and asks again.
+WRITE_PATIENCE_S = 15.0
 #: Less than clients wait for an answer (`tuner/client.py`).
 REMOVAL_S = 20.0
 #: The coordinator gets this long to end its round and to give up the lead.
@@ -81,7 +84,7 @@ def serve(
             local_port=local_port,
         )
         listeners = held.enter_context(listen(address, tls))
-        storage = open_storage(settings.database_url, create=True)
+        storage = open_storage(settings.database_url, create=True, patience_s=WRITE_PATIENCE_S)
         held.callback(storage.close)
         wakeups = held.enter_context(contextlib.closing(WakeUps(settings.redis_url)))
         filer = Filer(

@@ -29,6 +29,7 @@ from tuner.server.limits import MAX_SNAPSHOT_BYTES
 from tuner.server.paths import Digest, EventId, Limit, Name, Number, Offset, WorkerName
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.schemas import body_schema
+from tuner.server.study_route import study_routes
 from tuner.service.service import Service
 
 
@@ -79,7 +80,12 @@ class _Retry(BaseModel):
 
 def user_router(service: Service) -> APIRouter:
     """Return the routes of studies, trials and workers."""
-    router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, dependencies=NAMES_ACTOR)
+    router = APIRouter(
+        prefix=PREFIX,
+        responses=PROBLEM_RESPONSES,
+        dependencies=NAMES_ACTOR,
+        route_class=study_routes(service),
+    )
     _add_studies(router, service)
     _add_control(router, service)
     _add_trials(router, service)

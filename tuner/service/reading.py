@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.integrity.diagnosis import diagnose
+from tuner.coordinator.integrity.values import wrong_values
 from tuner.errors import NotFoundError, SpecError
 from tuner.roots import Place
 from tuner.service import unfiled
@@ -35,6 +38,8 @@ from tuner.service.views import (
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.storage.curves import stored_value
+
+logger = logging.getLogger(__name__)
 
 #: So many records of proposals, with their trials' curves, are in one answer at most.
 MAX_PAGE = 1000
@@ -75,10 +80,12 @@ class Reader:
         with self._storage.read() as connection:
             row = find_study(connection, study)
             status = status_or_fault(connection, row, self._storage.now(connection))
+            fault = status.pop("fault")
             return {
                 **status,
-                "pruning": None if status["fault"] else self._accounts.of(connection, row),
+                "pruning": None if fault else self._accounts.of(connection, row),
                 "unfiled": unfiled.of_study(connection, row.id),
+                "fault": fault,
             }
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> Documents:
@@ -266,6 +273,23 @@ class Reader:
         with self._storage.read() as connection:
             return self._importances.of(connection, find_study(connection, study))
 
+    def find_fault(self, study: str) -> str:
+        """Return what is wrong with the rows of a study, for whoever was stopped by that.
+
+        Returns:
+            Empty where nothing is wrong, or there is no such study.
+        """
+        project, _, name = study.partition("/")
+        s = tables.studies
+        with self._storage.read() as connection:
+            query = sa.select(s.c.id).where(s.c.project == project, s.c.name == name)
+            study_id = connection.execute(query).scalar_one_or_none()
+        found = "" if study_id is None else diagnose(self._storage, study_id)
+        if not found:
+            return ""
+        look = f"what is wrong, and what can be repaired: tuner db check {study}"
+        return f"{study} cannot be read: {found}; {look}"
+
     def workers(self) -> Documents:
         """Return the workers heard of within the last lease, and what they run."""
         w, a, s = tables.workers, tables.attempts, tables.studies
@@ -279,7 +303,15 @@ class Reader:
                 .order_by(w.c.name)
             )
             rows = connection.execute(query).all()
-            return [covered_worker(worker_document(row)) for row in rows]
+            return [covered_worker(worker_document(row)) for row in rows if _is_sound(row)]
+
+
+def _is_sound(worker: sa.Row[Any]) -> bool:
+    """Whether a worker's row can be shown: one that cannot takes no other out of the list."""
+    wrong = next(wrong_values(tables.workers, worker._asdict()), None)
+    if wrong is not None:
+        logger.warning("worker not readable", extra={"worker": worker.name, "why": wrong.text})
+    return wrong is None
 
 
 def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Row[Any]]:

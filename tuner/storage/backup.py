@@ -17,7 +17,7 @@ import optuna
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from tuner.errors import SetupError, SpecError, UnavailableError
+from tuner.errors import SetupError, SpecError, StudyError, UnavailableError
 from tuner.storage.backup_format import Column, Header, TableHead, Trailer, encode, kind_of
 from tuner.storage.database import Storage
 from tuner.storage.numbering import read_next_ids
@@ -51,8 +51,26 @@ def write_backup(
         advance: told how many more rows were written.
 
     Raises:
+        StudyError: the database holds values that are of no kind that its tables know.
         UnavailableError: the database cannot be reached, or the file cannot be written.
     """
+    try:
+        return _write(storage, file, release=release, begin=begin, advance=advance)
+    except (ValueError, TypeError, LookupError) as exc:
+        raise StudyError(
+            f"the database holds a value that its table does not allow ({exc}), and could not be "
+            "restored; what is wrong, and what can be repaired: tuner db check"
+        ) from exc
+
+
+def _write(
+    storage: Storage,
+    file: BinaryIO,
+    *,
+    release: str,
+    begin: Callable[[Header], None],
+    advance: Callable[[int], None],
+) -> tuple[Header, Trailer]:
     with storage.read() as connection:
         if not storage.is_sqlite:
             # A slow file is no reason for PostgreSQL to end the transaction.
@@ -71,8 +89,20 @@ def write_backup(
     return header, trailer
 
 
-def write_new(path: Path, write: Callable[[BinaryIO], T], *, force: bool) -> T:
+def write_new(
+    path: Path,
+    write: Callable[[BinaryIO], T],
+    *,
+    force: bool,
+    verify: Callable[[Path], None] = lambda _path: None,
+) -> T:
     """Have `write` fill a file that appears under its name, for its owner only, once it is whole.
+
+    Args:
+        path: of the file.
+        write: fills it.
+        force: also when it exists already.
+        verify: looks at what was written, before it appears; what it raises leaves nothing there.
 
     Raises:
         SpecError: it exists already, and `force` is false.
@@ -86,6 +116,7 @@ def write_new(path: Path, write: Callable[[BinaryIO], T], *, force: bool) -> T:
             result = write(file)
             file.flush()
             os.fsync(file.fileno())
+        verify(temporary)
         _require_absent(path, force=force)
         temporary.replace(path)
         _sync_folder(path.parent)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,8 +16,10 @@ from sqlalchemy import event
 
 from tuner.errors import TunerError, UnavailableError
 from tuner.faultpoints import reach
-from tuner.storage.engine import harden_sqlite, make_engine
-from tuner.storage.outage import is_outage
+from tuner.storage.engine import BUSY_TIMEOUT_S, harden_sqlite, make_engine
+from tuner.storage.file_check import WAY_BACK
+from tuner.storage.outage import is_damage, is_outage
+from tuner.storage.turn import Turn
 from tuner.trust import explain_tls
 
 if TYPE_CHECKING:
@@ -32,15 +35,13 @@ class Storage:
     Safe to use from several threads and, on the same database, from several processes.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> None:
         self.url = url
-        self.writer = make_engine(url, read_only=False)
+        self.writer = make_engine(url, read_only=False, patience_s=patience_s)
         self.reader = make_engine(url, read_only=True)
         self.is_sqlite = self.writer.dialect.name == "sqlite"
         # SQLite has one writer at a time and no queue for the others; this is the queue.
-        self._turn: contextlib.AbstractContextManager[Any] = (
-            threading.RLock() if self.is_sqlite else contextlib.nullcontext()
-        )
+        self._turn = Turn(patience_s) if self.is_sqlite else None
 
     @contextlib.contextmanager
     def begin(self, step: str = "") -> Iterator[sa.Connection]:
@@ -54,14 +55,31 @@ class Storage:
         """
         with (
             _outages_told(),
-            self._turn,
+            self._in_turn(step),
             self.writer.connect() as connection,
             self._left_clean(connection),
-            connection.begin(),
+            self._begun(connection),
         ):
             yield connection
             reach(f"{step}.before-commit")
         reach(f"{step}.after-commit")
+
+    def _in_turn(self, step: str) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self._turn is None else self._turn.taken(step)
+
+    def _begun(self, connection: sa.Connection) -> contextlib.AbstractContextManager[object]:
+        """Begin a writing transaction, for which SQLite waits until nobody else writes."""
+        return connection.begin() if self._turn is None else self._turn.first(connection.begin)
+
+    @property
+    def locked_s(self) -> float:
+        """How long the next write has waited so far for another process that holds the database."""
+        return 0.0 if self._turn is None else self._turn.locked_s
+
+    @property
+    def written_s(self) -> float:
+        """How long a write of this process to SQLite has taken so far; 0: there is none."""
+        return 0.0 if self._turn is None else self._turn.held_s
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -108,7 +126,7 @@ class Storage:
         if self.is_sqlite:
             event.listen(engine, "connect", _check_references_later)
         try:
-            with self._turn, engine.begin() as connection:
+            with self._in_turn("change-schema"), engine.begin() as connection:
                 if self.is_sqlite:
                     yield connection
                     _check_references(connection)
@@ -121,6 +139,28 @@ class Storage:
             raise UnavailableError(f"the database is not available: {exc.orig}") from exc
         finally:
             engine.dispose()
+
+    def copy_file(self, path: Path) -> None:
+        """Copy an SQLite database as it is now to a new file, for its owner only.
+
+        Raises:
+            UnavailableError: there is no room, or the database cannot be read.
+        """
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with (
+                _outages_told(),
+                self.reader.connect() as connection,
+                contextlib.closing(sqlite3.connect(path)) as target,
+            ):
+                source: Any = connection.connection.dbapi_connection
+                source.backup(target)
+        except sqlite3.Error as exc:
+            path.unlink(missing_ok=True)
+            raise UnavailableError(f"{path}: the database cannot be copied there: {exc}") from exc
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -152,7 +192,7 @@ def _outages_told() -> Iterator[None]:
     except sa.exc.DBAPIError as exc:
         if not is_outage(exc):
             raise
-        way_on = explain_tls(str(exc.orig))
+        way_on = f"; {WAY_BACK}" if is_damage(exc) else explain_tls(str(exc.orig))
         raise UnavailableError(f"the database is not available: {exc.orig}{way_on}") from exc
     except sa.exc.InvalidRequestError as exc:
         # What SQLAlchemy says of a connection that was lost between two statements, or while its

@@ -28,12 +28,17 @@ _BOUNDED = {
 }
 
 
-def make_engine(url: str, *, read_only: bool) -> sa.Engine:
+def make_engine(url: str, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
     """Return an engine for `url`.
 
     On SQLite a writing engine begins every transaction with `BEGIN IMMEDIATE`: without it two
     processes can both believe that they changed the same row. A reading engine begins plainly
     (an immediate one would block claims for as long as a long list is read) and refuses to write.
+
+    Args:
+        url: SQLAlchemy URL.
+        read_only: see above.
+        patience_s: how long a writer on SQLite waits for another one, seconds.
 
     Raises:
         SetupError: the URL cannot be used; the text hides its password.
@@ -47,7 +52,7 @@ def make_engine(url: str, *, read_only: bool) -> sa.Engine:
         ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _sqlite(parsed, read_only=read_only)
+        return _sqlite(parsed, read_only=read_only, patience_s=patience_s)
     if backend == "postgresql":
         return _postgresql(parsed)
     raise SetupError(f"database {backend!r} is not supported; known: postgresql, sqlite")
@@ -94,10 +99,10 @@ def _has_ended(connection: Any) -> bool:
     return bool(poll.poll(0))
 
 
-def _sqlite(url: sa.URL, *, read_only: bool) -> sa.Engine:
+def _sqlite(url: sa.URL, *, read_only: bool, patience_s: float) -> sa.Engine:
     engine = sa.create_engine(
         url,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        connect_args={"timeout": patience_s, "check_same_thread": False},
         pool_size=16,
         hide_parameters=True,
     )

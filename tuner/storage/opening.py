@@ -7,33 +7,40 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tuner.errors import NotFoundError, SetupError
+from tuner.errors import NotFoundError, SetupError, UnavailableError
 from tuner.storage.database import Storage
+from tuner.storage.engine import BUSY_TIMEOUT_S
+from tuner.storage.file_check import damaged, problem_of, require_whole
 from tuner.storage.occupancy import require_free, wait_until_free
+from tuner.storage.outage import is_damage
 from tuner.storage.revisions import Schema, newest, refuse_newer
 from tuner.storage.schema import migrate, read_schema
 
 logger = logging.getLogger(__name__)
 
 
-def open_storage(url: str, *, create: bool, current: bool = True) -> Storage:
+def open_storage(
+    url: str, *, create: bool, current: bool = True, patience_s: float = BUSY_TIMEOUT_S
+) -> Storage:
     """Open the database at `url`.
 
     Args:
         url: SQLAlchemy URL (SQLite or PostgreSQL).
         create: make or migrate the tables first.
         current: without `create`, refuse a database that needs an upgrade.
+        patience_s: how long a write waits for others that hold an SQLite database, seconds.
 
     Raises:
         NotFoundError: there is no database yet and `create` is false.
-        SetupError: the database was made by a newer Tuner or a newer Optuna, or needs an upgrade.
+        SetupError: the database was made by a newer Tuner or a newer Optuna, or needs an upgrade;
+            or its file is damaged, or none of ours.
         UnavailableError: the database cannot be reached, or it needs an upgrade and a service works
             with it.
     """
     path = sqlite_path(url)
     if path is not None and not create and not path.exists():
         raise NotFoundError(f"there is no database at {path} yet: nothing was ever run here")
-    storage = open_unchecked(url)
+    storage = open_unchecked(url, patience_s=patience_s)
     try:
         if create:
             upgrade(storage)
@@ -45,12 +52,38 @@ def open_storage(url: str, *, create: bool, current: bool = True) -> Storage:
     return storage
 
 
-def open_unchecked(url: str) -> Storage:
-    """Open what is at `url`, whatever it holds; an SQLite file is made when it is first used."""
+def damage_of(path: Path) -> str:
+    """Return why a file is no database that can be read; empty: it can, or it is not there."""
+    problem = problem_of(path)
+    if problem or not path.exists():
+        return problem
+    storage = Storage(f"sqlite:///{path}")
+    try:
+        with storage.read() as connection:
+            read_schema(connection)
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    except UnavailableError as exc:
+        return (
+            f"is damaged ({getattr(exc.__cause__, 'orig', exc)})"
+            if is_damage(exc.__cause__)
+            else ""
+        )
+    finally:
+        storage.close()
+    return "" if said == "ok" else f"is damaged ({said})"
+
+
+def open_unchecked(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> Storage:
+    """Open what is at `url`, whatever it holds; an SQLite file is made when it is first used.
+
+    Raises:
+        SetupError: its file is damaged, or none of ours.
+    """
     path = sqlite_path(url)
     if path is not None:
+        require_whole(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-    return Storage(url)
+    return Storage(url, patience_s=patience_s)
 
 
 def upgrade(storage: Storage) -> tuple[Schema, Schema]:
@@ -86,8 +119,15 @@ def upgrade(storage: Storage) -> tuple[Schema, Schema]:
 
 
 def _schema_of(storage: Storage) -> Schema:
-    with storage.read() as connection:
-        schema = read_schema(connection)
+    try:
+        with storage.read() as connection:
+            schema = read_schema(connection)
+    except UnavailableError as exc:
+        path = sqlite_path(storage.url)
+        if path is None or not is_damage(exc.__cause__):
+            raise
+        said = getattr(exc.__cause__, "orig", exc)
+        raise damaged(path, f"is damaged ({said})") from exc
     refuse_newer(schema)
     return schema
 

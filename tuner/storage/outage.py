@@ -8,7 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 #: Why nothing can be written, or read, at present.
-Trouble = Literal["full", "read-only", "locked", "damaged", "away"]
+Trouble = Literal["full", "read-only", "locked", "damaged", "failing", "away"]
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SQLITE: dict[int, Trouble] = {
@@ -16,6 +16,7 @@ _SQLITE: dict[int, Trouble] = {
     sqlite3.SQLITE_READONLY: "read-only",
     sqlite3.SQLITE_BUSY: "locked",
     sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_IOERR: "failing",
     **dict.fromkeys(_DAMAGE, "damaged"),
 }
 #: PostgreSQL's disk_full, read_only_sql_transaction and lock_not_available; what it says of files.
@@ -28,6 +29,17 @@ _POSTGRESQL: dict[str, Trouble] = {
 }
 #: idle_in_transaction_session_timeout: a server that was frozen in a transaction is told so.
 _FROZEN = "25P03"
+
+
+#: The same in words, for those without a token: no host, no path, nothing that an error said.
+TROUBLE_TEXTS: dict[Trouble, str] = {
+    "full": "its disk is full; nothing can be written",
+    "read-only": "is read-only; nothing can be written",
+    "locked": "is locked by another process; every write waits for it",
+    "damaged": "is damaged; a backup has to be put back",
+    "failing": "its disk gives errors; nothing can be written",
+    "away": "does not answer",
+}
 
 
 def trouble_of(exc: BaseException | None) -> Trouble:

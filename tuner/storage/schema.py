@@ -17,6 +17,8 @@ _VERSION_TABLES: dict[Owner, str] = {
     "optuna": "alembic_version",
 }
 _OPTUNA_INFO = "version_info"
+#: Holds no data.
+PROBE = "tuner_probe"
 
 
 def read_schema(connection: sa.Connection) -> Schema:
@@ -59,7 +61,7 @@ def present(connection: sa.Connection) -> list[str]:
 
 def data_tables(connection: sa.Connection) -> list[sa.Table]:
     """Return the tables that hold data, as the database has them, referred-to ones first."""
-    without = (*_VERSION_TABLES.values(), _OPTUNA_INFO)
+    without = (*_VERSION_TABLES.values(), _OPTUNA_INFO, PROBE)
     found = sa.MetaData()
     found.reflect(connection, only=[t for t in present(connection) if t not in without])
     return found.sorted_tables

@@ -82,6 +82,8 @@ trials = sa.Table(
     sa.Index("tuner_trials_state", "study_id", "state"),
     sa.Index("tuner_trials_objective", "study_id", "objective"),
     sa.Index("tuner_trials_told", "study_id", "told"),
+    # The highest is asked for with every proposal: an id is not given again.
+    sa.Index("tuner_trials_optuna", "optuna_id"),
 )
 
 attempts = sa.Table(
@@ -323,6 +325,15 @@ tokens = sa.Table(
     ),
     # Attempts and workers refer to it: the number of one that was removed is not given again.
     sqlite_autoincrement=True,
+)
+
+#: One row, written again and again to see whether writes get through (`probe.py`).
+probe = sa.Table(
+    "tuner_probe",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Float(53), nullable=False),
+    sa.Column("filler", sa.LargeBinary, nullable=False),
 )
 
 leader = sa.Table(
