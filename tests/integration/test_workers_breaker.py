@@ -111,6 +111,24 @@ def test_trials_of_two_studies_in_a_row_take_a_worker_out_with_the_reason(lab: L
     assert bad.beat().json()["drain"] is False
 
 
+def test_a_studys_events_say_nothing_of_the_trials_of_another_project(lab: Lab) -> None:
+    lab.submit(budget={"trials": 6}, parallel=4)
+    bad = lab.worker("bad")
+    fail_trials(lab, bad, "rejected", 1)
+    lab.do("pause")
+    other = Lab(lab.service)
+    other.image, other.study = lab.image, f"secret/{other.name}"
+    other.submit(project="secret")
+    fail_trials(other, bad, "rejected", 1)
+    other.do("cancel")
+
+    (told,) = lab.events("worker-out")
+    assert "secret" not in told["text"]
+    assert f"{lab.study} trial 0 (rejected: " in told["text"]
+    assert told["text"].endswith("; a trial of another project")
+    assert other.study in row(lab, bad)["reason"], "who runs the service is told all"
+
+
 def test_a_worker_out_of_service_gets_nothing_and_its_trials_run_elsewhere(lab: Lab) -> None:
     bad, number, _ = take_out(lab)
     good = lab.workers[1]

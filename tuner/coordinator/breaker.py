@@ -221,11 +221,7 @@ def _describe(connection: sa.Connection, row: sa.Row[Any], failed: list[str]) ->
     """Return why a worker goes out of service: the trials in a row, with their causes."""
     if row.test_tries:
         failed = failed[-1:]  # the others have taken it out before
-    parts = []
-    for row in _failed_rows(connection, failed):
-        last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
-        why = f"{row.cause}: {last}" if last else row.cause
-        parts.append(f"{row.project}/{row.name} trial {row.number} ({why})")
+    parts = [_failure(row) for row in _failed_rows(connection, failed)]
     count = len({_trial_key(name) for name in failed})
     head = f"{count} trials in a row failed here" if count > 1 else "a trial failed here again"
     return f"{head}: {'; '.join(parts)}" if parts else head
@@ -234,8 +230,21 @@ def _describe(connection: sa.Connection, row: sa.Row[Any], failed: list[str]) ->
 def _tell_studies(
     connection: sa.Connection, failed: list[str], kind: str, text: str, now: float
 ) -> None:
-    for study_id in sorted({row.study_id for row in _failed_rows(connection, failed)}):
-        record_event(connection, now, kind, text, study_id=study_id)
+    rows = _failed_rows(connection, failed)
+    for study_id, project in sorted({(row.study_id, row.project) for row in rows}):
+        told = text
+        # Who reads the events of a study may be nobody to another project.
+        for row in rows:
+            if row.project != project:
+                told = told.replace(_failure(row), "a trial of another project")
+        record_event(connection, now, kind, told, study_id=study_id)
+
+
+def _failure(row: sa.Row[Any]) -> str:
+    """Return a failed attempt and its cause in a few words."""
+    last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
+    why = f"{row.cause}: {last}" if last else row.cause
+    return f"{row.project}/{row.name} trial {row.number} ({why})"
 
 
 def _failed_rows(connection: sa.Connection, failed: list[str]) -> list[sa.Row[Any]]:
