@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import threading
 from collections.abc import Callable
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from fastapi.openapi.docs import (
     get_swagger_ui_html,
     get_swagger_ui_oauth2_redirect_html,
 )
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -36,11 +38,16 @@ class Description:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
+        self._lock = threading.Lock()
+        self._content: bytes | None = None
 
-    @functools.cached_property
-    def content(self) -> bytes:
-        """The document as JSON."""
-        return json.dumps(self._app.openapi(), separators=(",", ":")).encode()
+    def make(self) -> bytes:
+        """Return the document as JSON; others wait while one makes it."""
+        with self._lock:
+            if self._content is None:
+                text = json.dumps(self._app.openapi(), separators=(",", ":"))
+                self._content = text.encode()
+            return self._content
 
     def methods(self, path: str) -> list[str]:
         """Return the methods that a path knows, over all its routes."""
@@ -62,7 +69,9 @@ def add_description(app: FastAPI) -> Description:
     description = Description(app)
 
     async def document(_request: Request) -> Response:
-        return Response(description.content, media_type="application/json")
+        # In a thread: to make it takes a second, in which the others are to be answered.
+        content = await run_in_threadpool(description.make)
+        return Response(content, media_type="application/json")
 
     app.add_route(DOCUMENT, document, include_in_schema=False)
     pages: dict[str, Callable[[], HTMLResponse]] = {
