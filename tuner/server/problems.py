@@ -25,6 +25,7 @@ from tuner.errors import (
 from tuner.protocol import ProtocolError
 from tuner.refusal import REFUSAL_HEADER, ChangedError
 from tuner.server.outages import outage_text
+from tuner.server.token_book import TokenRefusedError
 
 #: First match wins, so subclasses stand before their bases.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -77,6 +78,11 @@ def _invalid(request: Request, exc: Exception) -> JSONResponse:
     return problem(request, 422, details)
 
 
+def _refused(request: Request, exc: Exception) -> JSONResponse:
+    """Answer whose token has ended while an answer waited."""
+    return problem(request, 401, str(exc), {"WWW-Authenticate": "Bearer"})
+
+
 def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> None:
     """Have the app answer its errors with problem documents; `RequestLog` sees to its faults.
 
@@ -85,6 +91,7 @@ def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> N
         methods: returns those that a path knows.
     """
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(TokenRefusedError, _refused)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
