@@ -6,7 +6,7 @@
 # make bench-sampler  the samplers compared on this project's own tasks (docs/sampler-benchmarks.md)
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
 # make bench-failing  objectives that raise in a part of their space
-# make chaos   10 000 trials while everything is broken again and again, half an hour
+# make chaos   10 000 trials on PostgreSQL while everything is broken and attacked, half an hour
 # make soak    two hours of steady work, and what grows meanwhile
 # make setup   the installation alone; what you installed into .venv stays
 # make clean   remove .venv and caches, never a study
@@ -75,7 +75,9 @@ bench-pruned: setup
 bench-failing: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks sampler failing
 
-# Another run: make chaos CHAOS_ARGS="--database sqlite --trials 1000 --seed 7"
+# The other database: make chaos CHAOS_ARGS="--database sqlite --trials 10000"
+# The same schedule again, by the seed that was printed: make chaos CHAOS_ARGS="--seed 7"
+# With strace installed, every path that a server opens or changes is looked at as well.
 CHAOS_ARGS ?= --database postgresql --trials 10000
 
 chaos: setup
