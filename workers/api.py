@@ -226,7 +226,8 @@ class WorkerApi:
             else httpx.USE_CLIENT_DEFAULT
         )
         # It was told so: that is as if the answer had taken so long.
-        time.sleep(max(0.0, self._quiet_until - time.monotonic()))
+        if (left := self._quiet_until - time.monotonic()) > 0:
+            time.sleep(left)
         try:
             response = self._client.request(
                 method, f"{self.url}/v1{path}", content=content, timeout=timeout

@@ -124,6 +124,8 @@ class Listener(SimpleWorker):
         """Take this worker off RQ's list; Redis may be gone."""
         try:
             if self.birth_date is not None:
+                # Interrupted in a call, the connection may hold an answer that nobody has read.
+                self.connection.connection_pool.disconnect()
                 self.register_death()  # type: ignore[no-untyped-call]
             self.connection.close()
         except redis.RedisError:

@@ -223,3 +223,18 @@ def test_the_operations_page_types_the_users_as_they_are() -> None:
 
     assert len(users) == 2
     assert [rights for rights in users if rights not in page] == []
+
+
+def test_a_worker_that_was_interrupted_in_a_call_leaves_all_the_same(choice: RedisChoice) -> None:
+    listener = Listener(choice.worker_url, device="cpu", name="w1")
+    assert not listener.wait(1)
+    pool = listener.connection.connection_pool
+    connection = pool.get_connection()
+    # As a signal leaves it in the middle of several calls: the answers are still to come.
+    key = "rq:queue:tuner-cpu"
+    connection.send_command("BLMOVE", key, f"{key}:intermediate", "RIGHT", "LEFT", 1)
+    for _ in range(20):
+        connection.send_command("LREM", key, 1, "x")
+    pool.release(connection)
+
+    listener.leave()
