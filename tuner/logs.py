@@ -99,9 +99,9 @@ def configure_logging(form: LogFormat, **context: str) -> None:
     for name in ("tuner", "workers"):
         logging.getLogger(name).setLevel(logging.INFO)
     logging.captureWarnings(True)
-    if form == "json":
-        sys.excepthook = _log_crash
-        threading.excepthook = _log_thread_crash
+    # What ends a process quotes others too: it takes the same way as all that is logged.
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_thread_crash
 
 
 def reset_logging() -> None:
@@ -144,6 +144,6 @@ def _log_crash(
 
 def _log_thread_crash(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None:
-        facts = {"thread": args.thread.name if args.thread else ""}
+        facts = {"where": args.thread.name if args.thread else ""}
         exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
         logging.getLogger("tuner").error("a thread has failed", exc_info=exc_info, extra=facts)

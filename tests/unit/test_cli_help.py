@@ -15,11 +15,12 @@ COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
     "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
-    "db upgrade", "db backup", "db restore", "explain", "replay",
+    "db upgrade", "db backup", "db restore", "db check", "explain", "replay",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke",
 }  # fmt: skip
 READING = [
+    "doctor",
     "list",
     "status",
     "best",

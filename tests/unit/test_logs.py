@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import math
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.terminal import HOSTILE, raw_marks
 from tuner.errors import SetupError
 from tuner.logs import JsonFormatter, TextFormatter, parse_log_format
 
@@ -84,6 +87,36 @@ def test_a_fact_in_a_text_line_cannot_pass_for_another_one() -> None:
     line = TextFormatter().format(record(study="a/b", error='x trial=9\n"ERROR', empty=""))
 
     assert line.endswith('trial ended study=a/b error="x trial=9\\n\\"ERROR" empty=""')
+
+
+@pytest.mark.parametrize("form", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
+def test_what_users_sent_steers_no_terminal_that_shows_the_log(form: logging.Formatter) -> None:
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError as exc:
+        info = (type(exc), exc, exc.__traceback__)
+
+    line = form.format(record(HOSTILE, exc_info=info, host=HOSTILE))
+
+    assert raw_marks(line) == []
+
+
+def test_what_ends_a_process_or_a_thread_of_it_steers_no_terminal_either() -> None:
+    code = (
+        "import sys, threading; from tuner.logs import configure_logging\n"
+        "configure_logging('text')\n"
+        "def fail(): raise ValueError(sys.argv[1])\n"
+        "thread = threading.Thread(target=fail); thread.start(); thread.join()\n"
+        "fail()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, HOSTILE], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("ValueError: evil") == 2
+    assert raw_marks(done.stderr) == []
 
 
 def test_an_unknown_format_is_refused_with_the_choices() -> None:

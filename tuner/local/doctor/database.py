@@ -87,7 +87,7 @@ def _quick_check(path: Path) -> str | None:
         until = time.monotonic() + _CHECKED_S
         connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    return None if found == "ok" else found.replace("\n", " ")
+    return None if found == "ok" else found.replace("*** in database main ***", "").strip()
 
 
 def _look_inside(url: str, shown: str) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def look_at_home(settings: Settings) -> Iterator[Finding]:
         yield failed("home", f"{home} cannot be written by its owner", f"chmod 700 {home}")
         return
     if is_open := open_to_others(settings):
-        names = ", ".join(path.name for path in is_open[:4])
+        names = ", ".join("itself" if path == home else path.name for path in is_open[:4])
         more = f" and {len(is_open) - 4} more" if len(is_open) > 4 else ""
         yield warning(
             "home",
