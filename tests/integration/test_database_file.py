@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,19 @@ import pytest
 
 from tests.database_lab import Cli, read_rows
 from tests.study_faults import VICTIM, build
+from tuner.local.closing import close_home
+from tuner.storage import open_storage
 
 Damage = Callable[[bytes], bytes]
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "empty": (lambda _good: b"", "is empty (0 bytes)"),
     "a text": (lambda _good: b"once upon a time\n" * 900, "is no SQLite database"),
-    "cut off": (lambda good: good[: len(good) // 3], "is cut off: "),
-    "cut in its header": (lambda good: good[:60], "header is cut off"),
+    "cut off": (lambda good: good[: len(good) // 3], "is damaged or cut off"),
+    "cut in its header": (lambda good: good[:60], "is no SQLite database"),
     "its first page overwritten": (
         lambda good: good[:100] + b"\xff" * 3996 + good[4096:],
-        "is damaged",
+        "is damaged or cut off",
     ),
 }
 COMMANDS = (
@@ -116,3 +119,35 @@ def test_an_optuna_schema_that_is_newer_than_ours_is_refused_at_the_start(
     cli = Cli(path.parent, f"sqlite:///{path}")
     for command in (("serve", "--port", "0"), ("list",), ("db", "upgrade")):
         assert "have schema 13, which the Optuna installed here" in cli.refused(2, *command)
+
+
+def locks_of(path: Path) -> list[str]:
+    """Return the locks that this process has on a file, as the kernel lists them."""
+    inode = str(path.stat().st_ino)
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return sorted(
+        " ".join([parts[3], *parts[6:]])
+        for parts in lines
+        if parts[4] == str(os.getpid()) and parts[5].rpartition(":")[2] == inode
+    )
+
+
+def test_nothing_takes_the_locks_off_a_database_that_is_open(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "home" / "tuner.db"
+    path.parent.mkdir()
+    path.write_bytes(good.read_bytes())
+    storage = open_storage(f"sqlite:///{path}", create=True)
+    with storage.begin() as connection:
+        connection.exec_driver_sql("UPDATE tuner_leader SET epoch = epoch")
+    before = locks_of(path)
+    for name in ("tuner.db", "tuner.db-wal", "tuner.db-shm"):
+        path.with_name(name).chmod(0o644)
+    close_home(path.parent)
+    modes = {path.with_name(f"tuner.db{suffix}").stat().st_mode & 0o777 for suffix in ("", "-shm")}
+    open_storage(f"sqlite:///{path}", create=False).close()
+    after = locks_of(path)
+    storage.close()
+
+    assert before, "SQLite holds one while the database is open"
+    assert after == before
+    assert modes == {0o600}

@@ -28,6 +28,7 @@ from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
+from tuner.storage.outage import is_damage
 from tuner.surrogate.building import build_prior, explain_none
 from tuner.surrogate.prior import Prior
 from tuner.surrogate.source import Source
@@ -100,9 +101,9 @@ def learn(
             shares = _shares(found, priors, spec, _Part(cache, ("fitted",)))
         belief, curves = _curves(storage, found, spec, _Part(cache, ("curves",)))
         early = _early(storage, found, spec, _Part(cache, ("early",)))
-    except UnavailableError:
-        raise
     except Exception as exc:
+        if isinstance(exc, UnavailableError) and not is_damage(exc.__cause__):
+            raise
         # Whatever old runs hold, the study that would learn from them goes on without.
         problem = f"{type(exc).__name__}: {exc}"
         logger.warning("history not usable", extra={"study": spec.name, "problem": problem})

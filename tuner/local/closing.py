@@ -70,11 +70,12 @@ def _close(path: Path, mode: int) -> None:
         return
     with contextlib.suppress(OSError):
         is_folder = mode == _FOLDER
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_DIRECTORY if is_folder else 0)
-        handle = os.open(path, flags)
+        # Never really opened: to close a file takes all locks of this process off it, and SQLite
+        # has its own on the database. Without them another process removes its journal under it.
+        handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | (os.O_DIRECTORY if is_folder else 0))
         try:
             if os.fstat(handle).st_uid == os.geteuid():
-                os.fchmod(handle, mode)
+                Path(f"/proc/self/fd/{handle}").chmod(mode)
         finally:
             os.close(handle)
 

@@ -1,19 +1,17 @@
-"""Whether a file can be an SQLite database, before anybody opens it; the way back where it cannot.
+"""Whether a file can be an SQLite database, before anybody uses it; the way back where it cannot.
 
-SQLite takes an empty file for a new database, and notices that a file was cut off only when it
-comes to a page that is not there.
+SQLite takes an empty file for a new database. Everything else it notices by itself. The file is
+never opened here: to close it again would take the locks off it that SQLite has in this process,
+and another process would then remove its journal under it.
 """
 
 from __future__ import annotations
 
 import datetime
-import struct
 from pathlib import Path
 
 from tuner.errors import SetupError
 
-_MAGIC = b"SQLite format 3\0"
-_HEADER = 100
 #: An SQLite database in three files: these stand beside the first.
 COMPANIONS = ("-wal", "-shm")
 
@@ -24,30 +22,23 @@ WAY_BACK = (
 
 
 def problem_of(path: Path) -> str:
-    """Return why a file is no whole SQLite database; empty: it may be one, or it is not there.
+    """Return why a file is no SQLite database by its looks; empty: it may be one, or is not there.
 
     Raises:
-        SetupError: it cannot be read at all.
+        SetupError: it cannot be looked at.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER)
-            size = path.stat().st_size
+        if path.is_dir():
+            return "is a folder"
+        return "" if path.stat().st_size else "is empty (0 bytes), as Tuner leaves none"
     except FileNotFoundError:
         return ""
-    except IsADirectoryError:
-        return "is a folder"
     except OSError as exc:
         raise SetupError(f"the database file {path} cannot be read: {exc.strerror}") from exc
-    if not head:
-        return "is empty (0 bytes), as Tuner leaves none"
-    if not head.startswith(_MAGIC):
-        return "is no SQLite database"
-    return _cut_off(path, head, size)
 
 
-def require_whole(path: Path) -> None:
-    """Refuse a file that is no whole SQLite database.
+def require_file(path: Path) -> None:
+    """Refuse a file that is no SQLite database by its looks.
 
     Raises:
         SetupError: it is none; the text names the file and the way back.
@@ -62,6 +53,13 @@ def damaged(path: Path, problem: str) -> SetupError:
     return SetupError(f"the database file {path} {problem}; {WAY_BACK}")
 
 
+def in_words(said: object) -> str:
+    """Return what SQLite says of a damaged file, in words."""
+    if "not a database" in str(said):
+        return "is no SQLite database"
+    return f"is damaged or cut off ({said})"
+
+
 def set_aside(path: Path) -> dict[Path, Path]:
     """Rename a damaged database, all its files; return the old names by the new ones."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -73,19 +71,3 @@ def set_aside(path: Path) -> dict[Path, Path]:
             old.rename(new)
             moved[new] = old
     return moved
-
-
-def _cut_off(path: Path, head: bytes, size: int) -> str:
-    """Return that a database has fewer pages than it says, where nothing else can hold them."""
-    page = struct.unpack_from(">H", head, 16)[0] if len(head) == _HEADER else 0
-    page = 65536 if page == 1 else page
-    if page < 512:
-        return "is damaged: its header is cut off or wrong"
-    changes, pages = struct.unpack_from(">II", head, 24)
-    # The count of pages holds for the change that it was written with.
-    valid = struct.unpack_from(">I", head, 92)[0]
-    wal = path.with_name(path.name + "-wal")
-    has_wal = wal.exists() and wal.stat().st_size > 0
-    if not has_wal and changes == valid and size < pages * page:
-        return f"is cut off: {size} bytes are there of {pages * page}"
-    return ""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tuner.errors import NotFoundError, SetupError, UnavailableError
 from tuner.storage.database import Storage
 from tuner.storage.engine import BUSY_TIMEOUT_S
-from tuner.storage.file_check import damaged, problem_of, require_whole
+from tuner.storage.file_check import damaged, in_words, problem_of, require_file
 from tuner.storage.occupancy import require_free, wait_until_free
 from tuner.storage.outage import is_damage
 from tuner.storage.revisions import Schema, newest, refuse_newer
@@ -70,7 +70,7 @@ def damage_of(path: Path) -> str:
         )
     finally:
         storage.close()
-    return "" if said == "ok" else f"is damaged ({said})"
+    return "" if said == "ok" else in_words(said)
 
 
 def open_unchecked(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> Storage:
@@ -81,7 +81,7 @@ def open_unchecked(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> Storage:
     """
     path = sqlite_path(url)
     if path is not None:
-        require_whole(path)
+        require_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
     return Storage(url, patience_s=patience_s)
 
@@ -126,8 +126,7 @@ def _schema_of(storage: Storage) -> Schema:
         path = sqlite_path(storage.url)
         if path is None or not is_damage(exc.__cause__):
             raise
-        said = getattr(exc.__cause__, "orig", exc)
-        raise damaged(path, f"is damaged ({said})") from exc
+        raise damaged(path, in_words(getattr(exc.__cause__, "orig", exc))) from exc
     refuse_newer(schema)
     return schema
 
