@@ -7,7 +7,6 @@ stand in its first record only.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Literal, TypedDict
 from tuner.roots import Folder, Place, UnfitError, opened
 from tuner.tfevents import wire
 from tuner.tfevents.framing import FRAME_BYTES, read_frames
+from tuner.tfevents.tensors import read_tensor
 from tuner.tfevents.writer import event_files
 
 #: (step, value, seconds since the epoch)
@@ -35,11 +35,10 @@ STATUSES: dict[int, Literal["unknown", "success", "failure", "running"]] = {
 #: Beyond any writer's: what a record of a few megabytes could hold would fill the memory.
 _MOST_SUMMARIES = 1000
 _MOST_HPARAMS = 50_000
-#: Numbers of the fields that are read of a summary's value, a hyperparameter, an end record, a
-#: plugin's data and a tensor.
+#: Numbers of the fields that are read of a summary's value, a hyperparameter, an end record and a
+#: plugin's data.
 _VALUE_FIELDS = frozenset({1, 2, 8, 9})
 _ENTRY_FIELDS = _END_FIELDS = _PLUGIN_FIELDS = frozenset({1, 2})
-_TENSOR_FIELDS = frozenset({1, 4, 5, 6, 7, 10})
 
 
 class RunEvents(TypedDict):
@@ -236,7 +235,7 @@ class _Reader:
         if 2 in fields:
             number = wire.unpack("<f", wire.as_bytes(fields[2]))[0]
         elif 8 in fields and plugin == "scalars":
-            number = _read_tensor(wire.as_bytes(fields[8]))
+            number = read_tensor(wire.as_bytes(fields[8]))
         if number is not None:
             self.run["scalars"].setdefault(tag, []).append((step, number, time_s))
 
@@ -303,38 +302,3 @@ def _read_hparam(data: bytes) -> HParam:
         if number == 4:
             return bool(wire.as_int(value))
     return None
-
-
-#: Tensor types that hold a scalar, with the struct code of their content.
-_TENSOR_CODES = {1: "f", 2: "d", 3: "i", 9: "q"}
-#: How a float of shape [] is written by nearly everybody: in `float_val`, or in `tensor_content`.
-_PLAIN_FLOATS = (b"\x08\x01\x12\x00\x2a\x04", b"\x08\x01\x12\x00\x22\x04")
-
-
-def _read_tensor(data: bytes) -> float | None:
-    """Return the number of a tensor with one element of a known type, else None."""
-    if len(data) == 10 and data[:6] in _PLAIN_FLOATS:
-        return float(struct.unpack("<f", data[6:])[0])
-    fields = wire.read_known(data, _TENSOR_FIELDS)
-    code = _TENSOR_CODES.get(wire.as_int(fields.get(1, 0)))
-    if code is None:
-        return None
-    content = fields.get(4) or fields.get({"f": 5, "d": 6}.get(code, 0))
-    if content is not None:
-        data = wire.as_bytes(content)
-        return (
-            float(struct.unpack("<" + code, data)[0])
-            if len(data) == struct.calcsize(code)
-            else None
-        )
-    return _read_integer(fields.get(7 if code == "i" else 10))
-
-
-def _read_integer(value: wire.Raw | None) -> float | None:
-    """Return the number of an `int_val` or `int64_val` field, packed or not."""
-    if value is None:
-        return None
-    if isinstance(value, int):
-        return float(wire.as_int(value))
-    number, end = wire.read_varint(value, 0)
-    return float(wire.as_int(number)) if end == len(value) else None
