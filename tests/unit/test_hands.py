@@ -113,3 +113,12 @@ def test_calls_beyond_the_number_wait_for_their_turn() -> None:
     for thread in threads:
         thread.join()
     assert most == 2
+
+
+def test_one_thread_does_one_call_after_the_other() -> None:
+    hands = Hands("patient-hand", 4, 60.0)
+    for number in range(50):
+        assert hands.do(number, "work", lambda number=number: number) == number
+
+    threads = [thread for thread in threading.enumerate() if thread.name == "patient-hand"]
+    assert len(threads) <= 1

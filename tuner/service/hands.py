@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 #: So many late ends are kept for whoever wants to know.
 _LATE = 100
+#: A thread without work ends after so long.
+_IDLE_S = 5.0
 
 
 class StuckError(UnavailableError):
@@ -91,6 +93,9 @@ class Hands:
         self._changed = threading.Condition()
         self._jobs: dict[Hashable, _Job] = {}
         self._late: deque[Late] = deque(maxlen=_LATE)
+        #: Admitted, and not taken by a thread yet.
+        self._begun: deque[_Job] = deque()
+        self._idle = 0
 
     def do(self, key: Hashable, what: str, call: Callable[[], T]) -> T:
         """Return what `call` returns, or raise what it raises.
@@ -105,8 +110,7 @@ class Hands:
         """
         job = _Job(key=key, what=what, call=call)
         self._admit(job)
-        # A daemon: the process can end although a call does not.
-        threading.Thread(target=self._run, args=(job,), name=self._name, daemon=True).start()
+        self._hand_over(job)
         job.ended.wait(self._patience_s)
         with self._changed:
             if not job.ended.is_set():
@@ -166,12 +170,37 @@ class Hands:
     def _is_stuck(self, key: Hashable) -> bool:
         return key in self._jobs and self._jobs[key].is_late
 
+    def _hand_over(self, job: _Job) -> None:
+        """Give a job to an idle thread, or to a new one."""
+        with self._changed:
+            self._begun.append(job)
+            if len(self._begun) <= self._idle:
+                self._changed.notify_all()
+                return
+        # A daemon: the process can end although a call does not.
+        threading.Thread(target=self._work, name=self._name, daemon=True).start()
+
+    def _work(self) -> None:
+        """Do one job after the other, until there has been none for a while."""
+        with self._changed:
+            self._idle += 1
+        while (job := self._next()) is not None:
+            self._run(job)
+
+    def _next(self) -> _Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._begun, _IDLE_S)
+            self._idle -= 1
+            return self._begun.popleft() if self._begun else None
+
     def _run(self, job: _Job) -> None:
         try:
             job.result = job.call()
         except BaseException as exc:  # noqa: BLE001 - raised again where it was called
             job.error = exc
         with self._changed:
+            # Together with the end, so that who calls again finds this thread idle.
+            self._idle += 1
             job.ended.set()
             del self._jobs[job.key]
             if job.is_late:
