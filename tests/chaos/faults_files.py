@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tests.chaos.faults import LOGS, Fault, FaultKind
 from tests.chaos.log_root import damage
 from tests.chaos.stack import Stack
+from tests.chaos.studies import PROJECT
 from tuner.storage import tables
 
 
@@ -63,7 +64,7 @@ class ForeignRuns(Fault):
     needs = frozenset({LOGS})
 
     def begin(self) -> bool:
-        for study in self.stack.log_root.path.glob("*/*"):
+        for study in self.stack.log_root.path.glob(f"{PROJECT}/*"):
             folder = study / f"foreign-{self.chance.randrange(10**6)}"
             folder.mkdir()
             junk = [b"", self.chance.randbytes(400), b"\x18\0\0\0\0\0\0\0\xa3\x7f"]

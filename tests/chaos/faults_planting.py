@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -55,7 +56,7 @@ class Plant(Greedy):
     def end(self) -> None:
         self.check_memory()
         for left in self.stack.orders.iterdir():
-            left.unlink()
+            left.unlink(missing_ok=True)
         if self._order.partition("@")[2] in _PUT_RIGHT:
             for root in (self.stack.log_root.path, self.stack.checkpoints):
                 put_right(root, root / PLANTING.project)
@@ -87,11 +88,13 @@ def put_right(root: Path, project: Path) -> None:
             if not is_aside or not (folder / aside).is_dir() or (folder / aside).is_symlink():
                 continue
             place = folder / name
-            if place.is_symlink() or not place.is_dir():
-                place.unlink(missing_ok=True)
-                (folder / aside).rename(place)
-            else:
-                shutil.rmtree(folder / aside, ignore_errors=True)
+            # A trial or a server may be making the same folder.
+            with contextlib.suppress(OSError):
+                if place.is_symlink() or not place.is_dir():
+                    place.unlink(missing_ok=True)
+                    (folder / aside).rename(place)
+                else:
+                    shutil.rmtree(folder / aside, ignore_errors=True)
 
 
 def _folders(project: Path) -> list[Path]:

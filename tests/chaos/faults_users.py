@@ -69,7 +69,7 @@ class DeleteRows(Fault):
                 return False
             self._delete(found[0].optuna_id)
             self._is_deleted = True
-        except sa.exc.DBAPIError:
+        except (sa.exc.DBAPIError, optuna.exceptions.StorageInternalError):
             """Next time."""
         return False
 
@@ -88,7 +88,8 @@ class DeleteRows(Fault):
     def _delete(self, optuna_id: int) -> None:
         statement = ROWS[self._what]
         if statement is None:
-            optuna.delete_study(study_name=VICTIM.full_name, storage=self.stack.database_url)
+            with contextlib.suppress(KeyError):  # it is gone already
+                optuna.delete_study(study_name=VICTIM.full_name, storage=self.stack.database_url)
             return
         with self.stack.writing() as connection:
             connection.execute(sa.text(statement), {"id": optuna_id})
