@@ -177,10 +177,16 @@ def other_server(environ: Environ) -> Iterator[None]:
 #: What is broken, how, and what is said of it: level, subject, words of the text and the advice.
 BREAKAGES: dict[str, tuple[Break, str, str, str, str]] = {
     "damaged database": (damage, "failed", "database", "is damaged", "tuner db restore"),
-    "truncated database": (truncate, "failed", "database", "is damaged", "tuner db restore"),
+    "truncated database": (truncate, "failed", "database", "is cut off", "tuner db restore"),
     "empty database": (empty, "failed", "database", "is empty", "tuner db restore"),
     "foreign database": (foreign, "failed", "database", "no SQLite database", "tuner db restore"),
-    "folder as database": (folder_for_the_database, "failed", "database", "is no file", "move it"),
+    "folder as database": (
+        folder_for_the_database,
+        "failed",
+        "database",
+        "is a folder",
+        "move the file away",
+    ),
     "older database": (revision("0001"), "failed", "database", "revision 0001", "tuner db upgrade"),
     "newer database": (revision("9999"), "failed", "database", "'9999'", ""),
     "locked database": (lock, "failed", "database", "locked", "fuser"),

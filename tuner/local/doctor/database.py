@@ -16,14 +16,11 @@ from tuner.errors import TunerError
 from tuner.local.doctor.finding import Finding, failed, ok, warning
 from tuner.settings import Settings
 from tuner.storage import Storage
+from tuner.storage.file_check import WAY_BACK, problem_of
 from tuner.storage.opening import sqlite_path
 from tuner.storage.revisions import newest, refuse_newer
 from tuner.storage.schema import read_schema
 
-_WAY_BACK = (
-    "stop the service (tuner down), move the file away and put a backup in its place: "
-    "tuner db restore FILE"
-)
 #: Slower answers hold up every claim, seconds.
 _SLOW_S = 0.5
 #: Of a large file, as much is checked as this takes, seconds.
@@ -51,35 +48,25 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
         return
     problem = _damage(path)
     if problem is not None:
-        yield failed("database", f"{path}: {problem[0]}", problem[1])
+        yield failed("database", f"{path} {problem[0]}", problem[1])
         return
     yield from _look_inside(settings.database_url, f"SQLite {sqlite3.sqlite_version}, {path}")
 
 
 def _damage(path: Path) -> tuple[str, str] | None:
     """Return what is wrong with an SQLite file, and what to do; None: it is whole."""
-    if not path.is_file():
-        return "is no file", "move it away, or set TUNER_HOME to another folder"
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
-        if not head:
-            return "is empty: nothing is left of what it held", _WAY_BACK
-        if head != b"SQLite format 3\0":
-            return "is no SQLite database", _WAY_BACK
-        found = _quick_check(path)
+        found = problem_of(path) or _quick_check(path)
     except sqlite3.OperationalError as exc:
         # The write that is tried says the former; the latter is a large file, whole so far.
         is_whole = "locked" in str(exc) or "interrupted" in str(exc)
-        return None if is_whole else (f"cannot be read: {exc}", _WAY_BACK)
+        found = "" if is_whole else f"cannot be read: {exc}"
     except sqlite3.DatabaseError as exc:
-        found = str(exc)
-    except OSError as exc:
-        return f"cannot be read: {exc.strerror}", "let your account read it (it should own it)"
-    return None if found is None else (f"is damaged: {found}", _WAY_BACK)
+        found = f"is damaged: {exc}"
+    return (found, WAY_BACK) if found else None
 
 
-def _quick_check(path: Path) -> str | None:
+def _quick_check(path: Path) -> str:
     """Return the first thing that SQLite finds wrong in a file; nothing is made or changed."""
     # Of a file: URL, in which ? and # are no part of a name.
     url = f"file:{quote(str(path))}?mode=ro"
@@ -87,7 +74,8 @@ def _quick_check(path: Path) -> str | None:
         until = time.monotonic() + _CHECKED_S
         connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    return None if found == "ok" else found.replace("*** in database main ***", "").strip()
+    found = found.replace("*** in database main ***", "").strip()
+    return "" if found == "ok" else f"is damaged: {found}"
 
 
 def _look_inside(url: str, shown: str) -> Iterator[Finding]:
