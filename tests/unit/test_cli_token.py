@@ -103,7 +103,7 @@ def test_the_list_says_what_each_may_do_and_where(cli: Cli) -> None:
     _, out, _ = cli("token", "list")
 
     assert "submit in projects a, b" in out
-    assert f"work everywhere, as image {image}" in out.replace("\n", "")
+    assert "work everywhere, as image sha256:000000000000…" in out
 
 
 def test_a_revoked_token_is_known_no_more_and_its_name_is_free(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -174,7 +175,8 @@ def token_table(rows: Sequence[Document]) -> Table:
         until = end if row["state"] == "active" else f"[bad]{row['state']}[/]"
         table.add_row(
             row["name"],
-            token_reach(row),
+            # A digest is long, and its first digits tell it from others.
+            re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1…", token_reach(row)),
             "it is revoked" if until == "-" else until,
             "never" if row["last_used"] is None else ago(row["last_used"]),
             escape(row["actor"] or "-"),
