@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.history.importers.folders import FileStamp, Folder, is_run_name, join
 from tuner.history.records import Rejection
+from tuner.roots import Folder as OpenFolder
 from tuner.roots import Place, UnfitError, check_regular, kind_name
 
 Refuse = Callable[[Rejection], None]
@@ -59,15 +60,14 @@ class Listing:
                     continue  # a link to nothing, or a file that has just been removed
                 self._take(entry.name, found)
 
-    def read_own(self, place: Place, seen: set[tuple[int, int]]) -> None:
-        """Read a folder of a log root of Tuner's.
+    def read_own(self, place: Place, opened: OpenFolder, seen: set[tuple[int, int]]) -> None:
+        """Read a folder of a log root of Tuner's, which is open; it is closed.
 
         Raises:
-            UnfitError: it has become something else.
             OSError: it cannot be read.
         """
         self._place = place
-        with place.open() as folder:
+        with opened as folder:
             if not self._note(os.fstat(folder.fileno()), seen):
                 return
             in_run = is_run_name(place.name)

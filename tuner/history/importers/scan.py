@@ -12,10 +12,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.history.importers.folders import Folder, is_run_name, join
+from tuner.history.importers.folders import Folder as FoundFolder
+from tuner.history.importers.folders import is_run_name, join
 from tuner.history.importers.listing import Listing, Refuse, why_not
 from tuner.history.records import Rejection
-from tuner.roots import Place
+from tuner.roots import Folder, Place
 
 #: Deeper than any log root; a path that long is a mistake.
 MAX_DEPTH = 40
@@ -35,7 +36,7 @@ def is_own(root: str, log_root: Path | None = None) -> bool:
     return any(map(is_run_name, root.split("/"))) or _holds_run(root)
 
 
-def scan(root: str, refuse: Refuse, *, own: bool) -> Iterator[Folder]:
+def scan(root: str, refuse: Refuse, *, own: bool) -> Iterator[FoundFolder]:
     """Yield `root` and the folders below it, parents first, in the order of their names.
 
     Args:
@@ -44,37 +45,75 @@ def scan(root: str, refuse: Refuse, *, own: bool) -> Iterator[Folder]:
         own: whether it belongs to a log root of Tuner's (`is_own`).
     """
     seen: set[tuple[int, int]] = set()
+    opener = _Opener(Path(root)) if own else None
     # A stack, because folders may be nested deeper than Python's recursion allows.
     waiting = [("", 0)]
-    while waiting:
-        relative, depth = waiting.pop()
-        path = join(root, relative) if relative else root
-        if len(seen) >= MAX_FOLDERS:
-            refuse(Rejection(path=path, reason=f"lies beyond the first {MAX_FOLDERS} folders"))
-            return
-        listing = Listing(path, refuse)
-        if not _read(listing, Place(Path(root), relative) if own else None, seen):
-            continue
-        folder = listing.folder()
-        yield folder
-        if folder.place is not None and is_run_name(folder.name):
-            continue  # what a trial's own code has left in its folder
-        if depth < MAX_DEPTH:
-            waiting += [
-                (f"{relative}/{name}".lstrip("/"), depth + 1)
-                for name in sorted(listing.inner)[::-1]
-            ]
-        elif listing.inner:
-            refuse(Rejection(path=path, reason=f"lies more than {MAX_DEPTH} folders deep"))
+    with contextlib.closing(opener) if opener else contextlib.nullcontext():
+        while waiting:
+            relative, depth = waiting.pop()
+            path = join(root, relative) if relative else root
+            if len(seen) >= MAX_FOLDERS:
+                refuse(Rejection(path=path, reason=f"lies beyond the first {MAX_FOLDERS} folders"))
+                return
+            listing = Listing(path, refuse)
+            if not _read(listing, relative, opener, seen):
+                continue
+            yield listing.folder()
+            if own and is_run_name(path.rpartition("/")[2]):
+                continue  # what a trial's own code has left in its folder
+            if depth < MAX_DEPTH:
+                inner = sorted(listing.inner)[::-1]
+                waiting += [(f"{relative}/{name}".lstrip("/"), depth + 1) for name in inner]
+            elif listing.inner:
+                refuse(Rejection(path=path, reason=f"lies more than {MAX_DEPTH} folders deep"))
 
 
-def _read(listing: Listing, place: Place | None, seen: set[tuple[int, int]]) -> bool:
+class _Opener:
+    """Opens the folders of a log root of ours. Mutable: the last one's parent stays open.
+
+    Without that each of a study's thousands of runs is sought from the root on.
+
+    Args:
+        root: where the walk begins.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._parent: Folder | None = None
+        self._relative = ""
+
+    def open(self, relative: str) -> tuple[Place, Folder]:
+        """Open a folder below the root.
+
+        Raises:
+            UnfitError: a part of its path is a link or no folder.
+            OSError: it is missing, or closed to this process.
+        """
+        place = Place(self._root, relative)
+        if not relative:
+            return place, place.open()
+        above, _, name = relative.rpartition("/")
+        if self._parent is None or above != self._relative:
+            self.close()
+            self._parent, self._relative = Place(self._root, above).open(), above
+        return place, self._parent.folder(name)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._parent is not None:
+            self._parent.close()
+            self._parent = None
+
+
+def _read(
+    listing: Listing, relative: str, opener: _Opener | None, seen: set[tuple[int, int]]
+) -> bool:
     """Read a folder; return whether it could be read, and is met for the first time."""
     try:
-        if place is None:
+        if opener is None:
             listing.read(seen)
         else:
-            listing.read_own(place, seen)
+            listing.read_own(*opener.open(relative), seen)
     except OSError as exc:
         listing.refuse(Rejection(path=listing.path, reason=why_not(exc)))
         return False
