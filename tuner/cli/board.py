@@ -43,14 +43,14 @@ def board(
     if importlib.util.find_spec("tensorboard") is None:
         raise SetupError("TensorBoard is not installed; pip install tensorboard")
     name = study or _newest(config)
-    folder = config.log_root / name
-    if study is not None and not folder.is_dir():
-        _require_study(name, folder)
+    place = Place(config.log_root, name)
+    if study is not None and not place.exists():
+        _require_study(name, config.log_root)
     chosen = _free_port(port)
     if port is None and chosen != FIRST_PORT:
         err().print(f"port {FIRST_PORT} is taken; using {chosen}")
     site = Site(
-        study=Place(config.log_root, name),
+        study=place,
         host=_HOST,
         port=chosen,
         tell=lambda line: err().print(line, markup=False, soft_wrap=True),
@@ -71,13 +71,13 @@ def _newest(config: Settings) -> str:
         return take_study(api, None)
 
 
-def _require_study(name: str, folder: Path) -> None:
+def _require_study(name: str, root: Path) -> None:
     from tuner.local import open_reader
 
     with open_reader(settings()) as api:
         api.status(name)
-    if not folder.parent.parent.is_dir():
-        raise SetupError(f"{folder.parent.parent}: there is no such log root; set TUNER_LOG_ROOT")
+    if not root.is_dir():
+        raise SetupError(f"{root}: there is no such log root; set TUNER_LOG_ROOT")
 
 
 def _free_port(port: int | None) -> int:
