@@ -1,0 +1,203 @@
+"""Which modules use files by their paths, and why: `tests/unit/test_roots_are_the_only_way.py`."""
+
+from __future__ import annotations
+
+#: Modules whose files lie elsewhere, and what they are.
+OTHERS = {
+    "tuner/archives.py": "archives that are given as bytes",
+    "tuner/board/landlock.py": "what a process gets rights to: opened as a name only (O_PATH)",
+    "tuner/cli/calling.py": "the program that was called",
+    "tuner/cli/faults.py": "the reason of a failure: the database's file and its folder",
+    "tuner/cli/run_session.py": "the home's service file",
+    "tuner/cli/serve.py": "the home's service file",
+    "tuner/cli/token.py": "a token's file that the user names",
+    "tuner/cli/workers.py": "/.dockerenv",
+    "tuner/history/importers/kerastuner_rungs.py": "no path: opened by `folders.Folder`",
+    "tuner/history/importers/source.py": "no path: opened by `folders.Folder`",
+    "tuner/homes.py": "homes and the pointer to one",
+    "tuner/local/commands.py": "the home's commands, specs",
+    "tuner/local/doctor/database.py": "the database's file",
+    "tuner/local/doctor/gpus.py": "/dev, /proc",
+    "tuner/local/home.py": "the home's token, lock, service file; /proc",
+    "tuner/local/listed_history.py": "whether a path that a spec lists is there",
+    "tuner/local/process.py": "logs of the home",
+    "tuner/local/runs.py": "the home's runs",
+    "tuner/local/service.py": "the home's service file and log",
+    "tuner/queue/redis_access.py": "the private Redis' secrets, in the home",
+    "tuner/queue/redis_binary.py": "the redis-server program",
+    "tuner/queue/redis_process.py": "the private Redis' folder, in the home",
+    "tuner/samplers/bayesian/proposing.py": "no file: a task of the model",
+    "tuner/samplers/bayesian/start.py": "no file: a task of the model",
+    "tuner/secrecy.py": "/proc of this process",
+    "tuner/server/tls.py": "certificates that the operator names",
+    "tuner/snapshot/archive.py": "the user's code, before it is submitted",
+    "tuner/snapshot/contents.py": "archives that are given as bytes",
+    "tuner/snapshot/folder.py": "the user's code, before it is submitted",
+    "tuner/snapshot/ignore.py": "the user's code, before it is submitted",
+    "tuner/snapshot/provenance.py": "the user's code and data, before it is submitted",
+    "tuner/spec/advice.py": "whether what a spec names is there",
+    "tuner/spec/history.py": "the one name of a path that a spec lists",
+    "tuner/spec/loading.py": "spec files",
+    "tuner/spec/yaml_file.py": "spec files",
+    "tuner/storage/backup.py": "backup files that the operator names",
+    "tuner/storage/database.py": "the database's file",
+    "tuner/storage/file_check.py": "the database's file",
+    "tuner/storage/opening.py": "the database's file",
+    "tuner/storage/restore.py": "a temporary folder for a backup that is read",
+    "tuner/storage/revisions.py": "migrations",
+    "tuner/surrogate/search.py": "no file: a task of the model",
+    "workers/code_cache.py": "the worker's code, in its home",
+    "workers/erasing.py": "/proc of this process",
+    "workers/linux.py": "/proc of this process",
+    "workers/memory.py": "/proc and /sys",
+    "workers/message.py": "no file: Redis",
+    "workers/missing.py": "whether a module of the user's code is there",
+    "workers/orphans.py": "/proc",
+    "workers/own_modules.py": "the user's code, unpacked",
+    "workers/trial_process.py": "/dev/null, /proc of this process",
+}
+
+_SCRATCH = "TensorBoard's scratch folder or view, which this process has made"
+_ROOT_ITSELF = "the root itself, as the operator names it"
+_SCAN = "a look for runs of ours: names only, and no link is entered"
+#: Of modules that have to do with the roots: what their files are, and the calls in their source.
+CALLS: dict[str, tuple[str, set[str]]] = {
+    "tuner/board/confinement.py": ("the interpreter", {"Path(sys.executable).resolve()"}),
+    "tuner/board/launcher.py": (_SCRATCH, {"options.ready.exists()"}),
+    "tuner/board/running.py": (
+        _SCRATCH,
+        {
+            "os.access(_MEMORY)",
+            "ready.touch()",
+            "ready.unlink()",
+            "self._home.mkdir()",
+            "tempfile.TemporaryDirectory()",
+        },
+    ),
+    "tuner/board/view.py": (
+        _SCRATCH,
+        {
+            "(self.folder / path / name).unlink()",
+            "(shown / name).symlink_to(self._source.path / path / name)",
+            "folder.mkdir()",
+            "self.folder.mkdir()",
+            "shown.mkdir()",
+            "shutil.rmtree(self.folder / path)",
+        },
+    ),
+    "tuner/cli/board.py": (_ROOT_ITSELF, {"root.is_dir()"}),
+    "tuner/cli/checking.py": (
+        "a temporary folder for the code of `tuner check`",
+        {"code.mkdir()", "tempfile.TemporaryDirectory()"},
+    ),
+    "tuner/cli/database.py": (
+        "backup files that the operator names, and a scratch folder of the home",
+        {
+            "Path(file).open('rb')",
+            "kept.rename(old)",
+            "path.exists()",
+            "path.with_name(path.name + suffix).unlink()",
+            "shutil.copyfileobj(source)",
+            "spool.open('rb')",
+            "tempfile.TemporaryDirectory()",
+            "written.open('rb')",
+        },
+    ),
+    "tuner/cli/next_step.py": ("the folder that a command runs in", {"other.resolve()"}),
+    "tuner/coordinator/integrity/attempts.py": ("no file: SQL", {"attempt.exists()"}),
+    "tuner/history/importers/folders.py": (
+        "`Folder.open`, which goes through tuner.roots",
+        {"self.open(name)"},
+    ),
+    "tuner/history/importers/listing.py": (
+        "somebody else's folder, whose links are followed",
+        {"Path(self.path).stat()", "entry.is_dir()", "entry.stat()", "os.scandir(self.path)"},
+    ),
+    "tuner/history/importers/scan.py": (
+        _SCAN,
+        {
+            "entry.is_dir()",
+            "opener.open(relative)",
+            "os.path.realpath(log_root)",
+            "os.scandir(path)",
+        },
+    ),
+    "tuner/history/importers/targets.py": (
+        "what a person names on the command line",
+        {
+            "os.path.lexists(str(url.database))",
+            "os.path.realpath(path)",
+            "os.path.realpath(str(url.database))",
+            "path.exists()",
+            "path.is_dir()",
+            "path.is_file()",
+            "path.lstat()",
+        },
+    ),
+    "tuner/local/closing.py": (
+        "modes of the home and of the roots themselves",
+        {
+            "Path(f'/proc/self/fd/{handle}').chmod(mode)",
+            "os.listdir(home)",
+            "os.open(path)",
+            "path.lstat()",
+            "root.mkdir()",
+        },
+    ),
+    "tuner/local/doctor/files.py": (
+        "the home, and the roots themselves as the operator names them",
+        {
+            "Path('/proc/self/mounts').read_text()",
+            "home.is_dir()",
+            "home.stat()",
+            "os.access(home)",
+            "os.path.realpath(path)",
+            "os.statvfs(path)",
+            "path.exists()",
+            "path.lstat()",
+            "tempfile.TemporaryFile()",
+            "there.is_dir()",
+        },
+    ),
+    "tuner/local/doctor/service.py": ("the home's token", {"os.path.exists(settings.token_path)"}),
+    "tuner/local/fleet.py": (
+        "the home's fleets; /proc",
+        {
+            "(settings.home / 'fleets').glob('*.json')",
+            "Path(f'/proc/{pid}/cmdline').read_bytes()",
+            "self._control.parent.mkdir()",
+            "self._control.unlink()",
+            "self._control.with_name(self._control.name + '.state').read_text()",
+            "self._control.with_name(self._control.name + '.state').unlink()",
+        },
+    ),
+    "tuner/local/submission.py": (
+        "the user's code, before it is submitted",
+        {
+            "(folder / f'{module}.py').is_file()",
+            "(folder / module).is_dir()",
+            "at.is_dir()",
+            "at.with_name(at.name + '.py').is_file()",
+        },
+    ),
+    "tuner/service/probing.py": (_ROOT_ITSELF, {"root.mkdir()"}),
+    "tuner/settings.py": (
+        "the home; secrets in files that the operator names",
+        {"Path(path).read_text()", "home.is_file()"},
+    ),
+    "workers/attempt.py": (
+        "`AttemptFiles.open`, which goes through tuner.roots",
+        {"self._files.open(post.environment.config(self._assignment))"},
+    ),
+    "workers/child.py": ("/dev/null", {"os.open(os.devnull)"}),
+    "workers/options.py": ("secrets in files that the operator names", {"Path(path).read_text()"}),
+    "workers/run.py": (
+        "a temporary folder for a run by hand",
+        {"run.logdir.mkdir()", "tempfile.TemporaryDirectory()"},
+    ),
+    "workers/supervisor.py": (
+        "the home's file for the number of workers",
+        {"self._arguments.control.read_bytes()", "self._arguments.control.stat()"},
+    ),
+    "workers/trying.py": ("a temporary folder for one try", {"tempfile.TemporaryDirectory()"}),
+}
