@@ -9,6 +9,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -292,6 +294,19 @@ def test_a_study_that_takes_much_of_the_loop_rests_if_others_are_there(house: Ho
                 """Work."""
         isolation.end_round(others=others)
         assert isolation.is_due(study.id) != others
+
+
+def test_a_study_that_is_deleted_while_it_is_served_has_no_fault(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgotten: list[int] = []
+    isolation = Isolation(house.storage, house.coordinator.leadership, forgotten.append)
+    gone: Any = SimpleNamespace(id=1000, project="p", name="gone", revision=0)
+    with isolation.step(gone, "loading it"):
+        raise ValueError("its study in Optuna's tables is gone")
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    assert forgotten == [gone.id]
 
 
 def told(act: Act, house: House) -> str:

@@ -19,9 +19,12 @@ import sqlalchemy as sa
 from tuner.coordinator.faults import Step, is_own, reason_of, set_aside
 from tuner.coordinator.integrity.diagnosis import diagnose
 from tuner.coordinator.leadership import Leadership
-from tuner.storage import Storage
+from tuner.errors import UnavailableError
+from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
+
+_s = tables.studies
 
 #: What a study may cost of a round before it has to rest: of this thread's own work, and of time
 #: altogether, which a slow disk or a far database takes as well. Seconds.
@@ -93,6 +96,10 @@ class Isolation:
     def set_aside(self, study: sa.Row[Any], step: Step, exc: BaseException) -> None:
         """Pause a study for what a step has raised, and leave it alone until its row changes."""
         name = f"{study.project}/{study.name}"
+        if self._is_deleted(study.id):
+            # Just now, by its user: what a step met was half of it.
+            self._forget(study.id)
+            return
         logger.error("study set aside", extra={"study": name, "step": step}, exc_info=exc)
         self._forget(study.id)
         self._aside[study.id] = (study.revision, "paused")
@@ -109,6 +116,14 @@ class Isolation:
             logger.exception("study cannot be paused", extra={"study": name})
             self._aside[study.id] = _mark(study)
             self._retry_at[study.id] = time.monotonic() + RETRY_S
+
+    def _is_deleted(self, study_id: int) -> bool:
+        query = sa.select(_s.c.id).where(_s.c.id == study_id)
+        try:
+            with self._storage.read() as connection:
+                return connection.execute(query).first() is None
+        except (UnavailableError, sa.exc.DBAPIError):
+            return False  # its row is what cannot be read
 
     def end_round(self, *, others: bool) -> None:
         """Have a study that took long rest, if there are others that want the time."""
