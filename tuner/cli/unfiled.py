@@ -39,7 +39,7 @@ def _lines(document: Document) -> list[str]:
     since = moment(document["since"])
     if document["waiting"]:
         return [
-            f"[warn]{what} wait for the file system since {since}[/]",
+            f"[warn]no answer from the file system since {since}, for {what}[/]",
             f"[quiet]{reason}[/]",
             "[quiet]look at the mount: what is missing is written as soon as it answers[/]",
         ]
