@@ -84,6 +84,10 @@ SPECS: dict[str, Make] = {
     "forbid of what is not there": lambda n: spec(forbid=[{"a.y": i} for i in range(n)]),
     "forbid of no value": lambda n: spec(forbid=[{"a.c": "w"}] * n),
     "forbid, one of many": lambda n: spec(forbid=[unknown(n)]),
+    "forbid of the first half": lambda n: spec(
+        search_space={"x.a": {"type": "int", "low": 1, "high": 2 * n}},
+        forbid=[{"x.a": i + 1} for i in range(n)],
+    ),
     "start_with": lambda n: spec(start_with=[{"a.x": i / n, "a.c": "u"} for i in range(n)]),
     "start_with of what is not there": lambda n: spec(start_with=[{"a.y": 1}] * n),
     "start_with, one of many": lambda n: spec(start_with=[unknown(n)]),

@@ -115,7 +115,23 @@ class SearchSpace:
         return self._forbidding(params) is not None
 
     def _forbidding(self, params: Mapping[str, Value]) -> Params | None:
-        return next((clause for clause in self.forbid if _holds(clause, params)), None)
+        held = (
+            number
+            for name, value in params.items()
+            for number in self._clauses.get((name, isinstance(value, bool), value), ())
+            if _holds(self.forbid[number], params)
+        )
+        first = min(held, default=None)
+        return None if first is None else self.forbid[first]
+
+    @cached_property
+    def _clauses(self) -> dict[tuple[str, bool, Value], list[int]]:
+        """The numbers of the forbidden combinations, by the first value of each."""
+        found: dict[tuple[str, bool, Value], list[int]] = {}
+        for number, clause in enumerate(self.forbid):
+            name, value = next(iter(clause.items()))
+            found.setdefault((name, isinstance(value, bool), value), []).append(number)
+        return found
 
     def cardinality(self) -> int | None:
         """Return the number of configurations, forbidden ones included; None when infinite."""
