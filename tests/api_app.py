@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
@@ -51,6 +52,12 @@ def api_storage() -> Storage:
 
 
 @functools.cache
+def book() -> TokenBook:
+    """Return the tokens of `api`: those of its database, `TOKEN` and `POWERLESS`."""
+    return _Book(TOKEN, api_storage())
+
+
+@functools.cache
 def _settings() -> Settings:
     home = Path(tempfile.mkdtemp(prefix="tuner-api-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -72,7 +79,7 @@ def api() -> FastAPI:
         health=health,
         metrics=Metrics(storage, coordinator, health),
         instruments=Instruments(),
-        tokens=_Book(TOKEN, storage),
+        tokens=book(),
         token_desk=TokenDesk(storage),
         redis=WorkerRedis(url="redis://all@redis", fetching_url="redis://fetch@redis"),
     )
@@ -104,7 +111,13 @@ class Sent:
     """
 
     def __init__(
-        self, method: str, path: str, *headers: tuple[str, str], body: Iterable[bytes] = ()
+        self,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        body: Iterable[bytes] = (),
+        client: str = "127.0.0.1",
+        app: ASGIApp | None = None,
     ) -> None:
         self.asked = 0
         self.status = 0
@@ -121,10 +134,10 @@ class Sent:
             "scheme": "http",
             "http_version": "1.1",
             "server": ("127.0.0.1", 80),
-            "client": ("127.0.0.1", 1),
+            "client": (client, 1),
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
         }
-        asyncio.run(api()(self._scope, self._receive, self._take))
+        asyncio.run((app or api())(self._scope, self._receive, self._take))
 
     async def _receive(self) -> dict[str, Any]:
         self.asked += 1

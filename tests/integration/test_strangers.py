@@ -164,4 +164,3 @@ def test_a_thousand_strangers_keep_nobody_out(server: ServiceProcess, lab: Lab) 
             assert lab.status()["state"] == "running"
 
     assert crowd.seen["connected"] >= 1000
-    assert crowd.seen["429"] > 0, "whoever floods is told to wait"

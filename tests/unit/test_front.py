@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api_app import POWERLESS, TOKEN, Sent, operations
-from tuner.server.front import OPEN_PATHS
+from tests.api_app import POWERLESS, TOKEN, Sent, api, book, operations
+from tuner.server import limits
+from tuner.server.front import OPEN_PATHS, Front
 from tuner.server.limits import MAX_BODY_BYTES
 
 CHUNK = b"[" * (8 << 20)
@@ -77,3 +78,24 @@ def test_a_good_token_passes_whatever_the_case_of_its_kind() -> None:
 def test_only_get_and_head_are_open(path: str) -> None:
     assert Sent("POST", path).status == 401
     assert Sent("GET", path).status in (200, 503)
+
+
+def test_a_flood_waits_its_turn_and_is_told_so_and_takes_nothing_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So slow that no machine is slow enough for one more.
+    monkeypatch.setattr(limits, "STRANGER_RATE", limits.Rate(per_s=0.001, burst=3))
+    monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
+    monkeypatch.setattr(limits, "TOKEN_RATE", limits.Rate(per_s=0.001, burst=2))
+    app = Front(api(), tokens=book())
+
+    def ask(token: str = "", client: str = "192.0.2.1", path: str = "/v1/nowhere") -> Sent:
+        return Sent("GET", path, bearer(token), client=client, app=app)
+
+    assert [ask().status for _ in range(5)] == [401, 401, 401, 429, 429]
+    assert 500 < int(ask().headers["retry-after"]) <= 1000
+    assert ask(client="192.0.2.2").status == 401, "another address has its own"
+    assert ask(path="/healthz").status == 200, "a probe is never refused"
+    assert [ask(TOKEN).status for _ in range(3)] == [404, 404, 429]
+    assert 500 < int(ask(TOKEN).headers["retry-after"]) <= 1000
+    assert ask(POWERLESS).status == 404, "another token has its own"

@@ -66,7 +66,9 @@ class Front:
             answer = problem(Request(scope), 503, str(exc))
         else:
             connection.settle(is_known=True)
-            wait_s = self._by_token.take(str(identity.token_id), time.monotonic())
+            # The server's own tokens are no row of the database.
+            who = identity.name if identity.token_id is None else str(identity.token_id)
+            wait_s = self._by_token.take(who, time.monotonic())
             if not wait_s:
                 note_identity(scope, identity)
                 with calling(identity):
