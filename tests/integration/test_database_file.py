@@ -20,7 +20,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "empty": (lambda _good: b"", "is empty (0 bytes)"),
     "a text": (lambda _good: b"once upon a time\n" * 900, "is no SQLite database"),
     "cut off": (lambda good: good[: len(good) // 3], "is damaged or cut off"),
-    "cut in its header": (lambda good: good[:60], "is no SQLite database"),
+    "cut in its header": (lambda good: good[:60], "is damaged or cut off"),
     "its first page overwritten": (
         lambda good: good[:100] + b"\xff" * 3996 + good[4096:],
         "is damaged or cut off",

@@ -63,11 +63,9 @@ def damage_of(path: Path) -> str:
             read_schema(connection)
             said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     except UnavailableError as exc:
-        return (
-            f"is damaged ({getattr(exc.__cause__, 'orig', exc)})"
-            if is_damage(exc.__cause__)
-            else ""
-        )
+        if not is_damage(exc.__cause__):
+            return ""
+        said = getattr(exc.__cause__, "orig", exc)
     finally:
         storage.close()
     return "" if said == "ok" else in_words(said)
