@@ -50,6 +50,13 @@ class Database:
             }
         return {name: count for name, count in counts.items() if count}
 
+    def differing(self, table: str, left: str, right: str) -> int:
+        """Return how many rows of a table do not have the same in both columns."""
+        rows = self._metadata.tables[table]
+        with self._reader.connect() as connection:
+            query = sa.select(sa.func.count()).where(rows.c[left] != rows.c[right])
+            return int(connection.execute(query).scalar_one())
+
     def count(self, table: str, **where: Any) -> int:
         """Return how many rows of a table have these values."""
         rows = self._metadata.tables[table]
