@@ -39,7 +39,7 @@ class Sampler:
 
     def take(self) -> dict[str, float]:
         """Return every number by its name: what it is of, a dot, what it is."""
-        found: dict[str, float] = {}
+        found = {"machine.load": os.getloadavg()[0]}
         found |= self._process("server", self._service.server.pid)
         redis_pid = self._service.redis_pid()
         if redis_pid is not None:

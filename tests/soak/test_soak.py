@@ -74,7 +74,8 @@ def test_a_short_series_has_no_trend() -> None:
 def test_the_report_names_what_grows_and_takes_a_half_written_line(tmp_path: Path) -> None:
     lines = [
         f'{{"hours": {hour}, "work.ended": 9, "work.studies": 1,'
-        f' "server.rss_mb": {100 + 20 * hour}, "server.threads": 12}}\n'
+        f' "server.rss_mb": {100 + 20 * hour}, "server.threads": 12,'
+        f' "disk.fleet_mb": {hour}}}\n'
         for hour in HOURS
     ]
     (tmp_path / SAMPLES).write_text("".join(lines) + '{"hours": 2.0, "wo')
@@ -82,6 +83,7 @@ def test_the_report_names_what_grows_and_takes_a_half_written_line(tmp_path: Pat
     text, grows = report(tmp_path)
 
     assert grows == ["server.rss_mb"]
+    assert "grows: a log, which whoever keeps it rotates |" in text
     assert "| server.threads | 12 | 12 | 12 | 12 | +0 ± 0 | +0.0 % | flat |" in text
     assert text.count("\n| server.") == 2
 
