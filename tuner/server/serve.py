@@ -16,6 +16,7 @@ import uvicorn
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
+from tuner.heaps import share_heaps
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
@@ -73,6 +74,7 @@ def serve(
     """
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
+    share_heaps()
     with contextlib.ExitStack() as held:
         # First, because what is entered first is left last: a signal never cuts the cleaning up.
         signals = held.enter_context(_Signals())
