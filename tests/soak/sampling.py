@@ -60,8 +60,6 @@ class Sampler:
         """Return memory, descriptors, threads and share of a core since the last sample."""
         try:
             status = Path(f"/proc/{pid}/status").read_text()
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return {}
@@ -70,10 +68,13 @@ class Sampler:
         self._cpu[name] = moment, cpu
         found = {
             f"{name}.rss_mb": _number(status, "VmRSS") / 1024,
-            f"{name}.own_mb": _number(rollup, "Private_Dirty") / 1024,
-            f"{name}.descriptors": descriptors,
             f"{name}.threads": _number(status, "Threads"),
         }
+        # They hide the rest from whoever is not root.
+        with contextlib.suppress(OSError):
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            found[f"{name}.own_mb"] = _number(rollup, "Private_Dirty") / 1024
+            found[f"{name}.descriptors"] = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         if before is not None and moment > before[0]:
             found[f"{name}.cpu_percent"] = 100 * (cpu - before[1]) / (moment - before[0])
         return found
