@@ -96,6 +96,8 @@ class RunFiler:
         what = f"the run of trial {attempt.number} in {attempt.run_dir}"
         with self._care.of(subject, self._log_root):
             papers = self._papers(attempt)
+            if papers is None:
+                return
             write = partial(_write, self._log_root, attempt, papers)
             if self._care.hands.do(subject, what, write):
                 logger.info("run repaired", extra={"run": attempt.run_dir})
@@ -149,13 +151,16 @@ class RunFiler:
                 .limit(AGAIN)
             ).all()
 
-    def _papers(self, attempt: sa.Row[Any]) -> _Papers:
+    def _papers(self, attempt: sa.Row[Any]) -> _Papers | None:
+        """Return what belongs into a folder; None: its study was deleted just now."""
         s, t, r = tables.studies, tables.trials, tables.reports
         with self._storage.read() as connection:
-            study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
+            study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).first()
             trial = connection.execute(
-                sa.select(t).where(t.c.study_id == study.id, t.c.number == attempt.number)
-            ).one()
+                sa.select(t).where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
+            ).first()
+            if study is None or trial is None:
+                return None
             reported = connection.execute(
                 sa.select(r.c.step, r.c.metrics_json).where(
                     r.c.study_id == study.id,
