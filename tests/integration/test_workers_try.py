@@ -99,7 +99,7 @@ def test_a_trial_without_reports_is_judged_by_its_result(code_root: Path) -> Non
         ("raises", "ValueError: broken layer"),
         ("ends", "exited with status 9"),
         ("nan", "the first report is nan"),
-        ("absent", "mine has no 'absent'; functions there: ends, nan"),
+        ("absent", "mine has no 'absent'; functions there: dates, ends, nan"),
     ],
 )
 def test_a_trial_that_fails_says_why(code_root: Path, function: str, text: str) -> None:
