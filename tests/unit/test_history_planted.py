@@ -132,7 +132,7 @@ def test_links_in_somebody_elses_folder_are_followed_and_in_ours_they_are_not(
 
     assert (theirs.imported, theirs.rejected) == (2, 0)
     assert (ours.imported, ours.rejected) == (1, 1)
-    assert lab.reasons()["more"] == "is a link, and must be a folder"
+    assert lab.reasons()["more"] == "is a link, and is left alone in a log root"
 
 
 def test_a_hard_link_is_read_in_somebody_elses_folder_only(tmp_path: Path, lab: HistoryLab) -> None:

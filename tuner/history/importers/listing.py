@@ -99,7 +99,8 @@ class Listing:
         path = join(self.path, name)
         try:
             if not _is_wanted(name):
-                raise UnfitError(path, f"is {kind_name(found.st_mode)}, and must be a folder")
+                instead = "must be a folder" if is_run_name(name) else "is left alone in a log root"
+                raise UnfitError(path, f"is {kind_name(found.st_mode)}, and {instead}")
             # A project or a study may be called like an event file.
             if name in _JSON_FILES or not stat.S_ISDIR(found.st_mode):
                 check_regular(found, path, None)
