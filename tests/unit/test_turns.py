@@ -1,50 +1,58 @@
-"""Whose turn it is."""
+"""Studies share the workers by their priorities, also where workers are few."""
 
-import numpy as np
-import pytest
+from __future__ import annotations
 
-from tuner.samplers.bayesian.turns import (
-    has_history_a_say,
-    has_stalled,
-    looks_elsewhere,
-    looks_over,
-)
+from collections import Counter
+
+from tuner.coordinator.turns import Contender, Turns
 
 
-def test_history_that_guides_chooses_all_early_trials_and_every_second_late_one() -> None:
-    says = [has_history_a_say(number, is_misled=False) for number in range(40)]
-
-    assert all(says[:20])
-    assert says[20:] == [True, False] * 10
-    assert not any(looks_over(number, is_misled=False) for number in range(40))
-
-
-def test_where_history_is_no_guide_every_second_trial_goes_without_it() -> None:
-    says = [has_history_a_say(number, is_misled=True) for number in range(40)]
-    over = [number for number in range(40) if looks_over(number, is_misled=True)]
-
-    assert says == [True, False] * 20
-    assert over == [1, 3, 5, 7, 9]
-
-
-@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e9])
-def test_a_search_that_gains_nothing_has_stalled_whatever_the_unit(unit: float) -> None:
-    y = unit * np.array([5.0, 3.0, 4.0, 2.0, *[3.0, 1.0] * 10])
-
-    assert has_stalled(25, y)
-    assert not has_stalled(25, np.append(y, 0.5 * unit))
-    assert has_stalled(25, np.append(y, 0.999 * unit))
+def _serve(priorities: list[int], workers: int, trials: int) -> Counter[int]:
+    """Return how many trials each study got: each time the oldest trial ends, one is proposed."""
+    studies = [Contender(number, priority) for number, priority in enumerate(priorities)]
+    turns, running, got = Turns(), list[int](), Counter[int]()
+    for _ in range(trials):
+        turns.keep(study.study_id for study in studies)
+        chosen = turns.next(studies, Counter(running))
+        assert chosen is not None
+        turns.take(studies[chosen])
+        got[chosen] += 1
+        running.append(chosen)
+        if len(running) == workers:
+            del running[0]
+    return got
 
 
-def test_a_young_search_has_not_stalled() -> None:
-    assert not has_stalled(19, np.ones(30))
-    assert not has_stalled(25, np.ones(16))
-    assert has_stalled(25, np.ones(25))
-    assert not has_stalled(25, np.zeros(0))
+def test_a_study_more_than_there_are_workers_gets_its_turn() -> None:
+    got = _serve([0] * 5, workers=4, trials=500)
+    assert set(got.values()) == {100}
 
 
-def test_every_third_trial_of_a_stalled_search_looks_elsewhere() -> None:
-    stalled, gaining = np.ones(40), np.linspace(2.0, 1.0, 40)
+def test_one_worker_goes_round_by_priority() -> None:
+    got = _serve([0, 1, 2], workers=1, trials=700)
+    assert [got[study] for study in range(3)] == [100, 200, 400]
 
-    assert [n for n in range(15, 31) if looks_elsewhere(n, stalled[:n])] == [21, 24, 27, 30]
-    assert not any(looks_elsewhere(n, gaining[:n]) for n in range(40))
+
+def test_with_workers_enough_every_study_holds_some_and_the_urgent_one_more() -> None:
+    got = _serve([0, 2], workers=5, trials=500)
+    assert got[1] / got[0] > 3
+    assert got[0] > 50
+
+
+def test_a_study_that_comes_later_has_nothing_to_make_up_for() -> None:
+    turns, first, late = Turns(), Contender(1, 0), Contender(2, 0)
+    turns.keep([1])
+    for _ in range(100):
+        turns.take(first)
+    turns.keep([1, 2])
+    served = []
+    for _ in range(4):
+        chosen = turns.next([first, late], {})
+        assert chosen is not None
+        served.append(chosen)
+        turns.take(first if chosen == 1 else late)
+    assert served == [1, 2, 1, 2]
+
+
+def test_nobody_contends() -> None:
+    assert Turns().next([], {}) is None

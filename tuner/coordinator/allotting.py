@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
 from tuner.coordinator.demand import Kind, matches
@@ -17,6 +16,7 @@ from tuner.coordinator.memory import Memory
 from tuner.coordinator.outlook import Outlook
 from tuner.coordinator.proposing import SpaceExhaustedError
 from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.turns import Contender, Turns
 from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Allotting:
         self._instruments = instruments
         self._on_ready = on_ready
         self._wake = wake
+        self._turns = Turns()
 
     def propose(self, outlook: Outlook) -> int:
         """Propose for idle workers, at most `ROUND` trials; return how many were made."""
@@ -67,17 +68,19 @@ class Allotting:
             if outlook.studies[run.study.id].state == "running"
             and self._isolation.is_due(run.study.id)
         ]
+        self._turns.keep(outlook.studies)
         for (device, image), count in outlook.idle.items():
             fitting = [run for run in running if matches(run.study, device, image)]
             wanted = count - sum(ready[run.study.id] for run in fitting)
             while wanted > 0 and made.total() < ROUND:
-                run = _next_in_turn(fitting, ready, outlook.leased)
+                run = self._next_in_turn(fitting, ready + outlook.leased)
                 if run is None:
                     break
                 is_made = False
                 with self._isolation.step(outlook.studies[run.study.id], "proposing"):
                     is_made = self._propose_one(run)
                 if is_made:
+                    self._turns.take(_contender(run))
                     ready[run.study.id] += 1
                     made[device, image] += 1
                     wanted -= 1
@@ -89,6 +92,12 @@ class Allotting:
             with self._isolation.step(outlook.studies[run.study.id], "proposing"):
                 self._prepare(run)
         return made.total()
+
+    def _next_in_turn(self, runs: list[StudyRun], held: Counter[int]) -> StudyRun | None:
+        """Return the study whose turn it is, of those that may still propose."""
+        able = {run.study.id: run for run in runs if _may_propose(run)}
+        found = self._turns.next(map(_contender, able.values()), held)
+        return None if found is None else able[found]
 
     def _prepare(self, run: StudyRun) -> None:
         if self._memory.get(run.study.id) is not run:
@@ -130,16 +139,5 @@ def _may_propose(run: StudyRun) -> bool:
     return has_room and not run.nothing_left and not run.awaits_lesson
 
 
-def _next_in_turn(runs: list[StudyRun], ready: Any, busy: Any) -> StudyRun | None:
-    """Return the study that is furthest below its fair share and may still propose."""
-    able = [r for r in runs if _may_propose(r)]
-    if not able:
-        return None
-    # Each step of priority doubles a study's share.
-    return min(
-        able,
-        key=lambda run: (
-            (busy[run.study.id] + ready[run.study.id]) / 2.0**run.spec.priority,
-            run.study.id,
-        ),
-    )
+def _contender(run: StudyRun) -> Contender:
+    return Contender(run.study.id, run.spec.priority)
