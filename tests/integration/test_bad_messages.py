@@ -60,7 +60,7 @@ class Scene:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def scene(request: pytest.FixtureRequest, make_service: MakeService) -> Iterator[Scene]:
     # Nothing runs out while the test compares.
-    with make_service(request.param, lease_s=600.0) as service:
+    with make_service(request.param, lease_s=600.0, leader_lease_s=600.0) as service:
         lab, other = Lab(service), Lab(service)
         with closing(Database(service.database_url)) as database:
             for one in (lab, other):
