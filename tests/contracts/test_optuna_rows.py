@@ -7,6 +7,7 @@ import datetime
 import math
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,18 +335,16 @@ def test_a_number_that_was_given_once_is_not_given_again(storage: Storage) -> No
     assert other > trial
 
 
-def test_a_number_whose_leftovers_are_still_there_is_not_given_again(
-    storage: Storage, lasting_url: str
-) -> None:
-    path = sa.make_url(lasting_url).database
-    if path is None or not lasting_url.startswith("sqlite"):
-        pytest.skip("PostgreSQL leaves nothing behind, and gives no number twice")
-    trial = insert(storage, ours(storage, "vision/first"))
-    with contextlib.closing(sqlite3.connect(path)) as script, script:
-        # As a user's script does it: SQLite leaves what belongs to the trials.
-        script.execute("DELETE FROM trials")
+def test_a_number_whose_leftovers_are_still_there_is_not_given_again(tmp_path: Path) -> None:
+    # PostgreSQL leaves nothing behind, and gives no number twice.
+    path = tmp_path / "tuner.db"
+    with contextlib.closing(open_storage(f"sqlite:///{path}", create=True)) as storage:
+        trial = insert(storage, ours(storage, "vision/first"))
+        with contextlib.closing(sqlite3.connect(path)) as script, script:
+            # As a user's script does it: SQLite leaves what belongs to the trials.
+            script.execute("DELETE FROM trials")
 
-    assert insert(storage, ours(storage, "vision/second")) > trial
+        assert insert(storage, ours(storage, "vision/second")) > trial
 
 
 def test_a_study_of_somebody_else_is_not_taken_for_ours(

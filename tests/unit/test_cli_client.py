@@ -18,7 +18,13 @@ from tuner.errors import (
 )
 from tuner.service.service import Service
 
-VERBS = [name for name, _ in inspect.getmembers(Service, inspect.isfunction) if name[0] != "_"]
+#: What the server's routes ask when another verb has failed.
+NO_VERBS = {"find_fault"}
+VERBS = [
+    name
+    for name, _ in inspect.getmembers(Service, inspect.isfunction)
+    if name[0] != "_" and name not in NO_VERBS
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)

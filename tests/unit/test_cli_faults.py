@@ -119,7 +119,7 @@ def test_a_database_that_is_none_is_named(
     with pytest.raises(SystemExit) as exit_info:
         main(["list"])
 
-    assert exit_info.value.code == 1
+    assert exit_info.value.code == 2
     said = capsys.readouterr().err
-    assert "file is not a database" in said
-    assert said.endswith(f"; it is {tmp_path}/home/tuner.db\n")
+    assert f"the database file {tmp_path}/home/tuner.db is no SQLite database" in said
+    assert "tuner db restore FILE --force" in said

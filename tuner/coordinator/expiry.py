@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.coordinator.locking import hold_study
 from tuner.protocol import LEASE_S
+from tuner.spec import parse_spec
 from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
@@ -47,12 +49,11 @@ class Expiry:
         self._resume_at = time.monotonic() + LEASE_S
         self._last = None
 
-    def expire(self, studies: Mapping[int, sa.Row[Any]], retries: dict[int, int]) -> int:
+    def expire(self, studies: Mapping[int, sa.Row[Any]]) -> int:
         """End the attempts whose lease is over as lost; return how many.
 
         Args:
             studies: the open ones by id.
-            retries: allowed retries by study id.
         """
         a = tables.attempts
         with self._storage.read() as connection:
@@ -62,9 +63,9 @@ class Expiry:
             query: sa.Select[Any] = sa.select(a.c.id, a.c.study_id)
             query = query.where(a.c.state == "leased", a.c.lease_until < now)
             rows = connection.execute(query).all()
-        return self._expire_all(rows, studies, retries, now)
+        return self._expire_all(rows, studies, now)
 
-    def void_dead_local(self, studies: Mapping[int, sa.Row[Any]], retries: dict[int, int]) -> int:
+    def void_dead_local(self, studies: Mapping[int, sa.Row[Any]]) -> int:
         """End at once the attempts of processes of this host that are gone.
 
         Only for a start that holds the home's lock: no worker of this home can be starting.
@@ -79,13 +80,12 @@ class Expiry:
             )
             rows = connection.execute(local).all()
         dead = [row for row in rows if not (isinstance(row.pid, int) and is_alive(row.pid))]
-        return self._expire_all(dead, studies, retries, now, even_if_valid=True)
+        return self._expire_all(dead, studies, now, even_if_valid=True)
 
     def _expire_all(
         self,
         attempts: Sequence[sa.Row[Any]],
         studies: Mapping[int, sa.Row[Any]],
-        retries: dict[int, int],
         now: float,
         *,
         even_if_valid: bool = False,
@@ -94,23 +94,24 @@ class Expiry:
         for attempt in attempts:
             study = studies.get(attempt.study_id)
             if study is None:
-                ended += self._expire_closed(attempt, retries, now, even_if_valid=even_if_valid)
+                ended += self._expire_closed(attempt, now, even_if_valid=even_if_valid)
             elif self._isolation.is_due(study.id):
                 with self._isolation.step(study, "ending its lost attempts"):
-                    ended += self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+                    ended += self._expire(
+                        attempt.id, _allowed_retries, now, even_if_valid=even_if_valid
+                    )
         return ended
 
     def _expire_closed(
         self,
         attempt: sa.Row[Any],
-        retries: dict[int, int],
         now: float,
         *,
         even_if_valid: bool,
     ) -> bool:
         """End an attempt of a study that has ended: nobody waits for it, and none can be paused."""
         try:
-            return self._expire(attempt.id, retries, now, even_if_valid=even_if_valid)
+            return self._expire(attempt.id, lambda _: 0, now, even_if_valid=even_if_valid)
         except Exception as exc:
             if not is_own(exc):
                 raise
@@ -136,7 +137,12 @@ class Expiry:
         return moment < self._resume_at
 
     def _expire(
-        self, attempt_id: str, retries: dict[int, int], now: float, *, even_if_valid: bool = False
+        self,
+        attempt_id: str,
+        retries: Callable[[sa.Row[Any]], int],
+        now: float,
+        *,
+        even_if_valid: bool = False,
     ) -> bool:
         a = tables.attempts
         with self._storage.begin("expire") as connection:
@@ -156,7 +162,7 @@ class Expiry:
                 attempt_state="lost",
             )
             is_outcome = end_attempt(
-                connection, study, attempt, ending, now, retries=retries.get(study.id, 0)
+                connection, study, attempt, ending, now, retries=retries(study)
             )
             logger.warning("attempt lost", extra={"attempt": attempt.id, "worker": attempt.worker})
             _mark_gone(connection, attempt)
@@ -164,6 +170,14 @@ class Expiry:
         if not is_outcome:
             self._instruments.retried("lost")
         return True
+
+
+def _allowed_retries(study: sa.Row[Any]) -> int:
+    """Return how often trials of a study may be run again.
+
+    From its row: it may not have been loaded yet.
+    """
+    return parse_spec(json.loads(study.spec_json)).trial.retries
 
 
 def _mark_gone(connection: sa.Connection, attempt: sa.Row[Any]) -> None:

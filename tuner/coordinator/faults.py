@@ -18,7 +18,7 @@ from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import OPEN, state_text
 from tuner.errors import FencedError, TunerError, UnavailableError
 from tuner.storage import tables
-from tuner.storage.outage import is_damage
+from tuner.storage.outage import is_damage, is_outage
 
 #: What is done for a study, one after the other; each is a step that may fail for it alone.
 Step = Literal[
@@ -98,9 +98,8 @@ def is_own(exc: BaseException) -> bool:
     of the file that cannot be read may hold the rows of one study alone.
     """
     if isinstance(exc, sa.exc.DBAPIError):
-        return is_damage(exc) or not isinstance(
-            exc, sa.exc.OperationalError | sa.exc.InterfaceError
-        )
+        is_everybodys = isinstance(exc, sa.exc.InterfaceError) or is_outage(exc)
+        return is_damage(exc) or not is_everybodys
     if isinstance(exc, UnavailableError):
         return is_damage(exc.__cause__)
     return isinstance(exc, Exception) and not isinstance(exc, FencedError)

@@ -210,10 +210,8 @@ class Coordinator:
         if moment < self._expire_at and not void_dead_local:
             return
         self._expire_at = moment + TICK_S
-        retries = {run.study.id: run.spec.trial.retries for run in self._memory}
-        of = outlook.studies, retries
-        ended = self._expiry.void_dead_local(*of) if void_dead_local else 0
-        if ended + self._expiry.expire(*of) > 0:
+        ended = self._expiry.void_dead_local(outlook.studies) if void_dead_local else 0
+        if ended + self._expiry.expire(outlook.studies) > 0:
             self.wake()
 
     def _keep_lead(self) -> bool:

@@ -133,6 +133,7 @@ class TokenBook:
 
     async def _read_within(self, fresh_s: float) -> _Page:
         """Return the tokens as they were at most `fresh_s` ago, or were read just now."""
+        self._take_read()
         page = self._page
         if page is not None and page.read > max(self._since, time.monotonic() - fresh_s):
             return page
@@ -148,6 +149,12 @@ class TokenBook:
             raise UnavailableError("the database is not available; try again") from exc
         self._page = page
         return page
+
+    def _take_read(self) -> None:
+        """Take in what was read, before whoever waits for it is woken."""
+        reading = self._reading
+        if reading is not None and reading.done() and reading.exception() is None:
+            self._page = reading.result()
 
     def _read(self) -> _Page:
         asked = time.monotonic()

@@ -34,6 +34,10 @@ class AssignmentError(Exception):
         self.attempt = attempt
 
 
+class ClaimedTwiceError(Exception):
+    """The same claim was sent again while it was being answered, and has just been answered."""
+
+
 def choose_attempt(
     connection: sa.Connection, claim: protocol.Claim, now: float
 ) -> sa.Row[Any] | None:
@@ -43,10 +47,11 @@ def choose_attempt(
     share), within a study the attempt that was ready first.
 
     Raises:
+        ClaimedTwiceError: see there.
         StudyFaultError: the rows of a study are in the way.
     """
     for study_id, parallel in _studies_in_turn(connection, claim.worker, now):
-        with study_step(study_id, "giving out a trial"):
+        with study_step(study_id, "giving out a trial", passing=ClaimedTwiceError):
             leased = _choose_of(connection, study_id, parallel, claim, now)
         if leased is not None:
             return leased
@@ -139,7 +144,7 @@ def _lease(
     connection: sa.Connection, attempt: sa.Row[Any], claim: protocol.Claim, now: float
 ) -> sa.Row[Any] | None:
     a, t = tables.attempts, tables.trials
-    leased = connection.execute(
+    lease = (
         a.update()
         .where(a.c.id == attempt.id, a.c.state == "ready")
         .values(
@@ -152,7 +157,12 @@ def _lease(
             lease_until=now + LEASE_S,
         )
         .returning(a)
-    ).first()
+    )
+    try:
+        leased = connection.execute(lease).first()
+    except sa.exc.IntegrityError as exc:
+        # Of what is changed here only the token must be of its own.
+        raise ClaimedTwiceError from exc
     if leased is not None:
         connection.execute(
             t.update()

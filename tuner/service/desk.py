@@ -27,6 +27,7 @@ from tuner.release import release
 from tuner.service.apart import apart, set_study_aside
 from tuner.service.assigning import (
     AssignmentError,
+    ClaimedTwiceError,
     assign,
     choose_attempt,
     end_unassignable,
@@ -96,6 +97,8 @@ class WorkerDesk:
             except AssignmentError as exc:
                 # Its study's fault: neither this worker nor the next one is to stumble over it.
                 self._take_away(exc)
+            except ClaimedTwiceError:
+                continue  # what the other one was given is found by the token now
         if assignment is None:
             self._coordinator.wake()
         return assignment
