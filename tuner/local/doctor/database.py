@@ -16,7 +16,7 @@ from tuner.errors import TunerError
 from tuner.local.doctor.finding import Finding, failed, ok, warning
 from tuner.settings import Settings
 from tuner.storage import Storage
-from tuner.storage.file_check import WAY_BACK, problem_of
+from tuner.storage.file_check import WAY_BACK, in_words, problem_of
 from tuner.storage.opening import sqlite_path
 from tuner.storage.revisions import newest, refuse_newer
 from tuner.storage.schema import read_schema
@@ -62,7 +62,7 @@ def _damage(path: Path) -> tuple[str, str] | None:
         is_whole = "locked" in str(exc) or "interrupted" in str(exc)
         found = "" if is_whole else f"cannot be read: {exc}"
     except sqlite3.DatabaseError as exc:
-        found = f"is damaged: {exc}"
+        found = in_words(exc)
     return (found, WAY_BACK) if found else None
 
 
@@ -75,7 +75,7 @@ def _quick_check(path: Path) -> str:
         connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     found = found.replace("*** in database main ***", "").strip()
-    return "" if found == "ok" else f"is damaged: {found}"
+    return "" if found == "ok" else in_words(found)
 
 
 def _look_inside(url: str, shown: str) -> Iterator[Finding]:
