@@ -216,9 +216,10 @@ def test_history_that_cannot_be_read_stops_no_study(make_service: MakeService) -
         storage.close()
         pupil = run(service, "pupil", budget={"trials": 2})
 
-        (event,) = pupil.events("history-failed")
-        assert event["text"].startswith("starts cold: the history cannot be used: ")
-        assert explain(pupil)["problem"]
+        receipt = explain(pupil)
+        assert receipt["summary"].startswith("starts cold: faults/teacher cannot inform this study")
+        (source,) = receipt["sources"]
+        assert source["left_out"].startswith("cannot be read: its rows are damaged")
         assert pupil.status()["state"] == "finished"
 
 

@@ -100,8 +100,11 @@ def test_every_line_is_json_and_holds_no_secret(service: Service) -> None:
     service.execute("ALTER TABLE tuner_events RENAME TO tuner_canary_events")
     refused = service.call("GET", f"{path}/events?after=3")
     service.execute("ALTER TABLE tuner_canary_events RENAME TO tuner_events")
-    service.execute("UPDATE tuner_studies SET spec_json = '{'")
-    failed = service.call("GET", path)
+    service.execute(
+        "INSERT INTO tuner_tokens (name, digest, scopes_json, projects_json, created)"
+        " VALUES ('canary_parameter', 'd', '{', 'null', 1)"
+    )
+    failed = service.call("GET", "/tokens")
     with service.engine.connect() as connection:
         tokens = connection.execute(sa.select(tables.attempts.c.token)).scalars().all()
     assert service.worker is not None
@@ -110,15 +113,15 @@ def test_every_line_is_json_and_holds_no_secret(service: Service) -> None:
     service.serving.process.send_signal(signal.SIGTERM)
     assert service.serving.wait() == 0
 
-    for answer, status, message in (
-        (refused, 503, "request not served"),
-        (failed, 500, "request failed"),
+    for answer, status, message, route in (
+        (refused, 503, "request not served", "/v1/studies/{project}/{study}/events"),
+        (failed, 500, "request failed", "/v1/tokens"),
     ):
         document = answer.json()
         assert document["status"] == answer.status_code == status
         line = service.find(message, request_id=document["request_id"])
         assert (line["method"], line["status"]) == ("GET", status)
-        assert line["route"].startswith("/v1/studies/{project}/{study}")
+        assert line["route"] == route
         assert ("exception" in line) == (status == 500)
     assert failed.json()["request_id"] in failed.json()["detail"], "a user sees which line it is"
 
