@@ -177,7 +177,13 @@ def other_server(environ: Environ) -> Iterator[None]:
 #: What is broken, how, and what is said of it: level, subject, words of the text and the advice.
 BREAKAGES: dict[str, tuple[Break, str, str, str, str]] = {
     "damaged database": (damage, "failed", "database", "is damaged", "tuner db restore"),
-    "truncated database": (truncate, "failed", "database", "is damaged or cut off", "tuner db restore"),
+    "truncated database": (
+        truncate,
+        "failed",
+        "database",
+        "is damaged or cut off",
+        "tuner db restore",
+    ),
     "empty database": (empty, "failed", "database", "is empty", "tuner db restore"),
     "foreign database": (foreign, "failed", "database", "no SQLite database", "tuner db restore"),
     "folder as database": (
