@@ -65,7 +65,7 @@ def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
     )
     if study.image is not None:
         query = query.where(w.c.image == study.image)
-    rows = connection.execute(query).tuples()
+    rows = connection.execute(query)
     return [state for state, projects in rows if _takes(projects, study.project)]
 
 
@@ -94,7 +94,7 @@ def ready_attempts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
 
 def leased_attempts(connection: sa.Connection) -> Counter[int]:
     """Return the number of attempts that are being executed, by study id."""
-    return Counter(dict(connection.execute(_LEASED).tuples().all()))
+    return Counter(dict(connection.execute(_LEASED).all()))
 
 
 def matches(study: sa.Row[Any], device: str, image: str | None) -> bool:

@@ -31,7 +31,7 @@ _LOCKED = sa.select(_a).where(_a.c.id == sa.bindparam("of_id")).with_for_update(
 
 def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
     """Return the ids of attempts with reports that no pruner has seen, and their studies' ids."""
-    return dict(connection.execute(_UNJUDGED).tuples().all())
+    return dict(connection.execute(_UNJUDGED).all())
 
 
 def judge_waiting(

@@ -55,7 +55,7 @@ def read_mark(connection: sa.Connection, optuna_trial: int) -> tuple[str, dict[s
         _of_trial.c.trial_id == optuna_trial, _of_trial.c.key.in_([MARK, HALVED, STOPPED])
     )
     # A study whose pruner was changed may have two: what stopped it is the newer kind of word.
-    found = dict(connection.execute(query).tuples().all())
+    found = dict(connection.execute(query).all())
     for key in (STOPPED, MARK, HALVED):
         if key in found:
             return key, json.loads(found[key])

@@ -119,9 +119,9 @@ class Metrics(Collector):
             for study_id, state, count in connection.execute(_TRIALS, {"study_ids": list(names)}):
                 trials[names[study_id]][state] = count
             return Counts(
-                studies=Counter(dict(connection.execute(_STUDIES).tuples().all())),
+                studies=Counter(dict(connection.execute(_STUDIES).all())),
                 trials=trials,
-                attempts=Counter(dict(connection.execute(_ATTEMPTS).tuples().all())),
+                attempts=Counter(dict(connection.execute(_ATTEMPTS).all())),
                 workers=_workers(connection, now),
                 unfiled=Counter(unfiled.counts(connection)),
             )

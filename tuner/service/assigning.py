@@ -118,7 +118,7 @@ def _studies_in_turn(
     busy_query = (
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
-    busy: dict[int, int] = dict(connection.execute(busy_query).tuples().all())
+    busy: dict[int, int] = dict(connection.execute(busy_query).all())
     rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), row.id))
     return [(row.id, row.parallel) for row in rows]
 

@@ -103,7 +103,7 @@ def _steps(connection: sa.Connection, study_id: int) -> dict[int, int]:
         .where(r.c.study_id == study_id)
         .group_by(r.c.number)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _saved(
