@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tuner.local.access import find_api
-from tuner.local.home import home_lock, make_home
+from tuner.local.database import open_database
 from tuner.settings import Settings
 
 if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of them
@@ -36,13 +36,6 @@ def open_history(settings: Settings, *, create: bool) -> Iterator[HistoryDesk | 
             yield api
         return
     from tuner.service.history import HistoryDesk
-    from tuner.storage import open_storage
 
-    if create:
-        make_home(settings.home)
-        with home_lock(settings):
-            storage = open_storage(settings.database_url, create=True)
-    else:
-        storage = open_storage(settings.database_url, create=False)
-    with contextlib.closing(storage):
+    with open_database(settings, create=create) as storage:
         yield HistoryDesk(storage)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tuner.local.access import find_api
-from tuner.local.home import home_lock, make_home
+from tuner.local.database import open_database
 from tuner.settings import Settings
 
 if TYPE_CHECKING:  # both cost a third of a second, and a command needs one of them
@@ -35,13 +35,6 @@ def open_tokens(settings: Settings, *, create: bool) -> Iterator[TokenDesk | Api
     from tuner.account import account
     from tuner.coordinator.events import acting
     from tuner.service.tokens import TokenDesk
-    from tuner.storage import open_storage
 
-    if create:
-        make_home(settings.home)
-        with home_lock(settings):
-            storage = open_storage(settings.database_url, create=True)
-    else:
-        storage = open_storage(settings.database_url, create=False)
-    with contextlib.closing(storage), acting(account()):
+    with open_database(settings, create=create) as storage, acting(account()):
         yield TokenDesk(storage)
