@@ -68,8 +68,9 @@ class Reader:
             now = self._storage.now(connection)
             query = sa.select(s).where(visible()).order_by(s.c.created.desc())
             rows = connection.execute(query).all()
-            # What pruning saved is a question about one study: it reads all its trials.
-            return [{**status_or_fault(connection, row, now), "pruning": None} for row in rows]
+            # What pruning saved and what is not filed are questions about one study.
+            beside = {"pruning": None, "unfiled": None}
+            return [{**status_or_fault(connection, row, now), **beside} for row in rows]
 
     def status(self, study: str) -> Document:
         """Return the state of a study.
