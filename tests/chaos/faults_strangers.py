@@ -7,6 +7,7 @@ import random
 import socket
 import threading
 import time
+from abc import abstractmethod
 from urllib.parse import urlsplit
 
 from tests.chaos.faults import DATABASE, SERVERS, FaultKind, Greedy
@@ -49,8 +50,9 @@ class Flood(Greedy):
         self._over.set()
         self._flood.join(30)
 
+    @abstractmethod
     def _run(self) -> None:
-        raise NotImplementedError
+        """Flood until `_over` is set."""
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(self._address, timeout=5)

@@ -62,6 +62,26 @@ def test_however_many_ask_the_database_is_asked_twice_a_second(
     assert 1 <= len(reads) <= 1 + passed / FRESH_S
 
 
+def test_what_was_read_is_used_by_who_comes_before_its_reader_is_woken(
+    storage: Storage, reads: list[str]
+) -> None:
+    secret = make(storage, "work")
+
+    async def ask_twice(book: TokenBook) -> None:
+        first = asyncio.ensure_future(book.who(secret))
+        await asyncio.sleep(0)
+        # The loop is held, so that the first is not woken although all has been read.
+        while not reads:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert (await book.who(secret)) == await first
+
+    with closing(TokenBook(OWN, storage)) as book:
+        asyncio.run(ask_twice(book))
+
+    assert len(reads) == 1
+
+
 def test_neither_the_servers_own_tokens_nor_junk_are_looked_up(
     storage: Storage, reads: list[str]
 ) -> None:
