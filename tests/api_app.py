@@ -23,6 +23,7 @@ from tuner.server.bell import Bell
 from tuner.server.health import Health
 from tuner.server.metrics import Metrics
 from tuner.server.token_book import TokenBook
+from tuner.server.wire import Wire
 from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
@@ -103,6 +104,15 @@ def _fill(step: str) -> str:
 class Sent:
     """One request to the application, whose body is counted as it is asked for.
 
+    Args:
+        method: of the request.
+        path: the same.
+        headers: the same.
+        body: its pieces.
+        client: the address that it comes from.
+        app: that is asked; None: the whole of it.
+        wire: the connection that it comes on; None: one that nobody knows.
+
     Attributes:
         asked: how many pieces of the body were asked for.
         status: of the answer.
@@ -118,6 +128,7 @@ class Sent:
         body: Iterable[bytes] = (),
         client: str = "127.0.0.1",
         app: ASGIApp | None = None,
+        wire: Wire | None = None,
     ) -> None:
         self.asked = 0
         self.status = 0
@@ -136,6 +147,7 @@ class Sent:
             "server": ("127.0.0.1", 80),
             "client": (client, 1),
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+            "tuner.connection": wire,
         }
         asyncio.run((app or api())(self._scope, self._receive, self._take))
 

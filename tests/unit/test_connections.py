@@ -21,8 +21,12 @@ class Visitor:
     is_cut: bool = False
     looked: float = 0.0
 
-    def look(self, now: float) -> None:
+    def is_over(self, now: float) -> bool:
         self.looked = now
+        return self.phase == "idle"
+
+    def give_up(self) -> None:
+        raise AssertionError("the server ends it, not the doorkeeper")
 
     def cut(self) -> None:
         self.is_cut = True
@@ -102,9 +106,10 @@ def test_with_tokens_alone_an_unused_one_goes_for_a_newcomer_and_never_a_busy_on
 def test_every_connection_is_looked_at_and_forgotten_when_it_ends() -> None:
     doorkeeper = Doorkeeper(MOST)
     visitors = [*visit(doorkeeper, 3), *visit(doorkeeper, 3, "workers", known=True)]
-    doorkeeper.look(5.0)
+    over = doorkeeper.look(5.0)
 
     assert all(one.looked == 5.0 for one in visitors)
+    assert over == [one for one in visitors if one.phase == "idle"]
     for one in visitors:
         doorkeeper.left(one)
         doorkeeper.left(one)

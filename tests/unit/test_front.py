@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from tests.api_app import POWERLESS, TOKEN, Sent, api, book, operations
 from tuner.server import limits
+from tuner.server.connections import Doorkeeper
 from tuner.server.front import OPEN_PATHS, Front
 from tuner.server.limits import MAX_BODY_BYTES
+from tuner.server.wire import Wire
 
 CHUNK = b"[" * (8 << 20)
 OPERATIONS = operations()
@@ -99,3 +105,41 @@ def test_a_flood_waits_its_turn_and_is_told_so_and_takes_nothing_from_others(
     assert [ask(TOKEN).status for _ in range(3)] == [404, 404, 429]
     assert 500 < int(ask(TOKEN).headers["retry-after"]) <= 1000
     assert ask(POWERLESS).status == 404, "another token has its own"
+
+
+def test_who_keeps_asking_for_the_documentation_waits_behind_probes_and_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "OPEN_AGAIN_RATE", limits.Rate(per_s=0.001, burst=2))
+    monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
+    app = Front(api(), tokens=book())
+
+    def ask(path: str = "/openapi.json", client: str = "192.0.2.1") -> int:
+        return Sent("GET", path, client=client, app=app).status
+
+    assert [ask() for _ in range(3)] == [200, 200, 429]
+    assert ask(client="192.0.2.2") == 200, "another address has its own"
+    assert ask("/readyz") in (200, 503), "a probe is never refused"
+
+
+def test_a_probe_is_favoured_once_on_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "OPEN_AGAIN_RATE", limits.Rate(per_s=0.001, burst=1))
+    monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
+    app = Front(api(), tokens=book())
+    kept = wire()
+
+    statuses = [Sent("GET", "/healthz", app=app, wire=kept).status for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+    assert Sent("GET", "/healthz", app=app, wire=wire()).status == 200
+
+
+def wire() -> Wire:
+    config = uvicorn.Config(api(), ws="none", proxy_headers=False)
+    return Wire(
+        Doorkeeper(10),
+        config=config,
+        server_state=ServerState(),
+        app_state={},
+        _loop=asyncio.new_event_loop(),
+    )

@@ -92,7 +92,8 @@ class Scene:
             await asyncio.sleep(0)
 
     def look_after(self, seconds: float) -> None:
-        self.doorkeeper.look(time.monotonic() + seconds)
+        for one in self.doorkeeper.look(time.monotonic() + seconds):
+            one.give_up()
 
 
 def play(script: Callable[[Scene], Any]) -> None:

@@ -31,8 +31,11 @@ class Connection(Protocol):
     is_known: bool
     phase: Phase
 
-    def look(self, now: float) -> None:
-        """End it when its time is over."""
+    def is_over(self, now: float) -> bool:
+        """Return whether it has outstayed; asked every `limits.LOOK_S`."""
+
+    def give_up(self) -> None:
+        """End one that has outstayed, with an answer where its client waits for one."""
 
     def cut(self) -> None:
         """End it at once, whatever it is in the middle of."""
@@ -97,15 +100,14 @@ class Doorkeeper:
         table[connection.address][connection] = None
         self._count += 1
 
-    def look(self, now: float) -> None:
-        """End whatever has outstayed; called every `limits.LOOK_S`."""
-        for table in (self._strangers, self._known):
-            for queue in list(table.values()):
-                for connection in list(queue):
-                    connection.look(now)
+    def look(self, now: float) -> list[Connection]:
+        """Return those that have outstayed; called every `limits.LOOK_S`."""
+        queues = (*self._strangers.values(), *self._known.values())
+        over = [one for queue in queues for one in queue if one.is_over(now)]
         if self._cut:
             logger.warning("too many connections", extra={"cut": self._cut, "left": self._count})
             self._cut = 0
+        return over
 
     def _is_proxy(self, address: str) -> bool:
         if not self._proxies:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
 
 from starlette.exceptions import HTTPException
@@ -25,8 +26,10 @@ from tuner.server.rates import Rates
 from tuner.server.token_book import TokenBook, TokenRefusedError
 from tuner.server.wire import connection_of
 
+#: Whoever watches over the server asks for these, of which each answer is short.
+_PROBES = frozenset({"/healthz", "/readyz", "/v1/health"})
 #: Of GET and HEAD: probes, who answers here, and the documentation.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v1/health"}) | description.PATHS
+OPEN_PATHS = _PROBES | description.PATHS
 _CLOSE = (b"connection", b"close")
 
 
@@ -44,6 +47,7 @@ class Front:
         self._by_token = Rates(limits.TOKEN_RATE)
         self._strangers = Rates(limits.STRANGER_RATE, limits.STRANGER_WAIT_S)
         self._open = Rates(limits.OPEN_RATE, limits.OPEN_WAIT_S)
+        self._open_again = Rates(limits.OPEN_AGAIN_RATE, limits.STRANGER_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -51,11 +55,14 @@ class Front:
             await self._app(scope, receive, send)
             return
         body = _Body(scope, receive, send)
-        if _is_open(scope):
-            await _wait(self._open, limits.OPEN_WAIT_S, scope)
-            await self._pass(scope, body, receive, send)
-            return
         connection = connection_of(scope)
+        if _is_open(scope):
+            is_first = connection.ask_openly() and scope["path"] in _PROBES
+            if wait_s := await self._wait_open(scope, is_first=is_first):
+                await _too_often(scope, wait_s)(scope, body.receive, body.send)
+            else:
+                await self._pass(scope, body, receive, send)
+            return
         try:
             identity = await self._tokens.who(_token(scope))
         except TokenRefusedError as exc:
@@ -76,6 +83,20 @@ class Front:
                 return
             answer = _too_often(scope, wait_s)
         await answer(scope, body.receive, body.send)
+
+    async def _wait_open(self, scope: Scope, *, is_first: bool) -> float:
+        """Have a request that needs no token wait; return how long, where that is too long.
+
+        Args:
+            scope: of the request.
+            is_first: whether it is a probe, and the first on its connection.
+        """
+        if is_first:
+            # How many can come is bound by how many connections are let in.
+            await _wait(self._open, limits.OPEN_WAIT_S, scope)
+            return 0.0
+        wait_s = await _wait(self._open_again, limits.STRANGER_WAIT_S, scope)
+        return wait_s if wait_s > limits.STRANGER_WAIT_S else 0.0
 
     async def _pass(self, scope: Scope, body: _Body, receive: Receive, send: Send) -> None:
         """Have the request answered, unless its body is larger than any may be."""
@@ -134,6 +155,11 @@ def _is_open(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and scope["path"] in OPEN_PATHS
 
 
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
 def _token(scope: Scope) -> str:
     """Return the bearer token; empty where there is none, or where two may not mean the same."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -145,10 +171,12 @@ def _token(scope: Scope) -> str:
 
 async def _wait(rates: Rates, most_s: float, scope: Scope) -> float:
     """Have a stranger wait for its turn; return how long that is, in whole."""
-    client = scope.get("client")
-    wait_s = rates.take(client[0] if client else "", time.monotonic())
-    if wait_s:
-        await asyncio.sleep(min(wait_s, most_s))
+    wait_s = rates.take(_address(scope), time.monotonic())
+    if wait_s > most_s:
+        # Each at a moment of its own: those that came at once would be a crowd again.
+        await asyncio.sleep(most_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+    else:
+        await asyncio.sleep(wait_s)
     return wait_s
 
 

@@ -13,11 +13,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from tuner.server import limits
-from tuner.server.connections import Doorkeeper
+from tuner.server.connections import Connection, Doorkeeper
 from tuner.server.wire import Wire
 
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
+
+
+def _end(connection: Connection) -> None:
+    if connection.is_over(time.monotonic()):  # it may have gone on meanwhile
+        connection.give_up()
 
 
 def make_config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
@@ -30,7 +35,11 @@ def make_config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
     doorkeeper = Doorkeeper(limits.max_connections(limits.raise_open_files()), proxies)
 
     async def look() -> None:
-        doorkeeper.look(time.monotonic())
+        over = doorkeeper.look(time.monotonic())
+        # One after the other, until the next look: a thousand at once would hold up everybody.
+        for number, connection in enumerate(over):
+            delay_s = limits.LOOK_S * number / len(over)
+            asyncio.get_running_loop().call_later(delay_s, _end, connection)
 
     return uvicorn.Config(
         app,

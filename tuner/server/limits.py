@@ -73,8 +73,8 @@ class Rate:
     burst: int
 
 
-#: Connections let in. A fleet of 1 000 that comes at once is in within a second.
-ACCEPT_RATE = Rate(per_s=1000, burst=500)
+#: Connections let in. A fleet of 1 000 that comes at once is in within two seconds.
+ACCEPT_RATE = Rate(per_s=500, burst=50)
 #: Connections that wait to be let in.
 BACKLOG = 2048
 
@@ -82,9 +82,11 @@ BACKLOG = 2048
 TOKEN_RATE = Rate(per_s=2000, burst=20_000)
 #: Of one address, without a good token where one is needed. Somebody who mistypes it asks a few
 #: times, a fleet that was given a wrong one a few times each.
-STRANGER_RATE = Rate(per_s=50, burst=200)
-#: Of one address, for what needs no token. Probes ask once a second.
-OPEN_RATE = Rate(per_s=200, burst=200)
+STRANGER_RATE = Rate(per_s=50, burst=50)
+#: Of one address, for what needs no token. Probes ask once a second, on a new connection each time.
+OPEN_RATE = Rate(per_s=100, burst=50)
+#: The same, further requests on a connection: who keeps asking waits behind those who ask once.
+OPEN_AGAIN_RATE = Rate(per_s=50, burst=20)
 #: Whoever asks more often waits for an answer until it is due, and so long at most. It is a flood
 #: that is let wait: refused at once, it would come again at once.
 STRANGER_WAIT_S = 10.0

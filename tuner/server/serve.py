@@ -16,7 +16,7 @@ import uvicorn
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
-from tuner.heaps import share_heaps
+from tuner.heaps import freeze_objects, share_heaps
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
@@ -133,6 +133,7 @@ def serve(
             daemon=True,
         ).start()
         signals.end(server)
+        freeze_objects()
         server.run()
     logger.info("server ended")
     if signals.interrupted:

@@ -40,6 +40,7 @@ class Wire(HttpToolsProtocol):
         self.logger = _logger
         self.address = ""
         self.is_known = False
+        self._has_asked_openly = False
         now = time.monotonic()
         self.phase: Phase = "head"
         self._doorkeeper = doorkeeper
@@ -118,13 +119,11 @@ class Wire(HttpToolsProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def look(self, now: float) -> None:
-        """End the connection when its time is over."""
+    def is_over(self, now: float) -> bool:
+        """Return whether the connection's time is over; to be asked every second."""
         if self.transport.is_closing():
             self._closing_since = self._closing_since or now
-            if now > self._closing_since + limits.CLOSE_S:
-                self.cut()
-            return
+            return now > self._closing_since + limits.CLOSE_S
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent_bytes:
             self._moved = now
@@ -134,8 +133,7 @@ class Wire(HttpToolsProtocol):
             self._phase_since += now - self._looked
         self._looked = now
         self._unsent_bytes = unsent
-        if now > self._until():
-            self._give_up()
+        return now > self._until()
 
     def _until(self) -> float:
         """Return when the patience with the client ends."""
@@ -151,8 +149,9 @@ class Wire(HttpToolsProtocol):
             case "idle":
                 return self._phase_since + (limits.IDLE_S if self.is_known else limits.UNKNOWN_S)
 
-    def _give_up(self) -> None:
-        if self._unsent_bytes:
+    def give_up(self) -> None:
+        """End the connection; a request that has begun is answered."""
+        if self._unsent_bytes or self.transport.is_closing():
             self.cut()
         elif self.phase == "idle" or (not self._head_bytes and self.phase == "head"):
             self.transport.close()
@@ -171,6 +170,12 @@ class Wire(HttpToolsProtocol):
             # What came with the head of the request is of no use, and an answer may wait.
             self.cycle.body.clear()
         self._doorkeeper.settled(self, is_known=is_known)
+
+    def ask_openly(self) -> bool:
+        """Note a request that needs no token; return whether it is the first on this connection."""
+        is_first = not self._has_asked_openly
+        self._has_asked_openly = True
+        return is_first
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
@@ -197,6 +202,10 @@ class _NoWire:
 
     def settle(self, *, is_known: bool) -> None:
         """Do nothing."""
+
+    def ask_openly(self) -> bool:
+        """Take each request for the first on its connection."""
+        return True
 
 
 def connection_of(scope: MutableMapping[str, Any]) -> Wire | _NoWire:
