@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.patience import clock
 from tuner import protocol
 from tuner.coordinator.loop import Coordinator
 from tuner.queue.wakeup import WakeUps
@@ -103,7 +105,9 @@ class House:
         """Return an attempt of a study in the hands of a new worker."""
         facts = {"pid": _NOBODY, "host": socket.gethostname()} if of_dead else {}
         others: list[Held] = []
-        for _ in range(20):
+        # A study whose loading took long rests for a while.
+        deadline = clock() + 10.0
+        while clock() < deadline:
             held = self.claim(f"w-{secrets.token_hex(3)}", **facts)  # type: ignore[arg-type]
             if held is not None and held.given.study == study:
                 for other in others:
@@ -111,6 +115,7 @@ class House:
                 return held
             others += [held] if held is not None else []
             self.rounds(1)
+            time.sleep(0.002 * len(others))
         raise AssertionError(f"{study} gives no trial; {self.states()}")
 
     def idle(self, count: int) -> None:
@@ -140,11 +145,16 @@ def build(home: Path, url: str | None = None) -> None:
         house.service.submit(spec(name))
     held = {VICTIM: 0, HEALTHY: 0}
     while min(held.values()) < 4:
-        mine = house.claim(f"w-{secrets.token_hex(3)}")
+        mine = house.claim(f"w-{sum(held.values())}")
         house.rounds(1)
         if mine is None:
             continue
         count = held[mine.given.study]
+        if count >= 4:
+            # The other rests. One that went on meanwhile would have no budget left.
+            mine.finish("failed", cause="preempted")
+            time.sleep(0.05)
+            continue
         held[mine.given.study] += 1
         mine.report(0.1, 0.2)
         if count == 0:
