@@ -28,7 +28,7 @@ MAX_DEPTH = 64
 #: (beside what a file usually has): its parts are taken to pieces one by one.
 MAX_HEADER_BYTES = 64 << 10
 MAX_GLOBAL_BYTES = 4 << 10
-MAX_HEADERS_BYTES = 8 << 20
+MAX_HEADERS_BYTES = 1 << 20
 _USUAL_HEADER_BYTES = 512
 
 _OF_ONE = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME)

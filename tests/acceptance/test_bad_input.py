@@ -136,6 +136,7 @@ def test_check_says_why_the_objective_cannot_be_imported(
     assert not home.path.exists()
 
 
+@pytest.mark.slow
 def test_each_trial_says_what_its_objective_did(home: Home) -> None:
     write_spec(home)
 
@@ -186,6 +187,7 @@ def test_names_that_are_no_names_are_refused_everywhere(home: Home, name: str) -
     assert not home.path.exists()
 
 
+@pytest.mark.slow
 def test_what_does_not_exist_is_said(home: Home) -> None:
     home.ok("db", "upgrade")
 
@@ -212,6 +214,7 @@ def test_a_redis_url_without_a_redis_is_said_before_anything_runs(home: Home) ->
     assert home.processes() == {}
 
 
+@pytest.mark.slow
 def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
     write_spec(home)
     home.ok("db", "upgrade")

@@ -71,6 +71,7 @@ def change_what_is_no_code(home: Home) -> None:
     home.write("hills.py", HILLS.replace("1 - (x - 0.5) ** 2", "(\n        1 - (x-0.5)**2\n    )"))
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_when_only_its_surroundings_change(home: Home) -> None:
     first = run_into_log(home)
     change_what_is_no_code(home)
@@ -135,6 +136,7 @@ def test_check_says_what_counts_as_code_and_what_does_not(home: Home) -> None:
     assert (code["needed"], code["loaded"]) == (["hills.py", "objectives.py"], ["plugin.py"])
 
 
+@pytest.mark.slow
 def test_a_home_of_the_first_release_goes_on(home: Home) -> None:
     # That release took everything along, and knew no column for what trials have imported.
     home.write(".tunerignore", "!run.log\n")

@@ -74,6 +74,7 @@ def test_a_relative_home_is_said_in_full(home: Home) -> None:
     assert f"no studies yet in {home.work}/some/folder" in done.err
 
 
+@pytest.mark.slow
 def test_the_url_of_a_server_may_hold_the_path_of_its_api_and_no_other(home: Home) -> None:
     home.ok("submit", "hill.yaml")
     url = home.json_file("service.json")["url"]
@@ -118,6 +119,7 @@ def test_a_study_that_runs_is_deleted_with_a_word_on_both_sides(home: Home) -> N
     assert home.processes() == {}
 
 
+@pytest.mark.slow
 def test_fewer_workers_than_the_spec_allows_are_said(home: Home) -> None:
     write_spec(home, trials=1, steps=1, more="    parallel: 512\n")
 
@@ -128,6 +130,7 @@ def test_fewer_workers_than_the_spec_allows_are_said(home: Home) -> None:
     assert "at once" not in home.ok("run", "hill.yaml", "--workers", "1").out
 
 
+@pytest.mark.slow
 def test_own_workers_are_scaled_where_a_container_names_a_server(home: Home) -> None:
     home.ok("submit", "hill.yaml")
     there = {
@@ -146,6 +149,7 @@ def test_own_workers_are_scaled_where_a_container_names_a_server(home: Home) -> 
     home.ok("down", **there)
 
 
+@pytest.mark.slow
 def test_check_warns_of_what_would_disappoint(home: Home) -> None:
     write_spec(home, steps=3)
     path = home.work / "hill.yaml"

@@ -125,6 +125,7 @@ def home(tmp_path: Path, obstacle: Obstacle) -> Iterator[Home]:
         yield home
 
 
+@pytest.mark.slow
 def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
     home: Home, obstacle: Obstacle
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
     assert "trials start again" in texts, texts
 
 
+@pytest.mark.slow
 def test_a_log_root_that_cannot_be_made_is_said_from_the_start(tmp_path: Path) -> None:
     root = tmp_path / "logs"
     root.touch()

@@ -190,6 +190,7 @@ def test_an_interrupted_run_says_the_command_that_goes_on(person: Person) -> Non
     process.communicate(timeout=LIMIT_S)
 
 
+@pytest.mark.slow
 def test_a_run_whose_terminal_was_killed_is_gone_on_with_as_status_says(person: Person) -> None:
     process = person.start(f"exec {TUNER} run long.yaml --workers 1")
     assert process.stdout is not None
@@ -209,6 +210,7 @@ def test_a_run_whose_terminal_was_killed_is_gone_on_with_as_status_says(person: 
     person.type(f"{TUNER} delete demo/long --yes")
 
 
+@pytest.mark.slow
 def test_a_paused_study_names_commands_that_work(person: Person) -> None:
     person.write("bad.yaml", CLIMB.format(project="demo", study="bad", steps=13, trials=40))
     said = person.type(f"{TUNER} run bad.yaml --workers 1", 1)

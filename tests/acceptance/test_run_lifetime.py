@@ -104,6 +104,7 @@ def test_a_killed_run_leaves_nothing_and_the_same_command_goes_on(home: Home) ->
     assert_each_trial_ran_once(home, 8)
 
 
+@pytest.mark.slow
 def test_a_finished_study_says_how_to_go_on_and_goes_on_with_a_larger_budget(home: Home) -> None:
     spec = write_spec(home, trials=2)
     home.ok("run", spec, timeout_s=120)
@@ -123,6 +124,7 @@ def test_a_finished_study_says_how_to_go_on_and_goes_on_with_a_larger_budget(hom
     assert "study-edited" in [event["kind"] for event in home.json("events", STUDY)]
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_study_share_its_budget(home: Home) -> None:
     spec = write_spec(home, trials=10)
     with home.process("run", spec, "-n", "1") as one, home.process("run", spec, "-n", "1") as two:
@@ -138,6 +140,7 @@ def test_two_runs_of_one_study_share_its_budget(home: Home) -> None:
     assert home.processes() == {}
 
 
+@pytest.mark.slow
 def test_two_runs_of_different_studies_share_the_service(home: Home) -> None:
     short, long = write_spec(home, trials=2), write_spec(home, study="long", trials=8)
     with home.process("run", long, "-n", "1") as one:
@@ -183,6 +186,7 @@ def test_a_submitted_study_survives_scaling_and_draining_until_down(home: Home) 
     assert home.run("down").code == 0
 
 
+@pytest.mark.slow
 def test_pause_resume_cancel_retry_stop_and_delete_do_what_they_say(home: Home) -> None:
     home.write(
         "objectives.py",

@@ -83,6 +83,7 @@ def waiting(server: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) ->
         yield Waiting(server, stack, tmp_path_factory.mktemp("disks"))
 
 
+@pytest.mark.slow
 def test_a_trial_that_hangs_in_c_is_killed_after_its_time_and_shows_where_it_hung(
     waiting: Waiting,
 ) -> None:
@@ -152,6 +153,7 @@ def seconds(attempt: dict[str, Any]) -> tuple[float, float]:
     )
 
 
+@pytest.mark.slow
 def test_keras_and_tensorflow_say_it_in_their_own_way(waiting: Waiting) -> None:
     waiting.lab("keras")
     diverged = assert_failed(waiting.lab("keras_diverges"), "diverged", used=2)

@@ -128,6 +128,7 @@ def test_a_second_ctrl_c_kills_at_once(folder: Path, home: Path) -> None:
     _wait_for(lambda: _processes(home) == [], seconds=10)
 
 
+@pytest.mark.slow
 def test_a_killed_run_takes_its_workers_along(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=4, seconds=60)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -147,6 +148,7 @@ def test_a_second_run_joins_and_the_last_one_ends_the_service(folder: Path, home
     assert _processes(home) == []
 
 
+@pytest.mark.slow
 def test_a_service_that_is_killed_is_started_again(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=3, seconds=1)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -167,6 +169,7 @@ def test_a_study_whose_trials_all_fail_alike_stops_and_shows_why(folder: Path, h
     assert _processes(home) == []
 
 
+@pytest.mark.slow
 def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=2)
     submitted = _json("submit", str(spec))
@@ -190,6 +193,7 @@ def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     assert _json("status", "demo/toy")["counts"]["complete"] == 4
 
 
+@pytest.mark.slow
 def test_workers_find_a_service_that_was_killed_and_started_again(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=1)
     _tuner("submit", str(spec))

@@ -96,6 +96,7 @@ def test_a_run_whose_files_hang_is_named_and_others_are_filed_meanwhile(
     assert not _waits(service)
 
 
+@pytest.mark.slow
 def test_what_stands_in_a_runs_way_is_noted_on_both_databases(lab: Lab) -> None:
     lab.submit()
     held = lab.claim()
@@ -163,6 +164,7 @@ def test_logs_that_hang_hold_up_nobody_who_asks_for_something_else(labs: tuple[L
     assert held.complete(0.5).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_server_stops_although_its_filer_hangs(
     tmp_path: Path, redis_url: str, nursery: Any
 ) -> None:

@@ -110,6 +110,7 @@ def test_the_memory_of_a_gpu_that_a_daemon_held_is_named(
     assert said.endswith("; with it 2,000 MB of memory of GPU GPU-1 came free")
 
 
+@pytest.mark.slow
 def test_a_daemon_ends_with_a_trial_that_is_cancelled(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:waits_with_a_daemon", timeout_s=3)
     worker = start()

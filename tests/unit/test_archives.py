@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a header for all files": (lambda: pax(tarfile.XGLTYPE, b"5 a=\n" * 2000), "too long"),
     "a long name of 1 MB": (lambda: zipped(header(tarfile.GNUTYPE_LONGNAME, MB)), "too long"),
     "many long headers": (
-        lambda: pax(tarfile.XHDTYPE, b"11 a=bbbbb\n" * 5000, times=300),
+        lambda: pax(tarfile.XHDTYPE, b"11 a=bbbbb\n" * 5000, times=30),
         "too long",
     ),
     "3 TB in 200 bytes": (lambda: zipped(header(tarfile.REGTYPE, 3_000_000 * MB)), "bytes"),
