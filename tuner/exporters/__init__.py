@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tuner.exporters.paper import Paper
 from tuner.exporters.repair import repair_run
 from tuner.exporters.study import StudyWriter, write_study
 
-__all__ = ["StudyWriter", "repair_run", "write_study"]
+__all__ = ["Paper", "StudyWriter", "repair_run", "write_study"]

@@ -119,11 +119,11 @@ class Filer:
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
             self._round(GRACE_S)
-        self._round(0.0)
+        self._round(0.0, last=True)
 
-    def _round(self, grace_s: float) -> None:
+    def _round(self, grace_s: float, *, last: bool = False) -> None:
         try:
-            self._do_round(grace_s)
+            self._do_round(grace_s, last=last)
         except RootLostError:
             self._complete()  # said by `problem`
         except StuckError as exc:
@@ -136,7 +136,7 @@ class Filer:
         else:
             self._complete()
 
-    def _do_round(self, grace_s: float) -> None:
+    def _do_round(self, grace_s: float, *, last: bool) -> None:
         is_writable = self._roots.look()
         if not self._leads():
             self._studies.drop_writers()
@@ -150,7 +150,7 @@ class Filer:
         self._take_late()
         if is_writable:
             self._runs.file(grace_s)
-            self._studies.file()
+            self._studies.file(last=last)
 
     def _take_late(self) -> None:
         """See to calls that have returned after nobody waited for them any more."""

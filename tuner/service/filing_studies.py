@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,34 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.lifecycle import OPEN
-from tuner.exporters import StudyWriter
+from tuner.exporters import Paper, StudyWriter
+from tuner.exporters.study import STUDY_RUN
+from tuner.roots import Place
 from tuner.service import unfiled
 from tuner.service.care import Care
+from tuner.service.filing_schedule import Due, Schedule
 from tuner.service.hands import Late, StuckError
+from tuner.service.importance import Importances
+from tuner.service.insights.summary import STUDY_FILE, study_summary
 from tuner.service.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.specs import Specs
+from tuner.service.times import iso
 from tuner.service.unfiled import Subject
+from tuner.service.views import Document
 from tuner.service.wording import receipt_markdown
 from tuner.storage import Storage, tables
+from tuner.tfevents import read_json
+
+#: Of a `study.json` that is there.
+_MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Folder:
+    """What is written into the folder of a study's own."""
+
+    writer: StudyWriter
+    paper: Paper
 
 
 class StudyFiler:
@@ -40,31 +60,41 @@ class StudyFiler:
         self._checkpoint_root = checkpoint_root
         self._care = care
         self._specs = specs
-        #: Of each study its writer, and up to which result it has been told.
-        self._writers: dict[int, tuple[StudyWriter, int]] = {}
+        self._schedule = Schedule()
+        self._importances = Importances()
+        #: Studies that ended before this server led and whose files lack that.
+        self._outdated: set[int] = set()
+        #: Of each study its files, and up to which result they have been told.
+        self._folders: dict[int, tuple[_Folder, int]] = {}
         #: Of each study, when it last learnt and whether it was over, as its run says it.
         self._explained: dict[int, tuple[float | None, bool]] = {}
         #: Of each study, after which result its checkpoints were looked at.
         self._thinned: dict[int, int] = {}
 
-    def file(self) -> None:
-        """File what is new; raises as `Care.of`."""
-        for study, is_due in self._changed():
+    def file(self, *, last: bool = False) -> None:
+        """File what is new and due; raises as `Care.of`.
+
+        Args:
+            last: whether this server files for the last time: then nothing waits for its turn.
+        """
+        fresh = self._with_results()
+        self._find_outdated()
+        for study, due in self._due(last=last):
             subject = Subject(kind="study", study_id=study.id)
-            if is_due and not self._care.hands.is_stuck(subject):
+            if not self._care.hands.is_stuck(subject):
                 with self._care.of(subject, self._log_root):
-                    self._file(study, subject)
-            if self._thinned.get(study.id) != study.told:
-                self._thinned[study.id] = study.told
-                self._thin_out(study)
+                    self._file(study, subject, due)
+        for study in fresh:
+            self._thinned[study.id] = study.told
+            self._thin_out(study)
         for study in self._again():
             self._thin_out(study)
 
     def take_late(self, late: Late, subject: Subject) -> None:
         """Take in that something was done, or failed, when nobody waited for it any more."""
-        if isinstance(late.result, StudyWriter):
+        if isinstance(late.result, _Folder):
             # Another one, made meanwhile or later, reads what this one has written.
-            late.result.close()
+            late.result.writer.close()
         if late.error is None:
             self._care.done(subject)
         else:
@@ -74,22 +104,46 @@ class StudyFiler:
 
     def drop_writers(self) -> None:
         """Close all files: what another server writes meanwhile is read again by the next ones."""
-        for writer, _ in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        for folder, _ in self._folders.values():
+            folder.writer.close()
+        self._folders.clear()
+        self._schedule.forget()
+        self._outdated.clear()
         self._explained.clear()
         self._thinned.clear()
 
-    def _changed(self) -> Sequence[tuple[sa.Row[Any], bool]]:
-        """Return the studies with results that are not filed, and whether to file them now."""
+    def _with_results(self) -> Sequence[sa.Row[Any]]:
+        """Return the studies with results after which checkpoints were not looked at."""
         s = tables.studies
-        # One that is over is looked at once more: its last result may have been filed before.
-        ended = sa.and_(s.c.id.in_(list(self._writers)), s.c.state.not_in(OPEN))
+        query = sa.select(s.c.id, s.c.told).where(s.c.told > s.c.filed)
         with self._storage.read() as connection:
-            query = sa.select(s).where(sa.or_(s.c.told > s.c.filed, ended)).order_by(s.c.id)
-            studies = connection.execute(query).all()
+            found = connection.execute(query).all()
+            fresh = [row.id for row in found if self._thinned.get(row.id) != row.told]
+            return _rows(connection, fresh)
+
+    def _find_outdated(self) -> None:
+        """Have studies that ended before this server led be filed, where their files lack that.
+
+        A server may have ended between a study's end and its filing, and earlier releases wrote
+        less. A folder that is not there any more stays away.
+        """
+        with self._storage.read() as connection:
+            rows = _rows(connection, self._schedule.earlier(connection))
+        for study in rows:
+            subject = Subject(kind="study", study_id=study.id)
+            what = f"the folder of {study.project}/{study.name}"
+            with self._care.of(subject, self._log_root):
+                look = partial(_is_outdated, self._place(study), study.state)
+                if self._care.hands.do(subject, what, look):
+                    self._outdated.add(study.id)
+
+    def _due(self, *, last: bool) -> list[tuple[sa.Row[Any], Due]]:
+        """Return the studies that are filed now."""
+        with self._storage.read() as connection:
+            due = self._schedule.due(connection, self._outdated, last=last)
             waits = unfiled.not_due(connection, "study", self._storage.now(connection))
-        return [(study, study.id not in waits) for study in studies]
+            now = {item.study_id: item for item in due if item.study_id not in waits}
+            return [(row, now[row.id]) for row in _rows(connection, list(now))]
 
     def _again(self) -> Sequence[sa.Row[Any]]:
         """Return the studies whose checkpoints could not be removed before."""
@@ -100,33 +154,37 @@ class StudyFiler:
                 return []
             return connection.execute(sa.select(s).where(s.c.id.in_(due))).all()
 
-    def _file(self, study: sa.Row[Any], subject: Subject) -> None:
+    def _file(self, study: sa.Row[Any], subject: Subject, due: Due) -> None:
         hands = self._care.hands
         what = f"the folder of {study.project}/{study.name}"
-        if study.id not in self._writers:
-            opened = hands.do(subject, what, partial(self._open_writer, study))
-            self._writers[study.id] = (opened, 0)
+        if study.id not in self._folders:
+            opened = hands.do(subject, what, partial(self._open, study))
+            self._folders[study.id] = (opened, 0)
         # Whatever goes wrong, the next writer begins with what is in the files.
-        writer, told = self._writers.pop(study.id)
+        folder, told = self._folders.pop(study.id)
         try:
-            self._add_objectives(writer, study.id, told)
-            self._add_history(writer, study)
-            hands.do(subject, what, partial(_write, writer))
+            self._add_objectives(folder.writer, study.id, told)
+            self._add_history(folder.writer, study)
+            hands.do(subject, what, partial(_write_events, folder))
+            with self._storage.begin() as connection:
+                s = tables.studies
+                connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
+            # Afterwards: the curves need fewer of the study's rows, and none that may be damaged.
+            hands.do(subject, what, partial(_write_summary, folder, *self._summary(study)))
         except StuckError as exc:
             if not exc.is_begun:
-                writer.close()
+                folder.writer.close()
             raise  # else the call that hangs has the writer, and `take_late` closes it
         except BaseException:
-            writer.close()
+            folder.writer.close()
             raise
-        with self._storage.begin() as connection:
-            s = tables.studies
-            connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
-            unfiled.forgive(connection, subject)
+        self._care.done(subject)
+        self._schedule.filed(due, study.state)
+        self._outdated.discard(study.id)
         if study.state in OPEN:
-            self._writers[study.id] = (writer, study.told)
+            self._folders[study.id] = (folder, study.told)
         else:
-            writer.close()
+            folder.writer.close()
             self._explained.pop(study.id, None)
             self._thinned.pop(study.id, None)
 
@@ -144,15 +202,28 @@ class StudyFiler:
             self._care.hands.do(subject, what, remove)
             self._care.done(subject)
 
-    def _open_writer(self, study: sa.Row[Any]) -> StudyWriter:
+    def _open(self, study: sa.Row[Any]) -> _Folder:
         spec = self._specs.of(study)
-        return StudyWriter(
+        writer = StudyWriter(
             self._log_root,
             spec.name,
             spec.space,
             [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
             trials=study.next_number,
         )
+        return _Folder(writer=writer, paper=Paper(self._place(study), STUDY_FILE))
+
+    def _place(self, study: sa.Row[Any]) -> Place:
+        return Place(self._log_root, f"{study.project}/{study.name}").below(STUDY_RUN)
+
+    def _summary(self, study: sa.Row[Any]) -> tuple[Document, str]:
+        """Return the content of the study's summary, and its time."""
+        spec = self._specs.of(study)
+        with self._storage.read() as connection:
+            found = self._importances.of(connection, study)["parameters"]
+            order = [item["name"] for item in found if item["share"]]
+            now = self._storage.now(connection)
+            return study_summary(connection, study, spec, order, now), iso(now) or ""
 
     def _add_objectives(self, writer: StudyWriter, study_id: int, told: int) -> None:
         t = tables.trials
@@ -184,6 +255,26 @@ class StudyFiler:
         self._explained[study.id] = version
 
 
-def _write(writer: StudyWriter) -> StudyWriter:
-    writer.write()
-    return writer
+def _rows(connection: sa.Connection, studies: list[int]) -> Sequence[sa.Row[Any]]:
+    s = tables.studies
+    if not studies:
+        return []
+    return connection.execute(sa.select(s).where(s.c.id.in_(studies)).order_by(s.c.id)).all()
+
+
+def _is_outdated(place: Place, state: str) -> bool:
+    """Whether a study's folder is there and does not say how the study ended."""
+    if not place.exists():
+        return False
+    found = read_json(place, STUDY_FILE, most=_MOST_BYTES)
+    return not isinstance(found, dict) or found.get("state") != state
+
+
+def _write_events(folder: _Folder) -> _Folder:
+    folder.writer.write()
+    return folder
+
+
+def _write_summary(folder: _Folder, summary: Document, updated: str) -> _Folder:
+    folder.paper.write(summary, updated)
+    return folder

@@ -1,0 +1,154 @@
+"""The JSON files of a study's own folder, as a real filer writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.filing_lab import FilingLab, filing_lab, wait_until
+from tuner.service.filing_schedule import EVERY_S, Due, Schedule
+from tuner.storage import tables
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[FilingLab]:
+    with filing_lab(tmp_path) as made:
+        yield made
+
+
+def _path(lab: FilingLab, study: str = "s", name: str = "study.json") -> Path:
+    return lab.settings.log_root / "lab" / study / "_study" / name
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _set(lab: FilingLab, **values: Any) -> None:
+    with lab.storage.begin() as connection:
+        connection.execute(tables.studies.update().values(**values))
+
+
+def test_a_studys_folder_says_what_it_is_and_how_it_stands(lab: FilingLab) -> None:
+    lab.add_study("s", trials=3)
+    lab.start()
+    found = wait_until(lambda: _read(_path(lab)), "study.json is written")
+
+    assert found.pop("updated").endswith("Z")
+    assert found.pop("budget")["trials"] == 100
+    assert found == {
+        "version": 1,
+        "study": "lab/s",
+        "state": "running",
+        "reason": "",
+        "metrics": [{"name": "score", "goal": "maximize"}],
+        "constraints": [],
+        "parameters": [
+            {
+                "name": "x",
+                "type": "float",
+                "low": 0.0,
+                "high": 1.0,
+                "log": False,
+                "step": None,
+                "values": None,
+                "when": None,
+            }
+        ],
+        "order": ["x"],
+        "counts": {"waiting": 0, "running": 0, "complete": 3, "pruned": 0, "fail": 0},
+        "best": {"trial": 2, "objective": 0.25, "pareto": None},
+    }
+
+
+def test_the_end_of_a_study_is_filed_at_once_and_the_end_of_a_server_too(lab: FilingLab) -> None:
+    lab.add_study("s")
+    lab.add_study("t")
+    lab.start()
+    wait_until(lambda: _read(_path(lab)) and _read(_path(lab, "t")), "study.json is written")
+    with lab.storage.begin() as connection:
+        s = tables.studies
+        connection.execute(s.update().where(s.c.name == "s").values(state="finished"))
+        connection.execute(s.update().where(s.c.name == "t").values(state="paused"))
+    wait_until(lambda: _read(_path(lab))["state"] == "finished", "the end is filed")
+    assert _read(_path(lab, "t"))["state"] == "running", "not twice within a minute"
+    lab.stop()
+    assert _read(_path(lab, "t"))["state"] == "paused"
+
+
+def test_what_ended_while_no_server_filed_is_filed_by_the_next(lab: FilingLab) -> None:
+    lab.add_study("s")
+    lab.add_study("removed")
+    folder = _path(lab).parent
+    folder.mkdir(parents=True)
+    _set(lab, state="finished", filed=tables.studies.c.told)
+    lab.start()
+    wait_until(lambda: _read(_path(lab)), "study.json is written")
+    assert _read(_path(lab))["state"] == "finished"
+    assert not _path(lab, "removed").parent.exists(), "a folder that was removed stays away"
+
+
+def test_a_link_in_the_place_of_the_file_is_replaced_and_leads_nowhere(
+    lab: FilingLab, tmp_path: Path
+) -> None:
+    lab.add_study("s")
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    _path(lab).parent.mkdir(parents=True)
+    _path(lab).symlink_to(target)
+    lab.start()
+    wait_until(lambda: not _path(lab).is_symlink() and _read(_path(lab)), "it is written")
+    assert target.read_text() == "untouched"
+
+
+def test_a_damaged_row_keeps_the_summary_of_its_study_and_no_curve(lab: FilingLab) -> None:
+    lab.add_study("broken", trials=12)
+    lab.add_study("healthy")
+    with lab.storage.begin() as connection:
+        connection.exec_driver_sql("UPDATE tuner_trials SET params_json = '{' WHERE study_id = 1")
+    lab.start()
+    wait_until(lambda: _read(_path(lab, "healthy")), "the healthy one is written")
+    wait_until(lambda: ("study", "broken") in lab.unfiled(), "the fault is noted")
+    assert list(_path(lab, "broken").parent.glob("events*"))
+    assert not _path(lab, "broken").exists()
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _due(lab: FilingLab, schedule: Schedule, *, last: bool = False) -> list[Due]:
+    with lab.storage.read() as connection:
+        return schedule.due(connection, (), last=last)
+
+
+def test_a_study_that_goes_on_is_filed_once_a_minute_when_anything_of_it_is_new(
+    lab: FilingLab,
+) -> None:
+    lab.add_study("s")
+    clock = _Clock()
+    schedule = Schedule(clock)
+    (due,) = _due(lab, schedule)
+    schedule.filed(due, "running")
+    _set(lab, filed=tables.studies.c.told)
+    _set(lab, told=2)
+    assert _due(lab, schedule) == []
+    assert len(_due(lab, schedule, last=True)) == 1
+    clock.now += EVERY_S
+    (due,) = _due(lab, schedule)
+    schedule.filed(due, "running")
+    _set(lab, filed=2)
+    clock.now += EVERY_S
+    assert _due(lab, schedule) == [], "nothing is new"
+    clock.now += EVERY_S
+    with lab.storage.begin() as connection:
+        connection.execute(tables.trials.update().values(state="running"))
+    assert len(_due(lab, schedule)) == 1, "a trial runs"

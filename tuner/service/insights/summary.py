@@ -1,0 +1,91 @@
+"""The content of `_study/study.json`: what a study is, and how it stands.
+
+Whoever reads the log root alone, as the Best trials tab does, has it from there: the order of
+parameters, their ranges and conditions, goals, and state. docs/files.md has the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.service.views import Document, status_document
+from tuner.space import Parameter
+from tuner.spec import StudySpec
+
+#: Of the file's form.
+VERSION = 1
+STUDY_FILE = "study.json"
+
+
+def study_summary(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    spec: StudySpec,
+    order: Sequence[str],
+    now: float,
+) -> Document:
+    """Return what a study is and how it stands.
+
+    Args:
+        connection: to the database.
+        study: row of the study.
+        spec: of the study.
+        order: names of parameters that are known to matter, most important first.
+        now: the database's time.
+
+    Returns:
+        JSON values. `best`: the best whole trial; of several metrics the first of the front, its
+        `objective` null and `pareto` the size of the front. `order` names every parameter.
+    """
+    status = status_document(connection, study, now)
+    return {
+        "version": VERSION,
+        "study": spec.name,
+        "state": study.state,
+        "reason": study.reason,
+        "metrics": [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
+        "constraints": list(spec.constraints),
+        "parameters": [parameter_document(parameter) for parameter in spec.space.parameters],
+        "order": full_order(spec.space.parameters, order),
+        "budget": status["budget"],
+        "counts": status["counts"],
+        "best": status["best"],
+    }
+
+
+def parameter_document(parameter: Parameter) -> Document:
+    """Return what readers need to show a parameter: every key is there, null where it says nothing.
+
+    Returns:
+        `values` holds the choices, of a fixed parameter its only one; `when` maps each parent to
+        the values with which the parameter is active, and is null where it always is.
+    """
+    values = [parameter.value] if parameter.kind == "fixed" else list(parameter.values) or None
+    when = {item.parent: list(item.values) for item in parameter.when}
+    return {
+        "name": parameter.name,
+        "type": parameter.kind,
+        "low": parameter.low,
+        "high": parameter.high,
+        "log": parameter.log,
+        "step": parameter.step,
+        "values": values,
+        "when": when or None,
+    }
+
+
+def full_order(parameters: Sequence[Parameter], known: Sequence[str]) -> list[str]:
+    """Return all names: those known to matter, then tuned ones that every trial has, then the rest.
+
+    Of each kind in the order of the spec: while nothing is known, its author's order is the best.
+    """
+
+    def kind(parameter: Parameter) -> int:
+        return 2 if parameter.size == 1 else 1 if parameter.when else 0
+
+    names = [parameter.name for parameter in sorted(parameters, key=kind)]
+    first = [name for name in known if name in set(names)]
+    return first + [name for name in names if name not in set(first)]
