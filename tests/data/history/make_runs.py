@@ -3,6 +3,7 @@
     keras          TensorFlow's HParams API: `hp.KerasCallback`, and `hp.hparams` by hand
     kerastuner     a KerasTuner project, and the TensorBoard logs of the same search
     tensorboardx   `add_hparams` of tensorboardX, which PyTorch's is a copy of
+    optuna         `TensorBoardCallback` of optuna-integration
 
 Only for making them again: the tests read the files that were made.
 """
@@ -116,10 +117,29 @@ def tensorboardx(folder: Path) -> None:
             writer.add_hparams({"rate": speed}, {"hparam/loss": speed})
 
 
+def optuna(folder: Path) -> None:
+    """Four trials, one of which was pruned and one without a parameter that others have."""
+    import optuna
+    from optuna_integration import TensorBoardCallback
+
+    def objective(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+        if trial.number == 2:
+            raise optuna.TrialPruned
+        if trial.suggest_categorical("optimizer", ["adam", "sgd"]) == "sgd":
+            trial.suggest_float("momentum", 0.0, 0.9)
+        return rate * trial.suggest_int("layers", 1, 4)
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(7))
+    callback = TensorBoardCallback(str(folder), metric_name="loss")
+    study.optimize(objective, n_trials=4, callbacks=[callback])
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "keras": keras,
     "kerastuner": kerastuner,
     "tensorboardx": tensorboardx,
+    "optuna": optuna,
 }
 
 if __name__ == "__main__":
