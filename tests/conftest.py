@@ -122,6 +122,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whole servers on PostgreSQL to the slow part: they are the same ones on SQLite.
+
+    What differs, the statements, is tried on both in any case (`tests/contracts`, `tests/unit`).
+    """
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        is_whole = item.path.parent.name in ("integration", "chaos")
+        if is_whole and callspec is not None and "postgresql" in callspec.params.values():
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return _refuse_skip((yield))
