@@ -95,11 +95,14 @@ def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
 def _studies_in_turn(
     connection: sa.Connection, worker: WorkerInfo, now: float
 ) -> list[tuple[int, int | None]]:
-    """Return id and `parallel` of the studies with something for this worker, by fair share."""
+    """Return id and `parallel` of the studies with something for this worker, by fair share.
+
+    Of several that are as far below theirs, the one whose trial waits longest comes first.
+    """
     a, s = tables.attempts, tables.studies
     projects = caller().projects
     ready: sa.Select[Any] = (
-        sa.select(s.c.id, s.c.priority, s.c.parallel)
+        sa.select(s.c.id, s.c.priority, s.c.parallel, sa.func.min(a.c.created).label("since"))
         .join(a, a.c.study_id == s.c.id)
         .where(
             a.c.state == "ready",
@@ -108,7 +111,7 @@ def _studies_in_turn(
             s.c.device == worker.device,
             sa.or_(s.c.image.is_(None), s.c.image == worker.image),
         )
-        .distinct()
+        .group_by(s.c.id, s.c.priority, s.c.parallel)
     )
     if projects is not None:
         ready = ready.where(s.c.project.in_(projects))
@@ -119,13 +122,18 @@ def _studies_in_turn(
         sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
     )
     busy: dict[int, int] = dict(connection.execute(busy_query).all())
-    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), row.id))
+    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), _since(row), row.id))
     return [(row.id, row.parallel) for row in rows]
 
 
 def _priority(study: sa.Row[Any]) -> float:
     with study_step(study.id, "giving out a trial"):
         return float(study.priority)
+
+
+def _since(study: sa.Row[Any]) -> float:
+    with study_step(study.id, "giving out a trial"):
+        return float(study.since)
 
 
 def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[Any]]:
