@@ -63,7 +63,7 @@ def _check_guard(stack: Stack) -> Iterator[str]:
     place = Place(stack.log_root.path, PLANTING.full_name)
     said: list[str] = []
     port = _free_port()
-    with open_board(Site(study=place, host=HOST, port=port, tell=said.append)) as process:
+    with open_board(Site(source=place, host=HOST, port=port, tell=said.append)) as process:
         process.start()
         board = TensorBoard(f"http://{HOST}:{port}")
         try:

@@ -18,6 +18,9 @@ from tuner.board.landlock import Rights
 #: password, no name of a server.
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
+#: The variable that tells the tab Best trials where the files lie that the view's links lead to.
+SOURCE = "TUNER_BOARD_SOURCE"
+
 #: What programs of every kind look at: libraries, names of hosts, time zones, kinds of files.
 _SYSTEM = (
     "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/gnu/store",
@@ -34,18 +37,20 @@ _FACTS = (
 )  # fmt: skip
 
 
-def board_environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+def board_environment(environ: Mapping[str, str], home: Path, source: Path) -> dict[str, str]:
     """Return the environment of a TensorBoard process.
 
     Args:
         environ: of the process that starts it.
         home: a scratch folder, its HOME and the place of its temporary files.
+        source: the folder that the view mirrors.
     """
     kept = {name: environ[name] for name in _KEPT if name in environ}
     # Found by way of HOME otherwise: what `pip install --user` has installed.
     base = environ.get("PYTHONUSERBASE") or site.getuserbase()
     return {
         **kept,
+        SOURCE: str(source),
         "HOME": str(home),
         "TMPDIR": str(home),
         "PYTHONUSERBASE": base,

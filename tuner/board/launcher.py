@@ -21,6 +21,8 @@ from tuner.board.landlock import confine
 READER_ENDED = 70
 #: A plugin that opens files by the names that a run's own data gives.
 _UNWANTED = "projector"
+#: A note is a line.
+_LONGEST = 500
 
 
 def main() -> None:
@@ -29,6 +31,8 @@ def main() -> None:
     parser.add_argument("--log-root", type=Path, required=True)
     parser.add_argument("--view", type=Path, required=True)
     parser.add_argument("--ready", type=Path, required=True, help="there when the view is")
+    parser.add_argument("--notes", type=Path, required=True, help="gets what people should know")
+    parser.add_argument("--without", action="append", default=[_UNWANTED], help="a plugin")
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--unconfined", action="store_true")
@@ -45,12 +49,19 @@ def main() -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from absl import app
-    from tensorboard import default, main_lib, program
+    from tensorboard import main_lib, program
     from tensorboard.plugins import base_plugin
 
+    from tuner.board.plugins import load_plugins, watch_own_tab
+
     main_lib.global_init()
-    plugins = [plugin for plugin in default.get_plugins() if not _is_unwanted(plugin)]
-    board = program.TensorBoard(plugins=plugins)
+
+    def tell(line: str) -> None:
+        with options.notes.open("a") as notes:
+            notes.write(" ".join(line.split())[:_LONGEST] + "\n")
+
+    watch_own_tab(tell)
+    board = program.TensorBoard(plugins=load_plugins(options.without, tell))
     arguments = ["tensorboard", "--logdir", str(options.view), "--reload_interval", "5"]
     arguments += ["--host", options.host, "--port", str(options.port)]
     # By default a thousand points of a curve, drawn at random: a study has one for each trial.
@@ -63,10 +74,6 @@ def _run(options: argparse.Namespace) -> int:
     except base_plugin.FlagsError as exc:
         print(f"Error: {exc}", file=sys.stderr)  # noqa: T201 - into the log of the command
     return 1
-
-
-def _is_unwanted(plugin: object) -> bool:
-    return getattr(plugin, "plugin_name", "") == _UNWANTED
 
 
 def _end_with_reader() -> None:

@@ -33,6 +33,9 @@ _SHARE = 20
 #: Reasons why something is not shown that are told one by one.
 _TOLD = 3
 
+#: How many folders down a run lies in each of them; of a folder of others nobody knows.
+STUDY, PROJECT, LOG_ROOT, FOLDER = 1, 2, 3, 0
+
 NO_LANDLOCK = (
     "this kernel, or the container, has no Landlock: TensorBoard is less confined, and may read "
     "what you may read"
@@ -44,16 +47,23 @@ class Site:
     """What TensorBoard is started on, and where.
 
     Args:
-        study: the folder that is shown, below the log root.
+        source: the folder that is shown: a study's, a project's, the log root, or any other.
+        runs_at: how many folders down its runs lie, see `View`.
         host: where it listens.
         port: the same.
         tell: gets what a person should know, a line at a time.
     """
 
-    study: Place
+    source: Place
     host: str
     port: int
     tell: Callable[[str], object]
+    runs_at: int = STUDY
+
+    @property
+    def holds_several(self) -> bool:
+        """Whether several studies of ours are shown, which the HPARAMS tab would mix."""
+        return self.runs_at in (PROJECT, LOG_ROOT)
 
 
 class Board:
@@ -64,8 +74,10 @@ class Board:
         self._home = scratch / "home"
         self._home.mkdir()
         self._log = scratch / "tensorboard.log"
-        # Under the study's own name: the pages show where the data come from.
-        self._view = View(site.study, shown / site.study.relative)
+        # Under its own name: the pages show where the data come from.
+        name = site.source.relative or site.source.root.name or "logs"
+        self._view = View(site.source, shown / name, runs_at=site.runs_at)
+        self._notes = self._home / "notes"
         self._told: set[str] = set()
         self._is_confined = landlock_abi() > 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,6 +101,8 @@ class Board:
             self._site.tell(
                 "TensorBoard does not start when it is confined: it is not confined now"
             )
+        for note in _read_notes(self._notes):
+            self._site.tell(note)
 
     def keep(self) -> NoReturn:
         """Keep what it shows up to date, until it ends for good.
@@ -123,16 +137,19 @@ class Board:
 
     def _start(self) -> None:
         self.close()
-        root, view = self._site.study.root, self._view.folder
+        root, view = self._site.source.root, self._view.folder
         options = ["--host", self._site.host, "--port", str(self._site.port)]
         ready = self._home / "ready"
         ready.unlink(missing_ok=True)
         options += ["--log-root", str(root), "--view", str(view), "--ready", str(ready)]
+        options += ["--notes", str(self._notes)]
+        options += ["--without", "hparams"] if self._site.holds_several else []
         options += [] if self._is_confined else ["--unconfined"]
+        self._notes.unlink(missing_ok=True)
         self._process = start_python(
             "tuner.board.launcher",
             *options,
-            env=board_environment(os.environ, self._home),
+            env=board_environment(os.environ, self._home, self._site.source.path.absolute()),
             log=self._log,
             bound=True,
         )
@@ -173,7 +190,7 @@ class Board:
         self._view.refresh()
         new = {path: why for path, why in self._view.left_out.items() if path not in self._told}
         for path, why in list(new.items())[: max(0, _TOLD - len(self._told))]:
-            self._site.tell(f"not shown: {self._site.study.below(path).path} {why}")
+            self._site.tell(f"not shown: {self._site.source.below(path).path} {why}")
         if new and len(self._told) <= _TOLD < len(self._told) + len(new):
             self._site.tell("more files are not shown, for reasons of this kind")
         self._told.update(new)
@@ -193,6 +210,13 @@ def open_board(site: Site) -> Iterator[Board]:
             yield board
         finally:
             board.close()
+
+
+def _read_notes(notes: Path) -> list[str]:
+    try:
+        return list(dict.fromkeys(notes.read_text(errors="replace").splitlines()))[:_TOLD]
+    except OSError:
+        return []
 
 
 def _has_memory() -> bool:

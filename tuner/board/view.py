@@ -1,4 +1,4 @@
-"""What TensorBoard is shown of a study: a folder of links to vetted event files.
+"""What TensorBoard is shown of a study, or of a folder: links to vetted event files.
 
 TensorBoard opens whatever is called like an event file. Its slow reader hangs for ever at a named
 pipe, for all runs, and both read through links that a trial has left. So it never sees the log
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.board.records import Lengths
-from tuner.roots import Folder, Place
+from tuner.roots import Folder, Place, UnfitError
 
 #: Event files of one folder, folders of one run, folders in one another, and names that are looked
 #: at in one folder: what lies beyond is left out. Of one run so many records are looked at in one
@@ -26,6 +26,9 @@ MOST_RECORDS = 1_000_000
 MOST_FOLDERS = 1_000
 MOST_DEPTH = 16
 MOST_NAMES = 200_000
+#: Folders, and event files, of a tree that is no single study: TensorBoard keeps every file open.
+MOST_OF_A_TREE = 200_000
+MOST_SHOWN_OF_A_TREE = 20_000
 #: A folder that has changed so lately may change again within the same tick of its clock.
 _SETTLED_NS = 2 * 10**9
 _MARK = "tfevents"
@@ -52,13 +55,18 @@ class View:
     """A folder of links. Mutable: `refresh` brings it up to date.
 
     Args:
-        source: the study's folder below the log root; it need not be there yet.
+        source: the folder that is shown, a study's below the log root; it need not be there yet.
         folder: where the links are made; it is made, and is this process' alone.
+        runs_at: how many folders down a run lies: 1 in a study's folder, 2 in a project's, 3 in
+            the log root; 0 where nobody knows, and the whole tree has bounds alone.
     """
 
-    def __init__(self, source: Place, folder: Path) -> None:
+    def __init__(self, source: Place, folder: Path, *, runs_at: int = 1) -> None:
         self.folder = folder
         self._source = source
+        self._runs_at = runs_at
+        #: Links in the view.
+        self._links = 0
         self._seen: dict[str, _Seen] = {}
         #: Folders that were met in this round.
         self._met: set[str] = set()
@@ -70,7 +78,7 @@ class View:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Why something is not shown, by its path below the study."""
+        """Why something is not shown, by its path below the source."""
         found = {"": self._problem} if self._problem else {}
         for path, seen in self._seen.items():
             for name, reason in seen.left_out.items():
@@ -81,6 +89,7 @@ class View:
         """Show what has come, and show no more what has gone or has become something else."""
         self._met = set()
         self._problem = ""
+        self._folders = self._records = 0
         try:
             self._visit(self._source.open(), "")
         except FileNotFoundError:
@@ -88,7 +97,9 @@ class View:
         except OSError as exc:
             self._problem = _reason(exc)
         for path in [path for path in self._seen if path not in self._met]:
-            if self._seen.pop(path).is_made:
+            gone = self._seen.pop(path)
+            self._links -= len(gone.shown)
+            if gone.is_made:
                 shutil.rmtree(self.folder / path, ignore_errors=True)
                 self.folder.mkdir(exist_ok=True)
 
@@ -97,13 +108,11 @@ class View:
         with opened as folder:
             self._met.add(path)
             seen = self._look(folder, path)
+            depth = path.count("/") + 2 if path else 1
             for name in seen.folders:
-                if not path:
-                    self._folders = self._records = 0
-                self._folders += 1
-                if self._folders > MOST_FOLDERS or path.count("/") + 2 > MOST_DEPTH:
-                    limits = f"{MOST_FOLDERS} folders in a run, {MOST_DEPTH} in one another"
-                    seen.left_out[""] = f"holds more than {limits}"
+                reason = self._enter(depth)
+                if reason:
+                    seen.left_out[""] = reason
                     return
                 try:
                     inner = folder.folder(name)
@@ -112,6 +121,21 @@ class View:
                 else:
                     seen.left_out.pop(name, None)
                     self._visit(inner, f"{path}/{name}" if path else name)
+
+    def _enter(self, depth: int) -> str:
+        """Count a folder; return why it is not looked at, nothing where it is.
+
+        Args:
+            depth: how many folders below the source it lies.
+        """
+        if depth == self._runs_at:
+            self._folders = self._records = 0
+        self._folders += depth >= self._runs_at
+        most = MOST_FOLDERS if self._runs_at else MOST_OF_A_TREE
+        if self._folders > most or depth > MOST_DEPTH + max(0, self._runs_at - 1):
+            of = "a run" if self._runs_at else "a tree"
+            return f"holds more than {most} folders in {of}, {MOST_DEPTH} in one another"
+        return ""
 
     def _look(self, folder: Folder, path: str) -> _Seen:
         seen = self._seen.setdefault(path, _Seen())
@@ -144,6 +168,9 @@ class View:
                 seen.left_out[""] = f"holds more than {MOST_FILES} event files"
             else:
                 seen.files[entry.name] = before.pop(entry.name, None)
+        if self._runs_at != 1:
+            # Of many studies, the newest: not all of them may find room.
+            seen.folders.sort(key=lambda name: _changed(folder, name), reverse=True)
         for name in seen.shown.difference(seen.files):
             self._hide(path, seen, name)
 
@@ -153,6 +180,8 @@ class View:
         Raises:
             OSError: it cannot, and why.
         """
+        if self._runs_at != 1 and name not in seen.shown and self._links >= MOST_SHOWN_OF_A_TREE:
+            raise UnfitError(name, f"is one of more than {MOST_SHOWN_OF_A_TREE} event files")
         found = folder.stat(name)
         known = seen.files[name]
         if name in seen.shown and found is not None and known is not None and known.fits(found):
@@ -175,12 +204,19 @@ class View:
             seen.is_made = True
         with contextlib.suppress(FileExistsError):
             (shown / name).symlink_to(self._source.path / path / name)
+        self._links += name not in seen.shown
         seen.shown.add(name)
 
     def _hide(self, path: str, seen: _Seen, name: str) -> None:
         if name in seen.shown:
             (self.folder / path / name).unlink(missing_ok=True)
             seen.shown.discard(name)
+            self._links -= 1
+
+
+def _changed(folder: Folder, name: str) -> int:
+    found = folder.stat(name)
+    return 0 if found is None else found.st_mtime_ns
 
 
 def _reason(exc: OSError) -> str:
