@@ -14,7 +14,6 @@ from importlib.metadata import EntryPoint, entry_points
 from tensorboard import default
 from tensorboard.backend.application import make_plugin_loader
 from tensorboard.plugins import base_plugin
-
 from typing_extensions import override
 
 from tuner.board.plugin import BestTrialsLoader
