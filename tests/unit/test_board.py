@@ -161,11 +161,12 @@ def test_a_board_process_gets_no_variable_that_may_be_a_secret(tmp_path: Path) -
         "HOME": "/home/user",
     }
 
-    found = board_environment(environ, tmp_path)
+    found = board_environment(environ, tmp_path, tmp_path / "logs")
 
     assert SECRET not in found.values()
     assert found["PATH"] == "/bin"
     assert found["HOME"] == found["TMPDIR"] == str(tmp_path)
+    assert found["TUNER_BOARD_SOURCE"] == str(tmp_path / "logs")
 
 
 #: Run in a process of its own: what is given up is given up for good.

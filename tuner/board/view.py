@@ -130,7 +130,9 @@ class View:
         """
         if depth == self._runs_at:
             self._folders = self._records = 0
-        self._folders += depth >= self._runs_at
+        elif depth < self._runs_at:
+            return ""
+        self._folders += 1
         most = MOST_FOLDERS if self._runs_at else MOST_OF_A_TREE
         if self._folders > most or depth > MOST_DEPTH + max(0, self._runs_at - 1):
             of = "a run" if self._runs_at else "a tree"

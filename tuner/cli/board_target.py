@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner.board.running import FOLDER, LOG_ROOT, PROJECT, STUDY
@@ -68,6 +68,8 @@ def find_target(settings: Settings, word: str | None) -> Target:
             return _with_note(named, word) if has_folder else named
     if has_folder:
         return _folder(path, note=f"{word}: no study and no project has this name; the folder")
+    if path.exists():
+        return _folder(path)
     check_study(word)
     raise SetupError(f"{word}: there is no such folder")
 
@@ -163,10 +165,4 @@ def _with_note(found: Target, word: str) -> Target:
         f"{word} is a {what} and a folder here; the {what} is shown, "
         f"the folder by: {command('board', f'./{word}')}"
     )
-    return Target(
-        source=found.source,
-        runs_at=found.runs_at,
-        title=found.title,
-        study=found.study,
-        note=note,
-    )
+    return replace(found, note=note)

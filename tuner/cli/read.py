@@ -89,10 +89,12 @@ def best(
     The parameters that matter most stand first, and as many as fit.
     """
     from tuner.cli import leaderboard, output
+    from tuner.cli.board_link import way_to_board
     from tuner.cli.waiting import waiting
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api:
+    config = settings()
+    with open_reader(config) as api:
         name = take_study(api, study)
         with waiting("reading the study", is_shown=not as_json):
             rows = api.best(name, n, all=all_states)
@@ -102,6 +104,8 @@ def best(
             board = leaderboard.read_board(api, name, rows, all_params=all_params)
     if rows:
         leaderboard.print_board(output.out(), board)
+        way = way_to_board(config, name)
+        output.out().print(f"TensorBoard: {way}", style="quiet", markup=False, soft_wrap=True)
     else:
         output.err().print(f"{name}: {board.missing}")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from tuner.cli import headings
+from tuner.cli.arguments import settings
+from tuner.cli.board_link import way_to_board
 from tuner.cli.calling import command, near
 from tuner.cli.exit_codes import DONE, FAILED
 from tuner.cli.output import Document, err, out
@@ -36,7 +38,7 @@ def say_end(api: ApiClient, status: Document) -> int:
     style = "good" if status["state"] == "finished" else "bad"
     reason = f" ({escape(status['reason'])})" if status["reason"] else ""
     out().print(f"[{style}]{study}: {status['state']}[/]{reason}")
-    out().print(f"TensorBoard: [name]{escape(command('board', study))}[/]")
+    out().print(f"TensorBoard: [name]{escape(way_to_board(settings(), study))}[/]", soft_wrap=True)
     complete = status["counts"]["complete"]
     return DONE if status["state"] == "finished" and complete else FAILED
 
