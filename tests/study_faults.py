@@ -281,6 +281,7 @@ DAMAGES: dict[str, Damage] = {
     "reports of a text": _set("tuner_reports", "value", "much"),
     "a state that nobody knows": _set("tuner_studies", "state", "resting"),
     "trials in a state that nobody knows": _set("tuner_trials", "state", "resting"),
+    "attempts made at no time": _set("tuner_attempts", "created", "yesterday"),
     "events without a time": _set("tuner_events", "time", "then"),
 }
 
