@@ -26,12 +26,14 @@ from tuner.queue.redis_server import RedisServer, find_binary, start_redis
 KEPT_SETTINGS = {
     "TUNER_CHAOS_SEED",
     "TUNER_REQUIRE_ALL",
+    "TUNER_TEST_BROWSER",
     "TUNER_TEST_CACHE",
     "TUNER_TEST_DATABASE_URL",
+    "TUNER_TEST_SCREENSHOTS",
 }
 REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 #: What a skip reason must not name when everything is required.
-ESSENTIAL = re.compile(r"redis|valkey|postgres|tensorflow|keras|tensorboard", re.IGNORECASE)
+ESSENTIAL = re.compile(r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser", re.IGNORECASE)
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
@@ -153,3 +155,12 @@ def _refuse_skip(report: AnyReport) -> AnyReport:
             report.outcome = "failed"
             report.longrepr = f"skipped, but TUNER_REQUIRE_ALL=1: {reason}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly when nothing was tested in a browser: a line among others is not read."""
+    skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
+    count = sum("needs a browser" in reason for reason in skipped)
+    if count:
+        text = f"NOT TESTED: {count} tests of the tab Best trials need a browser; install chromium"
+        terminalreporter.write_sep("!", text, red=True, bold=True)

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,10 +24,16 @@ _STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNI
 
 
 class TensorBoard:
-    """The pages' view of a log folder; made by `open_tensorboard`."""
+    """The pages' view of a log folder; made by `open_tensorboard`.
 
-    def __init__(self, url: str) -> None:
+    Attributes:
+        url: of its page, without a slash at the end.
+        pid: of its Python process.
+    """
+
+    def __init__(self, url: str, pid: int) -> None:
         self.url = url.rstrip("/")
+        self.pid = pid
 
     def runs(self) -> list[str]:
         """Return the names of all runs."""
@@ -39,11 +45,14 @@ class TensorBoard:
         answer: dict[str, Any] = self._post("/data/plugin/hparams/experiment", {})
         return answer
 
-    def session_groups(self, *, sort_by: str | None = None) -> list[dict[str, Any]]:
-        """Return all rows of the table, of every status, as TensorBoard sends them.
+    def session_groups(
+        self, *, sort_by: str | None = None, limit: int = 1_000_000
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the table, of every status, as TensorBoard sends them.
 
         Args:
             sort_by: name of a hyperparameter, in descending order.
+            limit: how many rows at most, the first ones.
         """
         columns: list[dict[str, Any]] = [
             {"metric": info["name"]} for info in self.experiment()["metricInfos"]
@@ -56,7 +65,7 @@ class TensorBoard:
                 "allowedStatuses": _STATUSES,
                 "colParams": columns,
                 "startIndex": 0,
-                "sliceSize": 1_000_000,
+                "sliceSize": limit,
             },
         )
         groups: list[dict[str, Any]] = answer["sessionGroups"]
@@ -124,24 +133,30 @@ class TensorBoard:
 
 
 @contextlib.contextmanager
-def open_tensorboard(logdir: Path, *, fast: bool = True) -> Iterator[TensorBoard]:
+def open_tensorboard(
+    logdir: Path,
+    *,
+    fast: bool = True,
+    program: Sequence[str] = ("-m", "tensorboard.main"),
+) -> Iterator[TensorBoard]:
     """Run TensorBoard on `logdir` while the context is open.
 
     Args:
         logdir: may be empty or missing yet.
         fast: with its data server, as is the default; else with its loader in Python.
+        program: what Python runs, another way to start TensorBoard.
 
     Raises:
         RuntimeError: it did not start; the text holds what it said.
     """
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
+    command = [sys.executable, *program, "--logdir", str(logdir)]
     command += ["--host", "127.0.0.1", "--port", "0", "--reload_interval", "1"]
     command += ["--load_fast", "true" if fast else "false"]
     output = logdir.with_name(f"{logdir.name}.tensorboard.log")
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
     try:
-        yield TensorBoard(_wait_for_url(process, output))
+        yield TensorBoard(_wait_for_url(process, output), process.pid)
     finally:
         process.terminate()
         try:

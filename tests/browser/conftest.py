@@ -1,0 +1,92 @@
+"""A browser, boards, and tabs in which nothing may be complained of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.board_lab import BoardLab, open_board_lab
+from tests.board_process import open_tuner_board
+from tests.board_trials import Plan
+from tests.browser.chromium import chromium_or_skip
+from tests.browser.tab import Tab
+from tests.tensorboard_api import TensorBoard, open_tensorboard
+
+#: What a tab is opened with: a board, and the window's size and other settings of playwright.
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with chromium_or_skip() as browser:
+        yield browser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A home that nobody adds to, what its trials were to do, and TensorBoard on it.
+
+    Attributes:
+        lab: holds the studies lab/endings, and lab/fronts with two metrics, of 50 trials each.
+        plans: of lab/endings, by number.
+        board: on the folder of the project.
+    """
+
+    lab: BoardLab
+    plans: list[Plan]
+    board: TensorBoard
+
+    def ranked(self) -> list[int]:
+        """Return the complete trials of lab/endings, best first."""
+        complete = [plan for plan in self.plans if plan.state == "complete"]
+        return [plan.number for plan in sorted(complete, key=lambda p: (-p.values[0], p.number))]
+
+
+@pytest.fixture(scope="session")
+def shared(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    with open_board_lab(tmp_path_factory.mktemp("lab")) as lab:
+        plans = lab.add_study("lab/endings", 50)
+        lab.add_study("lab/fronts", 50, metrics=2, live=0, state="finished")
+        with open_tuner_board(lab.home, "lab") as board:
+            yield Shared(lab=lab, plans=plans, board=board)
+
+
+@pytest.fixture
+def open_tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
+    """Open a tab on a board; at the end nothing must have been complained of."""
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    tabs: list[Tab] = []
+    with ExitStack() as stack:
+
+        def open_(board: TensorBoard, **settings: Any) -> Tab:
+            settings = {"viewport": {"width": 1280, "height": 800}, **settings}
+            context = browser.new_context(**settings)
+            stack.callback(context.close)
+            context.set_default_timeout(60_000)
+            tabs.append(Tab(context.new_page(), board.url, name))
+            return tabs[-1]
+
+        yield open_
+        for tab in tabs:
+            tab.picture("end")
+    complaints = [complaint for tab in tabs for complaint in tab.complaints]
+    assert not complaints, "the browser complains: " + "\n".join(complaints)
+
+
+@pytest.fixture
+def tab(open_tab: OpenTab, shared: Shared) -> Tab:
+    """The tab on the 50 trials of lab/endings."""
+    return open_tab(shared.board).open(study="lab/endings")
+
+
+@pytest.fixture
+def board_of(browser: Any, tmp_path: Path) -> Iterator[Callable[[Path], TensorBoard]]:
+    """Start TensorBoard on a folder."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(open_tensorboard(folder))
