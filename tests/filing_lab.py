@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tests.patience import clock
 from tests.planted import Ground
 from tuner.service.filing import Filer
+from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.storage import Storage, open_storage, tables
@@ -36,7 +37,13 @@ class FilingLab:
         self.settings = load_settings({"TUNER_HOME": str(folder)})
         self.service = Service(storage, self.settings)
         self._is_started = False
-        self.filer = Filer(storage, self.settings.log_root, self.settings.checkpoint_root)
+        self.filer = self.make_filer(Insights(None))
+
+    def make_filer(self, insights: Insights) -> Filer:
+        """Return another filer, with insights of its own, instead of the one that there is."""
+        roots = (self.settings.log_root, self.settings.checkpoint_root)
+        self.filer = Filer(self.storage, *roots, insights=insights)
+        return self.filer
 
     def start(self) -> None:
         """Start the filer, which the end of the lab stops."""

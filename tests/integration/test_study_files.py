@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.filing_lab import FilingLab, filing_lab, wait_until
+from tuner.secrecy import SECRET_VALUES
 from tuner.service.filing_schedule import EVERY_S, Due, Schedule
+from tuner.service.insights.computing import FAILED, Insights, Wish
 from tuner.storage import tables
 
 
@@ -105,16 +107,107 @@ def test_a_link_in_the_place_of_the_file_is_replaced_and_leads_nowhere(
     assert target.read_text() == "untouched"
 
 
-def test_a_damaged_row_keeps_the_summary_of_its_study_and_no_curve(lab: FilingLab) -> None:
+def test_a_damaged_row_costs_no_study_its_summary_and_no_curve(lab: FilingLab) -> None:
     lab.add_study("broken", trials=12)
-    lab.add_study("healthy")
     with lab.storage.begin() as connection:
         connection.exec_driver_sql("UPDATE tuner_trials SET params_json = '{' WHERE study_id = 1")
     lab.start()
-    wait_until(lambda: _read(_path(lab, "healthy")), "the healthy one is written")
-    wait_until(lambda: ("study", "broken") in lab.unfiled(), "the fault is noted")
+    wait_until(lambda: _read(_path(lab, "broken")), "the summary is written")
     assert list(_path(lab, "broken").parent.glob("events*"))
-    assert not _path(lab, "broken").exists()
+
+
+def _with_insights(lab: FilingLab) -> Insights:
+    insights = Insights(f"sqlite:///{lab.folder}/tuner.db")
+    lab.make_filer(insights)
+    return insights
+
+
+def test_insights_come_from_a_process_of_their_own_and_order_the_parameters(
+    lab: FilingLab,
+) -> None:
+    lab.add_study("s", trials=40)
+    with lab.storage.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE tuner_trials SET params_json = '{\"x\": ' || (number / 40.0) || '}'"
+        )
+    _set(lab, state="finished")
+    _with_insights(lab)
+    lab.start()
+    path = _path(lab, name="insights.json")
+    found = wait_until(lambda: _read(path), "insights.json is written")
+    assert found["trials"] == 40
+    assert found["importance"]["methods"]["main_effects"]["parameters"][0]["name"] == "x"
+    assert found["updated"].endswith("Z")
+    assert _read(_path(lab))["order"] == ["x"]
+
+
+def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As long as it takes on this machine: that it waits is tested, not for how long.
+    monkeypatch.setattr("tuner.service.filing.INSIGHTS_WITHIN_S", 60.0)
+    monkeypatch.setattr("tuner.service.filing._STOP_S", 120.0)
+    lab.add_study("s", trials=12)
+    _with_insights(lab)
+    lab.start()
+    _set(lab, state="finished")
+    lab.stop()
+    assert _read(_path(lab, name="insights.json"))["trials"] == 12
+
+
+def test_a_process_that_fails_is_told_in_words_and_costs_nobody_else(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    lab.add_study("s", trials=12)
+    _with_insights(lab)
+    _set(lab, state="finished")
+    lab.start()
+    found = wait_until(lambda: _read(_path(lab, name="insights.json")), "it is written")
+    assert found["importance"] == {"why": FAILED, "methods": {}}
+    assert _read(_path(lab))["counts"]["complete"] == 12
+    (record,) = [r for r in caplog.records if r.message == "insights failed"]
+    assert "lab/s" in str(record.__dict__["study"])
+
+
+def test_the_process_gets_no_secret_of_the_server_but_by_its_input(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\n(env; echo "$@") > {seen}.part; mv {seen}.part {seen}; exit 3\n')
+    script.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(script))
+    for name in SECRET_VALUES:
+        monkeypatch.setenv(name, "postgresql://user:hunter2@host/db")
+    insights = Insights("postgresql://user:hunter2@host/db")
+    insights.want(Wish(study_id=1, name="lab/s", told=1, is_over=True))
+    text = wait_until(lambda: seen.exists() and seen.read_text(), "it was started")
+    insights.stop()
+    assert "-m tuner.service.insights" in text
+    assert "hunter2" not in text
+
+
+def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = []
+
+    def compute(_self: Insights, wish: Wish) -> dict[str, Any]:
+        looked.append(wish.told)
+        return {}
+
+    monkeypatch.setattr(Insights, "_try", compute)
+    insights = Insights("sqlite://")
+    for told in (1, 3, 6, 9, 11, 16, 100, 105, 109, 110, 111):
+        insights.want(Wish(study_id=1, name="lab/s", told=told, is_over=False))
+        wait_until(lambda: not insights.wanted(), "it is looked at")
+    insights.want(Wish(study_id=1, name="lab/s", told=111, is_over=True))
+    wait_until(lambda: not insights.wanted(), "it is looked at")
+    insights.want(Wish(study_id=1, name="lab/s", told=111, is_over=True))
+    assert not insights.wanted()
+    insights.stop()
+    assert looked == [1, 6, 11, 16, 100, 110, 111]
 
 
 class _Clock:

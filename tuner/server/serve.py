@@ -30,6 +30,7 @@ from tuner.server.worker_routes import WorkerRedis
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
+from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk
 from tuner.settings import Settings
@@ -94,6 +95,7 @@ def serve(
             settings.log_root,
             settings.checkpoint_root,
             leads=lambda: coordinator.leads,
+            insights=Insights(settings.database_url),
         )
         bell = Bell()
         instruments = Instruments()

@@ -84,8 +84,8 @@ def effect_shares(columns: Sequence[Column], costs: Floats) -> list[float] | Non
     Returns:
         0 for a parameter whose effect may be chance; None when that is so of all of them.
     """
-    cut = _cut(costs)
-    rest = cut - cut.mean()
+    near = cut(costs)
+    rest = near - near.mean()
     bases = [_basis(column) for column in columns]
     found = [0.0] * len(columns)
     left = dict(enumerate(bases))
@@ -101,7 +101,8 @@ def effect_shares(columns: Sequence[Column], costs: Floats) -> list[float] | Non
     return [share / total for share in found] if total > 0.0 else None
 
 
-def _cut(costs: Floats) -> Floats:
+def cut(costs: Floats) -> Floats:
+    """Return costs, shape (n,), of which those far worse than most count as the fence."""
     low, high = np.quantile(costs, [0.25, 0.75])
     fence = high + _FENCE * (high - low)
     # Where most trials are equal the quartiles say nothing of the others.

@@ -18,6 +18,7 @@ from tuner.service.care import DATABASE_AWAY, Care, RootLostError
 from tuner.service.filing_runs import RunFiler
 from tuner.service.filing_studies import StudyFiler
 from tuner.service.hands import Hands, StuckError
+from tuner.service.insights.computing import Insights
 from tuner.service.probing import Roots
 from tuner.service.specs import Specs
 from tuner.service.unfiled import Subject
@@ -32,6 +33,8 @@ GRACE_S = 3.0
 HANDS, PATIENCE_S = 3, 5.0
 #: Without a whole round for so long, filing has failed.
 ROUND_WITHIN_S = 8.0
+#: At the end of a server, insights into studies that have just ended are waited for so long.
+INSIGHTS_WITHIN_S = 5.0
 #: The last round may take so long, and the end of the thread a little longer.
 _STOP_S = 15.0
 
@@ -58,6 +61,7 @@ class Filer:
         storage: the truth.
         log_root, checkpoint_root: shared with the workers, and with other servers.
         leads: whether this process coordinates: of several servers only that one files.
+        insights: into the studies, filed with them; None: there are none.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Filer:
         log_root: Path,
         checkpoint_root: Path,
         leads: Callable[[], bool] = lambda: True,
+        insights: Insights | None = None,
     ) -> None:
         self._leads = leads
         self._storage = storage
@@ -74,7 +79,8 @@ class Filer:
         care = Care(storage, self._roots, self._hands)
         specs = Specs()
         self._runs = RunFiler(storage, log_root, care, specs)
-        self._studies = StudyFiler(storage, log_root, checkpoint_root, care, specs)
+        self._insights = Insights(None) if insights is None else insights
+        self._studies = StudyFiler(storage, log_root, checkpoint_root, care, specs, self._insights)
         self._care = care
         self._led = False
         self._last_round = time.monotonic()
@@ -120,6 +126,9 @@ class Filer:
         while not self._stop.wait(TICK_S):
             self._round(GRACE_S)
         self._round(0.0, last=True)
+        if self._studies.await_insights(INSIGHTS_WITHIN_S):
+            self._round(0.0, last=True)
+        self._insights.stop()
 
     def _round(self, grace_s: float, *, last: bool = False) -> None:
         try:

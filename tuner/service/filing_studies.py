@@ -19,7 +19,8 @@ from tuner.service import unfiled
 from tuner.service.care import Care
 from tuner.service.filing_schedule import Due, Schedule
 from tuner.service.hands import Late, StuckError
-from tuner.service.importance import Importances
+from tuner.service.insights.computing import Insights, Wish
+from tuner.service.insights.form import INSIGHTS_FILE, important
 from tuner.service.insights.summary import STUDY_FILE, study_summary
 from tuner.service.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.specs import Specs
@@ -39,7 +40,8 @@ class _Folder:
     """What is written into the folder of a study's own."""
 
     writer: StudyWriter
-    paper: Paper
+    summary: Paper
+    insights: Paper
 
 
 class StudyFiler:
@@ -50,10 +52,17 @@ class StudyFiler:
         log_root, checkpoint_root: shared with the workers.
         care: how it is tried.
         specs: of the studies.
+        insights: into the studies.
     """
 
     def __init__(
-        self, storage: Storage, log_root: Path, checkpoint_root: Path, care: Care, specs: Specs
+        self,
+        storage: Storage,
+        log_root: Path,
+        checkpoint_root: Path,
+        care: Care,
+        specs: Specs,
+        insights: Insights,
     ) -> None:
         self._storage = storage
         self._log_root = log_root
@@ -61,7 +70,7 @@ class StudyFiler:
         self._care = care
         self._specs = specs
         self._schedule = Schedule()
-        self._importances = Importances()
+        self._insights = insights
         #: Studies that ended before this server led and whose files lack that.
         self._outdated: set[int] = set()
         #: Of each study its files, and up to which result they have been told.
@@ -90,6 +99,11 @@ class StudyFiler:
         for study in self._again():
             self._thin_out(study)
 
+    def await_insights(self, timeout_s: float) -> bool:
+        """Wait for insights into studies that have ended; return whether there are new ones."""
+        self._insights.wait_for_ended(timeout_s)
+        return bool(self._insights.fresh())
+
     def take_late(self, late: Late, subject: Subject) -> None:
         """Take in that something was done, or failed, when nobody waited for it any more."""
         if isinstance(late.result, _Folder):
@@ -109,6 +123,7 @@ class StudyFiler:
         self._folders.clear()
         self._schedule.forget()
         self._outdated.clear()
+        self._insights.forget()
         self._explained.clear()
         self._thinned.clear()
 
@@ -140,7 +155,8 @@ class StudyFiler:
     def _due(self, *, last: bool) -> list[tuple[sa.Row[Any], Due]]:
         """Return the studies that are filed now."""
         with self._storage.read() as connection:
-            due = self._schedule.due(connection, self._outdated, last=last)
+            news = self._outdated | self._insights.fresh()
+            due = self._schedule.due(connection, news, last=last)
             waits = unfiled.not_due(connection, "study", self._storage.now(connection))
             now = {item.study_id: item for item in due if item.study_id not in waits}
             return [(row, now[row.id]) for row in _rows(connection, list(now))]
@@ -170,7 +186,9 @@ class StudyFiler:
                 s = tables.studies
                 connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
             # Afterwards: the curves need fewer of the study's rows, and none that may be damaged.
-            hands.do(subject, what, partial(_write_summary, folder, *self._summary(study)))
+            insights = self._insights.of(study.id)
+            summary, updated = self._summary(study, insights)
+            hands.do(subject, what, partial(_write_papers, folder, summary, insights, updated))
         except StuckError as exc:
             if not exc.is_begun:
                 folder.writer.close()
@@ -179,6 +197,8 @@ class StudyFiler:
             folder.writer.close()
             raise
         self._care.done(subject)
+        self._insights.taken(study.id, insights, is_over=study.state not in OPEN)
+        self._want_insights(study)
         self._schedule.filed(due, study.state)
         self._outdated.discard(study.id)
         if study.state in OPEN:
@@ -211,18 +231,25 @@ class StudyFiler:
             [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
             trials=study.next_number,
         )
-        return _Folder(writer=writer, paper=Paper(self._place(study), STUDY_FILE))
+        place = self._place(study)
+        return _Folder(
+            writer=writer, summary=Paper(place, STUDY_FILE), insights=Paper(place, INSIGHTS_FILE)
+        )
 
     def _place(self, study: sa.Row[Any]) -> Place:
         return Place(self._log_root, f"{study.project}/{study.name}").below(STUDY_RUN)
 
-    def _summary(self, study: sa.Row[Any]) -> tuple[Document, str]:
+    def _want_insights(self, study: sa.Row[Any]) -> None:
+        name, is_over = f"{study.project}/{study.name}", study.state not in OPEN
+        wish = Wish(study_id=study.id, name=name, told=study.told, is_over=is_over)
+        self._insights.want(wish)
+
+    def _summary(self, study: sa.Row[Any], insights: Document | None) -> tuple[Document, str]:
         """Return the content of the study's summary, and its time."""
         spec = self._specs.of(study)
         with self._storage.read() as connection:
-            found = self._importances.of(connection, study)["parameters"]
-            order = [item["name"] for item in found if item["share"]]
             now = self._storage.now(connection)
+            order = important(insights)
             return study_summary(connection, study, spec, order, now), iso(now) or ""
 
     def _add_objectives(self, writer: StudyWriter, study_id: int, told: int) -> None:
@@ -267,7 +294,10 @@ def _is_outdated(place: Place, state: str) -> bool:
     if not place.exists():
         return False
     found = read_json(place, STUDY_FILE, most=_MOST_BYTES)
-    return not isinstance(found, dict) or found.get("state") != state
+    if not isinstance(found, dict) or found.get("state") != state:
+        return True
+    with place.open() as folder:
+        return folder.stat(INSIGHTS_FILE) is None
 
 
 def _write_events(folder: _Folder) -> _Folder:
@@ -275,6 +305,10 @@ def _write_events(folder: _Folder) -> _Folder:
     return folder
 
 
-def _write_summary(folder: _Folder, summary: Document, updated: str) -> _Folder:
-    folder.paper.write(summary, updated)
+def _write_papers(
+    folder: _Folder, summary: Document, insights: Document | None, updated: str
+) -> _Folder:
+    folder.summary.write(summary, updated)
+    if insights is not None:
+        folder.insights.write(insights, updated)
     return folder

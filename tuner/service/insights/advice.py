@@ -1,0 +1,114 @@
+"""Advice in plain words: what the insights of a study mean for whoever goes on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tuner.service.insights.sample import Sample
+from tuner.service.views import Document
+from tuner.service.wording import count, value_text
+
+#: Before so many results no parameter is said to matter little.
+_LEAST = 30
+#: By every method its share, with all its pairs, is at most this.
+_LITTLE = 0.03
+#: And it was varied in this share of the trials at least.
+_ACTIVE = 0.2
+#: From this share on a parameter is said to matter.
+_MUCH = 0.1
+#: Sentences of one kind.
+_MOST = 5
+#: From this share of all trials on, that many were stopped early is worth a word.
+_PRUNED = 0.2
+
+
+def advise(sample: Sample, document: Document) -> list[Document]:
+    """Return what to know and to do, most important first.
+
+    Args:
+        sample: of the study.
+        document: its insights, without advice.
+
+    Returns:
+        Of each its `kind`, its `text`, and the `parameter` that it is about, if it is about one.
+    """
+    methods = document["importance"]["methods"]
+    return [
+        *_matters(methods),
+        *_edges(document["edges"]),
+        *_little(sample, methods),
+        *_pruning(sample),
+        *_history(document["history"]),
+    ]
+
+
+def _shares(method: Document | None) -> dict[str, float]:
+    return {item["name"]: item["share"] for item in (method or {}).get("parameters", ())}
+
+
+def _matters(methods: Mapping[str, Document]) -> Iterator[Document]:
+    main = _shares(methods.get("main_effects"))
+    for name, share in sorted(main.items(), key=lambda item: -item[1])[:_MOST]:
+        if share >= _MUCH:
+            text = f"{name} matters: {share:.0%} of what single parameters explain is owed to it"
+            yield {"kind": "matters", "text": text, "parameter": name}
+
+
+def _edges(edges: list[Document]) -> Iterator[Document]:
+    for edge in edges[:_MOST]:
+        end = "lower" if edge["end"] == "low" else "upper"
+        spans = f"{value_text(edge['low'])} to {value_text(edge['high'])}"
+        text = (
+            f"{edge['name']}: the best values lie at the {end} end of its range "
+            f"({value_text(edge['value'])} of {spans})"
+        )
+        tried = edge["try"]
+        if tried is None:
+            beyond = "below" if edge["end"] == "low" else "beyond"
+            text += f"; add values {beyond} {value_text(edge['value'])} in the next study"
+        else:
+            log = ", on a logarithmic scale" if tried["log"] else ""
+            low, high = value_text(tried["low"]), value_text(tried["high"])
+            text += f"; try {low} to {high} in the next study{log}"
+        yield {"kind": "edge", "text": text, "parameter": edge["name"]}
+
+
+def _little(sample: Sample, methods: Mapping[str, Document]) -> Iterator[Document]:
+    """Say which parameters no method finds to matter; nothing where a method could not look."""
+    main, best = _shares(methods.get("main_effects")), _shares(methods.get("ped_anova"))
+    if len(sample) < _LEAST or not main or not best:
+        return
+    fanova = methods.get("fanova", {})
+    alone, pairs = _shares(fanova), fanova.get("pairs", ())
+    found = []
+    for parameter in sample.tuned:
+        name = parameter.name
+        active = sum(name in params for params in sample.params) / len(sample)
+        joint = sum(pair["share"] for pair in pairs if name in pair["names"])
+        shares = (main.get(name, 0.0), best.get(name, 0.0), alone.get(name, 0.0) + joint)
+        if active >= _ACTIVE and max(shares) <= _LITTLE:
+            found.append(name)
+    for name in found[:_MOST]:
+        text = f"{name} hardly matters in what was tried: fix it, and the search has less to find"
+        yield {"kind": "little", "text": text, "parameter": name}
+    if len(found) > _MOST:
+        text = f"nor do {count(len(found) - _MOST, 'more parameter')}"
+        yield {"kind": "little", "text": text}
+
+
+def _pruning(sample: Sample) -> Iterator[Document]:
+    if sample.total and sample.pruned / sample.total >= _PRUNED:
+        share = sample.pruned / sample.total
+        text = f"{share:.0%} of the trials were stopped early; they count with their last report"
+        yield {"kind": "pruning", "text": text}
+
+
+def _history(history: list[Document]) -> Iterator[Document]:
+    chosen = sum(item["proposed_by_history"] for item in history)
+    if not chosen:
+        return
+    text = f"history chose {chosen} of {count(len(history), 'trial')}"
+    trusts = [item["trust"] for item in history if item["trust"] is not None]
+    if trusts:
+        text += f"; it is trusted {trusts[-1]:.0%} now, {trusts[0]:.0%} at first"
+    yield {"kind": "history", "text": text}

@@ -1,0 +1,223 @@
+"""Has the insights of studies computed in the background, one study at a time.
+
+What takes seconds of Python would hold up every answer of the server, whatever thread it ran in: so
+it is a process of its own, of low priority and with bounds. A study is looked at again once
+it has a tenth more results, and at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tuner.secrecy import SECRET_VALUES
+from tuner.service.insights.form import empty
+from tuner.service.views import Document
+
+logger = logging.getLogger(__name__)
+
+#: A computation that takes longer is ended.
+PATIENCE_S = 900.0
+#: More than this no document has; a larger answer is a fault.
+_MOST_BYTES = 16 << 20
+#: A study is looked at again after so many results, or a tenth of those it had.
+_FEWEST_NEW, _SHARE_NEW = 5, 0.1
+_IDLE_S = 0.5
+#: What a failed computation said last, for the log.
+_SAID = 2000
+
+FAILED = "could not be computed; the log of the server says why"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A study whose insights are wanted."""
+
+    study_id: int
+    name: str
+    #: Results that it has.
+    told: int
+    #: Whether it has ended: then nothing more is to come.
+    is_over: bool
+
+
+@dataclass(kw_only=True)
+class _Known:
+    told: int
+    document: Document | None = None
+
+
+@dataclass(kw_only=True)
+class _State:
+    wishes: dict[int, Wish] = field(default_factory=dict)
+    known: dict[int, _Known] = field(default_factory=dict)
+    #: Studies whose newest document nobody has taken.
+    fresh: set[int] = field(default_factory=set)
+    process: subprocess.Popen[bytes] | None = None
+    is_stopping: bool = False
+
+
+class Insights:
+    """The insights of studies, as far as they are known. Safe to use from several threads.
+
+    Args:
+        database_url: of the truth, which the process reads by itself; None: nothing is computed.
+    """
+
+    def __init__(self, database_url: str | None) -> None:
+        self._database_url = database_url
+        self._changed = threading.Condition()
+        self._state = _State()
+        self._thread: threading.Thread | None = None
+
+    def want(self, wish: Wish) -> None:
+        """Have a study looked at, unless what is known of it is new enough."""
+        if self._database_url is None:
+            return
+        with self._changed:
+            known = self._state.known.get(wish.study_id)
+            if known is not None and not _is_worth_it(wish, known.told):
+                return
+            self._state.wishes[wish.study_id] = wish
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="insights", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def of(self, study_id: int) -> Document | None:
+        """Return what is known of a study, or None."""
+        with self._changed:
+            known = self._state.known.get(study_id)
+            return None if known is None else known.document
+
+    def fresh(self) -> frozenset[int]:
+        """Return the studies of which something new is known; see `taken`."""
+        with self._changed:
+            return frozenset(self._state.fresh)
+
+    def taken(self, study_id: int, document: Document | None, *, is_over: bool) -> None:
+        """Note that a document was filed; a newer one stays fresh.
+
+        Args:
+            study_id: of the study.
+            document: what was filed.
+            is_over: whether the study has ended: then its document is not kept.
+        """
+        with self._changed:
+            known = self._state.known.get(study_id)
+            if known is not None and known.document is document:
+                self._state.fresh.discard(study_id)
+                if is_over:
+                    known.document = None
+
+    def wanted(self) -> frozenset[int]:
+        """Return the studies that are still to be looked at."""
+        with self._changed:
+            return frozenset(self._state.wishes)
+
+    def wait_for_ended(self, timeout_s: float) -> None:
+        """Wait until nothing more is wanted of studies that have ended, or the time is over."""
+
+        def is_done() -> bool:
+            return not any(wish.is_over for wish in self._state.wishes.values())
+
+        with self._changed:
+            self._changed.wait_for(is_done, timeout=timeout_s)
+
+    def forget(self) -> None:
+        """Know and want nothing any more."""
+        with self._changed:
+            self._state.wishes.clear()
+            self._state.known.clear()
+            self._state.fresh.clear()
+
+    def stop(self) -> None:
+        """End what runs; nothing is computed afterwards."""
+        with self._changed:
+            self._state.is_stopping = True
+            self._state.wishes.clear()
+            process = self._state.process
+            self._changed.notify_all()
+        if process is not None:
+            process.kill()
+        if self._thread is not None:
+            self._thread.join(timeout=_IDLE_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._state.wishes or self._state.is_stopping)
+                if self._state.is_stopping:
+                    return
+                # Those that have ended first: whoever waits for them sees no more trials.
+                wish = min(self._state.wishes.values(), key=lambda w: (not w.is_over, w.study_id))
+            document = self._try(wish)
+            with self._changed:
+                if self._state.wishes.get(wish.study_id) is wish:
+                    del self._state.wishes[wish.study_id]
+                    self._state.known[wish.study_id] = _Known(told=wish.told, document=document)
+                    self._state.fresh.add(wish.study_id)
+                self._changed.notify_all()
+
+    def _try(self, wish: Wish) -> Document | None:
+        started = time.monotonic()
+        try:
+            document = self._compute(wish.study_id)
+        except (OSError, ValueError, subprocess.SubprocessError) as exc:
+            if not self._state.is_stopping:
+                facts = {"study": wish.name, "error": str(exc)[-_SAID:]}
+                logger.warning("insights failed", extra=facts)
+            return empty(wish.name, FAILED)
+        took_s = round(time.monotonic() - started, 1)
+        logger.debug("insights computed", extra={"study": wish.name, "took_s": took_s})
+        return document
+
+    def _compute(self, study_id: int) -> Document | None:
+        """Return the document of a study; None: it was deleted.
+
+        Raises:
+            OSError, ValueError, subprocess.SubprocessError: the process failed.
+        """
+        request = {"database_url": self._database_url, "study_id": study_id}
+        # Not from the folder that the server was started in, which may hold any module.
+        command = [sys.executable, "-P", "-m", "tuner.service.insights"]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(os.environ),
+        )
+        with self._changed:
+            self._state.process = process
+        try:
+            answer, said = process.communicate(json.dumps(request).encode(), PATIENCE_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            with self._changed:
+                self._state.process = None
+        if process.returncode or len(answer) > _MOST_BYTES:
+            raise ValueError(f"exit {process.returncode}: {said.decode(errors='replace')}")
+        found: Document | None = json.loads(answer)
+        return found
+
+
+def _is_worth_it(wish: Wish, told: int) -> bool:
+    if wish.is_over:
+        return wish.told != told
+    return wish.told - told >= max(_FEWEST_NEW, _SHARE_NEW * told)
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the process: no secrets, and one thread for arrays."""
+    kept = {name: value for name, value in environ.items() if name not in SECRET_VALUES}
+    return {**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

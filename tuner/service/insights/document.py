@@ -1,0 +1,94 @@
+"""The content of `_study/insights.json`: what the trials of a study say about its parameters.
+
+docs/files.md has the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.service.insights.advice import advise
+from tuner.service.insights.fanova import fanova
+from tuner.service.insights.form import empty
+from tuner.service.insights.past import history_over_trials
+from tuner.service.insights.ped_anova import ped_anova
+from tuner.service.insights.sample import LEAST, Sample, read_sample
+from tuner.service.insights.widening import next_range
+from tuner.service.views import Document
+from tuner.service.weighing import weigh
+from tuner.storage import Storage, tables
+
+
+def insights_document(storage: Storage, study_id: int) -> Document | None:
+    """Return what the trials of a study say; None: there is no such study.
+
+    It takes seconds, and memory for some thousand trials: to be called in a process of its own.
+
+    Args:
+        storage: the truth; it is only read.
+        study_id: of the study.
+    """
+    s = tables.studies
+    with storage.read() as connection:
+        study = connection.execute(sa.select(s).where(s.c.id == study_id)).first()
+        if study is None:
+            return None
+        sample = read_sample(connection, study)
+        history = history_over_trials(connection, study, sample.spec)
+    document = {
+        **empty(sample.spec.name, f"not known before {LEAST} trials have a result"),
+        "trials": len(sample),
+        "history": history,
+    }
+    if len(sample) >= LEAST:
+        document["importance"], document["edges"] = _weighed(sample)
+    return {**document, "advice": advise(sample, document)}
+
+
+def _weighed(sample: Sample) -> tuple[Document, list[Document]]:
+    """Return the importance of the parameters, by each method, and the edges."""
+    known = list(zip(sample.rows, sample.values.tolist(), strict=True))
+    main = weigh(sample.spec.to_json(), known)
+    methods = {"main_effects": _main_effects(sample, main)}
+    frozen = sample.frozen()
+    if len(frozen) >= LEAST:
+        metrics = len(sample.spec.metrics)
+        methods["ped_anova"] = _tried(lambda: ped_anova(sample.tuned, frozen, metrics))
+    else:
+        methods["ped_anova"] = {"why": f"not known before {LEAST} trials are complete"}
+    methods["fanova"] = _tried(lambda: fanova(sample))
+    is_any = any(method.get("parameters") for method in methods.values())
+    why = "" if is_any else methods["main_effects"]["why"]
+    return {"why": why, "methods": methods}, _edges(sample, main)
+
+
+def _main_effects(sample: Sample, main: Document) -> Document:
+    active = {
+        p.name: sum(p.name in params for params in sample.params) / len(sample)
+        for p in sample.tuned
+    }
+    shares = [] if main["why"] else main["parameters"]
+    return {
+        "why": main["why"],
+        "parameters": [{**item, "active": active.get(item["name"], 0.0)} for item in shares],
+    }
+
+
+def _tried(method: Callable[[], Document]) -> Document:
+    """Return what a method of others says, or in words that it failed: the others still hold."""
+    try:
+        return method()
+    except Exception as exc:  # noqa: BLE001 - a library's fault on odd trials is no fault of ours
+        return {"why": f"failed: {type(exc).__name__}", "parameters": []}
+
+
+def _edges(sample: Sample, main: Document) -> list[Document]:
+    found: list[dict[str, Any]] = main.get("edges", [])
+    space = sample.spec.space
+    return [
+        {**item, "try": next_range(space[item["name"]], item["value"], item["end"])}
+        for item in found
+    ]

@@ -1,0 +1,68 @@
+"""How much say history had in each proposal of a study, and how far the models trusted it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.service.gain import RELIED_ON
+from tuner.service.insights.sample import MOST
+from tuner.service.reasons import history_share
+from tuner.service.views import Document
+from tuner.spec import StudySpec
+from tuner.storage import tables
+
+
+def history_over_trials(
+    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
+) -> list[Document]:
+    """Return the say of history in the newest proposals; empty where it never had any.
+
+    Returns:
+        Of each trial, in number order: `share`, how much say history had, 0 to 1; `trust`, how far
+        the model of history was trusted beside the study's own, null where only one was asked;
+        `proposed_by_history`, whether it chose the trial.
+    """
+    t = tables.trials
+    query = (
+        sa.select(t.c.number, t.c.proposal_json)
+        .where(t.c.study_id == study.id)
+        .order_by(t.c.number.desc())
+        .limit(MOST)
+    )
+    rows = list(reversed(connection.execute(query).all()))
+    records = [json.loads(row.proposal_json) for row in rows]
+    if not any((record.get("insight") or {}).get("model") for record in records):
+        return []
+    shares = _shares(rows, records, spec)
+    found = [
+        {
+            "trial": row.number,
+            "share": share,
+            "trust": (record.get("insight") or {}).get("trust"),
+            "proposed_by_history": share >= RELIED_ON,
+        }
+        for row, record, share in zip(rows, records, shares, strict=True)
+    ]
+    is_any = any(item["share"] > 0.0 or item["trust"] is not None for item in found)
+    return found if is_any else []
+
+
+def _shares(
+    rows: Sequence[sa.Row[Any]], records: Sequence[Document], spec: StudySpec
+) -> list[float]:
+    """Return the share of history in each proposal.
+
+    Whether a trial was one of `start_with` takes all trials before it: that is asked of those only
+    that may be.
+    """
+    retries = sum(record.get("retry_of") is not None for record in records)
+    latest = len(spec.start_with) + retries
+    later = spec.model_copy(update={"start_with": ()})
+    return [
+        history_share(record, rows, spec if record.get("trials", 0) <= latest else later)
+        for record in records
+    ]
