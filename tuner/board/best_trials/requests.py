@@ -1,0 +1,170 @@
+"""What is asked for, checked parameter by parameter, and answers that no browser takes for more."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tensorboard.backend import http_util
+from werkzeug import wrappers
+
+Handler = Callable[["Query"], wrappers.Response]
+
+#: Of one parameter's text.
+MOST_TEXT = 20_000
+
+
+class ProblemError(Exception):
+    """A question that cannot be answered; becomes an answer that says why.
+
+    Args:
+        error: what is wrong, a sentence.
+        parameter, value: of the question.
+        allowed: what may be asked for instead.
+        status: 400, or 404 for what is not there.
+    """
+
+    def __init__(
+        self,
+        error: str,
+        *,
+        parameter: str | None = None,
+        value: str | None = None,
+        allowed: Sequence[str] | str | None = None,
+        status: int = 400,
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.document = {
+            "error": error,
+            "parameter": parameter,
+            "value": None if value is None else value[:200],
+            "allowed": allowed,
+        }
+
+
+class Query:
+    """The parameters of one request.
+
+    Args:
+        request: of TensorBoard.
+    """
+
+    def __init__(self, request: wrappers.Request) -> None:
+        self.request = request
+        self._args: Mapping[str, str] = request.args
+
+    def text(self, name: str, default: str = "", most: int = MOST_TEXT) -> str:
+        """Return a text.
+
+        Raises:
+            ProblemError: it is longer than `most`.
+        """
+        value = self._args.get(name, default)
+        if len(value) > most:
+            raise ProblemError(
+                f"{name}: is too long", parameter=name, value=value, allowed=f"{most} characters"
+            )
+        return value
+
+    def one_of(self, name: str, allowed: Sequence[str], default: str) -> str:
+        """Return one of some words; an empty one is the default.
+
+        Raises:
+            ProblemError: it is another one.
+        """
+        value = self._args.get(name, "") or default
+        if value not in allowed:
+            raise ProblemError(
+                f"{name}: {value[:60]!r} is unknown",
+                parameter=name,
+                value=value,
+                allowed=list(allowed),
+            )
+        return value
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """Return a whole number.
+
+        Raises:
+            ProblemError: it is none, or out of bounds.
+        """
+        value = self._args.get(name, "")
+        if not value:
+            return default
+        found = int(value) if len(value) < 12 and value.isascii() and value.isdecimal() else -1
+        if not least <= found <= most:
+            raise ProblemError(
+                f"{name}: must be a whole number", parameter=name, value=value,
+                allowed=f"{least} to {most}",
+            )  # fmt: skip
+        return found
+
+    def words(self, name: str, most: int) -> list[str]:
+        """Return a list that is joined by commas, each word once.
+
+        Raises:
+            ProblemError: it has more than `most`.
+        """
+        found = list(dict.fromkeys(filter(None, self.text(name).split(","))))
+        if len(found) > most:
+            raise ProblemError(
+                f"{name}: names too many", parameter=name, value=str(len(found)),
+                allowed=f"{most} at most",
+            )  # fmt: skip
+        return found
+
+
+def answer(request: wrappers.Request, document: Any, status: int = 200) -> wrappers.Response:
+    """Return a JSON answer; what is not finite becomes null."""
+    try:
+        body = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        body = json.dumps(_finite(document), allow_nan=False, separators=(",", ":"))
+    return _respond(request, body, "application/json", status)
+
+
+def plain(
+    request: wrappers.Request, content: bytes | str, kind: str = "text/plain", name: str = ""
+) -> wrappers.Response:
+    """Return a text, with a `name` as a file to be saved."""
+    return _respond(request, content, kind, 200, name)
+
+
+def handle(handler: Handler) -> Any:
+    """Return a WSGI application that answers GET by a handler and problems as JSON."""
+
+    @wrappers.Request.application
+    def application(request: wrappers.Request) -> wrappers.Response:
+        if request.method not in ("GET", "HEAD"):
+            return answer(request, {"error": "only GET is answered"}, 405)
+        try:
+            return handler(Query(request))
+        except ProblemError as exc:
+            return answer(request, exc.document, exc.status)
+
+    return application
+
+
+def _respond(
+    request: wrappers.Request, content: bytes | str, kind: str, status: int, name: str = ""
+) -> wrappers.Response:
+    headers = [("Content-Disposition", f'attachment; filename="{name}"')] if name else []
+    response: wrappers.Response = http_util.Respond(
+        request, content, kind, code=status, headers=headers
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
