@@ -1,0 +1,111 @@
+/** Advice on a study in words: what matters, which range to try next, whether more trials pay. */
+
+import { dataTable, make } from "./plots/frame.js";
+import { insightsOf } from "./plots/insights.js";
+import { living } from "./plots/living.js";
+import { counted, numberOf, percent, short, textOf } from "./plots/numbers.js";
+import { rangeYaml } from "./plots/yaml.js";
+
+/** Pieces of advice; the coordinator gives a handful. */
+const MOST = 30;
+
+/** @type {Record<string, string>} */
+const TITLES = {
+  matters: "What matters",
+  little: "What hardly matters",
+  edge: "Ranges",
+  more_trials: "Is it worth going on?",
+  history: "History",
+  pruning: "Pruning",
+};
+
+export const draw = living("advice", () => ({}), render);
+
+/** @param {import("./plots/living.js").Turn} turn */
+async function render(turn) {
+  const { frame, context } = turn;
+  const insights = await insightsOf(context);
+  if (!turn.current()) return;
+  const advice = list(insights.advice).filter((entry) => typeof entry.text === "string" && entry.text);
+  const edges = list(insights.edges).filter((entry) => typeof entry.name === "string");
+  if (!advice.length && !edges.length && !insights.improvement) {
+    return frame.message(insights.why || insights.importance?.why || "There is no advice yet. It comes while the study runs, from about 10 completed trials on.");
+  }
+  const trials = numberOf(insights.trials);
+  frame.say(trials === null ? "What the trials so far suggest." : `What ${counted(trials, "trial")} so far suggest.`);
+  const chance = chanceOf(insights.improvement);
+  const groups = Object.keys(TITLES).flatMap((kind) => {
+    const texts = advice.filter((entry) => entry.kind === kind).map((entry) => String(entry.text));
+    if (kind === "more_trials" && chance) texts.push(chance);
+    return texts.length ? [section(TITLES[kind], texts)] : [];
+  });
+  const others = advice.filter((entry) => !Object.hasOwn(TITLES, String(entry.kind)));
+  if (others.length) groups.push(section("More", others.map((entry) => String(entry.text))));
+  frame.stage.replaceChildren(...groups, ...ranges(edges));
+}
+
+/** @param {unknown} given @returns {any[]} */
+function list(given) {
+  return Array.isArray(given) ? given.filter((entry) => typeof entry === "object" && entry !== null).slice(0, MOST) : [];
+}
+
+/**
+ * @param {string} title
+ * @param {string[]} texts
+ */
+function section(title, texts) {
+  const parts = texts.map((text) => make("p", { class: "plot-text", text: text.slice(0, 600) }));
+  return make("section", {}, [make("h3", { text: title }), ...parts]);
+}
+
+/**
+ * The chance that more trials help, with how sure that is.
+ * @param {any} improvement
+ * @returns {string}
+ */
+function chanceOf(improvement) {
+  if (!improvement || typeof improvement !== "object") return "";
+  const chance = numberOf(improvement.chance);
+  const next = numberOf(improvement.next_trials);
+  const [low, expected, high] = [improvement.low, improvement.expected, improvement.high].map(numberOf);
+  const regret = numberOf(improvement.regret);
+  const sentences = [];
+  if (chance !== null) sentences.push(`The chance that ${next === null ? "more trials find" : `the next ${counted(next, "trial")} ${next === 1 ? "finds" : "find"}`} a better one is about ${percent(chance)}.`);
+  if (expected !== null) sentences.push(`Expected gain ${short(expected)}${low !== null && high !== null ? ` (likely between ${short(low)} and ${short(high)})` : ""}.`);
+  if (regret !== null) sentences.push(`The best trial is likely at most ${short(regret)} away from the best of this search space.`);
+  if (!sentences.length && typeof improvement.why === "string") sentences.push(improvement.why.slice(0, 300));
+  return sentences.join(" ");
+}
+
+/**
+ * Parameters whose best trials lie at the edge of their range, and the range to try, as YAML.
+ * @param {any[]} edges
+ * @returns {HTMLElement[]}
+ */
+function ranges(edges) {
+  if (!edges.length) return [];
+  const rows = edges.map((edge) => [String(edge.name).slice(0, 120), `${textOf(edge.value)}, at the ${edge.end === "low" ? "lower" : "upper"} end`, `${textOf(edge.low)} to ${textOf(edge.high)}`]);
+  const yaml = edges.flatMap((edge) => rangeYaml(edge) ?? []).join("\n");
+  /** @type {HTMLElement[]} */
+  const parts = [make("h3", { text: "Best trials at the edge of a range" }), dataTable("Where the best trials touch the end of what they may try", ["Parameter", "Best trials", "Range now"], rows)];
+  if (yaml) {
+    const button = make("button", { type: "button", text: "Copy" });
+    const said = make("span", { role: "status", class: "plot-note" });
+    button.addEventListener("click", () => copied(yaml).then((done) => (said.textContent = done ? " Copied." : " Select the text and copy it: the browser does not allow the button to.")));
+    parts.push(make("p", { text: "Ranges to try next, for the search_space of a new study (this one keeps its own):" }), make("pre", { class: "plot-yaml", tabindex: "0", text: yaml }), button, said);
+  }
+  return [make("section", {}, parts)];
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>} whether the clipboard took it
+ */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

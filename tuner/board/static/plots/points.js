@@ -1,0 +1,146 @@
+/** The trials as columns, as the plots want them: read from `points`, checked, kept a while. */
+
+import { numberOf } from "./numbers.js";
+
+/** As many as the route answers at most. */
+const MOST = 20_000;
+/** So many answers are kept, so that choosing a trial asks nothing again. */
+const KEPT = 12;
+
+/**
+ * @typedef {object} Points
+ * @property {number} total Trials of the study.
+ * @property {number} matching Trials that the search leaves.
+ * @property {number} count Trials that are here; fewer than `matching` above 20 000.
+ * @property {import("./types.js").TrialKey[]} trial
+ * @property {number[]} order The trial's number, or its place where it has none.
+ * @property {string[]} state
+ * @property {(number | null)[]} objective
+ * @property {Record<string, unknown[]>} columns A value a trial; null: absent.
+ */
+
+/** @type {WeakMap<object, Map<string, Promise<Points>>>} */
+const answers = new WeakMap();
+
+/**
+ * Ask for columns of the trials that match a search.
+ * @param {import("./types.js").Context} context
+ * @param {string[]} keys
+ * @param {string} [query] The search; by default none.
+ * @returns {Promise<Points>}
+ */
+export function pointsOf(context, keys, query = "") {
+  const view = context.state.get();
+  const { study } = context;
+  const asked = { study: study.study, columns: keys.join(","), query: query || undefined, limit: MOST, metric: view.metric, goal: view.goal, value: view.value };
+  const version = [study.updated, study.trials, study.version, /** @type {any} */ (study).counts];
+  const key = JSON.stringify([asked, version]);
+  const known = answers.get(context.api) ?? new Map();
+  answers.set(context.api, known);
+  let answer = known.get(key);
+  if (!answer) {
+    answer = context.api.points(asked).then((document) => checked(document, keys));
+    known.set(key, answer);
+    answer.catch(() => known.delete(key));
+    if (known.size > KEPT) known.delete(known.keys().next().value);
+  }
+  return answer;
+}
+
+/**
+ * @param {any} document The answer of `points`.
+ * @param {string[]} keys
+ * @returns {Points}
+ */
+export function checked(document, keys) {
+  const list = (/** @type {unknown} */ value) => (Array.isArray(value) ? value : []);
+  const numbers = list(document?.trial);
+  const runs = list(document?.run);
+  const count = Math.min(MOST, Math.max(numbers.length, runs.length));
+  const states = list(document?.state);
+  const objectives = list(document?.objective);
+  /** @type {Points} */
+  const points = { total: numberOf(document?.total) ?? count, matching: numberOf(document?.matching) ?? count, count, trial: [], order: [], state: [], objective: [], columns: {} };
+  for (let index = 0; index < count; index += 1) {
+    const number = numberOf(numbers[index]);
+    points.trial.push(number ?? String(runs[index] ?? index));
+    points.order.push(number ?? index);
+    points.state.push(String(states[index] ?? ""));
+    points.objective.push(numberOf(objectives[index]));
+  }
+  for (const key of keys) {
+    const given = list(document?.columns?.[key]);
+    points.columns[key] = Array.from({ length: count }, (_, index) => given[index] ?? null);
+  }
+  return points;
+}
+
+/**
+ * Whether more is better.
+ * @param {import("./types.js").Context} context
+ * @returns {boolean}
+ */
+export function isMaximized(context) {
+  const goal = context.state.get().goal ?? context.study.goal ?? context.study.metrics?.[0]?.goal;
+  return goal === "maximize";
+}
+
+/**
+ * The objective's name, for axes and sentences.
+ * @param {import("./types.js").Context} context
+ * @returns {string}
+ */
+export function objectiveName(context) {
+  return String(context.state.get().metric ?? context.study.metric ?? context.study.metrics?.[0]?.name ?? "objective").slice(0, 80);
+}
+
+/**
+ * @param {import("./types.js").TrialKey} key
+ * @returns {string} "trial 17", or the run's name
+ */
+export function nameOf(key) {
+  return typeof key === "number" ? `trial ${key}` : String(key).slice(0, 60);
+}
+
+/**
+ * The chosen trials with one more, or without it.
+ * @param {import("./types.js").Context} context
+ * @param {import("./types.js").TrialKey} key
+ */
+export function toggle(context, key) {
+  const chosen = chosenOf(context);
+  context.choose(chosen.includes(key) ? chosen.filter((other) => other !== key) : [...chosen, key]);
+}
+
+/**
+ * @param {import("./types.js").Context} context
+ * @returns {import("./types.js").TrialKey[]}
+ */
+export function chosenOf(context) {
+  const chosen = context.state.get().trials;
+  // In an address everything is text; the number of a trial is a number again here.
+  return Array.isArray(chosen) ? chosen.map((key) => (/^\d{1,15}$/.test(String(key)) ? Number(key) : key)) : [];
+}
+
+/**
+ * What no trial at all asks for.
+ * @param {import("./types.js").Context} context
+ * @param {Points} points
+ * @returns {string} "" where there are trials
+ */
+export function nothingToSee(context, points) {
+  if (points.count > 0) return "";
+  if (points.total > 0) return `No trial matches the search "${String(context.state.get().q ?? "").slice(0, 80)}". Clear it to see all ${points.total}.`;
+  return "No trial has started yet. The plot fills by itself as trials start.";
+}
+
+/**
+ * "120 trials: 100 complete, 20 pruned", and how many a search left.
+ * @param {string} query
+ * @param {Points} points
+ * @returns {string} "" without a search
+ */
+export function searchNote(query, points) {
+  if (points.matching > points.count) return ` Only the first ${points.count} of ${points.matching} trials are drawn.`;
+  return query ? ` The search leaves ${points.matching} of ${points.total} trials.` : "";
+}
