@@ -1,0 +1,124 @@
+/** Puts the parts together: one store, its parts, the address, the theme. */
+import { Api } from './api.js';
+import { Chosen } from './chosen.js';
+import { openColumns } from './columns.js';
+import { Detail } from './detail.js';
+import { button, el } from './dom.js';
+import { Drawings } from './drawings.js';
+import { openFilter } from './filter.js';
+import { Foreign } from './foreign.js';
+import { Grid } from './grid/grid.js';
+import { nextSort } from './grid/head.js';
+import { Header } from './header.js';
+import { Host } from './host.js';
+import { MessageBox } from './message.js';
+import { Search } from './search.js';
+import { Session } from './session.js';
+import { formatHash, parseHash, rowId } from './state.js';
+import { Store } from './store.js';
+import { openTakeaway } from './takeaway.js';
+import { moved } from './visible_columns.js';
+
+/** @param {HTMLElement} body */
+export async function start(body) {
+  const host = new Host();
+  const { view } = parseHash(host.hash());
+  const { curves } = view;
+  const store = new Store({ view: { ...view, curves: [] }, studies: null, study: null, table: null, columns: [], shown: [], theme: host.theme(), live: 'loading', heard: 0, error: null, busy: false });
+  const api = new Api();
+  const session = new Session(api, store, host);
+  const chosen = new Chosen(store, session, host);
+  const drawings = new Drawings(store, api, (trials) => store.look({ trials: [...new Set(trials.map(String))].slice(0, 5) }));
+  const grid = new Grid(session.pages, gridActions(store, chosen, () => detail.element));
+  const detail = new Detail(store, session, host, { closed: () => grid.focus(grid.active), choose: (id) => chosen.toggle(id) });
+  const header = new Header(store, session, { open: (id) => store.look({ open: id }) });
+  const search = new Search(store);
+  const message = new MessageBox(store, () => session.retry());
+  const columns = button('Columns', () => openColumns(store, columns), { class: 'bt-button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false' });
+  const take = button('Take away', () => openTakeaway(store, api, host, take), { class: 'bt-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
+  search.element.append(el('span', { class: 'bt-buttons' }, columns, take));
+  const keys = el('p', { class: 'bt-keys bt-muted' }, 'Keys: arrows move, Enter opens a trial or sorts a column, Space chooses a trial, Alt+↓ filters and Shift+←/→ moves a column, / goes to the search, Esc closes.');
+  const main = el('main', {}, new Foreign(store).element, search.element, search.mistakes, chosen.element, message.banner, message.element, el('div', { class: 'bt-table' }, grid.element, detail.element), drawings.element, keys);
+  body.replaceChildren(header.element, main);
+  theme(store, host, body);
+  address(store, host);
+  shortcut(search.box);
+  store.subscribe(['view', 'table', 'shown', 'busy'], (state) => {
+    grid.element.hidden = !state.table || state.table.matching === 0;
+    grid.show(state);
+  });
+  follow(store, grid);
+  if (curves.length > 0) void host.timeSeries(curves);
+  store.set({ view: { ...store.state.view } });
+  await session.begin();
+}
+
+/**
+ * @param {Store} store
+ * @param {Chosen} chosen
+ * @param {() => HTMLElement} detail
+ * @returns {import('./grid/grid.js').GridActions}
+ */
+function gridActions(store, chosen, detail) {
+  const keys = () => store.state.shown.map((column) => column.key);
+  return {
+    choose: (row) => chosen.toggle(rowId(row)),
+    open: (row) => {
+      const id = rowId(row);
+      store.look({ open: store.state.view.open === id ? '' : id });
+      queueMicrotask(() => detail().setAttribute('data-trial', id));
+    },
+    sort: (column) => store.look({ sort: nextSort(store.state.view.sort, column, store.state.table?.goal ?? null) }),
+    filter: (column, anchor) => openFilter(store, column, anchor),
+    move: (key, by) => store.look({ columns: moved(keys(), key, by) }),
+    place: (key, before) => {
+      const order = keys();
+      store.look({ columns: moved(order, key, order.indexOf(before) - order.indexOf(key)) });
+    },
+  };
+}
+
+/** A new question begins at the top; a refresh changes nothing but values. @param {Store} store @param {Grid} grid */
+function follow(store, grid) {
+  let asked = false;
+  store.subscribe(['busy', 'table'], ({ busy, table }) => {
+    if (asked && !busy && table) grid.top();
+    if (asked && !busy) grid.show(store.state);
+    asked = busy;
+  });
+}
+
+/** @param {Store} store @param {Host} host @param {HTMLElement} body */
+function theme(store, host, body) {
+  const follow_ = () => store.set({ theme: /** @type {import('./types.js').Theme} */ (store.state.view.theme || host.theme()) });
+  store.subscribe(['theme'], (state) => (body.dataset['theme'] = state.theme));
+  store.subscribe(['view'], follow_);
+  host.onTheme(follow_);
+  follow_();
+  body.dataset['theme'] = store.state.theme;
+}
+
+/** The address and the view follow each other; only another study is a step for Back. @param {Store} store @param {Host} host */
+function address(store, host) {
+  let study = store.state.view.study;
+  store.subscribe(['view'], ({ view }) => {
+    host.write(formatHash(view, parseHash(host.hash()).other), study !== '' && view.study !== study);
+    study = view.study;
+  });
+  host.onAddress(() => {
+    const { plugin, view } = parseHash(host.hash());
+    if (plugin !== 'best_trials' || formatHash(view) === formatHash(store.state.view)) return;
+    if (view.curves.length > 0) void host.timeSeries(view.curves);
+    study = view.study;
+    store.look({ ...view, study: view.study || store.state.view.study, curves: [] });
+  });
+}
+
+/** `/` goes to the search, from anywhere but a field. @param {HTMLInputElement} box */
+function shortcut(box) {
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || /** @type {HTMLElement} */ (event.target).closest('input, select, textarea')) return;
+    event.preventDefault();
+    box.focus();
+  });
+}

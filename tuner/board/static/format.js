@@ -1,0 +1,139 @@
+/** Values as text: types stay told apart, nothing a log holds can disturb the line it stands in. */
+
+/** @typedef {import('./types.js').Value} Value */
+/** @typedef {import('./types.js').Column} Column */
+
+const LONGEST = 300;
+// Control characters, marks that change the direction of writing, and characters without a width.
+// eslint-disable-next-line no-control-regex
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** @type {Record<string, string>} */
+const STATES = { complete: 'complete', pruned: 'pruned', fail: 'failed', failed: 'failed', running: 'running', waiting: 'waiting' };
+/** @type {Record<string, string>} */
+const CAUSES = {
+  lost: 'worker lost',
+  preempted: 'worker asked to leave',
+  rejected: 'no worker could run it',
+  storage: 'storage full or unwritable',
+  oom: 'out of memory',
+  timeout: 'over its time limit',
+  diverged: 'diverged: NaN or infinite',
+  error: 'error in its code',
+  cancelled: 'cancelled',
+};
+
+/**
+ * @param {unknown} text
+ * @param {number} [longest] characters kept
+ * @returns {string} with what cannot be seen written out (`\u202e`), on one line
+ */
+export function visible(text, longest = LONGEST) {
+  const whole = String(text);
+  const cut = whole.length > longest ? `${whole.slice(0, longest)}…` : whole;
+  return cut.replace(UNSEEN, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/**
+ * @param {number} x
+ * @param {number} [digits] significant digits; the whole part is never rounded away
+ * @returns {string}
+ */
+export function formatNumber(x, digits = 4) {
+  if (!Number.isFinite(x)) return '';
+  if (Number.isInteger(x) && Math.abs(x) < 1e15) return String(x);
+  const size = Math.abs(x);
+  if (size >= 1e9 || size < 1e-4) return shortExponent(x, digits);
+  const whole = size >= 1 ? Math.floor(Math.log10(size)) + 1 : 0;
+  return String(Number(x.toPrecision(Math.max(digits, whole + 1))));
+}
+
+/**
+ * @param {Value|undefined} value
+ * @param {Column|{type: string}|null} [column]
+ * @param {number} [digits]
+ * @returns {string} as the table shows it: `128`, `1.0` of floats, `true` and `"true"` told apart; empty for none
+ */
+export function formatValue(value, column = null, digits = 4) {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') {
+    const text = formatNumber(value, digits);
+    return column?.type === 'float' && /^-?\d+$/.test(text) ? `${text}.0` : text;
+  }
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'object' && typeof value.int === 'string') return visible(value.int);
+  return visible(JSON.stringify(value));
+}
+
+/**
+ * @param {Value|undefined} value
+ * @returns {string} every digit; empty for none
+ */
+export function exactValue(value) {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
+  return formatValue(value);
+}
+
+/**
+ * @param {number|null|undefined} seconds
+ * @returns {string} `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`
+ */
+export function formatDuration(seconds) {
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 0) return '';
+  if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  const minutes = Math.round(whole / 60);
+  if (minutes < 1440) return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+  const hours = Math.round(minutes / 60);
+  return two(Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+/**
+ * @param {string|null|undefined} iso
+ * @returns {string} local date and time, to the minute
+ */
+export function formatTime(iso) {
+  const time = iso ? new Date(iso) : null;
+  if (!time || Number.isNaN(time.getTime())) return '';
+  /** @param {number} n */
+  const pad = (n) => String(n).padStart(2, '0');
+  return `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())} ${pad(time.getHours())}:${pad(time.getMinutes())}`;
+}
+
+/** @param {string|null|undefined} state @returns {string} the state's word */
+export function stateWord(state) {
+  const key = String(state ?? '').toLowerCase();
+  return STATES[key] ?? (visible(key, 20) || 'unknown');
+}
+
+/** @param {string|null|undefined} state @returns {string} one of the five states, or `unknown`: for colours */
+export function stateKey(state) {
+  const word = stateWord(state);
+  return word === 'failed' ? 'fail' : word in STATES ? word : 'unknown';
+}
+
+/** @param {string|null|undefined} cause @returns {string} the cause in words; empty for none */
+export function causeWord(cause) {
+  return cause ? (CAUSES[cause] ?? visible(cause, 60)) : '';
+}
+
+/** @param {string} text @returns {string} text, in quotes where it would read as another type */
+function quoted(text) {
+  const shown = visible(text);
+  const other = text === '' || text !== text.trim() || /^(true|false|null|none|nan|[+-]?inf(inity)?|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(text);
+  return other ? `"${shown}"` : shown;
+}
+
+/** @param {number} x @param {number} digits @returns {string} `1.2e-7` */
+function shortExponent(x, digits) {
+  const [mantissa = '0', power = '+0'] = x.toExponential(digits - 1).split('e');
+  return x === 0 ? '0' : `${Number(mantissa)}e${power.replace('+', '')}`;
+}
+
+/** @param {number} a @param {string} unit @param {number} b @param {string} smaller @returns {string} */
+function two(a, unit, b, smaller) {
+  return b ? `${a} ${unit} ${b} ${smaller}` : `${a} ${unit}`;
+}

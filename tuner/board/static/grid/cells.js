@@ -1,0 +1,69 @@
+/** What stands in a cell: as text for measures and titles, and as elements. */
+import { el, fill } from '../dom.js';
+import { causeWord, exactValue, formatDuration, formatTime, formatValue, stateKey, stateWord, visible } from '../format.js';
+
+/** @typedef {import('../types.js').Column} Column */
+/** @typedef {import('../types.js').Row} Row */
+/** @typedef {import('../types.js').Value} Value */
+
+/**
+ * @param {Column} column
+ * @param {Row} row
+ * @returns {Value|undefined}
+ */
+export function cellValue(column, row) {
+  const { key } = column;
+  if (column.group === 'param') return row.params?.[key.replace(/^params\./, '')];
+  if (column.group === 'metric') return row.metrics?.[key.replace(/^metrics\./, '')];
+  return /** @type {any} */ (row)[key];
+}
+
+/**
+ * @param {Column} column
+ * @param {Row} row
+ * @returns {string} empty where there is nothing
+ */
+export function cellText(column, row) {
+  const value = cellValue(column, row);
+  switch (column.key) {
+    case 'state': return [stateWord(row.state), causeWord(row.cause)].filter(Boolean).join(': ');
+    case 'cause': return causeWord(row.cause);
+    case 'duration_s': return formatDuration(row.duration_s);
+    case 'started': return formatTime(row.started);
+    case 'history': return row.history ? 'from history' : '';
+    case 'objective': return formatValue(value, null, 6);
+    default: return formatValue(value, column, column.group === 'metric' ? 6 : 4);
+  }
+}
+
+/**
+ * Fill a cell; the cell itself stays, so that focus does.
+ * @param {HTMLElement} cell
+ * @param {Column} column
+ * @param {Row} row
+ */
+export function drawCell(cell, column, row) {
+  const text = cellText(column, row);
+  const value = cellValue(column, row);
+  cell.title = column.key === 'state' ? [text, visible(row.reason ?? '')].filter(Boolean).join('\n') : typeof value === 'number' ? exactValue(value) : text;
+  if (column.key === 'state') fill(cell, badge(row), causeOf(row));
+  else if (column.key === 'trial') fill(cell, el('span', {}, text), row.history ? historyMark() : null);
+  else if (column.key === 'rank') fill(cell, text, row.rank === 1 ? el('span', { class: 'bt-best', title: 'the best trial' }, 'best') : null);
+  else fill(cell, el('bdi', { class: typeof value === 'boolean' ? 'bt-bool' : null }, text));
+}
+
+/** @param {{state: string}} row @returns {HTMLElement} the state's word, with its colour */
+export function badge(row) {
+  return el('span', { class: 'bt-state', 'data-state': stateKey(row.state) }, stateWord(row.state));
+}
+
+/** @param {Row} row @returns {HTMLElement|null} */
+function causeOf(row) {
+  const cause = causeWord(row.cause);
+  return cause ? el('span', { class: 'bt-cause' }, cause) : null;
+}
+
+/** @returns {HTMLElement} */
+function historyMark() {
+  return el('abbr', { class: 'bt-history', title: 'proposed by history' }, 'hist');
+}

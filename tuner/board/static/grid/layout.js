@@ -1,0 +1,64 @@
+/** How wide columns are, and which stay in view when the table is scrolled sideways. */
+import { cellText } from './cells.js';
+
+/** @typedef {import('../types.js').Column} Column */
+/** @typedef {import('../types.js').Row} Row */
+
+const CHARACTER = 7.4;
+const PADDING = 18;
+const NARROWEST = 58;
+const WIDEST = 190;
+const SAMPLE = 60;
+/** Width of the column that chooses trials, in pixels. */
+export const CHOOSE = 38;
+
+/** @type {Record<string, number>} */
+const FIXED = { rank: 62, trial: 92, state: 176, attempts: 78 };
+const STICKY = new Set(['rank', 'trial']);
+
+/**
+ * @param {Column[]} columns
+ * @param {Iterable<Row>} rows some of them, to see how long values are
+ * @returns {number[]} pixels
+ */
+export function widths(columns, rows) {
+  /** @type {Row[]} */
+  const sample = [];
+  for (const row of rows) if (sample.push(row) >= SAMPLE) break;
+  return columns.map((column) => {
+    const fixed = FIXED[column.key];
+    if (fixed) return fixed;
+    const label = longest(labelParts(column.label)) * CHARACTER + 20;
+    const value = Math.max(0, ...sample.map((row) => cellText(column, row).length)) * CHARACTER;
+    return Math.round(Math.min(WIDEST, Math.max(NARROWEST, label + PADDING, value + PADDING)));
+  });
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {number[]} wide
+ * @param {boolean} narrow whether the window is a phone's: then only the trial stays
+ * @returns {(number|null)[]} the distance from the left of those that stay, null of others
+ */
+export function stickyLefts(columns, wide, narrow) {
+  let left = CHOOSE;
+  let open = true;
+  return columns.map((column, at) => {
+    open &&= STICKY.has(column.key);
+    if (!open || (narrow && column.key !== columns[0]?.key)) return null;
+    const here = left;
+    left += wide[at] ?? 0;
+    return here;
+  });
+}
+
+/** @param {string} label @returns {string[]} `train.`, `learning_rate`: what stands before the last dot, and the rest */
+export function labelParts(label) {
+  const cut = label.lastIndexOf('.', label.length - 2);
+  return cut > 0 ? [label.slice(0, cut + 1), label.slice(cut + 1)] : [label];
+}
+
+/** @param {string[]} parts @returns {number} */
+function longest(parts) {
+  return Math.max(...parts.map((part) => Math.min(part.length, 22)));
+}

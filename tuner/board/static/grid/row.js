@@ -1,0 +1,73 @@
+/** One row on the screen. Its cells stay when their values change, so that focus and scrolling do. */
+import { el } from '../dom.js';
+import { stateKey } from '../format.js';
+import { rowId } from '../state.js';
+import { drawCell } from './cells.js';
+
+/** @typedef {import('../types.js').Column} Column */
+/** @typedef {import('../types.js').Row} Row */
+
+export class RowElement {
+  /**
+   * @param {number} index place in the table, from 0
+   * @param {Column[]} columns
+   * @param {number} top pixels
+   * @param {(cell: HTMLElement, at: number) => HTMLElement} stick
+   * @param {{choose: (row: Row) => void, open: (row: Row, cell: HTMLElement) => void}} actions
+   */
+  constructor(index, columns, top, stick, actions) {
+    this.columns = columns;
+    /** @type {Row|undefined} */
+    this.row = undefined;
+    this.text = '';
+    this.box = el('input', { type: 'checkbox', tabindex: -1, on: { change: () => this.row && actions.choose(this.row) } });
+    this.cells = columns.map((column, at) => stick(el('div', { role: 'gridcell', 'aria-colindex': at + 2, tabindex: -1, class: `bt-cell ${numeric(column) ? 'bt-number' : ''}`, 'data-column': column.key }), at));
+    this.element = el('div', {
+      role: 'row', 'aria-rowindex': index + 2, class: 'bt-row', style: `top:${top}px`,
+      on: { click: (event) => this._clicked(event, actions) },
+    }, el('div', { role: 'gridcell', 'aria-colindex': 1, tabindex: -1, class: 'bt-cell bt-choose', style: 'left:0px' }, this.box), ...this.cells);
+  }
+
+  /**
+   * @param {Row|undefined} row none while its page is on the way
+   * @param {{chosen: boolean, open: boolean}} mark
+   */
+  show(row, mark) {
+    const text = row ? JSON.stringify(row) : '';
+    if (text !== this.text || !row) this._fill(row);
+    this.row = row;
+    this.text = text;
+    this.box.checked = mark.chosen;
+    this.element.setAttribute('aria-selected', String(mark.chosen));
+    this.element.classList.toggle('bt-open', mark.open);
+  }
+
+  /** @param {Row|undefined} row */
+  _fill(row) {
+    const { element } = this;
+    element.toggleAttribute('aria-busy', !row);
+    this.box.disabled = !row;
+    this.box.setAttribute('aria-label', row ? `Choose trial ${rowId(row)}` : 'Choose');
+    if (!row) {
+      this.cells.forEach((cell, at) => (cell.textContent = at === 0 ? '…' : ''));
+      return;
+    }
+    element.dataset['trial'] = rowId(row);
+    element.dataset['state'] = stateKey(row.state);
+    element.classList.toggle('bt-first', row.rank === 1);
+    this.columns.forEach((column, at) => drawCell(/** @type {HTMLElement} */ (this.cells[at]), column, row));
+  }
+
+  /** @param {Event} event @param {{choose: (row: Row) => void, open: (row: Row, cell: HTMLElement) => void}} actions */
+  _clicked(event, actions) {
+    const cell = /** @type {HTMLElement} */ (event.target).closest('[role="gridcell"]');
+    if (!this.row || !(cell instanceof HTMLElement) || event.target === this.box) return;
+    if (cell === this.element.firstElementChild) actions.choose(this.row);
+    else if (!String(getSelection())) actions.open(this.row, cell);
+  }
+}
+
+/** @param {Column} column @returns {boolean} whether its values stand at the right */
+function numeric(column) {
+  return column.key !== 'trial' && column.key !== 'rank' && ['int', 'float'].includes(column.type);
+}

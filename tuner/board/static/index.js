@@ -1,0 +1,34 @@
+/**
+ * What TensorBoard imports into the frame of the tab "Best trials".
+ *
+ * Everything else lies below `static/`, and plots are imported only when one is opened.
+ */
+const SHEETS = ['style.css', 'grid.css', 'panels.css'];
+
+/** Called once by TensorBoard, when the tab is opened first. */
+export async function render() {
+  document.documentElement.lang = 'en';
+  document.title = 'Best trials';
+  const meta = document.createElement('meta');
+  meta.name = 'viewport';
+  meta.content = 'width=device-width, initial-scale=1';
+  document.head.append(meta);
+  // Not a static import: this file is served one folder above the others.
+  const app = import(new URL('./static/app.js', import.meta.url).href);
+  await Promise.all(SHEETS.map(sheet));
+  await (await app).start(document.body);
+}
+
+/**
+ * @param {string} name
+ * @returns {Promise<void>} settled when the sheet is there, or cannot be had: the page works bare
+ */
+function sheet(name) {
+  return new Promise((resolve) => {
+    const link = document.createElement('link');
+    link.rel = 'stylesheet';
+    link.href = `./static/${name}`;
+    link.onload = link.onerror = () => resolve();
+    document.head.append(link);
+  });
+}

@@ -1,0 +1,65 @@
+/** Which columns are shown, and in which order: the user's choice, else what matters most first. */
+
+/** @typedef {import('./types.js').Column} Column */
+
+const FIRST = ['rank', 'trial', 'state', 'objective'];
+const LAST = ['duration_s', 'attempts'];
+/** Columns shown when the user chose none; every other one is a click away. */
+export const MOST_BY_DEFAULT = 40;
+/** Columns that can be shown at once. */
+export const MOST_SHOWN = 200;
+
+/**
+ * @param {Column[]} columns
+ * @param {string[]} chosen keys in the user's order; unknown ones are passed over
+ * @param {string|null} metric what the objective is: its own column would say the same again
+ * @returns {Column[]}
+ */
+export function shownColumns(columns, chosen, metric) {
+  const byKey = new Map(columns.map((column) => [column.key, column]));
+  const wanted = chosen.length > 0 ? chosen : defaultKeys(columns, metric);
+  /** @type {Column[]} */
+  const found = [];
+  for (const key of wanted.slice(0, MOST_SHOWN)) {
+    const column = byKey.get(key);
+    if (column) found.push(column);
+  }
+  return found.length > 0 ? found : columns.slice(0, MOST_BY_DEFAULT);
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {string|null} metric
+ * @returns {string[]} facts, tuned parameters by importance, metrics, times
+ */
+export function defaultKeys(columns, metric) {
+  const keys = new Set(columns.map((column) => column.key));
+  const numbered = keys.has('trial');
+  const facts = [...FIRST.slice(0, 1), numbered ? 'trial' : 'run', ...FIRST.slice(2)];
+  const parameters = byImportance(columns.filter((column) => column.group === 'param' && !column.constant));
+  const metrics = columns.filter((column) => column.group === 'metric' && column.label !== metric && column.key !== `metrics.${metric}`);
+  const middle = [...parameters, ...metrics].map((column) => column.key);
+  const ends = LAST.filter((key) => keys.has(key));
+  const room = MOST_BY_DEFAULT - facts.length - ends.length;
+  return [...facts.filter((key) => keys.has(key)), ...middle.slice(0, room), ...ends];
+}
+
+/** @param {Column[]} columns @returns {Column[]} most important first; unknown importance keeps its place at the end */
+export function byImportance(columns) {
+  return [...columns].sort((a, b) => (b.share ?? -1) - (a.share ?? -1));
+}
+
+/**
+ * @param {string[]} keys
+ * @param {string} key
+ * @param {number} by -1 to the left, 1 to the right
+ * @returns {string[]}
+ */
+export function moved(keys, key, by) {
+  const at = keys.indexOf(key);
+  const to = at + by;
+  if (at < 0 || to < 0 || to >= keys.length) return keys;
+  const next = keys.filter((one) => one !== key);
+  next.splice(to, 0, key);
+  return next;
+}
