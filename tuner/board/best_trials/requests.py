@@ -118,18 +118,25 @@ class Query:
 
 
 def answer(request: wrappers.Request, document: Any, status: int = 200) -> wrappers.Response:
-    """Return a JSON answer; what is not finite becomes null."""
+    """Return a JSON answer; see `dump`."""
+    return _respond(request, dump(document), "application/json", status)
+
+
+def dump(document: Any, *, indent: int | None = None) -> str:
+    """Return strict JSON in ASCII; what is not finite becomes null."""
+    separators = (",", ":") if indent is None else (",", ": ")
     try:
-        body = json.dumps(document, allow_nan=False, separators=(",", ":"))
+        return json.dumps(document, allow_nan=False, separators=separators, indent=indent)
     except ValueError:
-        body = json.dumps(_finite(document), allow_nan=False, separators=(",", ":"))
-    return _respond(request, body, "application/json", status)
+        return json.dumps(_finite(document), separators=separators, indent=indent)
 
 
 def plain(
     request: wrappers.Request, content: bytes | str, kind: str = "text/plain", name: str = ""
 ) -> wrappers.Response:
     """Return a text, with a `name` as a file to be saved."""
+    # A log may hold half a character, which no encoding has.
+    content = content.encode("utf-8", "replace") if isinstance(content, str) else content
     return _respond(request, content, kind, 200, name)
 
 
