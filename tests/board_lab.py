@@ -28,6 +28,7 @@ from tuner.service.assigning import assign
 from tuner.service.care import Care
 from tuner.service.filing_studies import StudyFiler
 from tuner.service.hands import Hands
+from tuner.service.insights.computing import Insights
 from tuner.service.probing import Roots
 from tuner.service.records import trial_config, trial_record
 from tuner.service.service import Service
@@ -153,7 +154,12 @@ class BoardLab:
         roots = Roots(self.log_root, self.settings.checkpoint_root, hands)
         care = Care(self.storage, roots, hands)
         filer = StudyFiler(
-            self.storage, self.log_root, self.settings.checkpoint_root, care, self._specs
+            self.storage,
+            self.log_root,
+            self.settings.checkpoint_root,
+            care,
+            self._specs,
+            Insights(None),
         )
         filer.file()
         filer.drop_writers()
