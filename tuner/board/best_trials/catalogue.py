@@ -1,0 +1,182 @@
+"""Which studies a log directory holds: found, loaded and kept up to date by one thread.
+
+A request gets what is known by then and never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.board.best_trials.model import Table
+from tuner.board.best_trials.own import STUDY_RUN, OwnStudy
+from tuner.board.best_trials.own_run import RUN
+from tuner.roots import Folder, Place
+
+_log = logging.getLogger(__name__)
+
+#: Studies that are shown, and folders that are looked at to find them.
+MOST_STUDIES, MOST_FOLDERS = 2_000, 20_000
+#: A study lies in a folder so far below the log directory at most: project, study.
+_DEPTH = 2
+#: Between two rounds, which take a tenth of the time at most. Studies are looked for less often.
+_EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 10, 5.0
+#: Other threads get their turn after so much work.
+_YIELD_S = 0.002
+
+
+class OtherRuns(Protocol):
+    """Runs that are not of this service's; see `foreign`."""
+
+    tables: Mapping[str, Table]
+
+    def refresh(self, own: Sequence[str]) -> None:
+        """Look for what is new beside the studies of this service's, by their prefixes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far loading is.
+
+    Attributes:
+        loading: whether something has not been looked at yet.
+        loaded: runs that have been.
+        total: runs in all, as far as it is known.
+        problem: why the log directory cannot be read; empty: it can.
+    """
+
+    loading: bool
+    loaded: int
+    total: int
+    problem: str = ""
+
+
+class Catalogue:
+    """The studies of a log directory. Safe to use from several threads.
+
+    Args:
+        base: the log directory.
+        others: what else is shown of it; None: nothing.
+    """
+
+    def __init__(self, base: Place, others: OtherRuns | None = None) -> None:
+        self._base = base
+        self._others = others
+        self._studies: dict[str, OwnStudy] = {}
+        self._is_complete = False
+        self._problem = ""
+        self._find_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="best trials", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def progress(self) -> Progress:
+        """Return how far loading is."""
+        studies = list(self._studies.values())
+        return Progress(
+            loading=not self._is_complete,
+            loaded=sum(study.loaded for study in studies),
+            total=sum(study.total for study in studies),
+            problem=self._problem,
+        )
+
+    def tables(self) -> list[Table]:
+        """Return every study, newest first."""
+        own = [study.table for study in list(self._studies.values())]
+        known = [*own, *(self._others.tables.values() if self._others is not None else ())]
+        return sorted(known, key=lambda table: table.updated, reverse=True)
+
+    def table(self, study: str) -> Table | None:
+        """Return a study; None: there is none of that name."""
+        own = self._studies.get(study)
+        if own is None and self._others is not None:
+            return self._others.tables.get(study)
+        return None if own is None else own.table
+
+    def own(self, study: str) -> OwnStudy | None:
+        """Return a study of this service's; None: it is none."""
+        return self._studies.get(study)
+
+    def _run(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                self.refresh()
+            except Exception:
+                # Whatever a log directory holds: the next round may find it mended.
+                _log.exception("a round of the tab Best trials has failed")
+            time.sleep(max(_EVERY_S, _SHARE * (time.monotonic() - began)) if self._is_complete
+                       else _YIELD_S)  # fmt: skip
+
+    def refresh(self) -> None:
+        """Do one round."""
+        moment = time.monotonic()
+        if moment >= self._find_at:
+            self._find()
+            self._find_at = time.monotonic() + _FIND_EVERY_S
+        for name, study in list(self._studies.items()):
+            try:
+                for _ in study.refresh():
+                    time.sleep(_YIELD_S)
+            except OSError:
+                self._studies.pop(name, None)  # deleted; found again if it comes back
+        if self._others is not None:
+            studies = list(self._studies.values())
+            self._others.refresh([_prefix(self._base, study.place) for study in studies])
+        self._is_complete = True
+
+    def _find(self) -> None:
+        """Look for studies."""
+        found: dict[str, OwnStudy] = {}
+        looked = [0]
+        try:
+            with self._base.open() as folder:
+                for place in self._below(folder, self._base, _DEPTH, looked):
+                    name = self._name(place)
+                    prefix = _prefix(self._base, place)
+                    found[name] = self._studies.get(name) or OwnStudy(place, name, prefix)
+                    if len(found) >= MOST_STUDIES:
+                        break
+            self._problem = ""
+        except FileNotFoundError:
+            self._problem = ""  # it comes with the first trial
+        except OSError as exc:
+            self._problem = exc.strerror or str(exc)
+        self._studies = found
+
+    def _name(self, place: Place) -> str:
+        """Return "project/study", as far as the path has both."""
+        return "/".join(place.path.parts[-2:])
+
+    def _below(
+        self, folder: Folder, place: Place, depth: int, looked: list[int]
+    ) -> Iterator[Place]:
+        inner = []
+        for entry in folder.entries():
+            if entry.kind != "folder":
+                continue
+            if entry.name == STUDY_RUN or RUN.fullmatch(entry.name):
+                yield place
+                return
+            inner.append(entry.name)
+            if len(inner) > MOST_FOLDERS:
+                return
+        for name in sorted(inner):
+            looked[0] += 1
+            if depth < 1 or looked[0] > MOST_FOLDERS:
+                return
+            with contextlib.suppress(OSError, ValueError), folder.folder(name) as below:
+                yield from self._below(below, place.below(name), depth - 1, looked)
+
+
+def _prefix(base: Place, place: Place) -> str:
+    """Return the path of a study's folder below the base, with a slash; empty for the base."""
+    path = place.path.relative_to(base.path).as_posix()
+    return "" if path == "." else f"{path}/"

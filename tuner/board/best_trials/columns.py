@@ -1,0 +1,136 @@
+"""The columns of a table: what is declared of parameters, and what the trials show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.board.best_trials.model import FACTS, METRIC, PARAM, Column, Row, Type, finite
+
+#: Columns of one table; what is beyond is left out, and said.
+MOST = 2_000
+_MOST_VALUES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What a study says of a parameter."""
+
+    type: Type | None = None
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    values: tuple[Any, ...] = ()
+    is_conditional: bool = False
+    is_constant: bool = False
+
+
+def describe(found: object, distributions: Mapping[str, Any]) -> dict[str, Declared]:
+    """Return what is declared of each parameter.
+
+    Args:
+        found: `parameters` of `study.json`.
+        distributions: of `config.json`, for a study of a release that wrote no `study.json`.
+    """
+    declared = {name: _of_distribution(one) for name, one in distributions.items()}
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+            declared[one["name"]] = _of_parameter(one)
+    return declared
+
+
+def seen(
+    rows: Sequence[Row], declared: Mapping[str, Declared], shares: Mapping[str, float | None]
+) -> list[Column]:
+    """Return the columns: facts, parameters (those that matter first), metrics.
+
+    Args:
+        rows: of the table.
+        declared: see `describe`.
+        shares: parameters in their order, with the share of each where it is known.
+    """
+    params: dict[str, list[Any]] = {name: [] for name in (*shares, *declared)}
+    metrics: dict[str, None] = {}
+    for row in rows:
+        for name, value in row.params.items():
+            params.setdefault(name, []).append(value)
+        metrics |= dict.fromkeys(row.metrics)
+    columns = [
+        Column(key=key, label=label, group="fact", type=kind)
+        for key, (label, kind) in FACTS.items()
+    ]
+    known = len(rows)
+    columns += [
+        _param(name, values, declared.get(name, Declared()), shares.get(name), known)
+        for name, values in list(params.items())[:MOST]
+    ]
+    columns += [
+        Column(key=METRIC + name, label=name, group="metric", type="float")
+        for name in list(metrics)[:MOST]
+    ]
+    return columns
+
+
+def _param(
+    name: str, values: Sequence[Any], declared: Declared, share: float | None, rows: int
+) -> Column:
+    first = values[0] if values else None
+    alike = all(type(value) is type(first) and value == first for value in values)
+    return Column(
+        key=PARAM + name,
+        label=name,
+        group="param",
+        type=declared.type or type_of(values),
+        low=declared.low,
+        high=declared.high,
+        log=declared.log,
+        values=declared.values,
+        conditional=declared.is_conditional or 0 < len(values) < rows,
+        constant=declared.is_constant or (rows > 1 and len(values) == rows and alike),
+        share=share,
+    )
+
+
+def type_of(values: Iterable[Any]) -> Type:
+    """Return the narrowest type that all values have."""
+    kinds = {type(value) for value in values}
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {int}:
+        return "int"
+    if kinds and kinds <= {int, float}:
+        return "float"
+    return "text"
+
+
+def _of_parameter(one: Mapping[str, Any]) -> Declared:
+    listed = one.get("values")
+    values = tuple(listed[:_MOST_VALUES]) if isinstance(listed, list) else ()
+    kinds: Mapping[Any, Type] = {"int": "int", "float": "float", "bool": "bool"}
+    kind = one.get("type")
+    return Declared(
+        type=kinds.get(kind) if isinstance(kind, str) else None,
+        low=finite(one.get("low")),
+        high=finite(one.get("high")),
+        log=one.get("log") is True,
+        values=values,
+        is_conditional=bool(one.get("when")),
+        is_constant=kind == "fixed",
+    )
+
+
+def _of_distribution(one: object) -> Declared:
+    """Return what one of Optuna's distributions, as JSON, says."""
+    attributes = one.get("attributes") if isinstance(one, Mapping) else None
+    if not isinstance(one, Mapping) or not isinstance(attributes, Mapping):
+        return Declared()
+    kinds: Mapping[Any, Type] = {"IntDistribution": "int", "FloatDistribution": "float"}
+    name, choices = one.get("name"), attributes.get("choices")
+    return Declared(
+        type=kinds.get(name) if isinstance(name, str) else None,
+        low=finite(attributes.get("low")),
+        high=finite(attributes.get("high")),
+        log=attributes.get("log") is True,
+        values=tuple(choices[:_MOST_VALUES]) if isinstance(choices, list) else (),
+    )

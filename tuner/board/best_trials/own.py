@@ -1,0 +1,230 @@
+"""A study of this service's, as its folder in the log root has it, kept up to date.
+
+Not for several threads. What a request gets is the table that was made last.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuner.board.best_trials.columns import describe, seen
+from tuner.board.best_trials.model import Goal, Metric, Row, Table, finite
+from tuner.board.best_trials.own_run import RUN, OwnRun, read_own_run, short
+from tuner.board.best_trials.ranking import rank
+from tuner.roots import Folder, Place
+from tuner.tfevents import read_json
+
+STUDY_RUN = "_study"
+#: Runs of one study that are looked at, and its own files' bytes.
+MOST_RUNS = 100_000
+MOST_BYTES = 16 << 20
+#: Ended runs that are looked at again in one round: a retry may make another the outcome.
+_AGAIN = 200
+#: A folder that has changed so lately may change again within the same tick of its clock.
+_SETTLED_NS = 2 * 10**9
+
+#: What tells one content of a file from another.
+_Mark = tuple[int, int, int]
+
+
+@dataclass
+class _Seen:
+    """One run. Mutable: it goes on."""
+
+    trial: int
+    attempt: int
+    mark: _Mark | None = None
+    found: OwnRun | None = None
+
+
+class OwnStudy:
+    """One study. Mutable: `refresh` brings it up to date.
+
+    Args:
+        place: of its folder.
+        name: "project/study".
+        prefix: of its runs' paths below the log directory; empty, or with a slash at the end.
+    """
+
+    def __init__(self, place: Place, name: str, prefix: str) -> None:
+        self.name = name
+        self.place = place
+        self.table = Table(study=name, source="tuner")
+        #: Runs that were looked at since the start, and how many there are.
+        self.loaded = self.total = 0
+        self._prefix = prefix
+        self._runs: dict[str, _Seen] = {}
+        self._listed_ns: int | None = None
+        self._marks: dict[str, _Mark | None] = {}
+        self._files: dict[str, Mapping[str, Any]] = {"study.json": {}, "insights.json": {}}
+        self._at = 0
+
+    @property
+    def insights(self) -> Mapping[str, Any]:
+        """What `insights.json` holds; empty where there is none."""
+        return self._files["insights.json"]
+
+    def refresh(self) -> Iterator[None]:
+        """Look for what is new; every step of the iteration takes some milliseconds at most.
+
+        Raises:
+            OSError: the study's folder is gone, or cannot be read.
+        """
+        changed = False
+        with self.place.open() as folder:
+            self._list(folder)
+            changed |= self._read_files(folder)
+            for number, name in enumerate(self._due()):
+                changed |= self._look(folder, name)
+                if number % 20 == 19:
+                    yield
+        if changed or not self.table.version:
+            self.table = self._make()
+        yield
+
+    def _list(self, folder: Folder) -> None:
+        """Take in which runs there are."""
+        changed_ns = os.fstat(folder.fileno()).st_mtime_ns
+        if changed_ns == self._listed_ns:
+            return
+        found: dict[str, _Seen] = {}
+        for entry in folder.entries():
+            named = RUN.fullmatch(entry.name) if entry.kind == "folder" else None
+            if named is not None and len(found) < MOST_RUNS:
+                known = self._runs.get(entry.name)
+                found[entry.name] = known or _Seen(int(named[1]), int(named[2] or 1))
+        self._runs = found
+        self.total = len(found)
+        settled = time.time_ns() - changed_ns > _SETTLED_NS
+        self._listed_ns = changed_ns if settled else None
+
+    def _due(self) -> list[str]:
+        """Return the runs to look at: those that have not ended, and some of the others."""
+        due, ended = [], []
+        for name, run in self._runs.items():
+            (ended if run.found is not None and run.found.is_ended else due).append(name)
+        again = ended[self._at : self._at + _AGAIN]
+        self._at = 0 if self._at + _AGAIN >= len(ended) else self._at + _AGAIN
+        return due + again
+
+    def _look(self, folder: Folder, name: str) -> bool:
+        """Look at a run; return whether something of it is new."""
+        run = self._runs.get(name)
+        if run is None:
+            return False
+        try:
+            with folder.folder(name) as inner:
+                mark = _mark(inner, "trial.json") or _mark(inner, "config.json")
+                if mark is None or mark == run.mark:
+                    return False
+                run.mark = mark
+                run.found = read_own_run(inner, self._prefix + name, run.trial, run.attempt)
+        except OSError:
+            return False  # gone, or what stands there is no run
+        finally:
+            self.loaded = min(self.loaded + 1, self.total)
+        return run.found is not None
+
+    def _read_files(self, folder: Folder) -> bool:
+        """Read the study's own files where they have changed."""
+        changed = False
+        try:
+            with folder.folder(STUDY_RUN) as inner:
+                for name in self._files:
+                    mark = _mark(inner, name)
+                    if mark == self._marks.get(name):
+                        continue
+                    found = read_json(inner, name, most=MOST_BYTES)
+                    self._files[name] = found if isinstance(found, dict) else {}
+                    self._marks[name] = mark
+                    changed = True
+        except OSError:
+            return changed  # it comes with the first trial
+        return changed
+
+    def _make(self) -> Table:
+        summary = self._files["study.json"]
+        runs = [run.found for run in self._runs.values() if run.found is not None]
+        metrics = _metrics(summary.get("metrics")) or next(
+            (found for found in (_metrics(list(run.metrics)) for run in runs) if found), ()
+        )
+        proposed = _proposed(self.insights.get("history"))
+        rows = [replace(row, history=row.trial in proposed) for row in _outcomes(runs)]
+        declared = describe(summary.get("parameters"), _distributions(runs))
+        return Table(
+            study=self.name,
+            source="tuner",
+            state=short(summary.get("state")),
+            metrics=metrics,
+            columns=seen(rows, declared, _order(summary, self.insights)),
+            rows=rank(rows, metrics),
+            version=self.table.version + 1,
+            updated=short(summary.get("updated")),
+            notes=[short(summary.get("reason"))] if summary.get("reason") else [],
+        )
+
+
+def _mark(folder: Folder, name: str) -> _Mark | None:
+    found = folder.stat(name)
+    return None if found is None else (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _outcomes(runs: Sequence[OwnRun]) -> list[Row]:
+    """Return a row for each trial: that of its outcome, else of its newest attempt."""
+    best: dict[int | None, OwnRun] = {}
+    for run in runs:
+        known = best.get(run.row.trial)
+        if known is None or (run.is_outcome, run.attempt) > (known.is_outcome, known.attempt):
+            best[run.row.trial] = run
+    return [replace(run.row, attempts=max(run.row.attempts, run.attempt)) for run in best.values()]
+
+
+def _metrics(found: object) -> tuple[Metric, ...]:
+    if not isinstance(found, list):
+        return ()
+    metrics = []
+    for one in found[:10]:
+        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+            goal: Goal = "minimize" if one.get("goal") == "minimize" else "maximize"
+            metrics.append(Metric(name=short(one["name"]), goal=goal))
+    return tuple(metrics)
+
+
+def _distributions(runs: Sequence[OwnRun]) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for run in runs:
+        found |= run.distributions or {}
+    return found
+
+
+def _proposed(found: object) -> set[int]:
+    if not isinstance(found, list):
+        return set()
+    return {
+        one["trial"]
+        for one in found
+        if isinstance(one, Mapping)
+        and one.get("proposed_by_history") is True
+        and isinstance(one.get("trial"), int)
+    }
+
+
+def _order(summary: Mapping[str, Any], insights: Mapping[str, Any]) -> Mapping[str, float | None]:
+    """Return parameters in their order, with the share of each where it is known."""
+    shares: dict[str, float | None] = {}
+    importance = insights.get("importance")
+    methods = importance.get("methods") if isinstance(importance, Mapping) else None
+    main = methods.get("main_effects") if isinstance(methods, Mapping) else None
+    listed = main.get("parameters") if isinstance(main, Mapping) else None
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+            shares[one["name"]] = finite(one.get("share"))
+    order = summary.get("order")
+    for name in order if isinstance(order, list) else ():
+        if isinstance(name, str):
+            shares.setdefault(name, None)
+    return shares

@@ -1,0 +1,125 @@
+"""What the files of one run of this service's say of its trial.
+
+They lie in the log root, which trials may write: every key may be absent, or of another type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.board.best_trials.model import Row, State, finite
+from tuner.roots import Folder
+from tuner.tfevents import read_json
+
+#: `trial_00042-20261122T231005Z`, a later attempt with `-a2`.
+RUN = re.compile(r"trial_(\d{1,9})(?:-[0-9TZ]+)?(?:-a(\d{1,6}))?")
+#: Of a run's file that is read; a curve of 20 000 epochs fits.
+MOST_BYTES = 2 << 20
+#: Of one run's parameters or metrics, and of the letters of a name or a text.
+MOST_NAMES, MOST_LETTERS = 10_000, 2_000
+
+_STATES: Mapping[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRun:
+    """One attempt of a trial.
+
+    Attributes:
+        row: what the trial looks like by it.
+        attempt: its number, from 1.
+        is_ended: whether `trial.json` is there.
+        is_outcome: whether it is the outcome of its trial.
+        metrics: of the study, as `config.json` names them; empty where that was not read.
+        distributions: of the parameters, the same.
+    """
+
+    row: Row
+    attempt: int
+    is_ended: bool
+    is_outcome: bool
+    metrics: tuple[Any, ...] = ()
+    distributions: Mapping[str, Any] | None = None
+
+
+def read_own_run(folder: Folder, run: str, trial: int, attempt: int) -> OwnRun | None:
+    """Read a run's files.
+
+    Args:
+        folder: of the run, open.
+        run: its path below the log directory.
+        trial, attempt: as its name has them.
+
+    Returns:
+        None where neither `trial.json` nor `config.json` is there and can be read.
+
+    Raises:
+        OSError: they cannot be looked at.
+    """
+    record = read_json(folder, "trial.json", most=MOST_BYTES)
+    if isinstance(record, dict):
+        return _ended(record, run, trial, attempt)
+    config = read_json(folder, "config.json", most=MOST_BYTES)
+    if not isinstance(config, dict):
+        return None
+    metrics, distributions = config.get("metrics"), config.get("distributions")
+    return OwnRun(
+        row=Row(trial=trial, run=run, state="running", params=scalars(config.get("params"))),
+        attempt=attempt,
+        is_ended=False,
+        is_outcome=False,
+        metrics=tuple(metrics) if isinstance(metrics, list) else (),
+        distributions=distributions if isinstance(distributions, dict) else None,
+    )
+
+
+def _ended(record: Mapping[str, Any], run: str, trial: int, attempt: int) -> OwnRun:
+    outcome = record.get("outcome")
+    state = _STATES.get(outcome) if isinstance(outcome, str) else None
+    is_outcome = bool(record.get("is_outcome", True)) and state is not None
+    values, attempts = record.get("values"), record.get("attempts")
+    stop = record.get("stop")
+    reason = record.get("error") or (stop.get("text") if isinstance(stop, dict) else None)
+    row = Row(
+        trial=trial,
+        run=run,
+        state=state if is_outcome and state is not None else "waiting",
+        cause=short(record.get("cause")),
+        reason=short(reason),
+        objective=finite(record.get("objective")),
+        values=tuple(finite(value) for value in values[:10]) if isinstance(values, list) else (),
+        params=scalars(record.get("params")),
+        metrics=_numbers(record.get("metrics")),
+        attempts=len(attempts) if isinstance(attempts, list) and attempts else attempt,
+        duration_s=finite(record.get("duration_s")),
+        started=short(record.get("started"))[:40],
+    )
+    return OwnRun(row=row, attempt=attempt, is_ended=True, is_outcome=is_outcome)
+
+
+def scalars(found: object) -> Mapping[str, Any]:
+    """Return what is a JSON scalar of a mapping, by names."""
+    if not isinstance(found, Mapping):
+        return {}
+    kept = {}
+    for name, value in list(found.items())[:MOST_NAMES]:
+        if isinstance(value, str):
+            kept[short(name)] = short(value)
+        elif isinstance(value, bool | int) or finite(value) is not None:
+            kept[short(name)] = value
+    return kept
+
+
+def short(value: object) -> str:
+    """Return a text of bounded length, empty for anything else."""
+    return value[:MOST_LETTERS] if isinstance(value, str) else ""
+
+
+def _numbers(found: object) -> Mapping[str, float]:
+    if not isinstance(found, Mapping):
+        return {}
+    numbers = ((short(name), finite(value)) for name, value in list(found.items())[:MOST_NAMES])
+    return {name: number for name, number in numbers if number is not None}

@@ -1,0 +1,117 @@
+"""One page of a table as JSON: filtered, sorted, cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.board.best_trials.model import FACTS, Column, Row, Table
+
+#: Integers beyond are not exact in a browser.
+_EXACT = 2**53
+
+
+def study_document(table: Table) -> dict[str, Any]:
+    """Return what a list of studies says of one."""
+    counts = dict.fromkeys(("complete", "pruned", "fail", "running", "waiting"), 0)
+    for row in table.rows:
+        counts[row.state] += 1
+    best = table.best()
+    return {
+        "study": table.study,
+        "source": table.source,
+        "state": table.state,
+        "goal": table.goal,
+        "metric": table.metrics[0].name if table.metrics else None,
+        "metrics": [{"name": metric.name, "goal": metric.goal} for metric in table.metrics],
+        "trials": len(table.rows),
+        "counts": counts,
+        "best": None if best is None else {"trial": best.trial, "run": best.run,
+                                           "objective": best.objective, "values": best.values,
+                                           "params": params_document(best.params)},
+        "updated": table.updated or None,
+        "version": table.version,
+    }  # fmt: skip
+
+
+def column_document(column: Column) -> dict[str, Any]:
+    """Return a column."""
+    return {
+        "key": column.key,
+        "label": column.label,
+        "group": column.group,
+        "type": column.type,
+        "low": column.low,
+        "high": column.high,
+        "log": column.log,
+        "values": [encode(value) for value in column.values],
+        "conditional": column.conditional,
+        "constant": column.constant,
+        "share": column.share,
+    }
+
+
+def row_document(row: Row) -> dict[str, Any]:
+    """Return a trial."""
+    return {
+        "trial": row.trial,
+        "rank": row.rank,
+        "state": row.state,
+        "cause": row.cause or None,
+        "reason": row.reason or None,
+        "objective": row.objective,
+        "values": row.values,
+        "params": params_document(row.params),
+        "metrics": row.metrics,
+        "attempts": row.attempts,
+        "duration_s": row.duration_s,
+        "started": row.started or None,
+        "history": row.history,
+        "run": row.run,
+        "feasible": row.feasible,
+    }
+
+
+def params_document(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with their types."""
+    return {name: encode(value) for name, value in params.items()}
+
+
+def encode(value: Any) -> Any:
+    """Return a value that a browser reads as it is: a large integer as `{"int": "…"}`."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
+        return {"int": str(value)}
+    return value
+
+
+def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:
+    """Return rows in the order of a column; those without a value last in both directions.
+
+    Args:
+        rows: best first, which ties keep.
+        sort: key of a column.
+        descending: whether the largest comes first.
+    """
+    known, unknown = [], []
+    for row in rows:
+        value = row.value(sort)
+        (unknown if value is None else known).append(row)
+    known.sort(key=lambda row: _place(row.value(sort)), reverse=descending)
+    return [*known, *unknown]
+
+
+def is_column(table: Table, key: str) -> bool:
+    """Whether a table has a column of this key."""
+    return key in FACTS or any(column.key == key for column in table.columns)
+
+
+def _place(value: Any) -> tuple[int, float, str]:
+    """Order values of several types: numbers before texts."""
+    if isinstance(value, bool):
+        return 1, float(value), ""
+    if isinstance(value, int | float):
+        try:
+            return 0, float(value), ""
+        except OverflowError:
+            return 0, float("inf") if value > 0 else float("-inf"), ""
+    return 2, 0.0, str(value)
