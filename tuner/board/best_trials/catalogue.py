@@ -109,7 +109,7 @@ class Catalogue:
             began = time.monotonic()
             try:
                 self.refresh()
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # Whatever a log directory holds: the next round may find it mended.
                 _log.exception("a round of the tab Best trials has failed")
             time.sleep(max(_EVERY_S, _SHARE * (time.monotonic() - began)) if self._is_complete

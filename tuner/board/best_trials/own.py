@@ -104,7 +104,8 @@ class OwnStudy:
 
     def _due(self) -> list[str]:
         """Return the runs to look at: those that have not ended, and some of the others."""
-        due, ended = [], []
+        due: list[str] = []
+        ended: list[str] = []
         for name, run in self._runs.items():
             (ended if run.found is not None and run.found.is_ended else due).append(name)
         again = ended[self._at : self._at + _AGAIN]

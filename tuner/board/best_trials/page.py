@@ -92,7 +92,8 @@ def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:
         sort: key of a column.
         descending: whether the largest comes first.
     """
-    known, unknown = [], []
+    known: list[Row] = []
+    unknown: list[Row] = []
     for row in rows:
         value = row.value(sort)
         (unknown if value is None else known).append(row)

@@ -87,7 +87,8 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         order = query.one_of("order", ["asc", "desc"], "asc")
         offset = query.whole("offset", 0, 0, _MOST_OFFSET)
         limit = query.whole("limit", PAGE, 0, MOST_ROWS)
-        search = parse_search(query.text("query"), table.columns)
+        metric = table.metrics[0].name if table.metrics else ""
+        search = parse_search(query.text("query"), table.columns, metric)
         rows = [row for row in table.rows if search.matches(row)]
         matching = len(rows)
         if sort:
@@ -98,7 +99,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             "total": len(table.rows),
             "matching": matching,
             "goal": table.goal,
-            "metric": table.metrics[0].name if table.metrics else None,
+            "metric": metric or None,
             "version": table.version,
             "loading": self._catalogue.progress().loading,
             "mistakes": [
