@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axisOf, geometryOf, moved, nearest, shownColumns, yOf } from "../../tuner/board/static/plots/parallel/axes.js";
 import { brushOf, keyed, select } from "../../tuner/board/static/plots/parallel/brushes.js";
-import { read, rounded, termsOf, words, written } from "../../tuner/board/static/plots/parallel/filter.js";
+import { terms as split } from "../../tuner/board/static/query_text.js";
+import { read, rounded, termsOf, written } from "../../tuner/board/static/plots/parallel/filter.js";
 import { drawnOrder, spread } from "../../tuner/board/static/plots/parallel/lines.js";
 
 const column = (key, over = {}) => ({ key: `params.${key}`, label: key, group: "param", type: "float", ...over });
 const rate = axisOf(column("rate", { log: true, low: 1e-5, high: 1e-1 }), [1e-4, 1e-3, 1e-2, 1e-2]);
 const momentum = axisOf(column("momentum", { low: 0, high: 1 }), [null, 0.5, 0.9, null]);
 const optimizer = axisOf(column("optimizer", { type: "text", values: ["adam", "sgd", "rms prop"] }), ["adam", "sgd", "sgd", "rms prop"]);
+const words = (search) => split(search).map(({ at, length }) => search.slice(at, at + length));
 const axes = [rate, momentum, optimizer];
 const kept = (brushes, within = null) => {
   const into = new Uint8Array(4);
@@ -50,8 +52,17 @@ test("words that are no brush stay in the search as they are", () => {
   assert.equal(written("state:complete rate>=0.01", axes, new Map([["rate", { from: 0.5, to: 1 }]])), "state:complete rate>=0.001");
 });
 
-test("quotes hold words together, even a quote that does not end", () => {
-  assert.deepEqual(words('a="b c" -d "e'), ['a="b c"', "-d", '"e']);
+test("true and the text true are brushed apart", () => {
+  const odd = axisOf(column("odd", { type: "text", values: [true, "true", 1] }), [true, "true", 1]);
+  const brush = { from: 0.34, to: 0.66 };
+  assert.deepEqual(termsOf(odd, brush), ['odd="true"']);
+  assert.deepEqual(read('odd="true"', [odd]).brushes.get("odd").from > 0.3, true);
+  assert.ok(read("odd=true", [odd]).brushes.get("odd").to < 0.34);
+});
+
+test("an axis that the search cannot name writes nothing", () => {
+  const odd = axisOf(column("two words"), [1, 2]);
+  assert.deepEqual(termsOf(odd, { from: 0.5, to: 1 }), []);
 });
 
 test("a bound is rounded away from what is kept", () => {

@@ -79,15 +79,5 @@
  *
  * @typedef {import('./state.js').View} View
  * @typedef {'light'|'dark'} Theme
- *
- * @typedef {object} Context what a plot, the comparison and the advice are drawn with
- * @property {import('./api.js').Api} api
- * @property {View} state
- * @property {Study} study
- * @property {Column[]} columns
- * @property {Theme} theme
- * @property {(trials: string[]|number[]) => void} choose replaces the chosen trials
- *
- * @typedef {{update?: (context: Context) => void|Promise<void>, destroy?: () => void}} Drawing
  */
 export {};

@@ -1,26 +1,28 @@
 /** Brushes as words of the search language, and back, so that a link reproduces them. */
 
+import { term, terms } from "../../query_text.js";
 import { numberOf } from "../numbers.js";
 import { identity } from "../scales.js";
 import { brushOf, ends } from "./brushes.js";
 
 /**
- * The words of a search, as the server splits them: blanks separate, quotes hold together.
- * @param {string} search
- * @returns {string[]}
+ * A name of the search language; null where it has none for this axis: then a brush is not written.
+ * @param {import("./axes.js").Axis} axis
+ * @returns {string | null}
  */
-export function words(search) {
-  return search.match(/(?:"(?:\\.|[^"\\])*"?|[^\s"])+/g) ?? [];
+function nameOf(axis) {
+  return /^[^\s"=!<>:-][^\s"=!<>:]*$/.test(axis.key) ? axis.key : null;
 }
 
 /**
- * A name or a value as the search language wants it.
+ * The term that a choice is.
+ * @param {string} name
  * @param {unknown} value
  * @returns {string}
  */
-export function quoted(value) {
+function equal(name, value) {
   const text = typeof value === "object" && value !== null && "int" in value ? String(/** @type {any} */ (value).int) : String(value);
-  return /^[\w.+/-]+$/.test(text) && !text.startsWith("-") ? text : typeof value === "number" ? text : `"${text.replace(/[\\"]/g, "\\$&")}"`;
+  return term(name, "=", text, typeof value === "string");
 }
 
 /**
@@ -44,15 +46,16 @@ export function rounded(value, up) {
  */
 export function termsOf(axis, brush) {
   const { scale } = axis;
-  const name = quoted(axis.key);
+  const name = nameOf(axis);
+  if (name === null) return [];
   const at = ends(brush, scale);
   const without = scale.absent !== null && !at.absent ? [`-${name}:inactive`] : [];
   if (brush.to <= scale.floor) return [`${name}:inactive`];
   if (scale.kind === "choices") {
     const kept = scale.choices.filter((_, index) => scale.ticks[index].at >= brush.from && scale.ticks[index].at <= brush.to);
-    if (kept.length === 1 && !at.absent) return [`${name}=${quoted(kept[0])}`];
+    if (kept.length === 1 && !at.absent) return [equal(name, kept[0])];
     if (kept.length === 0) return [`${name}:inactive`];
-    return [...scale.choices.filter((value) => !kept.includes(value)).map((value) => `-${name}=${quoted(value)}`), ...without];
+    return [...scale.choices.filter((value) => !kept.includes(value)).map((value) => `-${equal(name, value)}`), ...without];
   }
   const low = rounded(scale.value(brush.from), false);
   const high = rounded(scale.value(brush.to), true);
@@ -73,16 +76,16 @@ export function read(search, axes) {
   /** @type {string[]} */
   const rest = [];
   const left = new Map(axes.map((axis) => [axis, /** @type {Term[]} */ ([])]));
-  for (const word of words(search)) {
-    const term = split(word);
-    const axis = term && axes.find((other) => quoted(other.key) === term.name);
-    if (term && axis) left.get(axis)?.push({ ...term, word });
+  for (const { at, length, name, operator, value, negated } of terms(search)) {
+    const word = search.slice(at, at + length);
+    const axis = operator ? axes.find((other) => nameOf(other) === name) : undefined;
+    if (axis) left.get(axis)?.push({ not: negated, operator, value, word });
     else rest.push(word);
   }
-  for (const [axis, terms] of left) {
-    const brush = terms.length ? understood(axis, terms) : null;
+  for (const [axis, found] of left) {
+    const brush = found.length ? understood(axis, found) : null;
     if (brush) brushes.set(axis.key, brush);
-    else rest.push(...terms.map((term) => term.word));
+    else rest.push(...found.map(({ word }) => word));
   }
   return { brushes, rest: rest.join(" ") };
 }
@@ -96,44 +99,34 @@ export function read(search, axes) {
  */
 export function written(search, axes, brushes) {
   const { rest } = read(search, axes);
-  const terms = axes.flatMap((axis) => {
+  const found = axes.flatMap((axis) => {
     const brush = brushes.get(axis.key);
     return brush ? termsOf(axis, brush) : [];
   });
-  return [...(rest ? [rest] : []), ...terms].join(" ");
+  return [...(rest ? [rest] : []), ...found].join(" ");
 }
 
 /**
  * @typedef {object} Term
  * @property {boolean} not
- * @property {string} name
  * @property {string} operator
  * @property {string} value
  * @property {string} word
  */
 
 /**
- * @param {string} word
- * @returns {Term | null}
- */
-function split(word) {
-  const match = /^(-?)("(?:\\.|[^"\\])*"|[^\s"=!<>:]+)(>=|<=|!=|=|>|<|:)(.*)$/s.exec(word);
-  return match ? { not: match[1] === "-", name: match[2], operator: match[3], value: match[4], word } : null;
-}
-
-/**
  * The one brush that terms of one axis mean; null where it takes more than a brush.
  * @param {import("./axes.js").Axis} axis
- * @param {Term[]} terms
+ * @param {Term[]} found
  * @returns {import("./brushes.js").Brush | null}
  */
-function understood(axis, terms) {
+function understood(axis, found) {
   const { scale } = axis;
-  if (scale.kind === "choices") return choicesOf(axis, terms);
+  if (scale.kind === "choices") return choicesOf(axis, found);
   let from = 0;
   let to = 1;
   let absent = scale.absent !== null;
-  for (const { not, operator, value } of terms) {
+  for (const { not, operator, value } of found) {
     const number = numberOf(value === "" ? null : Number(value));
     if (operator === ":" && value === "inactive") {
       if (!not) return scale.absent === null ? null : { from: 0, to: scale.floor * 0.5 };
@@ -152,22 +145,22 @@ function understood(axis, terms) {
 
 /**
  * @param {import("./axes.js").Axis} axis
- * @param {Term[]} terms
+ * @param {Term[]} found
  * @returns {import("./brushes.js").Brush | null}
  */
-function choicesOf(axis, terms) {
+function choicesOf(axis, found) {
   const { scale } = axis;
-  const named = new Map(scale.choices.map((choice, index) => [quoted(choice), index]));
+  const named = new Map(scale.choices.map((choice, index) => [equal(axis.key, choice), index]));
   let kept = new Set(scale.choices.map(identity));
   let absent = scale.absent !== null;
-  for (const { not, operator, value } of terms) {
+  for (const { not, operator, value, word } of found) {
     if (operator === ":" && value === "inactive") {
       if (not) absent = false;
       else kept = new Set();
       continue;
     }
-    const index = named.get(value);
-    if (operator !== "=" || index === undefined) return null;
+    const index = named.get(word.slice(not ? 1 : 0));
+    if (index === undefined) return null;
     const choice = identity(scale.choices[index]);
     if (not) kept.delete(choice);
     else {
