@@ -82,7 +82,7 @@ BACKLOG = 2048
 TOKEN_RATE = Rate(per_s=2000, burst=20_000)
 #: Of one address, without a good token where one is needed. Somebody who mistypes it asks a few
 #: times, a fleet that was given a wrong one a few times each.
-STRANGER_RATE = Rate(per_s=50, burst=50)
+STRANGER_RATE = Rate(per_s=50, burst=200)
 #: Of one address, for what needs no token. Probes ask once a second, on a new connection each time.
 OPEN_RATE = Rate(per_s=100, burst=50)
 #: The same, further requests on a connection: who keeps asking waits behind those who ask once.
