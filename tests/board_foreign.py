@@ -27,7 +27,7 @@ RECORDED = {
     "keras_by_hand": _DATA / "keras" / "by-hand",
     "keras_tuner": _DATA / "kerastuner" / "logs",
     "tensorboardx": _DATA / "tensorboardx",
-    "optuna_callback": _DATA / "optuna",
+    "optuna_callback": _DATA.parent / "board" / "optuna",
 }
 _TIME_S = 1_795_871_476
 #: Texts that a page must show as they are.

@@ -3,7 +3,7 @@
     keras          TensorFlow's HParams API: `hp.KerasCallback`, and `hp.hparams` by hand
     kerastuner     a KerasTuner project, and the TensorBoard logs of the same search
     tensorboardx   `add_hparams` of tensorboardX, which PyTorch's is a copy of
-    optuna         `TensorBoardCallback` of optuna-integration
+    optuna         `TensorBoardCallback` of optuna-integration (kept in ../board/optuna)
 
 Only for making them again: the tests read the files that were made.
 """
