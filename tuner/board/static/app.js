@@ -11,7 +11,7 @@ import { Grid } from './grid/grid.js';
 import { nextSort } from './grid/head.js';
 import { Header } from './header.js';
 import { Host } from './host.js';
-import { MessageBox } from './message.js';
+import { MessageBox, pageState } from './message.js';
 import { Search } from './search.js';
 import { Session } from './session.js';
 import { formatHash, parseHash, rowId } from './state.js';
@@ -28,7 +28,7 @@ export async function start(body) {
   const api = new Api();
   const session = new Session(api, store, host);
   const chosen = new Chosen(store, session, host);
-  const drawings = new Drawings(store, api, (trials) => store.look({ trials: [...new Set(trials.map(String))].slice(0, 5) }));
+  const drawings = new Drawings(store, api);
   const grid = new Grid(session.pages, gridActions(store, chosen, () => detail.element));
   const detail = new Detail(store, session, host, { closed: () => grid.focus(grid.active), choose: (id) => chosen.toggle(id) });
   const header = new Header(store, session, { open: (id) => store.look({ open: id }) });
@@ -36,11 +36,13 @@ export async function start(body) {
   const message = new MessageBox(store, () => session.retry());
   const columns = button('Columns', () => openColumns(store, columns), { class: 'bt-button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false' });
   const take = button('Take away', () => openTakeaway(store, api, host, take), { class: 'bt-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
-  search.element.append(el('span', { class: 'bt-buttons' }, columns, take));
+  const refresh = button('Refresh', () => session.retry(), { class: 'bt-button', title: 'Ask again now; this also happens by itself' });
+  search.element.append(el('span', { class: 'bt-buttons' }, columns, take, refresh));
   const keys = el('p', { class: 'bt-keys bt-muted' }, 'Keys: arrows move, Enter opens a trial or sorts a column, Space chooses a trial, Alt+↓ filters and Shift+←/→ moves a column, / goes to the search, Esc closes.');
   const main = el('main', {}, new Foreign(store).element, search.element, search.mistakes, chosen.element, message.banner, message.element, el('div', { class: 'bt-table' }, grid.element, detail.element), drawings.element, keys);
   body.replaceChildren(header.element, main);
   theme(store, host, body);
+  marks(store, body);
   address(store, host);
   shortcut(search.box);
   store.subscribe(['view', 'table', 'shown', 'busy'], (state) => {
@@ -111,6 +113,14 @@ function address(store, host) {
     if (view.curves.length > 0) void host.timeSeries(view.curves);
     study = view.study;
     store.look({ ...view, study: view.study || store.state.view.study, curves: [] });
+  });
+}
+
+/** What the page is, for tests and for styles. @param {Store} store @param {HTMLElement} body */
+function marks(store, body) {
+  store.subscribe(['studies', 'study', 'table', 'view', 'error', 'live', 'busy'], (state) => {
+    body.dataset['state'] = pageState(state);
+    body.dataset['version'] = String(state.table?.version ?? '');
   });
 }
 

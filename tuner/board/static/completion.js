@@ -47,7 +47,7 @@ export function completions(query, cursor, columns) {
     .filter(({ name }) => name.toLowerCase().includes(typed))
     .sort((a, b) => nearness(a.name, typed) - nearness(b.name, typed))
     .slice(0, MOST)
-    .map(({ column, name }) => ({ label: name, text: minus + term(name, '', '').replace(/""$/, '') + operatorOf(column), hint: hintOf(column) }));
+    .map(({ column, name }) => ({ label: name, text: minus + name + operatorOf(column), hint: hintOf(column) }));
 }
 
 /**
@@ -60,12 +60,11 @@ export function completions(query, cursor, columns) {
 function values(name, rest, columns, minus) {
   const operator = rest.match(/^(!=|>=|<=|=|>|<|:)/)?.[0] ?? '=';
   const typed = rest.slice(operator.length).replace(/^"/, '').toLowerCase();
-  const bare = name.replace(/^"|"$/g, '');
-  const column = columns.find((one) => searchName(one) === bare || one.key === bare);
-  return known(bare, column)
+  const column = columns.find((one) => searchName(one) === name || one.key === name);
+  return known(name, column)
     .filter(({ shown }) => shown.toLowerCase().includes(typed) && shown.toLowerCase() !== typed)
     .slice(0, MOST)
-    .map(({ shown, isText }) => ({ label: shown, text: `${minus}${term(bare, operator, isText ? shown.replace(/^"|"$/g, '') : shown, isText)} `, hint: bare }));
+    .map(({ shown, isText }) => ({ label: shown, text: `${minus}${term(name, operator, isText ? shown.replace(/^"|"$/g, '') : shown, isText)} `, hint: name }));
 }
 
 /** @param {string} name @param {Column|undefined} column @returns {{shown: string, isText: boolean}[]} */

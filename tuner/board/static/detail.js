@@ -23,7 +23,7 @@ export class Detail {
     this.session = session;
     this.host = host;
     this.actions = actions;
-    this.element = el('aside', { class: 'bt-detail', role: 'region', 'aria-label': 'Trial', tabindex: -1, hidden: true, on: { keydown: (event) => this._key(/** @type {KeyboardEvent} */ (event)) } });
+    this.element = el('aside', { class: 'bt-detail', role: 'region', 'aria-label': 'Trial', 'data-part': 'detail', tabindex: -1, hidden: true, on: { keydown: (event) => this._key(/** @type {KeyboardEvent} */ (event)) } });
     this.drawn = '';
     store.subscribe(['view', 'table', 'columns'], (state) => void this._show(state));
   }

@@ -5,128 +5,108 @@ import { PLOTS } from './plots/catalogue.js';
 /** @typedef {import('./store.js').State} State */
 /** @typedef {import('./plots/types.js').Context} Context */
 /** @typedef {import('./plots/types.js').Plot} Plot */
+/** @typedef {{draw: (element: HTMLElement, context: Context) => Plot}} Module */
 
-/** @type {Pick<import('./plots/catalogue.js').Entry, 'name'|'label'|'load'>} */
-const COMPARE = { name: 'compare', label: 'Compare', load: () => import('./compare.js') };
-const DRAWINGS = [...PLOTS, COMPARE];
+const COMPARE = 'compare';
 
 export class Drawings {
   /**
    * @param {import('./store.js').Store} store
    * @param {import('./api.js').Api} api
-   * @param {(trials: (string|number)[]) => void} choose
    */
-  constructor(store, api, choose) {
+  constructor(store, api) {
     this.store = store;
     this.api = api;
-    this.choose = choose;
     this.tabs = el('div', { role: 'tablist', class: 'bt-tabs', 'aria-label': 'Plots', on: { keydown: (event) => this._key(/** @type {KeyboardEvent} */ (event)) } });
     this.advice = el('section', { class: 'bt-advice', 'aria-label': 'Advice', 'data-part': 'advice' });
     this.panel = el('div', { role: 'tabpanel', id: 'bt-plot', class: 'bt-plot', tabindex: 0, hidden: true });
-    /** @type {Context|null} one object: what it holds changes */
-    this.context = null;
     this.element = el('section', { class: 'bt-plots', 'aria-label': 'Plots and advice' }, this.advice, this.tabs, this.panel);
+    /** @type {Context|null} one object: its properties change, then the drawings are told */
+    this.context = null;
     /** @type {Plot|null} */
     this.drawing = null;
-    /** @type {Plot|null|undefined} undefined: not asked for yet */
-    this.advising = undefined;
+    /** @type {Plot|null} */
+    this.advising = null;
     this.opened = '';
+    this.advised = '';
     this.said = '';
-    store.subscribe(['view', 'table', 'study', 'columns', 'theme', 'live'], (state) => this._show(state));
-  }
-
-  /** @returns {Context|null} null: no study yet */
-  _context() {
-    const { study, columns, theme, table } = this.store.state;
-    if (!study || !table) return null;
-    const looked = { ...study, goal: table.goal ?? study.goal, metric: table.metric ?? study.metric, version: table.version };
-    const now = { study: /** @type {import('./plots/types.js').Study} */ (looked), columns, theme };
-    this.context ??= { ...now, api: routes(this.api), state: this._view(), choose: this.choose };
-    return Object.assign(this.context, now);
-  }
-
-  /** @returns {Context['state']} the address, as plots read and write it */
-  _view() {
-    return {
-      get: () => {
-        const { query, trials, metric, goal, value } = this.store.state.view;
-        return { q: query, trials, metric: metric || undefined, goal: goal || undefined, value: value || undefined };
-      },
-      set: ({ q, trials }) => {
-        if (q !== undefined) this.store.look({ query: q });
-        if (trials) this.choose(trials);
-      },
-    };
+    this.seen = '';
+    store.subscribe(['view', 'table', 'study', 'columns', 'theme'], (state) => this._show(state));
   }
 
   /** @param {State} state */
   _show(state) {
-    const { view } = state;
-    const context = this._context();
-    this.element.hidden = !context;
-    const open = DRAWINGS.some(({ name }) => name === view.plot) ? view.plot : '';
-    const useless = context ? PLOTS.filter((plot) => plot.needs(context.study, context.columns)).map(({ name }) => name) : [];
-    if (view.trials.length < 2) useless.push(COMPARE.name);
-    const said = JSON.stringify([open, useless]);
-    if (said !== this.said) this._tabs(open, useless);
-    this.said = said;
-    if (!context) return;
-    const key = open ? `${open} ${view.study}` : '';
-    if (key !== this.opened) void this._open(open, key, context);
-    else this.drawing?.update();
-    if (this.advising === undefined) void this._advise(context);
-    else this.advising?.update();
+    const { view, study, table, columns, theme } = state;
+    const known = Boolean(study && table);
+    this.element.hidden = !known;
+    const open = view.plot === COMPARE || PLOTS.some((plot) => plot.name === view.plot) ? view.plot : '';
+    this._tabs(open, state);
+    if (!study || !table) return;
+    this.context ??= context(this.store, this.api, study);
+    Object.assign(this.context, { study: { ...study, goal: table.goal ?? study.goal, metric: table.metric ?? study.metric, version: table.version }, columns, theme });
+    // Not drawn again by what no drawing shows: the order of the table, an opened trial.
+    const seen = JSON.stringify([view.study, view.query, view.trials, view.metric, view.goal, view.value, theme, table.version, columns.length, study.updated]);
+    if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study);
+    else if (!open) this._close();
+    else if (seen !== this.seen) this.drawing?.update();
+    if (this.advised !== view.study) void this._advise(view.study);
+    else if (seen !== this.seen) this.advising?.update();
+    this.seen = seen;
   }
 
-  /** @param {string} open @param {string[]} useless drawings with nothing to show */
-  _tabs(open, useless) {
+  /** @param {string} open @param {State} state */
+  _tabs(open, { view, study, columns }) {
+    const shown = PLOTS.filter((plot) => open === plot.name || (study && plot.needs(study_(study), columns) === '')).map(({ name, label }) => ({ name, label }));
+    if (view.trials.length > 1 || open === COMPARE) shown.push({ name: COMPARE, label: `Compare ${view.trials.length || ''}`.trim() });
+    const said = JSON.stringify([open, shown]);
+    if (said === this.said) return;
+    this.said = said;
     const focused = this.tabs.contains(document.activeElement) ? document.activeElement?.id : null;
-    const shown = DRAWINGS.filter(({ name }) => open === name || !useless.includes(name));
     fill(this.tabs, ...shown.map(({ name, label }, at) => button(label, () => this.store.look({ plot: open === name ? '' : name }), {
-      role: 'tab', 'data-plot': name, id: `bt-tab-${name}`, 'aria-selected': String(open === name), 'aria-controls': 'bt-plot', tabindex: (open ? open === name : at === 0) ? 0 : -1,
+      role: 'tab', id: `bt-tab-${name}`, 'data-plot': name, 'aria-selected': String(open === name), 'aria-controls': 'bt-plot', tabindex: (open ? open === name : at === 0) ? 0 : -1,
     })));
     if (focused) document.getElementById(focused)?.focus();
     this.panel.hidden = !open;
     if (open) this.panel.setAttribute('aria-labelledby', `bt-tab-${open}`);
   }
 
-  /** @param {string} name @param {string} key @param {Context} context */
-  async _open(name, key, context) {
+  /** @param {string} name @param {string} study */
+  async _open(name, study) {
+    this._close();
+    const key = `${name} ${study}`;
     this.opened = key;
-    this.drawing?.close();
-    this.drawing = null;
-    if (!name) return fill(this.panel);
-    const area = el('div', { class: 'bt-drawing', 'data-part': name === COMPARE.name ? 'compare' : 'plot' }, el('p', { class: 'bt-muted', role: 'status' }, 'Drawing…'));
+    const area = el('div', { 'data-part': name === COMPARE ? COMPARE : 'plot' }, el('p', { class: 'bt-muted', role: 'status' }, 'Drawing…'));
     fill(this.panel, area);
     try {
-      const module = await DRAWINGS.find((drawing) => drawing.name === name)?.load();
-      if (this.opened === key && module) this.drawing = module.draw(area, context);
+      const module = await load(name);
+      if (this.opened !== key || !this.context) return;
+      fill(area);
+      this.drawing = module.draw(area, this.context);
     } catch (error) {
-      if (this.opened === key) this._failed(error, name, context);
+      if (this.opened !== key) return;
+      const said = error instanceof Error ? error.message : String(error);
+      fill(area, el('p', { role: 'alert' }, `This plot cannot be loaded: ${said}. `, button('Try again', () => void this._open(name, study), { class: 'bt-button' })));
     }
-    return undefined;
   }
 
-  /** @param {unknown} error @param {string} name @param {Context} context */
-  _failed(error, name, context) {
-    fill(this.panel, el('p', { role: 'alert' }, `This plot cannot be drawn: ${error instanceof Error ? error.message : String(error)}. `, button('Try again', () => void this._open(name, this.opened, context), { class: 'bt-button' })));
+  _close() {
+    this.opened = '';
+    this.drawing?.close();
+    this.drawing = null;
+    fill(this.panel);
   }
 
-  /** @param {Context} context */
-  async _advise(context) {
+  /** @param {string} study */
+  async _advise(study) {
+    this.advised = study;
+    this.advising?.close();
     this.advising = null;
-    await this._guard(async () => {
-      const module = await import('./advice.js');
-      this.advising = module.draw(this.advice, context);
-    });
-  }
-
-  /** @param {() => void|Promise<void>} act a fault in a plot is that plot's */
-  async _guard(act) {
+    fill(this.advice);
     try {
-      await act();
+      const module = await import('./advice.js');
+      if (this.advised === study && this.context) this.advising = module.draw(this.advice, this.context);
     } catch (error) {
-      console.warn('Best trials: a drawing failed', error);
+      console.warn('Best trials: no advice', error);
     }
   }
 
@@ -141,12 +121,42 @@ export class Drawings {
   }
 }
 
+/** @param {string} name @returns {Promise<Module>} */
+async function load(name) {
+  if (name === COMPARE) return import('./compare.js');
+  const plot = PLOTS.find((one) => one.name === name);
+  if (!plot) throw new Error(`there is no plot ${name}`);
+  return plot.load();
+}
+
 /**
- * The questions of the plots, each a method.
+ * @param {import('./store.js').Store} store
  * @param {import('./api.js').Api} api
- * @returns {import('./plots/types.js').Api}
+ * @param {import('./types.js').Study} study
+ * @returns {Context}
  */
-function routes(api) {
-  const ask = (/** @type {string} */ route) => (/** @type {import('./plots/types.js').Query} */ query) => api.get(route, query);
-  return { points: ask('points'), curves: ask('curves'), importance: ask('importance'), compare: ask('compare') };
+function context(store, api, study) {
+  /** @param {string} route @returns {import('./plots/types.js').Ask} */
+  const ask = (route) => (query) => api.get(route, query);
+  /** @param {(string|number)[]} trials */
+  const choose = (trials) => store.choose(trials.map(String));
+  return {
+    api: { points: ask('points'), curves: ask('curves'), importance: ask('importance'), compare: ask('compare') },
+    state: {
+      get: () => {
+        const { query, trials, metric, goal, value } = store.state.view;
+        return { q: query, trials, metric: metric || undefined, goal: goal || undefined, value: value || undefined };
+      },
+      set: ({ q, trials }) => {
+        if (q !== undefined) store.look({ query: q });
+        if (trials) choose(trials);
+      },
+    },
+    study: study_(study), columns: store.state.columns, theme: store.state.theme, choose,
+  };
+}
+
+/** @param {import('./types.js').Study} study @returns {import('./plots/types.js').Study} as plots call it */
+function study_(study) {
+  return /** @type {import('./plots/types.js').Study} */ (/** @type {unknown} */ (study));
 }

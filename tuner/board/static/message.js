@@ -28,6 +28,13 @@ export function messageOf({ studies, study, table, view, error, live }) {
   return null;
 }
 
+/** @param {State} state @returns {'loading'|'ready'|'empty'|'error'} */
+export function pageState(state) {
+  if (state.error || state.live === 'away') return 'error';
+  if (state.table && !state.busy) return state.table.matching > 0 ? 'ready' : state.table.loading ? 'loading' : 'empty';
+  return state.studies && !state.studies.loading && state.studies.studies.length === 0 ? 'empty' : 'loading';
+}
+
 export class MessageBox {
   /** @param {import('./store.js').Store} store @param {() => void} retry */
   constructor(store, retry) {

@@ -14,7 +14,7 @@
  * @property {boolean} negated
  */
 
-const TERM = /(-)?(?:("(?:[^"\\]|\\.)*"?|[^\s"=!<>:]+)(!=|>=|<=|=|>|<|:)((?:"(?:[^"\\]|\\.)*"?|[^\s"])*)|("(?:[^"\\]|\\.)*"?|\S+))/g;
+const TERM = /(-)?(?:([^\s"=!<>:]+)(!=|>=|<=|=|>|<|:)((?:"(?:[^"\\]|\\.)*"?|[^\s"])*)|("(?:[^"\\]|\\.)*"?|\S+))/g;
 
 /** @param {string} query @returns {Term[]} */
 export function terms(query) {
@@ -22,7 +22,7 @@ export function terms(query) {
     at: match.index,
     length: match[0].length,
     negated: match[1] === '-',
-    name: unquote(match[2] ?? ''),
+    name: match[2] ?? '',
     operator: match[3] ?? '',
     value: unquote(match[4] ?? match[5] ?? ''),
   }));
@@ -52,7 +52,7 @@ export function termsOf(query, name) {
  * @returns {string} a term, quoted where it has to be
  */
 export function term(name, operator, value, text = false) {
-  return `${quote(name)}${operator}${quote(value, text)}`;
+  return `${name}${operator}${quote(value, text)}`;
 }
 
 /** @param {import('./types.js').Column} column @returns {string} how the search calls a column */

@@ -1,5 +1,7 @@
 /** The one place that holds what the screen shows. Parts subscribe to the names they draw. */
 
+import { MOST_CHOSEN } from './state.js';
+
 /** @typedef {import('./types.js').Study} Study */
 /** @typedef {import('./types.js').Column} Column */
 
@@ -50,6 +52,11 @@ export class Store {
   /** @param {Partial<import('./state.js').View>} patch */
   look(patch) {
     this.set({ view: { ...this.state.view, ...patch } });
+  }
+
+  /** @param {string[]} trials replaces the chosen ones; the first five stay */
+  choose(trials) {
+    this.look({ trials: [...new Set(trials)].slice(0, MOST_CHOSEN) });
   }
 
   _tell() {

@@ -79,5 +79,6 @@
  *
  * @typedef {import('./state.js').View} View
  * @typedef {'light'|'dark'} Theme
+ *
  */
 export {};

@@ -41,7 +41,7 @@ export function headCell(column, index, state, actions) {
     actions.filter(column, opener);
   }, { class: 'bt-funnel', tabindex: -1, 'aria-label': `Filter ${name}`, 'aria-pressed': String(filtered), title: `Filter ${name} (Alt+↓)` });
   const cell = el('div', {
-    role: 'columnheader', 'aria-colindex': index, 'aria-sort': sorted, tabindex: -1, draggable: true, 'data-column': column.key,
+    role: 'columnheader', 'aria-colindex': index, 'aria-sort': sorted, tabindex: -1, draggable: true, 'data-key': column.key,
     'aria-label': notes ? `${name}, ${notes}` : name, class: `bt-cell bt-${column.group}`, title: `${name}${notes ? `: ${notes}` : ''}\nClick to sort; drag to move`,
     on: { click: () => actions.sort(column), ...dragging(column, actions) },
   },

@@ -21,7 +21,7 @@ export class RowElement {
     this.row = undefined;
     this.text = '';
     this.box = el('input', { type: 'checkbox', tabindex: -1, on: { change: () => this.row && actions.choose(this.row) } });
-    this.cells = columns.map((column, at) => stick(el('div', { role: 'gridcell', 'aria-colindex': at + 2, tabindex: -1, class: `bt-cell ${numeric(column) ? 'bt-number' : ''}`, 'data-column': column.key }), at));
+    this.cells = columns.map((column, at) => stick(el('div', { role: 'gridcell', 'aria-colindex': at + 2, tabindex: -1, class: `bt-cell ${numeric(column) ? 'bt-number' : ''}`, 'data-key': column.key }), at));
     this.element = el('div', {
       role: 'row', 'aria-rowindex': index + 2, class: 'bt-row', style: `top:${top}px`,
       on: { click: (event) => this._clicked(event, actions) },
