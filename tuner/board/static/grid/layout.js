@@ -4,7 +4,7 @@ import { cellText } from './cells.js';
 /** @typedef {import('../types.js').Column} Column */
 /** @typedef {import('../types.js').Row} Row */
 
-const CHARACTER = 7.4;
+const CHARACTER = 7.8;
 const PADDING = 18;
 const NARROWEST = 58;
 const WIDEST = 190;
@@ -13,7 +13,7 @@ const SAMPLE = 60;
 export const CHOOSE = 38;
 
 /** @type {Record<string, number>} */
-const FIXED = { rank: 62, trial: 92, state: 176, attempts: 78 };
+const FIXED = { rank: 88, trial: 92, state: 176, attempts: 78 };
 const STICKY = new Set(['rank', 'trial']);
 
 /**
@@ -28,7 +28,7 @@ export function widths(columns, rows) {
   return columns.map((column) => {
     const fixed = FIXED[column.key];
     if (fixed) return fixed;
-    const label = longest(labelParts(column.label)) * CHARACTER + 20;
+    const label = longest(labelParts(column.label)) * 8.2 + 22;
     const value = Math.max(0, ...sample.map((row) => cellText(column, row).length)) * CHARACTER;
     return Math.round(Math.min(WIDEST, Math.max(NARROWEST, label + PADDING, value + PADDING)));
   });
