@@ -66,7 +66,7 @@ test("labels at the ends of lines do not cover one another and stay within the p
 test("a range to try is a line of a spec", () => {
   const edge = { name: "train.learning_rate", try: { low: 1e-6, high: 0.01, log: true } };
   assert.equal(rangeYaml(edge), "train.learning_rate: {type: float, low: 1.0e-6, high: 0.01, log: true}");
-  assert.equal(rangeYaml({ name: "on", type: "int", try: { low: 1, high: 12 } }), '"on": {type: int, low: 1, high: 12}');
+  assert.equal(rangeYaml({ name: "on", try: { low: 1, high: 12 } }, "int"), '"on": {type: int, low: 1, high: 12}');
   assert.equal(rangeYaml({ name: "x", try: { low: 2, high: 1 } }), null);
   assert.equal(rangeYaml({ name: "x" }), null);
 });

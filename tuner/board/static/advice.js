@@ -41,7 +41,7 @@ async function render(turn) {
   });
   const others = advice.filter((entry) => !Object.hasOwn(TITLES, String(entry.kind)));
   if (others.length) groups.push(section("More", others.map((entry) => String(entry.text))));
-  frame.stage.replaceChildren(...groups, ...ranges(edges));
+  frame.stage.replaceChildren(...groups, ...ranges(edges, context.columns));
 }
 
 /** @param {unknown} given @returns {any[]} */
@@ -80,12 +80,13 @@ function chanceOf(improvement) {
 /**
  * Parameters whose best trials lie at the edge of their range, and the range to try, as YAML.
  * @param {any[]} edges
+ * @param {import("./plots/types.js").Column[]} columns
  * @returns {HTMLElement[]}
  */
-function ranges(edges) {
+function ranges(edges, columns) {
   if (!edges.length) return [];
   const rows = edges.map((edge) => [String(edge.name).slice(0, 120), `${textOf(edge.value)}, at the ${edge.end === "low" ? "lower" : "upper"} end`, `${textOf(edge.low)} to ${textOf(edge.high)}`]);
-  const yaml = edges.flatMap((edge) => rangeYaml(edge) ?? []).join("\n");
+  const yaml = edges.flatMap((edge) => rangeYaml(edge, typeOf(edge, columns)) ?? []).join("\n");
   /** @type {HTMLElement[]} */
   const parts = [make("h3", { text: "Best trials at the edge of a range" }), dataTable("Where the best trials touch the end of what they may try", ["Parameter", "Best trials", "Range now"], rows)];
   if (yaml) {
@@ -95,6 +96,14 @@ function ranges(edges) {
     parts.push(make("p", { text: "Ranges to try next, for the search_space of a new study (this one keeps its own):" }), make("pre", { class: "plot-yaml", tabindex: "0", text: yaml }), button, said);
   }
   return [make("section", {}, parts)];
+}
+
+/**
+ * @param {any} edge
+ * @param {import("./plots/types.js").Column[]} columns
+ */
+function typeOf(edge, columns) {
+  return columns.find((column) => column.key === `params.${edge.name}`)?.type ?? "float";
 }
 
 /**

@@ -34,7 +34,7 @@ async function render(turn, settings) {
   const chosen = chosenOf(context).slice(0, 20);
   const keys = chosen.length ? chosen : await bestTrials(context);
   if (!turn.current()) return;
-  if (!keys.length) return frame.message("No trial has an objective yet. Choose trials in the table to see their curves.");
+  if (!keys.length) return frame.message("No trial has started yet. Curves appear as trials report.");
   const answer = await ask(context, keys, settings.tag);
   if (!turn.current()) return;
   const tags = list(answer?.tags).map(String).slice(0, 500);
@@ -68,12 +68,14 @@ function ask(context, keys, tag) {
 }
 
 /**
+ * The best trials, or any where none has an objective.
  * @param {import("./types.js").Context} context
  * @returns {Promise<import("./types.js").TrialKey[]>}
  */
 async function bestTrials(context) {
   const points = await pointsOf(context, []);
-  return bestIndices(points.objective, isMaximized(context), BEST).map((index) => points.trial[index]);
+  const best = bestIndices(points.objective, isMaximized(context), BEST);
+  return best.length ? best.map((index) => points.trial[index]) : points.trial.slice(0, BEST);
 }
 
 /** @param {unknown} value @returns {unknown[]} */
@@ -104,7 +106,7 @@ export function read(given) {
  * @param {number} others
  */
 function inWords(tag, byHand, keys, lines, others) {
-  const which = byHand ? counted(keys.length, "chosen trial") : keys.length === 1 ? "the best trial" : `the best ${keys.length} trials`;
+  const which = byHand ? counted(keys.length, "chosen trial") : keys.length === 1 ? nameOf(keys[0]) : `${keys.map(nameOf).join(", ")} (the best)`;
   const missing = keys.length - lines.length;
   const none = missing > 0 ? ` ${counted(missing, "trial")} logged no ${tag}.` : "";
   const how = byHand ? "" : " Choose trials in the table to see theirs.";
@@ -166,7 +168,7 @@ function layout(context, tag, lines, values) {
     showarrow: false,
     font: { color: chosenColour(end.index, context.theme), size: 12 },
   }));
-  return { xaxis: { title: { text: "step, as logged (epoch with the Keras callback)" } }, yaxis: { title: { text: plain(tag) }, range }, annotations: labels, margin: { r: 96 } };
+  return { xaxis: { title: { text: "step (as logged; Keras: epoch)" } }, yaxis: { title: { text: plain(tag) }, range }, annotations: labels, margin: { r: 96 } };
 }
 
 /** @param {Curve} curve */

@@ -47,6 +47,10 @@ async function render(turn, settings) {
   frame.stage.replaceChildren(make("p", { class: "plot-note", text: METHODS[method].sees }), bars("Parameters", parameters));
   const conditions = entries(found.conditions).map((entry) => ({ name: `${name(entry)} where ${whenOf(entry.when)}`, share: numberOf(entry.share), note: "" }));
   const pairs = entries(found.pairs).map((entry) => ({ name: (Array.isArray(entry.names) ? entry.names : []).map((/** @type {unknown} */ part) => String(part).slice(0, 80)).join(" × "), share: numberOf(entry.share), note: "" }));
+  for (const other of Object.keys(METHODS)) {
+    const why = methods.includes(other) ? "" : String(insights.importance.methods[other]?.why ?? "").slice(0, 300);
+    if (why) frame.stage.append(make("p", { class: "plot-note", text: `${METHODS[other].name}: ${why}.` }));
+  }
   if (conditions.length) frame.stage.append(bars("Under each condition", conditions));
   if (pairs.length) frame.stage.append(bars("Pairs, beyond what each does alone", pairs));
 }

@@ -146,7 +146,7 @@ function traces(turn, points, sorted, best) {
       marker: {
         symbol: state.symbol,
         color: state.colour[theme],
-        size: indices.map((index) => (chosen.has(points.trial[index]) ? 13 : points.count > 1000 ? 5 : 8)),
+        size: points.count > 1000 ? 5 : 8,
         opacity: points.count > 1000 ? 0.6 : 0.85,
         line: { width: 1.2, color: state.colour[theme] },
       },
@@ -160,7 +160,19 @@ function traces(turn, points, sorted, best) {
     line: { shape: "hv", width: 2.5, color: GROUNDS[theme].accent },
     hoverinfo: "skip",
   };
-  return [...drawn, line];
+  const ringed = sorted.filter((index) => chosen.has(points.trial[index]) && points.objective[index] !== null).slice(0, 20);
+  const rings = {
+    type: "scatter",
+    mode: "markers+text",
+    x: ringed.map((index) => points.order[index]),
+    y: ringed.map((index) => points.objective[index]),
+    text: ringed.map((index) => plain(nameOf(points.trial[index]).replace("trial ", "#"))),
+    textposition: "bottom center",
+    textfont: { color: GROUNDS[theme].ink, size: 12 },
+    marker: { symbol: "circle-open", size: 15, color: GROUNDS[theme].ink, line: { width: 2 } },
+    hoverinfo: "skip",
+  };
+  return [...drawn, line, rings];
 }
 
 /**

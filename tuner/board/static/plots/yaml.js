@@ -5,13 +5,14 @@ import { numberOf } from "./numbers.js";
 /**
  * The line of `search_space` that tries a wider range.
  * @param {any} edge An entry of the advice: {name, low, high, try: {low, high, log}}.
+ * @param {string} [type] Of the parameter's column; by default "float".
  * @returns {string | null} null where there is no range to try
  */
-export function rangeYaml(edge) {
+export function rangeYaml(edge, type = "float") {
   const low = numberOf(edge?.try?.low);
   const high = numberOf(edge?.try?.high);
   if (low === null || high === null || !(low < high)) return null;
-  const whole = (edge.type === "int" || edge.try.type === "int") && Number.isInteger(low) && Number.isInteger(high);
+  const whole = type === "int" && Number.isInteger(low) && Number.isInteger(high);
   const number = (/** @type {number} */ value) => (whole ? String(value) : floatText(value));
   return `${keyText(String(edge.name))}: {type: ${whole ? "int" : "float"}, low: ${number(low)}, high: ${number(high)}${edge.try.log === true ? ", log: true" : ""}}`;
 }

@@ -82,7 +82,9 @@ class Parallel {
     const rest = held.rest ? await this.left(held.rest, points) : null;
     if (!current()) return;
     if (!this.scene.root.isConnected || this.scene.root.parentElement !== frame.stage) frame.stage.replaceChildren(this.scene.root);
-    const brushes = search === this.wrote ? null : held.brushes;
+    // What the hand is just doing is newer than the address.
+    const keep = search === this.wrote || this.scene.held || this.timer !== undefined;
+    const brushes = keep ? null : held.brushes;
     this.scene.show({ axes, points, objective, within: rest, brushes, theme: context.theme, chosen: chosenOf(context), maximize: isMaximized(context) });
     this.controls(columns);
     this.say();
@@ -111,13 +113,17 @@ class Parallel {
   brushed(resting) {
     this.say();
     window.clearTimeout(this.timer);
+    this.timer = undefined;
     if (resting) this.timer = window.setTimeout(() => this.write(), REST);
   }
 
   write() {
+    this.timer = undefined;
     const search = this.context.state.get().q ?? "";
     const next = written(search, this.scene.axes, this.scene.brushes);
     if (this.closed || next === search) return;
+    this.scene.snap(read(next, this.scene.axes).brushes);
+    this.say();
     this.wrote = next;
     this.context.state.set({ q: next });
   }

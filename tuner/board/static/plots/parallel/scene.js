@@ -50,6 +50,7 @@ export class Scene {
     this.points = null;
     this.kept = 0;
     this.hovered = -1;
+    this.held = false; // By a pointer that brushes.
     /** @type {string} Key of the axis that gives the colours. */
     this.colourBy = "objective";
     /** @type {Rail[]} */
@@ -66,7 +67,7 @@ export class Scene {
 
   /** @param {Shown} shown */
   show(shown) {
-    const same = this.points === shown.points && this.shown?.axes.length === shown.axes.length && this.axes.every((axis, index) => axis.key === shown.axes[index].key);
+    const same = this.axes.length === shown.axes.length && this.axes.every((axis, index) => axis.column === shown.axes[index].column);
     this.shown = shown;
     this.points = shown.points;
     this.axes = shown.axes;
@@ -147,6 +148,17 @@ export class Scene {
   }
 
   /**
+   * Brushes as the search has them, which rounds their ends.
+   * @param {ReadonlyMap<string, import("./brushes.js").Brush>} brushes
+   */
+  snap(brushes) {
+    for (const [key, brush] of brushes) if (this.brushes.has(key)) this.brushes.set(key, brush);
+    for (const rail of this.rails) rail.show(this.brushes.get(rail.axis.key) ?? null);
+    this.refresh();
+    this.ask({ grey: false, lines: true, top: false });
+  }
+
+  /**
    * @param {import("./axes.js").Axis} axis
    * @param {import("./brushes.js").Brush | null} brush
    * @param {boolean} resting
@@ -159,6 +171,7 @@ export class Scene {
 
   /** @param {boolean} resting */
   brushesChanged(resting) {
+    this.held = !resting;
     for (const rail of this.rails) rail.show(this.brushes.get(rail.axis.key) ?? null);
     this.refresh();
     this.ask({ grey: false, lines: true, top: false });
