@@ -22,9 +22,7 @@ async function render(turn, settings) {
   const chosen = chosenOf(context);
   if (chosen.length < 2) return frame.message(`Choose two to five trials in the table to compare them${chosen.length ? `; ${nameOf(chosen[0])} is chosen` : ""}.`);
   const keys = chosen.slice(0, MOST);
-  const numbers = keys.filter((key) => typeof key === "number");
-  const runs = keys.filter((key) => typeof key === "string");
-  const answer = await context.api.compare({ study: context.study.study, trials: numbers.join(",") || undefined, runs: runs.join(",") || undefined });
+  const answer = await context.api.compare({ study: context.study.study, trials: keys.join(",") });
   if (!turn.current()) return;
   const trials = list(answer?.trials).slice(0, MOST);
   const heads = trials.length ? trials.map((trial) => headOf(trial)) : keys.map(nameOf);
