@@ -5,6 +5,7 @@ Not for several threads. What a request gets is the table that was made last.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from tuner.board.best_trials.columns import describe, seen
 from tuner.board.best_trials.model import Goal, Metric, Row, Table, finite
+from tuner.board.best_trials.own_run import MOST_BYTES as MOST_RUN_BYTES
 from tuner.board.best_trials.own_run import RUN, OwnRun, read_own_run, short
 from tuner.board.best_trials.ranking import rank
 from tuner.roots import Folder, Place
@@ -22,6 +24,8 @@ STUDY_RUN = "_study"
 #: Runs of one study that are looked at, and its own files' bytes.
 MOST_RUNS = 100_000
 MOST_BYTES = 16 << 20
+#: Runs whose `config.json` is looked at, until one says what the study is.
+_MOST_CONFIGS = 20
 #: Ended runs that are looked at again in one round: a retry may make another the outcome.
 _AGAIN = 200
 #: A folder that has changed so lately may change again within the same tick of its clock.
@@ -62,6 +66,8 @@ class OwnStudy:
         self._marks: dict[str, _Mark | None] = {}
         self._files: dict[str, Mapping[str, Any]] = {"study.json": {}, "insights.json": {}}
         self._at = 0
+        #: What a run says of its study, for one of a release that wrote no `study.json`.
+        self._config: Mapping[str, Any] = {}
 
     @property
     def insights(self) -> Mapping[str, Any]:
@@ -78,6 +84,9 @@ class OwnStudy:
         with self.place.open() as folder:
             self._list(folder)
             changed |= self._read_files(folder)
+            if not self._files["study.json"] and not self._config:
+                self._config = self._find_config(folder)
+                changed |= bool(self._config)
             for number, name in enumerate(self._due()):
                 changed |= self._look(folder, name)
                 if number % 20 == 19:
@@ -147,15 +156,24 @@ class OwnStudy:
             return changed  # it comes with the first trial
         return changed
 
+    def _find_config(self, folder: Folder) -> Mapping[str, Any]:
+        for name in list(self._runs)[:_MOST_CONFIGS]:
+            with contextlib.suppress(OSError), folder.folder(name) as inner:
+                found = read_json(inner, "config.json", most=MOST_RUN_BYTES)
+                if isinstance(found, dict) and _metrics(found.get("metrics")):
+                    return found
+        return {}
+
     def _make(self) -> Table:
         summary = self._files["study.json"]
         runs = [run.found for run in self._runs.values() if run.found is not None]
-        metrics = _metrics(summary.get("metrics")) or next(
-            (found for found in (_metrics(list(run.metrics)) for run in runs) if found), ()
-        )
+        metrics = _metrics(summary.get("metrics")) or _metrics(self._config.get("metrics"))
         proposed = _proposed(self.insights.get("history"))
         rows = [replace(row, history=row.trial in proposed) for row in _outcomes(runs)]
-        declared = describe(summary.get("parameters"), _distributions(runs))
+        distributions = self._config.get("distributions")
+        declared = describe(
+            summary.get("parameters"), distributions if isinstance(distributions, dict) else {}
+        )
         return Table(
             study=self.name,
             source="tuner",
@@ -193,13 +211,6 @@ def _metrics(found: object) -> tuple[Metric, ...]:
             goal: Goal = "minimize" if one.get("goal") == "minimize" else "maximize"
             metrics.append(Metric(name=short(one["name"]), goal=goal))
     return tuple(metrics)
-
-
-def _distributions(runs: Sequence[OwnRun]) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
-    for run in runs:
-        found |= run.distributions or {}
-    return found
 
 
 def _proposed(found: object) -> set[int]:

@@ -33,16 +33,12 @@ class OwnRun:
         attempt: its number, from 1.
         is_ended: whether `trial.json` is there.
         is_outcome: whether it is the outcome of its trial.
-        metrics: of the study, as `config.json` names them; empty where that was not read.
-        distributions: of the parameters, the same.
     """
 
     row: Row
     attempt: int
     is_ended: bool
     is_outcome: bool
-    metrics: tuple[Any, ...] = ()
-    distributions: Mapping[str, Any] | None = None
 
 
 def read_own_run(folder: Folder, run: str, trial: int, attempt: int) -> OwnRun | None:
@@ -65,14 +61,11 @@ def read_own_run(folder: Folder, run: str, trial: int, attempt: int) -> OwnRun |
     config = read_json(folder, "config.json", most=MOST_BYTES)
     if not isinstance(config, dict):
         return None
-    metrics, distributions = config.get("metrics"), config.get("distributions")
     return OwnRun(
         row=Row(trial=trial, run=run, state="running", params=scalars(config.get("params"))),
         attempt=attempt,
         is_ended=False,
         is_outcome=False,
-        metrics=tuple(metrics) if isinstance(metrics, list) else (),
-        distributions=distributions if isinstance(distributions, dict) else None,
     )
 
 
