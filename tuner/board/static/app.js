@@ -22,6 +22,7 @@ import { moved } from './visible_columns.js';
 /** @param {HTMLElement} body */
 export async function start(body) {
   const host = new Host();
+  host.fit();
   const { view } = parseHash(host.hash());
   const { curves } = view;
   const store = new Store({ view: { ...view, curves: [] }, studies: null, study: null, table: null, columns: [], shown: [], theme: host.theme(), live: 'loading', heard: 0, error: null, busy: false });

@@ -1,6 +1,6 @@
 /** One trial in full: how it ended and why, every parameter, and where else it can be looked at. */
 import { button, el, fill } from './dom.js';
-import { causeWord, exactValue, formatDuration, formatTime, formatValue, visible } from './format.js';
+import { causeWord, exactValue, formatDuration, formatTime, formatValue, visible, visibleLines } from './format.js';
 import { badge } from './grid/cells.js';
 import { commands, copy, curvesHash, fileOf } from './links.js';
 import { rowId } from './state.js';
@@ -67,7 +67,7 @@ export class Detail {
     const id = rowId(row);
     const name = row.trial === null ? visible(row.run, 120) : `Trial ${row.trial}`;
     this.element.setAttribute('aria-label', name);
-    const why = [causeWord(row.cause), visible(row.reason ?? '', 2000)].filter(Boolean);
+    const why = [causeWord(row.cause), visibleLines(row.reason ?? '')].filter(Boolean);
     const facts = [row.rank ? `rank ${row.rank}` : '', row.history ? 'proposed by history' : '', formatDuration(row.duration_s), row.attempts && row.attempts > 1 ? `${row.attempts} attempts` : '', row.started ? `started ${formatTime(row.started)}` : '', row.feasible === false ? 'outside the constraints' : ''].filter(Boolean);
     const failed = ['fail', 'failed'].includes(String(row.state).toLowerCase());
     fill(this.element, this._title(name),

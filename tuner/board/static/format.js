@@ -13,13 +13,13 @@ const STATES = { complete: 'complete', pruned: 'pruned', fail: 'failed', failed:
 /** @type {Record<string, string>} */
 const CAUSES = {
   lost: 'worker lost',
-  preempted: 'worker asked to leave',
-  rejected: 'no worker could run it',
-  storage: 'storage full or unwritable',
+  preempted: 'worker had to leave',
+  rejected: 'no worker fits',
+  storage: 'storage full',
   oom: 'out of memory',
   timeout: 'over its time limit',
-  diverged: 'diverged: NaN or infinite',
-  error: 'error in its code',
+  diverged: 'diverged',
+  error: 'error',
   cancelled: 'cancelled',
 };
 
@@ -32,6 +32,26 @@ export function visible(text, longest = LONGEST) {
   const whole = String(text);
   const cut = whole.length > longest ? `${whole.slice(0, longest)}…` : whole;
   return cut.replace(UNSEEN, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/**
+ * @param {unknown} text
+ * @param {number} [longest] characters kept
+ * @returns {string} as `visible`, with its lines and tabs kept
+ */
+export function visibleLines(text, longest = 4000) {
+  return String(text).slice(0, longest).split(/\r?\n/).map((line) => line.split('\t').map((part) => visible(part, longest)).join('\t')).join('\n');
+}
+
+/**
+ * @param {string|null|undefined} reason why a trial ended as it did; of a traceback, what was raised
+ * @param {number} [longest]
+ * @returns {string} one line
+ */
+export function reasonLine(reason, longest = 140) {
+  const lines = String(reason ?? '').slice(0, 20_000).split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  const line = /^Traceback\b/.test(lines[0] ?? '') ? lines.at(-1) : lines[0];
+  return visible(line ?? '', longest);
 }
 
 /**

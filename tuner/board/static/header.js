@@ -1,6 +1,6 @@
 /** The head of the page: which study, how far it is, its best trial and why trials failed. */
 import { button, el, fill } from './dom.js';
-import { causeWord, formatTime, formatValue, visible } from './format.js';
+import { causeWord, formatTime, formatValue, reasonLine, visible } from './format.js';
 import { rowId } from './state.js';
 import { term } from './query_text.js';
 import { byImportance } from './visible_columns.js';
@@ -118,13 +118,13 @@ export class Header {
     /** @type {Map<string, Row[]>} */
     const groups = new Map();
     for (const row of rows) {
-      const why = [causeWord(row.cause) || 'failed', visible(row.reason ?? '', 140)].filter(Boolean).join(': ');
+      const why = [causeWord(row.cause) || 'failed', reasonLine(row.reason)].filter(Boolean).join(': ');
       groups.set(why, [...(groups.get(why) ?? []), row]);
     }
     const largest = [...groups].sort((a, b) => b[1].length - a[1].length);
     const shown = largest.slice(0, GROUPS);
     const told = shown.reduce((sum, [, members]) => sum + members.length, 0);
-    fill(this.failures, el('span', { class: 'bt-state', 'data-state': 'fail' }, `${all} failed`), ...shown.map(([why, members]) => el('span', { class: 'bt-group' },
+    fill(this.failures, ...shown.map(([why, members]) => el('span', { class: 'bt-group' },
       ...members.slice(0, 3).flatMap((row, at) => [at ? ', ' : row.trial === null ? '' : members.length > 1 ? 'trials ' : 'trial ', button(visible(rowId(row), 60), () => this.actions.open(rowId(row)), { class: 'bt-link', 'aria-label': `trial ${rowId(row)}` })]),
       members.length > 3 ? ` and ${members.length - 3} more` : null, ` – ${why}`)),
     all > told ? button(`all ${all}`, () => this.store.look({ query: 'state:fail' }), { class: 'bt-link' }) : null);

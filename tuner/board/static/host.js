@@ -17,6 +17,16 @@ export class Host {
     this.top = reachable(frame.parent) ? /** @type {Window & typeof globalThis} */ (frame.parent) : frame;
   }
 
+  /** Have a phone show the page in its own width: TensorBoard's page says nothing of it, so it would be shown small. */
+  fit() {
+    const { document } = this.top;
+    if (document.querySelector('meta[name="viewport"]')) return;
+    const meta = document.createElement('meta');
+    meta.name = 'viewport';
+    meta.content = 'width=device-width, initial-scale=1';
+    document.head.append(meta);
+  }
+
   /** @returns {string} */
   hash() {
     return this.top.location.hash;

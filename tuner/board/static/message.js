@@ -8,14 +8,14 @@ import { visible } from './format.js';
  * @typedef {object} Message
  * @property {string} title
  * @property {string} text
- * @property {'retry'|'clear'|'newest'} [act]
+ * @property {'retry'|'clear'|'newest'|'plain'} [act]
  */
 
 /** @param {State} state @returns {Message|null} null: the table speaks for itself */
 export function messageOf({ studies, study, table, view, error, live }) {
   if (error && !table) {
     if ('status' in error && error.status === 404 && view.study) return { title: `There is no study ${visible(view.study, 100)} here`, text: `${error.message} It may have been deleted, or lies in another log directory.`, act: 'newest' };
-    return { title: 'The trials cannot be shown', text: error.message, act: 'retry' };
+    return { title: 'The trials cannot be shown', text: visible(error.message), act: 'status' in error && error.status === 400 ? 'plain' : 'retry' };
   }
   if (!studies && !table) return live === 'away' ? { title: 'TensorBoard does not answer', text: 'Is its process still running? This page asks again every few seconds.', act: 'retry' } : { title: 'Reading the log directory…', text: 'The first trials appear as soon as they are read.' };
   if (studies && studies.studies.length === 0 && !table) {
@@ -48,7 +48,7 @@ export class MessageBox {
       this.banner.textContent = state.error && state.table ? `${visible(state.error.message)} What is shown is from before.` : '';
       if (JSON.stringify(message) === drawn) return;
       drawn = JSON.stringify(message);
-      const acts = { retry: ['Ask again', retry], clear: ['Clear the search', () => store.look({ query: '' })], newest: ['Show the newest study', () => store.look({ study: state.studies?.studies[0]?.study ?? '' })] };
+      const acts = { retry: ['Ask again', retry], plain: ['Show all trials, best first', () => store.look({ sort: '', query: '', metric: '', goal: '', value: '' })], clear: ['Clear the search', () => store.look({ query: '' })], newest: ['Show the newest study', () => store.look({ study: state.studies?.studies[0]?.study ?? '' })] };
       const [label, act] = /** @type {[string, () => void]} */ (acts[message?.act ?? 'retry']);
       fill(this.element, el('h2', {}, message?.title), el('p', {}, message?.text), message?.act ? button(label, act, { class: 'bt-button bt-main' }) : null);
     });

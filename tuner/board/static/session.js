@@ -28,6 +28,8 @@ export class Session {
       failed: (error) => this._failed(error),
     });
     this._asked = '';
+    /** @type {unknown} the version that was asked for again last */
+    this._mark = undefined;
     this._timer = 0;
     store.subscribe(['view'], () => this._follow());
     store.subscribe(['view', 'columns', 'table'], (state) => this._columns(state));
@@ -111,9 +113,10 @@ export class Session {
       const { table, view, error } = this.store.state;
       if (view.study && error) this._follow();
       else if (view.study && table && !this.store.state.busy) {
-        const newest = await this.api.trials({ ...this.question(), limit: 1 });
-        if (newest.version !== this.store.state.table?.version || newest.matching !== this.pages.matching) this.pages.refresh();
-        else this.store.set({ heard: Date.now(), live: this._state(newest) });
+        const version = this.store.state.study?.version;
+        this.store.set({ heard: Date.now(), live: this._state(table) });
+        if (table.loading || (version !== table.version && version !== this._mark)) this.pages.refresh();
+        this._mark = version;
       }
       this._again(studies.loading || table?.loading ? LOADING_MS : LIVE_MS);
     } catch (error) {

@@ -23,6 +23,7 @@
  * @property {Counts} counts
  * @property {{trial: number|null, run?: string, objective: number}|null} best
  * @property {string|null} updated ISO 8601
+ * @property {unknown} [version] another one when something of it changed
  *
  * @typedef {object} Studies
  * @property {Study[]} studies

@@ -1,6 +1,6 @@
 /** What stands in a cell: as text for measures and titles, and as elements. */
 import { el, fill } from '../dom.js';
-import { causeWord, exactValue, formatDuration, formatTime, formatValue, stateKey, stateWord, visible } from '../format.js';
+import { causeWord, exactValue, formatDuration, formatTime, formatValue, reasonLine, stateKey, stateWord } from '../format.js';
 
 /** @typedef {import('../types.js').Column} Column */
 /** @typedef {import('../types.js').Row} Row */
@@ -45,7 +45,7 @@ export function cellText(column, row) {
 export function drawCell(cell, column, row) {
   const text = cellText(column, row);
   const value = cellValue(column, row);
-  cell.title = column.key === 'state' ? [text, visible(row.reason ?? '')].filter(Boolean).join('\n') : typeof value === 'number' ? exactValue(value) : text;
+  cell.title = column.key === 'state' ? [text, reasonLine(row.reason, 300)].filter(Boolean).join('\n') : typeof value === 'number' ? exactValue(value) : text;
   if (column.key === 'state') fill(cell, badge(row), causeOf(row));
   else if (column.key === 'trial') fill(cell, el('span', {}, text), row.history ? historyMark() : null);
   else if (column.key === 'rank') fill(cell, text, row.rank === 1 ? el('span', { class: 'bt-best', title: 'the best trial' }, 'best') : null);

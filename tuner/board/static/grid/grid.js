@@ -45,6 +45,8 @@ export class Grid {
     /** @type {Set<string>} */
     this.chosen = new Set();
     this.opened = '';
+    /** @type {string|null} */
+    this.metric = null;
     this.active = { row: -1, column: 0 };
     this.headKey = '';
     new ResizeObserver(() => this._draw()).observe(this.element);
@@ -54,6 +56,7 @@ export class Grid {
   show(state) {
     const { view, table } = state;
     const metric = table?.metric ?? null;
+    this.metric = metric;
     this.chosen = new Set(view.trials);
     this.opened = view.open;
     this.element.setAttribute('aria-busy', String(state.busy));
@@ -73,7 +76,7 @@ export class Grid {
   /** @param {Column[]} columns */
   _layout(columns) {
     this.columns = columns;
-    const wide = widths(columns, this.pages.rows());
+    const wide = widths(columns, this.pages.rows(), this.metric);
     this.lefts = stickyLefts(columns, wide, this.element.clientWidth < 600);
     this.element.style.setProperty('--columns', [CHOOSE, ...wide].map((width) => `${width}px`).join(' '));
     this.element.style.setProperty('--wide', `${wide.reduce((sum, width) => sum + width, CHOOSE)}px`);

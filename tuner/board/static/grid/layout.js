@@ -13,23 +13,25 @@ const SAMPLE = 60;
 export const CHOOSE = 38;
 
 /** @type {Record<string, number>} */
-const FIXED = { rank: 88, trial: 92, state: 176, attempts: 78 };
+const FIXED = { rank: 88, trial: 92, attempts: 78 };
 const STICKY = new Set(['rank', 'trial']);
 
 /**
  * @param {Column[]} columns
  * @param {Iterable<Row>} rows some of them, to see how long values are
+ * @param {string|null} metric what the objective is called
  * @returns {number[]} pixels
  */
-export function widths(columns, rows) {
+export function widths(columns, rows, metric) {
   /** @type {Row[]} */
   const sample = [];
   for (const row of rows) if (sample.push(row) >= SAMPLE) break;
   return columns.map((column) => {
     const fixed = FIXED[column.key];
     if (fixed) return fixed;
-    const label = longest(labelParts(column.label)) * 8.2 + 22;
+    const label = longest(labelParts(column.key === 'objective' && metric ? metric : column.label)) * 8.2 + 22;
     const value = Math.max(0, ...sample.map((row) => cellText(column, row).length)) * CHARACTER;
+    if (column.key === 'state') return Math.round(Math.min(260, Math.max(120, value + 34)));
     return Math.round(Math.min(WIDEST, Math.max(NARROWEST, label + PADDING, value + PADDING)));
   });
 }
