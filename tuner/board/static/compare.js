@@ -96,7 +96,7 @@ function part(title, key, given, heads) {
       const value = row.values?.[index];
       return make("span", { class: other ? "plot-differs" : "", text: value === null || value === undefined ? absent : textOf(value, 200) });
     });
-    return [make("span", { text: `${other ? "≠ " : ""}${String(row[key] ?? "?").slice(0, 200)}` }), ...cells];
+    return [make("span", { text: `${other ? "≠\u00a0" : ""}${String(row[key] ?? "?").slice(0, 200)}` }), ...cells];
   });
   const cut = all.length > ROWS ? `, the first ${ROWS} of ${all.length}` : "";
   const caption = `${title}: what differs comes first, marked ≠${cut}`;

@@ -68,6 +68,8 @@ class Parallel {
   async render(current) {
     const { context, frame } = this;
     const columns = shownColumns(context.columns, this.asked, frame.root.clientWidth || 800);
+    // Chosen once: a scroll bar that comes and goes must not add and remove an axis.
+    if (columns.length) this.asked ??= columns.map((column) => column.key);
     if (!columns.length && !candidates(context.columns).length) {
       return frame.message(context.columns.length ? "The trials have no parameters, so there are no axes." : "Loading …");
     }

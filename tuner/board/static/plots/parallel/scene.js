@@ -89,9 +89,12 @@ export class Scene {
       picked: (/** @type {import("./axes.js").Axis} */ axis) => this.colour(axis),
       best: (/** @type {import("./axes.js").Axis} */ axis) => axis.places[this.best?.[0] ?? 0] ?? 0.5,
     };
+    const focused = this.rails.find((rail) => rail.root.contains(document.activeElement));
+    const part = document.activeElement === focused?.name ? "name" : "rail";
     for (const rail of this.rails) rail.root.remove();
     this.rails = this.axes.map((axis, index) => new Rail(axis, index, hands));
     this.root.append(...this.rails.map((rail) => rail.root));
+    this.rails.find((rail) => rail.axis.column === focused?.axis.column)?.[part].focus();
   }
 
   resize() {
