@@ -32,7 +32,9 @@ const answers = new WeakMap();
 export function pointsOf(context, keys, query = "") {
   const view = context.state.get();
   const { study } = context;
-  const asked = { study: study.study, columns: keys.join(","), query: query || undefined, limit: MOST, metric: view.metric, goal: view.goal, value: view.value };
+  // Without `columns` the answer has all: a name with a comma cannot be asked for.
+  const columns = keys.some((key) => key.includes(",")) ? undefined : keys.join(",");
+  const asked = { study: study.study, columns, query: query || undefined, limit: MOST, metric: view.metric, goal: view.goal, value: view.value };
   const version = [study.updated, study.trials, study.version, /** @type {any} */ (study).counts];
   const key = JSON.stringify([asked, version]);
   const known = answers.get(context.api) ?? new Map();

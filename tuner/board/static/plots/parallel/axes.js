@@ -88,7 +88,7 @@ export function geometryOf(available, count) {
   const width = Math.max(available, 2 * SIDE + (count - 1) * GAP);
   const step = count > 1 ? (width - 2 * SIDE) / (count - 1) : 0;
   const xs = Array.from({ length: count }, (_, index) => Math.round(count > 1 ? SIDE + index * step : width / 2));
-  return { width, height: 420, top: 44, bottom: 404, xs };
+  return { width, height: 432, top: 56, bottom: 416, xs };
 }
 
 /**

@@ -44,7 +44,7 @@ export class Rail {
     this.root.style.left = `${geometry.xs[index]}px`;
     const gap = geometry.xs.length > 1 ? geometry.xs[1] - geometry.xs[0] : geometry.width;
     this.name.style.width = `${Math.min(gap, 180) - 6}px`;
-    this.name.style.top = `${geometry.top - 38}px`;
+    this.name.style.top = `${geometry.top - 52}px`;
     this.rail.style.top = `${geometry.top - 4}px`;
     this.rail.style.height = `${geometry.bottom - geometry.top + 8}px`;
     this.show(this.brush);

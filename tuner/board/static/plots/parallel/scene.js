@@ -198,12 +198,16 @@ export class Scene {
   /** @param {PointerEvent} event */
   hover(event) {
     if (!this.geometry || !this.selected || event.buttons) return;
+    // Over an axis the pointer brushes, it does not look at a trial.
+    if (event.target instanceof HTMLElement && event.target.closest(".parallel-axis")) return this.setHovered(-1);
     const box = this.grey.canvas.getBoundingClientRect();
     const x = event.clientX - box.left;
     const y = event.clientY - box.top;
     this.setHovered(nearest(this.axes, this.geometry, this.selected, x, y, 7));
     if (this.hovered < 0) return;
-    this.tip.style.left = `${Math.min(x + 14, this.geometry.width - 270)}px`;
+    const right = x < this.geometry.width / 2;
+    this.tip.style.left = right ? `${x + 14}px` : "";
+    this.tip.style.right = right ? "" : `${this.root.clientWidth - x + 14}px`;
     this.tip.style.top = `${Math.max(0, y - 40)}px`;
   }
 
