@@ -31,12 +31,12 @@ _YIELD_S = 0.002
 
 
 class OtherRuns(Protocol):
-    """Runs that are not of this service's; see `foreign`."""
+    """Runs that are not of this service's; see `others`."""
 
     tables: Mapping[str, Table]
 
-    def refresh(self, own: Sequence[str]) -> None:
-        """Look for what is new beside the studies of this service's, by their prefixes."""
+    def refresh(self, studies: Sequence[OwnStudy]) -> None:
+        """Look for what is new beside the studies of this service's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,20 +89,21 @@ class Catalogue:
 
     def tables(self) -> list[Table]:
         """Return every study, newest first."""
-        own = [study.table for study in list(self._studies.values())]
+        own = [study.table for study in list(self._studies.values()) if study.is_known]
         known = [*own, *(self._others.tables.values() if self._others is not None else ())]
         return sorted(known, key=lambda table: table.updated, reverse=True)
 
     def table(self, study: str) -> Table | None:
         """Return a study; None: there is none of that name."""
-        own = self._studies.get(study)
+        own = self.own(study)
         if own is None and self._others is not None:
             return self._others.tables.get(study)
         return None if own is None else own.table
 
     def own(self, study: str) -> OwnStudy | None:
         """Return a study of this service's; None: it is none."""
-        return self._studies.get(study)
+        found = self._studies.get(study)
+        return found if found is not None and found.is_known else None
 
     def _run(self) -> None:
         while True:
@@ -128,8 +129,7 @@ class Catalogue:
             except OSError:
                 self._studies.pop(name, None)  # deleted; found again if it comes back
         if self._others is not None:
-            studies = list(self._studies.values())
-            self._others.refresh([_prefix(self._base, study.place) for study in studies])
+            self._others.refresh([one for one in self._studies.values() if one.is_known])
         self._is_complete = True
 
     def _find(self) -> None:

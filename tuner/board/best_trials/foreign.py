@@ -2,7 +2,7 @@
 
 A run with a session's start is a trial. Scalars belong to the trial whose path is the longest
 prefix of their run's (`trial-3/validation` to `trial-3`); those of a run above a trial belong to it
-where it is the only one there, since PyTorch's `add_hparams` makes the trial a run below its curves.
+where it is the only one there: the trial of PyTorch's `add_hparams` is a run below its curves.
 """
 
 from __future__ import annotations

@@ -119,7 +119,9 @@ class Others:
             curves = self.foreign.read_curves(places.values())
             known = {}
             for run, place in places.items():
-                values = [v for p in curves.get(place, ()) if (v := finite(float(p.value))) is not None]
+                values = [
+                    v for p in curves.get(place, ()) if (v := finite(float(p.value))) is not None
+                ]
                 if values:
                     known[run] = max(values) if goal == "maximize" else min(values)
             self._best[key] = known
@@ -179,4 +181,3 @@ def _groups(
         name = "" if at == "." else at
         found.setdefault(name, ([], folders.get(at, [])))[0].append(session)
     return found
-

@@ -58,9 +58,10 @@ class OwnStudy:
         self.name = name
         self.place = place
         self.table = Table(study=name, source="tuner")
+        self._beside: list[Row] = []
         #: Runs that were looked at since the start, and how many there are.
         self.loaded = self.total = 0
-        self._prefix = prefix
+        self.prefix = prefix
         self._runs: dict[str, _Seen] = {}
         self._listed_ns: int | None = None
         self._marks: dict[str, _Mark | None] = {}
@@ -73,6 +74,25 @@ class OwnStudy:
     def insights(self) -> Mapping[str, Any]:
         """What `insights.json` holds; empty where there is none."""
         return self._files["insights.json"]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything in the folder says that it is a study of this service's."""
+        return bool(self._files["study.json"]) or any(run.found for run in self._runs.values())
+
+    def known_runs(self) -> Iterator[str]:
+        """Yield the runs that have files of this service's, as paths below the log directory."""
+        return (self.prefix + name for name, run in self._runs.items() if run.found is not None)
+
+    def show_beside(self, rows: Sequence[Row]) -> None:
+        """Show trials as well that only event files tell of.
+
+        Args:
+            rows: with their number, or with none where another trial has it.
+        """
+        if list(rows) != self._beside:
+            self._beside = list(rows)
+            self.table = self._make()
 
     def refresh(self) -> Iterator[None]:
         """Look for what is new; every step of the iteration takes some milliseconds at most.
@@ -132,7 +152,7 @@ class OwnStudy:
                 if mark is None or mark == run.mark:
                     return False
                 run.mark = mark
-                run.found = read_own_run(inner, self._prefix + name, run.trial, run.attempt)
+                run.found = read_own_run(inner, self.prefix + name, run.trial, run.attempt)
         except OSError:
             return False  # gone, or what stands there is no run
         finally:
@@ -164,12 +184,17 @@ class OwnStudy:
                     return found
         return {}
 
+    def _rows(self, runs: Sequence[OwnRun]) -> list[Row]:
+        rows = _outcomes(runs)
+        taken = {row.trial for row in rows}
+        return [*rows, *(row for row in self._beside if row.trial not in taken)]
+
     def _make(self) -> Table:
         summary = self._files["study.json"]
         runs = [run.found for run in self._runs.values() if run.found is not None]
         metrics = _metrics(summary.get("metrics")) or _metrics(self._config.get("metrics"))
         proposed = _proposed(self.insights.get("history"))
-        rows = [replace(row, history=row.trial in proposed) for row in _outcomes(runs)]
+        rows = [replace(row, history=row.trial in proposed) for row in self._rows(runs)]
         distributions = self._config.get("distributions")
         declared = describe(
             summary.get("parameters"), distributions if isinstance(distributions, dict) else {}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.board.best_trials.model import FACTS, Column, Row, Table
+from tuner.board.best_trials.query import parse_search
+from tuner.board.best_trials.requests import Query
 
 #: Integers beyond are not exact in a browser.
 _EXACT = 2**53
@@ -82,6 +84,21 @@ def encode(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         return {"int": str(value)}
     return value
+
+
+def found_rows(query: Query, table: Table) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Return the rows that the question's `query` finds, best first, and the mistakes in it.
+
+    Raises:
+        ProblemError: it is too long.
+    """
+    metric = table.metrics[0].name if table.metrics else ""
+    search = parse_search(query.text("query"), table.columns, metric)
+    mistakes = [
+        {"at": mistake.at, "length": mistake.length, "text": mistake.text}
+        for mistake in search.mistakes
+    ]
+    return [row for row in table.rows if search.matches(row)], mistakes
 
 
 def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:

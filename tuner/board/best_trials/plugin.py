@@ -10,23 +10,33 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from tuner.board.best_trials.catalogue import Catalogue
-from tuner.board.best_trials.model import Table
+from tuner.board.best_trials.compare import MOST, compare_document
+from tuner.board.best_trials.curves import curves_answer
+from tuner.board.best_trials.files import file_answer
+from tuner.board.best_trials.foreign_table import Choice
+from tuner.board.best_trials.importance import importance_document
+from tuner.board.best_trials.model import Goal, Table
+from tuner.board.best_trials.others import Others
 from tuner.board.best_trials.page import (
     column_document,
+    found_rows,
     is_column,
     row_document,
     sort_rows,
     study_document,
 )
-from tuner.board.best_trials.query import parse_search
+from tuner.board.best_trials.points import points_answer
 from tuner.board.best_trials.requests import ProblemError, Query, answer, handle
 from tuner.board.best_trials.static_files import static_routes
+from tuner.board.best_trials.takeaway import takeaway_answer
 from tuner.roots import Place
 
 #: Where the files lie that TensorBoard is shown a view of; without it, where TensorBoard reads.
 SOURCE = "TUNER_BOARD_SOURCE"
 #: Rows of one page, and of one answer.
 PAGE, MOST_ROWS = 100, 1_000
+#: Metrics of a log of another tool that are offered.
+MOST_METRICS = 100
 _MOST_OFFSET = 10**9
 
 
@@ -43,7 +53,9 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         super().__init__(context)
         source = os.environ.get(SOURCE) or context.logdir or ""
         self._label = Path(source).name or source
-        self._catalogue = Catalogue(Place(Path(source)))
+        self._base = Place(Path(source))
+        self._others = Others(context.data_provider, self._label)
+        self._catalogue = Catalogue(self._base, self._others)
         self._catalogue.start()
 
     def is_active(self) -> bool:
@@ -60,12 +72,18 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             **static_routes(),
             "/studies": handle(self._studies),
             "/trials": handle(self._trials),
+            "/points": handle(self._points),
+            "/curves": handle(self._curves),
+            "/importance": handle(self._importance),
+            "/compare": handle(self._compare),
+            "/file": handle(lambda query: file_answer(query, self._base)),
+            "/takeaway": handle(self._takeaway),
         }
 
     def _studies(self, query: Query) -> wrappers.Response:
         progress = self._catalogue.progress()
         document = {
-            "studies": [study_document(table) for table in self._catalogue.tables()],
+            "studies": [self._study(table) for table in self._catalogue.tables()],
             "loading": progress.loading,
             "loaded": progress.loaded,
             "total": progress.total,
@@ -87,9 +105,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         order = query.one_of("order", ["asc", "desc"], "asc")
         offset = query.whole("offset", 0, 0, _MOST_OFFSET)
         limit = query.whole("limit", PAGE, 0, MOST_ROWS)
-        metric = table.metrics[0].name if table.metrics else ""
-        search = parse_search(query.text("query"), table.columns, metric)
-        rows = [row for row in table.rows if search.matches(row)]
+        rows, mistakes = found_rows(query, table)
         matching = len(rows)
         if sort:
             rows = sort_rows(rows, sort, descending=order == "desc")
@@ -99,26 +115,55 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             "total": len(table.rows),
             "matching": matching,
             "goal": table.goal,
-            "metric": metric or None,
+            "metric": table.metrics[0].name if table.metrics else None,
             "version": table.version,
             "loading": self._catalogue.progress().loading,
-            "mistakes": [
-                {"at": mistake.at, "length": mistake.length, "text": mistake.text}
-                for mistake in search.mistakes
-            ],
+            "mistakes": mistakes,
             "notes": list(table.notes),
             "columns": [column_document(column) for column in table.columns],
             "rows": [row_document(row) for row in rows[offset : offset + limit]],
         }
         return answer(query.request, document)
 
+    def _points(self, query: Query) -> wrappers.Response:
+        return points_answer(query, self._table(query))
+
+    def _curves(self, query: Query) -> wrappers.Response:
+        return curves_answer(query, self._table(query), self._others.foreign)
+
+    def _importance(self, query: Query) -> wrappers.Response:
+        table = self._table(query)
+        return answer(query.request, importance_document(self._catalogue.own(table.study)))
+
+    def _compare(self, query: Query) -> wrappers.Response:
+        names = query.words("trials", MOST)
+        return answer(query.request, compare_document(self._table(query), names, self._base))
+
+    def _takeaway(self, query: Query) -> wrappers.Response:
+        table = self._table(query)
+        return takeaway_answer(query, table, found_rows(query, table)[0])
+
+    def _study(self, table: Table) -> dict[str, Any]:
+        document = study_document(table)
+        if table.source == "hparams":
+            # What may be ranked by, not only what is.
+            known = [*table.metrics, *self._others.metrics(table.study)]
+            document["metrics"] = [
+                {"name": name, "goal": goal}
+                for name, goal in {one.name: one.goal for one in reversed(known)}.items()
+            ][::-1][:MOST_METRICS]
+        return document
+
     def _table(self, query: Query) -> Table:
-        """Return the study that is asked for; without a name the newest."""
+        """Return the study that is asked for, ranked as asked for; without a name the newest."""
+        choice = _choice(query)
         name = query.text("study", "", 2_000)
         tables = self._catalogue.tables()
         if not name and tables:
-            return tables[0]
+            name = tables[0].study
         found = self._catalogue.table(name)
+        if found is not None and found.source == "hparams":
+            found = self._others.table(name, choice)
         if found is None:
             raise ProblemError(
                 f"study: there is no study {name[:80]!r} here" if name else "there is no study yet",
@@ -128,3 +173,14 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
                 status=404,
             )
         return found
+
+
+def _choice(query: Query) -> Choice:
+    """Return what the trials of another tool are to be ranked by."""
+    goal: Goal | None = None
+    if query.text("goal"):
+        wanted = query.one_of("goal", ["maximize", "minimize"], "maximize")
+        goal = "minimize" if wanted == "minimize" else "maximize"
+    best = query.one_of("value", ["best", "last"], "last") == "best"
+    metric = query.text("metric", "", 2_000)
+    return Choice(metric=metric, goal=goal, value="best" if best else "last")

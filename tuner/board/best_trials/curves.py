@@ -1,0 +1,147 @@
+"""Learning curves of some trials, over those of others in grey, out of TensorBoard's memory."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from werkzeug import wrappers
+
+from tuner.board.best_trials.foreign import Foreign, Series
+from tuner.board.best_trials.model import Row, Table
+from tuner.board.best_trials.requests import ProblemError, Query, answer
+
+#: Trials that may be chosen, trials in grey, points of one curve, and tags that are named.
+MOST_CHOSEN, MOST_GREY, MOST_POINTS, MOST_TAGS = 50, 200, 500, 500
+_OBJECTIVE = "objective"
+#: Tags that are looked at for one with a curve.
+_TRIED = 3
+
+
+def curves_answer(query: Query, table: Table, foreign: Foreign) -> wrappers.Response:
+    """Answer `curves?runs&trials&tag&points`.
+
+    Args:
+        query: `trials` are numbers, `runs` paths, both joined by commas; without either none is
+            chosen and the grey ones stand alone. `tag` is a curve's; by default that of the metric.
+        table: of the study.
+        foreign: reads TensorBoard's memory.
+
+    Raises:
+        ProblemError: there is no such trial.
+    """
+    points = query.whole("points", MOST_POINTS, 2, MOST_POINTS)
+    grey = query.whole("grey", MOST_GREY, 0, MOST_GREY)
+    chosen = _chosen(query, table)
+    names = {row.run for row in chosen}
+    others = _spread([row for row in table.rows if row.run not in names], grey)
+    series = _series(table, [*chosen, *others], foreign)
+    tags = _tags(table, series)
+    wanted = query.text("tag", "", 2_000)
+    # Of PyTorch's `add_hparams` the metric has one point, and another tag has the curve.
+    candidates = [wanted] if wanted else tags[:_TRIED]
+    tag, found, curves = _first_curve(candidates, series, foreign, points)
+    document = {
+        "study": table.study,
+        "tags": tags[:MOST_TAGS],
+        "tag": tag,
+        "curves": [_curve(row, curves.get(found.get(row.run, _NONE)), points) for row in chosen],
+        "grey": [
+            _curve(row, curves[found[row.run]], points)
+            for row in others
+            if found.get(row.run, _NONE) in curves
+        ],
+    }
+    return answer(query.request, document)
+
+
+_NONE: Series = ("", "")
+
+
+def _first_curve(
+    tags: Sequence[str],
+    series: Mapping[str, Mapping[str, Series]],
+    foreign: Foreign,
+    points: int,
+) -> tuple[str | None, dict[str, Series], dict[Series, Any]]:
+    """Return the first tag with more than a point, else the first; where its curves are; them."""
+    first: tuple[str | None, dict[str, Series], dict[Series, Any]] = (None, {}, {})
+    for tag in tags:
+        found = {run: places[tag] for run, places in series.items() if tag in places}
+        curves = foreign.read_curves(found.values(), points)
+        if any(len(curve) > 1 for curve in curves.values()):
+            return tag, found, curves
+        if first[0] is None:
+            first = tag, found, curves
+    return first
+
+
+def _chosen(query: Query, table: Table) -> list[Row]:
+    """Return the chosen trials, in the order in which they are named."""
+    by_run = {row.run: row for row in table.rows}
+    by_number = {str(row.trial): row for row in table.rows if row.trial is not None}
+    found: dict[str, Row] = {}
+    for name, known in (("trials", by_number), ("runs", by_run)):
+        whole = query.text(name)
+        # A run's name may hold a comma.
+        for one in [whole] if whole in known else query.words(name, MOST_CHOSEN):
+            row = known.get(one) or by_run.get(one)
+            if row is None:
+                raise ProblemError(
+                    f"{name}: there is no trial {one[:60]!r}",
+                    parameter=name, value=one, status=404,
+                )  # fmt: skip
+            found[row.run] = row
+    return list(found.values())
+
+
+def _spread(rows: Sequence[Row], most: int) -> list[Row]:
+    """Return some rows, evenly from the best to the last."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[at * len(rows) // most] for at in range(most)]
+
+
+def _series(table: Table, rows: Sequence[Row], foreign: Foreign) -> dict[str, Mapping[str, Series]]:
+    """Return where the curves of trials are, by their run and the curve's name."""
+    sessions = foreign.sessions
+    known = {row.run: sessions[row.run].series for row in rows if row.run in sessions}
+    unknown = [row.run for row in rows if row.run not in known]
+    if table.source == "hparams" or not unknown:
+        return known
+    listed = foreign.list_tags(unknown)
+    return known | {run: {tag: (run, tag) for tag in tags} for run, tags in listed.items()}
+
+
+def _tags(table: Table, series: Mapping[str, Mapping[str, Series]]) -> list[str]:
+    """Return the names of the curves: the metric's first, then those that most trials have."""
+    counts: Counter[str] = Counter(name for places in series.values() for name in places)
+    metrics = [metric.name for metric in table.metrics]
+
+    def place(name: str) -> tuple[int, bool, int, str]:
+        first = metrics.index(name) if name in metrics else len(metrics)
+        # One point a trial: the value that the trial was told with.
+        return first, name == _OBJECTIVE, -counts[name], name
+
+    return sorted(counts, key=place)
+
+
+def _curve(row: Row, points: Sequence[Any] | None, most: int) -> dict[str, Any]:
+    kept = _thinned(points or (), most)
+    values = [float(point.value) for point in kept]
+    return {
+        "trial": row.trial,
+        "run": row.run,
+        "state": row.state,
+        "steps": [int(point.step) for point in kept],
+        "values": [value if math.isfinite(value) else None for value in values],
+    }
+
+
+def _thinned(points: Sequence[Any], most: int) -> Sequence[Any]:
+    """Return at most so many points; the last one stays."""
+    if len(points) <= most:
+        return points
+    return [points[(at + 1) * len(points) // most - 1] for at in range(most)]

@@ -1,0 +1,67 @@
+"""What the coordinator found out about a study, as far as it has the form that it must have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.board.best_trials.own import OwnStudy
+from tuner.board.best_trials.own_run import MOST_LETTERS
+
+_NO_STUDY = (
+    "These trials were logged by another tool, which computes no importance. Parallel coordinates "
+    "and the effect of each parameter show what matters."
+)
+_NOT_YET = (
+    "Nothing has been computed of this study yet: it comes a minute after its first ten trials, "
+    "from the coordinator."
+)
+#: Of a list, of a mapping, and of lists and mappings in one another.
+_MOST, _DEPTH = 20_000, 8
+_KEYS = ("trials", "updated", "importance", "edges", "advice", "improvement", "history")
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "trials": int,
+    "updated": str,
+    "importance": dict,
+    "edges": list,
+    "advice": list,
+    "improvement": dict,
+    "history": list,
+}
+
+
+def importance_document(study: OwnStudy | None) -> dict[str, Any]:
+    """Return `insights.json` after checking; what is of another form is left out.
+
+    Args:
+        study: None: it is of another tool.
+    """
+    if study is None:
+        return {"why": _NO_STUDY}
+    found = {
+        key: _bounded(study.insights[key], _DEPTH)
+        for key in _KEYS
+        if isinstance(study.insights.get(key), _KINDS[key])
+    }
+    if not found:
+        return {"why": _NOT_YET}
+    for key in ("edges", "advice", "history"):
+        found[key] = [one for one in found.get(key, []) if isinstance(one, dict)]
+    return {"study": study.name, **found}
+
+
+def _bounded(value: Any, depth: int) -> Any:
+    """Return JSON of bounded size; the file lies where trials may write."""
+    if isinstance(value, str):
+        return value[:MOST_LETTERS]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        if not depth:
+            return None
+        kept = list(value.items())[:_MOST]
+        return {key[:MOST_LETTERS]: _bounded(item, depth - 1) for key, item in kept}
+    if isinstance(value, list):
+        return [_bounded(item, depth - 1) for item in value[:_MOST]] if depth else None
+    return value
