@@ -19,7 +19,7 @@ from typing import Any
 
 from tuner.protocol import Assignment, Finished, decode_number
 from tuner.roots import Folder, Place
-from tuner.tfevents import RunWriter, write_json
+from tuner.tfevents import RunWriter, session_hparams, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class AttemptFiles:
             OSError: the log root is full or not writable.
         """
         write_json(self.place, "config.json", config)
-        self._writer.start(self._assignment.params, self.place.name, time_s)
+        self._writer.start(session_hparams(config), self.place.name, time_s)
         self._is_open = True
 
     def add_point(

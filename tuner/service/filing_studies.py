@@ -52,7 +52,7 @@ class StudyFiler:
         log_root, checkpoint_root: shared with the workers.
         care: how it is tried.
         specs: of the studies.
-        insights: into the studies.
+        insights: into the studies; None: there are none.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class StudyFiler:
         checkpoint_root: Path,
         care: Care,
         specs: Specs,
-        insights: Insights,
+        insights: Insights | None = None,
     ) -> None:
         self._storage = storage
         self._log_root = log_root
@@ -70,7 +70,7 @@ class StudyFiler:
         self._care = care
         self._specs = specs
         self._schedule = Schedule()
-        self._insights = insights
+        self._insights = Insights(None) if insights is None else insights
         #: Studies that ended before this server led and whose files lack that.
         self._outdated: set[int] = set()
         #: Of each study its files, and up to which result they have been told.

@@ -16,6 +16,7 @@ from tuner.space.definition import parse, to_json
 from tuner.space.parameter import Parameter
 from tuner.space.problem import Problems
 from tuner.space.value import Value
+from tuner.tfevents.hparams import is_text, text_of
 
 
 def hparam_info(parameter: Parameter) -> api_pb2.HParamInfo:
@@ -26,12 +27,12 @@ def hparam_info(parameter: Parameter) -> api_pb2.HParamInfo:
         type=_data_type(parameter),
         differs=parameter.size != 1,
     )
-    if parameter.kind in ("float", "int"):
+    if parameter.kind not in ("float", "int"):
+        info.domain_discrete.CopyFrom(_list_value(_ends(parameter)))
+    elif info.type == api_pb2.DATA_TYPE_FLOAT64:
         low, high = parameter.bounds
         info.domain_interval.min_value, info.domain_interval.max_value = float(low), float(high)
-    else:
-        values = parameter.values or (parameter.at(0),)
-        info.domain_discrete.CopyFrom(_list_value(values, as_text=_is_mixed(values)))
+    # Of texts without a list TensorBoard filters by what they hold.
     return info
 
 
@@ -57,21 +58,23 @@ def from_hparam_info(info: api_pb2.HParamInfo) -> Parameter:
     return _parse(info.name, {"type": "categorical", "values": values})
 
 
+def _ends(parameter: Parameter) -> tuple[Value, ...]:
+    """Return the choices of a parameter, or the ends of its range."""
+    if parameter.values:
+        return parameter.values
+    return (parameter.at(0),) if parameter.kind == "fixed" else parameter.bounds
+
+
 def _data_type(parameter: Parameter) -> int:
-    values = parameter.values or ((parameter.at(0),) if parameter.kind == "fixed" else (0.0,))
-    if _is_mixed(values) or isinstance(values[0], str):
+    values = _ends(parameter)
+    if is_text(values) or isinstance(values[0], str):
         return int(api_pb2.DATA_TYPE_STRING)
     return int(api_pb2.DATA_TYPE_BOOL if isinstance(values[0], bool) else api_pb2.DATA_TYPE_FLOAT64)
 
 
-def _is_mixed(values: tuple[Value, ...]) -> bool:
-    """Whether the values have no common HParams type: TensorBoard then compares texts."""
-    return len({float if type(value) is int else type(value) for value in values}) > 1
-
-
-def _list_value(values: tuple[Value, ...], *, as_text: bool) -> struct_pb2.ListValue:
+def _list_value(values: tuple[Value, ...]) -> struct_pb2.ListValue:
     listed = struct_pb2.ListValue()
-    listed.extend([str(value) if as_text else value for value in values])
+    listed.extend([text_of(value, values) if is_text(values) else value for value in values])
     return listed
 
 

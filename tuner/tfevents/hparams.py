@@ -1,17 +1,23 @@
-"""The hyperparameters of a run in the form that TensorBoard's table can handle."""
+"""The hyperparameters of a run in the form that TensorBoard's table can handle.
+
+TensorBoard cannot sort a column that holds numbers in one run and texts in another: it answers with
+an error for the whole table. And it holds every number as a float, which tells whole ones beyond
+2**53 no longer apart. A parameter with either is therefore logged as text everywhere, as its
+declaration in the experiment record says.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+#: Beyond this, whole numbers are no floats.
+_EXACT = 1 << 53
 
 
 def session_hparams(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters to log for a run.
-
-    TensorBoard cannot sort a column that holds numbers in one run and texts in another: it answers
-    with an error for the whole table. A parameter whose choices are of several types is therefore
-    logged as text everywhere, as its declaration in the experiment record says.
 
     Args:
         config: content of `config.json`: `params`, and `spec` with the definitions in
@@ -19,14 +25,43 @@ def session_hparams(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     definitions = config.get("spec", {}).get("search_space", {})
     return {
-        name: str(value) if _is_mixed(definitions.get(name)) else value
+        name: _logged(value, _values(definitions.get(name)))
         for name, value in config["params"].items()
     }
 
 
-def _is_mixed(definition: object) -> bool:
-    """Whether the parameter has choices of several types, as TensorBoard counts them."""
-    values = definition.get("values") if isinstance(definition, Mapping) else None
-    if not isinstance(values, Sequence):
-        return False
-    return len({float if type(value) is int else type(value) for value in values}) > 1
+def is_text(values: Sequence[object]) -> bool:
+    """Whether a parameter is logged as text.
+
+    Args:
+        values: its choices, or the ends of its range: if one is no float, or they are of several
+            types, as TensorBoard counts them.
+    """
+    types = {float if type(value) is int else type(value) for value in values}
+    return len(types) > 1 or any(type(value) is int and abs(value) > _EXACT for value in values)
+
+
+def text_of(value: object, values: Sequence[object]) -> str:
+    """Return a value as text, another one for each of `values`: true is not "True"."""
+    texts = {str(item) for item in values}
+    return str(value) if len(texts) == len(values) else json.dumps(value, ensure_ascii=False)
+
+
+def _logged(value: object, values: Sequence[object]) -> object:
+    # A number that no declaration holds keeps its digits all the same.
+    is_inexact = type(value) is int and abs(value) > _EXACT
+    return text_of(value, values) if is_inexact or is_text(values) else value
+
+
+def _values(definition: object) -> Sequence[object]:
+    """Return the choices of a parameter, or the ends of its range."""
+    if not isinstance(definition, Mapping):
+        return ()
+    values = definition.get("values")
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return values
+    # The ends of a range of floats may be written as whole numbers.
+    ends = (
+        (definition.get("low"), definition.get("high")) if definition.get("type") == "int" else ()
+    )
+    return [end for end in ends if type(end) is int]
