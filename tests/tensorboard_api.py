@@ -94,6 +94,16 @@ class TensorBoard:
         """Return the tags of the scalars by run."""
         return {run: sorted(tags) for run, tags in self._get("/data/plugin/scalars/tags").items()}
 
+    def texts(self, run: str, tag: str) -> list[str]:
+        """Return the versions of a text that TensorBoard keeps, as the HTML that it shows."""
+        query = urllib.parse.urlencode({"run": run, "tag": tag})
+        return [item["text"] for item in self._get(f"/data/plugin/text/text?{query}")]
+
+    def layout(self) -> dict[str, Any]:
+        """Return the layout of the custom scalars; empty: there is none."""
+        layout: dict[str, Any] = self._get("/data/plugin/custom_scalars/layout")
+        return layout
+
     def plugins(self) -> list[str]:
         """Return the names of all plugins."""
         return sorted(self._get("/data/plugins_listing"))

@@ -7,9 +7,11 @@ bugs that others have there are in facts/peers.md, section 3D.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,30 @@ def test_damaged_files_and_those_of_others_cost_no_other_row(tmp_path: Path) -> 
             shown = board.wait_until(board.trials, lambda found: found.keys() >= others)
         told = _told(shown)
         assert {name: told[name] for name in others} == {name: expected[name] for name in others}
+
+
+def test_the_text_tab_has_the_best_trials_with_links(made: Made) -> None:
+    (html,) = made.board.wait_until(
+        lambda: made.board.texts("_study", "study/leaderboard"), lambda found: len(found) == 1
+    )
+    t = tables.trials
+    query = sa.select(t.c.number).where(t.c.state == "complete").order_by(t.c.objective.desc())
+    with made.lab.storage.read() as connection:
+        best = connection.execute(query.limit(10)).scalars().all()
+    linked = re.findall(r'href="#best_trials&amp;bt.study=lab%2Fendings&amp;bt.trials=(\d+)"', html)
+    assert [int(number) for number in linked] == list(best)
+    assert "learning_rate" in unescape(html)
+
+
+def test_the_custom_scalars_have_the_charts_of_the_study(made: Made) -> None:
+    layout = made.board.wait_until(made.board.layout, bool)
+    charts = [chart["title"] for item in layout["category"] for chart in item["chart"]]
+    assert charts == ["Best so far (val_accuracy)", "Objective (val_accuracy)", "val_accuracy"]
+
+
+def test_the_tab_says_that_best_trials_is_next_door(made: Made) -> None:
+    (metric,) = made.board.experiment()["metricInfos"]
+    assert metric["displayName"] == "objective (val_accuracy); best first in the tab Best trials"
 
 
 def test_a_trial_of_30_epochs_takes_10_kb(made: Made) -> None:

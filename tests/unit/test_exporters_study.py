@@ -64,7 +64,7 @@ def test_the_experiment_declares_parameters_and_objectives(tmp_path: Path) -> No
     assert experiment.name == STUDY
     assert {info.name for info in experiment.hparam_infos} == set(SPACE.names)
     assert [(i.name.group, i.name.tag, i.display_name) for i in experiment.metric_infos] == [
-        ("", "objective", "objective (accuracy)"),
+        ("", "objective", "objective (accuracy); best first in the tab Best trials"),
         ("", "objective_1", "objective_1 (size_mb)"),
     ]
 
@@ -78,6 +78,37 @@ def test_only_parameters_that_every_trial_varies_come_first(tmp_path: Path) -> N
         "train.optimizer",
         "model.layers",
         "model.bn",
+    }
+
+
+def columns(log_root: Path) -> list[api_pb2.HParamInfo]:
+    content = read_run(Place(log_root / STUDY / "_study"))["experiment"]
+    return list(api_pb2.Experiment.FromString(content or b"").hparam_infos)
+
+
+def test_the_five_first_columns_are_those_that_are_likely_to_matter_most(tmp_path: Path) -> None:
+    plain = {"type": "float", "low": 0.0, "high": 1.0}
+    names = ("z.one", "y.two", "x.three", "w.four", "v.five", "u.six")
+    rate = {"type": "float", "low": 1e-5, "high": 1e-1, "log": True}
+    parameters = {**dict.fromkeys(names, plain), "train.learning_rate": rate}
+    space = SearchSpace.from_json({"parameters": parameters})
+    write_study(tmp_path, STUDY, space, MAXIMIZE, {})
+
+    first = {info.name for info in columns(tmp_path) if info.differs}
+    assert first == {"train.learning_rate", "z.one", "y.two", "x.three", "w.four"}
+
+
+def test_columns_have_short_names_where_these_are_unique(tmp_path: Path) -> None:
+    plain = {"type": "float", "low": 0.0, "high": 1.0}
+    names = ("train.rate", "model.size", "data.size")
+    space = SearchSpace.from_json({"parameters": dict.fromkeys(names, plain)})
+    write_study(tmp_path, STUDY, space, MAXIMIZE, {})
+
+    shown = {info.name: info.display_name for info in columns(tmp_path)}
+    assert shown == {
+        "train.rate": "rate",
+        "model.size": "model.size",
+        "data.size": "data.size",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tensorboard.plugins.hparams import api_pb2
@@ -9,6 +10,11 @@ from tensorboard.plugins.hparams import api_pb2
 from tuner.space import Parameter, SearchSpace
 from tuner.space.hparams import hparam_info
 from tuner.tfevents.events import objective_tag
+
+#: So many columns TensorBoard shows at first, those that differ before the others.
+SHOWN = 5
+#: Of all that the tab shows, names of columns alone are seen without a click.
+_NEXT_DOOR = "; best first in the tab Best trials"
 
 
 def encode_experiment(
@@ -24,13 +30,16 @@ def encode_experiment(
         space: parameters to declare.
         metrics: name and goal of each metric, in the study's order.
     """
+    first = first_columns(space.parameters)
+    words = Counter(_last_word(parameter) for parameter in space.parameters)
     experiment = api_pb2.Experiment(
         name=study,
-        hparam_infos=[_column(parameter) for parameter in space.parameters],
+        hparam_infos=[_column(parameter, first, words) for parameter in space.parameters],
         metric_infos=[
             api_pb2.MetricInfo(
                 name=api_pb2.MetricName(tag=objective_tag(index)),
-                display_name=f"{objective_tag(index)} ({metric['name']})",
+                display_name=f"{objective_tag(index)} ({metric['name']})"
+                + ("" if index else _NEXT_DOOR),
                 description=f"{metric['goal']}; the value that the sampler was told",
             )
             for index, metric in enumerate(metrics)
@@ -39,13 +48,28 @@ def encode_experiment(
     return bytes(experiment.SerializeToString(deterministic=True))
 
 
-def _column(parameter: Parameter) -> api_pb2.HParamInfo:
-    """Return the column of a parameter.
+def first_columns(parameters: Sequence[Parameter]) -> list[str]:
+    """Return the names of the parameters that are likely to matter most, five at most.
 
-    TensorBoard shows the first five columns at first, those that differ before the others: so the
-    parameters that every trial has come before the conditional ones, which would empty the parallel
-    coordinates of the trials without them, and before constants, which tell nothing apart.
+    TensorBoard sorts columns by whether they differ, then by name, shows five, and reads the record
+    once, before any trial has said which parameters matter. Numbers whose range spans decades, as
+    learning rates do, come first, then the others in the order of the spec. Left out are
+    conditional ones, which would empty the parallel coordinates of the trials without them, and
+    constants.
     """
+    tuned = [parameter for parameter in parameters if not parameter.when and parameter.size != 1]
+    order = sorted(tuned, key=lambda parameter: not parameter.log)
+    return [parameter.name for parameter in order[:SHOWN]]
+
+
+def _column(parameter: Parameter, first: Sequence[str], words: Counter[str]) -> api_pb2.HParamInfo:
+    """Return the column of a parameter, under the last part of its name where that is unique."""
     info = hparam_info(parameter)
-    info.differs = not parameter.when and parameter.size != 1
+    info.differs = parameter.name in first
+    word = _last_word(parameter)
+    info.display_name = word if words[word] == 1 else parameter.name
     return info
+
+
+def _last_word(parameter: Parameter) -> str:
+    return parameter.name.rsplit(".", 1)[-1]

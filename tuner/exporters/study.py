@@ -12,12 +12,14 @@ from math import isfinite
 from pathlib import Path
 
 from tuner.exporters.experiment import encode_experiment
+from tuner.exporters.layout import encode_layout
 from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import RunEvents, read_run
 from tuner.tfevents.events import (
     as_float32,
     experiment_event,
+    layout_event,
     restart_event,
     scalars_event,
     text_event,
@@ -25,7 +27,8 @@ from tuner.tfevents.events import (
 from tuner.tfevents.writer import EventFile
 
 STUDY_RUN = "_study"
-#: Tag of the text that says what history taught the study.
+#: Tags of the texts: the best trials, and what history taught the study.
+LEADERBOARD_TAG = "study/leaderboard"
 HISTORY_TAG = "study/history"
 #: Below every trial number, so that no restart mark can discard the experiment record.
 _EXPERIMENT_STEP = -1
@@ -71,8 +74,10 @@ class StudyWriter:
         self._maximize = [metric["goal"] == "maximize" for metric in metrics]
         # Each trial that ends late has its successors written once more.
         self._most = 16 * trials * len(metrics) * _POINTS_BYTES + _BESIDE_BYTES
+        self._layout = encode_layout(metrics)
         self._file: EventFile | None = None
-        self._text = self._written_text = ""
+        self._texts: dict[str, str] = {}
+        self._written_texts: dict[str, str] = {}
         self._load()
 
     def add(self, trial: int, objective: float | Sequence[float]) -> None:
@@ -97,9 +102,14 @@ class StudyWriter:
         self._values[trial] = values
         del self._best[at:]
 
-    def explain(self, text: str) -> None:
-        """Take in what stands in TensorBoard's text tab, Markdown; the same changes nothing."""
-        self._text = text
+    def explain(self, text: str, tag: str = HISTORY_TAG) -> None:
+        """Take in what stands in TensorBoard's text tab, Markdown; the same changes nothing.
+
+        Args:
+            text: of which TensorBoard keeps the last ten versions: not to be changed too often.
+            tag: that of the history, or of the leaderboard.
+        """
+        self._texts[tag] = text
 
     def write(self) -> bool:
         """Write what is new.
@@ -126,7 +136,7 @@ class StudyWriter:
             del self._best[clean:]
             raise
         self._declared = True
-        self._written_text = self._text
+        self._written_texts = dict(self._texts)
         self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
         return True
 
@@ -174,6 +184,7 @@ class StudyWriter:
         """Yield the missing events and extend the best values accordingly."""
         if not self._declared:
             yield experiment_event(self._experiment, step=_EXPERIMENT_STEP, time_s=time_s)
+            yield layout_event(self._layout, step=_EXPERIMENT_STEP, time_s=time_s)
         missing = self._trials[len(self._best) :]
         is_again = bool(missing) and missing[0] <= self._last_step
         if is_again:
@@ -185,10 +196,11 @@ class StudyWriter:
             points = {_tag("objective", i): value for i, value in values.items()}
             points |= {_tag("best_so_far", i): value for i, value in best.items()}
             yield scalars_event(points, step=trial, time_s=time_s)
-        # What was written anew may have begun before the text.
-        if self._text and (is_again or self._text != self._written_text):
-            step = self._trials[-1] if self._trials else 0
-            yield text_event(HISTORY_TAG, self._text, step=step, time_s=time_s)
+        step = self._trials[-1] if self._trials else 0
+        for tag, text in self._texts.items():
+            # What was written anew may have begun before the text.
+            if is_again or text != self._written_texts.get(tag):
+                yield text_event(tag, text, step=step, time_s=time_s)
 
     def _extend_best(self, values: _Values) -> _Values:
         best = dict(self._best[-1]) if self._best else {}

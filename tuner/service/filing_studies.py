@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.lifecycle import OPEN
 from tuner.exporters import Paper, StudyWriter
-from tuner.exporters.study import STUDY_RUN
+from tuner.exporters.study import LEADERBOARD_TAG, STUDY_RUN
 from tuner.roots import Place
 from tuner.service import unfiled
 from tuner.service.care import Care
@@ -21,7 +22,8 @@ from tuner.service.filing_schedule import Due, Schedule
 from tuner.service.hands import Late, StuckError
 from tuner.service.insights.computing import Insights, Wish
 from tuner.service.insights.form import INSIGHTS_FILE, important
-from tuner.service.insights.summary import STUDY_FILE, study_summary
+from tuner.service.insights.leaderboard import leaderboard_markdown
+from tuner.service.insights.summary import STUDY_FILE, full_order, study_summary
 from tuner.service.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.specs import Specs
 from tuner.service.times import iso
@@ -181,6 +183,7 @@ class StudyFiler:
         try:
             self._add_objectives(folder.writer, study.id, told)
             self._add_history(folder.writer, study)
+            self._add_leaderboard(folder.writer, study)
             hands.do(subject, what, partial(_write_events, folder))
             with self._storage.begin() as connection:
                 s = tables.studies
@@ -262,6 +265,15 @@ class StudyFiler:
             ).all()
         for row in rows:
             writer.add(row.number, [float(value) for value in json.loads(row.values_json)])
+
+    def _add_leaderboard(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
+        spec = self._specs.of(study)
+        order = full_order(spec.space.parameters, important(self._insights.of(study.id)))
+        # A trial that cannot be read costs the table, and not the curves.
+        with contextlib.suppress(ValueError), self._storage.read() as connection:
+            text = leaderboard_markdown(connection, study, spec, order)
+            if text:
+                writer.explain(text, LEADERBOARD_TAG)
 
     def _add_history(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
         """Have the study's run say what it learnt from history; at its end, what that gained."""

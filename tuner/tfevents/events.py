@@ -36,6 +36,9 @@ _SCALAR_METADATA = bytes_field(9, bytes_field(1, text_field(1, "scalars")) + int
 _DT_STRING = int_field(1, 7)
 # SummaryMetadata{plugin_data{plugin_name}, data_class = TENSOR}, as `tf.summary.text` writes it.
 _TEXT_METADATA = bytes_field(9, bytes_field(1, text_field(1, "text")) + int_field(4, 2))
+_LAYOUT_METADATA = bytes_field(9, bytes_field(1, text_field(1, "custom_scalars")) + int_field(4, 2))
+#: TensorBoard reads the layout of its custom scalars from this tag.
+LAYOUT_TAG = "custom_scalars__config__"
 # A float tensor of shape [0]: an HParams record carries its content in the metadata.
 _NULL_TENSOR = bytes_field(8, _DT_FLOAT + bytes_field(2, bytes_field(2, int_field(1, 0))))
 
@@ -56,6 +59,13 @@ def text_event(tag: str, text: str, *, step: int, time_s: float) -> bytes:
     """Return one event with Markdown for TensorBoard's text tab."""
     tensor = _DT_STRING + _SCALAR_SHAPE + bytes_field(8, text.encode("utf-8", "replace"))
     value = text_field(1, tag) + bytes_field(8, tensor) + _TEXT_METADATA
+    return _summary_event(bytes_field(1, value), step, time_s)
+
+
+def layout_event(layout: bytes, *, step: int, time_s: float) -> bytes:
+    """Return one event with an encoded `tensorboard.Layout` for the custom scalars' tab."""
+    tensor = _DT_STRING + _SCALAR_SHAPE + bytes_field(8, layout)
+    value = text_field(1, LAYOUT_TAG) + bytes_field(8, tensor) + _LAYOUT_METADATA
     return _summary_event(bytes_field(1, value), step, time_s)
 
 

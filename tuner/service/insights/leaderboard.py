@@ -1,0 +1,68 @@
+"""The best trials of a study as Markdown, for TensorBoard's text tab."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from tuner.service.ranking import front, ranked
+from tuner.service.views import metrics_of
+from tuner.service.wording import value_text
+from tuner.spec import StudySpec
+
+#: Rows and parameters of the table, and characters of a value.
+_ROWS, _PARAMETERS, _CHARACTERS = 10, 5, 40
+_PLAIN = re.compile(r"[A-Za-z0-9 .,+-]")
+
+
+def leaderboard_markdown(
+    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec, order: Sequence[str]
+) -> str:
+    """Return the best trials as a table with links to them; empty while there is none.
+
+    Args:
+        connection: to the database.
+        study: row of the study.
+        spec: of the study.
+        order: names of its parameters, most important first.
+    """
+    metrics = metrics_of(study)
+    is_one = len(metrics) == 1
+    found = (
+        ranked(connection, study, metrics[0]["goal"], _ROWS)
+        if is_one
+        else front(connection, study, metrics)[:_ROWS]
+    )
+    if not found:
+        return ""
+    names = list(order)[:_PARAMETERS]
+    head = ["" if is_one else "front", "trial", *(metric["name"] for metric in metrics), *names]
+    lines = [_line([_text(cell) for cell in head]), _line(["---"] * len(head))]
+    for rank, row in enumerate(found, 1):
+        values = json.loads(row.values_json or "[]") if not is_one else [row.objective]
+        params = json.loads(row.params_json)
+        cells = [_text(value_text(value)) for value in values]
+        cells += [_text(value_text(params[n])) if n in params else "" for n in names]
+        lines.append(_line([str(rank) if is_one else "", _link(spec.name, row.number), *cells]))
+    every = f"#best_trials&bt.study={quote(spec.name, safe='')}"
+    return "\n".join([f"**[All trials, best first]({every})**", "", *lines])
+
+
+def _link(study: str, trial: int) -> str:
+    where = f"#best_trials&bt.study={quote(study, safe='')}&bt.trials={trial}"
+    return f"[{trial}]({where})"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    """Return a text as Markdown that shows it as it is: nothing in it is a link or a tag."""
+    cut = text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1]}…"
+    return "".join(c if _PLAIN.fullmatch(c) else f"&#{ord(c)};" for c in cut)
