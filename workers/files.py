@@ -78,7 +78,8 @@ class AttemptFiles:
             OSError: the log root is full or not writable.
         """
         write_json(self.place, "config.json", config)
-        self._writer.start(session_hparams(config), self.place.name, time_s)
+        hparams = session_hparams({**config, "params": self._assignment.params})
+        self._writer.start(hparams, self.place.name, time_s)
         self._is_open = True
 
     def add_point(
