@@ -27,9 +27,9 @@ _START_S = 60.0
 _MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there
 #: How often it is started again in one run: what ends it each time would do so for ever.
 _MOST_STARTS = 5
-#: The view is brought up to date so often, and never takes more than a twentieth of the time.
+#: The view is brought up to date so often, and never takes more than a tenth of the time.
 _EVERY_S = 1.0
-_SHARE = 20
+_SHARE = 10
 #: Reasons why something is not shown that are told one by one.
 _TOLD = 3
 
