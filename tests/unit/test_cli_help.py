@@ -15,7 +15,7 @@ COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
     "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
-    "db upgrade", "db backup", "db restore", "db check", "explain", "replay",
+    "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke",
 }  # fmt: skip
@@ -31,6 +31,7 @@ READING = [
     "workers list",
     "explain",
     "replay",
+    "report",
     "history list",
     "token list",
 ]

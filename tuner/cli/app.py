@@ -19,6 +19,7 @@ from tuner.cli import (
     history,
     read,
     replay,
+    report,
     run,
     serve,
     submit,
@@ -115,6 +116,7 @@ app.command(rich_help_panel=LOOK)(submit.watch)
 app.command(rich_help_panel=LOOK)(read.events)
 app.command(rich_help_panel=LOOK)(explain.explain)
 app.command(rich_help_panel=LOOK)(replay.replay)
+app.command(rich_help_panel=LOOK)(report.report)
 
 app.command(rich_help_panel=CHANGE)(change.pause)
 app.command(rich_help_panel=CHANGE)(change.resume)

@@ -15,8 +15,8 @@ NAME = "tuner"
 #: What follows the program's name where a text names a command, and not the project.
 COMMANDS = (
     "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
-    "status", "best", "show", "logs", "watch", "events", "explain", "replay", "pause", "resume",
-    "stop", "cancel", "retry", "edit", "delete", "doctor",
+    "status", "best", "show", "logs", "watch", "events", "explain", "replay", "report", "pause",
+    "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
 )  # fmt: skip
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
 
