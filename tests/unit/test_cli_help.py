@@ -31,7 +31,6 @@ READING = [
     "workers list",
     "explain",
     "replay",
-    "report",
     "history list",
     "token list",
 ]
