@@ -43,12 +43,13 @@ from tuner.spec.model import (
 )
 
 README = ROOT / "README.md"
-STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS = (
+STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS, BOARD = (
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("study", "commands", "trials", "operations", "history", "explain", "optuna"),
         "keras-tuner",
         "tokens",
+        "board",
     )
 )
 PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -192,6 +193,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         (OPTUNA, 2),
         pytest.param(TOKENS, 10, marks=pytest.mark.slow),
         pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
+        pytest.param(BOARD, 6, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else None,
 )
