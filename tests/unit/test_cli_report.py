@@ -95,7 +95,7 @@ def test_insights_and_ranges_come_from_the_files_of_the_study_and_damage_there_i
     rates = [c["low"] for c in whole.trials["columns"] if c["label"] == "train.rate"]
     assert rates == [1e-4]
     assert whole.insights["advice"] == [{"text": "more trials"}]
-    assert damaged.insights == {}
+    assert damaged.insights.keys() == {"trials", "importance"}
     assert len(damaged.trials["rows"]) == 3
 
 

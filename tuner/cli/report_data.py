@@ -49,10 +49,9 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
     trials = _all_trials(api, study)
     place = Place(settings.log_root, study)
     facts = _file(place.below("_study"), "study.json")
-    names = ordered(
-        (name for row in trials for name in row["params"]),
-        order_of(read_importance(api, study)),
-    )[:MOST_POINT_COLUMNS]
+    importance = read_importance(api, study)
+    names = ordered((name for row in trials for name in row["params"]), order_of(importance))
+    names = names[:MOST_POINT_COLUMNS]
     config = _config(settings, best)
     return Report(
         study=_study(status, len(trials)),
@@ -63,7 +62,7 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
         },
         points=_points(trials, names, _reasons(api, study, trials)),
         curves=_curves(api, study, status, best),
-        insights=_file(place.below("_study"), "insights.json"),
+        insights=_file(place.below("_study"), "insights.json") or _insights(importance),
         yaml=_start_with(best),
         config=json.dumps(config, indent=1, ensure_ascii=False) if config else "",
         environment={key: config[key] for key in _ENVIRONMENT if config.get(key)},
@@ -185,6 +184,15 @@ def _curve(trial: Document) -> Document:
         "steps": [report["step"] for report in reports],
         "values": [report["value"] for report in reports],
     }
+
+
+def _insights(importance: Document | None) -> Document:
+    """Return what the service knows of importance, where the log root has no file of it."""
+    if importance is None:
+        return {}
+    known = {key: importance.get(key) for key in ("why", "parameters")}
+    found = {"why": known["why"] or "", "methods": {"main_effects": known}}
+    return {"trials": importance.get("trials"), "importance": found}
 
 
 def _start_with(best: Sequence[Document]) -> str:

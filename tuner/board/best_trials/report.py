@@ -239,9 +239,14 @@ def _environment(report: Report) -> Html:
     known = facts(
         (key, value_text(value)) for key, value in list(report.environment.items())[:_MOST_ITEMS]
     )
-    config = tag("pre", text(report.config, _MOST_FILE))
+    # Long, and for who asks: closed on the screen, and not on paper.
+    config = tag(
+        "details",
+        tag("summary", "config.json of the best trial"),
+        tag("pre", text(report.config, _MOST_FILE)),
+    )
     parts = [known] if report.environment else []
-    parts += [tag("h3", "config.json of the best trial"), config] if report.config else []
+    parts += [config] if report.config else []
     return _section("Environment", *parts) if parts else Html("")
 
 
