@@ -126,18 +126,20 @@ export function formatTime(iso) {
 /** @param {string|null|undefined} state @returns {string} the state's word */
 export function stateWord(state) {
   const key = String(state ?? '').toLowerCase();
-  return STATES[key] ?? (visible(key, 20) || 'unknown');
+  return Object.hasOwn(STATES, key) ? STATES[key] : visible(key, 20) || 'unknown';
 }
 
 /** @param {string|null|undefined} state @returns {string} one of the five states, or `unknown`: for colours */
 export function stateKey(state) {
   const word = stateWord(state);
-  return word === 'failed' ? 'fail' : word in STATES ? word : 'unknown';
+  if (word === 'failed') return 'fail';
+  return Object.hasOwn(STATES, word) ? word : 'unknown';
 }
 
 /** @param {string|null|undefined} cause @returns {string} the cause in words; empty for none */
 export function causeWord(cause) {
-  return cause ? (CAUSES[cause] ?? visible(cause, 60)) : '';
+  if (!cause) return '';
+  return Object.hasOwn(CAUSES, cause) ? CAUSES[cause] : visible(cause, 60);
 }
 
 /** @param {string} text @returns {string} text, in quotes where it would read as another type */

@@ -76,8 +76,9 @@ export class Grid {
   /** @param {Column[]} columns */
   _layout(columns) {
     this.columns = columns;
-    const wide = widths(columns, this.pages.rows(), this.metric);
-    this.lefts = stickyLefts(columns, wide, this.element.clientWidth < 600);
+    const narrow = innerWidth < 600;
+    const wide = widths(columns, this.pages.rows(), this.metric, narrow);
+    this.lefts = stickyLefts(columns, wide, narrow);
     this.element.style.setProperty('--columns', [CHOOSE, ...wide].map((width) => `${width}px`).join(' '));
     this.element.style.setProperty('--wide', `${wide.reduce((sum, width) => sum + width, CHOOSE)}px`);
     this.element.setAttribute('aria-colcount', String(columns.length + 1));

@@ -14,20 +14,23 @@ export const CHOOSE = 38;
 
 /** @type {Record<string, number>} */
 const FIXED = { rank: 88, trial: 92, attempts: 78 };
+/** @type {Record<string, number>} */
+const FIXED_NARROW = { rank: 58, trial: 66, attempts: 78 };
 const STICKY = new Set(['rank', 'trial']);
 
 /**
  * @param {Column[]} columns
  * @param {Iterable<Row>} rows some of them, to see how long values are
  * @param {string|null} metric what the objective is called
+ * @param {boolean} narrow whether the window is a phone's
  * @returns {number[]} pixels
  */
-export function widths(columns, rows, metric) {
+export function widths(columns, rows, metric, narrow) {
   /** @type {Row[]} */
   const sample = [];
   for (const row of rows) if (sample.push(row) >= SAMPLE) break;
   return columns.map((column) => {
-    const fixed = FIXED[column.key];
+    const fixed = (narrow ? FIXED_NARROW : FIXED)[column.key];
     if (fixed) return fixed;
     const label = longest(labelParts(column.key === 'objective' && metric ? metric : column.label)) * 8.2 + 22;
     const value = Math.max(0, ...sample.map((row) => cellText(column, row).length)) * CHARACTER;
