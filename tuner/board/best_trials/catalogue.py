@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 MOST_STUDIES, MOST_FOLDERS = 2_000, 20_000
 #: A study lies in a folder so far below the log directory at most: project, study.
 _DEPTH = 2
-#: Between two rounds, which take a tenth of the time at most. Studies are looked for less often.
-_EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 10, 5.0
+#: Between two rounds, which take a quarter of the time at most. Studies are looked for less often.
+_EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 3, 5.0
 #: Other threads get their turn after so much work.
 _YIELD_S = 0.002
 

@@ -26,6 +26,8 @@ MOST_RUNS = 100_000
 MOST_BYTES = 16 << 20
 #: Runs whose `config.json` is looked at, until one says what the study is.
 _MOST_CONFIGS = 20
+#: So many runs make the first table of a study that is being loaded.
+_FIRST_SHOWN = 250
 #: Ended runs that are looked at again in one round: a retry may make another the outcome.
 _AGAIN = 200
 #: A folder that has changed so lately may change again within the same tick of its clock.
@@ -107,9 +109,14 @@ class OwnStudy:
             if not self._files["study.json"] and not self._config:
                 self._config = self._find_config(folder)
                 changed |= bool(self._config)
-            for number, name in enumerate(self._due()):
+            shown_at = _FIRST_SHOWN
+            for number, name in enumerate(self._due(), 1):
                 changed |= self._look(folder, name)
-                if number % 20 == 19:
+                if number == shown_at and changed:
+                    # What is known so far; the work of all these together is that of two.
+                    self.table = self._make()
+                    shown_at *= 2
+                if number % 20 == 0:
                     yield
         if changed or not self.table.version:
             self.table = self._make()
@@ -194,7 +201,9 @@ class OwnStudy:
         runs = [run.found for run in self._runs.values() if run.found is not None]
         metrics = _metrics(summary.get("metrics")) or _metrics(self._config.get("metrics"))
         proposed = _proposed(self.insights.get("history"))
-        rows = [replace(row, history=row.trial in proposed) for row in self._rows(runs)]
+        rows = [
+            replace(row, history=True) if row.trial in proposed else row for row in self._rows(runs)
+        ]
         distributions = self._config.get("distributions")
         declared = describe(
             summary.get("parameters"), distributions if isinstance(distributions, dict) else {}
@@ -224,7 +233,10 @@ def _outcomes(runs: Sequence[OwnRun]) -> list[Row]:
         known = best.get(run.row.trial)
         if known is None or (run.is_outcome, run.attempt) > (known.is_outcome, known.attempt):
             best[run.row.trial] = run
-    return [replace(run.row, attempts=max(run.row.attempts, run.attempt)) for run in best.values()]
+    return [
+        replace(run.row, attempts=run.attempt) if run.attempt > run.row.attempts else run.row
+        for run in best.values()
+    ]
 
 
 def _metrics(found: object) -> tuple[Metric, ...]:

@@ -38,7 +38,7 @@ def rank(rows: Sequence[Row], metrics: Sequence[Metric]) -> list[Row]:
             place += 1
             ranked.append(replace(row, rank=place))
         else:
-            ranked.append(replace(row, rank=None))
+            ranked.append(row if row.rank is None else replace(row, rank=None))
     return ranked
 
 
