@@ -72,6 +72,11 @@ def seen(
     return columns
 
 
+def say_left_out(names: int) -> list[str]:
+    """Return a sentence where a study has more parameters than are shown."""
+    return [f"Of {names} parameters {MOST} are shown."] if names > MOST else []
+
+
 def _param(
     name: str, values: Sequence[Any], declared: Declared, share: float | None, rows: int
 ) -> Column:

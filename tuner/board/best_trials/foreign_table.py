@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tensorboard.plugins.hparams import api_pb2
 
-from tuner.board.best_trials.columns import Declared, seen
+from tuner.board.best_trials.columns import Declared, say_left_out, seen
 from tuner.board.best_trials.foreign import Experiment, Session
 from tuner.board.best_trials.model import Goal, Metric, Row, State, Table, finite
 from tuner.board.best_trials.own_run import short
@@ -98,16 +98,17 @@ def make_table(
     values = {} if chosen is None else _values(sessions, chosen, choice.value, best)
     whole = _whole_numbers(sessions)
     rows = [_row(session, values.get(session.run), whole) for session in sessions]
+    order = _order(sessions, experiments)
     times = [session.seen or session.started or 0.0 for session in sessions]
     return Table(
         study=study,
         source="hparams",
         metrics=() if chosen is None else (chosen,),
-        columns=seen(rows, _declared(experiments), _order(sessions, experiments)),
+        columns=seen(rows, _declared(experiments), order),
         rows=rank(rows, () if chosen is None else (chosen,)),
         version=version,
         updated=_iso(max(times, default=0.0)),
-        notes=[*notes, *_notes(choice, chosen, metrics, missing, bool(experiments))],
+        notes=[*notes, *say_left_out(len(order)), *_notes(choice, chosen, metrics, missing)],
     )
 
 
@@ -136,7 +137,6 @@ def _notes(
     chosen: Metric | None,
     metrics: Sequence[Metric],
     missing: Sequence[str],
-    has_declared: bool,
 ) -> list[str]:
     some = ", ".join(metric.name for metric in metrics[:10])
     if not metrics:
@@ -152,7 +152,7 @@ def _notes(
             f"Ranked by the {choice.value} {chosen.name} ({chosen.goal}): the log does not say "
             "what is best here, so choose the metric and the goal if this is wrong."
         )
-    return notes if not has_declared or notes else []
+    return notes
 
 
 def session_row(session: Session, objective: float | None) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from tuner.board.best_trials.model import FACTS, Column, Row, Table
@@ -11,6 +12,10 @@ from tuner.board.best_trials.requests import Query
 
 #: Integers beyond are not exact in a browser.
 _EXACT = 2**53
+#: Parameters of the best trial in the list of studies, and of a trial in the table.
+MOST_OF_BEST, MOST_OF_ROW = 200, 2_000
+#: Values of one answer: of trials with very many parameters it has fewer than are asked for.
+MOST_VALUES = 500_000
 
 
 def study_document(table: Table) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def study_document(table: Table) -> dict[str, Any]:
         "counts": counts,
         "best": None if best is None else {"trial": best.trial, "run": best.run,
                                            "objective": best.objective, "values": best.values,
-                                           "params": params_document(best.params)},
+                                           "params": params_document(best.params, most=MOST_OF_BEST)},
         "updated": table.updated or None,
         "version": table.version,
     }  # fmt: skip
@@ -63,7 +68,7 @@ def row_document(row: Row) -> dict[str, Any]:
         "reason": row.reason or None,
         "objective": row.objective,
         "values": row.values,
-        "params": params_document(row.params),
+        "params": params_document(row.params, most=MOST_OF_ROW),
         "metrics": row.metrics,
         "attempts": row.attempts,
         "duration_s": row.duration_s,
@@ -74,9 +79,9 @@ def row_document(row: Row) -> dict[str, Any]:
     }
 
 
-def params_document(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with their types."""
-    return {name: encode(value) for name, value in params.items()}
+def params_document(params: Mapping[str, Any], *, most: int) -> dict[str, Any]:
+    """Return the first `most` parameters with their types."""
+    return {name: encode(value) for name, value in islice(params.items(), most)}
 
 
 def encode(value: Any) -> Any:
@@ -116,6 +121,11 @@ def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:
         (unknown if value is None else known).append(row)
     known.sort(key=lambda row: _place(row.value(sort)), reverse=descending)
     return [*known, *unknown]
+
+
+def page_length(table: Table, limit: int) -> int:
+    """Return how many rows one answer has: so many as asked for, or as find room."""
+    return min(limit, max(10, MOST_VALUES // max(1, len(table.columns))))
 
 
 def is_column(table: Table, key: str) -> bool:

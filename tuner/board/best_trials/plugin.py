@@ -21,6 +21,7 @@ from tuner.board.best_trials.page import (
     column_document,
     found_rows,
     is_column,
+    page_length,
     row_document,
     sort_rows,
     study_document,
@@ -121,7 +122,9 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             "mistakes": mistakes,
             "notes": list(table.notes),
             "columns": [column_document(column) for column in table.columns],
-            "rows": [row_document(row) for row in rows[offset : offset + limit]],
+            "rows": [
+                row_document(row) for row in rows[offset : offset + page_length(table, limit)]
+            ],
         }
         return answer(query.request, document)
 
