@@ -13,7 +13,7 @@ from tuner.board.best_trials.requests import Query
 #: Integers beyond are not exact in a browser.
 _EXACT = 2**53
 #: Parameters of the best trial in the list of studies, and of a trial in the table.
-MOST_OF_BEST, MOST_OF_ROW = 200, 2_000
+MOST_BEST, MOST_OF_ROW = 200, 2_000
 #: Values of one answer: of trials with very many parameters it has fewer than are asked for.
 MOST_VALUES = 500_000
 
@@ -35,7 +35,7 @@ def study_document(table: Table) -> dict[str, Any]:
         "counts": counts,
         "best": None if best is None else {"trial": best.trial, "run": best.run,
                                            "objective": best.objective, "values": best.values,
-                                           "params": params_document(best.params, most=MOST_OF_BEST)},
+                                           "params": params_document(best.params, most=MOST_BEST)},
         "updated": table.updated or None,
         "version": table.version,
     }  # fmt: skip
