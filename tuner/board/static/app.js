@@ -1,11 +1,9 @@
 /** Puts the parts together: one store, its parts, the address, the theme. */
 import { Api } from './api.js';
 import { Chosen } from './chosen.js';
-import { openColumns } from './columns.js';
 import { Detail } from './detail.js';
 import { button, el } from './dom.js';
 import { Drawings } from './drawings.js';
-import { openFilter } from './filter.js';
 import { Foreign } from './foreign.js';
 import { Grid } from './grid/grid.js';
 import { nextSort } from './grid/head.js';
@@ -16,7 +14,6 @@ import { Search } from './search.js';
 import { Session } from './session.js';
 import { formatHash, parseHash, rowId } from './state.js';
 import { Store } from './store.js';
-import { openTakeaway } from './takeaway.js';
 import { moved } from './visible_columns.js';
 
 /** @param {HTMLElement} body */
@@ -35,8 +32,8 @@ export async function start(body) {
   const header = new Header(store, session, { open: (id) => store.look({ open: id }) });
   const search = new Search(store);
   const message = new MessageBox(store, () => session.retry());
-  const columns = button('Columns', () => openColumns(store, columns), { class: 'bt-button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false' });
-  const take = button('Take away', () => openTakeaway(store, api, host, take), { class: 'bt-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
+  const columns = button('Columns', async () => (await import('./columns.js')).openColumns(store, columns), { class: 'bt-button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false' });
+  const take = button('Take away', async () => (await import('./takeaway.js')).openTakeaway(store, api, host, take), { class: 'bt-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
   const refresh = button('Refresh', () => session.retry(), { class: 'bt-button', title: 'Ask again now; this also happens by itself' });
   search.element.append(el('span', { class: 'bt-buttons' }, columns, take, refresh));
   const keys = el('p', { class: 'bt-keys bt-muted' }, 'Keys: arrows move, Enter opens a trial or sorts a column, Space chooses a trial, Alt+↓ filters and Shift+←/→ moves a column, / goes to the search, Esc closes.');
@@ -72,7 +69,7 @@ function gridActions(store, chosen, detail) {
       queueMicrotask(() => detail().setAttribute('data-trial', id));
     },
     sort: (column) => store.look({ sort: nextSort(store.state.view.sort, column, store.state.table?.goal ?? null) }),
-    filter: (column, anchor) => openFilter(store, column, anchor),
+    filter: async (column, anchor) => (await import('./filter.js')).openFilter(store, column, anchor),
     move: (key, by) => store.look({ columns: moved(keys(), key, by) }),
     place: (key, before) => {
       const order = keys();

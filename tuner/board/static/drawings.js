@@ -31,6 +31,7 @@ export class Drawings {
     this.advised = '';
     this.said = '';
     this.seen = '';
+    this.advisable = '';
     store.subscribe(['view', 'table', 'study', 'columns', 'theme'], (state) => this._show(state));
   }
 
@@ -46,12 +47,13 @@ export class Drawings {
     Object.assign(this.context, { study: { ...study, goal: table.goal ?? study.goal, metric: table.metric ?? study.metric, version: table.version }, columns, theme });
     // Not drawn again by what no drawing shows: the order of the table, an opened trial.
     const seen = JSON.stringify([view.study, view.query, view.trials, view.metric, view.goal, view.value, theme, table.version, columns.length, study.updated]);
+    const advisable = JSON.stringify([theme, table.version]);
     if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study);
     else if (!open) this._close();
     else if (seen !== this.seen) this.drawing?.update();
     if (this.advised !== view.study) void this._advise(view.study);
-    else if (seen !== this.seen) this.advising?.update();
-    this.seen = seen;
+    else if (advisable !== this.advisable) this.advising?.update();
+    [this.seen, this.advisable] = [seen, advisable];
   }
 
   /** @param {string} open @param {State} state */

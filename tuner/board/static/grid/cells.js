@@ -44,12 +44,21 @@ export function cellText(column, row) {
  */
 export function drawCell(cell, column, row) {
   const text = cellText(column, row);
-  const value = cellValue(column, row);
-  cell.title = column.key === 'state' ? [text, reasonLine(row.reason, 300)].filter(Boolean).join('\n') : typeof value === 'number' ? exactValue(value) : text;
   if (column.key === 'state') fill(cell, badge(row), causeOf(row));
   else if (column.key === 'trial') fill(cell, el('span', {}, text), row.history ? historyMark() : null);
   else if (column.key === 'rank') fill(cell, text, row.rank === 1 ? el('span', { class: 'bt-best', title: 'the best trial' }, 'best') : null);
-  else fill(cell, el('bdi', { class: typeof value === 'boolean' ? 'bt-bool' : null }, text));
+  else {
+    cell.textContent = text;
+    cell.classList.toggle('bt-bool', typeof cellValue(column, row) === 'boolean');
+  }
+}
+
+/** @param {Column} column @param {Row} row @returns {string} what is told of a cell in full: every digit, the reason */
+export function cellTitle(column, row) {
+  const text = cellText(column, row);
+  if (column.key === 'state') return [text, reasonLine(row.reason, 300)].filter(Boolean).join('\n');
+  const value = cellValue(column, row);
+  return typeof value === 'number' ? exactValue(value) : text;
 }
 
 /** @param {{state: string}} row @returns {HTMLElement} the state's word, with its colour */

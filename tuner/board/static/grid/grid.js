@@ -49,6 +49,8 @@ export class Grid {
     this.metric = null;
     this.active = { row: -1, column: 0 };
     this.headKey = '';
+    /** @type {number[]} */
+    this.wide = [];
     new ResizeObserver(() => this._draw()).observe(this.element);
   }
 
@@ -70,7 +72,10 @@ export class Grid {
   /** Another question was answered: from the top again. */
   top() {
     this.element.scrollTop = 0;
-    this._layout(this.columns);
+    const narrow = innerWidth < 600;
+    const wide = widths(this.columns, this.pages.rows(), this.metric, narrow);
+    // Of another order only the widths may differ; rows stay where they do not.
+    if (wide.some((width, at) => width > (this.wide[at] ?? 0) || width < (this.wide[at] ?? 0) * 0.7)) this._layout(this.columns);
   }
 
   /** @param {Column[]} columns */
@@ -78,6 +83,7 @@ export class Grid {
     this.columns = columns;
     const narrow = innerWidth < 600;
     const wide = widths(columns, this.pages.rows(), this.metric, narrow);
+    this.wide = wide;
     this.lefts = stickyLefts(columns, wide, narrow);
     this.element.style.setProperty('--columns', [CHOOSE, ...wide].map((width) => `${width}px`).join(' '));
     this.element.style.setProperty('--wide', `${wide.reduce((sum, width) => sum + width, CHOOSE)}px`);
@@ -119,25 +125,29 @@ export class Grid {
     const wanted = new Set([this.active.row]);
     for (let index = first; index <= last; index += 1) wanted.add(index);
     wanted.delete(-1);
-    for (const [index, row] of this.rows) if (!wanted.has(index)) this._drop(index, row);
-    for (const index of wanted) this._drawRow(index);
+    const free = [...this.rows].filter(([index]) => !wanted.has(index));
+    for (const index of wanted) {
+      if (!this.rows.has(index)) this._place(index, free.pop());
+      this._drawRow(index);
+    }
+    for (const [index, row] of free) this._drop(index, row);
     this._tabStop();
+  }
+
+  /** @param {number} index @param {[number, RowElement]} [free] a row that went out of view is used again */
+  _place(index, free) {
+    if (free) this.rows.delete(free[0]);
+    const element = free?.[1] ?? new RowElement(this.columns, (cell, at) => this._stick(cell, at), this.actions);
+    element.place(index, index * this.rowHeight);
+    this.rows.set(index, element);
+    if (!free) this.body.append(element.element);
   }
 
   /** @param {number} index */
   _drawRow(index) {
-    let element = this.rows.get(index);
-    if (!element) {
-      element = new RowElement(index, this.columns, index * this.rowHeight, (cell, at) => this._stick(cell, at), {
-        choose: (row) => this.actions.choose(row),
-        open: (row, cell) => this.actions.open(row, cell),
-      });
-      this.rows.set(index, element);
-      this.body.append(element.element);
-    }
     const row = this.pages.row(index);
     const id = row ? rowId(row) : '';
-    element.show(row, { chosen: this.chosen.has(id), open: id !== '' && id === this.opened });
+    this.rows.get(index)?.show(row, { chosen: this.chosen.has(id), open: id !== '' && id === this.opened });
   }
 
   /** @param {number} index @param {RowElement} row */
