@@ -13,6 +13,7 @@ test("numbers are short and keep what matters", () => {
   assert.equal(numberOf(NaN), null);
   assert.equal(numberOf("3"), null);
   assert.equal(textOf({ int: "9007199254740993" }), "9007199254740993");
+  assert.equal(textOf(1048576), "1048576");
   assert.equal(textOf(null), "inactive");
   assert.equal(percent(0.004), "< 1 %");
   assert.equal(counted(1, "trial"), "1 trial");
@@ -21,6 +22,7 @@ test("numbers are short and keep what matters", () => {
 
 test("ticks are round, within the range, and finite for odd ranges", () => {
   assert.deepEqual(linearTicks(0, 1, 5), [0, 0.5, 1]);
+  assert.deepEqual(linearTicks(1, 8, 4), [2, 4, 6, 8]);
   assert.deepEqual(linearTicks(3, 3), [3]);
   assert.deepEqual(logTicks(1e-5, 1e-1), [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]);
   assert.deepEqual(logTicks(0.2, 0.9), [0.2, 0.5]);

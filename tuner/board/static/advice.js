@@ -1,9 +1,9 @@
 /** Advice on a study in words: what matters, which range to try next, whether more trials pay. */
 
-import { dataTable, make } from "./plots/frame.js";
+import { make } from "./plots/frame.js";
 import { insightsOf } from "./plots/insights.js";
 import { living } from "./plots/living.js";
-import { counted, numberOf, percent, short, textOf } from "./plots/numbers.js";
+import { counted, numberOf, percent, short } from "./plots/numbers.js";
 import { rangeYaml } from "./plots/yaml.js";
 
 /** Pieces of advice; the coordinator gives a handful. */
@@ -13,7 +13,7 @@ const MOST = 30;
 const TITLES = {
   matters: "What matters",
   little: "What hardly matters",
-  edge: "Ranges",
+  edge: "Best at the end of a range",
   more_trials: "Is it worth going on?",
   history: "History",
   pruning: "Pruning",
@@ -78,24 +78,19 @@ function chanceOf(improvement) {
 }
 
 /**
- * Parameters whose best trials lie at the edge of their range, and the range to try, as YAML.
+ * Ranges to try of parameters whose best trials lie at the edge of theirs, as YAML.
  * @param {any[]} edges
  * @param {import("./plots/types.js").Column[]} columns
  * @returns {HTMLElement[]}
  */
 function ranges(edges, columns) {
-  if (!edges.length) return [];
-  const rows = edges.map((edge) => [String(edge.name).slice(0, 120), `${textOf(edge.value)}, at the ${edge.end === "low" ? "lower" : "upper"} end`, `${textOf(edge.low)} to ${textOf(edge.high)}`]);
-  const yaml = edges.flatMap((edge) => rangeYaml(edge, typeOf(edge, columns)) ?? []).join("\n");
-  /** @type {HTMLElement[]} */
-  const parts = [make("h3", { text: "Best trials at the edge of a range" }), dataTable("Where the best trials touch the end of what they may try", ["Parameter", "Best trials", "Range now"], rows)];
-  if (yaml) {
-    const button = make("button", { type: "button", text: "Copy" });
-    const said = make("span", { role: "status", class: "plot-note" });
-    button.addEventListener("click", () => copied(yaml).then((done) => (said.textContent = done ? " Copied." : " Select the text and copy it: the browser does not allow the button to.")));
-    parts.push(make("p", { text: "Ranges to try next, for the search_space of a new study (this one keeps its own):" }), make("pre", { class: "plot-yaml", tabindex: "0", text: yaml }), button, said);
-  }
-  return [make("section", {}, parts)];
+    const yaml = edges.flatMap((edge) => rangeYaml(edge, typeOf(edge, columns)) ?? []).join("\n");
+  if (!yaml) return [];
+  const button = make("button", { type: "button", text: "Copy" });
+  const said = make("span", { role: "status", class: "plot-note" });
+  button.addEventListener("click", () => copied(yaml).then((done) => (said.textContent = done ? " Copied." : " Select the text and copy it: the browser does not allow the button to.")));
+  const why = make("p", { class: "plot-text", text: "The best trials lie at the end of these ranges. For the search_space of a new study (this one keeps its own):" });
+  return [make("section", { class: "plot-wide" }, [make("h3", { text: "Ranges to try next" }), why, make("pre", { class: "plot-yaml", tabindex: "0", text: yaml }), button, said])];
 }
 
 /**

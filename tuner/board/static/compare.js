@@ -86,7 +86,8 @@ function differs(values) {
  * @param {string[]} heads
  */
 function part(title, key, given, heads) {
-  const all = list(given);
+  // What no trial has says nothing.
+  const all = list(given).filter((row) => list(row.values).length > 0);
   if (!all.length) return title === "Parameters" ? [make("h3", { text: title }), make("p", { text: "These trials have no parameters." })] : null;
   const sorted = [...all.filter((row) => differs(row.values)), ...all.filter((row) => !differs(row.values))].slice(0, ROWS);
   const absent = title === "Parameters" ? "inactive" : "absent";

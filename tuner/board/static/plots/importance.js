@@ -97,7 +97,9 @@ function whenOf(when) {
 function inWords(parameters, trials) {
   const [first, second] = parameters;
   const from = trials === null ? "" : ` (from ${counted(trials, "trial")})`;
-  const more = second ? `, then ${second.name} with ${percent(second.share)}` : "";
+  if (Number(first.share) < 0.005) return `By this method no parameter matters${from}.`;
+  const others = second && Number(second.share) >= 0.005;
+  const more = others ? `, then ${second.name} with ${percent(second.share)}` : "; by this method nothing else does";
   return `${first.name} matters most: ${percent(first.share)}${more}${from}.`;
 }
 

@@ -40,7 +40,7 @@ export function short(value, digits = 4) {
  */
 export function textOf(value, limit = 40) {
   if (value === null || value === undefined) return "inactive";
-  if (typeof value === "number") return short(value, 6);
+  if (typeof value === "number") return Number.isInteger(value) && Math.abs(value) < 1e15 ? String(value) : short(value, 6);
   const text =
     typeof value === "object" && "int" in value
       ? String(/** @type {{int: unknown}} */ (value).int)

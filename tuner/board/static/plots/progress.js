@@ -17,7 +17,7 @@ export const draw = living("progress", () => ({}), render);
 async function render(turn) {
   const { frame, context } = turn;
   const query = context.state.get().q ?? "";
-  const points = await pointsOf(context, ["cause", "reason"], query);
+  const points = await pointsOf(context, context.columns.some((column) => column.key === "cause") ? ["cause"] : [], query);
   if (!turn.current()) return;
   const nothing = nothingToSee(context, points);
   if (nothing) return frame.message(nothing);
@@ -181,8 +181,8 @@ function traces(turn, points, sorted, best) {
  */
 function hover(points, index) {
   const value = points.objective[index];
-  const cause = points.columns.reason[index] ?? points.columns.cause[index];
-  const why = cause ? `<br>${plain(String(cause).slice(0, 80))}` : "";
+  const cause = points.columns.cause?.[index];
+  const why = cause ? `<br>${plain(String(cause).slice(0, 80).replaceAll("_", " "))}` : "";
   return `${plain(nameOf(points.trial[index]))}, ${stateOf(points.state[index]).word}<br>${value === null ? "no objective" : short(value, 6)}${why}`;
 }
 

@@ -14,7 +14,10 @@ export function linearTicks(low, high, count = 5) {
   if (!(span > 0) || !Number.isFinite(span)) return [low];
   const raw = span / Math.max(1, count - 1);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= raw * 0.999) ?? 10);
+  const steps = [1, 2, 5, 10].map((factor) => factor * power);
+  const fits = (/** @type {number} */ step) => Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) >= 2;
+  // Two ticks at least beside the first, or a range reads like a point.
+  const step = steps.find((one) => one >= raw * 0.999 && fits(one)) ?? steps.findLast(fits) ?? power / 10;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   const ticks = [];

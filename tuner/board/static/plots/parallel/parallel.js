@@ -33,6 +33,7 @@ class Parallel {
     /** @type {string[] | null} Keys of the columns shown besides the objective; null: not chosen yet. */
     this.asked = null;
     this.turn = 0;
+    this.picked = false; // An axis was added or left out just now.
     this.closed = false;
     /** @type {string | null} The search that the brushes wrote last. */
     this.wrote = null;
@@ -140,13 +141,15 @@ class Parallel {
   /** @param {import("../types.js").Column[]} shown */
   controls(shown) {
     const { frame } = this;
-    if (frame.controls.contains(document.activeElement)) return;
+    const held = [...frame.controls.children].findIndex((part) => part.contains(document.activeElement));
+    // An open list of choices must not vanish under the hand.
+    if (held >= 0 && !this.picked) return;
+    this.picked = false;
     const more = candidates(this.context.columns).filter((column) => !shown.includes(column));
     const label = (/** @type {import("../types.js").Column} */ column) => ({ value: column.key, text: `${column.label}${column.constant ? " (one value)" : ""}`.slice(0, 80) });
     const set = (/** @type {string[]} */ keys) => {
       this.asked = keys;
-      const active = document.activeElement;
-      if (active instanceof HTMLElement) active.blur();
+      this.picked = true;
       this.update();
     };
     const keys = shown.map((column) => column.key);
@@ -158,6 +161,7 @@ class Parallel {
     else frame.controls.replaceChildren();
     if (shown.length > 1) frame.controls.append(choice("Leave out", [none, ...shown.map(label)], "", (key) => key && set(keys.filter((other) => other !== key))));
     frame.controls.append(...parts, make("span", { class: "plot-note", text: "Keys on an axis: Enter brushes, arrows move, Shift or Alt with them moves one end, Escape clears." }));
+    /** @type {HTMLElement | null | undefined} */ (frame.controls.children[held]?.querySelector("select"))?.focus();
   }
 
   close() {
