@@ -29,6 +29,7 @@ test("a brush becomes words of the search, and those words become the brush agai
   const cases = [
     [rate, { from: 0.25, to: 0.75 }, ["rate>=0.0001", "rate<=0.01"]],
     [rate, { from: 0, to: 0.75 }, ["rate<=0.01"]],
+    [rate, { from: 0.1, to: 1 }, ["rate>=2.511e-5"]],
     [momentum, { from: 0, to: 0.05 }, ["momentum:inactive"]],
     [momentum, { from: 0.1, to: 1 }, ["-momentum:inactive"]],
     [momentum, { from: 0, to: momentum.scale.place(0.5) }, ["-momentum>0.5"]],

@@ -28,6 +28,9 @@ test("without absent values there is no place for them", () => {
 test("true is another choice than the text true", () => {
   const scale = scaleOf(column({ type: "text", values: [true, "true"] }), [true, "true"]);
   assert.notEqual(scale.place(true), scale.place("true"));
+  assert.deepEqual(scale.ticks.map((tick) => tick.text), ["true", '"true"']);
+  const long = scaleOf(column({ type: "int", values: [{ int: "9007199254740993" }, { int: "9007199254740995" }] }), []);
+  assert.deepEqual(long.ticks.map((tick) => tick.text), ["…7199254740993", "…7199254740995"]);
 });
 
 test("ordinal choices keep their order, numbers found in a log are sorted", () => {

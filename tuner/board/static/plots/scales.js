@@ -131,10 +131,27 @@ function choiceScale(declared, values, floor, nowhere) {
     if (value === null || value === undefined || (typeof value === "number" && !Number.isFinite(value))) return nowhere;
     return at(index.get(identity(value)) ?? places - 1);
   };
-  const ticks = shown.map((entry, position) => ({ at: at(position), text: textOf(entry.choice, 18) }));
+  const texts = toldApart(shown.map((entry) => entry.choice));
+  const ticks = texts.map((text, position) => ({ at: at(position), text }));
   if (others > 0) ticks.push({ at: at(places - 1), text: clipped(`${others} others`, 18) });
   const choices = shown.map((entry) => entry.choice);
   return { kind: /** @type {"choices"} */ ("choices"), place, value: () => NaN, ticks, choices, low: NaN, high: NaN };
+}
+
+/**
+ * Short texts of choices, no two alike: where the beginnings are, the ends; `true` beside "true".
+ * @param {unknown[]} choices
+ * @returns {string[]}
+ */
+function toldApart(choices) {
+  const cut = choices.map((choice) => textOf(choice, 14));
+  const alone = (/** @type {string} */ text) => cut.indexOf(text) === cut.lastIndexOf(text);
+  return choices.map((choice, index) => {
+    if (alone(cut[index])) return cut[index];
+    const whole = textOf(choice, 200);
+    if (whole.length > 14) return `…${whole.slice(-13)}`;
+    return typeof choice === "string" ? JSON.stringify(choice) : whole;
+  });
 }
 
 /**

@@ -39,6 +39,15 @@ export function rounded(value, up) {
 }
 
 /**
+ * A number as a person writes it: 4.19e-5, not 0.0000419.
+ * @param {number} value
+ * @returns {string}
+ */
+function literal(value) {
+  return value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
+}
+
+/**
  * What a brush says in the search language.
  * @param {import("./axes.js").Axis} axis
  * @param {import("./brushes.js").Brush} brush
@@ -57,8 +66,8 @@ export function termsOf(axis, brush) {
     if (kept.length === 0) return [`${name}:inactive`];
     return [...scale.choices.filter((value) => !kept.includes(value)).map((value) => `-${equal(name, value)}`), ...without];
   }
-  const low = rounded(scale.value(brush.from), false);
-  const high = rounded(scale.value(brush.to), true);
+  const low = literal(rounded(scale.value(brush.from), false));
+  const high = literal(rounded(scale.value(brush.to), true));
   if (at.absent) return at.top ? [] : [`-${name}>${high}`];
   const bounds = [...(at.bottom ? [] : [`${name}>=${low}`]), ...(at.top ? [] : [`${name}<=${high}`])];
   return bounds.length ? bounds : without;
