@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +71,8 @@ class Catalogue:
         self._is_complete = False
         self._problem = ""
         self._find_at = 0.0
+        self._faults: set[str] = set()
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="best trials", daemon=True)
 
     def start(self) -> None:
@@ -105,16 +107,30 @@ class Catalogue:
         found = self._studies.get(study)
         return found if found is not None and found.is_known else None
 
+    def close(self) -> None:
+        """Stop looking at the log directory; what is known stays."""
+        self._closed.set()
+
     def _run(self) -> None:
-        while True:
+        while not self._closed.is_set():
             began = time.monotonic()
-            try:
-                self.refresh()
-            except Exception:  # noqa: BLE001
-                # Whatever a log directory holds: the next round may find it mended.
-                _log.exception("a round of the tab Best trials has failed")
-            time.sleep(max(_EVERY_S, _SHARE * (time.monotonic() - began)) if self._is_complete
-                       else _YIELD_S)  # fmt: skip
+            self._guard("the log directory", self.refresh)
+            self._closed.wait(max(_EVERY_S, _SHARE * (time.monotonic() - began)))
+
+    def _guard(self, what: str, look: Callable[[], None]) -> None:
+        """Look at something; a fault of it is logged once, and the next round may find it mended.
+
+        Args:
+            what: is looked at, for the log.
+            look: does so.
+        """
+        try:
+            look()
+            self._faults.discard(what)
+        except Exception:  # noqa: BLE001 - whatever a log directory holds
+            if what not in self._faults:
+                _log.exception("the tab Best trials could not look at %s", what)
+            self._faults.add(what)
 
     def refresh(self) -> None:
         """Do one round."""
@@ -128,8 +144,10 @@ class Catalogue:
                     time.sleep(_YIELD_S)
             except OSError:
                 self._studies.pop(name, None)  # deleted; found again if it comes back
-        if self._others is not None:
-            self._others.refresh([one for one in self._studies.values() if one.is_known])
+        others = self._others
+        if others is not None:
+            own = [one for one in self._studies.values() if one.is_known]
+            self._guard("the logs of other tools", lambda: others.refresh(own))
         self._is_complete = True
 
     def _find(self) -> None:

@@ -59,6 +59,10 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         self._catalogue = Catalogue(self._base, self._others)
         self._catalogue.start()
 
+    def close(self) -> None:
+        """Stop looking at the log directory."""
+        self._catalogue.close()
+
     def is_active(self) -> bool:
         """Always: a directory without trials is said there to have none."""
         return True
