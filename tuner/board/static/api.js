@@ -97,7 +97,7 @@ export function aborted(error) {
 function reason(answer, status) {
   const said = typeof answer?.error === 'string' ? answer.error : `The server answered ${status}`;
   const allowed = answer?.allowed === undefined || answer.allowed === null ? '' : `; allowed: ${[answer.allowed].flat().join(', ')}`;
-  return `${said}${allowed}`.slice(0, 600);
+  return `${`${said}${allowed}`.slice(0, 600).replace(/[.\s]+$/, '')}.`;
 }
 
 /** @param {string} text @returns {unknown} */

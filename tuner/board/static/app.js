@@ -27,7 +27,7 @@ export async function start(body) {
   const session = new Session(api, store, host);
   const chosen = new Chosen(store, session, host);
   const drawings = new Drawings(store, api);
-  const grid = new Grid(session.pages, gridActions(store, chosen, () => detail.element));
+  const grid = new Grid(session.pages, gridActions(store, chosen, () => detail));
   const detail = new Detail(store, session, host, { closed: () => grid.focus(grid.active), choose: (id) => chosen.toggle(id) });
   const header = new Header(store, session, { open: (id) => store.look({ open: id }) });
   const search = new Search(store);
@@ -42,7 +42,7 @@ export async function start(body) {
   theme(store, host, body);
   marks(store, body);
   address(store, host);
-  shortcut(search.box);
+  shortcut(search.box, detail);
   store.subscribe(['view', 'table', 'shown', 'busy'], (state) => {
     grid.element.hidden = !state.table || state.table.matching === 0;
     grid.show(state);
@@ -56,17 +56,17 @@ export async function start(body) {
 /**
  * @param {Store} store
  * @param {Chosen} chosen
- * @param {() => HTMLElement} detail
+ * @param {() => Detail} detail
  * @returns {import('./grid/grid.js').GridActions}
  */
 function gridActions(store, chosen, detail) {
   const keys = () => store.state.shown.map((column) => column.key);
   return {
     choose: (row) => chosen.toggle(rowId(row)),
-    open: (row) => {
+    open: (row, byKey) => {
       const id = rowId(row);
-      store.look({ open: store.state.view.open === id ? '' : id });
-      queueMicrotask(() => detail().setAttribute('data-trial', id));
+      if (byKey) detail().takeFocus(id);
+      store.look({ open: !byKey && store.state.view.open === id ? '' : id });
     },
     sort: (column) => store.look({ sort: nextSort(store.state.view.sort, column, store.state.table?.goal ?? null) }),
     filter: async (column, anchor) => (await import('./filter.js')).openFilter(store, column, anchor),
@@ -122,9 +122,10 @@ function marks(store, body) {
   });
 }
 
-/** `/` goes to the search, from anywhere but a field. @param {HTMLInputElement} box */
-function shortcut(box) {
+/** `/` goes to the search, Escape closes the details: from anywhere but a field. @param {HTMLInputElement} box @param {Detail} detail */
+function shortcut(box, detail) {
   document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.defaultPrevented && detail.isOpen()) detail.close();
     if (event.key !== '/' || event.ctrlKey || event.metaKey || /** @type {HTMLElement} */ (event.target).closest('input, select, textarea')) return;
     event.preventDefault();
     box.focus();

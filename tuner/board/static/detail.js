@@ -23,19 +23,27 @@ export class Detail {
     this.session = session;
     this.host = host;
     this.actions = actions;
-    this.element = el('aside', { class: 'bt-detail', role: 'region', 'aria-label': 'Trial', 'data-part': 'detail', tabindex: -1, hidden: true, on: { keydown: (event) => this._key(/** @type {KeyboardEvent} */ (event)) } });
+    this.element = el('aside', { class: 'bt-detail', role: 'region', 'aria-label': 'Trial', 'data-part': 'detail', tabindex: -1, hidden: true });
+    this.wanted = '';
     this.drawn = '';
     store.subscribe(['view', 'table', 'columns'], (state) => void this._show(state));
   }
 
   close() {
+    const inside = this.element.contains(document.activeElement);
     this.store.look({ open: '' });
-    this.actions.closed();
+    if (inside) this.actions.closed();
   }
 
-  /** @param {KeyboardEvent} event */
-  _key(event) {
-    if (event.key === 'Escape') this.close();
+  /** @returns {boolean} */
+  isOpen() {
+    return this.store.state.view.open !== '';
+  }
+
+  /** @param {string} id of the trial that is opened by a key: focus follows once it is drawn */
+  takeFocus(id) {
+    this.wanted = id;
+    if (this.store.state.view.open === id) this.element.focus();
   }
 
   /** @param {State} state */
@@ -52,6 +60,8 @@ export class Detail {
       const key = JSON.stringify([view.study, row, view.trials.includes(id), this.store.state.columns.length]);
       if (key !== this.drawn) row ? this._draw(row, this.store.state) : this._missing(id);
       this.drawn = key;
+      if (this.wanted === id) this.element.focus({ preventScroll: true });
+      this.wanted = '';
     } catch (error) {
       this._missing(id, error);
     }
@@ -67,6 +77,7 @@ export class Detail {
     const id = rowId(row);
     const name = row.trial === null ? visible(row.run, 120) : `Trial ${row.trial}`;
     this.element.setAttribute('aria-label', name);
+    this.element.dataset['trial'] = id;
     const why = [causeWord(row.cause), visibleLines(row.reason ?? '')].filter(Boolean);
     const facts = [row.rank ? `rank ${row.rank}` : '', row.history ? 'proposed by history' : '', formatDuration(row.duration_s), row.attempts && row.attempts > 1 ? `${row.attempts} attempts` : '', row.started ? `started ${formatTime(row.started)}` : '', row.feasible === false ? 'outside the constraints' : ''].filter(Boolean);
     const failed = ['fail', 'failed'].includes(String(row.state).toLowerCase());

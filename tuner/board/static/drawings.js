@@ -48,7 +48,7 @@ export class Drawings {
     // Not drawn again by what no drawing shows: the order of the table, an opened trial.
     const seen = JSON.stringify([view.study, view.query, view.trials, view.metric, view.goal, view.value, theme, table.version, columns.length, study.updated]);
     const advisable = JSON.stringify([theme, table.version]);
-    if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study);
+    if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study, this.seen !== '');
     else if (!open) this._close();
     else if (seen !== this.seen) this.drawing?.update();
     if (this.advised !== view.study) void this._advise(view.study);
@@ -72,13 +72,14 @@ export class Drawings {
     if (open) this.panel.setAttribute('aria-labelledby', `bt-tab-${open}`);
   }
 
-  /** @param {string} name @param {string} study */
-  async _open(name, study) {
+  /** @param {string} name @param {string} study @param {boolean} [scroll] whether a person opened it just now */
+  async _open(name, study, scroll = false) {
     this._close();
     const key = `${name} ${study}`;
     this.opened = key;
     const area = el('div', { 'data-part': name === COMPARE ? COMPARE : 'plot' }, el('p', { class: 'bt-muted', role: 'status' }, 'Drawing…'));
     fill(this.panel, area);
+    if (scroll) this.tabs.scrollIntoView({ block: 'start' });
     try {
       const module = await load(name);
       if (this.opened !== key || !this.context) return;

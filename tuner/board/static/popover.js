@@ -30,8 +30,9 @@ export function openPopover(anchor, label, content, role = 'dialog') {
   };
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
-    if (event.key === 'Escape') close();
-    if (event.key === 'Escape') event.stopPropagation();
+    if (event.key !== 'Escape') return;
+    close();
+    event.stopPropagation();
   };
   /** @param {FocusEvent} event */
   const left = (event) => {

@@ -11,11 +11,10 @@ import { formatHash } from './state.js';
  * @param {HTMLElement} anchor
  */
 export function openTakeaway(store, api, host, anchor) {
-  const { view, table } = store.state;
+  const { view } = store.state;
   const { study, trials } = view;
   const best = { study, metric: view.metric, goal: view.goal, value: view.value };
-  const which = trials.length > 0 ? `the ${trials.length} chosen` : 'all';
-  const numbered = table?.source !== 'hparams';
+  const which = trials.length === 0 ? 'all trials' : trials.length === 1 ? 'the chosen trial' : `the ${trials.length} chosen trials`;
   /** @param {string} text @param {string} hint @param {string} url */
   const item = (text, hint, url) => el('a', { role: 'menuitem', href: url, download: true, class: 'bt-item', tabindex: -1 }, el('span', {}, text), el('small', {}, hint));
   const some = { ...best, trials };
@@ -26,10 +25,10 @@ export function openTakeaway(store, api, host, anchor) {
     }, { role: 'menuitem', class: 'bt-item', tabindex: -1 });
     link.append(el('span', {}, 'Copy the link to this view'), el('small', {}, 'study, search, order, columns, chosen trials'));
     const items = [
-      item(`CSV of ${which} trials`, 'for a spreadsheet', api.url('takeaway', { ...some, format: 'csv' })),
-      item(`JSON of ${which} trials`, 'with types', api.url('takeaway', { ...some, format: 'json' })),
-      item(trials.length > 0 ? 'YAML to run the chosen again' : 'YAML to run the best again', 'start_with of a study', api.url('takeaway', { ...some, format: 'yaml' })),
-      ...(numbered || table ? [item('Report of the study', 'one HTML page that opens without a server', api.url('report', best))] : []),
+      item(`CSV of ${which}`, 'for a spreadsheet', api.url('takeaway', { ...some, format: 'csv' })),
+      item(`JSON of ${which}`, 'with types', api.url('takeaway', { ...some, format: 'json' })),
+      item(`YAML to run ${trials.length === 0 ? 'the best' : which} again`, 'start_with of a study', api.url('takeaway', { ...some, format: 'yaml' })),
+      item('Report of the study', 'one HTML page that opens without a server', api.url('report', best)),
       link,
     ];
     items.forEach((one, at) => one.addEventListener('keydown', (event) => step(/** @type {KeyboardEvent} */ (event), items, at)));

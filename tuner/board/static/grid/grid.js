@@ -16,7 +16,7 @@ export const HEAD_HEIGHT = 46;
 /**
  * @typedef {object} GridActions
  * @property {(row: Row) => void} choose
- * @property {(row: Row, cell: HTMLElement) => void} open
+ * @property {(row: Row, byKey: boolean) => void} open by a key: focus goes along
  * @property {(column: Column) => void} sort
  * @property {(column: Column, anchor: HTMLElement) => void} filter
  * @property {(key: string, before: string) => void} place
@@ -95,7 +95,7 @@ export class Grid {
   /** @param {{sort: string, query: string, metric: string|null}} state */
   _heads(state) {
     const focused = this.head.contains(document.activeElement);
-    const corner = el('div', { role: 'columnheader', 'aria-colindex': 1, 'aria-label': 'Choose', tabindex: -1, class: 'bt-cell bt-choose', style: 'left:0px', title: 'Choose up to 5 trials to compare' });
+    const corner = el('div', { role: 'columnheader', 'aria-colindex': 1, 'aria-label': 'Choose', tabindex: -1, class: 'bt-cell bt-choose', style: 'left:0px', title: 'Choose up to 5 trials to compare' }, el('span', { class: 'bt-hidden' }, 'Choose'));
     fill(this.head, corner, ...this.columns.map((column, at) => this._stick(headCell(column, at + 2, state, {
       sort: this.actions.sort, filter: this.actions.filter, place: (moved, before) => this.actions.place(moved.key, before.key),
     }), at)));
@@ -203,7 +203,7 @@ export class Grid {
     const row = this.pages.row(this.active.row);
     if (!row || !cell) return false;
     if (event.key === ' ') this.actions.choose(row);
-    else if (event.key === 'Enter') this.actions.open(row, cell);
+    else if (event.key === 'Enter') this.actions.open(row, true);
     else return false;
     return true;
   }

@@ -11,7 +11,7 @@ export class RowElement {
   /**
    * @param {Column[]} columns
    * @param {(cell: HTMLElement, at: number) => HTMLElement} stick
-   * @param {{choose: (row: Row) => void, open: (row: Row, cell: HTMLElement) => void}} actions
+   * @param {{choose: (row: Row) => void, open: (row: Row, byKey: boolean) => void}} actions
    */
   constructor(columns, stick, actions) {
     this.columns = columns;
@@ -76,12 +76,12 @@ export class RowElement {
     if (this.row && column && cell && !cell.title) cell.title = cellTitle(column, this.row);
   }
 
-  /** @param {Event} event @param {{choose: (row: Row) => void, open: (row: Row, cell: HTMLElement) => void}} actions */
+  /** @param {Event} event @param {{choose: (row: Row) => void, open: (row: Row, byKey: boolean) => void}} actions */
   _clicked(event, actions) {
     const cell = /** @type {HTMLElement} */ (event.target).closest('[role="gridcell"]');
     if (!this.row || !(cell instanceof HTMLElement) || event.target === this.box) return;
     if (cell === this.element.firstElementChild) actions.choose(this.row);
-    else if (!String(getSelection())) actions.open(this.row, cell);
+    else if (!String(getSelection())) actions.open(this.row, false);
   }
 }
 
