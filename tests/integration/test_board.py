@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +20,8 @@ from tests.event_files import write_run
 from tests.patience import clock, wait_end
 from tests.tensorboard_api import TensorBoard
 from tuner.board.landlock import landlock_abi
+from tuner.roots import Place
+from tuner.tfevents import write_json
 from tuner.tfevents.framing import masked_crc
 
 Answer = TypeVar("Answer")
@@ -30,7 +34,7 @@ class Shown:
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
-        self.board = TensorBoard(f"http://127.0.0.1:{port}")
+        self.board = TensorBoard(f"http://127.0.0.1:{port}", process.pid)
 
     def wait(self, ask: Callable[[], Answer], is_right: Callable[[Answer], bool]) -> Answer:
         """Return the first right answer; meanwhile the board may be on its way."""
@@ -122,3 +126,27 @@ def test_its_processes_know_no_secret_and_are_started_again(shown: Shown) -> Non
     while any(Path(f"/proc/{pid}").exists() for pid in second.values()):
         assert clock() < deadline, second
         time.sleep(0.05)
+
+
+def test_the_report_is_a_file_of_the_same_trials_also_where_the_view_is_of_links(
+    study: Path, shown: Shown
+) -> None:
+    record = {"version": 1, "study": STUDY, "trial": 2, "attempt": 1, "outcome": "COMPLETE"}
+    result = {"is_outcome": True, "objective": 0.75, "params": {"rate": 0.125}}
+    write_json(Place(study / "trial_00002"), "trial.json", {**record, **result})
+    metrics = [{"name": "score", "goal": "maximize"}]
+    write_json(Place(study / "_study"), "study.json", {"study": STUDY, "metrics": metrics})
+    base = f"{shown.board.url}/data/plugin/best_trials"
+    shown.wait(
+        lambda: shown.board._get("/data/plugin/best_trials/studies")["studies"],
+        lambda studies: any(one["study"] == STUDY and one["best"] for one in studies),
+    )
+    with urllib.request.urlopen(f"{base}/report?study={STUDY}") as answer:  # noqa: S310 - ours
+        page, headers = answer.read().decode(), answer.headers
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{base}/report?study=nobody")  # noqa: S310 - ours
+
+    assert headers["Content-Disposition"] == 'attachment; filename="project-study.html"'
+    assert headers["Content-Type"].startswith("text/html")
+    assert "0.75" in page
+    assert "rate" in page

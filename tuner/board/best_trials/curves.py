@@ -34,16 +34,39 @@ def curves_answer(query: Query, table: Table, foreign: Foreign) -> wrappers.Resp
     """
     points = query.whole("points", MOST_POINTS, 2, MOST_POINTS)
     grey = query.whole("grey", MOST_GREY, 0, MOST_GREY)
+    wanted = query.text("tag", "", 2_000)
     chosen = _chosen(query, table)
+    document = curves_document(table, chosen, foreign, points=points, grey=grey, wanted=wanted)
+    return answer(query.request, document)
+
+
+def curves_document(
+    table: Table,
+    chosen: Sequence[Row],
+    foreign: Foreign,
+    *,
+    points: int = MOST_POINTS,
+    grey: int = MOST_GREY,
+    wanted: str = "",
+) -> dict[str, Any]:
+    """Return the curves of chosen trials, over those of others.
+
+    Args:
+        table: of the study.
+        chosen: its rows.
+        foreign: reads TensorBoard's memory.
+        points: of a curve.
+        grey: so many others at most.
+        wanted: the tag; by default that of the metric.
+    """
     names = {row.run for row in chosen}
     others = _spread([row for row in table.rows if row.run not in names], grey)
     series = _series(table, [*chosen, *others], foreign)
     tags = _tags(table, series)
-    wanted = query.text("tag", "", 2_000)
     # Of PyTorch's `add_hparams` the metric has one point, and another tag has the curve.
     candidates = [wanted] if wanted else tags[:_TRIED]
     tag, found, curves = _first_curve(candidates, series, foreign, points)
-    document = {
+    return {
         "study": table.study,
         "tags": tags[:MOST_TAGS],
         "tag": tag,
@@ -54,7 +77,6 @@ def curves_answer(query: Query, table: Table, foreign: Foreign) -> wrappers.Resp
             if found.get(row.run, _NONE) in curves
         ],
     }
-    return answer(query.request, document)
 
 
 _NONE: Series = ("", "")

@@ -27,6 +27,7 @@ from tuner.board.best_trials.page import (
     study_document,
 )
 from tuner.board.best_trials.points import points_answer
+from tuner.board.best_trials.report_answer import report_answer
 from tuner.board.best_trials.requests import ProblemError, Query, answer, handle
 from tuner.board.best_trials.static_files import static_routes
 from tuner.board.best_trials.takeaway import takeaway_answer
@@ -83,6 +84,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             "/compare": handle(self._compare),
             "/file": handle(lambda query: file_answer(query, self._base)),
             "/takeaway": handle(self._takeaway),
+            "/report": handle(self._report),
         }
 
     def _studies(self, query: Query) -> wrappers.Response:
@@ -149,6 +151,13 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     def _takeaway(self, query: Query) -> wrappers.Response:
         table = self._table(query)
         return takeaway_answer(query, table, found_rows(query, table)[0])
+
+    def _report(self, query: Query) -> wrappers.Response:
+        table = self._table(query)
+        insights = importance_document(self._catalogue.own(table.study))
+        return report_answer(
+            query, table, self._study(table), insights, self._others.foreign, self._base
+        )
 
     def _study(self, table: Table) -> dict[str, Any]:
         document = study_document(table)
