@@ -125,6 +125,8 @@ def test_advice_says_what_matters_what_does_not_and_what_lies_at_an_end(
     said = {(item["kind"], item.get("parameter")) for item in usual["advice"]}
     assert {("matters", "train.rate"), ("edge", "train.rate"), ("little", "model.idle")} <= said
     assert ("little", "train.momentum") not in said
+    (more,) = [item["text"] for item in usual["advice"] if item["kind"] == "more_trials"]
+    assert "find a better value: chance about" in more
     (edge,) = [item["text"] for item in usual["advice"] if item["kind"] == "edge"]
     assert "upper end" in edge
     assert "try" in edge

@@ -134,7 +134,7 @@ def estimate_gain(results: Results) -> dict[str, Any] | None:
     if len(results) < LEAST or not len(dialect.encoding):
         return None
     with contextlib.suppress(np.linalg.LinAlgError):
-        data = _data(results, dialect)
+        data = data_of(results, dialect)
         if not data.scales[0].is_flat and np.isfinite(data.z).all():
             return _estimate(results, dialect, data)
     return None
@@ -160,7 +160,7 @@ def _nothing(results: Results) -> dict[str, Any]:
     }
 
 
-def _data(results: Results, dialect: Dialect) -> Data:
+def data_of(results: Results, dialect: Dialect) -> Data:
     """Return the results as the sampler's models take them, with what pruned ones came to."""
     trials = [_frozen(results, dialect, index) for index in range(len(results))]
     direction = StudyDirection.MAXIMIZE if results.maximize else StudyDirection.MINIMIZE

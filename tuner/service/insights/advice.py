@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tuner.service.insights.sample import Sample
 from tuner.service.views import Document
-from tuner.service.wording import count, value_text
+from tuner.service.wording import count, interval_text, value_text
 
 #: Before so many results no parameter is said to matter little.
 _LEAST = 30
@@ -18,6 +18,8 @@ _ACTIVE = 0.2
 _MUCH = 0.1
 #: Sentences of one kind.
 _MOST = 5
+#: From this chance on a better value is likely, and below the second unlikely.
+_LIKELY, _UNLIKELY = 0.6, 0.3
 #: From this share of all trials on, that many were stopped early is worth a word.
 _PRUNED = 0.2
 
@@ -36,6 +38,7 @@ def advise(sample: Sample, document: Document) -> list[Document]:
     return [
         *_matters(methods),
         *_edges(document["edges"]),
+        *_more_trials(sample, document["improvement"]),
         *_little(sample, methods),
         *_pruning(sample),
         *_history(document["history"]),
@@ -71,6 +74,21 @@ def _edges(edges: list[Document]) -> Iterator[Document]:
             low, high = value_text(tried["low"]), value_text(tried["high"])
             text += f"; try {low} to {high} in the next study{log}"
         yield {"kind": "edge", "text": text, "parameter": edge["name"]}
+
+
+def _more_trials(sample: Sample, improvement: Document | None) -> Iterator[Document]:
+    """Say whether more trials are likely to pay, with how sure that is."""
+    if improvement is None or improvement["chance"] is None:
+        return
+    chance, ahead = improvement["chance"], improvement["next_trials"]
+    verb = "will probably" if chance >= _LIKELY else "may" if chance >= _UNLIKELY else "will hardly"
+    trials = "the next trial" if ahead == 1 else f"the next {ahead} trials"
+    text = f"{trials} {verb} find a better value: chance about {chance:.0%}"
+    if improvement["expected"] is not None:
+        name = sample.spec.metrics[0].name
+        spans = interval_text(*(improvement[key] for key in ("expected", "low", "high")))
+        text += f"; the best {name} then: {spans}"
+    yield {"kind": "more_trials", "text": text}
 
 
 def _little(sample: Sample, methods: Mapping[str, Document]) -> Iterator[Document]:

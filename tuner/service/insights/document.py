@@ -1,6 +1,6 @@
 """The content of `_study/insights.json`: what the trials of a study say about its parameters.
 
-docs/files.md has the fields.
+docs/trials.md has the fields.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tuner.service.insights.advice import advise
 from tuner.service.insights.fanova import fanova
 from tuner.service.insights.form import empty
+from tuner.service.insights.improvement import improvement
 from tuner.service.insights.past import history_over_trials
 from tuner.service.insights.ped_anova import ped_anova
 from tuner.service.insights.sample import LEAST, Sample, read_sample
@@ -45,6 +46,7 @@ def insights_document(storage: Storage, study_id: int) -> Document | None:
     }
     if len(sample) >= LEAST:
         document["importance"], document["edges"] = _weighed(sample)
+        document["improvement"] = improvement(sample)
     return {**document, "advice": advise(sample, document)}
 
 

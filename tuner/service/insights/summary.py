@@ -1,7 +1,7 @@
 """The content of `_study/study.json`: what a study is, and how it stands.
 
 Whoever reads the log root alone, as the Best trials tab does, has it from there: the order of
-parameters, their ranges and conditions, goals, and state. docs/files.md has the fields.
+parameters, their ranges and conditions, goals, and state. docs/trials.md has the fields.
 """
 
 from __future__ import annotations
