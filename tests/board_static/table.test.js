@@ -121,3 +121,8 @@ test('a part is drawn once for all changes of one turn', async () => {
 function settle() {
   return new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+test('logs of others are listed by their runs', () => {
+  assert.deepEqual(defaultKeys(columns, 'acc', 'hparams').slice(0, 4), ['rank', 'run', 'state', 'objective']);
+  assert.ok(!defaultKeys(columns, 'acc', 'hparams').includes('attempts'));
+});

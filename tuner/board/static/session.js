@@ -81,7 +81,7 @@ export class Session {
 
   /** @param {State} state */
   _columns(state) {
-    const shown = shownColumns(state.columns, state.view.columns, state.table?.metric ?? null);
+    const shown = shownColumns(state.columns, state.view.columns, state.table?.metric ?? null, state.table?.source);
     const same = shown.length === state.shown.length && shown.every((column, at) => column === state.shown[at]);
     if (!same) this.store.set({ shown });
   }

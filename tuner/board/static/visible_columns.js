@@ -13,11 +13,12 @@ export const MOST_SHOWN = 200;
  * @param {Column[]} columns
  * @param {string[]} chosen keys in the user's order; unknown ones are passed over
  * @param {string|null} metric what the objective is: its own column would say the same again
+ * @param {string} [source] `hparams`: trials have no number, and were tried once
  * @returns {Column[]}
  */
-export function shownColumns(columns, chosen, metric) {
+export function shownColumns(columns, chosen, metric, source = 'tuner') {
   const byKey = new Map(columns.map((column) => [column.key, column]));
-  const wanted = chosen.length > 0 ? chosen : defaultKeys(columns, metric);
+  const wanted = chosen.length > 0 ? chosen : defaultKeys(columns, metric, source);
   /** @type {Column[]} */
   const found = [];
   for (const key of wanted.slice(0, MOST_SHOWN)) {
@@ -30,16 +31,17 @@ export function shownColumns(columns, chosen, metric) {
 /**
  * @param {Column[]} columns
  * @param {string|null} metric
+ * @param {string} [source]
  * @returns {string[]} facts, tuned parameters by importance, metrics, times
  */
-export function defaultKeys(columns, metric) {
+export function defaultKeys(columns, metric, source = 'tuner') {
   const keys = new Set(columns.map((column) => column.key));
-  const numbered = keys.has('trial');
+  const numbered = source !== 'hparams' && keys.has('trial');
   const facts = [...FIRST.slice(0, 1), numbered ? 'trial' : 'run', ...FIRST.slice(2)];
   const parameters = byImportance(columns.filter((column) => column.group === 'param' && !column.constant));
   const metrics = columns.filter((column) => column.group === 'metric' && column.label !== metric && column.key !== `metrics.${metric}`);
   const middle = [...parameters, ...metrics].map((column) => column.key);
-  const ends = LAST.filter((key) => keys.has(key));
+  const ends = (numbered ? LAST : LAST.slice(0, 1)).filter((key) => keys.has(key));
   const room = MOST_BY_DEFAULT - facts.length - ends.length;
   return [...facts.filter((key) => keys.has(key)), ...middle.slice(0, room), ...ends];
 }
