@@ -26,6 +26,8 @@ MOST_STUDIES, MOST_FOLDERS = 2_000, 20_000
 _DEPTH = 2
 #: Between two rounds, which take a quarter of the time at most. Studies are looked for less often.
 _EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 3, 5.0
+#: A new result is to be seen within five seconds, after a long round as well.
+_AT_MOST_S = 3.0
 #: Other threads get their turn after so much work.
 _YIELD_S = 0.002
 
@@ -115,7 +117,8 @@ class Catalogue:
         while not self._closed.is_set():
             began = time.monotonic()
             self._guard("the log directory", self.refresh)
-            self._closed.wait(max(_EVERY_S, _SHARE * (time.monotonic() - began)))
+            rest = _SHARE * (time.monotonic() - began)
+            self._closed.wait(min(max(_EVERY_S, rest), _AT_MOST_S))
 
     def _guard(self, what: str, look: Callable[[], None]) -> None:
         """Look at something; a fault of it is logged once, and the next round may find it mended.
