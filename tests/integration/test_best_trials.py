@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from tests.board_foreign import HOSTILE, RECORDED, copy_recorded, write_trial
 from tests.board_lab import open_board_lab
 from tests.board_plugin import PluginClient, open_plugin
+from tests.tensorboard_api import open_tensorboard
+from tuner.board.plugin import BestTrialsLoader
 
 QUICK = [name for name in HOSTILE if name not in ("many_runs", "empty", "no_hparams")]
 ROUTES = ("studies", "trials", "points", "curves", "importance", "compare", "file", "takeaway")
@@ -233,3 +236,30 @@ def test_what_other_tools_logged_can_be_taken_away(tmp_path: Path, recorded: str
 
         assert content.startswith(b"rank,trial,state")
         assert headers["Content-Disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_plain_tensorboard_has_the_tab_below_any_path(tmp_path: Path, *, fast: bool) -> None:
+    copy_recorded("tensorboardx", tmp_path / "logs")
+    program = ("-m", "tensorboard.main", "--path_prefix", "/deep/er")
+    with open_tensorboard(tmp_path / "logs", fast=fast, program=program) as board:
+        listed = board.wait_until(
+            lambda: _read(f"{board.url}/data/plugin/best_trials/studies"),
+            lambda answer: _has(4)(answer),
+        )
+        page = _read(f"{board.url}/data/plugins_listing")["best_trials"]
+
+    assert board.url.endswith("/deep/er")
+    assert listed["studies"][0]["best"]["objective"] == pytest.approx(0.99)
+    assert page["enabled"]
+    assert page["tab_name"] == "Best trials"
+
+
+def test_a_fault_of_the_tab_is_logged_and_leaves_it_out(caplog: pytest.LogCaptureFixture) -> None:
+    assert BestTrialsLoader().load(cast(Any, None)) is None
+    assert "the tab Best trials cannot be shown" in caplog.text
+
+
+def _read(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http, of a test
+        return json.load(answer)
