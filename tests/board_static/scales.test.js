@@ -11,6 +11,13 @@ test("a log scale gives each decade the same room", () => {
   assert.ok(Math.abs(scale.value(0.25) / 1e-4 - 1) < 1e-9);
 });
 
+test("a learning rate in a log that declares no range is seen as logarithmic, others are not", () => {
+  const rates = Array.from({ length: 41 }, (_, index) => 10 ** (-5 + index / 10));
+  assert.equal(scaleOf(column({ log: false }), rates).kind, "log");
+  assert.equal(scaleOf(column({ log: false, low: 1e-5, high: 0.1 }), rates).kind, "linear");
+  assert.equal(scaleOf(column({ log: false }), rates.map((_, index) => index + 1)).kind, "linear");
+});
+
 test("trials without the value stand apart below the values and skew nothing", () => {
   const scale = scaleOf(column({ low: 0, high: 1 }), [0, null, 1]);
   assert.ok(scale.place(null) < scale.place(0));

@@ -46,7 +46,7 @@ async function render(turn, settings) {
   );
   if (!tags.length) return frame.message("These trials logged no curves. Report a value at each epoch (run.report, or the Keras callback) to see how they learn.");
   const lines = curves.filter((curve) => curve.steps.length > 0);
-  frame.say(inWords(tag, chosen.length > 0, keys, lines, grey.length));
+  frame.say(inWords(context, tag, chosen, keys, lines, grey.length));
   const values = [...lines, ...grey].flatMap((curve) => curve.values.filter((value) => value !== null));
   await chart(placeOf(frame), turn, traces(context, lines, grey), layout(context, tag, lines, /** @type {number[]} */ (values)), (point) => {
     const key = lines[point.curveNumber - 1]?.trial;
@@ -99,17 +99,20 @@ export function read(given) {
 }
 
 /**
+ * @param {import("./types.js").Context} context
  * @param {string} tag
- * @param {boolean} byHand
- * @param {import("./types.js").TrialKey[]} keys
+ * @param {import("./types.js").TrialKey[]} chosen
+ * @param {import("./types.js").TrialKey[]} keys Chosen by hand, else the best.
  * @param {Curve[]} lines
  * @param {number} others
  */
-function inWords(tag, byHand, keys, lines, others) {
-  const which = byHand ? counted(keys.length, "chosen trial") : keys.length === 1 ? nameOf(keys[0]) : `${keys.map(nameOf).join(", ")} (the best)`;
+function inWords(context, tag, chosen, keys, lines, others) {
+  const byHand = chosen.length > 0;
+  const names = (lines.length ? lines.map((curve) => curve.trial) : keys).map(nameOf);
+  const which = byHand ? counted(keys.length, "chosen trial") : `${names.slice(0, 5).join(", ")} (the best)`;
   const missing = keys.length - lines.length;
   const none = missing > 0 ? ` ${counted(missing, "trial")} logged no ${tag}.` : "";
-  const how = byHand ? "" : " Choose trials in the table to see theirs.";
+  const how = byHand || context.saved ? "" : " Choose trials in the table to see theirs.";
   return `${tag} of ${which}, over ${others ? counted(others, "other") + " in grey" : "no others"}.${none}${how}`;
 }
 

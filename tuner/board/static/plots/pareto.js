@@ -6,7 +6,7 @@ import { paretoFront } from "./front.js";
 import { living } from "./living.js";
 import { counted, numberOf, short } from "./numbers.js";
 import { GROUNDS, rampColour } from "./palette.js";
-import { chosenOf, nameOf, nothingToSee, pointsOf, searchNote, toggle } from "./points.js";
+import { chosenOf, isResult, nameOf, nothingToSee, pointsOf, searchNote, toggle } from "./points.js";
 import { thinned } from "./sampling.js";
 import { extent, withoutOutliers } from "./scales.js";
 
@@ -38,7 +38,7 @@ async function render(turn, settings) {
   if (nothing) return frame.message(nothing);
   const metrics = picked.map((name) => metricOf(context, settings, name, points));
   controls(turn, settings, names, metrics);
-  const rows = points.trial.map((_, index) => metrics.map((metric) => (points.state[index] === "complete" ? metric.values[index] : null)));
+  const rows = points.trial.map((_, index) => metrics.map((metric) => (isResult(points.state[index]) ? metric.values[index] : null)));
   const whole = rows.filter((row) => row.every((value) => value !== null)).length;
   if (!whole) {
     frame.stage.replaceChildren();

@@ -50,6 +50,24 @@ export function pointsOf(context, keys, query = "") {
 }
 
 /**
+ * Runs without a number get their places by time, else by name as a person counts: answers come best
+ * first, which says nothing of what came first.
+ * @param {Points} points Its `order` is written.
+ */
+export function orderRuns(points) {
+  if (!points.trial.some((key) => typeof key === "string")) return;
+  const started = points.columns.started ?? [];
+  const time = (/** @type {number} */ index) => (typeof started[index] === "number" ? Number(started[index]) : Date.parse(String(started[index] ?? "")));
+  const places = Array.from({ length: points.count }, (_, index) => index);
+  const known = places.every((index) => Number.isFinite(time(index)));
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  places.sort((a, b) => (known && time(a) - time(b)) || compare(String(points.trial[a]), String(points.trial[b])) || a - b);
+  places.forEach((index, place) => {
+    points.order[index] = place;
+  });
+}
+
+/**
  * @param {any} document The answer of `points`.
  * @param {string[]} keys
  * @returns {Points}
@@ -85,6 +103,16 @@ export function checked(document, keys) {
 export function isMaximized(context) {
   const goal = context.state.get().goal ?? context.study.goal ?? context.study.metrics?.[0]?.goal;
   return goal === "maximize";
+}
+
+/**
+ * Whether a trial's value is a result. Logs of other tools often lack the record of the end, so a
+ * trial that seems to run counts where it has a value; ours have none before they end.
+ * @param {string} state
+ * @returns {boolean}
+ */
+export function isResult(state) {
+  return state === "complete" || state === "running";
 }
 
 /**

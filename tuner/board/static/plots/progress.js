@@ -5,7 +5,7 @@ import { make } from "./frame.js";
 import { living } from "./living.js";
 import { counted, short } from "./numbers.js";
 import { GROUNDS, stateOf } from "./palette.js";
-import { chosenOf, isMaximized, nameOf, nothingToSee, objectiveName, pointsOf, searchNote, toggle } from "./points.js";
+import { chosenOf, isMaximized, isResult, nameOf, nothingToSee, objectiveName, orderRuns, pointsOf, searchNote, toggle } from "./points.js";
 import { bestSoFar } from "./sampling.js";
 import { extent, withoutOutliers } from "./scales.js";
 
@@ -17,14 +17,15 @@ export const draw = living("progress", () => ({}), render);
 async function render(turn) {
   const { frame, context } = turn;
   const query = context.state.get().q ?? "";
-  const points = await pointsOf(context, context.columns.some((column) => column.key === "cause") ? ["cause"] : [], query);
+  const points = await pointsOf(context, ["cause", "started"].filter((key) => context.columns.some((column) => column.key === key)), query);
   if (!turn.current()) return;
   const nothing = nothingToSee(context, points);
   if (nothing) return frame.message(nothing);
+  orderRuns(points);
   const sorted = inOrder(points);
   const maximize = isMaximized(context);
   const metric = objectiveName(context);
-  const { best, gains } = bestSoFar(sorted.map((index) => (points.state[index] === "complete" ? points.objective[index] : null)), maximize);
+  const { best, gains } = bestSoFar(sorted.map((index) => (isResult(points.state[index]) ? points.objective[index] : null)), maximize);
   const leader = gains.length ? sorted[gains[gains.length - 1]] : null;
   frame.say(inWords(points, leader, metric, maximize) + searchNote(query, points));
   legend(frame, points, context.theme);
@@ -205,7 +206,7 @@ function layout(turn, points, metric, range, leader) {
     labels.push({ x, y: points.objective[leader], text: `best: ${plain(nameOf(points.trial[leader]))}, ${short(Number(points.objective[leader]))}`, showarrow: false, yshift: isMaximized(turn.context) ? 12 : -12, xanchor: left ? "right" : "left", font: { color: ground.ink, size: 13 } });
   }
   return {
-    xaxis: { title: { text: points.trial.some((key) => typeof key === "string") ? "run, in the order of the log" : "trial (number)" }, range: [first - margin, last + margin], anchor: without ? "y2" : "y" },
+    xaxis: { title: { text: points.trial.some((key) => typeof key === "string") ? "run, in the order in which they began" : "trial (number)" }, range: [first - margin, last + margin], anchor: without ? "y2" : "y" },
     yaxis: { title: { text: plain(metric) }, range, domain: [without ? 0.16 : 0, 1] },
     yaxis2: { visible: without, domain: [0, 0.09], range: [0, 1], fixedrange: true, tickvals: [0.5], ticktext: ["no objective"], showgrid: false, color: ground.soft, automargin: true },
     annotations: labels,

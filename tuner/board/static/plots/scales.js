@@ -85,7 +85,7 @@ function numberScale(column, numbers, floor, nowhere, options) {
   if (declaredLow !== null) low = Math.min(low, declaredLow);
   if (declaredHigh !== null) high = Math.max(high, declaredHigh);
   if (!(low <= high)) [low, high] = [0, 1];
-  const log = low > 0 && high > low && (column.log === true || (column.log !== false && column.group === "metric" && high / low > 1e4));
+  const log = low > 0 && high > low && (column.log === true || (declaredLow === null && spreads(numbers, low, high)));
   const [from, to] = log ? [Math.log(low), Math.log(high)] : [low, high];
   const span = to - from;
   const share = (/** @type {number} */ number) => (span > 0 ? ((log ? Math.log(number) : number) - from) / span : 0.5);
@@ -101,6 +101,17 @@ function numberScale(column, numbers, floor, nowhere, options) {
   };
   const ticks = labelled(low, high, log, options.count).map((tick) => ({ at: place(tick.value), text: tick.text }));
   return { kind: /** @type {"linear" | "log"} */ (log ? "log" : "linear"), place, value, ticks, choices: [], low, high };
+}
+
+/**
+ * Whether values of a range that nobody declared want a log scale: over two decades, most of them
+ * in the lowest tenth, as a learning rate's in a log of another tool.
+ * @param {number[]} numbers
+ * @param {number} low Above 0.
+ * @param {number} high
+ */
+function spreads(numbers, low, high) {
+  return high / low >= 100 && numbers.filter((number) => number < high / 10).length > numbers.length / 2;
 }
 
 /**

@@ -56,6 +56,7 @@
  * @property {Column[]} columns
  * @property {"light" | "dark"} theme
  * @property {(trials: TrialKey[]) => void} choose Replaces the chosen trials.
+ * @property {boolean} [saved] A page that was saved: it has no table and no search beside it.
  *
  * @typedef {object} Plot
  * @property {() => void} update

@@ -47,6 +47,7 @@ function contextOf(data) {
     columns: data.columns,
     theme: "light",
     choose: () => {},
+    saved: true,
   };
 }
 

@@ -134,7 +134,7 @@ class Parallel {
   say() {
     const { kept, brushes, points } = this.scene;
     if (!points) return;
-    const how = brushes.size ? `${counted(kept, "trial")} of ${points.count} cross ${brushes.size === 1 ? "the brush" : `all ${brushes.size} brushes`}; the search shows them in the table.` : `${counted(points.count, "trial")}, one line each; the ${this.context.theme === "dark" ? "brighter" : "darker"}, the better. Drag along an axis to keep only the trials that cross there.`;
+    const how = brushes.size ? `${counted(kept, "trial")} of ${points.count} cross ${brushes.size === 1 ? "the brush" : `all ${brushes.size} brushes`}${this.context.saved ? "." : "; the search shows them in the table."}` : `${counted(points.count, "trial")}, one line each; the ${this.context.theme === "dark" ? "brighter" : "darker"}, the better. Drag along an axis to keep only the trials that cross there.`;
     this.frame.say(how);
   }
 
