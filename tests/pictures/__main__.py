@@ -66,8 +66,8 @@ def picture_the_board(environ: dict[str, str]) -> None:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_it_answers(f"{url}/data/plugin/hparams/hparams_info", board)
-        take(f"{url}/#hparams", DOCS / "board.png", width=1500, height=820, wait_s=30)
+        wait_until_it_answers(f"{url}/data/plugin/best_trials/studies", board)
+        take(f"{url}/#best_trials", DOCS / "board.png", width=1500, height=820, wait_s=30)
     finally:
         os.killpg(board.pid, signal.SIGINT)
         board.wait()
