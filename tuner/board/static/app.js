@@ -48,7 +48,7 @@ export async function start(body) {
     grid.show(state);
   });
   follow(store, grid);
-  if (curves.length > 0) void host.timeSeries(curves);
+  if (curves.length > 0) toCurves(host, { ...view, curves });
   store.set({ view: { ...store.state.view } });
   await session.begin();
 }
@@ -108,7 +108,7 @@ function address(store, host) {
   host.onAddress(() => {
     const { plugin, view } = parseHash(host.hash());
     if (plugin !== 'best_trials' || formatHash(view) === formatHash(store.state.view)) return;
-    if (view.curves.length > 0) void host.timeSeries(view.curves);
+    if (view.curves.length > 0) toCurves(host, view);
     study = view.study;
     store.look({ ...view, study: view.study || store.state.view.study, curves: [] });
   });
@@ -120,6 +120,12 @@ function marks(store, body) {
     body.dataset['state'] = pageState(state);
     body.dataset['version'] = String(state.table?.version ?? '');
   });
+}
+
+/** Forward a link to curves. Its own step in the history becomes the table, so that Back does not forward again. @param {Host} host @param {import('./state.js').View} view */
+function toCurves(host, view) {
+  host.write(formatHash({ ...view, curves: [] }, parseHash(host.hash()).other), false);
+  void host.timeSeries(view.curves);
 }
 
 /** `/` goes to the search, Escape closes the details: from anywhere but a field. @param {HTMLInputElement} box @param {Detail} detail */

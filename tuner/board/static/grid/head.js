@@ -2,7 +2,7 @@
 import { el, button } from '../dom.js';
 import { visible } from '../format.js';
 import { termsOf, searchName } from '../query_text.js';
-import { labelParts } from './layout.js';
+import { isNumber, labelParts } from './layout.js';
 
 /** @typedef {import('../types.js').Column} Column */
 
@@ -42,7 +42,7 @@ export function headCell(column, index, state, actions) {
   }, { class: 'bt-funnel', tabindex: -1, 'aria-label': `Filter ${name}`, 'aria-pressed': String(filtered), title: `Filter ${name} (Alt+↓)` });
   const cell = el('div', {
     role: 'columnheader', 'aria-colindex': index, 'aria-sort': sorted, tabindex: -1, draggable: true, 'data-key': column.key,
-    'aria-label': notes ? `${name}, ${notes}` : name, class: `bt-cell bt-${column.group}`, title: `${name}${notes ? `: ${notes}` : ''}\nClick to sort; drag to move`,
+    'aria-label': notes ? `${name}, ${notes}` : name, class: isNumber(column) ? 'bt-cell bt-number' : 'bt-cell', title: `${name}${notes ? `: ${notes}` : ''}\nClick to sort; drag to move`,
     on: { click: () => actions.sort(column), ...dragging(column, actions) },
   },
   el('span', { class: 'bt-label' }, parts.length > 1 ? el('small', {}, parts[0]) : null, el('span', {}, parts.at(-1))),

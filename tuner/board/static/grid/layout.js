@@ -64,6 +64,11 @@ export function labelParts(label) {
   return cut > 0 ? [label.slice(0, cut + 1), label.slice(cut + 1)] : [label];
 }
 
+/** @param {Column} column @returns {boolean} whether its values stand at the right, digits below digits */
+export function isNumber(column) {
+  return column.key !== 'trial' && column.key !== 'rank' && ['int', 'float'].includes(column.type);
+}
+
 /** @param {string[]} parts @returns {number} */
 function longest(parts) {
   return Math.max(...parts.map((part) => Math.min(part.length, 22)));

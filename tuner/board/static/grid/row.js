@@ -3,6 +3,7 @@ import { el } from '../dom.js';
 import { stateKey } from '../format.js';
 import { rowId } from '../state.js';
 import { cellTitle, drawCell } from './cells.js';
+import { isNumber } from './layout.js';
 
 /** @typedef {import('../types.js').Column} Column */
 /** @typedef {import('../types.js').Row} Row */
@@ -19,7 +20,7 @@ export class RowElement {
     this.row = undefined;
     this.text = '';
     this.box = el('input', { type: 'checkbox', tabindex: -1, on: { change: () => this.row && actions.choose(this.row) } });
-    this.cells = columns.map((column, at) => stick(el('div', { role: 'gridcell', 'aria-colindex': at + 2, tabindex: -1, class: `bt-cell ${numeric(column) ? 'bt-number' : ''}`, 'data-key': column.key }), at));
+    this.cells = columns.map((column, at) => stick(el('div', { role: 'gridcell', 'aria-colindex': at + 2, tabindex: -1, class: `bt-cell ${isNumber(column) ? 'bt-number' : ''}`, 'data-key': column.key }), at));
     this.element = el('div', {
       role: 'row', class: 'bt-row', on: { click: (event) => this._clicked(event, actions), mouseover: (event) => this._titled(event) },
     }, el('div', { role: 'gridcell', 'aria-colindex': 1, tabindex: -1, class: 'bt-cell bt-choose', style: 'left:0px' }, this.box), ...this.cells);
@@ -83,9 +84,4 @@ export class RowElement {
     if (cell === this.element.firstElementChild) actions.choose(this.row);
     else if (!String(getSelection())) actions.open(this.row, false);
   }
-}
-
-/** @param {Column} column @returns {boolean} whether its values stand at the right */
-function numeric(column) {
-  return column.key !== 'trial' && column.key !== 'rank' && ['int', 'float'].includes(column.type);
 }
