@@ -97,7 +97,7 @@ class Foreign:
         records = dict(self._list("list_tensors", metadata.PLUGIN_NAME, wanted, len(runs)))
         sessions = self._sessions(records)
         series = dict(self._list("list_scalars", _SCALARS, wanted, len(runs))) if sessions else {}
-        belongs = _owners(series, sessions)
+        belongs = owned_series(series, sessions)
         self._read_last(belongs, series)
         found = {
             run: self._with_series(session, belongs.get(run, {}), series)
@@ -242,7 +242,7 @@ def parent_of(run: str) -> str:
     return run.rpartition("/")[0] or "."
 
 
-def _owners(
+def owned_series(
     series: Mapping[str, _Tags], sessions: Mapping[str, Session]
 ) -> dict[str, dict[str, Series]]:
     """Return which series belong to which trial, by the name of the metric."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from tuner.board.best_trials.own_run import RUN
 
 #: Tables of choices that somebody has made that are kept, and curves' best values.
 _KEPT = 8
+#: Trials without an end are looked at so often, to see whether they have become quiet.
+_LOOK_AGAIN_S = 60.0
 
 
 class Others:
@@ -35,6 +38,8 @@ class Others:
         self.tables: Mapping[str, Table] = {}
         self.foreign = Foreign(provider, self._is_ours)
         self._label = label or "logs"
+        self._version = 0
+        self._made_at = 0.0
         self._own: frozenset[str] = frozenset()
         self._groups: Mapping[str, tuple[list[Session], list[Experiment]]] = {}
         self._lock = threading.Lock()
@@ -51,8 +56,11 @@ class Others:
             Exception: whatever TensorBoard's provider raises.
         """
         before, self._own = self._own, frozenset(run for one in studies for run in one.known_runs())
-        if not self.foreign.refresh() and before == self._own:
+        changed = self.foreign.refresh() or before != self._own
+        if not changed and not self._is_stale():
             return
+        self._version += 1
+        self._made_at = time.monotonic()
         beside: dict[str, list[Session]] = {study.prefix: [] for study in studies}
         others: list[Session] = []
         for run, session in self.foreign.sessions.items():
@@ -60,7 +68,7 @@ class Others:
             (others if prefix is None else beside[prefix]).append(session)
         for study in studies:
             study.show_beside(_rows_beside(study, beside[study.prefix]))
-        groups = _groups(others, self.foreign.experiments, beside)
+        groups = group_sessions(others, self.foreign.experiments, beside)
         self._groups = {name or self._label: group for name, group in groups.items()}
         self.tables = {name: self._make(name, Choice()) for name in self._groups}
 
@@ -68,7 +76,7 @@ class Others:
         """Return the table of a study, ranked by what was chosen; None: there is none."""
         if choice == Choice() or study not in self._groups:
             return self.tables.get(study)
-        key = (study, choice, self.foreign.version)
+        key = (study, choice, self._version)
         with self._lock:
             known = self._chosen.get(key)
             if known is None:
@@ -82,10 +90,11 @@ class Others:
         group = self._groups.get(study)
         return [] if group is None else metrics_of(*group)[0]
 
-    def series(self, study: str, run: str) -> Mapping[str, tuple[str, str]]:
-        """Return where the curves of a trial are, by the name of the metric."""
-        session = self.foreign.sessions.get(run)
-        return {} if session is None or study not in self._groups else session.series
+    def _is_stale(self) -> bool:
+        """Whether a trial that seemed to go on may have been quiet for too long since."""
+        if time.monotonic() - self._made_at < _LOOK_AGAIN_S:
+            return False
+        return any(session.status is None for session in self.foreign.sessions.values())
 
     def _is_ours(self, run: str) -> bool:
         """Whether a run is one of a trial's of ours, or below one."""
@@ -105,7 +114,7 @@ class Others:
             experiments,
             choice,
             lambda metric, goal: self._best_values(name, sessions, metric, goal),
-            self.foreign.version,
+            self._version,
             notes,
         )
 
@@ -153,7 +162,7 @@ def _rows_beside(study: OwnStudy, sessions: Iterable[Session]) -> list[Row]:
     return rows
 
 
-def _groups(
+def group_sessions(
     sessions: Sequence[Session], experiments: Sequence[Experiment], own: Mapping[str, Any]
 ) -> dict[str, tuple[list[Session], list[Experiment]]]:
     """Return the trials of each study, by the folder of its experiment record; "" for the others.
