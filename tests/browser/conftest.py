@@ -60,7 +60,7 @@ def shared(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture
 def open_tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
     """Open a tab on a board; at the end nothing must have been complained of."""
-    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    name = _name(request)
     tabs: list[Tab] = []
     with ExitStack() as stack:
 
@@ -79,10 +79,25 @@ def open_tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
     assert not complaints, "the browser complains: " + "\n".join(complaints)
 
 
+@pytest.fixture(scope="session")
+def standing(shared: Shared, browser: Any) -> Iterator[Tab]:
+    """A tab that is opened once: TensorBoard's page takes seconds to load."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(60_000)
+    yield Tab(context.new_page(), shared.board.url, "standing").open(study="lab/endings")
+    context.close()
+
+
 @pytest.fixture
-def tab(open_tab: OpenTab, shared: Shared) -> Tab:
-    """The tab on the 50 trials of lab/endings."""
-    return open_tab(shared.board).open(study="lab/endings")
+def tab(standing: Tab, request: pytest.FixtureRequest) -> Iterator[Tab]:
+    """The tab on lab/endings as it is when it is opened, in a page that other tests have used."""
+    standing.name = _name(request)
+    standing.complaints.clear()
+    standing.look(study="lab/endings")
+    yield standing
+    standing.picture("end")
+    complaints = list(standing.complaints)
+    assert not complaints, "the browser complains: " + "\n".join(complaints)
 
 
 @pytest.fixture
@@ -90,3 +105,8 @@ def board_of(browser: Any, tmp_path: Path) -> Iterator[Callable[[Path], TensorBo
     """Start TensorBoard on a folder."""
     with ExitStack() as stack:
         yield lambda folder: stack.enter_context(open_tensorboard(folder))
+
+
+def _name(request: pytest.FixtureRequest) -> str:
+    """Return what a test's pictures are called."""
+    return re.sub(r"\W+", "-", request.node.name).strip("-")

@@ -15,7 +15,16 @@ Answer = TypeVar("Answer")
 
 #: A folder that is to get the pictures; none: none are taken.
 SCREENSHOTS = "TUNER_TEST_SCREENSHOTS"
-_FRAME = "best_trials"
+#: In the address of its frame; the page's own has the name in its hash.
+_FRAME = "plugin_entry.html?name=best_trials"
+
+#: What is shown: while something is read, nothing of it is there to be looked at.
+_STATE = """() => {
+  const seen = (name) => [...document.querySelectorAll(name)].find((e) => e.checkVisibility());
+  if (seen('[role=grid]') && seen('[role=row][data-trial]')) return 'ready';
+  const said = seen('.bt-message h2')?.textContent ?? '';
+  return said && !said.startsWith('Reading') ? 'message' : '';
+}"""
 
 
 class Tab:
@@ -30,7 +39,7 @@ class Tab:
     def __init__(self, page: Any, url: str, name: str) -> None:
         self.page = page
         self.url = url.rstrip("/")
-        self._name = name
+        self.name = name
         #: What the browser complained of: errors, faults of scripts, refused content.
         self.complaints: list[str] = []
         page.on("console", self._console)
@@ -40,8 +49,16 @@ class Tab:
     def open(self, **view: str) -> Tab:
         """Open the tab and wait until it shows something; `view` are keys of its address."""
         self.go(self.address(**view))
-        self.wait_state("ready", "empty", "error")
+        self.wait_state("ready", "message")
         return self
+
+    def look(self, **view: str) -> None:
+        """Change the view of the open tab by its address, as a link or Back does; no reload."""
+        wanted = self.address(**view).partition("#")[2]
+        self.page.evaluate("hash => { location.hash = hash }", wanted)
+        self.rest(0.2)
+        self.wait_state("ready", "message")
+        self.wait(lambda: not self.find("[aria-busy=true]").count(), "an answer")
 
     def address(self, **view: str) -> str:
         """Return the address of a view."""
@@ -78,16 +95,15 @@ class Tab:
         return answer
 
     def wait_state(self, *states: str, timeout_s: float = 60.0) -> str:
-        """Return the state of the tab once it is one of these: loading, ready, empty or error."""
-        return self.wait(
-            lambda: (found := self.state()) in states and found, f"state {states}", timeout_s
-        )
+        """Return the state of the tab once it is one of these; see `state`."""
+        is_right = lambda: (found := self.state()) in states and found  # noqa: E731
+        return str(self.wait(is_right, f"state {states}", timeout_s))
 
     def state(self) -> str:
-        """Return what the tab says of itself; empty while there is no tab."""
+        """Return "ready" where rows are seen, "message" where a sentence is instead, else ""."""
         for frame in self.page.frames:
             if _FRAME in frame.url:
-                return str(frame.evaluate("document.body?.dataset.state ?? ''"))
+                return str(frame.evaluate(_STATE))
         return ""
 
     def columns(self) -> list[str]:
@@ -105,12 +121,31 @@ class Tab:
 
     def cell(self, trial: int | str, key: str) -> str:
         """Return the text of a cell as it is seen."""
-        row = f'[role=row][data-trial="{trial}"]'
-        return str(self.find(f'{row} [data-key="{key}"]').first.inner_text()).strip()
+        return str(self.row(trial).locator(f'[data-key="{key}"]').first.inner_text()).strip()
 
     def row(self, trial: int | str) -> Any:
         """Return the row of a trial."""
         return self.find(f'[role=row][data-trial="{trial}"]')
+
+    def heading(self, key: str) -> Any:
+        """Return the heading of a column."""
+        return self.find(f'[role=columnheader][data-key="{key}"]')
+
+    def open_details(self, trial: int | str) -> Any:
+        """Open the details of a trial, and return them."""
+        self.row(trial).locator("[role=gridcell]").nth(1).click()
+        self.details.wait_for()
+        return self.details
+
+    @property
+    def details(self) -> Any:
+        """Return where the details of a trial are."""
+        return self.find(".bt-detail")
+
+    @property
+    def said(self) -> str:
+        """What stands in place of the table."""
+        return str(self.find(".bt-message").inner_text())
 
     def count(self) -> int:
         """Return how many rows the table has, whether they are in the page or not."""
@@ -118,7 +153,7 @@ class Tab:
 
     def search(self, text: str) -> None:
         """Type a search and end it with Enter."""
-        field = self.find("input[type=search]").first
+        field = self.find("#bt-search")
         field.fill(text)
         field.press("Enter")
 
@@ -136,7 +171,7 @@ class Tab:
         if not folder:
             return None
         Path(folder).mkdir(parents=True, exist_ok=True)
-        path = Path(folder) / f"{self._name}-{what}.png"
+        path = Path(folder) / f"{self.name}-{what}.png"
         self.page.screenshot(path=path)
         return path
 
@@ -149,7 +184,7 @@ class Tab:
     def _console(self, message: Any) -> None:
         # TensorBoard's own pages complain as well, of a curve that is not a number for example.
         said = f"{message.text} ({message.location.get('url', '')})"
-        if message.type == "error" and _FRAME in said:
+        if message.type == "error" and "best_trials" in said:
             self.complaints.append(said)
 
     def _failed(self, request: Any) -> None:
