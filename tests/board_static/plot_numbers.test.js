@@ -5,6 +5,7 @@ import { counted, numberOf, percent, short, textOf } from "../../tuner/board/sta
 import { bestIndices, bestSoFar, jitter, thinned } from "../../tuner/board/static/plots/sampling.js";
 import { linearTicks, logTicks } from "../../tuner/board/static/plots/ticks.js";
 import { paretoFront } from "../../tuner/board/static/plots/front.js";
+import { together } from "../../tuner/board/static/advice.js";
 import { rangeYaml } from "../../tuner/board/static/plots/yaml.js";
 import { rampColour, stateOf } from "../../tuner/board/static/plots/palette.js";
 
@@ -71,6 +72,12 @@ test("a range to try is a line of a spec", () => {
   assert.equal(rangeYaml({ name: "on", try: { low: 1, high: 12 } }, "int"), '"on": {type: int, low: 1, high: 12}');
   assert.equal(rangeYaml({ name: "x", try: { low: 2, high: 1 } }), null);
   assert.equal(rangeYaml({ name: "x" }), null);
+});
+
+test("what is said of several parameters is said once", () => {
+  const said = (parameter) => ({ parameter, text: `${parameter} hardly matters: fix it` });
+  assert.deepEqual(together([said("a"), said("b"), said("c"), { text: "nor do 2 more" }]), ["Each of a, b and c hardly matters: fix it", "nor do 2 more"]);
+  assert.deepEqual(together([said("a")]), ["a hardly matters: fix it"]);
 });
 
 test("an unknown state has a word and a sign of its own", () => {

@@ -35,13 +35,33 @@ async function render(turn) {
   frame.say(trials === null ? "What the trials so far suggest." : `What ${counted(trials, "trial")} so far suggest.`);
   const chance = chanceOf(insights.improvement);
   const groups = Object.keys(TITLES).flatMap((kind) => {
-    const texts = advice.filter((entry) => entry.kind === kind).map((entry) => String(entry.text));
+    const texts = together(advice.filter((entry) => entry.kind === kind));
     if (kind === "more_trials" && chance) texts.push(chance);
     return texts.length ? [section(TITLES[kind], texts)] : [];
   });
   const others = advice.filter((entry) => !Object.hasOwn(TITLES, String(entry.kind)));
   if (others.length) groups.push(section("More", others.map((entry) => String(entry.text))));
   frame.stage.replaceChildren(...groups, ...ranges(edges, context.columns));
+}
+
+/**
+ * Texts, where the same is said of several parameters in one sentence.
+ * @param {any[]} entries
+ * @returns {string[]}
+ */
+export function together(entries) {
+  /** @type {Map<string, string[]>} */
+  const groups = new Map();
+  for (const { parameter, text } of entries) {
+    const named = typeof parameter === "string" && text.startsWith(`${parameter} `);
+    const rest = named ? text.slice(parameter.length + 1) : text;
+    const names = groups.get(rest) ?? [];
+    groups.set(rest, named ? [...names, parameter] : names);
+  }
+  return [...groups].map(([rest, names]) => {
+    if (names.length < 2) return [...names, rest].join(" ");
+    return `Each of ${names.slice(0, -1).join(", ")} and ${names[names.length - 1]} ${rest}`;
+  });
 }
 
 /** @param {unknown} given @returns {any[]} */

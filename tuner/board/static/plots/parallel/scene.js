@@ -12,7 +12,7 @@ import { Rail } from "./rail.js";
 import { paint } from "./top.js";
 
 /** Milliseconds of a frame that lines may take while something moves. */
-const BUDGET = 12;
+const BUDGET = 9;
 const SHADES = 24;
 
 /**
