@@ -99,6 +99,15 @@ def test_insights_and_ranges_come_from_the_files_of_the_study_and_damage_there_i
     assert len(damaged.trials["rows"]) == 3
 
 
+def test_a_whole_number_that_a_browser_cannot_hold_is_not_rounded(
+    base: HistoryDatabase, settings: Settings
+) -> None:
+    base.add_study("mlp", [complete({"seed": 2**60 + 1, "train.rate": 0.1}, 1.0)])
+    report = read_report(base.service, settings, STUDY, "today")
+
+    assert report.points["columns"]["params.seed"] == [{"int": str(2**60 + 1)}]
+
+
 def test_a_study_without_a_trial_makes_a_report_as_well(
     base: HistoryDatabase, settings: Settings
 ) -> None:

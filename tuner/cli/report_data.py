@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tuner.board.best_trials.page import encode
 from tuner.board.best_trials.report import MOST_POINT_COLUMNS, MOST_POINTS, MOST_ROWS, Report
 from tuner.cli.importance import order_of, read_importance
 from tuner.cli.params import ordered
@@ -144,7 +145,7 @@ def _points(
         "duration_s": [row["duration_s"] for row in trials],
     }
     for name in names:
-        columns[f"params.{name}"] = [row["params"].get(name) for row in trials]
+        columns[f"params.{name}"] = [encode(row["params"].get(name)) for row in trials]
     for name in metrics[:MOST_POINT_COLUMNS]:
         columns[f"metrics.{name}"] = [row["metrics"].get(name) for row in trials]
     return {
