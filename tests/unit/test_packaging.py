@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from tensorboard.plugins import base_plugin
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,16 @@ def test_tensorboard_finds_the_tab_where_the_package_is_installed() -> None:
     (loader,) = entry_points_of("tensorboard_plugins")
 
     assert issubclass(loader.load(), base_plugin.TBLoader)
+
+
+def test_the_wheel_holds_the_pages_of_the_tab() -> None:
+    wheel = WheelBuilder(str(ROOT))
+    packed = {file.distribution_path for file in wheel.recurse_included_files()}
+    folder = ROOT / "tuner" / "board" / "static"
+    pages = {str(file.relative_to(ROOT)) for file in folder.rglob("*") if file.is_file()}
+
+    assert "tuner/board/static/index.js" in pages
+    assert pages <= packed
 
 
 def test_the_script_of_the_plots_comes_with_the_server_alone() -> None:
