@@ -125,10 +125,11 @@ async function one(turn, column, points) {
   const leader = best[0];
   const star = { type: "scatter", mode: "markers", x: [x(leader)], y: [points.objective[leader]], hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, line: { width: 2.2, color: GROUNDS[context.theme].accent }, color: GROUNDS[context.theme].accent } };
   const ticks = [...(scale.absent === null ? [] : [{ at: scale.absent, text: "inactive" }]), ...scale.ticks];
+  const letters = scale.kind === "choices" ? ticks.reduce((sum, tick) => sum + tick.text.length + 2, 0) : 0;
   const share = typeof column.share === "number" ? `<br><span style="font-size:12px">importance ${percent(column.share)}</span>` : "";
   const layout = {
     margin: { l: 52, r: 16, t: 8, b: 64 },
-    xaxis: { title: { text: `${plain(clipped(column.label, 36))}${scale.kind === "log" ? " (log)" : ""}${share}`, font: { size: 13 } }, range: [-0.03 - apart / 2, 1.03 + apart / 2], tickvals: ticks.map((tick) => tick.at), ticktext: ticks.map((tick) => plain(tick.text)), tickangle: 0, fixedrange: true, showgrid: false },
+    xaxis: { title: { text: `${plain(clipped(column.label, 36))}${scale.kind === "log" ? " (log)" : ""}${share}`, font: { size: 13 } }, range: [-0.03 - apart / 2, 1.03 + apart / 2], tickvals: ticks.map((tick) => tick.at), ticktext: ticks.map((tick) => plain(tick.text)), tickangle: letters > 34 ? -30 : 0, fixedrange: true, showgrid: false },
     yaxis: { title: { text: plain(objectiveName(context)), font: { size: 12 } }, range: [low - pad, high + pad], nticks: 5 },
     shapes: scale.absent === null ? [] : [{ type: "line", x0: scale.floor - 0.08, x1: scale.floor - 0.08, y0: 0, y1: 1, yref: "paper", line: { width: 1, dash: "dot", color: GROUNDS[context.theme].line } }],
   };
