@@ -15,7 +15,7 @@ export const CHOOSE = 38;
 /** @type {Record<string, number>} */
 const FIXED = { rank: 88, trial: 92, attempts: 98 };
 /** @type {Record<string, number>} */
-const FIXED_NARROW = { rank: 58, trial: 66, attempts: 98 };
+const FIXED_NARROW = { rank: 72, trial: 62, attempts: 98 };
 const STICKY = new Set(['rank', 'trial', 'run']);
 
 /**
@@ -35,7 +35,7 @@ export function widths(columns, rows, metric, narrow) {
     const label = longest(labelParts(column.key === 'objective' && metric ? metric : column.label)) * 8.2 + 22;
     const value = Math.max(0, ...sample.map((row) => cellText(column, row).length)) * CHARACTER;
     if (column.key === 'run') return Math.round(Math.min(narrow ? 120 : 260, Math.max(label, value) + PADDING));
-    if (column.key === 'state') return Math.round(Math.min(260, Math.max(120, value + 34)));
+    if (column.key === 'state') return Math.round(Math.min(narrow ? 120 : 260, Math.max(120, value + 34)));
     return Math.round(Math.min(WIDEST, Math.max(NARROWEST, label + PADDING, value + PADDING)));
   });
 }
