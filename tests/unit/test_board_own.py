@@ -15,6 +15,7 @@ from tests.board_lab import BoardLab
 from tests.board_trials import Plan
 from tuner.board.best_trials.catalogue import Catalogue
 from tuner.board.best_trials.model import Row, Table
+from tuner.board.best_trials.own import OwnStudy
 from tuner.board.best_trials.page import row_document, sort_rows, study_document
 from tuner.roots import Place
 
@@ -225,3 +226,22 @@ def test_a_list_of_studies_says_how_each_stands(scene: Scene) -> None:
     assert document["trials"] == sum(document["counts"].values())
     assert document["best"]["trial"] == scene.table().rows[0].trial
     assert document["state"] == "running"
+
+
+def test_trials_that_wait_are_counted_though_they_have_no_files(scene: Scene) -> None:
+    waiting = [plan for plan in scene.plans.values() if plan.state == "waiting"]
+
+    assert study_document(scene.table())["counts"]["waiting"] == len(waiting) > 0
+
+
+def test_a_study_is_shown_while_the_rest_of_it_is_loaded(tmp_path: Path) -> None:
+    for number in range(600):
+        run = tmp_path / "logs" / STUDY / f"trial_{number:05d}-20261128T210640Z"
+        run.mkdir(parents=True)
+        (run / "trial.json").write_text('{"outcome": "COMPLETE", "objective": 0.5}')
+    study = OwnStudy(Place(tmp_path / "logs" / STUDY), STUDY, f"{STUDY}/")
+
+    shown = [len(study.table.rows) for _ in study.refresh()]
+
+    assert {250, 500} < set(shown)
+    assert shown[-1] == 600

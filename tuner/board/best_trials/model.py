@@ -135,6 +135,7 @@ class Table:
         version: another one whenever something of this is another.
         updated: when something last changed, ISO 8601; empty: not known.
         notes: what a reader should know, in sentences.
+        waiting: trials that are proposed and have not begun: they have no files, so no row.
     """
 
     study: str
@@ -146,6 +147,7 @@ class Table:
     version: int = 0
     updated: str = ""
     notes: Sequence[str] = ()
+    waiting: int = 0
 
     @property
     def goal(self) -> Goal | None:

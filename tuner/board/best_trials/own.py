@@ -217,6 +217,7 @@ class OwnStudy:
             rows=rank(rows, metrics),
             version=self.table.version + 1,
             updated=short(summary.get("updated")),
+            waiting=_waiting(summary.get("counts")),
             notes=[short(summary.get("reason"))] if summary.get("reason") else [],
         )
 
@@ -248,6 +249,11 @@ def _metrics(found: object) -> tuple[Metric, ...]:
             goal: Goal = "minimize" if one.get("goal") == "minimize" else "maximize"
             metrics.append(Metric(name=short(one["name"]), goal=goal))
     return tuple(metrics)
+
+
+def _waiting(found: object) -> int:
+    number = found.get("waiting") if isinstance(found, Mapping) else None
+    return number if type(number) is int and 0 <= number < 10**6 else 0
 
 
 def _proposed(found: object) -> set[int]:

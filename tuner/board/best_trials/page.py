@@ -23,6 +23,7 @@ def study_document(table: Table) -> dict[str, Any]:
     counts = dict.fromkeys(("complete", "pruned", "fail", "running", "waiting"), 0)
     for row in table.rows:
         counts[row.state] += 1
+    counts["waiting"] += table.waiting
     best = table.best()
     return {
         "study": table.study,
@@ -31,7 +32,7 @@ def study_document(table: Table) -> dict[str, Any]:
         "goal": table.goal,
         "metric": table.metrics[0].name if table.metrics else None,
         "metrics": [{"name": metric.name, "goal": metric.goal} for metric in table.metrics],
-        "trials": len(table.rows),
+        "trials": sum(counts.values()),
         "counts": counts,
         "best": None if best is None else {"trial": best.trial, "run": best.run,
                                            "objective": best.objective, "values": best.values,
