@@ -240,14 +240,15 @@ def test_there_is_one_experiment_with_the_columns_that_tell_trials_apart_first(
     experiment = board.experiment()
 
     assert experiment["name"] == STUDY
+    # Five differ, by name, then the others: what is conditional or constant is none of the five.
     assert [info["name"] for info in experiment["hparamInfos"]] == [
-        "model.bn",
         "model.layers",
         "train.batch_size",
         "train.learning_rate",
         "train.optimizer",
         "train.schedule",
         "model.activation",
+        "model.bn",
         "train.momentum",
     ]
     assert [info["name"]["tag"] for info in experiment["metricInfos"]] == ["objective"]

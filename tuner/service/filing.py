@@ -34,7 +34,7 @@ HANDS, PATIENCE_S = 3, 5.0
 #: Without a whole round for so long, filing has failed.
 ROUND_WITHIN_S = 8.0
 #: At the end of a server, insights into studies that have just ended are waited for so long.
-INSIGHTS_WITHIN_S = 5.0
+INSIGHTS_WITHIN_S = 8.0
 #: The last round may take so long, and the end of the thread a little longer.
 _STOP_S = 15.0
 
