@@ -10,13 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.board_lab import BoardLab
 from tests.board_trials import Plan
 from tuner.board.best_trials.catalogue import Catalogue
+from tuner.board.best_trials.importance import importance_document
 from tuner.board.best_trials.model import Row, Table
 from tuner.board.best_trials.own import OwnStudy
-from tuner.board.best_trials.page import row_document, sort_rows, study_document
+from tuner.board.best_trials.page import column_document, row_document, sort_rows, study_document
 from tuner.roots import Place
 
 STUDY = "lab/endings"
@@ -245,3 +248,61 @@ def test_a_study_is_shown_while_the_rest_of_it_is_loaded(tmp_path: Path) -> None
 
     assert {250, 500} < set(shown)
     assert shown[-1] == 600
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(("name", "type", "values", "trial", "low")), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.dictionaries(
+        st.sampled_from(("metrics", "parameters", "order", "counts", "state", "history",
+                         "importance", "updated", "reason", "edges", "advice")), JSON,
+    ),
+    st.dictionaries(
+        st.sampled_from(("outcome", "objective", "values", "metrics", "params", "attempts",
+                         "cause", "error", "stop", "started", "is_outcome")), JSON,
+    ),
+)  # fmt: skip
+def test_files_of_any_form_make_a_table_that_can_be_sent(
+    tmp_path: Path, summary: dict[str, object], record: dict[str, object]
+) -> None:
+    folder = tmp_path / "logs"
+    for run, files in {
+        "_study": {"study.json": summary, "insights.json": summary},
+        "trial_00000-20261128T210640Z": {"trial.json": {"outcome": "COMPLETE", **record}},
+        "trial_00001-20261128T210640Z": {"config.json": record},
+    }.items():
+        (folder / run).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / run / name).write_text(json.dumps(content))
+    study = OwnStudy(Place(folder), STUDY, "")
+
+    for _ in study.refresh():
+        pass
+
+    rows = study.table.rows
+    assert {row.trial for row in rows} == {0, 1}
+    json.dumps([study_document(study.table), importance_document(study)])
+    json.dumps([column_document(column) for column in study.table.columns])
+    json.dumps([row_document(row) for row in rows])
+
+
+def test_choices_that_are_nested_deep_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "_study").mkdir()
+    deep = "[" * 900 + "]" * 900
+    text = '{"parameters": [{"name": "rate", "values": [1, ' + deep + ', "a", true, null]}]}'
+    (tmp_path / "_study" / "study.json").write_text(text)
+    study = OwnStudy(Place(tmp_path), STUDY, "")
+
+    for _ in study.refresh():
+        pass
+
+    assert study.table.columns[-1].values == (1, "a", True, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.board.best_trials.model import FACTS, METRIC, PARAM, Column, Row, Type, finite
+from tuner.board.best_trials.own_run import short
 
 #: Columns of one table; what is beyond is left out, and said.
 MOST = 2_000
@@ -110,8 +111,6 @@ def type_of(values: Iterable[Any]) -> Type:
 
 
 def _of_parameter(one: Mapping[str, Any]) -> Declared:
-    listed = one.get("values")
-    values = tuple(listed[:_MOST_VALUES]) if isinstance(listed, list) else ()
     kinds: Mapping[Any, Type] = {"int": "int", "float": "float", "bool": "bool"}
     kind = one.get("type")
     return Declared(
@@ -119,7 +118,7 @@ def _of_parameter(one: Mapping[str, Any]) -> Declared:
         low=finite(one.get("low")),
         high=finite(one.get("high")),
         log=one.get("log") is True,
-        values=values,
+        values=_choices(one.get("values")),
         is_conditional=bool(one.get("when")),
         is_constant=kind == "fixed",
     )
@@ -131,11 +130,19 @@ def _of_distribution(one: object) -> Declared:
     if not isinstance(one, Mapping) or not isinstance(attributes, Mapping):
         return Declared()
     kinds: Mapping[Any, Type] = {"IntDistribution": "int", "FloatDistribution": "float"}
-    name, choices = one.get("name"), attributes.get("choices")
+    name = one.get("name")
     return Declared(
         type=kinds.get(name) if isinstance(name, str) else None,
         low=finite(attributes.get("low")),
         high=finite(attributes.get("high")),
         log=attributes.get("log") is True,
-        values=tuple(choices[:_MOST_VALUES]) if isinstance(choices, list) else (),
+        values=_choices(attributes.get("choices")),
     )
+
+
+def _choices(found: object) -> tuple[Any, ...]:
+    """Return choices as a file lists them: texts of bounded length, numbers, truth values, null."""
+    if not isinstance(found, list):
+        return ()
+    kept = (short(one) if isinstance(one, str) else one for one in found[:_MOST_VALUES])
+    return tuple(one for one in kept if one is None or isinstance(one, str | bool | int | float))
