@@ -5,9 +5,12 @@ from __future__ import annotations
 #: Modules whose files lie elsewhere, and what they are.
 OTHERS = {
     "tuner/archives.py": "archives that are given as bytes",
+    "tuner/board/best_trials/report_scripts.py": "pages of the package, and plotly's script",
+    "tuner/board/best_trials/static_files.py": "pages of the package, and plotly's script",
     "tuner/board/landlock.py": "what a process gets rights to: opened as a name only (O_PATH)",
     "tuner/cli/calling.py": "the program that was called",
     "tuner/cli/faults.py": "the reason of a failure: the database's file and its folder",
+    "tuner/cli/report.py": "a report's file that the user names",
     "tuner/cli/run_session.py": "the home's service file",
     "tuner/cli/serve.py": "the home's service file",
     "tuner/cli/token.py": "a token's file that the user names",
@@ -59,18 +62,23 @@ OTHERS = {
 
 _SCRATCH = "TensorBoard's scratch folder or view, which this process has made"
 _ROOT_ITSELF = "the root itself, as the operator names it"
+_BY_PLACE = "opened by a `Place`"
 _SCAN = "a look for runs of ours: names only, and no link is entered"
 #: Of modules that have to do with the roots: what their files are, and the calls in their source.
 CALLS: dict[str, tuple[str, set[str]]] = {
     "tuner/board/confinement.py": ("the interpreter", {"Path(sys.executable).resolve()"}),
-    "tuner/board/launcher.py": (_SCRATCH, {"options.ready.exists()"}),
+    "tuner/board/best_trials/catalogue.py": (_BY_PLACE, {"self._base.open()"}),
+    "tuner/board/best_trials/files.py": (_BY_PLACE, {"base.below(run).open()"}),
+    "tuner/board/launcher.py": (_SCRATCH, {"options.notes.open('a')", "options.ready.exists()"}),
     "tuner/board/running.py": (
         _SCRATCH,
         {
+            "notes.read_text()",
             "os.access(_MEMORY)",
             "ready.touch()",
             "ready.unlink()",
             "self._home.mkdir()",
+            "self._notes.unlink()",
             "tempfile.TemporaryDirectory()",
         },
     ),
@@ -85,7 +93,14 @@ CALLS: dict[str, tuple[str, set[str]]] = {
             "shutil.rmtree(self.folder / path)",
         },
     ),
-    "tuner/cli/board.py": (_ROOT_ITSELF, {"root.is_dir()"}),
+    "tuner/cli/board.py": (
+        _ROOT_ITSELF,
+        {"config.log_root.is_dir()", "target.source.exists()"},
+    ),
+    "tuner/cli/board_target.py": (
+        "whether a folder that the user names is there; it is opened as a `Place`",
+        {"found.source.exists()", "path.exists()", "path.is_dir()", "whole.resolve()"},
+    ),
     "tuner/cli/checking.py": (
         "a temporary folder for the code of `tuner check`",
         {"code.mkdir()", "tempfile.TemporaryDirectory()"},
@@ -132,6 +147,16 @@ CALLS: dict[str, tuple[str, set[str]]] = {
             "path.is_dir()",
             "path.is_file()",
             "path.lstat()",
+        },
+    ),
+    "tuner/local/boards.py": (
+        "the home's running boards",
+        {
+            "(settings.home / 'boards').iterdir()",
+            "_path(settings, os.getpid()).unlink()",
+            "os.open(path)",
+            "path.parent.mkdir()",
+            "path.unlink()",
         },
     ),
     "tuner/local/closing.py": (
