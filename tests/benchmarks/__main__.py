@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import (
+    board,
     finding,
     gap,
     importing,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "pruning": lambda arguments: pruning.measure(arguments.pruning_seeds),
     "recovery": lambda _: recovery.measure(),
     "strangers": lambda _: strangers.measure(),
+    "board": lambda arguments: board.measure(arguments.board_trials, arguments.board_home),
     "scale": lambda arguments: scale.measure(arguments.size, arguments.log),
 }
 
@@ -91,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     help_seeds = "pruning: so many orders of each dataset, default 1"
     parser.add_argument("--pruning-seeds", type=int, default=1, metavar="N", help=help_seeds)
+    group = parser.add_argument_group("board", "the study that is looked at")
+    group.add_argument("--board-trials", type=int, default=5_000, metavar="N", help="default 5000")
+    help_home = "one that tests.board_lab has made; trials are added to it"
+    group.add_argument("--board-home", type=Path, metavar="FOLDER", help=help_home)
     group = parser.add_argument_group("scale", "how much is simulated")
     for field in dataclasses.fields(scale.ScaleSize):
         option = "--" + field.name.replace("_", "-")
