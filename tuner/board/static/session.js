@@ -28,6 +28,8 @@ export class Session {
       failed: (error) => this._failed(error),
     });
     this._asked = '';
+    /** The study that the table is of. */
+    this._of = '';
     /** @type {unknown} the version that was asked for again last */
     this._mark = undefined;
     this._timer = 0;
@@ -73,8 +75,8 @@ export class Session {
     if (studies) this.store.set({ study: studies.studies.find((study) => study.study === view.study) ?? null });
     const asked = JSON.stringify(ASKED.map((name) => view[name]));
     if (!view.study || asked === this._asked) return;
-    const other = !this._asked || JSON.parse(this._asked)[0] !== view.study;
-    this._asked = asked;
+    const other = this._of !== view.study;
+    [this._asked, this._of] = [asked, view.study];
     this.store.set({ busy: true, error: null, ...(other ? { table: null, columns: [] } : {}) });
     this.pages.ask(this.question());
   }
@@ -98,9 +100,12 @@ export class Session {
   _failed(error) {
     if (aborted(error)) return;
     const problem = error instanceof Error ? error : new Error(String(error));
-    const away = 'status' in problem && problem.status === 0;
+    const status = 'status' in problem ? problem.status : 0;
+    const away = status === 0;
+    // A study that is gone has no table; what is only late keeps what is shown.
+    const gone = status === 404 ? { table: null, columns: [] } : {};
     this._asked = '';
-    this.store.set({ error: problem, busy: false, ...(away ? { live: 'away' } : {}) });
+    this.store.set({ error: problem, busy: false, ...gone, ...(away ? { live: 'away' } : {}) });
   }
 
   /** One look: the studies, then whether the table is another. */
