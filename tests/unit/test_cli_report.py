@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,7 +124,9 @@ def test_a_file_is_replaced_whole_and_one_that_cannot_be_written_is_said(tmp_pat
     path.write_text("before")
     command._write(path, b"after")
     (tmp_path / "folder").mkdir()
+    command._write(Path(os.devnull), b"gone")
 
+    assert Path(os.devnull).is_char_device()
     assert path.read_text() == "after"
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["study.html"]
     for wrong in ("folder", "none/study.html"):

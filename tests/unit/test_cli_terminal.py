@@ -172,7 +172,9 @@ def arguments(command: tuple[str, ...], study: str, other: str) -> list[str]:
     known = {"STUDY": study, "TRIAL": TRIAL, "N": "0"}
     params = COMMANDS[command].params
     names = [p.metavar or p.name.upper() for p in params if p.param_type_name == "argument"]
-    return [known.get(name, other) for name in names]
+    # Into no file of this folder.
+    options = ["-o", os.devnull] if command == ("report",) else []
+    return [*options, *(known.get(name, other) for name in names)]
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in LASTING], ids=" ".join)

@@ -55,15 +55,16 @@ def report(
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step.
+    """Replace a file in one step; a device or a pipe is written to.
 
     Raises:
         SetupError: it cannot be written.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "is a folder")
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as exc:
