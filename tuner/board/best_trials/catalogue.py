@@ -27,7 +27,7 @@ _DEPTH = 2
 #: Between two rounds, which take a quarter of the time at most. Studies are looked for less often.
 _EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 3, 5.0
 #: A new result is to be seen within five seconds, after a long round as well.
-_AT_MOST_S = 3.0
+_AT_MOST_S = 1.5
 #: Other threads get their turn after so much work.
 _YIELD_S = 0.002
 
