@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.spec import StudySpec, parse_spec
 
+#: Studies whose specs are kept; the longest unused goes for one more.
+MOST = 256
+
 
 class Specs:
-    """Remembers the spec of each study in its present revision."""
+    """Remembers the spec of each study in its present revision.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._known: dict[int, tuple[int, StudySpec]] = {}
 
     def of(self, study: sa.Row[Any]) -> StudySpec:
         """Return the spec of a study's row."""
-        known = self._known.get(study.id)
-        if known is None or known[0] != study.revision:
-            known = (study.revision, parse_spec(json.loads(study.spec_json)))
+        with self._lock:
+            known = self._known.pop(study.id, None)
+            if known is None or known[0] != study.revision:
+                known = (study.revision, parse_spec(json.loads(study.spec_json)))
+            # In the order of their last use.
             self._known[study.id] = known
+            if len(self._known) > MOST:
+                del self._known[next(iter(self._known))]
         return known[1]
