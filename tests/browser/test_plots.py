@@ -68,14 +68,14 @@ def test_two_trials_are_compared_by_what_differs(tab: Tab, shared: Shared) -> No
 def take_away(tab: Tab, what: str, folder: Path) -> Path:
     tab.frame.get_by_role("button", name="Take away").click()
     with tab.page.expect_download() as download:
-        tab.frame.get_by_text(what, exact=False).first.click()
+        tab.frame.get_by_role("menuitem", name=what).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
 
 
 def test_the_table_is_taken_away_as_csv(tab: Tab, shared: Shared, tmp_path: Path) -> None:
-    path = take_away(tab, "CSV", tmp_path)
+    path = take_away(tab, "CSV of", tmp_path)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
 
@@ -84,7 +84,7 @@ def test_the_table_is_taken_away_as_csv(tab: Tab, shared: Shared, tmp_path: Path
 
 
 def test_the_table_is_taken_away_as_json(tab: Tab, shared: Shared, tmp_path: Path) -> None:
-    document = json.loads(take_away(tab, "JSON", tmp_path).read_text())
+    document = json.loads(take_away(tab, "JSON of", tmp_path).read_text())
     rows = document["rows"] if isinstance(document, dict) else document
 
     assert rows[0]["trial"] == shared.ranked()[0]
@@ -93,14 +93,14 @@ def test_the_table_is_taken_away_as_json(tab: Tab, shared: Shared, tmp_path: Pat
 def test_a_configuration_is_taken_away_as_yaml(tab: Tab, shared: Shared, tmp_path: Path) -> None:
     best = shared.ranked()[0]
     tab.row(best).locator("input[type=checkbox]").check()
-    text = take_away(tab, "YAML", tmp_path).read_text()
+    text = take_away(tab, "YAML to run", tmp_path).read_text()
 
     assert YAML(typ="safe").load(text)
     assert repr(shared.plans[best].params["train.learning_rate"]) in text
 
 
 def test_the_report_opens_without_a_server(tab: Tab, shared: Shared, tmp_path: Path) -> None:
-    path = take_away(tab, "report", tmp_path)
+    path = take_away(tab, "Report of the study", tmp_path)
     page = tab.page.context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
