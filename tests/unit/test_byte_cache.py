@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.coordinator.byte_cache import ByteCache, size_of
+from tuner.coordinator.learning import forget_others
 
 MOST = 100_000
 
@@ -40,3 +41,12 @@ def test_a_view_counts_what_it_keeps_in_memory() -> None:
 
     assert size_of({"a": whole[:1]}) > 80_000
     assert size_of([whole, "text"]) > 80_000
+
+
+def test_what_history_meant_to_a_study_is_forgotten_when_it_learns_no_more() -> None:
+    cache = ByteCache(10_000)
+    cache["mapped", 1, "a"] = cache["mapped", 2, "a"] = cache["fitted", 1] = 7
+
+    forget_others(cache, {2})
+
+    assert set(cache) == {("mapped", 2, "a"), ("fitted", 1)}

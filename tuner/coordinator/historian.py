@@ -159,10 +159,16 @@ class Historian:
             self._changed.wait(LOOK_S)
 
     def _look(self, cache: ByteCache) -> None:
-        from tuner.coordinator.learning import history_version, learn, lesson_version
+        from tuner.coordinator.learning import (
+            forget_others,
+            history_version,
+            learn,
+            lesson_version,
+        )
 
         with self._lock:
             pupils = dict(self._pupils)
+        forget_others(cache, pupils)
         if not pupils:
             return
         with self._storage.read() as connection:

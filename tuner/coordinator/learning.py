@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +43,8 @@ _CLOSED = ("finished", "failed", "cancelled")
 
 #: What is kept from one lesson to the next; see `ByteCache`.
 Cache = MutableMapping[Any, Any]
+#: Of a cache's keys: how history maps to one study, whose id follows.
+_MAPPED = "mapped"
 
 
 def history_version(connection: sa.Connection) -> str:
@@ -94,7 +96,7 @@ def learn(
             spec,
             data=study.data,
             code=study.code,
-            cache=_Part(cache, ("mapped", study.id)),
+            cache=_Part(cache, (_MAPPED, study.id)),
         )
         with one_thread():
             priors = _priors(found, spec, _Part(cache, ("fitted",)))
@@ -174,6 +176,18 @@ def _shares(
         else:
             shares[metric.name] = {}
     return shares
+
+
+def forget_others(cache: Cache, study_ids: Collection[int]) -> None:
+    """Drop from a cache what is of use only to other studies than these: how history maps to them.
+
+    Args:
+        cache: see `learn`.
+        study_ids: of the studies that may still learn.
+    """
+    for key in list(cache):
+        if key[0] == _MAPPED and key[1] not in study_ids:
+            del cache[key]
 
 
 class _Part(MutableMapping[Any, Any]):
