@@ -22,8 +22,12 @@ from tests.tensorboard_api import TensorBoard, open_tensorboard
 OpenTab = Callable[..., Tab]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A browser. While it runs, playwright runs a loop in this thread, and nobody else can.
+
+    So none is there when another module's tests have their turn.
+    """
     with chromium_or_skip() as browser:
         yield browser
 
@@ -49,7 +53,7 @@ class Shared:
 
 
 @pytest.fixture(scope="session")
-def shared(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with open_board_lab(tmp_path_factory.mktemp("lab")) as lab:
         plans = lab.add_study("lab/endings", 50)
         lab.add_study("lab/fronts", 50, metrics=2, live=0, state="finished")
@@ -79,8 +83,8 @@ def open_tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
     assert not complaints, "the browser complains: " + "\n".join(complaints)
 
 
-@pytest.fixture(scope="session")
-def standing(shared: Shared, browser: Any) -> Iterator[Tab]:
+@pytest.fixture(scope="module")
+def standing(browser: Any, shared: Shared) -> Iterator[Tab]:
     """A tab that is opened once: TensorBoard's page takes seconds to load."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(60_000)
