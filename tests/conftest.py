@@ -33,7 +33,9 @@ KEPT_SETTINGS = {
 }
 REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 #: What a skip reason must not name when everything is required.
-ESSENTIAL = re.compile(r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is", re.IGNORECASE)
+ESSENTIAL = re.compile(
+    r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is", re.IGNORECASE
+)
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
