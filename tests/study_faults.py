@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from tests.patience import clock
 from tuner import protocol
 from tuner.coordinator.loop import Coordinator
+from tuner.errors import FencedError
 from tuner.queue.wakeup import WakeUps
 from tuner.service.desk import WorkerDesk
 from tuner.service.service import Service
@@ -99,10 +101,13 @@ class House:
         info = protocol.WorkerInfo(name=worker, host=host, pid=pid, device="cpu")
         claim = protocol.Claim(token=token, worker=info, wait_s=0.0, version=protocol.VERSION)
         given = self.desk.claim(claim)
-        return None if given is None else Held(self, token, given)
+        if given is None:
+            return None
+        # As a worker reads it.
+        return Held(self, token, protocol.Assignment.from_json(json.loads(protocol.dumps(given))))
 
     def take(self, study: str, *, of_dead: bool = False) -> Held:
-        """Return an attempt of a study in the hands of a new worker."""
+        """Return an attempt of a study in the hands of a new worker; end the others' if it can."""
         facts = {"pid": _NOBODY, "host": socket.gethostname()} if of_dead else {}
         others: list[Held] = []
         # A study whose loading took long rests for a while.
@@ -111,7 +116,9 @@ class House:
             held = self.claim(f"w-{secrets.token_hex(3)}", **facts)  # type: ignore[arg-type]
             if held is not None and held.given.study == study:
                 for other in others:
-                    other.finish()
+                    # The study may be damaged.
+                    with contextlib.suppress(FencedError):
+                        other.finish()
                 return held
             others += [held] if held is not None else []
             self.rounds(1)

@@ -28,10 +28,10 @@ class TensorBoard:
 
     Attributes:
         url: of its page, without a slash at the end.
-        pid: of its Python process.
+        pid: of its Python process; 0 where a test did not say it.
     """
 
-    def __init__(self, url: str, pid: int) -> None:
+    def __init__(self, url: str, pid: int = 0) -> None:
         self.url = url.rstrip("/")
         self.pid = pid
 

@@ -197,7 +197,9 @@ def assign(
     study = study_of(connection, attempt)
     trial = trial_of(connection, attempt)
     try:
-        return _build(connection, study, trial, attempt, specs(study))
+        assignment = _build(connection, study, trial, attempt, specs(study))
+        # A worker that cannot read its answer would ask for it again and again.
+        return protocol.Assignment.from_json(json.loads(protocol.dumps(assignment)))
     except (TunerError, ValueError, KeyError, TypeError) as exc:
         raise AssignmentError(attempt.id, f"{type(exc).__name__}: {exc}"[:1000]) from exc
 
