@@ -12,6 +12,8 @@ from tuner.storage.engine import make_engine
 
 #: The coordinator renews its lead while nothing else happens.
 _RESTLESS = {"tuner_leader"}
+#: A study's folder is brought up to date within a minute.
+_RESTLESS_COLUMNS = {("tuner_studies", "filed")}
 
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -30,10 +32,10 @@ class Database:
         self._metadata.reflect(self._reader)
 
     def dump(self) -> Dump:
-        """Return the rows of every table, ours and Optuna's, but the leader's."""
+        """Return the rows of every table, ours and Optuna's, without what changes by itself."""
         with self._reader.connect() as connection:
             return {
-                table.name: sorted(map(tuple, connection.execute(sa.select(table))), key=repr)
+                table.name: sorted(map(tuple, connection.execute(_still(table))), key=repr)
                 for table in self._metadata.sorted_tables
                 if table.name not in _RESTLESS
             }
@@ -49,13 +51,6 @@ class Database:
                 if table.name.startswith("tuner_") and "study_id" in table.c
             }
         return {name: count for name, count in counts.items() if count}
-
-    def differing(self, table: str, left: str, right: str) -> int:
-        """Return how many rows of a table do not have the same in both columns."""
-        rows = self._metadata.tables[table]
-        with self._reader.connect() as connection:
-            query = sa.select(sa.func.count()).where(rows.c[left] != rows.c[right])
-            return int(connection.execute(query).scalar_one())
 
     def count(self, table: str, **where: Any) -> int:
         """Return how many rows of a table have these values."""
@@ -97,3 +92,8 @@ def lock(connection: sa.Connection, table: sa.Table, **where: Any) -> None:
 def study_id_of(attempt: str) -> int:
     """Return the database's id of the study of an attempt, which the attempt's begins with."""
     return int(attempt.partition("-")[0].removeprefix("s"))
+
+
+def _still(table: sa.Table) -> sa.Select[Any]:
+    """Return a query for the columns of a table that do not change by themselves."""
+    return sa.select(*(c for c in table.c if (table.name, c.name) not in _RESTLESS_COLUMNS))
