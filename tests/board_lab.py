@@ -148,20 +148,30 @@ class BoardLab:
         with multiprocessing.get_context("spawn").Pool(cores) as pool:
             pool.starmap(_write_part, parts)
 
-    def file_studies(self) -> None:
-        """Bring `_study` of each study up to date, as the coordinator does."""
+    def file_studies(self, *, insights: bool = False) -> None:
+        """Bring `_study` of each study up to date, as the coordinator does.
+
+        Args:
+            insights: whether they are computed, which takes seconds.
+        """
         hands = Hands("lab-hand", 1, 600.0)
         roots = Roots(self.log_root, self.settings.checkpoint_root, hands)
         care = Care(self.storage, roots, hands)
+        computing = Insights(self.storage if insights else None)
         filer = StudyFiler(
             self.storage,
             self.log_root,
             self.settings.checkpoint_root,
             care,
             self._specs,
-            Insights(None),
+            computing,
         )
         filer.file()
+        while computing.wanted():
+            time.sleep(0.05)
+        if insights:
+            filer.file(last=True)
+        computing.stop()
         filer.drop_writers()
 
     def _write_trials(self, name: str, plans: Sequence[Plan]) -> None:

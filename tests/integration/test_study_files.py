@@ -117,7 +117,7 @@ def test_a_damaged_row_costs_no_study_its_summary_and_no_curve(lab: FilingLab) -
 
 
 def _with_insights(lab: FilingLab) -> Insights:
-    insights = Insights(f"sqlite:///{lab.folder}/tuner.db")
+    insights = Insights(lab.storage)
     lab.make_filer(insights)
     return insights
 
@@ -139,6 +139,19 @@ def test_insights_come_from_a_process_of_their_own_and_order_the_parameters(
     assert found["importance"]["methods"]["main_effects"]["parameters"][0]["name"] == "x"
     assert found["updated"].endswith("Z")
     assert _read(_path(lab))["order"] == ["x"]
+
+
+def test_with_few_results_no_process_is_started(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    lab.add_study("s", trials=9)
+    _with_insights(lab)
+    _set(lab, state="finished")
+    lab.start()
+    found = wait_until(lambda: _read(_path(lab, name="insights.json")), "it is written")
+    assert found["trials"] == 9
+    assert found["importance"]["why"] == "not known before 10 trials have a result"
 
 
 def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended(
@@ -180,8 +193,9 @@ def test_the_process_gets_no_secret_of_the_server_but_by_its_input(
     monkeypatch.setattr("sys.executable", str(script))
     for name in SECRET_VALUES:
         monkeypatch.setenv(name, "postgresql://user:hunter2@host/db")
-    insights = Insights("postgresql://user:hunter2@host/db")
-    insights.want(Wish(study_id=1, name="lab/s", told=1, is_over=True))
+    monkeypatch.setattr(lab.storage, "url", "postgresql://user:hunter2@host/db")
+    insights = Insights(lab.storage)
+    insights.want(Wish(study_id=1, name="lab/s", told=20, is_over=True))
     text = wait_until(lambda: seen.exists() and seen.read_text(), "it was started")
     insights.stop()
     assert "-m tuner.service.insights" in text
@@ -189,7 +203,7 @@ def test_the_process_gets_no_secret_of_the_server_but_by_its_input(
 
 
 def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
-    monkeypatch: pytest.MonkeyPatch,
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
 
@@ -198,7 +212,7 @@ def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
-    insights = Insights("sqlite://")
+    insights = Insights(lab.storage)
     for told in (1, 3, 6, 9, 11, 16, 100, 105, 109, 110, 111):
         insights.want(Wish(study_id=1, name="lab/s", told=told, is_over=False))
         wait_until(lambda: not insights.wanted(), "it is looked at")

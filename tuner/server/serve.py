@@ -95,7 +95,7 @@ def serve(
             settings.log_root,
             settings.checkpoint_root,
             leads=lambda: coordinator.leads,
-            insights=Insights(settings.database_url),
+            insights=Insights(storage),
         )
         bell = Bell()
         instruments = Instruments()

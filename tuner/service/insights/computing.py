@@ -1,8 +1,8 @@
 """Has the insights of studies computed in the background, one study at a time.
 
 What takes seconds of Python would hold up every answer of the server, whatever thread it ran in: so
-it is a process of its own, of low priority and with bounds. A study is looked at again once
-it has a tenth more results, and at its end.
+it is a process of its own, of low priority and with bounds. A study with few results needs none.
+A study is looked at again once it has a tenth more results, and at its end.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuner.secrecy import SECRET_VALUES
+from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
+from tuner.service.insights.sample import LEAST
 from tuner.service.views import Document
+from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
 
@@ -68,18 +71,18 @@ class Insights:
     """The insights of studies, as far as they are known. Safe to use from several threads.
 
     Args:
-        database_url: of the truth, which the process reads by itself; None: nothing is computed.
+        storage: the truth, which the process reads by itself; None: nothing is computed.
     """
 
-    def __init__(self, database_url: str | None) -> None:
-        self._database_url = database_url
+    def __init__(self, storage: Storage | None) -> None:
+        self._storage = storage
         self._changed = threading.Condition()
         self._state = _State()
         self._thread: threading.Thread | None = None
 
     def want(self, wish: Wish) -> None:
         """Have a study looked at, unless what is known of it is new enough."""
-        if self._database_url is None:
+        if self._storage is None:
             return
         with self._changed:
             known = self._state.known.get(wish.study_id)
@@ -169,8 +172,8 @@ class Insights:
     def _try(self, wish: Wish) -> Document | None:
         started = time.monotonic()
         try:
-            document = self._compute(wish.study_id)
-        except (OSError, ValueError, subprocess.SubprocessError) as exc:
+            document = self._compute(wish)
+        except Exception as exc:  # noqa: BLE001 - whatever the rows of a study hold
             if not self._state.is_stopping:
                 facts = {"study": wish.name, "error": str(exc)[-_SAID:]}
                 logger.warning("insights failed", extra=facts)
@@ -179,13 +182,18 @@ class Insights:
         logger.debug("insights computed", extra={"study": wish.name, "took_s": took_s})
         return document
 
-    def _compute(self, study_id: int) -> Document | None:
+    def _compute(self, wish: Wish) -> Document | None:
         """Return the document of a study; None: it was deleted.
 
         Raises:
-            OSError, ValueError, subprocess.SubprocessError: the process failed.
+            Exception: its rows are damaged, or the process failed.
         """
-        request = {"database_url": self._database_url, "study_id": study_id}
+        storage = self._storage
+        if storage is None:
+            return None
+        if wish.told < LEAST:
+            return early_document(storage, wish.study_id)
+        request = {"database_url": storage.url, "study_id": wish.study_id}
         # Not from the folder that the server was started in, which may hold any module.
         command = [sys.executable, "-P", "-m", "tuner.service.insights"]
         process = subprocess.Popen(

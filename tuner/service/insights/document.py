@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
-
 from tuner.service.insights.advice import advise
+from tuner.service.insights.early import begin
 from tuner.service.insights.fanova import fanova
-from tuner.service.insights.form import empty
 from tuner.service.insights.improvement import improvement
-from tuner.service.insights.past import history_over_trials
 from tuner.service.insights.ped_anova import ped_anova
-from tuner.service.insights.sample import LEAST, Sample, read_sample
+from tuner.service.insights.sample import LEAST, Sample
 from tuner.service.insights.widening import next_range
 from tuner.service.views import Document
 from tuner.service.weighing import weigh
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 
 
 def insights_document(storage: Storage, study_id: int) -> Document | None:
@@ -32,18 +29,10 @@ def insights_document(storage: Storage, study_id: int) -> Document | None:
         storage: the truth; it is only read.
         study_id: of the study.
     """
-    s = tables.studies
-    with storage.read() as connection:
-        study = connection.execute(sa.select(s).where(s.c.id == study_id)).first()
-        if study is None:
-            return None
-        sample = read_sample(connection, study)
-        history = history_over_trials(connection, study, sample.spec)
-    document = {
-        **empty(sample.spec.name, f"not known before {LEAST} trials have a result"),
-        "trials": len(sample),
-        "history": history,
-    }
+    begun = begin(storage, study_id)
+    if begun is None:
+        return None
+    sample, document = begun
     if len(sample) >= LEAST:
         document["importance"], document["edges"] = _weighed(sample)
         document["improvement"] = improvement(sample)

@@ -1,0 +1,40 @@
+"""What is known of a study from its first trial on: how many there are, and what history did.
+
+The rest takes seconds and more trials: see `document`.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tuner.service.insights.advice import advise
+from tuner.service.insights.form import empty
+from tuner.service.insights.past import history_over_trials
+from tuner.service.insights.sample import LEAST, Sample, read_sample
+from tuner.service.views import Document
+from tuner.storage import Storage, tables
+
+
+def early_document(storage: Storage, study_id: int) -> Document | None:
+    """Return the insights of a study with fewer than `LEAST` results; None: there is no such study.
+
+    It reads some rows and computes nothing.
+    """
+    begun = begin(storage, study_id)
+    if begun is None:
+        return None
+    sample, document = begun
+    return {**document, "advice": advise(sample, document)}
+
+
+def begin(storage: Storage, study_id: int) -> tuple[Sample, Document] | None:
+    """Return the trials of a study, and its insights without importance and advice."""
+    s = tables.studies
+    with storage.read() as connection:
+        study = connection.execute(sa.select(s).where(s.c.id == study_id)).first()
+        if study is None:
+            return None
+        sample = read_sample(connection, study)
+        history = history_over_trials(connection, study, sample.spec)
+    why = f"not known before {LEAST} trials have a result"
+    return sample, {**empty(sample.spec.name, why), "trials": len(sample), "history": history}
