@@ -8,8 +8,8 @@ from tests.benchmarks.sampler.gates import GATES, Gate, gate_runs, held
 from tests.benchmarks.sampler.guards import GUARDS, Guard
 from tests.benchmarks.sampler.results import Run
 
-#: All the runs are made before the first test.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+#: All the runs are made before the first test: minutes of one core, which others may want as well.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
