@@ -61,9 +61,13 @@ test("true and the text true are brushed apart", () => {
   assert.ok(read("odd=true", [odd]).brushes.get("odd").to < 0.34);
 });
 
-test("an axis that the search cannot name writes nothing", () => {
-  const odd = axisOf(column("two words"), [1, 2]);
-  assert.deepEqual(termsOf(odd, { from: 0.5, to: 1 }), []);
+test("an axis with any name is written as one that the search can name", () => {
+  for (const name of ["two words", 'a "quoted" one', "-minus", "a=b", "back\\slash"]) {
+    const axis = axisOf(column(name, { key: `params.${name}`, label: name }), [1, 2, 3]);
+    const found = termsOf(axis, { from: 0.25, to: 1 });
+    assert.equal(split(found[0])[0].name, axis.key);
+    assert.equal(read(found.join(" "), [axis]).brushes.size, 1, found[0]);
+  }
 });
 
 test("a bound is rounded away from what is kept", () => {

@@ -29,6 +29,15 @@ test('a text is quoted where it would be another type or two terms', () => {
   for (const value of ['x y', 'q"\\', 'a=b', '-x', '"']) assert.equal(terms(term('n', '=', value))[0].value, value);
 });
 
+test('a name with blanks or signs is quoted, read and completed', () => {
+  const odd = [{ key: 'params.learning rate', label: 'learning rate', group: 'param', type: 'float' }, { key: 'params.kind of', label: 'kind of', group: 'param', type: 'text', values: ['a b'] }];
+  assert.equal(term('learning rate', '<', '0.1'), '"learning rate"<0.1');
+  assert.deepEqual(terms('-"learning rate"<0.1 x').map((one) => [one.negated, one.name, one.operator, one.value]), [[true, 'learning rate', '<', '0.1'], [false, '', '', 'x']]);
+  assert.equal(replaceTerms('"learning rate"<0.1 x', 'learning rate', []), 'x');
+  assert.deepEqual(completions('lear', 4, odd).map((one) => one.text), ['"learning rate"']);
+  assert.deepEqual(completions('x "kind of"=a', 13, odd).map((one) => one.text), ['"kind of"="a b" ']);
+});
+
 test('a long search takes time in proportion', () => {
   for (const text of ['"'.repeat(4000), 'a='.repeat(2000), `a="${'\\'.repeat(4000)}`]) terms(text);
 });

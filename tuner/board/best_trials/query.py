@@ -1,6 +1,7 @@
 """The search language: `train.batch_size=64 val_accuracy>0.95 -state:pruned "out of memory"`.
 
-Terms are joined by "and"; `-` in front turns one around. What cannot be understood is named and
+Terms are joined by "and"; `-` in front turns one around. A name with blanks or signs in it is
+quoted: `"learning rate"<0.01`. What cannot be understood is named and
 left out, and the rest holds. A search is compiled once and then asked of every row.
 """
 
@@ -24,7 +25,7 @@ _OPERATORS = "!=, >=, <=, =, >, < and :"
 #: matched in two ways, so a long text costs time in proportion.
 _TERM = re.compile(
     r"""(?P<not>-?)
-    (?:(?P<name>[^\s"=!<>:]+)(?P<operator>!=|>=|<=|=|>|<|:)(?P<value>"(?:[^"\\]|\\.)*"?|[^\s"]*)
+    (?:(?P<name>"(?:[^"\\]|\\.)*"|[^\s"=!<>:]+)(?P<operator>!=|>=|<=|=|>|<|:)(?P<value>"(?:[^"\\]|\\.)*"?|[^\s"]*)
       |(?P<text>"(?:[^"\\]|\\.)*"?|\S+))""",
     re.VERBOSE,
 )
@@ -121,7 +122,7 @@ def _names(columns: Sequence[Column], metric: str) -> dict[str, Column]:
 def _test(found: re.Match[str], names: dict[str, Column], columns: Sequence[Column]) -> Test:
     if found["text"] is not None:
         return _contains_anywhere(_unquoted(found["text"]), columns)
-    name, operator, value = found["name"], found["operator"], found["value"]
+    name, operator, value = _unquoted(found["name"]), found["operator"], found["value"]
     column = names.get(name)
     if column is None:
         near = difflib.get_close_matches(name[:200], names, 1, 0.5)

@@ -1,5 +1,5 @@
 /** What can stand where the cursor of the search is: names of columns, then values that are known. */
-import { searchName, term } from './query_text.js';
+import { quoted, searchName, term, terms } from './query_text.js';
 import { formatValue } from './format.js';
 
 /** @typedef {import('./types.js').Column} Column */
@@ -22,10 +22,9 @@ const CAUSES = ['error', 'oom', 'timeout', 'diverged', 'lost', 'rejected', 'stor
  */
 export function wordAt(query, cursor) {
   const before = query.slice(0, cursor);
-  const quotes = (before.match(/"/g) ?? []).length;
-  const start = quotes % 2 ? before.lastIndexOf('"') : before.length;
-  const space = before.slice(0, quotes % 2 ? start : before.length).search(/\S*$/);
-  return { at: space, word: before.slice(space) };
+  const last = terms(before).at(-1);
+  const at = last && last.at + last.length === before.length ? last.at : before.length;
+  return { at, word: before.slice(at) };
 }
 
 /**
@@ -38,28 +37,26 @@ export function completions(query, cursor, columns) {
   const { word } = wordAt(query, cursor);
   const minus = word.startsWith('-') ? '-' : '';
   const bare = word.slice(minus.length);
-  const cut = bare.search(/[=<>!:]/);
-  if (cut > 0) return values(bare.slice(0, cut), bare.slice(cut), columns, minus);
-  const typed = bare.toLowerCase();
+  const [begun] = terms(bare);
+  if (begun?.operator) return values(begun, columns, minus);
+  const typed = (begun?.value ?? '').toLowerCase();
   if (!typed) return [];
   return columns
     .map((column) => ({ column, name: searchName(column) }))
     .filter(({ name }) => name.toLowerCase().includes(typed))
     .sort((a, b) => nearness(a.name, typed) - nearness(b.name, typed))
     .slice(0, MOST)
-    .map(({ column, name }) => ({ label: name, text: minus + name + operatorOf(column), hint: hintOf(column) }));
+    .map(({ column, name }) => ({ label: name, text: minus + quoted(name) + operatorOf(column), hint: hintOf(column) }));
 }
 
 /**
- * @param {string} name
- * @param {string} rest operator and what is written of the value
+ * @param {import('./query_text.js').Term} begun
  * @param {Column[]} columns
  * @param {string} minus
  * @returns {Completion[]}
  */
-function values(name, rest, columns, minus) {
-  const operator = rest.match(/^(!=|>=|<=|=|>|<|:)/)?.[0] ?? '=';
-  const typed = rest.slice(operator.length).replace(/^"/, '').toLowerCase();
+function values({ name, operator, value }, columns, minus) {
+  const typed = value.toLowerCase();
   const column = columns.find((one) => searchName(one) === name || one.key === name);
   return known(name, column)
     .filter(({ shown }) => shown.toLowerCase().includes(typed) && shown.toLowerCase() !== typed)

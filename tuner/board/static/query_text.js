@@ -14,7 +14,7 @@
  * @property {boolean} negated
  */
 
-const TERM = /(-)?(?:([^\s"=!<>:]+)(!=|>=|<=|=|>|<|:)((?:"(?:[^"\\]|\\.)*"?|[^\s"])*)|("(?:[^"\\]|\\.)*"?|\S+))/g;
+const TERM = /(-)?(?:("(?:[^"\\]|\\.)*"|[^\s"=!<>:]+)(!=|>=|<=|=|>|<|:)((?:"(?:[^"\\]|\\.)*"?|[^\s"])*)|("(?:[^"\\]|\\.)*"?|\S+))/g;
 
 /** @param {string} query @returns {Term[]} */
 export function terms(query) {
@@ -22,7 +22,7 @@ export function terms(query) {
     at: match.index,
     length: match[0].length,
     negated: match[1] === '-',
-    name: match[2] ?? '',
+    name: unquote(match[2] ?? ''),
     operator: match[3] ?? '',
     value: unquote(match[4] ?? match[5] ?? ''),
   }));
@@ -52,7 +52,7 @@ export function termsOf(query, name) {
  * @returns {string} a term, quoted where it has to be
  */
 export function term(name, operator, value, text = false) {
-  return `${name}${operator}${quote(value, text)}`;
+  return `${quoted(name)}${operator}${quoted(value, text)}`;
 }
 
 /** @param {import('./types.js').Column} column @returns {string} how the search calls a column */
@@ -60,8 +60,12 @@ export function searchName(column) {
   return column.label && column.group !== 'fact' ? column.label : column.key;
 }
 
-/** @param {string} text @param {boolean} [strict] @returns {string} */
-function quote(text, strict = false) {
+/**
+ * @param {string} text a name or a value
+ * @param {boolean} [strict] whether it must not be taken for a number or a truth
+ * @returns {string} quoted where it has to be
+ */
+export function quoted(text, strict = false) {
   const plain = /^[^\s"=!<>:\\-][^\s"=!<>:\\]*$/.test(text) || /^-[\d.]/.test(text);
   const other = strict && /^(true|false|null|none|nan|[+-]?inf(inity)?|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(text);
   return plain && !other ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;

@@ -1,22 +1,13 @@
 /** Brushes as words of the search language, and back, so that a link reproduces them. */
 
-import { term, terms } from "../../query_text.js";
+import { quoted, term, terms } from "../../query_text.js";
 import { numberOf } from "../numbers.js";
 import { identity } from "../scales.js";
 import { brushOf, ends } from "./brushes.js";
 
 /**
- * A name of the search language; null where it has none for this axis: then a brush is not written.
- * @param {import("./axes.js").Axis} axis
- * @returns {string | null}
- */
-function nameOf(axis) {
-  return /^[^\s"=!<>:-][^\s"=!<>:]*$/.test(axis.key) ? axis.key : null;
-}
-
-/**
  * The term that a choice is.
- * @param {string} name
+ * @param {string} name as the axis has it
  * @param {unknown} value
  * @returns {string}
  */
@@ -55,16 +46,15 @@ function literal(value) {
  */
 export function termsOf(axis, brush) {
   const { scale } = axis;
-  const name = nameOf(axis);
-  if (name === null) return [];
+  const name = quoted(axis.key);
   const at = ends(brush, scale);
   const without = scale.absent !== null && !at.absent ? [`-${name}:inactive`] : [];
   if (brush.to <= scale.floor) return [`${name}:inactive`];
   if (scale.kind === "choices") {
     const kept = scale.choices.filter((_, index) => scale.ticks[index].at >= brush.from && scale.ticks[index].at <= brush.to);
-    if (kept.length === 1 && !at.absent) return [equal(name, kept[0])];
+    if (kept.length === 1 && !at.absent) return [equal(axis.key, kept[0])];
     if (kept.length === 0) return [`${name}:inactive`];
-    return [...scale.choices.filter((value) => !kept.includes(value)).map((value) => `-${equal(name, value)}`), ...without];
+    return [...scale.choices.filter((value) => !kept.includes(value)).map((value) => `-${equal(axis.key, value)}`), ...without];
   }
   const low = literal(rounded(scale.value(brush.from), false));
   const high = literal(rounded(scale.value(brush.to), true));
@@ -87,7 +77,7 @@ export function read(search, axes) {
   const left = new Map(axes.map((axis) => [axis, /** @type {Term[]} */ ([])]));
   for (const { at, length, name, operator, value, negated } of terms(search)) {
     const word = search.slice(at, at + length);
-    const axis = operator ? axes.find((other) => nameOf(other) === name) : undefined;
+    const axis = operator ? axes.find((other) => other.key === name) : undefined;
     if (axis) left.get(axis)?.push({ not: negated, operator, value, word });
     else rest.push(word);
   }

@@ -134,7 +134,13 @@ class Parallel {
   say() {
     const { kept, brushes, points } = this.scene;
     if (!points) return;
-    const how = brushes.size ? `${counted(kept, "trial")} of ${points.count} cross ${brushes.size === 1 ? "the brush" : `all ${brushes.size} brushes`}${this.context.saved ? "." : "; the search shows them in the table."}` : `${counted(points.count, "trial")}, one line each; the ${this.context.theme === "dark" ? "brighter" : "darker"}, the better. Drag along an axis to keep only the trials that cross there.`;
+    const by = this.scene.colouredBy();
+    const stronger = this.context.theme === "dark" ? "brighter" : "darker";
+    const shade = `the ${stronger}, the ${by ? `higher ${by.slice(0, 60)}` : "better"}`;
+    const shown = this.context.saved ? "." : "; the search shows them in the table.";
+    const how = brushes.size
+      ? `${counted(kept, "trial")} of ${points.count} cross ${brushes.size === 1 ? "the brush" : `all ${brushes.size} brushes`}${shown}${by ? ` Colour: ${shade}.` : ""}`
+      : `${counted(points.count, "trial")}, one line each; ${shade}. Drag along an axis to keep only the trials that cross there.`;
     this.frame.say(how);
   }
 

@@ -142,7 +142,13 @@ export class Scene {
   colour(axis) {
     this.colourBy = this.colourBy === axis.key ? "objective" : axis.key;
     this.shade();
-    this.ask({ grey: false, lines: true, top: false });
+    this.brushesChanged(true);
+  }
+
+  /** @returns {string} the axis whose values colour the lines; empty: the objective, the better the stronger */
+  colouredBy() {
+    const axis = this.axes.find((other) => other.key === this.colourBy);
+    return axis && axis !== this.shown?.objective ? axis.name : "";
   }
 
   clear() {
