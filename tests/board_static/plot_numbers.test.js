@@ -76,8 +76,9 @@ test("a range to try is a line of a spec", () => {
 
 test("what is said of several parameters is said once", () => {
   const said = (parameter) => ({ parameter, text: `${parameter} hardly matters: fix it` });
-  assert.deepEqual(together([said("a"), said("b"), said("c"), { text: "nor do 2 more" }]), ["Each of a, b and c hardly matters: fix it", "nor do 2 more"]);
-  assert.deepEqual(together([said("a")]), ["a hardly matters: fix it"]);
+  assert.deepEqual(together([said("a"), said("b"), said("c"), { text: "nor do 2 more" }]), ["Each of a, b and c hardly matters: fix it.", "Nor do 2 more."]);
+  assert.deepEqual(together([said("a")]), ["a hardly matters: fix it."]);
+  assert.deepEqual(together([{ parameter: "rate", text: "rate: the best lie below" }, { text: "the next trial may help" }]), ["rate: the best lie below.", "The next trial may help."]);
 });
 
 test("an unknown state has a word and a sign of its own", () => {

@@ -7,6 +7,7 @@ import { labelParts, stickyLefts, widths } from '../../tuner/board/static/grid/l
 import { runFilter } from '../../tuner/board/static/host.js';
 import { commands, shellWord } from '../../tuner/board/static/links.js';
 import { messageOf, pageState } from '../../tuner/board/static/message.js';
+import { rowValue } from '../../tuner/board/static/row_value.js';
 import { Store } from '../../tuner/board/static/store.js';
 import { emptyView } from '../../tuner/board/static/state.js';
 import { defaultKeys, moved, shownColumns } from '../../tuner/board/static/visible_columns.js';
@@ -124,5 +125,12 @@ function settle() {
 
 test('logs of others are listed by their runs', () => {
   assert.deepEqual(defaultKeys(columns, 'acc', 'hparams').slice(0, 4), ['rank', 'run', 'state', 'objective']);
+  assert.deepEqual(defaultKeys(columns, 'acc', 'hparams', true).slice(0, 4), ['rank', 'run', 'objective', 'state']);
   assert.ok(!defaultKeys(columns, 'acc', 'hparams').includes('attempts'));
+});
+
+test('what every object has is no value of a trial', () => {
+  const row = JSON.parse('{"params": {"__proto__": 5, "a": 0}, "metrics": {}}');
+  assert.deepEqual([rowValue(param('a'), row), rowValue(param('__proto__'), row), rowValue(param('constructor'), row)], [0, 5, undefined]);
+  assert.equal(rowValue({ key: 'metrics.__proto__', group: 'metric' }, row), undefined);
 });

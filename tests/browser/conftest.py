@@ -20,6 +20,8 @@ from tests.tensorboard_api import TensorBoard, open_tensorboard
 
 #: What a tab is opened with: a board, and the window's size and other settings of playwright.
 OpenTab = Callable[..., Tab]
+#: Starts TensorBoard on a folder.
+BoardOf = Callable[[Path], TensorBoard]
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +59,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with open_board_lab(tmp_path_factory.mktemp("lab")) as lab:
         plans = lab.add_study("lab/endings", 50)
         lab.add_study("lab/fronts", 50, metrics=2, live=0, state="finished")
+        lab.file_studies(insights=True)
         with open_tuner_board(lab.home, "lab") as board:
             yield Shared(lab=lab, plans=plans, board=board)
 
 
 @pytest.fixture
-def open_tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
-    """Open a tab on a board; at the end nothing must have been complained of."""
+def open_tab(browser: Any, board_of: BoardOf, request: pytest.FixtureRequest) -> Iterator[OpenTab]:
+    """Open a tab on a board; at the end nothing must have been complained of.
+
+    Boards end after the tabs that look at them.
+    """
     name = _name(request)
     tabs: list[Tab] = []
     with ExitStack() as stack:
@@ -105,7 +111,7 @@ def tab(standing: Tab, request: pytest.FixtureRequest) -> Iterator[Tab]:
 
 
 @pytest.fixture
-def board_of(browser: Any, tmp_path: Path) -> Iterator[Callable[[Path], TensorBoard]]:
+def board_of() -> Iterator[BoardOf]:
     """Start TensorBoard on a folder."""
     with ExitStack() as stack:
         yield lambda folder: stack.enter_context(open_tensorboard(folder))

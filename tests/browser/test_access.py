@@ -78,7 +78,11 @@ def test_nothing_is_wider_than_the_window(open_tab: OpenTab, shared: Shared, wid
     wide = tab.frame.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
 
     assert wide[0] <= wide[1]
-    assert tab.row(shared.ranked()[0]).is_visible()
+    best = tab.row(shared.ranked()[0])
+    objective = best.locator('[data-key="objective"]').bounding_box()
+    assert best.is_visible()
+    assert objective is not None
+    assert objective["x"] + objective["width"] <= width, "the result is seen without scrolling"
     tab.picture(str(width))
 
 

@@ -52,6 +52,31 @@ def test_parallel_coordinates_keep_trials_with_inactive_parameters(tab: Tab) -> 
     assert f"{tab.count()}" in tab.find("[data-part=plot]").inner_text(), "every trial has a line"
 
 
+def test_advice_says_what_matters_and_whether_to_go_on(tab: Tab) -> None:
+    advice = tab.find("[data-part=advice]")
+    draw(tab, "importance")
+    tab.wait(lambda: "What matters" in advice.inner_text(), "advice")
+    said = advice.inner_text()
+
+    assert "train.learning_rate" in said
+    assert "Is it worth going on?" in said
+    advice.scroll_into_view_if_needed()
+    tab.picture("advice")
+
+
+def test_parallel_coordinates_brush_the_table_and_stand_in_the_search(tab: Tab) -> None:
+    draw(tab, "parallel")
+    tab.find('[data-axis="params.train.learning_rate"]').focus()
+    tab.page.keyboard.press("Enter")
+    for _ in range(3):
+        tab.page.keyboard.press("Alt+ArrowDown")
+
+    search = tab.find("#bt-search")
+    tab.wait(lambda: "train.learning_rate" in search.input_value(), "the brush in the search")
+    tab.wait(lambda: 0 < tab.count() < 48, "fewer rows")
+    tab.picture("brushed")
+
+
 def test_two_trials_are_compared_by_what_differs(tab: Tab, shared: Shared) -> None:
     first, second = shared.ranked()[:2]
     for number in (first, second):

@@ -24,7 +24,8 @@ from tests.tensorboard_api import TensorBoard
 ANSWER_S = 5.0
 #: All of `tuner board`: TensorBoard, its data server, the tab.
 MOST_MB = 1_500.0
-SHOWN = ("hostile_names", "garbage", "pipes_and_links")
+#: The others take TensorBoard itself long.
+FAST = ("hostile_names", "garbage", "pipes_and_links")
 SECRET = "a secret outside"
 Show = Callable[..., TensorBoard]
 
@@ -52,7 +53,9 @@ def ask(board: TensorBoard, route: str, **parameters: Any) -> httpx.Response:
     return answer
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize(
+    "name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in HOSTILE]
+)
 def test_a_hostile_folder_costs_bounded_time_and_memory(
     show: Show, tmp_path: Path, name: str
 ) -> None:

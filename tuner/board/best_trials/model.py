@@ -74,7 +74,6 @@ class Row:
         duration_s: of the attempt that counts.
         started: ISO 8601; empty: not known.
         history: whether it was proposed by what earlier studies found.
-        feasible: whether it kept the study's constraints; None: there are none.
         rank: 1 for the best; None: it cannot be ranked.
     """
 
@@ -91,7 +90,6 @@ class Row:
     duration_s: float | None = None
     started: str = ""
     history: bool = False
-    feasible: bool | None = None
     rank: int | None = None
 
     def value(self, key: str) -> Any:

@@ -76,7 +76,6 @@ def row_document(row: Row) -> dict[str, Any]:
         "started": row.started or None,
         "history": row.history,
         "run": row.run,
-        "feasible": row.feasible,
     }
 
 

@@ -33,14 +33,14 @@ async function render(turn) {
   }
   const trials = numberOf(insights.trials);
   frame.say(trials === null ? "What the trials so far suggest." : `What ${counted(trials, "trial")} so far suggest.`);
-  const chance = chanceOf(insights.improvement);
+  const outlook = outlookOf(insights.improvement, advice.some((entry) => entry.kind === "more_trials"));
   const groups = Object.keys(TITLES).flatMap((kind) => {
     const texts = together(advice.filter((entry) => entry.kind === kind));
-    if (kind === "more_trials" && chance) texts.push(chance);
+    if (kind === "more_trials" && outlook) texts.push(outlook);
     return texts.length ? [section(TITLES[kind], texts)] : [];
   });
   const others = advice.filter((entry) => !Object.hasOwn(TITLES, String(entry.kind)));
-  if (others.length) groups.push(section("More", others.map((entry) => String(entry.text))));
+  if (others.length) groups.push(section("More", others.map((entry) => sentenceOf(String(entry.text)))));
   frame.stage.replaceChildren(...groups, ...ranges(edges, context.columns));
 }
 
@@ -54,13 +54,16 @@ export function together(entries) {
   const groups = new Map();
   for (const { parameter, text } of entries) {
     const named = typeof parameter === "string" && text.startsWith(`${parameter} `);
-    const rest = named ? text.slice(parameter.length + 1) : text;
+    // A parameter's name stays as it is.
+    const begins = typeof parameter === "string" && text.startsWith(parameter);
+    const rest = named ? text.slice(parameter.length + 1) : begins ? ended(text) : sentenceOf(text);
     const names = groups.get(rest) ?? [];
     groups.set(rest, named ? [...names, parameter] : names);
   }
   return [...groups].map(([rest, names]) => {
-    if (names.length < 2) return [...names, rest].join(" ");
-    return `Each of ${names.slice(0, -1).join(", ")} and ${names[names.length - 1]} ${rest}`;
+    if (!names.length) return rest;
+    if (names.length < 2) return ended(`${names[0]} ${rest}`);
+    return ended(`Each of ${names.slice(0, -1).join(", ")} and ${names[names.length - 1]} ${rest}`);
   });
 }
 
@@ -78,22 +81,33 @@ function section(title, texts) {
   return make("section", {}, [make("h3", { text: title }), ...parts]);
 }
 
+/** @param {string} text @returns {string} with a capital and a full stop */
+function sentenceOf(text) {
+  return ended(text.charAt(0).toUpperCase() + text.slice(1));
+}
+
+/** @param {string} text @returns {string} with a full stop */
+function ended(text) {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /**
- * The chance that more trials help, with how sure that is.
+ * Whether more trials help, as far as the advice does not say so already.
  * @param {any} improvement
+ * @param {boolean} told whether the advice has the chance and the gain
  * @returns {string}
  */
-function chanceOf(improvement) {
+function outlookOf(improvement, told) {
   if (!improvement || typeof improvement !== "object") return "";
   const chance = numberOf(improvement.chance);
   const next = numberOf(improvement.next_trials);
   const [low, expected, high] = [improvement.low, improvement.expected, improvement.high].map(numberOf);
   const regret = numberOf(improvement.regret);
   const sentences = [];
-  if (chance !== null) sentences.push(`The chance that ${next === null ? "more trials find" : `the next ${counted(next, "trial")} ${next === 1 ? "finds" : "find"}`} a better one is about ${percent(chance)}.`);
-  if (expected !== null) sentences.push(`Expected gain ${short(expected)}${low !== null && high !== null ? ` (likely between ${short(low)} and ${short(high)})` : ""}.`);
+  if (!told && chance !== null) sentences.push(`The chance that ${next === null ? "more trials find" : `the next ${counted(next, "trial")} ${next === 1 ? "finds" : "find"}`} a better one is about ${percent(chance)}.`);
+  if (!told && expected !== null) sentences.push(`Expected gain ${short(expected)}${low !== null && high !== null ? ` (likely between ${short(low)} and ${short(high)})` : ""}.`);
   if (regret !== null) sentences.push(`The best trial is likely at most ${short(regret)} away from the best of this search space.`);
-  if (!sentences.length && typeof improvement.why === "string") sentences.push(improvement.why.slice(0, 300));
+  if (!told && !sentences.length && typeof improvement.why === "string") sentences.push(improvement.why.slice(0, 300));
   return sentences.join(" ");
 }
 
@@ -104,7 +118,7 @@ function chanceOf(improvement) {
  * @returns {HTMLElement[]}
  */
 function ranges(edges, columns) {
-    const yaml = edges.flatMap((edge) => rangeYaml(edge, typeOf(edge, columns)) ?? []).join("\n");
+  const yaml = edges.flatMap((edge) => rangeYaml(edge, typeOf(edge, columns)) ?? []).join("\n");
   if (!yaml) return [];
   const button = make("button", { type: "button", text: "Copy" });
   const said = make("span", { role: "status", class: "plot-note" });

@@ -46,18 +46,17 @@ export class Api {
    * @throws {DOMException} AbortError, where `signal` ended it
    */
   async get(route, parameters = {}, signal) {
-    const response = await this._fetch(this.url(route, parameters), signal);
+    const { response, text } = await this._fetch(this.url(route, parameters), signal);
     const type = response.headers.get('content-type') ?? '';
-    if (!type.includes('json')) throw new ApiError(`The server answered ${response.status} without data. Is TensorBoard being restarted?`, response.status);
-    const answer = await response.json();
+    const answer = type.includes('json') ? parse(text) : null;
+    if (answer === null) throw new ApiError(`The server answered ${response.status} without data. Is TensorBoard being restarted?`, response.status);
     if (response.ok) return answer;
     throw new ApiError(reason(answer, response.status), response.status);
   }
 
   /** @param {string} route @param {Parameters} parameters @returns {Promise<string>} @throws {ApiError} */
   async text(route, parameters) {
-    const response = await this._fetch(this.url(route, parameters));
-    const text = await response.text();
+    const { response, text } = await this._fetch(this.url(route, parameters));
     if (response.ok) return text;
     throw new ApiError(reason(parse(text), response.status), response.status);
   }
@@ -75,12 +74,13 @@ export class Api {
   /**
    * @param {string} url
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Response>}
+   * @returns {Promise<{response: Response, text: string}>}
    */
   async _fetch(url, signal) {
     const late = AbortSignal.timeout(PATIENCE_MS);
     try {
-      return await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late, cache: 'no-store' });
+      const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late, cache: 'no-store' });
+      return { response, text: await response.text() };
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError('TensorBoard does not answer. Is its process still running? This page asks again by itself.');

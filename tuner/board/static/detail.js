@@ -3,6 +3,7 @@ import { button, el, fill } from './dom.js';
 import { causeWord, exactValue, formatDuration, formatTime, formatValue, visible, visibleLines } from './format.js';
 import { badge } from './grid/cells.js';
 import { commands, copy, curvesHash, fileOf } from './links.js';
+import { rowValue } from './row_value.js';
 import { rowId } from './state.js';
 import { byImportance } from './visible_columns.js';
 
@@ -79,15 +80,15 @@ export class Detail {
     this.element.setAttribute('aria-label', name);
     this.element.dataset['trial'] = id;
     const why = [causeWord(row.cause), visibleLines(row.reason ?? '')].filter(Boolean);
-    const facts = [row.rank ? `rank ${row.rank}` : '', row.history ? 'proposed by history' : '', formatDuration(row.duration_s), row.attempts && row.attempts > 1 ? `${row.attempts} attempts` : '', row.started ? `started ${formatTime(row.started)}` : '', row.feasible === false ? 'outside the constraints' : ''].filter(Boolean);
+    const facts = [row.rank ? `rank ${row.rank}` : '', row.history ? 'proposed by history' : '', formatDuration(row.duration_s), row.attempts && row.attempts > 1 ? `${row.attempts} attempts` : '', row.started ? `started ${formatTime(row.started)}` : ''].filter(Boolean);
     const failed = ['fail', 'failed'].includes(String(row.state).toLowerCase());
     fill(this.element, this._title(name),
       el('p', {}, badge(row), ' ', row.objective === null ? 'no objective' : el('span', {}, `${visible(table?.metric ?? 'objective', 60)} `, el('strong', {}, exactValue(row.objective)))),
       why.length ? el('div', { class: failed ? 'bt-why bt-bad' : 'bt-why' }, el('strong', {}, failed ? 'Why it failed: ' : 'Why: '), el('span', {}, why.join(': '))) : null,
       el('p', { class: 'bt-muted' }, facts.join(' · ')),
       this._links(row, view.study),
-      table_('Parameters', byImportance(columns.filter((column) => column.group === 'param')), (column) => row.params[column.key.replace(/^params\./, '')]),
-      table_('Metrics', columns.filter((column) => column.group === 'metric'), (column) => row.metrics[column.key.replace(/^metrics\./, '')]),
+      table_('Parameters', byImportance(columns.filter((column) => column.group === 'param')), (column) => rowValue(column, row)),
+      table_('Metrics', columns.filter((column) => column.group === 'metric'), (column) => rowValue(column, row)),
       button(view.trials.includes(id) ? 'Chosen: take it out' : 'Choose to compare', () => this.actions.choose(id), { class: 'bt-button' }));
   }
 

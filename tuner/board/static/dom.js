@@ -47,3 +47,8 @@ export function fill(element, ...children) {
 export function button(label, act, attributes = {}) {
   return el('button', { type: 'button', on: { click: act }, ...attributes }, label);
 }
+
+/** @returns {boolean} whether the window is a phone's */
+export function isNarrow() {
+  return window.innerWidth < 600;
+}

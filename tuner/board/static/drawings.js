@@ -20,7 +20,7 @@ export class Drawings {
     this.tabs = el('div', { role: 'tablist', class: 'bt-tabs', 'aria-label': 'Plots', on: { keydown: (event) => this._key(/** @type {KeyboardEvent} */ (event)) } });
     this.advice = el('section', { class: 'bt-advice', 'aria-label': 'Advice', 'data-part': 'advice' });
     this.panel = el('div', { role: 'tabpanel', id: 'bt-plot', class: 'bt-plot', tabindex: 0, hidden: true });
-    this.element = el('section', { class: 'bt-plots', 'aria-label': 'Plots and advice' }, this.advice, this.tabs, this.panel);
+    this.element = el('section', { class: 'bt-plots', 'aria-label': 'Plots and advice' }, el('h2', { class: 'bt-hidden' }, 'Plots and advice'), this.advice, this.tabs, this.panel);
     /** @type {Context|null} one object: its properties change, then the drawings are told */
     this.context = null;
     /** @type {Plot|null} */
@@ -32,12 +32,16 @@ export class Drawings {
     this.said = '';
     this.seen = '';
     this.advisable = '';
-    store.subscribe(['view', 'table', 'study', 'columns', 'theme'], (state) => this._show(state));
+    this.away = false;
+    store.subscribe(['view', 'table', 'study', 'columns', 'theme', 'live'], (state) => this._show(state));
   }
 
   /** @param {State} state */
   _show(state) {
-    const { view, study, table, columns, theme } = state;
+    const { view, study, table, columns, theme, live } = state;
+    // What could not be had while TensorBoard was away.
+    const back = this.away && live !== 'away';
+    this.away = live === 'away';
     const known = Boolean(study && table);
     this.element.hidden = !known;
     const open = view.plot === COMPARE || PLOTS.some((plot) => plot.name === view.plot) ? view.plot : '';
@@ -50,9 +54,9 @@ export class Drawings {
     const advisable = JSON.stringify([theme, table.version]);
     if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study, this.seen !== '');
     else if (!open) this._close();
-    else if (seen !== this.seen) this.drawing?.update();
+    else if (seen !== this.seen || back) this.drawing?.update();
     if (this.advised !== view.study) void this._advise(view.study);
-    else if (advisable !== this.advisable) this.advising?.update();
+    else if (advisable !== this.advisable || back) this.advising?.update();
     [this.seen, this.advisable] = [seen, advisable];
   }
 

@@ -59,7 +59,7 @@ function choices(name, known, now, operator) {
   const only = now.filter((one) => !one.negated && one.operator !== '!=').map((one) => one.value);
   const not = now.filter((one) => one.negated || one.operator === '!=').map((one) => one.value);
   const boxes = known.map(({ value, label }) => {
-    const plain = label.replace(/^"|"$/g, '');
+    const plain = plainText(value);
     const checked = only.length > 0 ? only.includes(plain) : !not.includes(plain);
     return { value, plain, label, box: /** @type {HTMLInputElement} */ (el('input', { type: 'checkbox', checked })) };
   });
@@ -74,12 +74,17 @@ function choices(name, known, now, operator) {
   return { body: boxes.map((one) => el('label', { class: 'bt-check' }, one.box, ` ${one.label}`)), read };
 }
 
+/** @param {Value} value @returns {string} as the search has it: whole, in its own words */
+function plainText(value) {
+  return typeof value === 'object' && value !== null ? String(value.int) : String(value);
+}
+
 /** @param {Column} column @param {string} name @param {import('./query_text.js').Term[]} now */
 function range(column, name, now) {
   /** @param {string} operator @param {Value|undefined} hint @param {string} label */
   const field = (operator, hint, label) => {
     const value = now.find((one) => one.operator.startsWith(operator))?.value ?? '';
-    const input = el('input', { type: 'text', inputmode: 'decimal', placeholder: formatValue(hint) || 'any', value, pattern: '[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?', title: 'a number, such as 64, 0.5 or 1e-4' });
+    const input = el('input', { type: 'text', inputmode: 'decimal', placeholder: formatValue(hint) || 'any', value, pattern: String.raw`[\-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][\-+]?[0-9]+)?`, title: 'a number, such as 64, 0.5 or 1e-4' });
     return { input, label: el('label', { class: 'bt-field' }, el('span', {}, label), input) };
   };
   const low = field('>', column.low, 'at least');

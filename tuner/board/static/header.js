@@ -1,6 +1,7 @@
 /** The head of the page: which study, how far it is, its best trial and why trials failed. */
 import { button, el, fill } from './dom.js';
 import { causeWord, formatTime, formatValue, reasonLine, visible } from './format.js';
+import { rowValue } from './row_value.js';
 import { rowId } from './state.js';
 import { term } from './query_text.js';
 import { byImportance } from './visible_columns.js';
@@ -104,7 +105,7 @@ export class Header {
     }
     const id = rowId(row);
     const parameters = byImportance(columns.filter((column) => column.group === 'param' && !column.constant))
-      .map((column) => ({ column, value: row.params[column.key.replace(/^params\./, '')] }))
+      .map((column) => ({ column, value: rowValue(column, row) }))
       .filter(({ value }) => value !== null && value !== undefined);
     fill(this.best, el('span', { class: 'bt-best' }, 'best'), ' ', button(row.trial === null ? visible(id, 80) : `trial ${id}`, () => this.actions.open(id), { class: 'bt-link' }), ' ',
       el('span', { class: 'bt-metric' }, visible(metric ?? 'objective', 60)), ' ', el('strong', {}, formatValue(row.objective, null, 6)),

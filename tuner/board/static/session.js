@@ -1,5 +1,6 @@
 /** Questions and answers over time: which study, its table, what changed since. */
 import { aborted } from './api.js';
+import { isNarrow } from './dom.js';
 import { Pages } from './grid/pages.js';
 import { rowId } from './state.js';
 import { shownColumns } from './visible_columns.js';
@@ -83,7 +84,7 @@ export class Session {
 
   /** @param {State} state */
   _columns(state) {
-    const shown = shownColumns(state.columns, state.view.columns, state.table?.metric ?? null, state.table?.source);
+    const shown = shownColumns(state.columns, state.view.columns, state.table?.metric ?? null, state.table?.source, isNarrow());
     const same = shown.length === state.shown.length && shown.every((column, at) => column === state.shown[at]);
     if (!same) this.store.set({ shown });
   }

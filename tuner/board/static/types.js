@@ -60,7 +60,6 @@
  * @property {boolean} [history]
  * @property {string} run
  * @property {(number|null)[]} [values]
- * @property {boolean|null} [feasible]
  *
  * @typedef {{at: number, length: number, text: string}} Mistake
  *

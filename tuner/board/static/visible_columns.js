@@ -2,7 +2,6 @@
 
 /** @typedef {import('./types.js').Column} Column */
 
-const FIRST = ['rank', 'trial', 'state', 'objective'];
 const LAST = ['duration_s', 'attempts'];
 /** Columns shown when the user chose none; every other one is a click away. */
 export const MOST_BY_DEFAULT = 40;
@@ -14,11 +13,12 @@ export const MOST_SHOWN = 200;
  * @param {string[]} chosen keys in the user's order; unknown ones are passed over
  * @param {string|null} metric what the objective is: its own column would say the same again
  * @param {string} [source] `hparams`: trials have no number, and were tried once
+ * @param {boolean} [narrow] whether the window is a phone's
  * @returns {Column[]}
  */
-export function shownColumns(columns, chosen, metric, source = 'tuner') {
+export function shownColumns(columns, chosen, metric, source = 'tuner', narrow = false) {
   const byKey = new Map(columns.map((column) => [column.key, column]));
-  const wanted = chosen.length > 0 ? chosen : defaultKeys(columns, metric, source);
+  const wanted = chosen.length > 0 ? chosen : defaultKeys(columns, metric, source, narrow);
   /** @type {Column[]} */
   const found = [];
   for (const key of wanted.slice(0, MOST_SHOWN)) {
@@ -32,12 +32,13 @@ export function shownColumns(columns, chosen, metric, source = 'tuner') {
  * @param {Column[]} columns
  * @param {string|null} metric
  * @param {string} [source]
+ * @param {boolean} [narrow] then the objective comes before the state, so that both are seen
  * @returns {string[]} facts, tuned parameters by importance, metrics, times
  */
-export function defaultKeys(columns, metric, source = 'tuner') {
+export function defaultKeys(columns, metric, source = 'tuner', narrow = false) {
   const keys = new Set(columns.map((column) => column.key));
   const numbered = source !== 'hparams' && keys.has('trial');
-  const facts = [...FIRST.slice(0, 1), numbered ? 'trial' : 'run', ...FIRST.slice(2)];
+  const facts = ['rank', numbered ? 'trial' : 'run', ...(narrow ? ['objective', 'state'] : ['state', 'objective'])];
   const parameters = byImportance(columns.filter((column) => column.group === 'param' && !column.constant));
   const metrics = columns.filter((column) => column.group === 'metric' && column.label !== metric && column.key !== `metrics.${metric}`);
   const middle = [...parameters, ...metrics].map((column) => column.key);

@@ -19,7 +19,7 @@ _MUCH = 0.1
 #: Sentences of one kind.
 _MOST = 5
 #: From this chance on a better value is likely, and below the second unlikely.
-_LIKELY, _UNLIKELY = 0.6, 0.3
+_LIKELY, _UNLIKELY = 0.6, 0.1
 #: From this share of all trials on, that many were stopped early is worth a word.
 _PRUNED = 0.2
 
@@ -53,7 +53,7 @@ def _matters(methods: Mapping[str, Document]) -> Iterator[Document]:
     main = _shares(methods.get("main_effects"))
     for name, share in sorted(main.items(), key=lambda item: -item[1])[:_MOST]:
         if share >= _MUCH:
-            text = f"{name} matters: {share:.0%} of what single parameters explain is owed to it"
+            text = f"{name} accounts for {share:.0%} of what the parameters explain one by one"
             yield {"kind": "matters", "text": text, "parameter": name}
 
 

@@ -1,22 +1,10 @@
 /** What stands in a cell: as text for measures and titles, and as elements. */
 import { el, fill } from '../dom.js';
 import { causeWord, exactValue, formatDuration, formatTime, formatValue, reasonLine, stateKey, stateWord } from '../format.js';
+import { rowValue } from '../row_value.js';
 
 /** @typedef {import('../types.js').Column} Column */
 /** @typedef {import('../types.js').Row} Row */
-/** @typedef {import('../types.js').Value} Value */
-
-/**
- * @param {Column} column
- * @param {Row} row
- * @returns {Value|undefined}
- */
-export function cellValue(column, row) {
-  const { key } = column;
-  if (column.group === 'param') return row.params?.[key.replace(/^params\./, '')];
-  if (column.group === 'metric') return row.metrics?.[key.replace(/^metrics\./, '')];
-  return /** @type {any} */ (row)[key];
-}
 
 /**
  * @param {Column} column
@@ -24,7 +12,7 @@ export function cellValue(column, row) {
  * @returns {string} empty where there is nothing
  */
 export function cellText(column, row) {
-  const value = cellValue(column, row);
+  const value = rowValue(column, row);
   switch (column.key) {
     case 'state': return [stateWord(row.state), causeWord(row.cause)].filter(Boolean).join(': ');
     case 'cause': return causeWord(row.cause);
@@ -49,7 +37,7 @@ export function drawCell(cell, column, row) {
   else if (column.key === 'rank') fill(cell, text, row.rank === 1 ? el('span', { class: 'bt-best', title: 'the best trial' }, 'best') : null);
   else {
     cell.textContent = text;
-    cell.classList.toggle('bt-bool', typeof cellValue(column, row) === 'boolean');
+    cell.classList.toggle('bt-bool', typeof rowValue(column, row) === 'boolean');
   }
 }
 
@@ -57,7 +45,7 @@ export function drawCell(cell, column, row) {
 export function cellTitle(column, row) {
   const text = cellText(column, row);
   if (column.key === 'state') return [text, reasonLine(row.reason, 300)].filter(Boolean).join('\n');
-  const value = cellValue(column, row);
+  const value = rowValue(column, row);
   return typeof value === 'number' ? exactValue(value) : text;
 }
 

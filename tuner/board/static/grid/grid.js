@@ -1,5 +1,5 @@
 /** The leaderboard: a WAI-ARIA grid that holds only the rows in view. */
-import { el, fill } from '../dom.js';
+import { el, fill, isNarrow } from '../dom.js';
 import { rowId } from '../state.js';
 import { headCell } from './head.js';
 import { movedPlace } from './keys.js';
@@ -72,7 +72,7 @@ export class Grid {
   /** Another question was answered: from the top again. */
   top() {
     this.element.scrollTop = 0;
-    const narrow = innerWidth < 600;
+    const narrow = isNarrow();
     const wide = widths(this.columns, this.pages.rows(), this.metric, narrow);
     // Of another order only the widths may differ; rows stay where they do not.
     if (wide.some((width, at) => width > (this.wide[at] ?? 0) || width < (this.wide[at] ?? 0) * 0.7)) this._layout(this.columns);
@@ -81,7 +81,7 @@ export class Grid {
   /** @param {Column[]} columns */
   _layout(columns) {
     this.columns = columns;
-    const narrow = innerWidth < 600;
+    const narrow = isNarrow();
     const wide = widths(columns, this.pages.rows(), this.metric, narrow);
     this.wide = wide;
     this.lefts = stickyLefts(columns, wide, narrow);
