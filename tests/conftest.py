@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
@@ -36,6 +36,8 @@ REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 ESSENTIAL = re.compile(
     r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is", re.IGNORECASE
 )
+
+_BROWSER = "tests/browser/"
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
@@ -137,6 +139,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_whole = item.path.parent.name in ("integration", "chaos")
         if is_whole and callspec is not None and "postgresql" in callspec.params.values():
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, and all those that share the browser."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByWhatIsShared(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
+
+    return ByWhatIsShared(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

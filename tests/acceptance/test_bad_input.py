@@ -61,6 +61,7 @@ RESULTS: dict[str, tuple[str, str] | None] = {
     "history": ("error", "no metric 'score'; it has: accuracy, loss"),
     "numpy": None,
 }
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture
@@ -171,7 +172,9 @@ def test_an_objective_that_cannot_be_imported_pauses_its_study_and_says_so(home:
     assert "the first 3 trials failed alike" in status["reason"]
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", "a b", "A", "x" * 300, "-x"])
+@pytest.mark.parametrize(
+    "name", ["..", "a/b", *(pytest.param(n, marks=SLOW) for n in ("a b", "A", "x" * 300, "-x"))]
+)
 def test_names_that_are_no_names_are_refused_everywhere(home: Home, name: str) -> None:
     write_spec(home)
     text = (home.work / "spec.yaml").read_text()
@@ -198,6 +201,7 @@ def test_what_does_not_exist_is_said(home: Home) -> None:
         assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_a_redis_url_without_a_redis_is_said_before_anything_runs(home: Home) -> None:
     write_spec(home)
     with taken_port() as port:
@@ -233,6 +237,7 @@ def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
     assert home.processes() == {}
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said(home: Home) -> None:
     with taken_port() as port:
         for command in (("serve", "--port", port), ("board", "bad/input", "--port", port)):

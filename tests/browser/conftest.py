@@ -24,11 +24,11 @@ OpenTab = Callable[..., Tab]
 BoardOf = Callable[[Path], TensorBoard]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """A browser. While it runs, playwright runs a loop in this thread, and nobody else can.
 
-    So none is there when another module's tests have their turn.
+    So none is there when the tests of another folder have their turn.
     """
     with chromium_or_skip() as browser:
         yield browser
@@ -54,7 +54,7 @@ class Shared:
         return [plan.number for plan in sorted(complete, key=lambda p: (-p.values[0], p.number))]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with open_board_lab(tmp_path_factory.mktemp("lab")) as lab:
         plans = lab.add_study("lab/endings", 50)
@@ -89,7 +89,7 @@ def open_tab(browser: Any, board_of: BoardOf, request: pytest.FixtureRequest) ->
     assert not complaints, "the browser complains: " + "\n".join(complaints)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def standing(browser: Any, shared: Shared) -> Iterator[Tab]:
     """A tab that is opened once: TensorBoard's page takes seconds to load."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)

@@ -15,11 +15,26 @@ _CHUNK = 1 << 20
 
 def look(run: Run) -> float:
     """Write down where the secret is; what is sought is given backwards, so as not to be found."""
-    secret = run.params["backwards"].encode()
-    planted = secret[::-1] if run.params.get("plant") else b""
-    places = [place for place, content in _places(run.params["top"]) if secret in content[::-1]]
+    backwards = run.params["backwards"].encode()
+    planted = backwards[::-1] if run.params.get("plant") else b""
+    places = [place for place, text in _places(run.params["top"]) if _holds(text, backwards)]
     (run.logdir / "found.json").write_text(json.dumps(places))
     return float(len(planted))
+
+
+def _holds(content: bytes, backwards: bytes) -> bool:
+    """Whether a text holds the secret.
+
+    Only its first half is ever put together here: to turn the whole text around would leave the
+    secret itself in the memory that is searched next.
+    """
+    begin = backwards[len(backwards) // 2 :][::-1]
+    at = content.find(begin)
+    while at >= 0:
+        if content[at : at + len(backwards)][::-1] == backwards:
+            return True
+        at = content.find(begin, at + 1)
+    return False
 
 
 def _places(top: int) -> Iterator[tuple[str, bytes]]:

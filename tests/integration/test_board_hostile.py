@@ -145,9 +145,13 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 ROUTES = (
     "studies", "trials", "points", "curves", "importance", "compare", "file", "report", "takeaway",
 )  # fmt: skip
+#: Asked in the fast part; together they take every parameter.
+FIRST = ("trials", "curves", "file")
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    "route", [r if r in FIRST else pytest.param(r, marks=pytest.mark.slow) for r in ROUTES]
+)
 def test_whatever_a_parameter_is_the_answer_is_in_time_and_no_fault(
     linked: tuple[TensorBoard, Path], route: str
 ) -> None:

@@ -114,6 +114,7 @@ def test_ctrl_c_ends_everything_within_15_s_and_the_same_command_goes_on(
     assert (counts["complete"], counts["fail"]) == (4, 0)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_kills_at_once(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=4, seconds=60)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -138,6 +139,7 @@ def test_a_killed_run_takes_its_workers_along(folder: Path, home: Path) -> None:
     _wait_for(lambda: [pid for pid in _processes(home) if _is_worker(pid)] == [], seconds=30)
 
 
+@pytest.mark.slow
 def test_a_second_run_joins_and_the_last_one_ends_the_service(folder: Path, home: Path) -> None:
     first = _start("run", str(_spec(folder, study="first", trials=2, seconds=0.5)), "-n", "1")
     second = _start("run", str(_spec(folder, study="second", trials=2, seconds=0.5)), "-n", "1")
@@ -160,6 +162,7 @@ def test_a_service_that_is_killed_is_started_again(folder: Path, home: Path) -> 
     assert _json("status", "demo/toy")["counts"]["complete"] == 3
 
 
+@pytest.mark.slow
 def test_a_study_whose_trials_all_fail_alike_stops_and_shows_why(folder: Path, home: Path) -> None:
     done = _tuner("run", str(_spec(folder, objective="toy:broken", trials=20)), "-n", "1")
 
@@ -223,6 +226,7 @@ def test_a_port_that_another_program_took_meanwhile_does_not_stop_the_service(ho
         assert served.wait(timeout=PATIENCE_S) == 0
 
 
+@pytest.mark.slow
 def test_python_has_the_same_verbs(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=2)
     first = tuner.submit(spec)

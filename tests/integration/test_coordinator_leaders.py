@@ -189,6 +189,7 @@ def test_reports_to_a_server_that_does_not_lead_are_judged_as_well(pair: Pair) -
     assert leader(first) == first.pid
 
 
+@pytest.mark.slow
 def test_a_worker_that_knows_both_servers_goes_on_with_the_one_that_lives(
     pair: Pair, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def restored(source: Path, home: Path, url: str, *, grace_s: float = 0.0) -> Any
         return restore(storage, backup, home, home / "checkpoints", force=False, grace_s=grace_s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_study_goes_on_exactly_from_a_backup_that_nobody_waited_for(
     kind: str,

@@ -115,6 +115,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     home.ok("db", "upgrade")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_database_is_not_upgraded_under_a_running_service(
     kind: str, make_service: MakeService, tmp_path: Path

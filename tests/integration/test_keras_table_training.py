@@ -32,6 +32,7 @@ def trained() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_training_again_gives_the_shipped_curves(row: int, trained: dict[str, Any]) -> None:
     shipped = load_table()[DATASET].seeds[0]

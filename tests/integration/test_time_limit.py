@@ -94,6 +94,7 @@ def test_only_a_sampler_that_asks_for_durations_has_them_stored(lab: Lab) -> Non
     assert TOOK_ATTR not in lab.optuna_trials()[0].system_attrs
 
 
+@pytest.mark.slow
 def test_trials_that_take_the_longer_the_better_they_are_keep_within_their_limit(
     fleet: Fleet,
 ) -> None:
