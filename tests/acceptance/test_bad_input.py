@@ -249,6 +249,7 @@ def test_a_port_that_is_taken_is_said(home: Home) -> None:
     assert home.processes() == {}
 
 
+@pytest.mark.slow
 def test_board_takes_the_next_port_when_6006_is_taken(home: Home) -> None:
     (home.logs / "bad" / "input").mkdir(parents=True)
     with contextlib.ExitStack() as stack:
@@ -264,6 +265,7 @@ def test_board_takes_the_next_port_when_6006_is_taken(home: Home) -> None:
     assert code == 130
 
 
+@pytest.mark.slow
 def test_a_server_elsewhere_that_is_none_or_refuses_us_is_said(home: Home) -> None:
     write_spec(home)
     with taken_port() as port:

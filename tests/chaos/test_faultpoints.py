@@ -89,6 +89,8 @@ WAYS: dict[str, Callable[[Bench], None]] = {
 }
 #: Steps that are repeated: the server dies in the middle of the study.
 LATER = {"collect": 3, "propose": 3}
+#: Points of these steps are tried in the fast part: trials are made, given out, judged and told.
+FIRST = ("propose", "expire", "judge", "collect")
 
 
 def before_judging(bench: Bench) -> None:
@@ -148,7 +150,10 @@ def bench(services: dict[str, ServiceProcess], kind: Kind) -> Iterator[Bench]:
     bench.lab.close()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [p if p.startswith(FIRST) else pytest.param(p, marks=pytest.mark.slow) for p in POINTS],
+)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_server_that_dies_at_a_fault_point_loses_nothing(bench: Bench, point: str) -> None:
     step = point.partition(".")[0]

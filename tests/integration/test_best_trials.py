@@ -238,6 +238,7 @@ def test_what_other_tools_logged_can_be_taken_away(tmp_path: Path, recorded: str
         assert headers["Content-Disposition"].startswith("attachment")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_plain_tensorboard_has_the_tab_below_any_path(tmp_path: Path, *, fast: bool) -> None:
     copy_recorded("tensorboardx", tmp_path / "logs")

@@ -96,6 +96,7 @@ def test_a_trial_that_hangs_in_c_is_killed_after_its_time_and_shows_where_it_hun
     assert attempt["duration_s"] < 20
 
 
+@pytest.mark.slow
 def test_a_trial_over_its_time_that_listens_ends_by_itself(waiting: Waiting) -> None:
     trial = assert_failed(waiting.lab("slow"), "timeout", used=2)
 
@@ -117,6 +118,7 @@ def test_a_trial_on_a_read_only_log_root_runs_when_it_is_writable(waiting: Waiti
     assert "Read-only file system" in begun[0]["error"]
 
 
+@pytest.mark.slow
 def test_a_training_whose_checkpoint_does_not_fit_runs_again_when_there_is_room(
     waiting: Waiting,
 ) -> None:

@@ -171,6 +171,7 @@ def cases(own_service: ServiceProcess) -> Iterator[list[tuple[Case, Step]]]:
         yield made
 
 
+@pytest.mark.slow
 def test_every_verb_survives_a_lost_answer_and_a_kill_right_after_it(
     own_service: ServiceProcess, cases: list[tuple[Case, Step]]
 ) -> None:

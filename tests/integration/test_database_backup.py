@@ -186,6 +186,7 @@ def test_a_restore_in_place_fences_what_came_after_the_backup(
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_backup_of_one_kind_of_database_holds_what_the_other_kind_had(
     service: ServiceProcess, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def columns_of(rows: Rows, like: Rows) -> Rows:
     return kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["command", "server start"])
 def test_a_study_of_the_first_release_goes_on_after_the_upgrade(
     way: str,

@@ -63,6 +63,7 @@ def _waits(service: ServiceProcess) -> dict[str, float]:
     return Scraped(service).by("what", "tuner_filer_waiting_seconds")
 
 
+@pytest.mark.slow
 def test_a_run_whose_files_hang_is_named_and_others_are_filed_meanwhile(
     labs: tuple[Lab, Lab],
 ) -> None:

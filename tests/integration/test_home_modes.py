@@ -116,6 +116,7 @@ def test_a_log_root_that_was_named_stays_as_its_operator_made_it(
     assert open_to_others(load_settings(environ)) == []
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_service_and_its_run_leave_nothing_that_others_can_read(public: Path) -> None:
     home = public / "home"

@@ -154,6 +154,7 @@ def test_with_few_results_no_process_is_started(
     assert found["importance"]["why"] == "not known before 10 trials have a result"
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended(
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

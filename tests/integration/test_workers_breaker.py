@@ -339,6 +339,7 @@ def test_failures_of_the_trial_itself_do_not_speak_against_the_worker(lab: Lab, 
     assert row(lab, worker)["state"] == "idle"
 
 
+@pytest.mark.slow
 def test_a_broken_worker_among_three_touches_few_trials_and_comes_back_when_repaired(
     make_service: MakeService,
 ) -> None:

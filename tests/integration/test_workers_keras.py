@@ -197,6 +197,7 @@ process.close()
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ran_an_operation_is_not_forked_any_more(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(

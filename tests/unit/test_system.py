@@ -157,6 +157,7 @@ def test_nothing_is_said_on_linux() -> None:
     require_linux("tuner run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "serve", "workers", "submit", "worker"])
 def test_what_would_start_something_on_a_mac_ends_with_one_sentence(mac: Mac, name: str) -> None:
     assert mac.codes[name] == 2
