@@ -26,7 +26,7 @@ STUDY ?=
 PYTEST_ARGS ?=
 # Most tests wait for leases, processes and servers. A file stays together: its tests share servers.
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
-TEST_SIDE_BY_SIDE ?= -n 5 --dist loadfile --no-loadscope-reorder
+TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 

@@ -41,7 +41,6 @@ def assert_each_trial_ran_once(home: Home, trials: int, study: str = STUDY) -> l
     return rows
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_leaves_within_15_s_and_the_same_command_goes_on(home: Home) -> None:
     spec = write_spec(home)
     with home.process("run", spec, "-n", "2") as run:

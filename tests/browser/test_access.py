@@ -38,7 +38,7 @@ def faults(tab: Tab) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_in_the_table_and_the_details(
     tab: Tab, shared: Shared, theme: str
 ) -> None:
@@ -72,7 +72,7 @@ def test_everything_can_be_reached_with_the_keyboard(tab: Tab, shared: Shared) -
     assert tab.frame.evaluate(focused) == tab.trials()[1], "and the focus is where it was"
 
 
-@pytest.mark.parametrize("width", [1000, 390])
+@pytest.mark.parametrize("width", [390, pytest.param(1000, marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_the_window(open_tab: OpenTab, shared: Shared, width: int) -> None:
     tab = open_tab(shared.board, viewport={"width": width, "height": 800}).open(study="lab/endings")
     wide = tab.frame.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")

@@ -76,6 +76,7 @@ def test_a_hostile_folder_is_a_table_or_a_sentence(
     assert {*SENTENCES, *ROWS} == set(HOSTILE)
 
 
+@pytest.mark.slow
 def test_the_metric_and_the_goal_of_a_foreign_log_are_chosen_by_the_user(
     open_tab: OpenTab, board_of: BoardOf, tmp_path: Path
 ) -> None:

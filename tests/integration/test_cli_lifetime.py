@@ -90,6 +90,7 @@ def test_a_run_ends_with_its_table_and_leaves_nothing_running(folder: Path, home
     assert _processes(home) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_everything_within_15_s_and_the_same_command_goes_on(
     folder: Path, home: Path
 ) -> None:

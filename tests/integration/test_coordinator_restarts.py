@@ -114,7 +114,6 @@ def spaces(name: str) -> SearchSpace:
     return SearchSpace.from_json({"parameters": parts[0], "forbid": parts[1]})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_budget_is_exact_and_no_number_is_missing(chaos: Chaos, sampler: str) -> None:
     trials = chaos.labs[sampler].trials()

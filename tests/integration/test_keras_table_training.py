@@ -41,6 +41,7 @@ def test_training_again_gives_the_shipped_curves(row: int, trained: dict[str, An
     np.testing.assert_allclose(trained[str(row)]["val_loss"], shipped.val_loss[row], rtol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_the_table_holds_what_keras_fit_gives(trained: dict[str, Any]) -> None:
     shipped = load_table()[DATASET].seeds[0]
     epochs = len(trained["fit"]["loss"])

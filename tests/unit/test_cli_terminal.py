@@ -188,7 +188,8 @@ def test_what_a_study_holds_steers_no_terminal(
     assert raw_marks(said, with_colours=command == ("logs",)) == [], said
     assert "an error of Tuner's own" not in said
     # What reads like a tag of our screens is text: neither a style nor a link.
-    assert said.count("\\U000e0041") == said.count("\\U000e0041[/end][link=x][b")
+    # A long text is cut, wherever its folder's name has it.
+    assert said.count("\\U000e0041") == said.count("\\U000e0041[/e")
     assert ENDLESS not in said
 
 

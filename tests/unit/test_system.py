@@ -166,17 +166,20 @@ def test_what_would_start_something_on_a_mac_ends_with_one_sentence(mac: Mac, na
     assert not mac.had_home
 
 
+@pytest.mark.slow
 def test_a_spec_is_checked_on_a_mac_without_the_trial(mac: Mac) -> None:
     assert mac.codes["check"] == 0, mac.err("check")
     assert "examples/quadratic" in mac.out("check")
     assert "no trial was run" in mac.out("check")
 
 
+@pytest.mark.slow
 def test_an_objective_and_the_sampler_run_on_a_mac(mac: Mac) -> None:
     assert mac.codes["script"] == 0, mac.err("script")
     assert mac.out("script").splitlines()[-1] == "4"
 
 
+@pytest.mark.slow
 def test_studies_are_listed_and_history_is_imported_on_a_mac(mac: Mac) -> None:
     assert [mac.codes[name] for name in ("list", "add", "history")] == [0, 0, 0], mac.err("add")
     assert "9 imported" in mac.out("add")
