@@ -9,7 +9,7 @@ import { term } from './query_text.js';
 /** @typedef {import('./types.js').Row} Row */
 /** @typedef {import('./store.js').State} State */
 
-const LIVE_MS = 3000;
+const LIVE_MS = 2000;
 const LOADING_MS = 700;
 const AWAY_MS = 5000;
 const ASKED = /** @type {const} */ (['study', 'sort', 'query', 'metric', 'goal', 'value']);
