@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,8 @@ ESSENTIAL = re.compile(
 )
 
 _BROWSER = "tests/browser/"
+#: So many tests that a process alone would be the last by minutes; they share next to nothing.
+_WIDE = "tests/integration/test_study_faults.py"
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
@@ -150,6 +153,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByWhatIsShared(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(_WIDE):
+                return f"{_WIDE} {zlib.crc32(nodeid.encode()) % 4}"
             return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
 
     return ByWhatIsShared(config, log)
