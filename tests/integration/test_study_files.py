@@ -122,6 +122,21 @@ def _with_insights(lab: FilingLab) -> Insights:
     return insights
 
 
+def _insights_without_a_process(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch, *, trials: int
+) -> dict[str, Any]:
+    """Return what is filed of a study that has ended where no process can be started."""
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    lab.add_study("s", trials=trials)
+    _with_insights(lab)
+    _set(lab, state="finished")
+    lab.start()
+    found: dict[str, Any] = wait_until(
+        lambda: _read(_path(lab, name="insights.json")), "it is written"
+    )
+    return found
+
+
 def test_insights_come_from_a_process_of_their_own_and_order_the_parameters(
     lab: FilingLab,
 ) -> None:
@@ -144,12 +159,7 @@ def test_insights_come_from_a_process_of_their_own_and_order_the_parameters(
 def test_with_few_results_no_process_is_started(
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    lab.add_study("s", trials=9)
-    _with_insights(lab)
-    _set(lab, state="finished")
-    lab.start()
-    found = wait_until(lambda: _read(_path(lab, name="insights.json")), "it is written")
+    found = _insights_without_a_process(lab, monkeypatch, trials=9)
     assert found["trials"] == 9
     assert found["importance"]["why"] == "not known before 10 trials have a result"
 
@@ -172,12 +182,7 @@ def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended
 def test_a_process_that_fails_is_told_in_words_and_costs_nobody_else(
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    lab.add_study("s", trials=12)
-    _with_insights(lab)
-    _set(lab, state="finished")
-    lab.start()
-    found = wait_until(lambda: _read(_path(lab, name="insights.json")), "it is written")
+    found = _insights_without_a_process(lab, monkeypatch, trials=12)
     assert found["importance"] == {"why": FAILED, "methods": {}}
     assert _read(_path(lab))["counts"]["complete"] == 12
     (record,) = [r for r in caplog.records if r.message == "insights failed"]

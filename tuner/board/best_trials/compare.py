@@ -16,19 +16,9 @@ LEAST, MOST = 2, 5
 _MOST_FIELDS, _MOST_DEPTH, _MOST_TEXT = 5_000, 12, 2_000
 #: What names the trial itself differs always and says nothing.
 _OWN = frozenset(
-    {
-        "trial",
-        "attempt",
-        "attempt_id",
-        "run_dir",
-        "params",
-        "seed",
-        "version",
-        "proposal",
-        "worker",
-        "distributions",
-    }
-)
+    {"trial", "attempt", "attempt_id", "run_dir", "params", "seed", "version", "proposal", "worker",
+     "distributions"}
+)  # fmt: skip
 #: Fields of a configuration that say what the trial ran in.
 _ENVIRONMENT = frozenset(
     {"host", "isolation", "platform", "command", "versions", "package_lock", "gpu", "environment",

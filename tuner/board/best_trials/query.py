@@ -1,8 +1,8 @@
 """The search language: `train.batch_size=64 val_accuracy>0.95 -state:pruned "out of memory"`.
 
 Terms are joined by "and"; `-` in front turns one around. A name with blanks or signs in it is
-quoted: `"learning rate"<0.01`. What cannot be understood is named and
-left out, and the rest holds. A search is compiled once and then asked of every row.
+quoted: `"learning rate"<0.01`. What cannot be understood is named and left out, and the rest holds.
+A search is compiled once and then asked of every row.
 """
 
 from __future__ import annotations
