@@ -149,14 +149,16 @@ def of_study(connection: sa.Connection, study_id: int) -> dict[str, Any] | None:
     """Return what is noted of a study, and what all studies wait for; None: nothing.
 
     Returns:
-        `total`, and `first`: the documents of the oldest.
+        `total`, and `first`: the documents of the roots, then of the oldest.
     """
     waits = sa.and_(_u.c.waiting, _u.c.study_id != study_id)
     mine = sa.or_(_u.c.study_id == study_id, waits)
     total = connection.execute(sa.select(sa.func.count()).select_from(_u).where(mine)).scalar_one()
     if not total:
         return None
-    query = sa.select(_u).where(mine).order_by(_u.c.waiting.desc(), _u.c.since).limit(LISTED)
+    # A root first: while it does not answer, what is noted below it is for the same reason.
+    order = (_u.c.waiting.desc(), (_u.c.kind != "root"), _u.c.since)
+    query = sa.select(_u).where(mine).order_by(*order).limit(LISTED)
     rows = connection.execute(query).all()
     return {"total": total, "first": [_document(row, seen_from=study_id) for row in rows]}
 
