@@ -31,6 +31,29 @@ def test_of_studies_that_are_as_far_below_their_share_the_trial_that_waits_longe
     assert [held and held.given.study for held in claimed] == ["lab/younger", "lab/older"]
 
 
+def test_a_study_whose_only_trial_is_preempted_again_and_again_keeps_no_other_from_its_turn(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    claimed: list[str] = []
+    try:
+        house.service.submit(spec("preempted"))
+        ready(house, 1)
+        house.service.submit(spec("other"))
+        deadline = clock() + 10.0
+        while claimed[-1:] != ["lab/other"] and clock() < deadline:
+            held = house.claim("the-only-worker")
+            if held is not None:
+                claimed.append(held.given.study)
+                held.finish("failed", cause="preempted")
+            house.rounds(1)
+    finally:
+        house.close()
+
+    assert claimed[0] == "lab/preempted"
+    assert claimed[-1] == "lab/other"
+
+
 def ready(house: House, count: int) -> None:
     """Have so many trials wait for workers."""
     deadline = clock() + 10.0

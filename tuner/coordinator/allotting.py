@@ -69,11 +69,17 @@ class Allotting:
             and self._isolation.is_due(run.study.id)
         ]
         self._turns.keep(outlook.studies)
-        for (device, image), count in outlook.idle.items():
-            fitting = [run for run in running if matches(run.study, device, image)]
+        for kind, count in outlook.idle.items():
+            fitting = [run for run in running if matches(run.study, *kind)]
             wanted = count - sum(ready[run.study.id] for run in fitting)
-            while wanted > 0 and made.total() < ROUND:
-                run = self._next_in_turn(fitting, ready + outlook.leased)
+            # Trials of one study that run again and again keep no other from its turn.
+            beside = count - sum(
+                ready[run.study.id] - outlook.repeated[run.study.id] for run in fitting
+            )
+            while max(wanted, beside) > 0 and made.total() < ROUND:
+                held = ready + outlook.leased
+                able = fitting if wanted > 0 else [r for r in fitting if not held[r.study.id]]
+                run = self._next_in_turn(able, held)
                 if run is None:
                     break
                 is_made = False
@@ -82,8 +88,9 @@ class Allotting:
                 if is_made:
                     self._turns.take(_contender(run))
                     ready[run.study.id] += 1
-                    made[device, image] += 1
+                    made[kind] += 1
                     wanted -= 1
+                    beside -= 1
                 else:
                     fitting.remove(run)
         if made:

@@ -30,7 +30,7 @@ _IDLE = (
     )
     .group_by(_w.c.device, _w.c.image)
 )
-_READY = sa.select(_a.c.study_id, _a.c.created, _a.c.not_before, _a.c.excluded_json).where(
+_READY = sa.select(_a.c.study_id, _a.c.no, _a.c.created, _a.c.not_before, _a.c.excluded_json).where(
     _a.c.state == "ready"
 )
 _LEASED = (
@@ -87,7 +87,7 @@ def ready_attempts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Return the attempts that wait to be claimed.
 
     Returns:
-        `study_id`, `created`, `not_before` and `excluded_json` of each.
+        `study_id`, `no`, `created`, `not_before` and `excluded_json` of each.
     """
     return list(connection.execute(_READY))
 

@@ -43,11 +43,13 @@ class Outlook:
     idle: Counter[Kind]
     #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
     unjudged: dict[str, int]
-    #: Attempts that wait to be claimed, and that `parallel` does not hold back: `study_id`,
+    #: Attempts that wait to be claimed, and that `parallel` does not hold back: `study_id`, `no`,
     #: `created`, `not_before`.
     ready: Sequence[sa.Row[Any]]
     #: Number of them that idle workers may claim, by study id.
     offered: Counter[int]
+    #: Number of those that are executed again, by study id.
+    repeated: Counter[int]
     #: Number of attempts that are being executed, by study id.
     leased: Counter[int]
     #: What is wrong with the attempts of studies, by study id: they are not among the above.
@@ -69,9 +71,12 @@ def take_outlook(storage: Storage) -> Outlook:
         found = _sound(ready_attempts(connection), studies, faults)
         ready = _allowed(found, studies, leased)
         offered: Counter[int] = Counter()
+        repeated: Counter[int] = Counter()
         for row in ready:
             with _noted(faults, row.study_id):
-                offered[row.study_id] += not waits_for_busy(connection, row, now)
+                is_offered = not waits_for_busy(connection, row, now)
+                offered[row.study_id] += is_offered
+                repeated[row.study_id] += is_offered and row.no > 1
         ready = [row for row in ready if row.study_id not in faults]
         return Outlook(
             now=now,
@@ -81,6 +86,7 @@ def take_outlook(storage: Storage) -> Outlook:
             idle=idle_workers(connection, now),
             ready=ready,
             offered=offered,
+            repeated=repeated,
             leased=leased,
             faults=faults,
         )
@@ -108,6 +114,7 @@ def _sound(
             _require_number("revision", study.revision)
     for row in ready:
         with _noted(faults, row.study_id):
+            _require_number("no", row.no)
             _require_number("created", row.created)
             _require_number("not_before", row.not_before)
     return [row for row in ready if row.study_id not in faults]
