@@ -4,6 +4,36 @@
  * Everything else lies below `static/`, and plots are imported only when one is opened.
  */
 const SHEETS = ['style.css', 'grid.css', 'panels.css'];
+/** What `app.js` imports, directly or not: asked for at once, and not one after the other. */
+export const MODULES = [
+  'api.js',
+  'chosen.js',
+  'completion.js',
+  'detail.js',
+  'dom.js',
+  'drawings.js',
+  'foreign.js',
+  'format.js',
+  'grid/cells.js',
+  'grid/grid.js',
+  'grid/head.js',
+  'grid/keys.js',
+  'grid/layout.js',
+  'grid/pages.js',
+  'grid/row.js',
+  'header.js',
+  'host.js',
+  'links.js',
+  'message.js',
+  'plots/catalogue.js',
+  'query_text.js',
+  'row_value.js',
+  'search.js',
+  'session.js',
+  'state.js',
+  'store.js',
+  'visible_columns.js',
+];
 
 /** Called once by TensorBoard, when the tab is opened first. */
 export async function render() {
@@ -13,6 +43,7 @@ export async function render() {
   meta.name = 'viewport';
   meta.content = 'width=device-width, initial-scale=1';
   document.head.append(meta);
+  MODULES.forEach(preload);
   // Not a static import: this file is served one folder above the others.
   const app = import(new URL('./static/app.js', import.meta.url).href);
   await Promise.all(SHEETS.map(sheet));
@@ -31,4 +62,12 @@ function sheet(name) {
     link.onload = link.onerror = () => resolve();
     document.head.append(link);
   });
+}
+
+/** @param {string} name */
+function preload(name) {
+  const link = document.createElement('link');
+  link.rel = 'modulepreload';
+  link.href = `./static/${name}`;
+  document.head.append(link);
 }
