@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ from tests.tensorboard_api import TensorBoard
 
 _RATE = "params.train.learning_rate"
 _TIMES = 7
+_OPENINGS = 3
+#: With 20 000 trials HPARAMS has not shown a row after two minutes.
+STOCK_WITHIN_S = 120.0
 _DRAG_STEPS = 60
 #: Does something and resolves with the milliseconds until the rows are others and were painted.
 _UNTIL_OTHER = """async ([act, text]) => {
@@ -70,7 +74,8 @@ def measure_page(board: TensorBoard, study: str, lab: BoardLab) -> PageTimes:
             return Tab(context.new_page(), board.url, "benchmark")
 
         cold().open(study=study).page.context.close()  # fills the disk cache
-        first, interactive = _opening(cold, study)
+        first = median([_first_page(cold, study) for _ in range(_OPENINGS)])
+        interactive = median([_interactive(cold, study) for _ in range(_OPENINGS)])
         stock = _stock(cold)
         tab = cold().open(study=study)
         sort = [_until_other(tab, "sort", _RATE) for _ in range(_TIMES)]
@@ -88,32 +93,39 @@ def measure_page(board: TensorBoard, study: str, lab: BoardLab) -> PageTimes:
         )
 
 
-def _opening(cold: Callable[[], Tab], study: str) -> tuple[float, float]:
-    """Return after how long the opened tab has a row, and a cold page a sorted table, seconds."""
+def _first_page(cold: Callable[[], Tab], study: str) -> float:
+    """Return after how long the opened tab has a row, seconds."""
     tab = cold()
     # TensorBoard's own page takes seconds with so many runs: what counts begins with our frame.
     tab.page.add_init_script(_NOTE_FIRST_ROW)
     tab.open(study=study)
     first = float(tab.frame.evaluate("window.firstRowAt")) / 1000
     tab.page.context.close()
+    return first
+
+
+def _interactive(cold: Callable[[], Tab], study: str) -> float:
+    """Return after how long a cold page has a table that was sorted, seconds."""
     tab = cold()
     began = time.perf_counter()
     tab.go(tab.address(study=study))
     tab.wait_state("ready")
     _until_other(tab, "sort", _RATE)
-    interactive = time.perf_counter() - began
+    lasted = time.perf_counter() - began
     tab.page.context.close()
-    return first, interactive
+    return lasted
 
 
 def _stock(cold: Callable[[], Tab]) -> float:
+    """Return after how long a cold page of HPARAMS has a row, seconds; infinite: after none."""
     tab = cold()
     began = time.perf_counter()
     tab.go(f"{tab.url}/#hparams")
     # Its cells lie in shadows, which a locator sees through; hidden lists hold the same names.
     rows = tab.page.get_by_text("trial_0").locator("visible=true")
-    tab.wait(rows.count, "a row of HPARAMS", 120.0)
-    lasted = time.perf_counter() - began
+    while not rows.count() and time.perf_counter() - began < STOCK_WITHIN_S:
+        tab.page.wait_for_timeout(30)
+    lasted = time.perf_counter() - began if rows.count() else math.inf
     tab.page.context.close()
     return lasted
 
