@@ -16,7 +16,7 @@ _FLOATS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, allow_infini
 @st.composite
 def ranges(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     """Return the definition of a float or int parameter."""
-    log = draw(st.booleans())
+    log = draw(st.sampled_from([False, True, "reverse"]))
     if kind == "int":
         low = draw(st.integers(1 if log else -1000, 1000))
         high = low + draw(st.integers(1, 1000))

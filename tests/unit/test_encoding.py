@@ -120,6 +120,24 @@ def test_numbers_of_other_studies_have_a_place_also_outside_the_range() -> None:
     assert made.unit("kind", "c") == 2.0
 
 
+def test_a_reversed_log_scale_tells_the_values_near_its_upper_end_apart() -> None:
+    made = encoding(
+        {
+            "momentum": {"type": "float", "low": 0.001, "high": 1.0, "log": "reverse"},
+            "period": {"type": "int", "low": 1, "high": 100, "log": "reverse"},
+        }
+    )
+
+    # The mirror of the middle of the log scale: 1.001 - 10 ** -1.5.
+    assert made.unit("momentum", 1.001 - 10**-1.5) == pytest.approx(0.5)
+    assert made.decode(np.array([0.5, 0.5]))["momentum"] == pytest.approx(1.001 - 10**-1.5)
+    assert made.decode(np.array([0.5, 0.5]))["period"] == 91
+    drawn = [made.decode(x) for x in made.sample(256, 0)]
+    assert sum(params["period"] > 90 for params in drawn) > 100
+    with pytest.raises(ValueError, match="momentum"):
+        made.unit("momentum", 1.1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

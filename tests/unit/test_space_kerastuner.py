@@ -122,11 +122,12 @@ def test_a_geometric_grid_becomes_an_ordinal():
     assert space["x"].values == pytest.approx((1e-4, 1e-3, 1e-2, 1e-1))
 
 
-def test_reverse_log_becomes_linear_and_is_noted():
+def test_reverse_log_is_a_reversed_log_and_comes_back():
     space, notes = from_kerastuner(float_of(sampling="reverse_log"))
 
-    assert not space["x"].log
-    assert notes == ["x: reverse_log sampling becomes linear"]
+    assert space["x"].log == "reverse"
+    assert notes == []
+    assert to_kerastuner(space)["space"][0]["config"]["sampling"] == "reverse_log"
 
 
 def test_a_missing_sampling_is_linear():

@@ -129,7 +129,8 @@ def draw_number(parameter: Parameter, source: random.Random) -> float | int:
     if parameter.kind == "int":
         return source.randint(int(low), int(high))
     if parameter.log:
-        return float(min(high, low * (high / low) ** source.random()))
+        drawn = float(min(high, low * (high / low) ** source.random()))
+        return low + high - drawn if parameter.log == "reverse" else drawn
     return source.uniform(low, high)
 
 

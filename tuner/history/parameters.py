@@ -16,6 +16,7 @@ from tuner.history.values import match_choice
 from tuner.space import Parameter, SearchSpace
 from tuner.space.axis import Axis
 from tuner.space.encoding import Encoding
+from tuner.space.scale import WORDS
 from tuner.space.value import Value, show
 from tuner.surrogate.columns import Floats
 
@@ -126,7 +127,7 @@ def _scale_notes(here: Parameter, space: SearchSpace | None, name: str) -> list[
         notes.append(f"{there.kind} there")
     if {here.kind, there.kind} <= {"int", "float"}:
         if here.log != there.log:
-            notes.append(f"{'log' if there.log else 'linear'} there")
+            notes.append(f"{WORDS[there.log]} there")
         if here.bounds != there.bounds:
             low, high = there.bounds
             notes.append(f"from {show(low)} to {show(high)} there")

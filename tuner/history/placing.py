@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.history.values import as_number, match_choice
 from tuner.space.axis import Axis
+from tuner.space.scale import all_scaled, scaled
 from tuner.space.value import Value, is_number, show
 from tuner.surrogate.columns import Floats
 
@@ -25,6 +26,10 @@ _ROUNDED = 1e-6
 _ON_GRID = 1e-5
 #: Foreign values that a note names.
 _NAMED = 3
+_NO_PLACE = {
+    True: "are not above 0 and have no place on a log scale",
+    "reverse": "are not below low + high and have no place on a reversed log scale",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +96,12 @@ def _place_numbers(
     low, high = (float(bound) for bound in parameter.bounds)
     usable = np.isfinite(numbers)
     if parameter.log:
-        usable &= numbers > 0
-        none = int(np.count_nonzero(numbers <= 0))
+        numbers = all_scaled(parameter, np.where(usable, numbers, np.nan))
+        none = int(np.count_nonzero(usable & np.isnan(numbers)))
         if none:
-            tally["are not above 0 and have no place on a log scale"] = none
-        low, high = math.log(low), math.log(high)
-        numbers = np.log(np.where(usable, numbers, np.nan))
+            tally[_NO_PLACE[parameter.log]] = none
+        usable &= ~np.isnan(numbers)
+        low, high = scaled(parameter, low), scaled(parameter, high)
     with np.errstate(over="ignore"):
         x = np.where(usable, (numbers - low) / (high - low), np.nan)
     x[(x < 0) & (x > -_ROUNDED)] = 0.0

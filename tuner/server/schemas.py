@@ -119,7 +119,7 @@ def _space() -> Schema:
             "low": {"type": "number"},
             "high": {"type": "number"},
             "step": _optional({"type": "number", "exclusiveMinimum": 0}),
-            "log": {"type": "boolean"},
+            "log": {"enum": [True, False, "reverse"]},
             "values": values,
             "value": {"type": ["string", "number", "boolean"]},
             "when": _optional({"type": "object", "minProperties": 1}),

@@ -15,6 +15,7 @@ from tuner.service.effects import Column, effect_shares
 from tuner.service.views import Document
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
+from tuner.space.scale import all_scaled, scaled
 from tuner.spec import parse_spec
 from tuner.surrogate.columns import Floats
 
@@ -81,8 +82,7 @@ def _numbers(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Float
     """Return `position` of a number in all trials at once, shape (n,)."""
     at = np.array([params.get(parameter.name, math.nan) for params in trials], dtype=float)
     low, high = parameter.bounds
-    if parameter.log:
-        at, low, high = np.log(at), math.log(low), math.log(high)
+    at, low, high = all_scaled(parameter, at), scaled(parameter, low), scaled(parameter, high)
     return np.asarray((at - low) / max(high - low, _TINY))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tuner.space.parameter import Parameter
+from tuner.space.scale import all_scaled, has_place, scaled, unscaled
 from tuner.space.value import Value, find, is_number, show
 from tuner.surrogate.columns import MIDDLE, ColumnKind, Floats
 
@@ -35,7 +36,7 @@ class Axis:
         """
         if self.parameter.values:
             return self._unit_of_listed(value)
-        if not is_number(value) or (self.parameter.log and value <= 0):
+        if not is_number(value) or not has_place(self.parameter, value):
             raise ValueError(f"{self.parameter.name}: {show(value)}: {self.parameter.allowed}")
         low, high = self._ends
         return (self._scaled(float(value)) - low) / (high - low)
@@ -77,7 +78,8 @@ class Axis:
         low, high = self.parameter.bounds
         ends = math.log(low - 0.5), math.log(high + 0.5)
         whole = np.clip(np.rint(np.exp(ends[0] + uniform * (ends[1] - ends[0]))), low, high)
-        return self._positions(whole)
+        # By the same factors from the upper end where the scale is reversed.
+        return self._positions(low + high - whole if self.parameter.log == "reverse" else whole)
 
     @cached_property
     def listed(self) -> Floats:
@@ -96,15 +98,15 @@ class Axis:
         return self._scaled(float(low)), self._scaled(float(high))
 
     def _scaled(self, value: float) -> float:
-        return math.log(value) if self.parameter.log else value
+        return scaled(self.parameter, value)
 
     def _positions(self, values: Floats) -> Floats:
         low, high = self._ends
-        return (np.log(values) - low) / (high - low)
+        return (all_scaled(self.parameter, values) - low) / (high - low)
 
     def _log_value(self, position: float) -> Value:
         low, high = self._ends
-        value = math.exp(low + position * (high - low))
+        value = float(unscaled(self.parameter, low + position * (high - low)))
         least, most = self.parameter.bounds
         if self.kind == "grid":
             return self._nearest_whole(value)
@@ -118,7 +120,8 @@ class Axis:
     def _snap_log(self, inside: Floats) -> Floats:
         low, high = self._ends
         least, most = self.parameter.bounds
-        return self._positions(np.clip(np.rint(np.exp(low + inside * (high - low))), least, most))
+        numbers = unscaled(self.parameter, low + inside * (high - low))
+        return self._positions(np.clip(np.rint(numbers), least, most))
 
     def _unit_of_listed(self, value: Any) -> float:
         values = self.parameter.values

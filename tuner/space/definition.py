@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.space.conditions import parse_conditions
-from tuner.space.parameter import KINDS, Kind, Parameter
+from tuner.space.parameter import KINDS, Kind, Log, Parameter
 from tuner.space.problem import Path, Problems, did_you_mean
 from tuner.space.value import (
     MAX_INT,
@@ -115,8 +115,8 @@ def _parse_range(
     low = _bound(kind, "low", data, path, problems)
     high = _bound(kind, "high", data, path, problems)
     log = data.get("log", False)
-    if not isinstance(log, bool):
-        problems.wrong((*path, "log"), log, "true or false")
+    if not isinstance(log, bool) and log != "reverse":
+        problems.wrong((*path, "log"), log, "true, false or reverse")
         log = False
     if low is None or high is None:
         return None
@@ -171,14 +171,20 @@ def _bound(
 
 
 def _check_log(
-    kind: Kind, log: bool, low: int | float, data: Mapping[str, Any], path: Path, problems: Problems
+    kind: Kind,
+    log: Log,
+    low: int | float,
+    data: Mapping[str, Any],
+    path: Path,
+    problems: Problems,
 ) -> None:
+    word = "reverse" if log == "reverse" else "true"
     if log and low <= 0:
         least = "above 0" if kind == "float" else "of at least 1"
-        problems.wrong((*path, "low"), data["low"], f"a number {least}, because log is true")
+        problems.wrong((*path, "low"), data["low"], f"a number {least}, because log is {word}")
     if log and data.get("step") is not None:
         problems.wrong(
-            (*path, "step"), data["step"], "no step when log is true; leave out one of them"
+            (*path, "step"), data["step"], f"no step when log is {word}; leave out one of them"
         )
 
 
@@ -262,7 +268,7 @@ def to_json(parameter: Parameter) -> dict[str, Any]:
     if parameter.kind in ("float", "int"):
         data |= {"low": parameter.low, "high": parameter.high}
         data |= {"step": parameter.step} if parameter.step is not None else {}
-        data |= {"log": True} if parameter.log else {}
+        data |= {"log": parameter.log} if parameter.log else {}
     elif parameter.kind == "fixed":
         data["value"] = parameter.value
     elif parameter.kind != "bool":

@@ -7,9 +7,9 @@ KerasTuner itself is not needed. What the other side cannot express is put into 
 | ordinal | `Choice(ordered=True)`, numbers only; texts lose their order | ordinal |
 | categorical of one type | `Choice(ordered=False)` | categorical |
 | one value | `Fixed` | fixed |
+| `log: reverse` | `reverse_log` | `log: reverse` |
 | forbidden combinations | not expressible, left out | - |
-| - | log with a step (geometric grid) | ordinal of the grid's values |
-| - | `reverse_log` | float or int without log, and a note; with a step as above |
+| - | log or reverse_log with a step (geometric grid) | ordinal of the grid's values |
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from tuner.space.parameter import Condition, Parameter
+from tuner.space.parameter import Condition, Log, Parameter
 from tuner.space.search_space import SearchSpace
 from tuner.space.value import Value, is_number, is_value, is_whole, show
 
 _MAX_GRID = 1000
+_SAMPLING: dict[Log, str] = {False: "linear", True: "log", "reverse": "reverse_log"}
 
 
 def to_kerastuner(space: SearchSpace) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _to_item(parameter: Parameter) -> dict[str, Any]:
         "min_value": low,
         "max_value": high,
         "step": None if parameter.log else step,
-        "sampling": "log" if parameter.log else "linear",
+        "sampling": _SAMPLING[parameter.log],
         "default": low,
     }
     name = "Int" if parameter.kind == "int" else "Float"
@@ -174,9 +175,7 @@ def _read_range(
     if sampling != "linear" and step is not None:
         values = tuple(_grid(kind, sampling, low, high, step))
         return Parameter(name=name, kind="ordinal", values=values, when=when)
-    if sampling == "reverse_log":
-        notes.append(f"{name}: reverse_log sampling becomes linear")
-    log = sampling == "log"
+    log = next((log for log, word in _SAMPLING.items() if word == sampling), False)
     return Parameter(name=name, kind=kind, low=low, high=high, step=step, log=log, when=when)
 
 

@@ -1,6 +1,7 @@
 """A parameter as Optuna sees it, and back.
 
 An ordinal becomes the index of its value, an `IntDistribution`: samplers then know the order.
+Optuna has no reversed log scale: such a range is linear there.
 Fixed parameters are not Optuna's business and have no distribution.
 """
 
@@ -32,8 +33,8 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     low, high = parameter.bounds
     if parameter.kind == "int":
         step = 1 if parameter.step is None else int(parameter.step)
-        return IntDistribution(int(low), int(high), log=parameter.log, step=step)
-    return FloatDistribution(low, high, log=parameter.log, step=parameter.step)
+        return IntDistribution(int(low), int(high), log=parameter.log is True, step=step)
+    return FloatDistribution(low, high, log=parameter.log is True, step=parameter.step)
 
 
 def to_optuna(parameter: Parameter, value: Value) -> Value:

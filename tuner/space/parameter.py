@@ -12,6 +12,8 @@ from typing import Any, Literal
 from tuner.space.value import Choices, Value, find, is_number, is_whole, show, show_all
 
 Kind = Literal["float", "int", "categorical", "ordinal", "bool", "fixed"]
+#: How the values of a number lie on its scale; see `tuner.space.scale`.
+Log = bool | Literal["reverse"]
 KINDS: tuple[Kind, ...] = ("float", "int", "categorical", "ordinal", "bool", "fixed")
 
 #: How far a number may lie from a step of its range, in steps (Optuna uses the same bound).
@@ -41,6 +43,7 @@ class Parameter:
 
     float and int use `low`, `high` (both inclusive), `step` and `log`; categorical, ordinal and
     bool use `values`; fixed uses `value`. `high` is the last value that a step reaches.
+    `tuner.space.scale` says what `log` means.
     """
 
     name: str
@@ -48,7 +51,7 @@ class Parameter:
     low: int | float | None = None
     high: int | float | None = None
     step: int | float | None = None
-    log: bool = False
+    log: Log = False
     values: tuple[Value, ...] = ()
     value: Value | None = None
     when: tuple[Condition, ...] = ()

@@ -30,7 +30,7 @@ def next_range(parameter: Parameter, value: Any, end: str) -> Document | None:
     if parameter.kind not in ("float", "int") or not isinstance(value, int | float):
         return None
     low, high = parameter.bounds
-    if parameter.log:
+    if parameter.log is True:
         half = math.sqrt(high / low)
         ends = (value / half, value * half)
     else:
@@ -42,9 +42,9 @@ def next_range(parameter: Parameter, value: Any, end: str) -> Document | None:
         least = 1 if low >= 1 else -MAX_INT
         lowest = max(math.floor(_round(ends[0])), least)
         highest = min(max(math.ceil(_round(ends[1])), lowest + 1), MAX_INT)
-        return {"low": lowest, "high": highest, "log": parameter.log}
+        return {"low": lowest, "high": highest, "log": parameter.log is True}
     first, last = (max(min(_round(at), _MOST_FLOAT), -_MOST_FLOAT) for at in ends)
-    return {"low": first, "high": last, "log": parameter.log} if first < last else None
+    return {"low": first, "high": last, "log": parameter.log is True} if first < last else None
 
 
 def _apart(value: float, by: float) -> float:
