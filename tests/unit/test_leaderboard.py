@@ -34,7 +34,7 @@ def markdown(base: HistoryDatabase) -> str:
     with base.storage.read() as connection:
         study = connection.execute(sa.select(tables.studies)).one()
         spec = parse_spec(json.loads(study.spec_json))
-        return leaderboard_markdown(connection, study, spec, list(SPACE))
+        return leaderboard_markdown(connection, study, spec, list(spec.space.names))
 
 
 def test_the_best_come_first_and_ten_at_most(base: HistoryDatabase) -> None:
@@ -42,6 +42,16 @@ def test_the_best_come_first_and_ten_at_most(base: HistoryDatabase) -> None:
     base.add_study("s", [complete(p, float(n)) for n, p in enumerate(params)], search_space=SPACE)
     rows = markdown(base).splitlines()[4:]
     assert [row.split("[")[1].split("]")[0] for row in rows] == [str(n) for n in range(29, 19, -1)]
+
+
+def test_parameters_have_short_names_where_no_two_end_alike(base: HistoryDatabase) -> None:
+    space = {**SPACE, "model.rate": SPACE["train.rate"]}
+    params = {"train.kind": HOSTILE[0], "train.rate": 0.5, "model.rate": 0.5}
+    base.add_study("s", [complete(params, 1.0)], search_space=space)
+
+    titles = unescape(markdown(base)).splitlines()[2]
+
+    assert titles == "|  | trial | score | kind | train.rate | model.rate |"
 
 
 def test_values_show_as_they_are_and_link_nowhere(base: HistoryDatabase) -> None:

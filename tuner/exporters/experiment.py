@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tensorboard.plugins.hparams import api_pb2
 
 from tuner.space import Parameter, SearchSpace
 from tuner.space.hparams import hparam_info
+from tuner.space.short_names import short_names
 from tuner.tfevents.events import objective_tag
 
 #: So many columns TensorBoard shows at first, those that differ before the others.
@@ -31,10 +31,12 @@ def encode_experiment(
         metrics: name and goal of each metric, in the study's order.
     """
     first = first_columns(space.parameters)
-    words = Counter(_last_word(parameter) for parameter in space.parameters)
+    short = short_names(space.names)
     experiment = api_pb2.Experiment(
         name=study,
-        hparam_infos=[_column(parameter, first, words) for parameter in space.parameters],
+        hparam_infos=[
+            _column(parameter, first, short[parameter.name]) for parameter in space.parameters
+        ],
         metric_infos=[
             api_pb2.MetricInfo(
                 name=api_pb2.MetricName(tag=objective_tag(index)),
@@ -62,14 +64,9 @@ def first_columns(parameters: Sequence[Parameter]) -> list[str]:
     return [parameter.name for parameter in order[:SHOWN]]
 
 
-def _column(parameter: Parameter, first: Sequence[str], words: Counter[str]) -> api_pb2.HParamInfo:
-    """Return the column of a parameter, under the last part of its name where that is unique."""
+def _column(parameter: Parameter, first: Sequence[str], shown: str) -> api_pb2.HParamInfo:
+    """Return the column of a parameter, under the name that is shown."""
     info = hparam_info(parameter)
     info.differs = parameter.name in first
-    word = _last_word(parameter)
-    info.display_name = word if words[word] == 1 else parameter.name
+    info.display_name = shown
     return info
-
-
-def _last_word(parameter: Parameter) -> str:
-    return parameter.name.rsplit(".", 1)[-1]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tuner.service.ranking import front, ranked
 from tuner.service.views import metrics_of
 from tuner.service.wording import value_text
+from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
 
 #: Rows and parameters of the table, and characters of a value.
@@ -41,7 +42,9 @@ def leaderboard_markdown(
     if not found:
         return ""
     names = list(order)[:_PARAMETERS]
-    head = ["" if is_one else "front", "trial", *(metric["name"] for metric in metrics), *names]
+    shown = short_names(spec.space.names)
+    titles = [*(metric["name"] for metric in metrics), *(shown[name] for name in names)]
+    head = ["" if is_one else "front", "trial", *titles]
     lines = [_line([_text(cell) for cell in head]), _line(["---"] * len(head))]
     for rank, row in enumerate(found, 1):
         values = json.loads(row.values_json or "[]") if not is_one else [row.objective]
