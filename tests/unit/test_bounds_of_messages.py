@@ -14,16 +14,22 @@ from hypothesis import strategies as st
 
 from tuner.protocol import (
     MAX_BODY_BYTES,
+    MAX_FOUND,
     MAX_METRICS,
     MAX_NAME_CHARS,
     MAX_STEP,
     Finish,
+    Found,
     ProtocolError,
     WorkerInfo,
     check_finish,
+    check_found,
     check_points,
+    check_study,
     check_worker,
     dumps,
+    fitting_found,
+    found_problem,
 )
 from workers import Run
 from workers.channel import ChannelError
@@ -72,10 +78,57 @@ def test_the_largest_finish_fits_the_largest_body() -> None:
     while outbox.fits_one_message():
         outbox.add(point.point())
     outbox.points.pop()
-    finish = dataclasses.replace(end.finish("0" * 32), points=outbox.points)
+    met = [Found(name=f"u{n}", source=wide, definition={"type": "bool"}) for n in range(MAX_FOUND)]
+    found = fitting_found(met)
+    finish = dataclasses.replace(end.finish("0" * 32), points=outbox.points, found=found)
 
     assert len(dumps(finish)) < MAX_BODY_BYTES
     check_finish(finish)
+
+
+FOUND = Found(name="train.units", source="dense units", definition={"type": "bool"}, value=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"name": "../up"}, "found: 'dense units': the name '../up'"),
+        ({"name": ""}, "the name ''"),
+        ({"name": "n" * 101}, "at most 100 characters"),
+        ({"source": ""}, "a source of 0 characters"),
+        ({"source": "s" * 301}, "a source of 301 characters, 1 to 300"),
+        ({"definition": {"values": ["v" * 500] * 300}}, "more than 100000 bytes"),
+    ],
+)
+def test_a_parameter_that_a_trial_met_has_bounds(change: dict[str, Any], text: str) -> None:
+    check_found([FOUND])
+    wrong = dataclasses.replace(FOUND, **change)
+
+    with pytest.raises(ProtocolError, match=text) as caught:
+        check_found([wrong])
+    assert str(caught.value) == found_problem(wrong)
+    assert len(str(caught.value)) < 200
+    assert fitting_found([wrong, FOUND]) == [FOUND]
+
+
+def test_parameters_that_a_trial_met_are_sent_in_parts_that_fit() -> None:
+    large = {"type": "categorical", "values": ["v" * 400] * 100}
+    met = [dataclasses.replace(FOUND, name=f"u{n}", definition=large) for n in range(5)]
+
+    assert fitting_found(met) == met[:2]
+    check_found(met[:2])
+    with pytest.raises(ProtocolError, match="more than 100000 bytes"):
+        check_found(met)
+    with pytest.raises(ProtocolError, match="501 parameters: at most 500"):
+        check_found([FOUND] * (MAX_FOUND + 1))
+
+
+def test_a_claim_names_a_study_by_its_project_and_name() -> None:
+    check_study(None)
+    check_study("vision/cnn")
+    for name in ("cnn", "vision/../x", "vision/cnn/2", "v" * 99 + "/c"):
+        with pytest.raises(ProtocolError, match="must be project/study"):
+            check_study(name)
 
 
 @pytest.mark.parametrize(

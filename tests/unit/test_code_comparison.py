@@ -42,7 +42,7 @@ def compare(new: dict[str, str | None], old: dict[str, str] | None = None) -> Co
     """Compare `FILES` (or `old`) with itself after changes; None removes a file."""
     before = {**FILES, **(old or {})}
     after = {name: text for name, text in {**before, **new}.items() if text is not None}
-    return compare_code(make_archive(before), make_archive(after), "objectives")
+    return compare_code(make_archive(before), make_archive(after), ["objectives"])
 
 
 def edit(old: str, new: str) -> dict[str, str | None]:
@@ -168,10 +168,10 @@ def test_what_cannot_be_parsed_counts_by_its_bytes() -> None:
 
 def test_what_a_trial_loaded_counts_although_nothing_names_it() -> None:
     old, new = ({**FILES, "dynamic.py": f"x = {n}", "data.csv": str(n)} for n in (1, 2))
-    args = make_archive(old), make_archive(new), "objectives"
+    args = make_archive(old), make_archive(new), ["objectives"]
 
     assert compare_code(*args).code == ()
-    found = compare_code(*args, ["dynamic.py", "../else.py", "none.py"])
+    found = compare_code(*args, loaded=["dynamic.py", "../else.py", "none.py"])
     assert found == CodeDifference(
         code=("dynamic.py: line 1 changed (1 line)",), others=("data.csv",)
     )
@@ -181,7 +181,7 @@ def test_what_a_trial_loaded_counts_although_nothing_names_it() -> None:
     "damaged", [None, b"", b"not an archive", gzip.compress(b"no tar" * 99, mtime=0)]
 )
 def test_a_snapshot_that_cannot_be_read_is_other_code(damaged: bytes | None) -> None:
-    (said,) = compare_code(damaged, make_archive(FILES), "objectives").code
+    (said,) = compare_code(damaged, make_archive(FILES), ["objectives"]).code
 
     assert "cannot be compared" in said
 
@@ -192,7 +192,7 @@ def test_a_snapshot_that_unpacks_to_too_much_is_not_unpacked(
     monkeypatch.setattr(contents, "MAX_UNPACKED_BYTES", 100_000)
     bomb = make_archive({"objectives.py": "#" * 100_000})
 
-    assert "cannot be compared" in compare_code(bomb, bomb, "objectives").code[0]
+    assert "cannot be compared" in compare_code(bomb, bomb, ["objectives"]).code[0]
 
 
 @pytest.mark.parametrize("files", [{"/a.py": ""}, {"../a.py": ""}, {f"{n}": "" for n in range(9)}])
@@ -202,7 +202,7 @@ def test_an_archive_that_is_no_snapshot_of_a_folder_is_other_code(
     monkeypatch.setattr(contents, "MAX_MEMBERS", 8)
     archive = make_archive({"objectives.py": "", **files})
 
-    assert not compare_code(archive, archive, "objectives").is_known
+    assert not compare_code(archive, archive, ["objectives"]).is_known
 
 
 def test_linked_modules_and_packages_count_as_what_they_lead_to(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_linked_modules_and_packages_count_as_what_they_lead_to(tmp_path: Path) 
     for name in ("nets/conv.py", "real.py", "no.py"):
         (tmp_path / "lib" / name).write_text("x = 2\n")
 
-    found = compare_code(old, make_snapshot(tmp_path).data, "objectives")
+    found = compare_code(old, make_snapshot(tmp_path).data, ["objectives"])
     assert [text.partition(":")[0] for text in found.code] == ["one.py", "zoo/conv.py"]
     assert "lib/no.py" in found.others
 

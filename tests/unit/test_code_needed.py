@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.snapshot import needed_files, objective_module
+from tuner.snapshot import needed_files
 
 
 def needed(files: dict[str, str], module: str = "objectives") -> set[str]:
-    return set(needed_files({path: text.encode() for path, text in files.items()}, module))
+    return set(needed_files({path: text.encode() for path, text in files.items()}, [module]))
 
 
-def test_the_module_of_an_objective_is_what_stands_before_the_function() -> None:
-    assert objective_module("pkg.zoo:Model.train") == "pkg.zoo"
-    assert objective_module("hypermodel:train") == "hypermodel"
-    assert objective_module("hypermodel:pkg.zoo:Net") == "pkg.zoo"
+def test_files_that_a_command_names_count_with_what_they_import() -> None:
+    files = {"train.py": "import layers", "layers.py": "", "conf.yaml": "a: 1", "notes.md": ""}
+    content = {path: text.encode() for path, text in files.items()}
+    command = ("python", "./train.py", "--settings", "conf.yaml", "--lr", "{train.learning_rate}")
+
+    assert needed_files(content, [], command) == {"train.py", "layers.py", "conf.yaml"}
 
 
 @pytest.mark.parametrize(

@@ -148,5 +148,5 @@ def test_names_that_are_no_text_are_taken_compared_and_shown(tmp_path: Path) -> 
 
     assert len(old.files) == 3
     assert old.left_out.startswith("run\\udce9.log (1 kB)")
-    others = compare_code(old.data, new.data, "train").others
+    others = compare_code(old.data, new.data, ["train"]).others
     assert others == ("caf\\udce9.txt", "two\\nlines.md")

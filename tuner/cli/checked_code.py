@@ -21,7 +21,7 @@ def describe_code(submission: Submission) -> Document:
     snapshot = submission.snapshot
     if snapshot is None:
         where = "the image" if submission.spec.image else "an installed package"
-        return {"snapshot": None, "text": f"{submission.spec.objective} from {where}"}
+        return {"snapshot": None, "text": f"{submission.spec.entry} from {where}"}
     count = len(snapshot.files)
     files = f"{count} file{'' if count == 1 else 's'}, {snapshot.size_bytes / 1e3:.0f} kB"
     return {

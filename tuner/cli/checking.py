@@ -168,7 +168,7 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         attempt_no=1,
         params=params,
         seed=spec.sampler.seed or 0,
-        objective=spec.objective,
+        objective=spec.entry,
         metrics=[{"name": m.name, "goal": m.goal} for m in spec.metrics],
         run_dir="check",
         checkpoint_dir="check",

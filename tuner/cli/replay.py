@@ -45,7 +45,7 @@ def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Rep
     from tuner.coordinator.artifact import Artifact
     from tuner.coordinator.replaying import Replay
     from tuner.errors import StudyError
-    from tuner.spec import parse_spec
+    from tuner.spec import parse_stored
 
     page = api.proposals(study, 0, _PAGE)
     rows = list(page["trials"])
@@ -59,7 +59,7 @@ def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Rep
         except ValueError as exc:
             raise StudyError(f"artifact {key[:12]}: {exc}") from exc
 
-    spec = parse_spec(page["spec"])
+    spec = parse_stored(page["spec"])
     whole = Replay(spec, page["seed"], [_recorded(row) for row in rows], load)
     for row in rows:
         yield len(rows), whole.trial(row["trial"])

@@ -18,7 +18,7 @@ from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.coordinator.locking import hold_study
 from tuner.protocol import LEASE_S
-from tuner.spec import parse_spec
+from tuner.spec import parse_stored
 from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ def _allowed_retries(study: sa.Row[Any]) -> int:
 
     From its row: it may not have been loaded yet.
     """
-    return parse_spec(json.loads(study.spec_json)).trial.retries
+    return parse_stored(json.loads(study.spec_json)).trial.retries
 
 
 def _mark_gone(connection: sa.Connection, attempt: sa.Row[Any]) -> None:

@@ -29,7 +29,7 @@ from tuner.history.early import EarlyRanks
 from tuner.history.own import fixed_values
 from tuner.samplers import import_sampler
 from tuner.samplers.marks import OVERDUE
-from tuner.spec import StudySpec, parse_spec
+from tuner.spec import StudySpec, parse_stored
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 
@@ -248,7 +248,7 @@ def load_study_run(
         MissingRowsError: Optuna's tables do not hold the study any more.
         Exception: whatever else its rows are in the way of.
     """
-    spec = parse_spec(json.loads(study.spec_json))
+    spec = parse_stored(json.loads(study.spec_json))
     import_sampler(spec.sampler.name)
     run = StudyRun(study, spec, on_ready)
     t = tables.trials

@@ -17,7 +17,6 @@ from tuner.snapshot import (
     fingerprint_data,
     make_snapshot,
     needed_files,
-    objective_module,
     read_contents,
     read_git,
     warn_of_standard_names,
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
     from tuner.history.importing import Progress
     from tuner.service.service import Service
+
+#: A text of a command that ends so names a script; and is no path where it is longer.
+SCRIPT_ENDS = (".py", ".sh")
+MAX_PATH = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +52,11 @@ class Submission:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The files of the snapshot that the objective can import: the code of the study."""
+        """The files of the snapshot that a trial can come to load: the code of the study."""
         if self.snapshot is None:
             return ()
         files = read_contents(self.snapshot.data) or {}
-        return tuple(sorted(needed_files(files, objective_module(self.spec.objective))))
+        return tuple(sorted(needed_files(files, self.spec.modules, self.spec.command)))
 
     @property
     def names_tensorflow(self) -> bool:
@@ -161,32 +164,70 @@ def _read_git(folder: Path) -> dict[str, Any] | None:
 
 
 def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot | None:
-    """Return the snapshot of the folder if the objective's module lies in it.
+    """Return the snapshot of the folder if what a trial runs lies in it.
 
     An image or an installed package may hold the code instead; then the folder is not taken.
     """
-    module = loaded.spec.objective.partition(":")[0]
+    spec, folder = loaded.spec, loaded.folder
+    # All of them are looked at, so that one that is missing is told.
+    here = [_has_module(loaded, path, key, value) for key, value in _named(spec).items()]
+    here += [_has_script(loaded, path, index) for index in range(len(spec.command))]
+    here += [_holds(folder, module.partition(".")[0]) for module in spec.modules]
+    if not any(here):
+        return None
+    return make_snapshot(
+        folder, leave_out=(settings.home, settings.log_root, settings.checkpoint_root)
+    )
+
+
+def _named(spec: StudySpec) -> dict[str, str]:
+    """Return the `module:name` of the spec, by key."""
+    named = {
+        "objective": None if spec.is_external else spec.objective,
+        "hypermodel": spec.hypermodel,
+        "data.loader": spec.data.loader,
+    }
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def _has_module(loaded: LoadedSpec, path: Path, key: str, value: str) -> bool:
+    """Return whether the folder holds a module of the spec; raise where nothing does."""
+    module = value.partition(":")[0]
     top = module.partition(".")[0]
     if _holds(loaded.folder, top):
-        _require_module(loaded.folder, path, module)
-        own = (settings.home, settings.log_root, settings.checkpoint_root)
-        return make_snapshot(loaded.folder, leave_out=own)
+        _require_module(loaded.folder, path, key, module)
+        return True
     if loaded.spec.image or _is_installed(top):
-        return None
+        return False
     raise SpecError(
-        f"{path}: objective: {loaded.spec.objective!r}: there is no {top}.py and no folder {top}/ "
+        f"{path}: {key}: {value!r}: there is no {top}.py and no folder {top}/ "
         f"in {loaded.folder}, and no installed module {top!r}"
     )
+
+
+def _has_script(loaded: LoadedSpec, path: Path, index: int) -> bool:
+    """Return whether a text of the command names a file of the folder; raise for a lost script."""
+    text = loaded.spec.command[index]
+    place = loaded.folder / text
+    if len(text) > MAX_PATH or Path(text).is_absolute() or ".." in Path(text).parts:
+        return False
+    if place.is_file():
+        return True
+    if text.endswith(SCRIPT_ENDS) and "{" not in text and not loaded.spec.image:
+        raise SpecError(
+            f"{path}: command[{index}]: {text!r}: there is no such file in {loaded.folder}"
+        )
+    return False
 
 
 def _holds(folder: Path, module: str) -> bool:
     return (folder / f"{module}.py").is_file() or (folder / module).is_dir()
 
 
-def _require_module(folder: Path, path: Path, module: str) -> None:
+def _require_module(folder: Path, path: Path, key: str, module: str) -> None:
     at = folder.joinpath(*module.split("."))
     if not at.with_name(at.name + ".py").is_file() and not at.is_dir():
-        raise SpecError(f"{path}: objective: there is no module {module!r} in {folder} ({at}.py)")
+        raise SpecError(f"{path}: {key}: there is no module {module!r} in {folder} ({at}.py)")
 
 
 def _is_installed(module: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tuner.protocol.form import ProtocolError
-from tuner.protocol.messages import Finish, Point, WorkerInfo
+from tuner.protocol.messages import NAME_PATTERN, Finish, Found, Point, Report, WorkerInfo
 from tuner.protocol.numbers import decode_number
 
 #: Of one JSON body, bytes. The bounds below leave the largest finish well inside of it.
@@ -27,6 +27,13 @@ MAX_METRIC_BYTES = 200_000
 MAX_MODULES = 1000
 MAX_MODULE_CHARS = 300
 MAX_MODULE_BYTES = 200_000
+#: Parameters that a trial says it has met: how many, the letters of their names, of ours and of
+#: the hypermodel's, and all of them as JSON, bytes. What is more waits for the next report.
+MAX_FOUND = 500
+MAX_FOUND_NAME = 100
+MAX_SOURCE_CHARS = 300
+MAX_FOUND_BYTES = 100_000
+FOUND_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 #: Of an explanation, the last so many lines and letters.
 ERROR_LINES = 50
 MAX_ERROR_CHARS = 20_000
@@ -38,6 +45,7 @@ MAX_IMAGE_CHARS = 512
 MAX_RELEASE_CHARS = 64
 WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 CLAIM_TOKEN = re.compile(r"[0-9a-f]{32,64}")
+STUDY_NAME = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
 #: A number with its comma and colon.
 _NUMBER_BYTES = 26
@@ -90,6 +98,75 @@ def fitting_modules(names: Iterable[str]) -> list[str]:
     return kept
 
 
+def found_problem(found: Found) -> str | None:
+    """Return why a parameter that was met cannot be sent; None when it can."""
+    shown = repr(found.source[:40] or found.name[:40])
+    if len(found.name) > MAX_FOUND_NAME or not FOUND_NAME.fullmatch(found.name):
+        return (
+            f"found: {shown}: the name {found.name[:40]!r}: words of letters, digits and _ joined "
+            f"by dots, at most {MAX_FOUND_NAME} characters"
+        )
+    if not 1 <= len(found.source) <= MAX_SOURCE_CHARS:
+        return (
+            f"found: {shown}: a source of {len(found.source)} characters, 1 to {MAX_SOURCE_CHARS}"
+        )
+    if _found_size(found) > MAX_FOUND_BYTES:
+        return f"found: {shown}: a definition of more than {MAX_FOUND_BYTES} bytes"
+    return None
+
+
+def fitting_found(found: Iterable[Found]) -> list[Found]:
+    """Return the first of the parameters, as many as one message may hold.
+
+    One that no message can hold is left out: `found_problem` says why.
+    """
+    kept: list[Found] = []
+    size = 0
+    for item in found:
+        if found_problem(item) is not None:
+            continue
+        size += _found_size(item)
+        if len(kept) >= MAX_FOUND or size > MAX_FOUND_BYTES:
+            break
+        kept.append(item)
+    return kept
+
+
+def check_found(found: Sequence[Found]) -> None:
+    """Check parameters that a trial has met; whether they fit its study is not seen here.
+
+    Raises:
+        ProtocolError: one is out of bounds, or there are too many.
+    """
+    if len(found) > MAX_FOUND:
+        raise ProtocolError(f"found: {len(found)} parameters: at most {MAX_FOUND}")
+    for item in found:
+        if problem := found_problem(item):
+            raise ProtocolError(problem)
+    if sum(map(_found_size, found)) > MAX_FOUND_BYTES:
+        raise ProtocolError(f"found: more than {MAX_FOUND_BYTES} bytes")
+
+
+def check_report(report: Report) -> None:
+    """Check what a report holds by itself.
+
+    Raises:
+        ProtocolError: one of its parts is out of bounds.
+    """
+    check_points(report.points)
+    check_found(report.found)
+
+
+def check_study(name: str | None) -> None:
+    """Check the study that a claim names.
+
+    Raises:
+        ProtocolError: it is no `project/study`.
+    """
+    if name is not None and not STUDY_NAME.fullmatch(name):
+        raise ProtocolError(f"Claim.study: {name[:40]!r}: must be project/study")
+
+
 def check_points(points: Sequence[Point]) -> None:
     """Check reports, also those that are known already.
 
@@ -110,6 +187,7 @@ def check_finish(finish: Finish) -> None:
         ProtocolError: one of its parts is out of bounds, or it contradicts itself.
     """
     check_points(finish.points)
+    check_found(finish.found)
     _check_metrics(finish.metrics)
     for value in finish.values:
         decode_number(value)
@@ -147,6 +225,11 @@ def _check_metrics(metrics: Mapping[str, float]) -> None:
     for name in metrics:
         if problem := name_problem(name):
             raise ProtocolError(problem)
+
+
+def _found_size(found: Found) -> int:
+    """Return the size of a parameter in a message, bytes."""
+    return len(json.dumps(found.to_json()))
 
 
 def _short(number: int) -> str:

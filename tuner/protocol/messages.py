@@ -43,6 +43,22 @@ class Point(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found(Message):
+    """A parameter that a hypermodel has: met by a trial, or known of the study."""
+
+    #: Ours, a dotted word; in `Assignment.known` that of the search space.
+    name: str
+    #: The hypermodel's own name. Empty in `Assignment.known`: the user gave the parameter, and no
+    #: trial has met it yet.
+    source: str
+    #: As in a spec: `{type, low, high, step, log, values, value, when}`, `when` in our names.
+    #: What the hypermodel says, also where the spec has narrowed it.
+    definition: dict[str, Any]
+    #: What the trial uses; None: the parameter is not active in it. None in `Assignment.known`.
+    value: str | bool | int | float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerInfo(Message):
     """Who a worker is; sent with every claim and beat."""
 
@@ -66,6 +82,9 @@ class Claim(Message):
     worker: WorkerInfo
     #: How long the server may hold the answer back until there is work, seconds, at most 30.
     wait_s: float = 0.0
+    #: `project/study`: an attempt of this study only. Attempts of a study whose objective is
+    #: `external` are given to such claims alone.
+    study: str | None = None
     version: int = VERSION
 
 
@@ -79,7 +98,7 @@ class Assignment(Message):
     attempt_no: int
     params: dict[str, Any]
     seed: int
-    #: `module:function`, or `hypermodel:module:Name`.
+    #: `module:function`, `hypermodel:module:Name`, `command`, or `external`.
     objective: str
     #: Name and goal ("maximize" or "minimize") of each metric, in the study's order.
     metrics: list[dict[str, str]]
@@ -95,6 +114,14 @@ class Assignment(Message):
     curve: list[Point] = field(default_factory=list)
     #: The part of `config.json` that the server knows (spec, distributions, proposal, code, data).
     config: dict[str, Any] = field(default_factory=dict)
+    #: Of a hypermodel: the parameters that the study knows.
+    known: list[Found] = field(default_factory=list)
+    #: Of a hypermodel: `module:function` that returns the arguments of `fit`.
+    loader: str | None = None
+    #: The texts of the command, `{train.learning_rate}` where a value stands; empty: none.
+    command: list[str] = field(default_factory=list)
+    #: Devices that the trial asks for.
+    devices: int = 0
     lease_s: float = LEASE_S
     version: int = VERSION
 
@@ -105,6 +132,8 @@ class Report(Message):
 
     token: str
     points: list[Point]
+    #: Parameters that the trial has met and that the study did not know.
+    found: list[Found] = field(default_factory=list)
     version: int = VERSION
 
 
@@ -155,6 +184,8 @@ class Finish(Message):
     exit_status: int | None = None
     #: Files below the code folder that the trial has imported: relative, with slashes.
     modules: list[str] = field(default_factory=list)
+    #: Parameters that the trial has met and that no report took.
+    found: list[Found] = field(default_factory=list)
     version: int = VERSION
 
 

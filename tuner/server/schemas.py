@@ -9,10 +9,13 @@ from pydantic import TypeAdapter
 
 from tuner.protocol import (
     CLAIM_TOKEN,
+    MAX_FOUND,
+    MAX_FOUND_NAME,
     MAX_IMAGE_CHARS,
     MAX_INT,
     MAX_METRICS,
     MAX_NAME_CHARS,
+    MAX_SOURCE_CHARS,
     MAX_STEP,
     NAME_PATTERN,
     bounds,
@@ -55,6 +58,11 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
     ("WorkerInfo", "image"): {"maxLength": MAX_IMAGE_CHARS},
     ("WorkerInfo", "device_id"): {"maxLength": bounds.MAX_DEVICE_ID_CHARS},
     ("WorkerInfo", "release"): {"maxLength": bounds.MAX_RELEASE_CHARS},
+    ("Found", "name"): {"pattern": f"^{bounds.FOUND_NAME.pattern}$", "maxLength": MAX_FOUND_NAME},
+    ("Found", "source"): {"minLength": 1, "maxLength": MAX_SOURCE_CHARS},
+    ("Report", "found"): {"maxItems": MAX_FOUND},
+    ("Finish", "found"): {"maxItems": MAX_FOUND},
+    ("Claim", "study"): {"pattern": f"^{bounds.STUDY_NAME.pattern}$"},
     ("Claim", "token"): {"pattern": f"^{CLAIM_TOKEN.pattern}$"},
 }
 
@@ -89,7 +97,7 @@ def spec_schema() -> Schema:
         **head["properties"],
         "metric": {"anyOf": [metric, metrics]},
         "constraints": _optional({"type": "array", "maxItems": 0}),
-        "search_space": _space(),
+        "search_space": _optional(_space()),
         "forbid": _optional({"type": "array", "items": assignment, "maxItems": MAX_CLAUSES}),
         "start_with": _optional({"type": "array", "items": assignment, "maxItems": MAX_START_WITH}),
         "sampler": _optional(_section(Sampler), {"enum": list(get_args(SamplerName))}),
@@ -102,7 +110,12 @@ def spec_schema() -> Schema:
     return {
         "type": "object",
         "title": "StudySpec",
-        "required": ["project", "study", "objective", "metric", "search_space", "budget"],
+        "required": ["project", "study", "metric", "budget"],
+        "anyOf": [
+            {"required": ["objective", "search_space"]},
+            {"required": ["hypermodel"]},
+            {"required": ["command", "search_space"]},
+        ],
         "additionalProperties": False,
         "properties": properties,
     }

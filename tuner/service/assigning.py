@@ -18,7 +18,7 @@ from tuner.identity import caller
 from tuner.protocol import LEASE_S, WorkerInfo
 from tuner.service.records import trial_config
 from tuner.service.rows import study_of, trial_of
-from tuner.spec import StudySpec
+from tuner.spec import StudySpec, known_parameters
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
 
@@ -238,7 +238,7 @@ def _build(
         attempt_no=attempt.no,
         params=json.loads(trial.params_json),
         seed=trial.seed,
-        objective=spec.objective,
+        objective=spec.entry,
         metrics=[{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
         run_dir=attempt.run_dir,
         checkpoint_dir=f"{study.project}/{study.name}/trial_{attempt.number:05d}",
@@ -247,6 +247,10 @@ def _build(
         reproducibility=spec.trial.reproducibility,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],
         config=trial_config(study, trial, spec),
+        known=known_parameters(spec),
+        loader=spec.data.loader,
+        command=list(spec.command),
+        devices=spec.trial.gpus,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import SpecError
-from tuner.snapshot import CodeDifference, compare_code, objective_module
+from tuner.snapshot import CodeDifference, compare_code
 from tuner.spec import StudySpec
 from tuner.storage import tables
 
@@ -115,8 +115,9 @@ def find_difference(
     return compare_code(
         _content(connection, study.code),
         _content(connection, code),
-        objective_module(spec.objective),
-        _noted(study.modules_json),
+        spec.modules,
+        loaded=_noted(study.modules_json),
+        named=spec.command,
     )
 
 

@@ -83,6 +83,7 @@ class WorkerDesk:
         """
         if not protocol.CLAIM_TOKEN.fullmatch(claim.token):
             raise SpecError("token: must be 32 to 64 hexadecimal characters")
+        protocol.check_study(claim.study)
         if claim.version != protocol.VERSION:
             # What it runs already it may bring to its end.
             raise StudyError(

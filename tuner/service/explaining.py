@@ -22,7 +22,7 @@ from tuner.service.times import iso
 from tuner.service.value_scale import ValueScale
 from tuner.service.views import Document
 from tuner.service.wording import reason_texts
-from tuner.spec import StudySpec, parse_spec
+from tuner.spec import StudySpec, parse_stored
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
 from tuner.storage.curves import read_curves
@@ -42,7 +42,7 @@ def explain_study(
         limit: so many proposals are listed; of more, the first and the last half.
         gain: whether the gain is estimated, which takes a second.
     """
-    spec = parse_spec(json.loads(study.spec_json))
+    spec = parse_stored(json.loads(study.spec_json))
     lessons = _lessons(storage, study.id)
     newest = lessons[-1] if lessons else None
     receipt = _receipt(newest)
@@ -71,7 +71,7 @@ def explain_study(
 
 def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Row[Any]) -> Document:
     """Return why a trial was proposed, and the historic trials that are nearest to it."""
-    spec = parse_spec(json.loads(study.spec_json))
+    spec = parse_stored(json.loads(study.spec_json))
     record = json.loads(trial.proposal_json)
     insight = record.get("insight") or {}
     document = _proposal(trial, rows, spec)

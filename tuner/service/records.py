@@ -36,7 +36,7 @@ def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dic
             if spec.space[name].kind != "fixed"
         },
         "metrics": [{"name": m.name, "goal": m.goal} for m in spec.metrics],
-        "objective": spec.objective,
+        "objective": spec.entry,
         "seed": trial.seed,
         "reproducibility": spec.trial.reproducibility,
         "proposal": json.loads(trial.proposal_json),

@@ -14,7 +14,7 @@ from tuner.coordinator.faults import StudyFaultError, study_step
 from tuner.coordinator.judging import save_marks, tell_stop
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError
-from tuner.protocol import LEASE_S, check_points, decode_number
+from tuner.protocol import LEASE_S, check_report, decode_number
 from tuner.service.apart import set_study_aside
 from tuner.service.rows import lock_attempt, trial_of
 from tuner.storage import Storage, tables
@@ -35,7 +35,7 @@ class Reporting:
             FencedError: the token is not the attempt's, or the attempt has ended.
             ProtocolError: a point is out of bounds.
         """
-        check_points(report.points)
+        check_report(report)
         try:
             return self._report(attempt_id, report, judged=True)
         except StudyFaultError as fault:

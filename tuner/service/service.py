@@ -21,7 +21,7 @@ from tuner.service.removing import remove_study
 from tuner.service.retrying import retry_failed
 from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.service.views import Document
-from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
+from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec, parse_stored
 from tuner.storage import tables
 from tuner.storage.conflict import again_after_conflict
 
@@ -120,7 +120,7 @@ class Service(Control):
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
             _refuse_cancelled(row)
-            old = parse_spec(json.loads(row.spec_json))
+            old = parse_stored(json.loads(row.spec_json))
             new = edit_spec(old, changes)
             require_reach(new)
             made, _ = compare(old, new)

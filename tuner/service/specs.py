@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.spec import StudySpec, parse_spec
+from tuner.spec import StudySpec, parse_stored
 
 #: Studies whose specs are kept; the longest unused goes for one more.
 MOST = 256
@@ -29,7 +29,7 @@ class Specs:
         with self._lock:
             known = self._known.pop(study.id, None)
             if known is None or known[0] != study.revision:
-                known = (study.revision, parse_spec(json.loads(study.spec_json)))
+                known = (study.revision, parse_stored(json.loads(study.spec_json)))
             # In the order of their last use.
             self._known[study.id] = known
             if len(self._known) > MOST:

@@ -16,7 +16,16 @@ from tuner.refusal import ChangedError, CodeChoice, Refusal
 from tuner.service.code import find_difference
 from tuner.service.control import is_cancelled
 from tuner.snapshot import CodeDifference
-from tuner.spec import Change, StudySpec, compare, identity, is_raised, parse_spec, show_change
+from tuner.spec import (
+    Change,
+    StudySpec,
+    compare,
+    identity,
+    is_raised,
+    keep_found,
+    parse_stored,
+    show_change,
+)
 from tuner.storage import optuna_rows, tables
 
 #: Of a project or a study.
@@ -108,7 +117,7 @@ def resubmit(
     Raises:
         ChangedError: it differs in more than may change.
     """
-    old = parse_spec(json.loads(study.spec_json))
+    old = parse_stored(json.loads(study.spec_json))
     changed, refused = compare(old, sent.spec)
     difference = find_difference(connection, study, sent.spec, sent.code)
     takes_code = choice == "new" and study.code != sent.code
@@ -122,7 +131,7 @@ def resubmit(
     if refused:
         refusal = _refusal(connection, study, sent.spec, refused, difference.code)
         raise ChangedError(refusal)
-    spec = sent.spec.with_sampler_named(old.sampler.name)
+    spec = keep_found(old, sent.spec).with_sampler_named(old.sampler.name)
     if spec.sampler.seed is None:
         spec = spec.with_seed(study.seed)
     if takes_code:

@@ -16,7 +16,7 @@ from tuner.service.views import Document
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.space.scale import all_scaled, scaled
-from tuner.spec import parse_spec
+from tuner.spec import parse_stored
 from tuner.surrogate.columns import Floats
 
 #: The best of a study are this share of its trials, so many at least, and a third at most.
@@ -32,7 +32,7 @@ def weigh(spec: dict[str, Any], known: Sequence[tuple[sa.Row[Any], list[float]]]
         spec: of the study, as it is stored.
         known: the trials that have a value for each metric, with these, in number order.
     """
-    study = parse_spec(spec)
+    study = parse_stored(spec)
     tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]
     params = [json.loads(row.params_json) for row, _ in known]
     signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in study.metrics]

@@ -5,7 +5,7 @@ from tuner.snapshot.comparison import CodeDifference, compare_code
 from tuner.snapshot.contents import read_contents
 from tuner.snapshot.folder import MAX_BYTES
 from tuner.snapshot.ignore import IGNORE_FILE
-from tuner.snapshot.needed import needed_files, objective_module
+from tuner.snapshot.needed import needed_files
 from tuner.snapshot.provenance import fingerprint_data, read_git
 from tuner.snapshot.standard_names import warn_of_standard_names
 
@@ -18,7 +18,6 @@ __all__ = [
     "fingerprint_data",
     "make_snapshot",
     "needed_files",
-    "objective_module",
     "read_contents",
     "read_git",
     "unpack",

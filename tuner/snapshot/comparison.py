@@ -7,7 +7,7 @@ it and ends nothing.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tuner.snapshot.changed_lines import describe_lines
@@ -36,16 +36,22 @@ class CodeDifference:
 
 
 def compare_code(
-    old: bytes | None, new: bytes | None, module: str, loaded: Iterable[str] = ()
+    old: bytes | None,
+    new: bytes | None,
+    modules: Sequence[str],
+    *,
+    loaded: Iterable[str] = (),
+    named: Sequence[str] = (),
 ) -> CodeDifference:
     """Return how the new snapshot differs from the old one.
 
     Args:
         old: tar.gz of the study's code; None: it is not stored any more.
         new: tar.gz of the submitted code.
-        module: of the objective.
+        modules: that a trial begins with.
         loaded: files that trials of the study have loaded; what the search did not find is code
             as well.
+        named: texts of the command that a trial begins with: those that name files are code.
     """
     before = None if old is None else read_contents(old)
     after = None if new is None else read_contents(new)
@@ -53,7 +59,8 @@ def compare_code(
         text = "code: it cannot be compared with the one of the study"
         return CodeDifference(code=(text,), is_known=False)
     known, trees = frozenset(loaded), Trees()
-    was, is_now = find_code(before, module, trees), find_code(after, module, trees)
+    was = find_code(before, modules, trees, named)
+    is_now = find_code(after, modules, trees, named)
     old_code = {path: before[path] for path in was.files | (known & before.keys())}
     new_code = {path: after[path] for path in is_now.files | (known & after.keys())}
     scripts = was.scripts | is_now.scripts

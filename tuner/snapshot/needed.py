@@ -1,10 +1,10 @@
-"""Which files of a folder an objective can import, found without running anything."""
+"""Which files of a folder a trial can come to load, found without running anything."""
 
 from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.snapshot.imports import find_exported, find_imports, find_scripts
@@ -24,12 +24,6 @@ class _Place:
     is_package: bool
 
 
-def objective_module(objective: str) -> str:
-    """Return the module of `module:function`, or of `hypermodel:module:Name`."""
-    parts = objective.split(":")
-    return parts[1] if len(parts) == 3 else parts[0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Source:
     """A source to be followed: `package` is what its relative imports start from."""
@@ -47,13 +41,15 @@ class Code:
     scripts: frozenset[str]
 
 
-def needed_files(files: Files, module: str) -> frozenset[str]:
+def needed_files(files: Files, modules: Sequence[str], named: Sequence[str] = ()) -> frozenset[str]:
     """Return the files of `find_code`."""
-    return find_code(files, module, Trees()).files
+    return find_code(files, modules, Trees(), named).files
 
 
-def find_code(files: Files, module: str, trees: Trees) -> Code:
-    """Return the files that importing `module` can come to load from the folder.
+def find_code(
+    files: Files, modules: Sequence[str], trees: Trees, named: Sequence[str] = ()
+) -> Code:
+    """Return the files that importing the modules can come to load from the folder.
 
     It follows the imports of every module that it finds, and finds them as Python does, the folder
     being first on its path: packages with and without `__init__`, a package before a module of the
@@ -62,10 +58,11 @@ def find_code(files: Files, module: str, trees: Trees) -> Code:
 
     Args:
         files: of the folder.
-        module: dotted name.
+        modules: dotted names.
         trees: where parsed sources are kept, for a second search in nearly the same files.
+        named: texts that may name files of the folder, as those of a command: scripts, settings.
     """
-    return _Search(files, trees).run(module)
+    return _Search(files, trees).run(modules, named)
 
 
 class _Search:
@@ -89,8 +86,11 @@ class _Search:
         self._seen: set[str] = set()
         self._open: list[_Source] = []
 
-    def run(self, module: str) -> Code:
-        self._load(module)
+    def run(self, modules: Sequence[str], named: Sequence[str]) -> Code:
+        for module in modules:
+            self._load(module)
+        for text in named:
+            self._start(text, "")
         while self._open:
             source = self._open.pop()
             tree = self._trees.of(self._files[source.path], as_script=source.is_script)

@@ -3,13 +3,16 @@
 from tuner.spec.editing import EDITABLE as EDITABLE
 from tuner.spec.editing import edit_spec as edit_spec
 from tuner.spec.editing import is_raised as is_raised
+from tuner.spec.found import known_parameters as known_parameters
 from tuner.spec.identity import Change as Change
 from tuner.spec.identity import compare as compare
 from tuner.spec.identity import identity as identity
+from tuner.spec.identity import keep_found as keep_found
 from tuner.spec.identity import show_change as show_change
 from tuner.spec.loading import LoadedSpec as LoadedSpec
 from tuner.spec.loading import load_spec as load_spec
 from tuner.spec.loading import parse_spec as parse_spec
+from tuner.spec.loading import parse_stored as parse_stored
 from tuner.spec.model import Budget as Budget
 from tuner.spec.model import Data as Data
 from tuner.spec.model import Metric as Metric

@@ -60,7 +60,7 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
         else:
             _refuse(key, problems, twice=name in EDITABLE)
     refused = len(problems)
-    edited = read_spec(document, problems)
+    edited = read_spec(document, problems, is_stored=True)
     if edited is not None:
         check_resolved(edited.history, problems)
     if edited is None or len(problems):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.spec.model import StudySpec
+from tuner.spec.ways import WAYS
 
 #: Keys that a re-submission may change; the change is logged.
 MAY_CHANGE = frozenset({"budget", "history", "parallel", "pruner", "priority", "trial"})
@@ -54,10 +55,25 @@ def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) ->
 
 
 def _fixed_parts(spec: StudySpec) -> dict[str, Any]:
-    """Return what identity covers; paths of data are left out, their content is fingerprinted."""
-    document = spec.to_json()
-    keys = ("search_space", "forbid", "objective", "metric", "constraints")
-    return {**{key: document[key] for key in keys}, "data": {"name": spec.data.name}}
+    """Return what identity covers.
+
+    Paths of data are left out, their content is fingerprinted; so is what a hypermodel was found
+    to have, which its code says.
+    """
+    document = as_given(spec).to_json()
+    keys = ("search_space", "forbid", *WAYS, "metric", "constraints")
+    document["data"].pop("paths")
+    return {key: document[key] for key in (*keys, "data") if key in document}
+
+
+def as_given(spec: StudySpec) -> StudySpec:
+    """Return a stored spec as its user has written it: without what was found of a hypermodel."""
+    return spec.model_copy(update={"space": spec.given_space, "found": ()})
+
+
+def keep_found(old: StudySpec, new: StudySpec) -> StudySpec:
+    """Return a spec that may take the place of a stored one, with what was found of that."""
+    return new.model_copy(update={"space": old.space, "found": old.found}) if old.found else new
 
 
 def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]:
@@ -66,7 +82,7 @@ def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]
     A new spec without a seed keeps the old one, which may have been drawn, and without the name of
     a sampler it keeps that: the default may have been another one then.
     """
-    old = old.with_sampler_named()
+    old = as_given(old).with_sampler_named()
     new = new.with_sampler_named(None if new.sampler.is_named else old.sampler.name)
     if new.sampler.seed is None and old.sampler.seed is not None:
         new = new.with_seed(old.sampler.seed)
@@ -76,9 +92,9 @@ def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]
         document["data"].pop("paths")
     changed: list[Change] = []
     refused: list[Change] = []
-    for key in before:
+    for key in [*before, *(key for key in after if key not in before)]:
         target = changed if key in MAY_CHANGE else refused
-        target += _changes(key, before[key], after[key])
+        target += _changes(key, before.get(key), after.get(key))
     return changed, refused
 
 

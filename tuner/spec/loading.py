@@ -58,15 +58,28 @@ def parse_spec(data: Any, source: str = "request") -> StudySpec:
     Raises:
         SpecError: every problem, one a line: `source: field: value: what is allowed`.
     """
+    return _parse(data, source, is_stored=False)
+
+
+def _parse(data: Any, source: str, *, is_stored: bool) -> StudySpec:
     problems = Problems()
     with_space = not isinstance(data, Mapping) or _is_inlined(data.get("search_space"), problems)
-    spec = read_spec(data, problems, with_space=with_space)
+    spec = read_spec(data, problems, with_space=with_space, is_stored=is_stored)
     if spec is not None:
         check_resolved(spec.history, problems)
     if spec is None or len(problems):
         lines = [f"{source}: {problem.text}" for problem in problems]
         raise SpecError(problem_lines(lines, problems.untold))
     return spec
+
+
+def parse_stored(data: Any) -> StudySpec:
+    """Check a spec that Tuner has stored: as `parse_spec`, with what was found of a hypermodel.
+
+    Raises:
+        SpecError: every problem, one a line.
+    """
+    return _parse(data, "stored spec", is_stored=True)
 
 
 def problem_lines(lines: list[str], untold: int) -> str:

@@ -15,7 +15,12 @@ from tuner.space import Params, SearchSpace
 from tuner.spec.duration import DURATION
 from tuner.spec.history import AUTO, History, history_json
 from tuner.spec.rules import (
+    EXTERNAL,
+    MAX_COMMAND,
+    MAX_COMMAND_TEXT,
     NAME_RULE,
+    Callable,
+    CommandText,
     Duration,
     FirstRung,
     Image,
@@ -196,16 +201,58 @@ class Data(Section):
         max_length=1000,
         description="a list of at most 1000 files and folders",
     )
+    loader: Callable | None = Field(
+        default=None,
+        description="module:function that returns the arguments of fit, as data:load; "
+        "the module is not called tuner or workers",
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the section as JSON values; without a loader as earlier releases know it."""
+        loader = {} if self.loader is None else {"loader": self.loader}
+        return {"name": self.name, "paths": list(self.paths), **loader}
+
+
+class FoundParameter(Section):
+    """A parameter of a hypermodel that a trial has met; its definition stands in `search_space`."""
+
+    #: As in the search space.
+    name: str = Field(min_length=1, max_length=100)
+    #: The hypermodel's own name.
+    source: str = Field(min_length=1, max_length=300)
+    #: Number of the first trial that could be proposed with it; 0: the user has given it.
+    since: int = Field(ge=0)
+    #: What the hypermodel says, where the search space says something narrower.
+    definition: dict[str, Any] | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user has given the parameter."""
+        return self.since == 0
 
 
 class Head(Section):
-    """The keys of a spec that hold one plain value."""
+    """The keys of a spec that hold one plain value, and how it says what a trial runs."""
 
     project: Name = Field(description=NAME_RULE)
     study: Name = Field(description=NAME_RULE)
-    objective: Objective = Field(
+    objective: Objective | None = Field(
+        default=None,
         description="module:function, as objectives.digits:train; "
-        "the module is not called tuner or workers"
+        "the module is not called tuner or workers; or external: no worker runs the trials",
+    )
+    hypermodel: Callable | None = Field(
+        default=None,
+        description="module:Name of a HyperModel or of a function build(hp), as models:build; "
+        "the module is not called tuner or workers",
+    )
+    command: tuple[CommandText, ...] = Field(
+        default=(),
+        strict=False,
+        min_length=1,
+        max_length=MAX_COMMAND,
+        description=f"a list of 1 to {MAX_COMMAND} texts (a number in quotes) of 1 to "
+        f'{MAX_COMMAND_TEXT} characters, as [python, train.py, --lr, "{{train.learning_rate}}"]',
     )
     parallel: int | None = Field(
         default=None, ge=1, le=10_000, description="a whole number from 1 to 10000"
@@ -228,6 +275,37 @@ class StudySpec(Head):
     budget: Budget
     trial: TrialLimits = TrialLimits()
     data: Data = Data()
+    #: Of a hypermodel: what trials have met of it, in the order of finding. Tuner writes it.
+    found: tuple[FoundParameter, ...] = ()
+
+    @property
+    def entry(self) -> str:
+        """What a trial runs: `module:function`, `hypermodel:module:Name`, `command`, `external`."""
+        if self.hypermodel is not None:
+            return f"hypermodel:{self.hypermodel}"
+        return "command" if self.command else str(self.objective)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether its trials are for clients that ask for this very study, not for workers."""
+        return self.objective == EXTERNAL
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that a trial begins with, dotted names."""
+        named = (self.hypermodel, self.data.loader, None if self.is_external else self.objective)
+        found = [item.partition(":")[0] for item in named if item is not None]
+        pairs = zip(self.command, self.command[1:], strict=False)
+        return (*found, *(text for option, text in pairs if option == "-m"))
+
+    @property
+    def given_space(self) -> SearchSpace:
+        """The search space without what was found in a hypermodel."""
+        found = {item.name for item in self.found if not item.is_given}
+        if not found:
+            return self.space
+        given = tuple(item for item in self.space.parameters if item.name not in found)
+        return SearchSpace(parameters=given, forbid=self.space.forbid)
 
     @property
     def name(self) -> str:
@@ -258,10 +336,11 @@ class StudySpec(Head):
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON values in one canonical form; `parse_spec` inverts it."""
         space = self.space.to_json()
+        found = [item.model_dump(exclude_none=True) for item in self.found]
         return {
             "project": self.project,
             "study": self.study,
-            "objective": self.objective,
+            **self._way(),
             "metric": [metric.model_dump() for metric in self.metrics],
             "constraints": [],
             "search_space": space["parameters"],
@@ -274,6 +353,13 @@ class StudySpec(Head):
             "parallel": self.parallel,
             "trial": self.trial.model_dump(exclude_none=True),
             "image": self.image,
-            "data": {"name": self.data.name, "paths": list(self.data.paths)},
+            "data": self.data.to_json(),
             "priority": self.priority,
+            **({"found": found} if found else {}),
         }
+
+    def _way(self) -> dict[str, Any]:
+        """Return the key that says what a trial runs."""
+        if self.hypermodel is not None:
+            return {"hypermodel": self.hypermodel}
+        return {"command": list(self.command)} if self.command else {"objective": self.objective}

@@ -17,6 +17,7 @@ from tuner.spec.model import (
     SAMPLER_OPTIONS,
     Budget,
     Data,
+    FoundParameter,
     Head,
     Metric,
     Pruner,
@@ -24,16 +25,19 @@ from tuner.spec.model import (
     StudySpec,
     TrialLimits,
 )
-from tuner.spec.sections import LATER, LATER_KEYS, SectionT, read_section
+from tuner.spec.sections import LATER, SectionT, read_section
+from tuner.spec.ways import check_command, finds_space, read_head
 
-#: Every key of a spec, in the order people write them.
+#: Every key of a spec, in the order people write them. What was found of a hypermodel stands in
+#: stored specs alone.
 KEYS = (
-    *("project", "study", "objective", "metric", "constraints"),
+    *("project", "study", "objective", "hypermodel", "command", "metric", "constraints"),
     *("search_space", "forbid", "start_with", "sampler", "pruner", "history", "budget"),
     *("parallel", "trial", "image", "data", "priority"),
 )
 MAX_START_WITH = 1000
 MAX_METRICS = 8
+FOUND = "found"
 
 _METRIC = (
     "{name: val_accuracy, goal: maximize}, or a list of 1 to 8 such mappings with different names"
@@ -54,22 +58,27 @@ class Draft:
     budget: Budget | None
     trial: TrialLimits | None
     data: Data | None
+    found: tuple[FoundParameter, ...]
 
 
-def read_spec(data: Any, problems: Problems, *, with_space: bool = True) -> StudySpec | None:
+def read_spec(
+    data: Any, problems: Problems, *, with_space: bool = True, is_stored: bool = False
+) -> StudySpec | None:
     """Return the spec that plain values describe, or None when there are problems.
 
     Args:
         data: the document; `search_space` is inlined.
         problems: takes what is wrong.
         with_space: False when the search space could not be loaded; that was reported already.
+        is_stored: it is a document of Tuner itself, which says what was found of a hypermodel.
     """
     if not isinstance(data, Mapping) or not data:
         problems.wrong((), data, f"a mapping with keys {', '.join(KEYS)}")
         return None
     before = len(problems)
-    given = {key: value for key, value in data.items() if key not in LATER_KEYS}
-    problems.unknown_keys((), given, KEYS)
+    if FOUND in data and not is_stored:
+        problems.key((FOUND,), "written by Tuner", "leave it out: trials find it again")
+    problems.unknown_keys((), {key: data[key] for key in data if key != FOUND}, KEYS)
     draft = _read_draft(data, problems, with_space=with_space)
     checks.check_together(
         problems,
@@ -83,10 +92,14 @@ def read_spec(data: Any, problems: Problems, *, with_space: bool = True) -> Stud
 
 
 def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool) -> Draft:
-    head = _read_head(data, problems)
+    head = read_head(data, problems)
     metrics = _read_metrics(data, problems)
     _read_constraints(data.get("constraints"), problems)
     space, start_with = _read_space(data, problems) if with_space else (None, ())
+    if head is not None and space is not None:
+        check_command(head.command, space.names, problems)
+    # The rest of a hypermodel's parameters is found later.
+    names = None if finds_space(data) else _names(space, metrics)
     return Draft(
         head=head,
         metrics=metrics,
@@ -94,10 +107,11 @@ def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool
         start_with=start_with,
         sampler=_read_named(Sampler, data, "sampler", SAMPLER_OPTIONS, ("name", "seed"), problems),
         pruner=_read_named(Pruner, data, "pruner", PRUNER_OPTIONS, ("name",), problems),
-        history=read_history(data.get("history"), _names(space, metrics), problems),
+        history=read_history(data.get("history"), names, problems),
         budget=_read_budget(data, problems),
         trial=_read_optional(TrialLimits, data, "trial", problems),
-        data=_read_optional(Data, data, "data", problems),
+        data=_read_data(data, problems),
+        found=_read_found(data.get(FOUND) or [], problems),
     )
 
 
@@ -111,16 +125,7 @@ def _assemble(draft: Draft) -> StudySpec | None:
     if draft.head is None or draft.space is None:
         return None
     parts = {name: getattr(draft, name) for name in Draft.__dataclass_fields__ if name != "head"}
-    return StudySpec.model_validate({**draft.head.model_dump(), **parts})
-
-
-def _read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
-    given = {key: value for key, value in data.items() if key in Head.model_fields}
-    if "hypermodel" in data:
-        problems.key(("hypermodel",), LATER, LATER_KEYS["hypermodel"])
-        # One message is enough: the objective is missing because the hypermodel stands for it.
-        given.setdefault("objective", "later:later")
-    return read_section(Head, given, (), problems)
+    return StudySpec.model_validate({**draft.head.model_dump(exclude_defaults=True), **parts})
 
 
 def _read_metrics(data: Mapping[str, Any], problems: Problems) -> tuple[Metric, ...] | None:
@@ -155,13 +160,14 @@ def _read_space(
     data: Mapping[str, Any], problems: Problems
 ) -> tuple[SearchSpace | None, tuple[Params, ...]]:
     before = len(problems)
-    if "search_space" not in data:
+    given = data.get("search_space")
+    is_left_out = finds_space(data) and given in (None, {})
+    if "search_space" not in data and not is_left_out:
         problems.missing(
             ("search_space",), "parameter names with definitions, a path, or {include: [...]}"
         )
         return None, ()
-    given = data["search_space"]
-    parameters = parse_all(given, ("search_space",), problems)
+    parameters = {} if is_left_out else parse_all(given, ("search_space",), problems)
     known = dict.fromkeys(given) if isinstance(given, Mapping) else {}
     checks.check_parameter_names(known, problems)
     forbid = parse_forbid(data.get("forbid") or [], known, parameters, ("forbid",), problems)
@@ -232,6 +238,25 @@ def _read_budget(data: Mapping[str, Any], problems: Problems) -> Budget | None:
         problems.wrong(("budget",), data["budget"], allowed)
         return None
     return budget
+
+
+def _read_data(data: Mapping[str, Any], problems: Problems) -> Data | None:
+    read = _read_optional(Data, data, "data", problems)
+    if read is not None and read.loader is not None and not finds_space(data):
+        allowed = "only with hypermodel: an objective and a command load their data themselves"
+        problems.wrong(("data", "loader"), read.loader, allowed)
+    return read
+
+
+def _read_found(given: Any, problems: Problems) -> tuple[FoundParameter, ...]:
+    if not isinstance(given, list):
+        problems.wrong((FOUND,), given, "a list of mappings")
+        return ()
+    read = [
+        read_section(FoundParameter, item, (FOUND, index), problems)
+        for index, item in enumerate(given)
+    ]
+    return tuple(item for item in read if item is not None)
 
 
 def _read_optional(

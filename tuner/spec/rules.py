@@ -17,6 +17,11 @@ from tuner.spec.duration import parse_duration
 
 #: Top-level modules that Tuner itself brings into a trial's process.
 RESERVED_MODULES = ("tuner", "workers")
+#: The objective of a study that no worker executes: clients ask for its trials by its name.
+EXTERNAL = "external"
+#: Of a command: the texts, and the characters of one.
+MAX_COMMAND = 200
+MAX_COMMAND_TEXT = 4096
 NAME_RULE = "1 to 63 characters a-z, 0-9 and -, first and last not -"
 
 _NAME = re.compile(NAME_PATTERN)
@@ -43,6 +48,16 @@ def _check_objective(value: str) -> str:
     words = [*module.split("."), function]
     named = all(word.isidentifier() and not keyword.iskeyword(word) for word in words)
     if not colon or not named or words[0] in RESERVED_MODULES or len(value) > 200:
+        raise ValueError
+    return value
+
+
+def _check_way(value: str) -> str:
+    return value if value == EXTERNAL else _check_objective(value)
+
+
+def _check_text(value: str) -> str:
+    if not value or len(value) > MAX_COMMAND_TEXT or "\0" in value:
         raise ValueError
     return value
 
@@ -76,7 +91,12 @@ def _check_finite(value: object) -> object:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 MetricName = Annotated[str, AfterValidator(_check_metric)]
-Objective = Annotated[str, AfterValidator(_check_objective)]
+#: `module:function` that runs in a trial's process, or a hypermodel's `module:Name`.
+Callable = Annotated[str, AfterValidator(_check_objective)]
+#: The same, or `external`.
+Objective = Annotated[str, AfterValidator(_check_way)]
+#: One of the texts of a command.
+CommandText = Annotated[str, AfterValidator(_check_text)]
 Image = Annotated[str, AfterValidator(_check_image)]
 Label = Annotated[str, AfterValidator(_check_label)]
 Number = Annotated[float, BeforeValidator(_check_finite)]

@@ -19,8 +19,6 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 #: Keys that a later release brings, by their field name, with what to write until then.
 LATER_KEYS: dict[str, str] = {
-    "hypermodel": "give objective: module:function; three lines of it run a build_model(hp) "
-    "as it is (docs/keras-tuner.md)",
     "budget.gpu_hours": "give hours or trials",
 }
 LATER = "comes with a later release"

@@ -18,7 +18,7 @@ from tuner.coordinator.integrity.values import wrong_values
 from tuner.coordinator.lifecycle import OPEN
 from tuner.errors import TunerError, UnavailableError
 from tuner.samplers import import_sampler
-from tuner.spec import StudySpec, identity, parse_spec
+from tuner.spec import StudySpec, identity, parse_stored
 from tuner.storage import tables
 from tuner.storage.outage import is_outage
 
@@ -101,7 +101,7 @@ def _check(connection: sa.Connection, study: sa.Row[Any], now: float) -> Iterato
 def read_spec(study: sa.Row[Any]) -> tuple[StudySpec | None, str]:
     """Return a study's spec, or why this release cannot read it."""
     try:
-        spec = parse_spec(json.loads(study.spec_json))
+        spec = parse_stored(json.loads(study.spec_json))
         import_sampler(spec.sampler.name)
     except TunerError as exc:
         return None, " / ".join(str(exc).splitlines()[:3]).replace("request: ", "")

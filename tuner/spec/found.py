@@ -1,0 +1,30 @@
+"""What a study knows of its hypermodel's parameters."""
+
+from __future__ import annotations
+
+from tuner.protocol import Found
+from tuner.space import definition
+from tuner.spec.model import StudySpec
+
+
+def known_parameters(spec: StudySpec) -> list[Found]:
+    """Return the parameters of a hypermodel's study, as an assignment tells them; else none.
+
+    A parameter that the user has given has no source until a trial has met it. A definition is the
+    hypermodel's own, also where the search space holds a narrower one.
+    """
+    if spec.hypermodel is None:
+        return []
+    marks = {item.name: item for item in spec.found}
+    known: list[Found] = []
+    for parameter in spec.space.parameters:
+        mark = marks.get(parameter.name)
+        own = None if mark is None else mark.definition
+        known.append(
+            Found(
+                name=parameter.name,
+                source="" if mark is None else mark.source,
+                definition=own or definition.to_json(parameter),
+            )
+        )
+    return known
