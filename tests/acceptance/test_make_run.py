@@ -8,9 +8,14 @@ import pytest
 
 from tests.acceptance.agreement import assert_tensorboard_agrees
 from tests.acceptance.home import ROOT, open_home
+from tests.needed import needs
 from tests.patience import clock
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    needs("tensorflow", "sklearn"),
+]
 
 SPEC = ROOT / "search_spaces" / "examples" / "digits.yaml"
 STUDY = "examples/digits"
@@ -20,8 +25,6 @@ LIMIT_S = 600.0
 def test_the_example_is_tuned_with_two_workers_and_tensorboard_shows_every_trial(
     tmp_path: Path,
 ) -> None:
-    pytest.importorskip("tensorflow", reason="needs TensorFlow")
-    pytest.importorskip("sklearn", reason="needs scikit-learn")
     with open_home(tmp_path) as home:
         began = clock()
         done = home.ok("run", SPEC, "--workers", "2", timeout_s=LIMIT_S)

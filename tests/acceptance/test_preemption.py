@@ -6,6 +6,7 @@ place. This file takes about a minute, most of it the training itself.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import signal
 import time
@@ -18,14 +19,13 @@ import pytest
 
 from tests.integration.cause_fleet import Fleet, attempts, drawn
 from tests.integration.workers_process import Started
+from tests.needed import needs
 from tests.service_process import Nursery, ServiceProcess
 from tests.study_lab import CLOSED, Lab
 from tests.tensorboard_api import open_tensorboard
 from tuner.queue.redis_process import RedisServer
 
-pytestmark = pytest.mark.slow
-pytest.importorskip("keras", reason="needs keras and tensorflow")
-datasets = pytest.importorskip("sklearn.datasets", reason="needs scikit-learn")
+pytestmark = [pytest.mark.slow, needs("keras", "tensorflow", "sklearn")]
 
 EPOCHS = 20
 #: Ten batches make an epoch of at least 0.5 s.
@@ -56,7 +56,7 @@ class Crew(Fleet):
     def __init__(self, service: ServiceProcess) -> None:
         super().__init__(service)
         self.data = service.home / "digits.npz"
-        digits = datasets.load_digits()
+        digits = importlib.import_module("sklearn.datasets").load_digits()
         np.savez(self.data, x=(digits.data / 16).astype("float32"), y=digits.target)
 
     def complete(self) -> None:

@@ -25,6 +25,7 @@ from tests.acceptance.console import (
     read_commands,
 )
 from tests.acceptance.home import ROOT, end_processes
+from tests.needed import needs
 from tuner.cli.app import app
 from tuner.coordinator.causes import POLICIES
 from tuner.history.outcomes import REASONS
@@ -134,10 +135,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@needs("tensorflow", "sklearn")
 def test_the_commands_of_the_readme_do_what_it_says(reader: Reader) -> None:
-    pytest.importorskip("tensorflow", reason="needs TensorFlow")
-    pytest.importorskip("sklearn", reason="needs scikit-learn")
-
     assert reader.read(README) == 5
     by_hand = re.search(r"`(train\(Run\.local\(.*\)\))`", README.read_text())
     assert by_hand is not None

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.history_lab import DATA, HistoryLab, open_lab
+from tests.needed import needs
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@needs("tensorflow")
 @pytest.mark.parametrize("name", ["keras", "kerastuner"])
 def test_runs_made_now_are_imported_like_the_shipped_ones(tmp_path: Path, name: str) -> None:
-    pytest.importorskip("tensorflow", reason="needs TensorFlow")
     made = tmp_path / "made"
     subprocess.run(
         [sys.executable, str(DATA / "make_runs.py"), name, str(made)],

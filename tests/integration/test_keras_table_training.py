@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.keras_table.table import load_table
+from tests.needed import needs
 from tests.service_process import ROOT
 
-pytest.importorskip("keras", reason="needs keras and tensorflow")
-pytest.importorskip("sklearn", reason="needs scikit-learn")
+pytestmark = needs("keras", "tensorflow", "sklearn")
 
 DATASET = "wine"
 #: One of each optimiser, with learning rates at which rounding does not grow from step to step.

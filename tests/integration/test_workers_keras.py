@@ -15,10 +15,11 @@ import pytest
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import HERE, ROOT, Started
+from tests.needed import needs
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
-pytest.importorskip("keras", reason="needs keras and tensorflow")
+pytestmark = needs("keras", "tensorflow")
 
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 
