@@ -51,7 +51,7 @@ def worker(site: Path) -> Environment:
 
 def test_the_wheel_holds_the_packages_and_the_ready_spaces_only(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    spaces = {path.name for path in (ROOT / "search_spaces").glob("*.yaml")}
+    files = [*(ROOT / "search_spaces").rglob("*.yaml"), *EXAMPLES.rglob("*.py")]
 
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} <= {
         "tuner",
@@ -59,7 +59,7 @@ def test_the_wheel_holds_the_packages_and_the_ready_spaces_only(wheel: Path) -> 
         "search_spaces",
     }
     assert {n for n in names if n.startswith("search_spaces/")} == {
-        f"search_spaces/{space}" for space in spaces
+        str(file.relative_to(ROOT)) for file in files
     }
     assert any(name.startswith("tuner/storage/migrations/versions/") for name in names)
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
     "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
-    "token create", "token list", "token revoke",
+    "token create", "token list", "token revoke", "init", "spaces",
 }  # fmt: skip
 READING = [
     "doctor",
@@ -33,6 +33,7 @@ READING = [
     "replay",
     "history list",
     "token list",
+    "spaces",
 ]
 
 

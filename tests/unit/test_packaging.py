@@ -14,6 +14,8 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from tensorboard.plugins import base_plugin
 
+from tuner.cli.ready import ready_spaces
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = [*sorted(ROOT.glob("requirements-*.lock")), ROOT / "docker" / "requirements-build.lock"]
@@ -118,6 +120,20 @@ def test_the_wheel_holds_the_pages_of_the_tab() -> None:
 
     assert "tuner/board/static/index.js" in pages
     assert pages <= packed
+
+
+def test_the_wheel_holds_what_a_first_study_is_written_from() -> None:
+    wheel = WheelBuilder(str(ROOT))
+    packed = {file.distribution_path for file in wheel.recurse_included_files()}
+    spaces = ready_spaces().values()
+    examples = [space.example for space in spaces if space.example is not None]
+    needed = {
+        *(space.path for space in spaces),
+        *(example.spec for example in examples),
+        *(example.objective for example in examples),
+    }
+
+    assert {str(path.relative_to(ROOT)) for path in needed} <= packed
 
 
 def test_the_script_of_the_plots_comes_with_the_server_alone() -> None:

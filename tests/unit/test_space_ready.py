@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.space_strategies import choose
+from tuner.cli.ready import ReadySpace, ready_spaces
 from tuner.errors import SpecError
 from tuner.spec import load_spec
-from tuner.spec.yaml_file import read_document
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 READY = sorted(path.name for path in FOLDER.glob("*.yaml"))
@@ -33,8 +33,9 @@ def load(folder: Path, *names: str):
     return load_spec(path)
 
 
-def test_there_are_ready_spaces():
-    assert {"adam.yaml", "sgd.yaml", "cnn.yaml", "mlp.yaml", "transformer.yaml"} <= set(READY)
+def test_the_names_of_ready_spaces_stay():
+    kept = "adam augmentation cnn mlp regularisation sgd tabular transformer"
+    assert {f"{name}.yaml" for name in kept.split()} <= set(READY)
 
 
 @pytest.mark.parametrize("name", READY)
@@ -47,14 +48,25 @@ def test_a_ready_space_can_be_included_and_sampled(name: str, tmp_path: Path):
         assert loaded.spec.space.problems(loaded.spec.space.walk(choose(seed))) == []
 
 
-@pytest.mark.parametrize("name", READY)
-def test_a_ready_space_explains_each_of_its_parameters(name: str):
-    comment = [line for line in (FOLDER / name).read_text().splitlines() if line.startswith("#")]
-    explained = "\n".join(comment)
+@pytest.mark.parametrize("space", ready_spaces().values(), ids=lambda space: space.name)
+def test_a_ready_space_says_what_it_is_for_and_why_each_of_its_ranges(space: ReadySpace):
+    assert 20 < len(space.purpose) < 100
+    assert len(space.sources) >= 3
+    for parameter in space.parameters:
+        assert len(parameter.reason) > 10, parameter.name
+        assert re.fullmatch(r"(data|model|train)\.[a-z0-9_.]+", parameter.name)
 
-    assert len(comment) >= 5
-    for parameter in read_document(FOLDER / name, name).data:
-        assert parameter.rpartition(".")[2] in explained
+
+@pytest.mark.parametrize("space", ready_spaces().values(), ids=lambda space: space.name)
+def test_a_ready_space_names_each_source_that_its_reasons_cite(space: ReadySpace):
+    said = " ".join([*space.notes, *(p.reason for p in space.parameters)])
+    cited = re.findall(r"\b([A-Z][a-z]+) ((?:19|20)\d\d)\b", said)
+
+    assert cited
+    for author, year in cited:
+        assert any(author in s and year in s for s in space.sources), f"{author} {year}"
+    for source in space.sources:
+        assert re.fullmatch(r"[^:]+: .+ \((19|20)\d\d\)|(Keras 3|scikit-learn): .+", source)
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(READY, 2)), ids="+".join)

@@ -17,11 +17,13 @@ from tuner.cli import (
     edit,
     explain,
     history,
+    init,
     read,
     replay,
     report,
     run,
     serve,
+    spaces,
     submit,
     token,
     workers,
@@ -77,6 +79,8 @@ def _root(
 app.command(rich_help_panel=ONE)(run.run)
 app.command(rich_help_panel=ONE)(check.check)
 app.command(rich_help_panel=ONE)(board.board)
+app.command(rich_help_panel=ONE)(init.init)
+app.command(rich_help_panel=ONE)(spaces.spaces)
 
 app.command(rich_help_panel=SERVE)(submit.submit)
 app.command(rich_help_panel=SERVE)(serve.serve)

@@ -16,7 +16,7 @@ NAME = "tuner"
 COMMANDS = (
     "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
     "status", "best", "show", "logs", "watch", "events", "explain", "replay", "report", "pause",
-    "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
+    "resume", "stop", "cancel", "retry", "edit", "delete", "doctor", "init", "spaces",
 )  # fmt: skip
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
 

@@ -1,0 +1,86 @@
+"""`tuner spaces`: the ready search spaces, and why their ranges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.arguments import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuner.cli.ready import ReadySpace
+
+_PROSE = 100
+
+
+def spaces(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="a ready space (default: list them all)"),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List the ready search spaces; with NAME, show one: its ranges, why, and by which sources."""
+    from tuner.cli.output import out, print_json
+    from tuner.cli.ready import find_space, ready_spaces
+
+    if name is not None:
+        space = find_space(name)
+        if as_json:
+            print_json(space.to_json())
+        else:
+            _print_space(out(), space)
+        return
+    found = list(ready_spaces().values())
+    if as_json:
+        print_json([space.to_json() for space in found])
+    else:
+        _print_list(out(), found)
+
+
+def _print_list(console: Console, found: list[ReadySpace]) -> None:
+    from tuner.cli.tables import empty_table
+
+    table = empty_table()
+    table.add_column("space", style="name", no_wrap=True)
+    table.add_column("for", overflow="fold")
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("ready to run on", overflow="fold")
+    for space in found:
+        example = "-" if space.example is None else space.example.data
+        table.add_row(space.name, space.purpose, str(len(space.parameters)), example)
+    console.print(table)
+    console.print()
+    console.print("why these ranges: tuner spaces NAME", style="quiet")
+    console.print("spec and objective from one: tuner init NAME DIR", style="quiet")
+
+
+def _print_space(console: Console, space: ReadySpace) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from tuner.cli.flow import flow
+
+    # Prose is read in lines of a bearable length.
+    width = min(console.width, _PROSE)
+    console.print(f"[name]{space.name}[/]  {space.purpose}")
+    for note in space.notes:
+        console.print(Padding(Text(note), (1, 0, 0, 0)), width=width)
+    for parameter in space.parameters:
+        console.print()
+        definition = Text(f"{parameter.name}: ", style="bold")
+        definition.append(flow(parameter.definition), style="cyan")
+        console.print(definition)
+        console.print(Padding(Text(parameter.reason), (0, 0, 0, 2)), width=width)
+    console.print()
+    console.print("Sources", style="bold")
+    for source in space.sources:
+        console.print(Padding(Text(source), (0, 0, 0, 2)), width=width)
+    console.print()
+    console.print(Text(f"file: {space.path}", style="quiet"), soft_wrap=True)
+    what = "a study that runs as it is" if space.example else "a study of your own"
+    console.print(f"{what}: tuner init {space.name} DIR", style="quiet")
