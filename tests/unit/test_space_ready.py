@@ -53,7 +53,7 @@ def test_a_ready_space_says_what_it_is_for_and_why_each_of_its_ranges(space: Rea
     assert 20 < len(space.purpose) < 100
     assert len(space.sources) >= 3
     for parameter in space.parameters:
-        assert len(parameter.reason) > 10, parameter.name
+        assert len(parameter.reason) > 30, parameter.name
         assert re.fullmatch(r"(data|model|train)\.[a-z0-9_.]+", parameter.name)
 
 
