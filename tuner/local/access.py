@@ -90,7 +90,7 @@ def _connect_to(settings: Settings, url: str) -> ApiClient:
     from tuner.client import ApiClient
 
     # The home's token stays on this machine: another server has its own.
-    token = read_token(settings) if _is_here(url) else settings.token
+    token = read_token(settings) if is_here(url) else settings.token
     client = ApiClient(url, token, settings.trust)
     try:
         client.check_protocol()
@@ -100,7 +100,8 @@ def _connect_to(settings: Settings, url: str) -> ApiClient:
     return client
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
+    """Return whether a server is on this machine, so that the home's token may be its."""
     try:
         return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
     except ValueError:
