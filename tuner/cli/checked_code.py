@@ -20,6 +20,8 @@ def describe_code(submission: Submission) -> Document:
     """
     snapshot = submission.snapshot
     if snapshot is None:
+        if submission.spec.is_external:
+            return {"snapshot": None, "text": "of the script that executes the study"}
         where = "the image" if submission.spec.image else "an installed package"
         return {"snapshot": None, "text": f"{submission.spec.entry} from {where}"}
     count = len(snapshot.files)

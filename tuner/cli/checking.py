@@ -56,10 +56,8 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         findings["code"] = describe_code(submission)
         findings["warnings"] += advise_history(submission.spec, settings)
         params = first_params(submission.spec)
-        if not is_linux():
-            findings["warnings"].append(
-                f"no trial was run: a trial's process needs Linux, and this is {system_name()}"
-            )
+        if (why := _why_not_tried(submission.spec)) is not None:
+            findings["warnings"].append(f"no trial was run: {why}")
             findings["ok"] = True
             return findings
         if not as_json:
@@ -75,6 +73,15 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         findings["problems"] = [findings["trial"]["error"]]
     findings["ok"] = not findings["problems"]
     return findings
+
+
+def _why_not_tried(spec: StudySpec) -> str | None:
+    """Return why no trial can be run here; None: one can."""
+    if spec.is_external:
+        return "the script that executes the study does so (objective: external)"
+    if not is_linux():
+        return f"a trial's process needs Linux, and this is {system_name()}"
+    return None
 
 
 def first_params(spec: StudySpec) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import As, Spec, UseCode, settings
+from tuner.errors import SpecError
 from tuner.protocol import Isolation
 from tuner.system import require_linux
 
@@ -45,6 +46,11 @@ def run(
     config = settings()
     with waiting("reading the spec and packing its code"):
         submission = make_submission(spec, config, name=name, use_code=use_code)
+    if submission.spec.is_external:
+        raise SpecError(
+            f"{spec}: objective: external: no worker executes the trials of this study; start the "
+            f"script that does, as docs/keras-tuner.md has one (tuner submit makes the study alone)"
+        )
     for warning in submission.warnings:
         err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
     options = [] if workers is None else ["--workers", str(workers)]

@@ -144,7 +144,9 @@ def worker_table(rows: Sequence[Document]) -> Table:
     if has_reasons:
         table.add_column("why", overflow="fold")
     for row in rows:
-        device = row["device"] + (f" {row['device_id']}" if row["device_id"] else "")
+        # Of a process that executes one study's trials alone, that study.
+        which = row["image"] if row["device"] == "external" else row["device_id"]
+        device = row["device"] + (f" {which}" if which else "")
         trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "-"
         table.add_row(
             row["name"],

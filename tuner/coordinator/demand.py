@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from tuner.protocol import BEAT_S, Device
+from tuner.protocol import BEAT_S, Claim, Device
+from tuner.spec import StudySpec
 from tuner.storage import tables
 
-#: What a worker can run: its device and its image.
-Kind = tuple[Device, str | None]
+#: Stands in the place of a device where no worker executes the trials: in the row of a study whose
+#: objective is external, and of a process that claims that study's trials and nothing else.
+EXTERNAL: Final = "external"
+#: What a worker can run: its device and its image. Of a process that claims one study's trials:
+#: `EXTERNAL` and the study.
+Kind = tuple[Device | Literal["external"], str | None]
 #: A worker that was not heard of for this long is not counted on.
 UNHEARD_S = 3 * BEAT_S
 
@@ -51,9 +56,8 @@ def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
         attempt: `study_id` and `excluded_json` of its row.
     """
     w, s = tables.workers, tables.studies
-    study = connection.execute(
-        sa.select(s.c.device, s.c.image, s.c.project).where(s.c.id == attempt.study_id)
-    ).one()
+    facts: sa.Select[Any] = sa.select(s.c.device, s.c.image, s.c.project, s.c.name)
+    study = connection.execute(facts.where(s.c.id == attempt.study_id)).one()
     query = sa.select(w.c.state, w.c.projects_json).where(
         w.c.device == study.device,
         w.c.name.not_in(json.loads(attempt.excluded_json)),
@@ -63,8 +67,8 @@ def able_workers(connection: sa.Connection, attempt: sa.Row[Any], now: float) ->
         w.c.image_problem == "",
         w.c.last_seen > now - UNHEARD_S,
     )
-    if study.image is not None:
-        query = query.where(w.c.image == study.image)
+    if (image := needed_image(study)) is not None:
+        query = query.where(w.c.image == image)
     rows = connection.execute(query)
     return [state for state, projects in rows if _takes(projects, study.project)]
 
@@ -99,4 +103,33 @@ def leased_attempts(connection: sa.Connection) -> Counter[int]:
 
 def matches(study: sa.Row[Any], device: str, image: str | None) -> bool:
     """Whether a worker of this device and image may run the study's trials."""
-    return bool(study.device == device and (study.image is None or study.image == image))
+    needed = needed_image(study)
+    return bool(study.device == device and (needed is None or needed == image))
+
+
+def device_of(spec: StudySpec) -> str:
+    """Return what the row of a study has as its device."""
+    if spec.is_external:
+        return EXTERNAL
+    return "gpu" if spec.trial.gpus else "cpu"
+
+
+def needed_image(study: sa.Row[Any]) -> str | None:
+    """Return what the row of a worker must have as its image to run the study's trials.
+
+    Args:
+        study: `device`, `image`, `project` and `name` of its row.
+    """
+    if study.device == EXTERNAL:
+        return f"{study.project}/{study.name}"
+    return study.image  # type: ignore[no-any-return]
+
+
+def claim_kind(claim: Claim, image: str | None) -> Kind:
+    """Return what a claim asks for.
+
+    Args:
+        claim: as it came.
+        image: of the worker, by its token.
+    """
+    return (claim.worker.device, image) if claim.study is None else (EXTERNAL, claim.study)

@@ -11,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.demand import EXTERNAL, UNHEARD_S, needed_image
 from tuner.coordinator.outlook import Outlook
 from tuner.coordinator.reasons import (
     BUSY,
     ELSEWHERE,
+    NO_PROCESS,
     NO_WORKER,
     NOT_CLAIMING,
     PASSING,
@@ -31,7 +32,7 @@ HOLD_S = 2.0
 LONG_HOLD_S = 6.0
 #: The fleet is looked at this often at most.
 LOOK_S = 1.0
-_LONG = (NO_WORKER, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING)
+_LONG = (NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING)
 #: Workers that are named with their reasons; of more, the number is given.
 MAX_NAMED = 3
 
@@ -82,6 +83,10 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
     """
     if need.lacks_code:
         return "its code is not in the database any more; submit the study again from its folder"
+    if need.device == EXTERNAL:
+        fleet = [w for w in fleet if w.device == EXTERNAL and w.image == need.image]
+        if not fleet:
+            return NO_PROCESS
     if not fleet:
         return NO_WORKER
     of_device = [worker for worker in fleet if worker.device == need.device]
@@ -146,7 +151,7 @@ class Liveness:
         self._look(outlook)
         need = Need(
             device=study.device,
-            image=study.image,
+            image=needed_image(study),
             lacks_code=study.code is not None and study.code not in self._codes,
             ready=ready,
             offered=outlook.offered[study.id],

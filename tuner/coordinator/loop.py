@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.allotting import ROUND, Allotting
-from tuner.coordinator.demand import Kind, matches
+from tuner.coordinator.demand import EXTERNAL, Kind, matches
 from tuner.coordinator.expiry import Expiry
 from tuner.coordinator.historian import Historian
 from tuner.coordinator.instruments import Instruments
@@ -244,6 +244,8 @@ class Coordinator:
         offered = [row for row in outlook.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
         for (device, image), count in outlook.idle.items():
+            if device == EXTERNAL:
+                continue  # it waits for the answer to its claim, and hears no wake-up
             wanted = sum(
                 1
                 for row in due

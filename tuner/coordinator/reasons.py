@@ -5,6 +5,7 @@ line may know a reason without loading the coordinator.
 """
 
 NO_WORKER = "no worker is there; start some with: tuner workers up"
+NO_PROCESS = "no process executes its trials; start the script that does (objective: external)"
 BUSY = "every worker that could run it is busy with other studies, which share the workers fairly"
 ELSEWHERE = "its trial failed on the idle workers and waits for another one, which is busy"
 NOT_CLAIMING = "its trial is ready and the idle workers do not claim it; see their logs"

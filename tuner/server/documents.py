@@ -239,7 +239,8 @@ class Worker(Schema):
     name: str
     host: str
     pid: int
-    device: Literal["cpu", "gpu"]
+    #: `external`: it executes one study's trials alone, whose name is its image.
+    device: Literal["cpu", "gpu", "external"]
     device_id: str | None
     state: Literal["idle", "busy", "stopping", "draining", "out of service"]
     #: Why it leaves or is out of service; else empty.

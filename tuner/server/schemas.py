@@ -36,6 +36,7 @@ from tuner.spec.model import (
 )
 from tuner.spec.reading import MAX_METRICS as MAX_STUDY_METRICS
 from tuner.spec.reading import MAX_START_WITH
+from tuner.spec.rules import EXTERNAL
 
 Schema = dict[str, Any]
 
@@ -113,6 +114,7 @@ def spec_schema() -> Schema:
         "required": ["project", "study", "metric", "budget"],
         "anyOf": [
             {"required": ["objective", "search_space"]},
+            {"required": ["objective"], "properties": {"objective": {"const": EXTERNAL}}},
             {"required": ["hypermodel"]},
             {"required": ["command", "search_space"]},
         ],

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
+from tuner.coordinator.demand import claim_kind
 from tuner.coordinator.instruments import Instruments
 from tuner.identity import Identity
 from tuner.release import release
@@ -130,7 +131,7 @@ def _add_claim(
         caller = identity(request.scope)
         # Of a token that is bound to a digest alone, the name of the image is known later.
         is_bound = caller.image is not None and "@" in caller.image
-        kind = (message.worker.device, caller.image if is_bound else message.worker.image)
+        kind = claim_kind(message, caller.image if is_bound else message.worker.image)
         while True:
             ticket = bell.ticket(kind)
             try:

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.attempts import LIVE, Ending, end_attempt
-from tuner.coordinator.demand import able_workers
+from tuner.coordinator.demand import EXTERNAL, able_workers, claim_kind
 from tuner.coordinator.faults import study_step
 from tuner.coordinator.locking import hold_study
 from tuner.errors import TunerError
 from tuner.identity import caller
-from tuner.protocol import LEASE_S, WorkerInfo
+from tuner.protocol import LEASE_S
 from tuner.service.records import trial_config
 from tuner.service.rows import study_of, trial_of
 from tuner.spec import StudySpec, known_parameters
@@ -50,7 +50,7 @@ def choose_attempt(
         ClaimedTwiceError: see there.
         StudyFaultError: the rows of a study are in the way.
     """
-    for study_id, parallel in _studies_in_turn(connection, claim.worker, now):
+    for study_id, parallel in _studies_in_turn(connection, claim, now):
         with study_step(study_id, "giving out a trial", passing=ClaimedTwiceError):
             leased = _choose_of(connection, study_id, parallel, claim, now)
         if leased is not None:
@@ -93,9 +93,9 @@ def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
 
 
 def _studies_in_turn(
-    connection: sa.Connection, worker: WorkerInfo, now: float
+    connection: sa.Connection, claim: protocol.Claim, now: float
 ) -> list[tuple[int, int | None]]:
-    """Return id and `parallel` of the studies with something for this worker, by fair share.
+    """Return id and `parallel` of the studies with something for this claim, by fair share.
 
     Of several that are as far below theirs, the one whose trial waits longest comes first.
     """
@@ -108,8 +108,7 @@ def _studies_in_turn(
             a.c.state == "ready",
             a.c.not_before <= now,
             s.c.state == "running",
-            s.c.device == worker.device,
-            sa.or_(s.c.image.is_(None), s.c.image == worker.image),
+            _is_for(claim),
         )
         .group_by(s.c.id, s.c.priority, s.c.parallel)
     )
@@ -124,6 +123,16 @@ def _studies_in_turn(
     busy: dict[int, int] = dict(connection.execute(busy_query).all())
     rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), _since(row), row.id))
     return [(row.id, row.parallel) for row in rows]
+
+
+def _is_for(claim: protocol.Claim) -> sa.ColumnElement[bool]:
+    """Whether a study's trials are for a claim; see `demand.matches`."""
+    s = tables.studies
+    device, needed = claim_kind(claim, claim.worker.image)
+    if device == EXTERNAL:
+        project, _, name = str(needed).partition("/")
+        return sa.and_(s.c.device == device, s.c.project == project, s.c.name == name)
+    return sa.and_(s.c.device == device, sa.or_(s.c.image.is_(None), s.c.image == needed))
 
 
 def _priority(study: sa.Row[Any]) -> float:

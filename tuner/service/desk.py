@@ -108,7 +108,7 @@ class WorkerDesk:
         a = tables.attempts
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            standing = self._reception.meet(connection, claim.worker, now)
+            standing = self._reception.meet(connection, claim.worker, now, claim.study)
             claim = dataclasses.replace(claim, worker=standing.worker)
             mine = connection.execute(sa.select(a).where(a.c.token == claim.token)).first()
             if mine is not None and not is_bearers(mine.bearer):

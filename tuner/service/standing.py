@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.breaker import is_test_due
-from tuner.coordinator.demand import UNHEARD_S
+from tuner.coordinator.demand import EXTERNAL, UNHEARD_S
 from tuner.service.bearers import bearer_facts, bind_image, require_name
 from tuner.storage import tables
 
@@ -79,16 +79,28 @@ class Reception:
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
-    def meet(self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float) -> Standing:
+    def meet(
+        self,
+        connection: sa.Connection,
+        worker: protocol.WorkerInfo,
+        now: float,
+        study: str | None = None,
+    ) -> Standing:
         """Return where a worker stands that claims or is idle; one that is new gets a row.
+
+        Args:
+            connection: of the transaction.
+            worker: what it says of itself.
+            now: the database's time.
+            study: the only one whose trials it claims; None: it is a worker for all.
 
         Raises:
             ProtocolError: what it says of itself is out of bounds.
             StudyError: its name is another token's.
         """
         worker, problem = bind_image(connection, worker)
-        row = self._find(connection, worker, problem, now)
-        facts = {**_facts(worker), **bearer_facts(problem)}
+        row = self._find(connection, worker, problem, now, study)
+        facts = {**_facts(worker, study), **bearer_facts(problem)}
         changes = {name: value for name, value in facts.items() if getattr(row, name) != value}
         is_other = "host" in changes or "pid" in changes
         is_new_process = self._is_unseen(worker) and is_other
@@ -105,7 +117,12 @@ class Reception:
         return _standing(row, worker, problem, now, changes=changes)
 
     def _find(
-        self, connection: sa.Connection, worker: protocol.WorkerInfo, problem: str, now: float
+        self,
+        connection: sa.Connection,
+        worker: protocol.WorkerInfo,
+        problem: str,
+        now: float,
+        study: str | None = None,
     ) -> sa.Row[Any]:
         protocol.check_worker(worker)
         row = connection.execute(_WORKER, {"who": worker.name}).first()
@@ -113,7 +130,7 @@ class Reception:
             require_name(connection, row, now)
             return row
         facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
-        facts |= {**_facts(worker), **bearer_facts(problem)}
+        facts |= {**_facts(worker, study), **bearer_facts(problem)}
         forget_gone(connection, now)
         return connection.execute(_w.insert().values(**facts).returning(_w)).one()
 
@@ -124,7 +141,9 @@ class Reception:
 
         Only a drain for an old release has a reason in the row; a user's has none.
         """
-        if protocol.is_older(worker.release, self._server_release):
+        # Who executes one study alone is no worker that somebody starts anew, and is told nothing.
+        is_old = row.device != EXTERNAL and protocol.is_older(worker.release, self._server_release)
+        if is_old:
             reason = (
                 f"its release {worker.release} is older than the server's {self._server_release}"
             )
@@ -184,8 +203,11 @@ def forget_gone(connection: sa.Connection, now: float) -> int:
     return len(gone)
 
 
-def _facts(worker: protocol.WorkerInfo) -> dict[str, Any]:
+def _facts(worker: protocol.WorkerInfo, study: str | None) -> dict[str, Any]:
     facts = {name: getattr(worker, name) for name in _FACTS}
+    if study is not None:
+        # Counted on for this study alone, and for no other by its device.
+        facts |= {"device": EXTERNAL, "image": study}
     return {**facts, "host": worker.host[: protocol.MAX_HOST_CHARS]}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.demand import device_of
 from tuner.coordinator.events import record_event
 from tuner.coordinator.lifecycle import set_state
 from tuner.refusal import ChangedError, CodeChoice, Refusal
@@ -173,7 +174,7 @@ def _columns(spec: StudySpec) -> dict[str, Any]:
         "spec_json": json.dumps(spec.to_json()),
         "priority": spec.priority,
         "parallel": spec.parallel,
-        "device": "gpu" if spec.trial.gpus else "cpu",
+        "device": device_of(spec),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a study knows of its hypermodel's parameters."""
+"""What a study knows of the parameters that its trials have met."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tuner.spec.model import StudySpec
 
 
 def known_parameters(spec: StudySpec) -> list[Found]:
-    """Return the parameters of a hypermodel's study, as an assignment tells them; else none.
+    """Return the parameters of a study that finds its space, as an assignment tells them.
 
     A parameter that the user has given has no source until a trial has met it. A definition is the
     hypermodel's own, also where the search space holds a narrower one.
     """
-    if spec.hypermodel is None:
+    if not spec.finds_space:
         return []
     marks = {item.name: item for item in spec.found}
     known: list[Found] = []

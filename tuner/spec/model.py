@@ -291,6 +291,11 @@ class StudySpec(Head):
         return self.objective == EXTERNAL
 
     @property
+    def finds_space(self) -> bool:
+        """Whether its trials may meet parameters that the spec does not name."""
+        return self.hypermodel is not None or self.is_external
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The modules that a trial begins with, dotted names."""
         named = (self.hypermodel, self.data.loader, None if self.is_external else self.objective)

@@ -98,7 +98,7 @@ def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool
     space, start_with = _read_space(data, problems) if with_space else (None, ())
     if head is not None and space is not None:
         check_command(head.command, space.names, problems)
-    # The rest of a hypermodel's parameters is found later.
+    # The rest of the parameters is found later.
     names = None if finds_space(data) else _names(space, metrics)
     return Draft(
         head=head,
@@ -242,7 +242,7 @@ def _read_budget(data: Mapping[str, Any], problems: Problems) -> Budget | None:
 
 def _read_data(data: Mapping[str, Any], problems: Problems) -> Data | None:
     read = _read_optional(Data, data, "data", problems)
-    if read is not None and read.loader is not None and not finds_space(data):
+    if read is not None and read.loader is not None and data.get("hypermodel") is None:
         allowed = "only with hypermodel: an objective and a command load their data themselves"
         problems.wrong(("data", "loader"), read.loader, allowed)
     return read

@@ -11,6 +11,7 @@ from tuner.space import Problems
 from tuner.space.problem import did_you_mean
 from tuner.space.value import show_all
 from tuner.spec.model import Head
+from tuner.spec.rules import EXTERNAL
 from tuner.spec.sections import read_section
 
 #: The keys of which a spec has exactly one.
@@ -41,8 +42,8 @@ def read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
 
 
 def finds_space(data: Mapping[str, Any]) -> bool:
-    """Whether a document leaves its parameters to a hypermodel, all or the rest of them."""
-    return data.get("hypermodel") is not None
+    """Whether a document leaves its parameters to what executes the trials, all or the rest."""
+    return data.get("hypermodel") is not None or data.get("objective") == EXTERNAL
 
 
 def check_command(

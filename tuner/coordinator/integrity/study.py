@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.demand import device_of
 from tuner.coordinator.integrity.artifacts import check_artifacts
 from tuner.coordinator.integrity.attempts import check_attempts
 from tuner.coordinator.integrity.columns import check_rows
@@ -134,7 +135,7 @@ def _instead(
         values |= {
             "priority": spec.priority,
             "parallel": spec.parallel,
-            "device": "gpu" if spec.trial.gpus else "cpu",
+            "device": device_of(spec),
             "image": spec.image,
         }
         if spec.sampler.seed is not None:

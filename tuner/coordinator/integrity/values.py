@@ -14,6 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.demand import EXTERNAL
+
 #: What JSON columns hold, by the name of the column.
 SHAPES: Mapping[str, tuple[type, ...]] = {
     "spec_json": (dict,),
@@ -39,7 +41,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("tuner_studies", "state"): (
         "running", "paused", "stopping", "finished", "failed", "cancelled",
     ),
-    ("tuner_studies", "device"): ("cpu", "gpu"),
+    ("tuner_studies", "device"): ("cpu", "gpu", EXTERNAL),
     ("tuner_trials", "state"): ("waiting", "running", "complete", "pruned", "fail"),
     ("tuner_attempts", "state"): (
         "ready", "leased", "done", "lost", "failed", "cancelled", "revoked",
