@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.errors import FencedError, UnavailableError
-from tuner.protocol import (
-    Assignment,
-    Cause,
-    Finish,
-    Finished,
-    Reply,
-)
+from tuner.protocol import Assignment, Cause, Finish, Finished, Reply
 from tuner.roots import Place, UnfitError
 from workers.api import MissingCodeError, RefusedError
 from workers.channel import ChannelError
@@ -24,7 +18,7 @@ from workers.contact import Contact
 from workers.devices import DeviceError, check_gpu
 from workers.failure import explain_exit, read_tail, with_own_names, with_tail
 from workers.files import AttemptFiles, probe
-from workers.heard import HeardEnd, hear
+from workers.heard import HeardEnd, HeardFound, hear
 from workers.orphans import end_left_behind
 from workers.post import Post
 from workers.session import Word
@@ -236,7 +230,12 @@ class Attempt:
         if isinstance(heard, HeardEnd):
             self._end = heard
             self._kill_at = min(self._kill_at, time.monotonic() + EXIT_S)
-        elif not self._refusal:
+        elif self._refusal:
+            return
+        elif isinstance(heard, HeardFound):
+            self._outbox.add_found(heard.found)
+            self._files.add_found(heard.found)
+        else:
             self._step = heard.step
             self._outbox.add(heard.point())
             self._files.add_point(heard.step, heard.value, heard.metrics, heard.time)

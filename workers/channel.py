@@ -7,8 +7,10 @@ import math
 import select
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from tuner.protocol import Found, fitting_found
 from workers.session import Point, Word
 
 #: How long a report waits for the service's decision; the parent needs a few milliseconds.
@@ -120,6 +122,14 @@ class ChannelLink:
             if left <= 0 or self._channel.closed:
                 break
             self._channel.wait(left)
+
+    def found(self, found: Sequence[Found]) -> None:
+        """Send parameters that were found; each fits a message, all together may not."""
+        waiting = list(found)
+        while waiting:
+            fitting = fitting_found(waiting)
+            self._channel.send({"kind": "found", "found": [item.to_json() for item in fitting]})
+            del waiting[: max(1, len(fitting))]
 
     def word(self) -> Word:
         """Return the newest word of the service; a stop is never taken back."""

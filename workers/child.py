@@ -24,8 +24,9 @@ from tuner.roots import Place
 from workers.channel import Channel, ChannelLink
 from workers.failure import classify, describe_error
 from workers.files import OUTPUT
+from workers.hyper import run_hypermodel
 from workers.linux import be_killed_first, die_with_parent
-from workers.objective import ObjectiveError, load_objective
+from workers.objective import HYPERMODEL, ObjectiveError, load_objective
 from workers.own_modules import loaded_files
 from workers.result import Result, ResultError, read_result
 from workers.run import Run
@@ -161,8 +162,6 @@ def _call(task: Task, session: Session) -> Result | None:
     if task.preimport:
         with contextlib.suppress(ImportError):
             importlib.import_module("keras")
-    function = load_objective(task.objective, task.code_root)
-    seed_everything(task.seed, task.reproducibility)
     run = Run(
         params=task.params,
         seed=task.seed,
@@ -171,10 +170,30 @@ def _call(task: Task, session: Session) -> Result | None:
         logdir=task.run.path,
         checkpoints=task.checkpoints,
     )
-    returned = function(run)
+    returned = _execute(task, run)
     if session.obeyed is not None or session.diverged is not None:
         return None
     return read_result(returned, task.metrics)
+
+
+def _execute(task: Task, run: Run) -> Any:
+    """Run what the study names, and return what it returned."""
+
+    def seed() -> None:
+        seed_everything(task.seed, task.reproducibility)
+
+    if task.objective.startswith(HYPERMODEL):
+        return run_hypermodel(
+            task.objective,
+            run,
+            known=task.found,
+            loader=task.loader,
+            code_root=task.code_root,
+            seed=seed,
+        )
+    function = load_objective(task.objective, task.code_root)
+    seed()
+    return function(run)
 
 
 def _end_returned(session: Session, result: Result | None) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Contact:
         return True
 
     def hand_over(self, finish: Finish) -> Finished | None:
-        """Offer the finish, with the points that are left, until the server answers.
+        """Offer the finish, with what is left in the outbox, until the server answers.
 
         Its body stays the same over all repetitions. A result that the server refuses is replaced,
         once, by a failure that says so. None when this worker had to leave before.
@@ -84,14 +84,15 @@ class Contact:
             return self._hand_over(finish)
         except RefusedError as exc:
             logger.error("result refused", extra={**self._facts, "reason": str(exc)})
-            self.outbox.points.clear()
+            self.outbox.drop()
             return self._hand_over(_refused(finish, str(exc)))
 
     def _hand_over(self, finish: Finish) -> Finished | None:
         while not self.outbox.fits_one_message():
             if self.outbox.post(time.monotonic()) is None and not self.retry():
                 return None
-        body = dumps(dataclasses.replace(finish, points=self.outbox.points))
+        outbox = self.outbox
+        body = dumps(dataclasses.replace(finish, points=outbox.points, found=outbox.found))
         while True:
             try:
                 return self._post.api.finish(self._attempt, body)

@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.protocol import Assignment, Finished, decode_number
+from tuner.protocol import Assignment, Finished, Found, decode_number
 from tuner.roots import Folder, Place
 from tuner.tfevents import RunWriter, session_hparams, write_json
+from workers.objective import HYPERMODEL
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,11 @@ class AttemptFiles:
         self._assignment = assignment
         self._writer = RunWriter(self.place)
         self._is_open = False
+        self._config: dict[str, Any] = {}
+        self._time_s = 0.0
+        #: Of a hypermodel it waits for the parameters that the model names before it trains.
+        self._is_started = False
+        self._found: dict[str, Found] = {}
         self._has_curve = False
         self._is_broken = False
         self._looked_at = time.monotonic()
@@ -72,15 +78,45 @@ class AttemptFiles:
         self._gone = 0
 
     def open(self, config: Mapping[str, Any], time_s: float) -> None:
-        """Write config.json and the start record.
+        """Write config.json and the start record, of a hypermodel config.json alone.
 
         Raises:
             OSError: the log root is full or not writable.
         """
         write_json(self.place, "config.json", config)
-        hparams = session_hparams({**config, "params": self._assignment.params})
-        self._writer.start(hparams, self.place.name, time_s)
+        self._config, self._time_s = dict(config), time_s
+        if not self._assignment.objective.startswith(HYPERMODEL):
+            self._start()
         self._is_open = True
+
+    def add_found(self, found: Sequence[Found]) -> None:
+        """Take in what a hypermodel uses beside the trial's parameters: config.json is made anew.
+
+        What comes after the start record, which TensorBoard takes only once, is not in its table.
+        """
+        self._found |= {item.name: item for item in found if item.value is not None}
+        late = {name: item.value for name, item in self._found.items()}
+        params = {**late, **self._assignment.params}
+        if params != self._config.get("params"):
+            self._config["params"] = params
+            with self._tolerating("config.json"):
+                write_json(self.place, "config.json", self._config)
+
+    def _start(self) -> None:
+        """Write the start record, if it is not there yet.
+
+        Raises:
+            OSError: the log root is full or not writable.
+        """
+        if self._is_started:
+            return
+        spec = self._config.get("spec", {})
+        found = {name: item.definition for name, item in self._found.items()}
+        space = {**found, **spec.get("search_space", {})}
+        params = self._config.get("params", self._assignment.params)
+        hparams = session_hparams({"spec": {"search_space": space}, "params": params})
+        self._writer.start(hparams, self.place.name, self._time_s)
+        self._is_started = True
 
     def add_point(
         self, step: int, value: float, metrics: Mapping[str, float], time_s: float
@@ -102,6 +138,7 @@ class AttemptFiles:
         # Of an attempt that was not started, the coordinator writes the events.
         if self._is_open:
             with self._tolerating("the end of the run"):
+                self._start()
                 self._writer.finish(objective, "success" if is_success else "failure")
         with self._tolerating("trial.json"):
             write_json(self.place, "trial.json", record)
@@ -164,6 +201,7 @@ class AttemptFiles:
     def _scalars(self, step: int, values: Mapping[str, float], time_s: float) -> None:
         if not self._is_broken:
             with self._tolerating("a point"):
+                self._start()
                 self._writer.scalars(step, values, time_s)
 
     def _tags(self, value: float, metrics: Mapping[str, float]) -> dict[str, float]:

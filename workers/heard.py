@@ -16,8 +16,10 @@ from typing import Any
 from tuner.protocol import (
     Cause,
     Finish,
+    Found,
     Outcome,
     Point,
+    check_found,
     encode_number,
     fitting_metrics,
     fitting_modules,
@@ -74,7 +76,14 @@ class HeardEnd:
         return dataclasses.replace(finish, **facts)
 
 
-def hear(message: dict[str, Any]) -> HeardPoint | HeardEnd:
+@dataclass(frozen=True, kw_only=True)
+class HeardFound:
+    """Parameters that a hypermodel has; each of them fits a message."""
+
+    found: list[Found]
+
+
+def hear(message: dict[str, Any]) -> HeardPoint | HeardEnd | HeardFound:
     """Return what a message of the trial's process says.
 
     Raises:
@@ -86,6 +95,8 @@ def hear(message: dict[str, Any]) -> HeardPoint | HeardEnd:
             return _point(message)
         if kind == "end":
             return _end(message)
+        if kind == "found":
+            return _found(message)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
         raise ChannelError(f"not a message: {kind} with {exc!r}"[:200]) from exc
     raise ChannelError(f"not a message: {str(kind)[:80]!r}")
@@ -118,6 +129,12 @@ def _end(message: dict[str, Any]) -> HeardEnd:
         metrics=_metrics(message.get("metrics", {})),
         modules=[name for name in message.get("modules", []) if isinstance(name, str)],
     )
+
+
+def _found(message: dict[str, Any]) -> HeardFound:
+    found = [Found.from_json(item) for item in message["found"]]
+    check_found(found)
+    return HeardFound(found=found)
 
 
 def _metrics(values: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Points on their way to the server: the first at once, then together, until they arrive.
+"""Points and found parameters on their way to the server: the first at once, then together.
 
 The first *number* goes at once as well: no pruner looks at NaN, so a trial that reports it first is
 to be judged as soon as one that does not.
@@ -7,15 +7,18 @@ to be judged as soon as one that does not.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tuner.errors import UnavailableError
 from tuner.protocol import (
     MAX_METRIC_BYTES,
     REPORT_INTERVAL_S,
+    Found,
     Point,
     Reply,
     Report,
     decode_number,
+    fitting_found,
     metrics_size,
 )
 from workers.api import RefusedError, WorkerApi
@@ -53,7 +56,7 @@ class Backoff:
 
 
 class Outbox:
-    """The points of one attempt that the server has not yet. Mutable: they come and go.
+    """What of one attempt the server has not yet. Mutable: it comes and goes.
 
     Args:
         api: of the server.
@@ -63,6 +66,7 @@ class Outbox:
 
     def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:
         self.points: list[Point] = []
+        self._found: dict[str, Found] = {}
         self._api = api
         self._attempt = attempt
         self._token = token
@@ -76,32 +80,55 @@ class Outbox:
         if not self._has_numbers and math.isfinite(decode_number(point.value)):
             self._has_numbers, self._due_at = True, 0.0
 
+    def add_found(self, found: Sequence[Found]) -> None:
+        """Take in parameters that fit a message: of a name what was said last, and at once."""
+        for item in found:
+            self._found.pop(item.name, None)
+            self._found[item.name] = item
+        self._due_at = 0.0
+
+    @property
+    def found(self) -> list[Found]:
+        """The parameters that the server has not yet."""
+        return list(self._found.values())
+
+    def drop(self) -> None:
+        """Forget everything: the server takes none of it."""
+        self.points.clear()
+        self._found.clear()
+
     def due_at(self) -> float:
         """Return when to post next (monotonic); infinity when there is nothing."""
-        return self._due_at if self.points else math.inf
+        return self._due_at if self.points or self._found else math.inf
 
     def fits_one_message(self) -> bool:
-        """Return whether all points can travel together, with a finish for example."""
-        return len(self._batch()) == len(self.points)
+        """Return whether everything can travel together, with a finish for example."""
+        all_found = len(fitting_found(self.found)) == len(self._found)
+        return all_found and len(self._batch()) == len(self.points)
 
     def post(self, now: float) -> Reply | None:
         """Post what is waiting; None when the server did not answer, and the points stay.
 
         Raises:
             FencedError: the attempt is no longer this worker's.
-            RefusedError: the server takes none of the points, which are dropped.
+            RefusedError: the server takes none of what is waiting, which is dropped.
         """
-        batch = self._batch()
+        batch, found = self._batch(), fitting_found(self.found)
+        report = Report(token=self._token, points=batch, found=found)
         try:
-            reply = self._api.report(self._attempt, Report(token=self._token, points=batch))
+            reply = self._api.report(self._attempt, report)
         except UnavailableError:
             self._due_at = now + self._backoff.next_s()
             return None
         except RefusedError:
-            self.points.clear()
+            self.drop()
             raise
         self._backoff.reset()
         del self.points[: len(batch)]
+        for item in found:
+            # Unless more was said of it meanwhile.
+            if self._found.get(item.name) is item:
+                del self._found[item.name]
         self._due_at = now + REPORT_INTERVAL_S
         return reply
 

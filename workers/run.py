@@ -111,7 +111,13 @@ class Run:
         self.session.report(as_step(step), number, as_metrics(metrics))
         self.session.raise_if_stopped()
 
-    def keras_callback(self, metric: str | None = None, checkpoint_every_s: float = 60.0) -> Any:
+    def keras_callback(
+        self,
+        metric: str | None = None,
+        checkpoint_every_s: float = 60.0,
+        *,
+        needs_metric: bool = True,
+    ) -> Any:
         """Return a Keras callback that does everything the service wants of a training.
 
         It reports each epoch, ends pruned, cancelled and preempted trainings, writes checkpoints
@@ -120,10 +126,16 @@ class Run:
         Args:
             metric: name in Keras' logs; default is the study's first metric.
             checkpoint_every_s: least time between two checkpoints, seconds.
+            needs_metric: whether an epoch whose logs lack the metric is an error; else it is not
+                reported.
         """
         from workers.keras_callback import make_callback
 
         name = metric or (self.session.metrics[0]["name"] if self.session.metrics else None)
         return make_callback(
-            self.session, self._checkpoints, metric=name, every_s=checkpoint_every_s
+            self.session,
+            self._checkpoints,
+            metric=name,
+            every_s=checkpoint_every_s,
+            needs_metric=needs_metric,
         )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from tuner.protocol import Found
 from workers.numbers import say_what_is_left_out
 
 #: What the parent process tells the trial; "preempt" exists only between these two.
@@ -56,6 +57,9 @@ class Link(Protocol):
     def report(self, point: Point) -> None:
         """Send a point and wait a moment for the answer to it."""
 
+    def found(self, found: Sequence[Found]) -> None:
+        """Send parameters that the study may not know."""
+
     def word(self) -> Word:
         """Return the newest word of the service; never waits."""
 
@@ -65,6 +69,9 @@ class NoService:
 
     def report(self, point: Point) -> None:
         """Drop the point."""
+
+    def found(self, found: Sequence[Found]) -> None:
+        """Drop the parameters."""
 
     def word(self) -> Word:
         """Return "continue"."""
@@ -118,6 +125,10 @@ class Session:
         word = self.obeyed or self.word()
         if word != "continue":
             raise self.obey(word)
+
+    def tell_found(self, found: Sequence[Found]) -> None:
+        """Send parameters that a hypermodel has and the study may not know."""
+        self._link.found(found)
 
     def report(self, step: int, value: float, metrics: Mapping[str, float]) -> None:
         """Send one point.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.protocol import Assignment, Reproducibility, decode_number
+from tuner.protocol import Assignment, Found, Reproducibility, decode_number
 from tuner.roots import Place
 from workers.session import Point
 
@@ -35,6 +35,9 @@ class Task:
     checkpoint_dir: str
     #: Points of the predecessor: step, value, metrics.
     curve: list[tuple[int, float, dict[str, float]]] = field(default_factory=list)
+    #: Of a hypermodel: what the study knows (`Found` as JSON), and the function of its data.
+    known: list[dict[str, Any]] = field(default_factory=list)
+    loader: str | None = None
     #: Import TensorFlow first; a forked process has it already.
     preimport: bool = False
 
@@ -63,6 +66,8 @@ class Task:
             run_dir=assignment.run_dir,
             checkpoint_dir=assignment.checkpoint_dir,
             curve=[(p.step, decode_number(p.value), p.metrics) for p in assignment.curve],
+            known=[item.to_json() for item in assignment.known],
+            loader=assignment.loader,
             preimport=preimport,
         )
 
@@ -79,6 +84,11 @@ class Task:
     def checkpoints(self) -> Place:
         """The folder of the trial's checkpoints below the checkpoint root."""
         return Place(Path(self.checkpoint_root), self.checkpoint_dir)
+
+    @property
+    def found(self) -> list[Found]:
+        """What the study knows of the hypermodel."""
+        return [Found.from_json(item) for item in self.known]
 
     @property
     def points(self) -> list[Point]:

@@ -39,15 +39,23 @@ class Training:
         place: of the checkpoints.
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
+        needs_metric: whether an epoch without the metric is an error; else it is not reported.
     """
 
     def __init__(
-        self, session: Session, place: Place, *, metric: str | None, every_s: float
+        self,
+        session: Session,
+        place: Place,
+        *,
+        metric: str | None,
+        every_s: float,
+        needs_metric: bool = True,
     ) -> None:
         self._session = session
         self._place = place
         self._metric = metric
         self._every_s = every_s
+        self._needs_metric = needs_metric
         self._checkpoints: Checkpoints | None = None
         #: What the predecessor trained, and what this `fit` continues.
         self._earlier: Sequence[Point] = ()
@@ -111,7 +119,7 @@ class Training:
             return
         if word == "prune":
             self._session.obey(word)
-            model.stop_training = True
+            _stop(model)
             return
         left = self._epoch_s - (now - self._epoch_at)
         if word == "preempt" and self._checkpoints is not None and left < FINISH_EPOCH_S:
@@ -135,14 +143,25 @@ class Training:
         if problem := self._divergence(numbers):
             epoch = self._session.last_step
             self._session.diverged = f"the training diverged in epoch {epoch}: {problem}"
-            model.stop_training = True
+            _stop(model)
             return
         word = self._session.word()
         if self._is_checkpoint_due(word):
             self._checkpoint(model)
         if word != "continue" and not (word == "preempt" and is_last):
             self._session.obey(word)
-            model.stop_training = True
+            _stop(model)
+
+    def raise_if_over(self) -> None:
+        """Raise what ends a training that Keras does not lead.
+
+        Raises:
+            TrialStopped: the service wants it to end.
+            FloatingPointError: it has diverged.
+        """
+        self._session.raise_if_stopped()
+        if self._session.diverged is not None:
+            raise FloatingPointError(self._session.diverged)
 
     def end(self, model: Any) -> None:
         """Put the predecessor's epochs before those of this `fit`, so that `history` has all."""
@@ -160,7 +179,7 @@ class Training:
 
     def _report(self, numbers: Mapping[str, float], logs: Mapping[str, Any]) -> None:
         step = self._session.last_step + 1
-        if self._metric is None:
+        if self._metric is None or not (self._needs_metric or self._metric in numbers):
             self._session.last_step = step
             return
         if self._metric not in numbers:
@@ -209,3 +228,9 @@ def _new_history() -> Any:
     history = keras.callbacks.History()
     history.epoch = []
     return history
+
+
+def _stop(model: Any) -> None:
+    # A loop of the user's own may have told the callback of no model.
+    if model is not None:
+        model.stop_training = True

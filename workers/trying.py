@@ -56,8 +56,8 @@ def try_trial(
     Returns:
         ok; step, value and metrics of the report, or of the result when nothing was reported;
         error; seconds; reported; modules (files of the code that were imported, None where the
-        trial did not say); hiding (what its modules hide, in sentences); output (its end, when it
-        failed).
+        trial did not say); found (parameters of a hypermodel, as in `Found`); hiding (what its
+        modules hide, in sentences); output (its end, when it failed).
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tuner-try-", ignore_cleanup_errors=True) as folder:
@@ -71,12 +71,13 @@ def try_trial(
         )
         task.run.open(make=True).close()
         process = start_process(task, fork=False, forget=lambda: None)
+        found: list[dict[str, Any]] = []
         try:
-            message = _first_message(process, started + timeout_s)
+            message = _first_message(process, started + timeout_s, found)
         finally:
             process.close()
             end_orphans(())
-        report = _describe(message, process, timeout_s)
+        report = _describe(message, process, timeout_s) | {"found": found}
         report["hiding"] = [] if code_root is None else hiding_modules(code_root)
         report["seconds"] = round(time.monotonic() - started, 3)
         if not report["ok"]:
@@ -84,10 +85,15 @@ def try_trial(
     return report
 
 
-def _first_message(process: TrialProcess, deadline: float) -> dict[str, Any] | None:
+def _first_message(
+    process: TrialProcess, deadline: float, found: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the first report or the end; what the trial finds before goes into `found`."""
     while True:
         has_ended = process.has_ended()
         for message in process.messages():
+            if message.get("kind") == "found":
+                found += message["found"]
             if message.get("kind") in ("point", "end"):
                 process.tell("cancel", message.get("step", 0))
                 wait_for_end(process, time.monotonic() + GRACE_S)

@@ -1,0 +1,275 @@
+"""What is known of a hypermodel's hyperparameters: of the study, and met by this trial.
+
+A hyperparameter is told apart by its name and its conditions, as KerasTuner does: one name may have
+different ranges under different conditions. The first keeps the name; a further one is called
+`<name>.<value of its innermost condition>`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuner.protocol import MAX_FOUND, Found, found_problem
+from workers.hyper.definition import default_value, define, model_value, values_in
+from workers.hyper.names import branch_name, dotted, free_name
+from workers.hyper.problem import HypermodelError
+
+When = dict[str, list[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A hyperparameter and the parameter of the search space that stands for it."""
+
+    hp: Any
+    found: Found
+    #: The definition that values are taken from: the user's where the spec gives one.
+    definition: Mapping[str, Any]
+
+
+class Book:
+    """The parameters of one trial's hypermodel. Mutable: it grows as the model names them.
+
+    Args:
+        known: what the study knows; an entry without source was given by the user and never met.
+        params: the trial's, by our names.
+        tell: sends what was found to the worker.
+    """
+
+    def __init__(
+        self,
+        known: Sequence[Found],
+        params: Mapping[str, Any],
+        tell: Callable[[list[Found]], None],
+    ) -> None:
+        self.params = params
+        #: Values that the trial used and its params lack, by our names.
+        self.late: dict[str, Any] = {}
+        self._known = {entry.name: entry for entry in known}
+        self._entries: list[Entry] = []
+        self._untold: dict[str, Found] = {}
+        self._tell = tell
+        self._is_direct = False
+        self._warned: set[str] = set()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no trial of the study has met any of the hypermodel's parameters yet."""
+        return not any(entry.source for entry in self._known.values())
+
+    @property
+    def sources(self) -> list[str]:
+        """The names that the model has used so far, in order."""
+        return list(dict.fromkeys(entry.hp.name for entry in self._entries))
+
+    def unmet(self) -> list[str]:
+        """Return the parameters that the user gave and this trial has not met."""
+        met = {entry.found.name for entry in self._entries}
+        given = (name for name, entry in self._known.items() if not entry.source)
+        return [name for name in given if name not in met]
+
+    def meet(self, hp: Any, active: Mapping[str, Any]) -> Entry | None:
+        """Return the parameter that stands for a hyperparameter; a new one is noted.
+
+        Args:
+            hp: as the model registers it.
+            active: the values that the model has been given so far, by its own names.
+
+        Returns:
+            None when the hyperparameter can never be active in this search space.
+
+        Raises:
+            HypermodelError: the search space cannot hold it, or the model does not allow what is
+                given.
+        """
+        for entry in self._entries:
+            if entry.hp.name == hp.name and entry.hp.conditions == hp.conditions:
+                return entry
+        when = self._when(hp, active)
+        if when is None:
+            return None
+        entry = self._enter(hp, when)
+        self._entries.append(entry)
+        return entry
+
+    def take(self, entry: Entry, hp: Any) -> Any:
+        """Return the trial's value of an active hyperparameter, as the model gets it.
+
+        Raises:
+            HypermodelError: the model does not allow the trial's value.
+        """
+        name = entry.found.name
+        self._warn_of_change(entry, hp)
+        handed = self.peek(entry, hp)
+        if name not in self.params and name not in self.late:
+            self.late[name] = default_value(hp, entry.definition)
+            self._untold[name] = replace(entry.found, value=self.late[name])
+        return handed
+
+    def peek(self, entry: Entry, hp: Any) -> Any:
+        """Return what `take` would, without noting that the trial uses it.
+
+        Raises:
+            HypermodelError: as `take`.
+        """
+        name = entry.found.name
+        if name in self.params:
+            return self._fit(entry, hp, self.params[name])
+        return model_value(hp, default_value(hp, entry.definition))
+
+    def flush(self) -> None:
+        """Tell what was found; from now on each is told as soon as it is met."""
+        self._is_direct = True
+        self.settle()
+
+    def settle(self) -> None:
+        """Tell what was found, once the first things were told."""
+        if self._is_direct and self._untold:
+            self._tell(list(self._untold.values()))
+            self._untold.clear()
+
+    def _enter(self, hp: Any, when: When) -> Entry:
+        definition = define(hp) | ({"when": when} if when else {})
+        known = self._find(hp.name, when)
+        if known is not None and known.source:
+            return Entry(hp=hp, found=known, definition=known.definition)
+        if known is not None:
+            found = Found(name=known.name, source=hp.name, definition=definition)
+            entry = Entry(hp=hp, found=found, definition=known.definition)
+            self._check_given(entry)
+        else:
+            name = self._name(hp, when)
+            entry = Entry(
+                hp=hp,
+                found=Found(name=name, source=hp.name, definition=definition),
+                definition=definition,
+            )
+        self._check_sendable(entry.found)
+        self._untold[entry.found.name] = entry.found
+        return entry
+
+    def _find(self, source: str, when: When) -> Found | None:
+        """Return what the study knows of a hyperparameter; None: nothing."""
+        same = [entry for entry in self._known.values() if entry.source == source]
+        for entry in same:
+            if _is_part(entry.definition.get("when") or {}, when):
+                return entry
+        taken = {entry.found.name for entry in self._entries}
+        words: tuple[str, ...] = (source, dotted(source))
+        if when and same:
+            words = (branch_name(dotted(source), _innermost(when)),)
+        for word in words:
+            given = self._known.get(word)
+            if given is not None and not given.source and word not in taken:
+                return given
+        return None
+
+    def _name(self, hp: Any, when: When) -> str:
+        taken = {*self._known, *(entry.found.name for entry in self._entries)}
+        name = dotted(hp.name)
+        sources = {entry.name: entry.source for entry in self._known.values()}
+        sources |= {entry.found.name: entry.hp.name for entry in self._entries}
+        if sources.get(name) == hp.name and when:
+            name = branch_name(name, _innermost(when))
+        return free_name(name, taken)
+
+    def _when(self, hp: Any, active: Mapping[str, Any]) -> When | None:
+        """Return the conditions in our names; None when they cannot hold."""
+        when: When = {}
+        for condition in hp.conditions:
+            parent = self._parent(hp, condition, active)
+            if parent is None:
+                return None
+            # The model's own values, so that a trial finds again what an earlier one has found.
+            values = values_in(parent.hp, parent.found.definition, condition.values)
+            name = parent.found.name
+            if name in when:
+                values = [value for value in when[name] if value in values]
+            if not values:
+                return None
+            when[name] = values
+        return when
+
+    def _parent(self, hp: Any, condition: Any, active: Mapping[str, Any]) -> Entry | None:
+        """Return the definition of a condition's parent that is meant, None when that is open."""
+        entries = [entry for entry in self._entries if entry.hp.name == condition.name]
+        within = [e for e in entries if all(c in hp.conditions for c in e.hp.conditions)]
+        if within:
+            return max(within, key=lambda entry: len(entry.hp.conditions))
+        holding = [e for e in entries if all(c.is_active(active) for c in e.hp.conditions)]
+        return next(iter(holding or (entries if len(entries) == 1 else ())), None)
+
+    def _fit(self, entry: Entry, hp: Any, value: Any) -> Any:
+        try:
+            return model_value(hp, value)
+        except HypermodelError as exc:
+            if define(hp) == _plain(entry.found.definition):
+                raise HypermodelError(f"search_space: {exc}; change it there") from None
+            raise HypermodelError(
+                f"{exc} here, and allowed {_range(entry.found.definition)} when it was found: a "
+                "hyperparameter's range must be the same in every call; give it the widest one, or "
+                "a name of its own for each range"
+            ) from None
+
+    def _warn_of_change(self, entry: Entry, hp: Any) -> None:
+        name = entry.found.name
+        if name not in self._warned and define(hp) != _plain(entry.found.definition):
+            self._warned.add(name)
+            sys.stderr.write(
+                f"tuner: {hp.name}: its range is another one than when it was found "
+                f"({_range(entry.found.definition)}), which the search goes by\n"
+            )
+
+    def _check_given(self, entry: Entry) -> None:
+        """Check that the user's definition lies within the model's.
+
+        Raises:
+            HypermodelError: it does not.
+        """
+        given = entry.definition
+        ends = [given[key] for key in ("low", "high", "value") if key in given]
+        if given["type"] == "bool":
+            ends = [False, True]
+        for value in (*ends, *given.get("values", ())):
+            try:
+                model_value(entry.hp, value)
+            except HypermodelError as exc:
+                name = entry.found.name
+                raise HypermodelError(
+                    f"search_space.{name} does not fit the model: {exc}"
+                ) from None
+
+    def _check_sendable(self, found: Found) -> None:
+        if problem := found_problem(found):
+            raise HypermodelError(
+                f"{problem}; give the hyperparameter a shorter name, or fewer values"
+            )
+        names = {*self._known, *(entry.found.name for entry in self._entries), found.name}
+        if len(names) > MAX_FOUND:
+            raise HypermodelError(
+                f"more than {MAX_FOUND} hyperparameters, {found.source!r} is one too many: if its "
+                "name holds a number that differs from call to call, give it one name"
+            )
+
+
+def _is_part(known: When, when: When) -> bool:
+    """Whether two conditions are the same, or the known one a part: its parent may be narrowed."""
+    return known.keys() == when.keys() and all(
+        value in when[name] for name, values in known.items() for value in values
+    )
+
+
+def _innermost(when: When) -> Any:
+    return next(reversed(when.values()))[0]
+
+
+def _plain(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in definition.items() if key != "when"}
+
+
+def _range(definition: Mapping[str, Any]) -> str:
+    plain = _plain(definition)
+    return ", ".join(f"{key} {value}" for key, value in plain.items() if key != "type") or "a bool"

@@ -1,0 +1,107 @@
+"""KerasTuner's `HyperParameters` whose values come from the trial.
+
+Everything that a hypermodel does with `hp` (scopes, conditions, inactive parameters, names) is
+KerasTuner's own; only where a value comes from is ours. KerasTuner's private methods that this
+takes part in are `_register` and `_conditions_are_active`; tests/hypermodels pins them down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras_tuner
+
+from workers.hyper.book import Book
+from workers.hyper.definition import model_value
+from workers.hyper.problem import HypermodelError
+from workers.typing import override
+
+_Base: Any = keras_tuner.HyperParameters
+
+
+class TrialHyperParameters(_Base):  # type: ignore[misc]
+    """The hyperparameters of one call of a hypermodel. Mutable: they grow as it names them.
+
+    Args:
+        book: of the trial.
+    """
+
+    def __init__(self, book: Book) -> None:
+        super().__init__()
+        self._book = book
+        #: Name and conditions of everything that was named, in order.
+        self.named: list[Any] = []
+
+    def Choice(self, name: Any, values: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """As KerasTuner's; numpy's numbers and texts are taken as well."""
+        return super().Choice(name, plain(values), *plain(args), **_plain_values(kwargs))
+
+    def conditional_scope(
+        self, parent_name: str, parent_values: Any
+    ) -> AbstractContextManager[None]:
+        """As KerasTuner's; numpy's numbers and texts are taken as well."""
+        scope: AbstractContextManager[None] = super().conditional_scope(
+            parent_name, plain(parent_values)
+        )
+        return scope
+
+    def copy(self) -> Any:
+        """Return KerasTuner's own container: what is named there stays out of the search."""
+        return keras_tuner.HyperParameters.from_config(self.get_config())
+
+    def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
+        self._validate_name(hyperparameter.name)
+        # A copy, as KerasTuner makes one: its conditions are the list that the scopes change.
+        hp = type(hyperparameter).from_config(hyperparameter.get_config())
+        is_active = self._conditions_are_active(hp.conditions)
+        # A name that has a value already keeps it, under whatever conditions it is named again.
+        if not (is_active and hp.name in self.values):
+            entry = self._book.meet(hp, self.values)
+            if is_active and not overwrite:
+                self.values[hp.name] = hp.default if entry is None else self._choose(entry, hp)
+            self._book.settle()
+        self.named.append(hp)
+        return super()._register(hp, overwrite)
+
+    def _choose(self, entry: Any, hp: Any) -> Any:
+        return self._book.take(entry, hp)
+
+
+class ProbeHyperParameters(TrialHyperParameters):
+    """The hyperparameters of a build that only looks for conditions.
+
+    Args:
+        book: of the trial.
+        wanted: values that open a condition, by the model's own names.
+    """
+
+    def __init__(self, book: Book, wanted: Mapping[str, Any]) -> None:
+        super().__init__(book)
+        self._wanted = wanted
+
+    @override
+    def _choose(self, entry: Any, hp: Any) -> Any:
+        if hp.name in self._wanted:
+            try:
+                return model_value(hp, self._wanted[hp.name])
+            except (
+                HypermodelError
+            ):  # another definition of the name; or a condition that never holds
+                pass
+        return self._book.peek(entry, hp)
+
+
+def plain(value: Any) -> Any:
+    """Return numpy's scalars, and those in lists and tuples, as Python's own."""
+    if isinstance(value, list | tuple):
+        return type(value)(plain(item) for item in value)
+    if isinstance(value, Sequence) or not hasattr(value, "tolist"):
+        return value
+    # A scalar, or an array of choices.
+    return value.tolist()
+
+
+def _plain_values(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: plain(value) for key, value in kwargs.items()}

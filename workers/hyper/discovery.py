@@ -1,0 +1,114 @@
+"""Finding the search space of a hypermodel: builds without training, until every condition was met.
+
+As KerasTuner's own `BaseTuner._activate_all_conditions` does: a first build with the defaults, then
+one for each conditional scope that has never been active, with the values that open it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from workers.hyper.book import Book
+from workers.hyper.bridge import ProbeHyperParameters
+from workers.hyper.definition import define
+from workers.hyper.loading import Hypermodel
+from workers.hyper.problem import HypermodelError
+from workers.session import TrialStopped
+
+#: Builds at most: a model with more conditions names the rest in later trials.
+MAX_BUILDS = 200
+
+
+def discover(hypermodel: Hypermodel, book: Book) -> list[Any]:
+    """Build until every conditional scope was active once; return what the first build named.
+
+    A build that fails where a condition was opened costs what is named after its fault, which later
+    trials meet.
+
+    Raises:
+        Exception: what the first build, the one with the defaults, raised.
+    """
+    first = _build(hypermodel, book, {})
+    scopes = _Scopes(first)
+    for _ in range(MAX_BUILDS - 1):
+        wanted = scopes.next()
+        if wanted is None:
+            break
+        try:
+            scopes.note(_build(hypermodel, book, wanted))
+        except (HypermodelError, TrialStopped):
+            raise
+        # User code may raise anything.
+        except Exception as exc:  # noqa: BLE001
+            values = ", ".join(f"{name} = {value!r}" for name, value in wanted.items())
+            sys.stderr.write(f"tuner: the hypermodel cannot be built with {values}: {exc!r}\n")
+    return first.named
+
+
+def check_same(first: Sequence[Any], second: Sequence[Any]) -> None:
+    """Compare what two builds with the same values have named.
+
+    Raises:
+        HypermodelError: a hyperparameter has another name, or another range, in the second.
+    """
+    gone = [hp for hp in first if not _twins(hp, second)]
+    new = [hp for hp in second if not _twins(hp, first)]
+    if gone and new:
+        raise HypermodelError(
+            f"build(hp) names {gone[0].name!r} in one call and {new[0].name!r} in the next, with "
+            "the same values: a hyperparameter needs the same name in every call"
+        )
+    for hp in second:
+        for twin in _twins(hp, first)[:1]:
+            if define(hp) != define(twin):
+                raise HypermodelError(
+                    f"build(hp) gives {hp.name!r} another range in the next call with the same "
+                    f"values ({twin} and {hp}): a range must be the same in every call"
+                )
+
+
+class _Scopes:
+    """Which conditional scopes were active in some build. Mutable: each build adds its own."""
+
+    def __init__(self, hp: Any) -> None:
+        self._once: list[Any] = []
+        self._never: list[Any] = []
+        self._tried: list[Any] = []
+        self.note(hp)
+
+    def note(self, hp: Any) -> None:
+        """Take in the scopes of a build."""
+        for conditions in hp.active_scopes:
+            if conditions not in self._once:
+                self._once.append(conditions)
+        for conditions in hp.inactive_scopes:
+            if conditions not in self._never:
+                self._never.append(conditions)
+
+    def next(self) -> dict[str, Any] | None:
+        """Return values that open a scope which was never active; None when there is none left."""
+        for conditions in self._never:
+            if conditions not in self._once and conditions not in self._tried:
+                self._tried.append(conditions)
+                return {condition.name: condition.values[0] for condition in conditions}
+        return None
+
+
+def _build(hypermodel: Hypermodel, book: Book, wanted: dict[str, Any]) -> ProbeHyperParameters:
+    forget_models()
+    hp = ProbeHyperParameters(book, wanted)
+    hypermodel.declare(hp)
+    hypermodel.build(hp)
+    return hp
+
+
+def forget_models() -> None:
+    """Drop what Keras keeps of the models that were built before: names, graphs and memory."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+
+
+def _twins(hp: Any, others: Sequence[Any]) -> list[Any]:
+    return [o for o in others if o.name == hp.name and o.conditions == hp.conditions]

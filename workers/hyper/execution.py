@@ -1,0 +1,112 @@
+"""One trial of a hypermodel: discovery when its space is not known, building, training, result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tuner.protocol import Found
+from workers.hyper.book import Book
+from workers.hyper.loading import Arguments, Hypermodel, load_arguments, load_hypermodel
+from workers.hyper.problem import HypermodelError
+from workers.hyper.results import join_executions
+from workers.numbers import describe
+from workers.objective import HYPERMODEL
+from workers.run import Run
+
+
+def run_hypermodel(
+    objective: str,
+    run: Run,
+    *,
+    known: Sequence[Found],
+    loader: str | None,
+    code_root: str | None,
+    seed: Callable[[], None],
+) -> Any:
+    """Build and train a hypermodel with the trial's values; return what `read_result` reads.
+
+    Args:
+        objective: `hypermodel:module:Name`.
+        run: of the trial.
+        known: the parameters that the study knows.
+        loader: `module:function` of the arguments of `fit`.
+        code_root: folder of the code snapshot.
+        seed: seeds everything; called before the model that is trained is built, so that a trial
+            which has looked for conditions first trains the same.
+
+    Raises:
+        HypermodelError: the hypermodel or what the study says of it is at fault; the text says what
+            to do.
+        Exception: what the hypermodel raised.
+    """
+    hypermodel = load_hypermodel(objective.removeprefix(HYPERMODEL), code_root)
+    if hypermodel.fit is None and loader is None:
+        raise HypermodelError(
+            f"hypermodel {hypermodel.name!r} has no fit of its own, so data for it are missing: "
+            "add data: {loader: module:function} to the spec, a function that returns the "
+            "arguments of fit"
+        )
+    book = Book(known, run.params, run.session.tell_found)
+    try:
+        hp, model = _build(hypermodel, book, seed)
+    finally:
+        book.flush()
+    if hypermodel.fit is None:
+        _check_unmet(book)
+    arguments = load_arguments(loader, code_root)
+    seed()
+    returned = _fit(hypermodel, hp, model, arguments, run)
+    _check_unmet(book)
+    return join_executions(returned, run.session.metrics)
+
+
+def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tuple[Any, Any]:
+    from workers.hyper.bridge import TrialHyperParameters
+    from workers.hyper.discovery import check_same, discover, forget_models
+
+    first = discover(hypermodel, book) if book.is_new else None
+    forget_models()
+    seed()
+    hp = TrialHyperParameters(book)
+    hypermodel.declare(hp)
+    model = hypermodel.build(hp)
+    if first is not None:
+        check_same(first, hp.named)
+    _check_model(hypermodel, model)
+    return hp, model
+
+
+def _check_model(hypermodel: Hypermodel, model: Any) -> None:
+    import keras
+
+    if isinstance(model, keras.Model) or (model is not None and hypermodel.fit is not None):
+        return
+    advice = "did you forget to return it?" if model is None else "build(hp) must return a model"
+    raise HypermodelError(
+        f"hypermodel {hypermodel.name!r} returned {describe(model)} from build, and no Keras "
+        f"model; {advice}"
+    )
+
+
+def _fit(hypermodel: Hypermodel, hp: Any, model: Any, arguments: Arguments, run: Run) -> Any:
+    # A `fit` of the user's own may give the metric as its result, and not to Keras.
+    needs_metric = hypermodel.fit is None
+    callbacks = arguments.kwargs.get("callbacks") or []
+    own = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    kwargs = {
+        **arguments.kwargs,
+        "callbacks": [*own, run.keras_callback(needs_metric=needs_metric)],
+    }
+    if hypermodel.fit is None:
+        return model.fit(*arguments.args, **kwargs)
+    return hypermodel.fit(hp, model, *arguments.args, **kwargs)
+
+
+def _check_unmet(book: Book) -> None:
+    unmet = book.unmet() if book.is_new else []
+    if unmet:
+        raise HypermodelError(
+            f"search_space.{unmet[0]}: the hypermodel has no such hyperparameter; it has: "
+            f"{', '.join(book.sources) or 'none'}"
+        )

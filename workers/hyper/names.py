@@ -1,0 +1,43 @@
+"""A hypermodel's own names (`units 1`, `scope/x`) as names of a search space: dotted words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Any
+
+#: Of a name of the search space.
+MAX_NAME = 100
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
+
+
+def dotted(source: str) -> str:
+    """Return the dotted word that stands for a name: `scope/x` is scope.x, `units 1` is units_1."""
+    words = [_word(part) for part in re.split(r"[/.]", source)]
+    return ".".join(word for word in words if word)[:MAX_NAME].rstrip(".") or "parameter"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number after it where it is taken."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        ending = f"_{number}"
+        found = name[: MAX_NAME - len(ending)] + ending
+    return found
+
+
+def branch_name(name: str, value: Any) -> str:
+    """Return the name of a further definition of `name`, under a condition with this value."""
+    ending = f".{_word(str(value)) or 'other'}"
+    return name[: MAX_NAME - len(ending)].rstrip(".") + ending
+
+
+def _word(text: str) -> str:
+    """Return a text as one word of letters, digits and _; nothing when it has none."""
+    plain = unicodedata.normalize("NFKD", text.strip()).encode("ascii", "ignore").decode()
+    word = _NO_WORD.sub("_", plain)
+    if word != text:
+        word = word.strip("_")
+    return f"_{word}" if word[:1].isdigit() else word
