@@ -72,6 +72,8 @@ class ProtocolWorker:
     name: str = field(default_factory=lambda: f"worker-{secrets.token_hex(4)}")
     image: str | None = None
     device: str = "cpu"
+    #: None: it is of a release that did not say them.
+    device_ids: list[str] | None = None
     #: Not this host's name: the server looks after processes of its own host.
     host: str = "elsewhere"
     pid: int = 1
@@ -84,7 +86,9 @@ class ProtocolWorker:
         )
 
     def info(self) -> dict[str, Any]:
+        ids = self.device_ids
         return {
+            **({} if ids is None else {"device_ids": ids, "device_id": ids[0]}),
             "name": self.name,
             "host": self.host,
             "pid": self.pid,

@@ -13,6 +13,7 @@ from pathlib import Path
 from tuner.errors import SetupError
 from tuner.homes import DATABASE, default_home
 from tuner.logs import LogFormat, parse_log_format
+from tuner.system import parse_gpus_per_worker
 from tuner.trust import Trust
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
@@ -27,6 +28,7 @@ SETTINGS: dict[str, str] = {
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
     "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
     "IMAGE": "reference by digest of the container image this process runs in",
+    "GPUS_PER_WORKER": "GPUs that each worker of this host owns (default 1)",
     "CA_FILE": "certificates of the authorities that are believed (default: those of the system)",
     "PLAIN_HTTP": "yes: a token may go to another machine over http://",
     "TLS_CERT": "certificate of `tuner serve`, a PEM file with those between it and its authority",
@@ -58,6 +60,8 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     worker_token: str | None = field(default=None, repr=False)
     image: str | None = None
+    #: GPUs that each worker of this host owns; None: one.
+    gpus_per_worker: int | None = None
     #: What its clients believe.
     trust: Trust = field(default_factory=Trust)
     tls_cert: Path | None = None
@@ -102,7 +106,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         ca_file=_file(given.get("CA_FILE")),
         plain_http=parse_yes("TUNER_PLAIN_HTTP", given.get("PLAIN_HTTP")),
     )
-    redis_url = given.get("REDIS_URL")
+    redis_url, per_worker = given.get("REDIS_URL"), given.get("GPUS_PER_WORKER")
     return Settings(
         home=home,
         log_root=Path(given.get("LOG_ROOT") or home / "logs").expanduser().absolute(),
@@ -120,6 +124,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         token=given.get("TOKEN"),
         worker_token=given.get("WORKER_TOKEN"),
         image=given.get("IMAGE"),
+        gpus_per_worker=None
+        if per_worker is None
+        else parse_gpus_per_worker("TUNER_GPUS_PER_WORKER", per_worker),
         trust=trust,
         tls_cert=_file(given.get("TLS_CERT")),
         tls_key=_file(given.get("TLS_KEY")),

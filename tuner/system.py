@@ -8,6 +8,9 @@ import sys
 
 from tuner.errors import SetupError
 
+#: GPUs that one worker owns, and one trial asks for: those of the largest usual host.
+MAX_DEVICES = 8
+
 _NAMES = {"darwin": "macOS", "win32": "Windows"}
 
 
@@ -39,6 +42,21 @@ def require_linux(what: str) -> None:
             f"virtual machine, or name a server on Linux with TUNER_API_URL and use tuner submit "
             f"(docs/install.md says what works here)"
         )
+
+
+def parse_gpus_per_worker(name: str, text: str) -> int:
+    """Return how many GPUs each worker is to own.
+
+    Args:
+        name: of the option or setting that says so.
+        text: its value.
+
+    Raises:
+        SetupError: it is no number from 1 to 8.
+    """
+    if not (len(text) <= 2 and text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DEVICES):
+        raise SetupError(f"{name}={text[:40]}: a number of GPUs from 1 to {MAX_DEVICES}")
+    return int(text)
 
 
 def pip_install(*packages: str) -> str:

@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="one worker")
     run.add_argument("--name", required=True, help="unique among all workers of the service")
-    run.add_argument("--device", default="cpu", help="cpu (default) or gpu:UUID")
+    run.add_argument("--device", default="cpu", help="cpu (default) or gpu:UUID[,UUID…]")
     run.add_argument("--status-fd", type=int, help="descriptor that the worker's state is told to")
     fleet = commands.add_parser("fleet", help="supervised workers of this host")
     fleet.add_argument("--count", type=_count, required=True, help="number of workers")
@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     fleet.add_argument(
         "--gpus", default="all", help="all (default), none, or UUIDs with commas between"
+    )
+    fleet.add_argument(
+        "--gpus-per-worker",
+        metavar="N",
+        help="GPUs that each worker owns (default: TUNER_GPUS_PER_WORKER, else 1)",
     )
     for command in (run, fleet):
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
@@ -93,6 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _fleet(arguments: argparse.Namespace) -> int:
+    from workers.device_sets import load_gpus_per_worker
     from workers.supervisor import FleetArguments, run_fleet
 
     return run_fleet(
@@ -100,6 +106,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
             count=arguments.count,
             control=arguments.control.absolute(),
             gpus=arguments.gpus,
+            gpus_per_worker=load_gpus_per_worker(os.environ, arguments.gpus_per_worker),
             isolation=arguments.isolation,
             preimport=arguments.preimport,
             parent=arguments.parent,

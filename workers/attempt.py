@@ -15,7 +15,7 @@ from workers.api import MissingCodeError, RefusedError
 from workers.channel import ChannelError
 from workers.code_cache import CodeError, FetchError
 from workers.contact import Contact
-from workers.devices import DeviceError, check_gpu
+from workers.devices import DeviceError, check_gpus
 from workers.failure import explain_exit, read_tail, with_own_names, with_tail
 from workers.files import AttemptFiles, probe
 from workers.heard import HeardEnd, HeardFound, hear
@@ -126,7 +126,7 @@ class Attempt:
         return self._describe_end(process)
 
     def _end_left_behind(self, trial: int) -> None:
-        said = end_left_behind(trial, self._post.info.device_id)
+        said = end_left_behind(trial, self._post.info.device_ids)
         if said:
             logger.warning("processes left behind", extra={**self._facts(), "reason": said})
             self._files.note(said)
@@ -139,11 +139,10 @@ class Attempt:
             OSError: the log root or the checkpoint root is full or not writable.
             CodeError, MissingCodeError: there is no such code, or it must not be run.
             FetchError: it cannot be had here.
-            DeviceError: the GPU does not answer.
+            DeviceError: a GPU does not answer.
         """
         post = self._post
-        if post.info.device_id is not None:
-            check_gpu(post.info.device_id)
+        check_gpus(post.info.device_ids)
         # A full disk that only the first checkpoint met would cost the training up to there.
         Place(post.checkpoint_root).open(make=True).close()
         probe(post.checkpoint_root)
@@ -157,6 +156,8 @@ class Attempt:
             log_root=post.log_root,
             checkpoint_root=post.checkpoint_root,
             preimport=post.preimport,
+            # All of them, but for a server of an earlier release, which knows of one.
+            devices=post.info.device_ids[: self._assignment.devices or None],
         )
 
     def _fetch_code(self) -> Path | None:

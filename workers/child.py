@@ -159,6 +159,8 @@ def _leave_sigterm_to_the_worker() -> None:
 
 def _call(task: Task, session: Session) -> Result | None:
     """Return what the objective returned; None when a stop or NaN had decided the outcome."""
+    if task.devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
     if task.preimport:
         with contextlib.suppress(ImportError):
             importlib.import_module("keras")
@@ -169,6 +171,7 @@ def _call(task: Task, session: Session) -> Result | None:
         session=session,
         logdir=task.run.path,
         checkpoints=task.checkpoints,
+        devices=task.devices,
     )
     returned = _execute(task, run)
     if session.obeyed is not None or session.diverged is not None:

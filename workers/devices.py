@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -21,29 +22,29 @@ def list_gpus() -> list[str]:
     ]
 
 
-def check_gpu(uuid: str) -> None:
-    """Make sure that a GPU, or a MIG instance, answers.
+def check_gpus(uuids: Sequence[str]) -> None:
+    """Make sure that each of these GPUs, or MIG instances, answers.
 
     Raises:
-        DeviceError: it does not: TensorFlow would train on the processor without a word.
+        DeviceError: one does not: TensorFlow would train on the others, or on the processor,
+            without a word.
     """
+    if not uuids:
+        return
     library = _library()
-    if library is not None:
+    if library is None:
+        reason = "this host has no NVIDIA driver, or nvidia-ml-py is not installed"
+        raise DeviceError(f"GPU {uuids[0]!r} does not answer: {reason}")
+    for uuid in uuids:
         try:
             library.nvmlDeviceGetName(library.nvmlDeviceGetHandleByUUID(uuid.encode()))
         except library.NVMLError as exc:
             reason = f"{exc}; this host has: {', '.join(list_gpus()) or 'none'}"
-        else:
-            return
-    else:
-        reason = "this host has no NVIDIA driver, or nvidia-ml-py is not installed"
-    raise DeviceError(f"GPU {uuid!r} does not answer: {reason}")
+            raise DeviceError(f"GPU {uuid!r} does not answer: {reason}") from exc
 
 
-def describe_gpu(uuid: str | None) -> dict[str, Any] | None:
-    """Return name, UUID, memory and driver of a GPU; None for a worker without one."""
-    if uuid is None:
-        return None
+def describe_gpu(uuid: str) -> dict[str, Any]:
+    """Return name, UUID, memory and driver of a GPU."""
     library = _library()
     if library is None:
         return {"uuid": uuid}
@@ -61,10 +62,14 @@ def describe_gpu(uuid: str | None) -> dict[str, Any] | None:
         return {"uuid": uuid}
 
 
-def memory_in_use(uuid: str | None) -> int:
-    """Return how much memory of a GPU is taken, by whomever, bytes; 0 where nobody can say."""
-    library = _library() if uuid is not None else None
-    if library is None or uuid is None:
+def memory_in_use(uuids: Sequence[str]) -> dict[str, int]:
+    """Return how much memory of each GPU is taken, by whomever, bytes; 0 where nobody can say."""
+    library = _library() if uuids else None
+    return {uuid: _memory_in_use(library, uuid) for uuid in uuids}
+
+
+def _memory_in_use(library: Any, uuid: str) -> int:
+    if library is None:
         return 0
     try:
         handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())

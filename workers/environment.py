@@ -43,7 +43,9 @@ class Environment:
 
     def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
         self._image = info.image
-        self._facts = {
+        devices = [describe_gpu(uuid) for uuid in info.device_ids]
+        #: The worker's part of `config.json`.
+        self.facts: dict[str, Any] = {
             "host": info.host,
             "worker": info.name,
             "isolation": info.isolation,
@@ -51,7 +53,9 @@ class Environment:
             "command": [sys.executable, *sys.argv],
             "versions": _versions(),
             "package_lock": _package_lock(),
-            "gpu": describe_gpu(info.device_id),
+            # What there is to say of one device is said of the first of several as well.
+            "gpu": devices[0] if devices else None,
+            "devices": devices,
             "environment": _numeric_environment(environ),
         }
 
@@ -73,7 +77,7 @@ class Environment:
             "metrics": assignment.metrics,
             # What this process runs in; without a container, what the spec asks for.
             "image": self._image or assignment.config.get("image"),
-            **self._facts,
+            **self.facts,
         }
 
 

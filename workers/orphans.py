@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,27 +98,28 @@ def end_orphans(own: Collection[int]) -> list[Orphan]:
     return list(ended.values())
 
 
-def end_left_behind(trial: int, gpu: str | None) -> str:
+def end_left_behind(trial: int, gpus: Sequence[str]) -> str:
     """End what a trial has left behind; return what there is to say of it, empty if nothing was.
 
     Args:
         trial: process id of the trial, which is dead, as are all that stayed in its group.
-        gpu: UUID of the worker's device, whose memory they may hold.
+        gpus: UUIDs of the worker's devices, whose memory they may hold.
     """
     reap_orphans(())
     if not [orphan for orphan in find_orphans(()) if orphan.group != trial]:
         end_orphans(())
         return ""
     # By processes the library knows them by the host's numbers, which a container does not have.
-    before = memory_in_use(gpu)
+    before = memory_in_use(gpus)
     ended = [orphan for orphan in end_orphans(()) if orphan.group != trial]
-    freed = before - memory_in_use(gpu)
+    after = memory_in_use(gpus)
     text = "ended with the trial, though they had left it: " + "; ".join(describe(ended))
-    return (
-        f"{text}; with it {freed / 1e6:,.0f} MB of memory of GPU {gpu} came free"
-        if freed > 0
-        else text
-    )
+    freed = [
+        f"{(before[gpu] - after[gpu]) / 1e6:,.0f} MB of memory of GPU {gpu}"
+        for gpu in gpus
+        if before[gpu] > after[gpu]
+    ]
+    return f"{text}; with it {' and '.join(freed)} came free" if freed else text
 
 
 def describe(orphans: Collection[Orphan]) -> list[str]:

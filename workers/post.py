@@ -41,7 +41,7 @@ class Post:
     #: The server wants this worker to leave after the attempt it runs, and why.
     drain: bool = False
     drain_reason: str = ""
-    #: Why this worker's GPU is of no use, until the server was told.
+    #: Why a GPU of this worker is of no use, until the server was told.
     device_error: str | None = None
 
     def heed(self, reply: Reply) -> None:

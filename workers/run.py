@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Run:
         trial: number within the study, from 0.
         attempt: 1 for the first execution of the trial.
         logdir: folder of this attempt; what is written there stays with the trial.
+        devices: UUIDs of the GPUs that the trial owns, `trial.gpus` of them, and that its process
+            sees in this order; none on the processor.
     """
 
     def __init__(
@@ -48,21 +50,29 @@ class Run:
         session: Session,
         logdir: Path,
         checkpoints: Place,
+        devices: Sequence[str] = (),
     ) -> None:
         self.params = Params(params)
         self.seed = seed
         self.trial = trial
         self.attempt = session.attempt_no
         self.logdir = logdir
+        self.devices = list(devices)
         self.session = session
         self._checkpoints = checkpoints
         self._folder: object = None
 
     @classmethod
-    def local(cls, params: Mapping[str, Any], seed: int = 0) -> Run:
+    def local(cls, params: Mapping[str, Any], seed: int = 0, devices: int = 0) -> Run:
         """Return a run for calling an objective by hand.
 
         Its folders are temporary and go with the object; reports go nowhere, and nothing is pruned.
+
+        Args:
+            params: by name.
+            seed: of the trial.
+            devices: how many devices it is to use; they are named by their index, and which these
+                are is up to the framework (`CUDA_VISIBLE_DEVICES`, or stand-ins on the processor).
         """
         import tempfile
 
@@ -75,6 +85,7 @@ class Run:
             session=Session(link=NoService()),
             logdir=root / "logs",
             checkpoints=Place(root, "checkpoints"),
+            devices=[str(index) for index in range(devices)],
         )
         run.logdir.mkdir()
         run._folder = folder

@@ -22,7 +22,7 @@ from typing import Any
 
 from tuner.roots import Place
 from workers.child import scrubbed
-from workers.devices import DeviceError, check_gpu
+from workers.devices import DeviceError, check_gpus
 from workers.failure import describe_exit
 from workers.linux import die_with_parent, kill_group
 from workers.post import Post
@@ -47,8 +47,8 @@ class SelfTestTask:
     """What is tested; plain JSON values."""
 
     parent: int
-    #: UUID of the GPU; None for a worker without one.
-    gpu: str | None
+    #: UUIDs of its GPUs; none for a worker without one.
+    gpus: list[str]
     #: Folders to write to, by the name that users know them by.
     folders: dict[str, str]
     #: Whether trials here use TensorFlow: then it must compute on the device.
@@ -67,7 +67,7 @@ class SelfTest:
         self._process: subprocess.Popen[bytes] | None = None
         task = SelfTestTask(
             parent=os.getpid(),
-            gpu=post.info.device_id,
+            gpus=post.info.device_ids,
             folders={
                 "log root": str(post.log_root),
                 "checkpoint root": str(post.checkpoint_root),
@@ -147,13 +147,12 @@ def _read_result(process: subprocess.Popen[bytes]) -> str:
 def run_checks(task: SelfTestTask) -> str:
     """Check everything in this process; return what is wrong, empty if nothing is."""
     try:
-        if task.gpu is not None:
-            check_gpu(task.gpu)
+        check_gpus(task.gpus)
         for name, folder in task.folders.items():
             _check_folder(name, Path(folder))
         _check_memory()
         if task.tensorflow:
-            _check_tensorflow(on_gpu=task.gpu is not None)
+            _check_tensorflow(len(task.gpus))
     except (SelfTestError, DeviceError) as exc:
         return str(exc)
     # TensorFlow and the drivers below it may raise anything, and each is a result.
@@ -189,20 +188,25 @@ def _check_memory() -> None:
         raise SelfTestError(f"{MEMORY_BYTES >> 20} MB of memory cannot be had: {exc}") from exc
 
 
-def _check_tensorflow(*, on_gpu: bool) -> None:
+def _check_tensorflow(gpus: int) -> None:
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")
-    if on_gpu and not devices:
+    if gpus and not devices:
         raise SelfTestError("TensorFlow finds no GPU: it would train on the processor")
+    if len(devices) < gpus:
+        raise SelfTestError(f"TensorFlow finds {len(devices)} of this worker's {gpus} GPUs")
     for device in devices:
         # Otherwise it takes nearly all memory of the device, for a moment and for nothing.
         tf.config.experimental.set_memory_growth(device, True)
-    with tf.device("/GPU:0" if on_gpu else "/CPU:0"):
-        ones = tf.ones((_SIDE, _SIDE))
-        total = float(tf.reduce_sum(tf.matmul(ones, ones)))
-    if total != float(_SIDE**3):
-        raise SelfTestError(f"TensorFlow multiplies two matrices to {total}, not {_SIDE**3}")
+    for name in [f"/GPU:{number}" for number in range(gpus)] or ["/CPU:0"]:
+        with tf.device(name):
+            ones = tf.ones((_SIDE, _SIDE))
+            total = float(tf.reduce_sum(tf.matmul(ones, ones)))
+        if total != float(_SIDE**3):
+            raise SelfTestError(
+                f"TensorFlow multiplies two matrices on {name} to {total}, not {_SIDE**3}"
+            )
 
 
 def _main() -> None:

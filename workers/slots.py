@@ -1,4 +1,4 @@
-"""Device slots of a host and the workers in them; a slot keeps its device over a respawn."""
+"""Device slots of a host and the workers in them; a slot keeps its devices over a respawn."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ REFUSED = 3
 
 
 class Slot:
-    """One device and the worker process on it. Mutable: processes come and go.
+    """The devices of one worker, and its process. Mutable: processes come and go.
 
     Args:
         number: from 0; the worker's name ends with it.
-        device: "cpu" or "gpu:UUID".
+        device: "cpu" or "gpu:UUID", of several GPUs with commas between.
         command: of the worker, without `--name`, `--device`, `--parent` and `--status-fd`.
         prefix: of the worker's name.
     """
@@ -61,6 +61,11 @@ class Slot:
         self._wait_s = FIRST_RESPAWN_S
 
     @property
+    def uuids(self) -> list[str]:
+        """The GPUs that the worker owns."""
+        return [uuid for uuid in self.device.partition(":")[2].split(",") if uuid]
+
+    @property
     def pid(self) -> int | None:
         """The process, or None when there is none."""
         return self._process.pid if self._process is not None else None
@@ -74,7 +79,7 @@ class Slot:
         if self._process or self.hopeless is not None or time.monotonic() < self._start_at:
             return
         self._pipe, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        visible = self.device.partition(":")[2] or "-1"
+        visible = ",".join(self.uuids) or "-1"
         try:
             self._process = subprocess.Popen(
                 [

@@ -18,7 +18,8 @@ from tuner.secrecy import wipe_environment
 from workers.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
-from workers.devices import DeviceError, check_gpu
+from workers.device_sets import parse_device
+from workers.devices import DeviceError, check_gpus
 from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
 from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
@@ -41,7 +42,7 @@ class WorkerArguments:
     """The command line of `python -m workers run`."""
 
     name: str
-    #: "cpu" or "gpu:UUID".
+    #: "cpu" or "gpu:UUID", of several GPUs with commas between.
     device: str = "cpu"
     isolation: Isolation = "fork"
     preimport: str = "tensorflow"
@@ -62,14 +63,14 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     adopt_orphans()
     exit_quietly_on_signals()
     options = load_options(environ)
-    kind, device_id = _device(arguments.device, environ)
-    device_error = _device_error(device_id)
+    kind, device_ids = _devices(arguments.device, environ)
+    device_error = _device_error(device_ids)
     # What user code inherits: TensorFlow is imported with it, and so is every trial.
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
-    info = _info(arguments, options, kind, device_id)
+    info = _info(arguments, options, kind, device_ids)
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
@@ -118,25 +119,24 @@ def _work(post: Post, *, tell: Callable[[str], None]) -> None:
     require_current(post)
 
 
-def _device(text: str, environ: MutableMapping[str, str]) -> tuple[Device, str | None]:
-    """Return kind and UUID, and let TensorFlow see exactly that device."""
-    kind, _, uuid = text.partition(":")
-    if kind == "gpu" and uuid:
-        environ["CUDA_VISIBLE_DEVICES"] = uuid
-        return "gpu", uuid
-    environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    return "cpu", None
+def _devices(text: str, environ: MutableMapping[str, str]) -> tuple[Device, list[str]]:
+    """Return kind and UUIDs, and let this process and its trials see exactly these devices.
+
+    Raises:
+        SetupError: one worker cannot own them.
+    """
+    kind, uuids = parse_device(text)
+    environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids) or "-1"
+    return kind, uuids
 
 
-def _device_error(device_id: str | None) -> str | None:
-    """Return why the GPU is of no use. The worker starts all the same, and says so to the server.
+def _device_error(device_ids: list[str]) -> str | None:
+    """Return why a GPU is of no use. The worker starts all the same, and says so to the server.
 
     It then stands in the list of workers with this reason, and comes into service with the GPU.
     """
-    if device_id is None:
-        return None
     try:
-        check_gpu(device_id)
+        check_gpus(device_ids)
     except DeviceError as exc:
         logger.error("worker has no GPU", extra={"reason": str(exc)})
         return str(exc)
@@ -144,7 +144,7 @@ def _device_error(device_id: str | None) -> str | None:
 
 
 def _info(
-    arguments: WorkerArguments, options: WorkerOptions, kind: Device, device_id: str | None
+    arguments: WorkerArguments, options: WorkerOptions, kind: Device, device_ids: list[str]
 ) -> WorkerInfo:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -157,7 +157,8 @@ def _info(
         host=socket.gethostname(),
         pid=os.getpid(),
         device=kind,
-        device_id=device_id,
+        device_id=device_ids[0] if device_ids else None,
+        device_ids=device_ids,
         image=options.image,
         release=release,
         isolation=arguments.isolation,

@@ -15,8 +15,9 @@ from typing import Any
 
 from tuner.errors import SetupError
 from tuner.roots import Place
+from tuner.system import parse_gpus_per_worker
 from tuner.tfevents import write_json
-from workers.devices import list_gpus
+from workers.device_sets import find_devices, parse_device
 from workers.leave import Leave
 from workers.linux import die_with_parent
 from workers.orphans import adopt_orphans, describe, end_orphans, find_orphans
@@ -35,34 +36,16 @@ class FleetArguments:
     """The command line of `python -m workers fleet`."""
 
     count: int
-    #: File with the wanted number, `{"count": n}`; what runs is written to the same name with
-    #: `.state`.
+    #: File with the wanted number, `{"count": n}`, and perhaps a new `gpus_per_worker`; what runs
+    #: is written to the same name with `.state`.
     control: Path
     #: "all", "none", or UUIDs with commas between.
     gpus: str = "all"
+    #: GPUs that each worker owns.
+    gpus_per_worker: int = 1
     isolation: str = "fork"
     preimport: str = "tensorflow"
     parent: int | None = None
-
-
-def find_devices(gpus: str) -> list[str]:
-    """Return the device of each GPU slot; empty means that slots are for the processor.
-
-    Raises:
-        SetupError: a GPU that was asked for by its UUID is not there.
-    """
-    if gpus == "none":
-        return []
-    present = list_gpus()
-    if gpus == "all":
-        return [f"gpu:{uuid}" for uuid in present]
-    wanted = [uuid.strip() for uuid in gpus.split(",") if uuid.strip()]
-    if missing := [uuid for uuid in wanted if uuid not in present and not uuid.startswith("MIG-")]:
-        raise SetupError(
-            f"--gpus: no GPU {', '.join(missing)} on this host; "
-            f"it has: {', '.join(present) or 'none'}"
-        )
-    return [f"gpu:{uuid}" for uuid in wanted]
 
 
 class Supervisor:
@@ -81,7 +64,8 @@ class Supervisor:
         self._arguments = arguments
         self._environ = environ
         self._leave = leave
-        self._devices = find_devices(arguments.gpus)
+        self._per_worker = arguments.gpus_per_worker
+        self._devices = find_devices(arguments.gpus, self._per_worker)
         self._prefix = f"{socket.gethostname()}-{os.getpid()}"
         self._slots: list[Slot] = []
         self._wanted = self._allowed(arguments.count)
@@ -133,9 +117,12 @@ class Supervisor:
     def _add_slot(self) -> bool:
         """Add the lowest free slot; False while workers that leave still hold all devices."""
         taken = {slot.number for slot in self._slots}
-        number = next(n for n in range(MAX_WORKERS + 1) if n not in taken)
-        if self._devices and number >= len(self._devices):
+        held = {uuid for slot in self._slots for uuid in slot.uuids}
+        numbers = range(len(self._devices) or MAX_WORKERS + 1)
+        free = [n for n in numbers if n not in taken and held.isdisjoint(self._uuids(n))]
+        if not free:
             return False
+        number = free[0]
         device = self._devices[number] if self._devices else "cpu"
         command = worker_command(self._arguments.isolation, self._arguments.preimport)
         self._slots.append(Slot(number, device, command, self._prefix))
@@ -147,12 +134,34 @@ class Supervisor:
             seen = stat.st_mtime_ns, stat.st_ino
             if seen == self._read_as:
                 return
-            count = json.loads(self._arguments.control.read_bytes())["count"]
-        except (OSError, ValueError, KeyError, TypeError):
+            wanted = json.loads(self._arguments.control.read_bytes())
+            count = wanted["count"]
+            per_worker = wanted.get("gpus_per_worker", self._per_worker)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
         self._read_as = seen
+        self._regroup(per_worker)
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
             self._wanted = self._allowed(count)
+
+    def _uuids(self, number: int) -> set[str]:
+        """Return the GPUs of the slot of this number."""
+        return set(parse_device(self._devices[number])[1]) if self._devices else set()
+
+    def _regroup(self, per_worker: object) -> None:
+        """Have each worker own so many GPUs; those that own others leave as soon as they can."""
+        if per_worker == self._per_worker:
+            return
+        try:
+            size = parse_gpus_per_worker("gpus_per_worker", str(per_worker))
+            devices = find_devices(self._arguments.gpus, size)
+        except SetupError as exc:
+            logger.warning("workers keep their GPUs", extra={"reason": str(exc)})
+            return
+        self._per_worker, self._devices = size, devices
+        for slot in self._slots:
+            if slot.device not in devices:
+                slot.ask_to_leave()
 
     def _running(self) -> int:
         """Reap the workers that are dead; return how many are not."""
@@ -169,6 +178,7 @@ class Supervisor:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "count": self._wanted,
+            "gpus_per_worker": self._per_worker,
             "workers": [
                 {
                     "name": slot.name,

@@ -40,6 +40,8 @@ class Task:
     loader: str | None = None
     #: Import TensorFlow first; a forked process has it already.
     preimport: bool = False
+    #: UUIDs of the GPUs that the trial owns; none on the processor.
+    devices: list[str] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class Task:
         log_root: Path,
         checkpoint_root: Path,
         preimport: bool,
+        devices: list[str],
     ) -> Task:
         """Return the task that an assignment means on this host."""
         return cls(
@@ -69,6 +72,7 @@ class Task:
             known=[item.to_json() for item in assignment.known],
             loader=assignment.loader,
             preimport=preimport,
+            devices=devices,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Listener(SimpleWorker):
     Args:
         url: of Redis.
         device: whose queue to listen on.
+        devices: how many of that kind this worker owns.
         name: of this process among RQ's workers.
 
     Raises:
@@ -61,7 +62,7 @@ class Listener(SimpleWorker):
 
     log_result_lifespan = False
 
-    def __init__(self, url: str, *, device: Device, name: str) -> None:
+    def __init__(self, url: str, *, device: Device, name: str, devices: int = 1) -> None:
         connection = redis.Redis.from_url(
             url,
             socket_timeout=BLOCK_S + 5,
@@ -70,7 +71,7 @@ class Listener(SimpleWorker):
             retry=Retry(NoBackoff(), 0),
         )
         self._wake_ups = Queue(
-            queue_name(device),
+            queue_name(device, devices),
             connection=connection,
             serializer=JSONSerializer,
         )

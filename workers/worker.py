@@ -164,7 +164,9 @@ class Worker:
     def _open_listener(self, url: str) -> Listener:
         if self._listener is None:
             info = self._post.info
-            self._listener = Listener(url, device=info.device, name=f"{info.name}.{info.pid}")
+            self._listener = Listener(
+                url, device=info.device, devices=info.gpus, name=f"{info.name}.{info.pid}"
+            )
         if self._redis_was_down:
             self._listener.connection.ping()
             logger.info("redis is back")

@@ -147,6 +147,33 @@ def test_a_study_for_gpus_leaves_workers_without_one_alone(lab: Lab) -> None:
     assert gpu.claim().trial == 0
 
 
+def test_a_trial_goes_to_the_workers_that_own_as_many_gpus_as_it_asks_for(lab: Lab) -> None:
+    lab.submit(trial={"gpus": 4})
+    of_old_release = lab.worker("old", device="gpu")
+    two = lab.worker("two", device="gpu", device_ids=["GPU-1", "GPU-2"])
+    eight = lab.worker("eight", device="gpu", device_ids=[f"GPU-{n}" for n in range(8)])
+    four = lab.worker("four", device="gpu", device_ids=[f"GPU-{n}" for n in range(20, 24)])
+
+    assert all(worker.finds_nothing() for worker in (of_old_release, two, eight))
+    held = four.claim()
+    assert held.assignment["devices"] == 4
+    shown = {row["name"]: row for row in lab.service.get("/workers")}
+    assert shown[four.name]["gpus"] == 4
+    assert shown[four.name]["device_id"] == "GPU-20,GPU-21,GPU-22,GPU-23"
+    assert shown[of_old_release.name]["gpus"] == 1
+
+
+def test_a_study_asks_for_other_workers_once_its_gpus_are_edited(lab: Lab) -> None:
+    lab.submit(trial={"gpus": 1})
+    one = lab.worker("one", device="gpu", device_ids=["GPU-1"])
+    two = lab.worker("two", device="gpu", device_ids=["GPU-2", "GPU-3"])
+    one.claim().complete(0.5)
+    lab.submit(trial={"gpus": 2})
+
+    assert one.finds_nothing()
+    assert two.claim().trial == 1
+
+
 def test_submitting_the_same_again_is_the_same_study(lab: Lab) -> None:
     first = lab.submit()
     lab.claim().complete(0.5)

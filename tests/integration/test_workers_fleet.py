@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,18 +11,19 @@ from typing import Any
 
 import pytest
 
+from tests.gpu_library import make_gpu_library
 from tests.integration.workers_peer import Peer, wait_until
-from tests.integration.workers_process import Started, is_alive, kill, read_pid, wait_dead
+from tests.integration.workers_process import ROOT, Started, is_alive, kill, read_pid, wait_dead
 from tests.patience import clock
 
 
 class Fleet(Started):
     """A supervisor, with its files."""
 
-    def __init__(self, count: int, home: Path, peer: Peer, *arguments: str) -> None:
+    def __init__(self, count: int, home: Path, peer: Peer, *arguments: str, **environ: str) -> None:
         self.control = home / "fleet.json"
         command = ["fleet", f"--count={count}", f"--control={self.control}", "--preimport=none"]
-        super().__init__([*command, *arguments], home, peer)
+        super().__init__([*command, *arguments], home, peer, **environ)
 
     def scale(self, count: int) -> None:
         self.control.write_text(json.dumps({"count": count}))
@@ -133,6 +135,36 @@ def test_workers_and_trials_die_with_a_killed_supervisor(
 
     for pid in (trial, *(worker["pid"] for worker in workers)):
         wait_dead(pid, 5)
+
+
+def test_a_fleet_gives_its_workers_other_gpus_and_never_one_gpu_to_two(
+    peer: Peer, tmp_path: Path
+) -> None:
+    library = make_gpu_library(tmp_path / "library", [f"GPU-{n}" for n in range(6)])
+    path = os.pathsep.join([str(library), str(ROOT)])
+    home = tmp_path / "home"
+    fleet = Fleet(2, home, peer, "--gpus-per-worker=3", PYTHONPATH=path)
+    try:
+        threes = fleet.wait_states("idle", "idle")
+        fleet.control.write_text(json.dumps({"count": 3, "gpus_per_worker": 2}))
+        wait_until(lambda: _sizes(fleet) == [2, 2, 2], 30, f"not three pairs: {fleet.workers()}")
+        pairs = fleet.wait_states("idle", "idle", "idle")
+        fleet.control.write_text(json.dumps({"count": 1, "gpus_per_worker": 7}))
+        fleet.wait_log("workers keep their GPUs")
+        fleet.wait_states("idle")
+    finally:
+        fleet.close()
+
+    assert [worker["device"] for worker in threes] == [
+        "gpu:GPU-0,GPU-1,GPU-2",
+        "gpu:GPU-3,GPU-4,GPU-5",
+    ]
+    owned = [uuid for worker in pairs for uuid in worker["device"][4:].split(",")]
+    assert sorted(owned) == [f"GPU-{n}" for n in range(6)]
+
+
+def _sizes(fleet: Fleet) -> list[int]:
+    return [len(worker["device"].split(",")) for worker in fleet.workers()]
 
 
 def test_a_drained_worker_is_not_started_again(peer: Peer, start: Callable[..., Fleet]) -> None:

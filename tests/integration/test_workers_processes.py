@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gpu_library import make_gpu_library
 from tests.integration.workers_peer import TOKEN, Peer, wait_until
 from tests.integration.workers_process import (
     ROOT,
@@ -108,6 +109,23 @@ def test_the_memory_of_a_gpu_that_a_daemon_held_is_named(
 
     said = worker.wait_log("processes left behind")["reason"]
     assert said.endswith("; with it 2,000 MB of memory of GPU GPU-1 came free")
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_a_trial_sees_exactly_the_gpus_of_its_worker_in_their_order(
+    peer: Peer, start: Start, tmp_path: Path, isolation: str
+) -> None:
+    library = make_gpu_library(tmp_path / "library", ["GPU-1", "GPU-2", "GPU-3"])
+    path = os.pathsep.join([str(library), str(ROOT), str(ROOT / "tests/integration")])
+    peer.offer("workers_trials:names_its_devices", devices=2)
+    worker = start("--device=gpu:GPU-3,GPU-1", f"--isolation={isolation}", PYTHONPATH=path)
+    peer.wait_finish("s1-t0-a1")
+
+    noted = json.loads((worker.run_dir() / "devices").read_text())
+    assert noted == {"given": ["GPU-3", "GPU-1"], "seen": "GPU-3,GPU-1"}
+    config = json.loads((worker.run_dir() / "config.json").read_text())
+    assert [device["uuid"] for device in config["devices"]] == ["GPU-3", "GPU-1"]
+    assert config["environment"]["CUDA_VISIBLE_DEVICES"] == "GPU-3,GPU-1"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import math
 import os
 import signal
@@ -24,6 +25,13 @@ def noop(run: Run) -> float:
     for step in (1, 2, 3):
         run.report(step, run.params["x"] * step)
     return float(run.params["x"])
+
+
+def names_its_devices(run: Run) -> float:
+    """Notes which devices it was given, and which its process sees."""
+    seen = os.environ["CUDA_VISIBLE_DEVICES"]
+    (run.logdir / "devices").write_text(json.dumps({"given": run.devices, "seen": seen}))
+    return 1.0
 
 
 def reporter(run: Run) -> float:

@@ -16,12 +16,12 @@ IMAGE = "team/train@sha256:" + "ab" * 32
 
 
 def worker(name: str = "w", **facts: Any) -> FleetWorker:
-    given = {"device": "cpu", "image": None, "state": "idle", "hindrance": "", **facts}
+    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "hindrance": "", **facts}
     return FleetWorker(name=name, **given)
 
 
 def reason(*fleet: FleetWorker, **need: Any) -> str:
-    return find_reason(Need(**{"device": "cpu", "image": None, **need}), fleet, NOW)
+    return find_reason(Need(**{"device": "cpu", "gpus": 0, "image": None, **need}), fleet, NOW)
 
 
 def test_without_workers_the_reason_says_how_to_start_some() -> None:
@@ -35,6 +35,24 @@ def test_a_missing_device_is_named_with_those_that_are_there() -> None:
     assert reason(*fleet, device="gpu") == (
         "no gpu worker is there; the workers that are there: cpu (2), tpu (1)"
     )
+
+
+def test_workers_that_own_another_number_of_gpus_are_told_with_the_command_that_helps() -> None:
+    ones = [worker(name, device="gpu", gpus=1) for name in "ab"]
+    two = worker("c", device="gpu", gpus=2)
+
+    assert reason(*ones, device="gpu", gpus=4) == (
+        "each trial needs 4 GPUs; the workers own 1 each; start some with: "
+        "tuner workers up --gpus-per-worker 4"
+    )
+    assert reason(two, device="gpu", gpus=1) == (
+        "each trial needs 1 GPU; the workers own 2; start some with: "
+        "tuner workers up --gpus-per-worker 1"
+    )
+    mixed = reason(*ones, two, device="gpu", gpus=4)
+    assert "; the workers own 1 (2), 2 (1); " in mixed
+    assert reason(*ones, two, device="gpu", gpus=2) == PREPARING
+    assert reason(device="gpu", gpus=4) == f"{NO_WORKER} --gpus-per-worker 4"
 
 
 def test_an_image_that_no_worker_has_is_named_with_those_that_they_have() -> None:

@@ -1,9 +1,10 @@
-"""What `tuner check` warns of beyond the spec itself: this home's history, and the trial's time."""
+"""What `tuner check` warns of beyond the spec: this home's history, GPUs, and the trial's time."""
 
 from __future__ import annotations
 
 from tuner.cli.output import Document, duration
 from tuner.errors import NotFoundError, TunerError
+from tuner.local.devices import count_gpus
 from tuner.settings import Settings
 from tuner.space.problem import did_you_mean
 from tuner.spec import StudySpec
@@ -30,6 +31,16 @@ def advise_history(spec: StudySpec, settings: Settings) -> list[str]:
         for index, item in named
         if item.weight > 0 and item.study not in (spec.name, *known)
     ]
+
+
+def advise_gpus(spec: StudySpec) -> list[str]:
+    """Return a warning where this machine has fewer GPUs than a trial of the study owns."""
+    wanted = spec.trial.gpus
+    if not wanted or (here := count_gpus()) >= wanted:
+        return []
+    shown = "no GPU" if here == 0 else f"{here} GPU{'' if here == 1 else 's'}"
+    used = "the processor" if here == 0 else "these"
+    return [f"trial.gpus: {wanted}: this machine shows {shown}; the trial was tried on {used}"]
 
 
 def advise_timeout(spec: StudySpec, trial: Document) -> list[str]:

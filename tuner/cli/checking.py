@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from tuner.cli.check_advice import advise_history, advise_timeout
+from tuner.cli.check_advice import advise_gpus, advise_history, advise_timeout
 from tuner.cli.checked_code import add_loaded, describe_code, print_code
 from tuner.cli.output import Document, duration, err, number
 from tuner.errors import SpecError, TunerError
@@ -55,6 +55,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         findings |= {"study": submission.spec.name, "warnings": list(submission.warnings)}
         findings["code"] = describe_code(submission)
         findings["warnings"] += advise_history(submission.spec, settings)
+        findings["warnings"] += advise_gpus(submission.spec)
         params = first_params(submission.spec)
         if (why := _why_not_tried(submission.spec)) is not None:
             findings["warnings"].append(f"no trial was run: {why}")
@@ -179,6 +180,7 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         metrics=[{"name": m.name, "goal": m.goal} for m in spec.metrics],
         run_dir="check",
         checkpoint_dir="check",
+        devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
     )
 

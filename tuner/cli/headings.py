@@ -62,7 +62,11 @@ def served(url: str) -> str:
 
 def fleet(state: FleetState, log: Path) -> str:
     """Return the line about the workers."""
-    devices = [str(worker.get("device") or "cpu") for worker in state.workers]
+    # Of several GPUs each, the names would fill the screen; `workers list` has them.
+    devices = [
+        f"{state.gpus_per_worker} GPUs each" if "," in device else device
+        for device in (str(worker.get("device") or "cpu") for worker in state.workers)
+    ]
     what = ", ".join(sorted(set(devices))) or "cpu"
     return _line("workers", f"{state.count} on {what} (log: {log})")
 

@@ -33,7 +33,7 @@ def reason_here(settings: Settings, status: Document) -> str:
 
     reason = str(status["reason"] or "")
     # For a moment after the end of a run the service is still there, and gives no reason yet.
-    waits = status["state"] == "running" and (reason == NO_WORKER or not reason)
+    waits = status["state"] == "running" and (not reason or reason.startswith(NO_WORKER))
     if not waits and (status["state"], reason) != ("paused", _PAUSED):
         return reason
     noted = read_command(settings, status["study"])

@@ -92,7 +92,7 @@ class StudyProgress:
 
     def _say_state(self, status: Document) -> None:
         # That workers are waited for stands in every line, and those of a run are just starting.
-        reason = "" if status["reason"] == NO_WORKER else status["reason"]
+        reason = "" if status["reason"].startswith(NO_WORKER) else status["reason"]
         state = (status["state"], reason)
         if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
             text = f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip()
@@ -157,7 +157,7 @@ class StudyProgress:
     def _counts(self, status: Document) -> str:
         counts = status["counts"]
         if status["state"] == "running" and not counts["running"]:
-            has_reason = status["reason"] and status["reason"] != NO_WORKER
+            has_reason = status["reason"] and not status["reason"].startswith(NO_WORKER)
             return status["reason"].partition(";")[0] if has_reason else self._waits_for
         self._waits_for = WAITING
         parts = [f"{counts['running']} running"]

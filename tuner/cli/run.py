@@ -78,7 +78,8 @@ def _fewer(spec: Path, options: list[str], count: int, study: StudySpec) -> str:
     wanted = study.parallel or 1
     if count >= wanted:
         return ""
-    per = "GPU" if study.trial.gpus else "two cores"
+    gpus = study.trial.gpus
+    per = ("GPU" if gpus == 1 else f"{gpus} GPUs") if gpus else "two cores"
     also = run_command(spec, [*options, "--workers", str(wanted)])
     start = "worker starts" if count == 1 else "workers start"
     return (

@@ -195,6 +195,7 @@ class RunSession:
             environ=self._environ,
             api_url=url,
             gpus="all" if self._submission.spec.trial.gpus else "none",
+            gpus_per_worker=max(1, self._submission.spec.trial.gpus),
             isolation=self._isolation,
             bound=True,
             preimport=self._submission.names_tensorflow,

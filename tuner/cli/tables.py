@@ -144,21 +144,30 @@ def worker_table(rows: Sequence[Document]) -> Table:
     if has_reasons:
         table.add_column("why", overflow="fold")
     for row in rows:
-        # Of a process that executes one study's trials alone, that study.
-        which = row["image"] if row["device"] == "external" else row["device_id"]
-        device = row["device"] + (f" {which}" if which else "")
         trial = f"{row['study']} {row['trial']}" if row["trial"] is not None else "-"
         table.add_row(
             row["name"],
             escape(row["host"]),
             str(row["pid"]),
-            escape(device),
+            escape(_device(row)),
             row["state"],
             escape(trial),
             ago(row["last_seen"]),
             *([_why(row)] if has_reasons else []),
         )
     return table
+
+
+def _device(worker: Document) -> str:
+    """Return the kind of a worker's device and its UUID, of several GPUs their number first."""
+    if worker["device"] == "external":
+        # A process that executes one study's trials alone: that study.
+        return f"external {worker['image']}"
+    uuids = (worker["device_id"] or "").split(",")
+    # A server of an earlier release knows of one GPU.
+    count = worker.get("gpus", 1)
+    kind = f"{count} {worker['device']}s" if count > 1 else str(worker["device"])
+    return " ".join([kind, *filter(None, uuids)])
 
 
 def _why(worker: Document) -> str:

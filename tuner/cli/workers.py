@@ -11,7 +11,7 @@ import typer
 from tuner.cli.arguments import Json, settings
 from tuner.errors import SetupError
 from tuner.protocol import Isolation
-from tuner.system import require_linux
+from tuner.system import MAX_DEVICES, require_linux
 
 if TYPE_CHECKING:
     from tuner.local.fleet import Fleet
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 _IMAGE_HOME = Path("/tmp/tuner")  # noqa: S108 - nothing is written there by this name
 
 Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="how many")]
+PerWorker = Annotated[
+    int | None,
+    typer.Option(min=1, max=MAX_DEVICES, help="GPUs of each, as many as trial.gpus (default: 1)."),
+]
 
 
 def up(
     *,
     n: Annotated[
         int | None,
-        typer.Option("-n", min=1, max=1024, help="Default: one per GPU, else one per two cores."),
+        typer.Option(
+            "-n",
+            min=1,
+            max=1024,
+            help="Default: as many as the GPUs allow, else one per two cores.",
+        ),
     ] = None,
     gpus: Annotated[
         str | None,
@@ -35,6 +44,7 @@ def up(
             help="all, none, or UUIDs with commas (default: all, none where there are none)."
         ),
     ] = None,
+    gpus_per_worker: PerWorker = None,
     isolation: Annotated[
         Isolation, typer.Option(help="How a trial gets a process of its own.")
     ] = "fork",
@@ -45,25 +55,42 @@ def up(
     require_linux("tuner workers up")
     config = settings()
     found = count_gpus() if gpus in (None, "all") else 0
-    if gpus == "all" and not found:
-        raise SetupError("--gpus all: this machine shows no NVIDIA GPU (nvidia-smi lists them)")
+    if not found and (gpus == "all" or (gpus is None and gpus_per_worker is not None)):
+        option = "--gpus all" if gpus == "all" else f"--gpus-per-worker {gpus_per_worker}"
+        raise SetupError(f"{option}: this machine shows no NVIDIA GPU (nvidia-smi lists them)")
     chosen = gpus or ("all" if found else "none")
     named = 0 if chosen in ("all", "none") else len(chosen.split(","))
-    slots = found or named
-    count = n or slots or max(1, len(os.sched_getaffinity(0)) // 2)
-    if slots and count > slots:
-        raise SetupError(f"-n {count}: only {slots} GPUs, and each worker owns one")
+    each = gpus_per_worker or config.gpus_per_worker or 1
+    room = _room(found or named, each)
+    count = n or room or max(1, len(os.sched_getaffinity(0)) // 2)
+    if room and count > room:
+        own = "one" if each == 1 else f"{each} of them"
+        raise SetupError(f"-n {count}: only {found or named} GPUs, and each worker owns {own}")
     fleet = _host_fleet(config)
     state = fleet.state()
     if state is not None:
+        size = "" if each == state.gpus_per_worker else f" --gpus-per-worker {each}"
         raise SetupError(
             f"{state.count} workers are up already (pid {state.pid}); "
-            f"change their number with: tuner workers scale {count}"
+            f"change {'their number' if not size else 'them'} with: "
+            f"tuner workers scale {count}{size}"
         )
-    _start(config, fleet, count, gpus=chosen, isolation=isolation)
+    _start(config, fleet, count, gpus=chosen, per_worker=each, isolation=isolation)
 
 
-def scale(n: Count) -> None:
+def _room(gpus: int, each: int) -> int:
+    """Return how many workers can own so many GPUs each; 0: they use the processor.
+
+    Raises:
+        SetupError: there are too few for one.
+    """
+    if 0 < gpus < each:
+        have = "1 GPU" if gpus == 1 else f"{gpus} GPUs"
+        raise SetupError(f"--gpus-per-worker {each}: there {'is' if gpus == 1 else 'are'} {have}")
+    return gpus // each
+
+
+def scale(n: Count, *, gpus_per_worker: PerWorker = None) -> None:
     """Set the number of workers on this host; workers that are stopped save a checkpoint first."""
     from tuner.cli.output import err, out
     from tuner.local.devices import count_gpus
@@ -76,11 +103,19 @@ def scale(n: Count) -> None:
         err().print("the platform owns the workers; run:")
         out().print(elsewhere, markup=False, soft_wrap=True)
         return
+    if gpus_per_worker is not None and _room(count_gpus(), gpus_per_worker) == 0:
+        raise SetupError(
+            f"--gpus-per-worker {gpus_per_worker}: this machine shows no NVIDIA GPU "
+            f"(nvidia-smi lists them)"
+        )
     if state is not None:
-        fleet.scale(n)
-        err().print(f"{state.count} → {n} workers; see them with: tuner workers list")
+        fleet.scale(n, gpus_per_worker)
+        size = "" if gpus_per_worker is None else f" with {gpus_per_worker} GPUs each"
+        err().print(f"{state.count} → {n} workers{size}; see them with: tuner workers list")
     elif n:
-        _start(config, fleet, n, gpus="all" if count_gpus() else "none", isolation="fork")
+        each = gpus_per_worker or config.gpus_per_worker or 1
+        gpus = "all" if _room(count_gpus(), each) else "none"
+        _start(config, fleet, n, gpus=gpus, per_worker=each, isolation="fork")
     else:
         err().print("no workers are up")
 
@@ -154,7 +189,9 @@ def _host_fleet(config: Settings) -> Fleet:
     return Fleet(config, HOST)
 
 
-def _start(config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: Isolation) -> None:
+def _start(
+    config: Settings, fleet: Fleet, count: int, *, gpus: str, per_worker: int, isolation: Isolation
+) -> None:
     from tuner.cli.headings import fleet as line
     from tuner.cli.output import err
     from tuner.cli.waiting import waiting
@@ -166,6 +203,7 @@ def _start(config: Settings, fleet: Fleet, count: int, *, gpus: str, isolation: 
             environ=os.environ,
             api_url=config.api_url or api.url,
             gpus=gpus,
+            gpus_per_worker=per_worker,
             isolation=isolation,
             bound=False,
         )

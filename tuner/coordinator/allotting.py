@@ -34,7 +34,7 @@ class Allotting:
         memory: the open studies.
         isolation: keeps the studies apart, one whose sampler fails from the others.
         instruments: count the proposals.
-        on_ready: called after attempts became ready, with their number by device and image.
+        on_ready: called after attempts became ready, with their number by device, image and GPUs.
         wake: has the loop look around again.
     """
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.demand import EXTERNAL, UNHEARD_S, needed_image
+from tuner.coordinator.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
 from tuner.coordinator.outlook import Outlook
 from tuner.coordinator.reasons import (
     BUSY,
@@ -33,13 +33,15 @@ LONG_HOLD_S = 6.0
 #: The fleet is looked at this often at most.
 LOOK_S = 1.0
 _LONG = (NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING)
+#: Followed by the number of GPUs.
+_PER_WORKER = " --gpus-per-worker"
 #: Workers that are named with their reasons; of more, the number is given.
 MAX_NAMED = 3
 
 _w, _c = tables.workers, tables.snapshots
 _FLEET = (
     sa.select(
-        _w.c.name, _w.c.device, _w.c.image, _w.c.state,
+        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state,
         _w.c.drain, _w.c.drain_reason, _w.c.out_reason,
     )
     .where(_w.c.state != "gone", _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float))
@@ -53,6 +55,8 @@ class FleetWorker:
 
     name: str
     device: str
+    #: How many it owns.
+    gpus: int
     image: str | None
     state: str
     #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
@@ -64,6 +68,8 @@ class Need:
     """What a study has to start, and what it needs for that."""
 
     device: str
+    #: How many each of its trials owns.
+    gpus: int
     image: str | None
     #: Whether its code snapshot is missing in the database.
     lacks_code: bool = False
@@ -88,11 +94,14 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
         if not fleet:
             return NO_PROCESS
     if not fleet:
-        return NO_WORKER
+        return NO_WORKER + (f"{_PER_WORKER} {need.gpus}" if need.gpus > 1 else "")
     of_device = [worker for worker in fleet if worker.device == need.device]
     if not of_device:
         kinds = _counted(worker.device for worker in fleet)
         return f"no {need.device} worker is there; the workers that are there: {kinds}"
+    if all(worker.gpus != need.gpus for worker in of_device):
+        return _other_size(need, of_device)
+    of_device = [worker for worker in of_device if worker.gpus == need.gpus]
     able = [w for w in of_device if need.image is None or w.image == need.image]
     if not able:
         images = _counted(_short(worker.image) for worker in of_device)
@@ -101,6 +110,22 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
     if not takers:
         return f"every worker that could run it takes no trials: {_named(able)}"
     return _waiting_for(need, any(worker.state == "idle" for worker in takers), now)
+
+
+def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
+    """Return the reason of a study whose trials own more GPUs, or fewer, than any worker does."""
+    needed = "1 GPU" if need.gpus == 1 else f"{need.gpus} GPUs"
+    sizes = sorted({worker.gpus for worker in workers})
+    if len(sizes) == 1:
+        owned = f"own {sizes[0]} each" if len(workers) > 1 else f"own {sizes[0]}"
+    else:
+        owned = "own " + ", ".join(
+            f"{size} ({sum(worker.gpus == size for worker in workers)})" for size in sizes
+        )
+    return (
+        f"each trial needs {needed}; the workers {owned}; start some with: "
+        f"tuner workers up{_PER_WORKER} {need.gpus}"
+    )
 
 
 def _waiting_for(need: Need, is_idle: bool, now: float) -> str:
@@ -151,6 +176,7 @@ class Liveness:
         self._look(outlook)
         need = Need(
             device=study.device,
+            gpus=gpus_of_row(study),
             image=needed_image(study),
             lacks_code=study.code is not None and study.code not in self._codes,
             ready=ready,
@@ -164,7 +190,8 @@ class Liveness:
         if text != found:
             since = moment
             self._since[study.id] = (found, since)
-        hold_s = LONG_HOLD_S if found in _LONG else HOLD_S
+        is_long = found in _LONG or found.startswith(NO_WORKER)
+        hold_s = LONG_HOLD_S if is_long else HOLD_S
         is_due = not found or moment - since >= hold_s
         return found if is_due else str(study.reason)
 
@@ -182,6 +209,7 @@ class Liveness:
             FleetWorker(
                 name=row.name,
                 device=row.device,
+                gpus=gpus_of_row(row),
                 image=row.image,
                 state=row.state,
                 hindrance=_hindrance(row),

@@ -55,8 +55,8 @@ class Coordinator:
     Args:
         storage: the truth.
         wakeups: how idle workers are woken.
-        on_ready: called after attempts became ready, with their number by device and image (as
-            many waiting claims look again).
+        on_ready: called after attempts became ready, with their number by device, image and GPUs
+            (as many waiting claims look again).
         storage_problem: why nothing can be written to the log root at present, or None.
         instruments: count what it does.
     """
@@ -243,15 +243,15 @@ class Coordinator:
         now, studies = outlook.now, outlook.studies
         offered = [row for row in outlook.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
-        for (device, image), count in outlook.idle.items():
+        for (device, image, gpus), count in outlook.idle.items():
             if device == EXTERNAL:
                 continue  # it waits for the answer to its claim, and hears no wake-up
             wanted = sum(
                 1
                 for row in due
-                if row.study_id in studies and matches(studies[row.study_id], device, image)
+                if row.study_id in studies and matches(studies[row.study_id], device, image, gpus)
             )
-            self._wakeups.send(device, min(count, wanted))
+            self._wakeups.send(device, min(count, wanted), devices=gpus)
         return len(due) < len(offered)
 
     def close(self) -> None:

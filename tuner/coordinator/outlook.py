@@ -39,7 +39,7 @@ class Outlook:
     studies: dict[int, sa.Row[Any]]
     #: Ids of studies with results that Optuna was not told yet.
     untold: frozenset[int]
-    #: Number of idle workers by device and image.
+    #: Number of idle workers by device, image and GPUs.
     idle: Counter[Kind]
     #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
     unjudged: dict[str, int]

@@ -4,6 +4,7 @@ Those that name workers are made in `liveness.py`. Nothing is imported here, so 
 line may know a reason without loading the coordinator.
 """
 
+#: For a study whose trials own several GPUs each, followed by how many a worker needs.
 NO_WORKER = "no worker is there; start some with: tuner workers up"
 NO_PROCESS = "no process executes its trials; start the script that does (objective: external)"
 BUSY = "every worker that could run it is busy with other studies, which share the workers fairly"

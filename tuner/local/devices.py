@@ -22,17 +22,23 @@ def count_gpus() -> int:
 
 
 def default_workers(spec: StudySpec) -> int:
-    """Return how many workers suit the study on this machine: one per GPU, or per two cores.
+    """Return how many workers suit the study on this machine: by its GPUs, or one per two cores.
 
     Raises:
-        SpecError: its trials need a GPU and there is none.
+        SpecError: its trials need more GPUs than there are.
     """
     if spec.trial.gpus:
-        room = count_gpus()
-        if room == 0:
+        found = count_gpus()
+        room = found // spec.trial.gpus
+        if found == 0:
             raise SpecError(
                 f"trial.gpus: {spec.trial.gpus}: this machine shows no NVIDIA GPU; "
                 f"set 0 to train on the CPU"
+            )
+        if room == 0:
+            raise SpecError(
+                f"trial.gpus: {spec.trial.gpus}: this machine shows {found} NVIDIA "
+                f"GPU{'' if found == 1 else 's'}; set {found} at most"
             )
     else:
         room = len(os.sched_getaffinity(0)) // 2

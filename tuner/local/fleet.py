@@ -31,6 +31,8 @@ class FleetState:
 
     pid: int
     count: int
+    #: GPUs that each worker owns, where this host's are used.
+    gpus_per_worker: int
     workers: tuple[dict[str, object], ...]
 
 
@@ -52,16 +54,28 @@ class Fleet:
         try:
             data = json.loads(self._control.with_name(self._control.name + ".state").read_text())
             state = FleetState(
-                pid=int(data["pid"]), count=int(data["count"]), workers=tuple(data["workers"])
+                pid=int(data["pid"]),
+                count=int(data["count"]),
+                # A supervisor of an earlier release does not say it.
+                gpus_per_worker=int(data.get("gpus_per_worker", 1)),
+                workers=tuple(data["workers"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return state if _is_fleet(state.pid, self._control) else None
 
-    def scale(self, count: int) -> None:
-        """Ask for `count` workers; the supervisor reads it within half a second."""
+    def scale(self, count: int, gpus_per_worker: int | None = None) -> None:
+        """Ask for `count` workers; the supervisor reads it within half a second.
+
+        Args:
+            count: workers.
+            gpus_per_worker: GPUs that each is to own; None: as many as so far.
+        """
         self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_json(self._control, {"count": count})
+        wanted = {"count": count}
+        if gpus_per_worker is not None:
+            wanted["gpus_per_worker"] = gpus_per_worker
+        write_json(self._control, wanted)
 
     def start(
         self,
@@ -72,6 +86,7 @@ class Fleet:
         gpus: str,
         isolation: Isolation,
         bound: bool,
+        gpus_per_worker: int = 1,
         preimport: bool = True,
     ) -> subprocess.Popen[bytes]:
         """Start the supervisor.
@@ -83,6 +98,7 @@ class Fleet:
             gpus: "all", "none" or UUIDs with commas.
             isolation: how a trial's process is made.
             bound: the fleet leaves when this process ends.
+            gpus_per_worker: GPUs that each worker owns.
             preimport: each worker imports TensorFlow once, before its first trial.
 
         Raises:
@@ -94,7 +110,8 @@ class Fleet:
             "workers",
             "fleet",
             *("--count", str(count), "--control", str(self._control)),
-            *("--gpus", gpus, "--isolation", isolation),
+            *("--gpus", gpus, "--gpus-per-worker", str(gpus_per_worker)),
+            *("--isolation", isolation),
             *("--preimport", "tensorflow" if preimport else "none"),
             env=worker_env(self._settings, environ, api_url),
             log=self.log,

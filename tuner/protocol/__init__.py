@@ -67,6 +67,7 @@ from tuner.protocol.messages import (
 from tuner.protocol.numbers import decode_number, encode_number
 from tuner.protocol.pacing import retry_after_s
 from tuner.protocol.releases import is_older
+from tuner.system import MAX_DEVICES
 
 __all__ = [
     "BEAT_S",
@@ -74,6 +75,7 @@ __all__ = [
     "ERROR_LINES",
     "LEASE_S",
     "MAX_BODY_BYTES",
+    "MAX_DEVICES",
     "MAX_ERROR_CHARS",
     "MAX_FOUND",
     "MAX_FOUND_NAME",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tuner.protocol.form import ProtocolError
 from tuner.protocol.messages import NAME_PATTERN, Finish, Found, Point, Report, WorkerInfo
 from tuner.protocol.numbers import decode_number
+from tuner.system import MAX_DEVICES
 
 #: Of one JSON body, bytes. The bounds below leave the largest finish well inside of it.
 MAX_BODY_BYTES = 1 << 20
@@ -207,6 +208,17 @@ def check_worker(worker: WorkerInfo) -> None:
         )
     if worker.pid < 0:
         raise ProtocolError(f"worker.pid: {worker.pid}: must be a number from 0")
+    if len(worker.device_ids) > MAX_DEVICES:
+        raise ProtocolError(
+            f"worker.device_ids: {len(worker.device_ids)} devices, at most {MAX_DEVICES}"
+        )
+    for device_id in worker.device_ids:
+        # Told of together, with commas between.
+        if not device_id or "," in device_id or len(device_id) > MAX_DEVICE_ID_CHARS:
+            raise ProtocolError(
+                f"worker.device_ids: {device_id[:40]!r}: must be 1 to {MAX_DEVICE_ID_CHARS} "
+                f"characters without a comma"
+            )
     for field, most in (
         ("device_id", MAX_DEVICE_ID_CHARS),
         ("image", MAX_IMAGE_CHARS),

@@ -14,7 +14,8 @@ LEASE_S = 20.0
 #: Reports of one attempt are posted at most this often; those between are sent together.
 REPORT_INTERVAL_S = 0.5
 
-#: The wake-up queue of a device kind is `tuner-<kind>`; workers accept this one task alone.
+#: The wake-up queue of a device kind is `tuner-<kind>`, that of workers with several devices
+#: `tuner-<kind><number>`; workers accept this one task alone.
 QUEUE_PREFIX = "tuner-"
 WAKE_UP_TASK = "workers.wake.wake_up"
 
@@ -66,11 +67,18 @@ class WorkerInfo(Message):
     host: str
     pid: int
     device: Device = "cpu"
-    #: GPU UUID for a pinned device, else None.
+    #: GPU UUID for a pinned device, the first of several, else None.
     device_id: str | None = None
+    #: The UUIDs of all its GPUs, at most 8, in their order; of a worker of an earlier release none.
+    device_ids: list[str] = field(default_factory=list)
     image: str | None = None
     release: str = ""
     isolation: Isolation = "fork"
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs it owns; 0 for a worker of the processor."""
+        return 0 if self.device == "cpu" else max(1, len(self.device_ids))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +117,8 @@ class Assignment(Message):
     #: SHA-256 of the code snapshot; None when the image holds the code.
     code: str | None = None
     timeout_s: float | None = None
+    #: GPUs that the trial owns: those of its worker; 0 on the processor, and of an earlier server.
+    devices: int = 0
     reproducibility: Reproducibility = "seeded"
     #: The curve of the predecessor that this attempt continues, in step order.
     curve: list[Point] = field(default_factory=list)
@@ -199,6 +209,9 @@ class Finished(Message):
     record: dict[str, Any] = field(default_factory=dict)
 
 
-def queue_name(device: Device) -> str:
-    """Return the name of the wake-up queue of a device kind."""
-    return QUEUE_PREFIX + device
+def queue_name(device: Device, devices: int = 1) -> str:
+    """Return the name of the wake-up queue of the workers that own so many devices of a kind.
+
+    A wake-up for one that owns four is not to be taken by one that owns one.
+    """
+    return QUEUE_PREFIX + device + (str(devices) if devices > 1 else "")

@@ -13,7 +13,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from tuner.faultpoints import reach
-from tuner.protocol import WAKE_UP_TASK, Device, queue_name
+from tuner.protocol import MAX_DEVICES, WAKE_UP_TASK, Device, queue_name
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +36,22 @@ class WakeUps:
             # The default of ten retries would hold the coordinator for seconds.
             retry=Retry(NoBackoff(), 0),
         )
-        self._queues: dict[Device, Queue] = {}
+        self._queues: dict[str, Queue] = {}
         self._paused_until = 0.0
         self.problem: str | None = None
 
-    def send(self, device: Device, wanted: int) -> int:
-        """Have `wanted` wake-ups wait in the queue of `device`; return how many were sent."""
+    def send(self, device: Device, wanted: int, *, devices: int = 1) -> int:
+        """Have `wanted` wake-ups wait for workers; return how many were sent.
+
+        Args:
+            device: its kind.
+            wanted: wake-ups.
+            devices: how many of that kind such a worker owns.
+        """
         if wanted <= 0 or time.monotonic() < self._paused_until:
             return 0
         try:
-            queue = self._queue(device)
+            queue = self._queue(queue_name(device, devices))
             missing = wanted - queue.count
             reach("send.before")
             for _ in range(missing):
@@ -63,29 +69,34 @@ class WakeUps:
         return max(0, missing)
 
     def lengths(self) -> dict[Device, int] | None:
-        """Return the number of wake-ups in each queue, None when Redis does not answer.
+        """Return the number of wake-ups by kind of device, None when Redis does not answer.
 
         Safe from any thread.
         """
-        devices: tuple[Device, ...] = get_args(Device)
+        kinds: tuple[Device, ...] = get_args(Device)
+        queues = [
+            (kind, n) for kind in kinds for n in range(1, 1 + (MAX_DEVICES if kind == "gpu" else 1))
+        ]
+        found = dict.fromkeys(kinds, 0)
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
-                for device in devices:
-                    pipeline.llen(Queue.redis_queue_namespace_prefix + queue_name(device))
-                return dict(zip(devices, pipeline.execute(), strict=True))
+                for kind, devices in queues:
+                    name = queue_name(kind, devices)
+                    pipeline.llen(Queue.redis_queue_namespace_prefix + name)
+                for (kind, _), length in zip(queues, pipeline.execute(), strict=True):
+                    found[kind] += length
         except redis.RedisError:
             return None
+        return found
 
     def close(self) -> None:
         """Close the connection."""
         self._redis.close()
 
-    def _queue(self, device: Device) -> Queue:
-        if device not in self._queues:
-            self._queues[device] = Queue(
-                queue_name(device), connection=self._redis, serializer=JSONSerializer
-            )
-        return self._queues[device]
+    def _queue(self, name: str) -> Queue:
+        if name not in self._queues:
+            self._queues[name] = Queue(name, connection=self._redis, serializer=JSONSerializer)
+        return self._queues[name]
 
     def _note_problem(self, exc: redis.RedisError) -> None:
         # Workers poll while Redis is away, so this costs seconds, not trials.

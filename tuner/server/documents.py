@@ -241,7 +241,10 @@ class Worker(Schema):
     pid: int
     #: `external`: it executes one study's trials alone, whose name is its image.
     device: Literal["cpu", "gpu", "external"]
+    #: Of several GPUs, with commas between.
     device_id: str | None
+    #: How many GPUs it owns.
+    gpus: int
     state: Literal["idle", "busy", "stopping", "draining", "out of service"]
     #: Why it leaves or is out of service; else empty.
     reason: str

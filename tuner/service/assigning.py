@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.coordinator.attempts import LIVE, Ending, end_attempt
-from tuner.coordinator.demand import EXTERNAL, able_workers, claim_kind
+from tuner.coordinator.demand import EXTERNAL, able_workers, claim_kind, gpus_of
 from tuner.coordinator.faults import study_step
 from tuner.coordinator.locking import hold_study
 from tuner.errors import TunerError
@@ -128,11 +128,12 @@ def _studies_in_turn(
 def _is_for(claim: protocol.Claim) -> sa.ColumnElement[bool]:
     """Whether a study's trials are for a claim; see `demand.matches`."""
     s = tables.studies
-    device, needed = claim_kind(claim, claim.worker.image)
+    device, needed, gpus = claim_kind(claim, claim.worker.image)
     if device == EXTERNAL:
         project, _, name = str(needed).partition("/")
         return sa.and_(s.c.device == device, s.c.project == project, s.c.name == name)
-    return sa.and_(s.c.device == device, sa.or_(s.c.image.is_(None), s.c.image == needed))
+    fits = sa.and_(s.c.device == device, gpus_of(s) == gpus)
+    return sa.and_(fits, sa.or_(s.c.image.is_(None), s.c.image == needed))
 
 
 def _priority(study: sa.Row[Any]) -> float:
@@ -253,6 +254,7 @@ def _build(
         checkpoint_dir=f"{study.project}/{study.name}/trial_{attempt.number:05d}",
         code=trial.code,
         timeout_s=spec.trial.timeout,
+        devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],
         config=trial_config(study, trial, spec),

@@ -19,7 +19,7 @@ from tuner.storage import tables
 logger = logging.getLogger(__name__)
 
 #: What a process says of itself, as far as it may change with a new process of the same name.
-_FACTS = ("host", "pid", "device", "device_id", "image", "release")
+_FACTS = ("host", "pid", "device", "image", "release")
 #: Processes that are remembered of one name.
 _PROCESSES = 8
 #: Names whose processes are remembered: more than anybody has workers.
@@ -205,10 +205,15 @@ def forget_gone(connection: sa.Connection, now: float) -> int:
 
 def _facts(worker: protocol.WorkerInfo, study: str | None) -> dict[str, Any]:
     facts = {name: getattr(worker, name) for name in _FACTS}
+    facts |= {
+        "host": worker.host[: protocol.MAX_HOST_CHARS],
+        "device_id": ",".join(worker.device_ids) or worker.device_id,
+        "gpus": worker.gpus,
+    }
     if study is not None:
         # Counted on for this study alone, and for no other by its device.
         facts |= {"device": EXTERNAL, "image": study}
-    return {**facts, "host": worker.host[: protocol.MAX_HOST_CHARS]}
+    return facts
 
 
 def _standing(

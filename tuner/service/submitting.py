@@ -175,6 +175,7 @@ def _columns(spec: StudySpec) -> dict[str, Any]:
         "priority": spec.priority,
         "parallel": spec.parallel,
         "device": device_of(spec),
+        "gpus": spec.trial.gpus,
     }
 
 

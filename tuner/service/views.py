@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.demand import gpus_of_row
 from tuner.coordinator.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.coordinator.integrity.values import WORDS, require_sound
 from tuner.coordinator.timing import active_s
@@ -205,6 +206,7 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "pid": row.pid,
         "device": row.device,
         "device_id": row.device_id,
+        "gpus": gpus_of_row(row),
         "state": _worker_state(row),
         "reason": _worker_reason(row),
         "out_since": iso(row.out_since) if row.out_reason else None,

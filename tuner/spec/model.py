@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tuner.protocol import Reproducibility
+from tuner.protocol import MAX_DEVICES, Reproducibility
 from tuner.space import Params, SearchSpace
 from tuner.spec.duration import DURATION
 from tuner.spec.history import AUTO, History, history_json
@@ -176,7 +176,12 @@ class TrialLimits(Section):
     #: Seconds after parsing; None: no limit.
     timeout: Duration = Field(default=None, description=DURATION)
     retries: int = Field(default=2, ge=0, le=100, description="a whole number from 0 to 100")
-    gpus: int = Field(default=0, ge=0, le=1, description="0 or 1: a worker owns one device")
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_DEVICES,
+        description=f"a whole number from 0 to {MAX_DEVICES}: GPUs that each trial owns",
+    )
     reproducibility: Reproducibility = "seeded"
     keep: int | None = Field(
         default=None,

@@ -31,6 +31,8 @@ studies = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     # What the claim has to match; copied from the spec so that it can be asked for in SQL.
     sa.Column("device", sa.String(8), nullable=False),
+    # GPUs that a trial owns; NULL, of an earlier release: one where the device is a GPU.
+    sa.Column("gpus", sa.Integer),
     sa.Column("image", sa.Text),
     sa.Column("priority", sa.Integer, nullable=False, default=0),
     sa.Column("parallel", sa.Integer),
@@ -158,7 +160,10 @@ workers = sa.Table(
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("device", sa.String(8), nullable=False),
+    # Of several, with commas between.
     sa.Column("device_id", sa.Text),
+    # How many GPUs it owns; NULL, of an earlier release: one where the device is a GPU.
+    sa.Column("gpus", sa.Integer),
     sa.Column("image", sa.Text),
     sa.Column("release", sa.Text, nullable=False, default=""),
     sa.Column("state", sa.String(10), nullable=False),

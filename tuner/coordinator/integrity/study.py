@@ -136,6 +136,7 @@ def _instead(
             "priority": spec.priority,
             "parallel": spec.parallel,
             "device": device_of(spec),
+            "gpus": spec.trial.gpus,
             "image": spec.image,
         }
         if spec.sampler.seed is not None:

@@ -1,0 +1,104 @@
+"""Which devices each worker of a host owns: as many GPUs as was asked, and no GPU twice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from tuner.errors import SetupError
+from tuner.protocol import Device
+from tuner.system import MAX_DEVICES, parse_gpus_per_worker
+from workers.devices import list_gpus
+
+logger = logging.getLogger(__name__)
+
+
+def parse_device(text: str) -> tuple[Device, list[str]]:
+    """Return kind and UUIDs of the devices of one worker.
+
+    Args:
+        text: "cpu" or "gpu:UUID", of several GPUs with commas between.
+
+    Raises:
+        SetupError: there is no such kind, or one worker cannot own these GPUs.
+    """
+    kind, _, names = text.partition(":")
+    uuids = [name.strip() for name in names.split(",") if name.strip()]
+    if text == "cpu":
+        return "cpu", []
+    if kind != "gpu" or not uuids:
+        raise SetupError(f"--device {text}: cpu, or gpu:UUID (several GPUs: gpu:UUID,UUID)")
+    if len(set(uuids)) < len(uuids):
+        raise SetupError(f"--device {text}: names a GPU twice")
+    if len(uuids) > MAX_DEVICES:
+        raise SetupError(f"--device {text}: {len(uuids)} GPUs; a worker owns {MAX_DEVICES} at most")
+    return "gpu", uuids
+
+
+def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
+    """Return how many GPUs each worker of a fleet is to own, 1 where nobody says.
+
+    Args:
+        environ: of the process.
+        given: on the command line; None: not.
+
+    Raises:
+        SetupError: it is no number from 1 to 8.
+    """
+    if given is not None:
+        return parse_gpus_per_worker("--gpus-per-worker", given)
+    setting = environ.get("TUNER_GPUS_PER_WORKER")
+    return parse_gpus_per_worker("TUNER_GPUS_PER_WORKER", setting) if setting else 1
+
+
+def find_devices(gpus: str, per_worker: int) -> list[str]:
+    """Return the devices of each worker of this host that has some; empty: all use the processor.
+
+    GPUs that are next to each other in the driver's order, which is that of the bus, come to one
+    worker: they are the likeliest to be joined by NVLink or a common switch.
+
+    Args:
+        gpus: "all", "none", or UUIDs with commas between, in the order in which they are given out.
+        per_worker: GPUs of each.
+
+    Returns:
+        "gpu:UUID" each, of several with commas between.
+
+    Raises:
+        SetupError: a GPU that was asked for by its UUID is not there, or there are too few for one
+            worker.
+    """
+    uuids = _wanted(gpus)
+    if gpus == "none" or (not uuids and per_worker == 1):
+        return []
+    if len(uuids) < per_worker:
+        found = ", ".join(uuids) or "none"
+        raise SetupError(f"--gpus-per-worker {per_worker}: too few GPUs for a worker here: {found}")
+    count = len(uuids) // per_worker
+    if left := uuids[count * per_worker :]:
+        logger.warning(
+            "GPUs are left over",
+            extra={"gpus": left, "per_worker": per_worker, "workers": count},
+        )
+    return ["gpu:" + ",".join(_part(uuids, number, per_worker)) for number in range(count)]
+
+
+def _part(uuids: Sequence[str], number: int, size: int) -> Sequence[str]:
+    return uuids[number * size : (number + 1) * size]
+
+
+def _wanted(gpus: str) -> list[str]:
+    if gpus == "none":
+        return []
+    present = list_gpus()
+    if gpus == "all":
+        return present
+    wanted = [uuid.strip() for uuid in gpus.split(",") if uuid.strip()]
+    if missing := [uuid for uuid in wanted if uuid not in present and not uuid.startswith("MIG-")]:
+        raise SetupError(
+            f"--gpus: no GPU {', '.join(missing)} on this host; "
+            f"it has: {', '.join(present) or 'none'}"
+        )
+    if twice := sorted({uuid for uuid in wanted if wanted.count(uuid) > 1}):
+        raise SetupError(f"--gpus: {', '.join(twice)} is named twice: a GPU has one worker")
+    return wanted
