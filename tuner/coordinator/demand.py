@@ -45,7 +45,7 @@ def gpus_of_row(row: Any) -> int:
 # Built once: to build a statement costs more than to execute it, and the loop does so all the time.
 _w, _a = tables.workers, tables.attempts
 _IDLE = (
-    sa.select(_w.c.device, _w.c.image, gpus_of(_w), sa.func.count())
+    sa.select(_w.c.device, _w.c.image, gpus_of(_w).label("owned"), sa.func.count())
     .where(
         _w.c.state == "idle",
         _w.c.drain.is_(False),
@@ -53,7 +53,8 @@ _IDLE = (
         _w.c.image_problem == "",
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
-    .group_by(_w.c.device, _w.c.image, gpus_of(_w))
+    # By its name: PostgreSQL does not take two expressions with parameters for the same.
+    .group_by(_w.c.device, _w.c.image, "owned")
 )
 _READY = sa.select(_a.c.study_id, _a.c.no, _a.c.created, _a.c.not_before, _a.c.excluded_json).where(
     _a.c.state == "ready"
