@@ -12,7 +12,7 @@ from tuner.errors import TunerError
 from tuner.logs import configure_logging
 from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
-from workers.options import load_log_format
+from workers.options import load_gpus_per_worker, load_log_format
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _fleet(arguments: argparse.Namespace) -> int:
-    from workers.device_sets import load_gpus_per_worker
     from workers.supervisor import FleetArguments, run_fleet
 
     return run_fleet(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tuner.errors import SetupError
 from tuner.protocol import Device
-from tuner.system import MAX_DEVICES, parse_gpus_per_worker
+from tuner.system import MAX_DEVICES
 from workers.devices import list_gpus
 
 logger = logging.getLogger(__name__)
@@ -33,22 +33,6 @@ def parse_device(text: str) -> tuple[Device, list[str]]:
     if len(uuids) > MAX_DEVICES:
         raise SetupError(f"--device {text}: {len(uuids)} GPUs; a worker owns {MAX_DEVICES} at most")
     return "gpu", uuids
-
-
-def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
-    """Return how many GPUs each worker of a fleet is to own, 1 where nobody says.
-
-    Args:
-        environ: of the process.
-        given: on the command line; None: not.
-
-    Raises:
-        SetupError: it is no number from 1 to 8.
-    """
-    if given is not None:
-        return parse_gpus_per_worker("--gpus-per-worker", given)
-    setting = environ.get("TUNER_GPUS_PER_WORKER")
-    return parse_gpus_per_worker("TUNER_GPUS_PER_WORKER", setting) if setting else 1
 
 
 def find_devices(gpus: str, per_worker: int) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.logs import LogFormat, parse_log_format
+from tuner.system import parse_gpus_per_worker
 from tuner.trust import Trust
 
 
@@ -69,6 +70,22 @@ def load_log_format(environ: Mapping[str, str]) -> LogFormat:
         SetupError: there is no such format.
     """
     return parse_log_format(_read(environ, "LOG_FORMAT"))
+
+
+def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
+    """Return how many GPUs each worker of a fleet is to own, 1 where nobody says.
+
+    Args:
+        environ: of the process.
+        given: on the command line; None: not.
+
+    Raises:
+        SetupError: it is no number from 1 to 8, or the setting's file cannot be read.
+    """
+    if given is not None:
+        return parse_gpus_per_worker("--gpus-per-worker", given)
+    setting = _read(environ, "GPUS_PER_WORKER")
+    return parse_gpus_per_worker("TUNER_GPUS_PER_WORKER", setting) if setting else 1
 
 
 def _default_home(environ: Mapping[str, str]) -> Path:

@@ -19,9 +19,10 @@ from tuner.protocol import (
     dumps,
     queue_name,
 )
-from workers.device_sets import find_devices, load_gpus_per_worker, parse_device
+from workers.device_sets import find_devices, parse_device
 from workers.devices import DeviceError, check_gpus, list_gpus
 from workers.environment import Environment
+from workers.options import load_gpus_per_worker
 from workers.run import Run
 
 SIX = [f"GPU-{n}" for n in range(6)]

@@ -130,8 +130,6 @@ class Assignment(Message):
     loader: str | None = None
     #: The texts of the command, `{train.learning_rate}` where a value stands; empty: none.
     command: list[str] = field(default_factory=list)
-    #: Devices that the trial asks for.
-    devices: int = 0
     lease_s: float = LEASE_S
     version: int = VERSION
 

@@ -261,7 +261,6 @@ def _build(
         known=known_parameters(spec),
         loader=spec.data.loader,
         command=list(spec.command),
-        devices=spec.trial.gpus,
     )
 
 
