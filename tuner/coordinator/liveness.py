@@ -96,20 +96,30 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
     if not fleet:
         return NO_WORKER + (f"{_PER_WORKER} {need.gpus}" if need.gpus > 1 else "")
     of_device = [worker for worker in fleet if worker.device == need.device]
-    if not of_device:
-        kinds = _counted(worker.device for worker in fleet)
-        return f"no {need.device} worker is there; the workers that are there: {kinds}"
-    if all(worker.gpus != need.gpus for worker in of_device):
-        return _other_size(need, of_device)
-    of_device = [worker for worker in of_device if worker.gpus == need.gpus]
-    able = [w for w in of_device if need.image is None or w.image == need.image]
+    of_size = [worker for worker in of_device if worker.gpus == need.gpus]
+    able = [w for w in of_size if need.image is None or w.image == need.image]
     if not able:
-        images = _counted(_short(worker.image) for worker in of_device)
-        return f"no worker has its image {_short(need.image)}; the workers have: {images}"
+        return _misfit(need, fleet, of_device, of_size)
     takers = [worker for worker in able if not worker.hindrance]
     if not takers:
         return f"every worker that could run it takes no trials: {_named(able)}"
     return _waiting_for(need, any(worker.state == "idle" for worker in takers), now)
+
+
+def _misfit(
+    need: Need,
+    fleet: Sequence[FleetWorker],
+    of_device: Sequence[FleetWorker],
+    of_size: Sequence[FleetWorker],
+) -> str:
+    """Return the reason of a study that no worker fits: by its device, its size or its image."""
+    if not of_device:
+        kinds = _counted(worker.device for worker in fleet)
+        return f"no {need.device} worker is there; the workers that are there: {kinds}"
+    if not of_size:
+        return _other_size(need, of_device)
+    images = _counted(_short(worker.image) for worker in of_size)
+    return f"no worker has its image {_short(need.image)}; the workers have: {images}"
 
 
 def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
