@@ -27,6 +27,8 @@ PYTEST_ARGS ?=
 # Most tests wait for leases, processes and servers. A file stays together: its tests share servers.
 # The long ones come first, as they are collected; sorted by their number of tests they would be last.
 TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
+# Threads of numpy would only wait for each other there: one file took six times the processor time.
+TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 
@@ -40,11 +42,11 @@ board: setup
 	$(BIN)/tuner board $(STUDY)
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(TEST_THREADS) $(BIN)/python -m pytest -m "not slow" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 # In two runs, so that what fails at once is known before the slow ones begin.
 test-all: test
-	$(BIN)/python -m pytest -m slow $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(TEST_THREADS) $(BIN)/python -m pytest -m slow $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .
