@@ -1,0 +1,8 @@
+"""Searches of other tools as study specs: `tuner convert`.
+
+A reader for each tool fills a `Draft` (plain values of a spec, and what there is to say beside
+them); `writing` makes YAML of it. Whatever has no counterpart here is said in a comment.
+"""
+
+from tuner.convert.converting import Converted as Converted
+from tuner.convert.converting import convert as convert

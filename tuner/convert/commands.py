@@ -1,0 +1,84 @@
+"""The command of a trial, put together of another tool's words."""
+
+from __future__ import annotations
+
+import re
+
+from tuner.convert.draft import Draft
+
+#: Of one command, and of one of its texts, as a spec takes them.
+_MOST = 200
+_LONGEST = 4096
+#: What would be taken for a place where a value stands.
+_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+def place(name: str) -> str:
+    """Return the place where a parameter's value stands in a text."""
+    return "{" + name + "}"
+
+
+def literal(text: str) -> str:
+    """Return a text whose braces stand for themselves."""
+    return _PLACE.sub(r"{{\1}}", text)
+
+
+class Command:
+    """The texts of a command. Mutable: they are added one after the other.
+
+    Args:
+        draft: with all its parameters.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Add a text as it is."""
+        self._texts.append(literal(text))
+
+    def add_template(self, text: str) -> None:
+        """Add a text in which places for values stand already."""
+        self._texts.append(text)
+
+    def add_each(self, template: str) -> None:
+        """Add an argument for each parameter.
+
+        Args:
+            template: with `{name}` and `{value}`.
+        """
+        for given, ours in self._draft.names.pairs():
+            text = template.replace("{name}", literal(given)).replace("{value}", place(ours))
+            self._texts.append(text)
+
+    def add_json(self) -> None:
+        """Add one argument: a JSON object of all parameters."""
+        parts = []
+        for given, ours in self._draft.names.pairs():
+            value = place(ours)
+            quoted = f'"{value}"' if _is_text(self._draft.space[ours]) else value
+            parts.append(f'"{given}": {quoted}')
+        self._texts.append("{" + ", ".join(parts) + "}")
+
+    def done(self) -> None:
+        """Put the command into the draft; one that a spec cannot hold is left to the user."""
+        texts = [text for text in self._texts if text]
+        if not texts or len(texts) > _MOST or any(len(t) > _LONGEST or "\0" in t for t in texts):
+            self._draft.lose("objective", f"the command, of {len(texts)} texts")
+            self._draft.stand_in()
+            return
+        self._draft.values["command"] = texts
+        name = self._measured()
+        self._draft.tell("command", f'the last line that it prints is its result: {{"{name}": 0.9}}')
+
+    def _measured(self) -> str:
+        metric = self._draft.values.get("metric")
+        first = metric[0] if isinstance(metric, list) else metric
+        return str(first["name"]) if first else "val_accuracy"
+
+
+def _is_text(definition: dict[str, object]) -> bool:
+    values = definition.get("values")
+    listed = values if isinstance(values, list) else [definition.get("value")]
+    return any(isinstance(value, str) for value in listed)

@@ -1,0 +1,104 @@
+"""A spec while it is made of another tool's file: its values, and what is said beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tuner.convert.names import Names, metric_name
+
+#: `lost`: it has no counterpart here. `fill`: the user has to write it. `told`: good to know.
+Kind = Literal["lost", "fill", "told"]
+
+#: Of all notes on one place; a file with more is odd, and nobody reads them.
+_MOST = 200
+_LONGEST = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What is said beside a value.
+
+    Attributes:
+        place: a key of the spec, `search_space.NAME` for a parameter; empty: the file as a whole.
+    """
+
+    place: str
+    kind: Kind
+    text: str
+
+
+class Draft:
+    """A spec as plain values with notes. Mutable: a reader fills it.
+
+    Args:
+        tool: whose file it is, as people say it: `a W&B sweep`.
+        stem: of the file's name, where nothing else names the study.
+    """
+
+    def __init__(self, tool: str, stem: str) -> None:
+        self.tool = tool
+        self.stem = stem
+        self.names = Names()
+        self.values: dict[str, Any] = {}
+        self.space: dict[str, dict[str, Any]] = {}
+        self.notes: list[Note] = []
+
+    def add(self, name: str, definition: dict[str, Any]) -> str:
+        """Take a parameter under our name for it, which is returned; another name is said."""
+        ours = self.names.of(name)
+        self.space[ours] = definition
+        if ours != name:
+            self.tell(f"search_space.{ours}", f"{name} there")
+        return ours
+
+    def lose(self, place: str, text: str) -> None:
+        """Say what has no counterpart."""
+        self._note(place, "lost", text)
+
+    def fill(self, place: str, text: str) -> None:
+        """Say what the user has to write."""
+        self._note(place, "fill", text)
+
+    def tell(self, place: str, text: str) -> None:
+        """Say what is good to know."""
+        self._note(place, "told", text)
+
+    def measure(self, name: str | None, goal: str | None) -> None:
+        """Set the metric; what is not known is to be filled in."""
+        if name is None:
+            self.values["metric"] = {"name": "val_accuracy", "goal": goal or "maximize"}
+            self.fill("metric", f"the metric, which {self.tool} does not name, and its goal")
+            return
+        ours = metric_name(name)
+        self.values["metric"] = {"name": ours, "goal": goal or "minimize"}
+        if ours != name:
+            self.tell("metric", f"{name} there: it has to be reported as {ours}")
+        if goal is None:
+            self.fill("metric", "where it should go: maximize or minimize")
+
+    def cap(self, trials: int | None) -> None:
+        """Set how many trials the study has; where nobody says it, a usual number."""
+        budget = self.values.setdefault("budget", {})
+        if trials is None:
+            budget["trials"] = 50
+            self.fill("budget", f"when to stop: {self.tool} sets no limit")
+        else:
+            budget["trials"] = trials
+
+    def stand_in(self, key: str = "objective") -> None:
+        """Leave a place for the code that trains, which the file does not name."""
+        if key == "hypermodel":
+            self.values[key] = "model:build"
+            self.fill(key, "module:Name of your HyperModel, or of the function build(hp)")
+        else:
+            self.values[key] = "objectives:train"
+            self.fill(key, "module:function that trains once, def train(run): … (docs/study.md)")
+
+    def _note(self, place: str, kind: Kind, text: str) -> None:
+        plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        if len(plain) > _LONGEST:
+            plain = plain[: _LONGEST - 1] + "…"
+        note = Note(place=place, kind=kind, text=plain)
+        if note not in self.notes and sum(n.place == place for n in self.notes) < _MOST:
+            self.notes.append(note)

@@ -1,0 +1,80 @@
+"""The parameters of a Katib Experiment: ranges and lists, whose numbers are written as texts."""
+
+from __future__ import annotations
+
+from tuner.convert.draft import Draft
+from tuner.convert.fields import Fields, as_number
+from tuner.convert.ranges import Read, choices, interval
+from tuner.space.value import is_whole, show
+
+_DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
+
+
+def read_parameters(spec: Fields, draft: Draft) -> None:
+    """Take the parameters of an Experiment's spec.
+
+    Raises:
+        SpecError: there are none, or one makes no sense.
+    """
+    parameters = list(spec.each("parameters"))
+    if not parameters:
+        raise spec.wrong("parameters", "a list of parameters with a name and a feasibleSpace")
+    for fields in parameters:
+        name = fields.text("name")
+        kind = fields.word("parameterType", "double", "int", "categorical", "discrete")
+        feasible = fields.fields("feasibleSpace")
+        if not name:
+            raise fields.wrong("name", "a name")
+        if feasible is None or kind is None:
+            missing = "parameterType" if kind is None else "feasibleSpace"
+            raise fields.wrong(missing, "a type and the values that it may have")
+        if draft.names.knows(name):
+            raise fields.wrong("name", "a name that no other parameter has")
+        read = _listed(feasible, kind) if kind in ("categorical", "discrete") else _range(feasible, kind)
+        place = f"search_space.{draft.add(name, read.definition)}"
+        for text in read.lost:
+            draft.lose(place, text)
+        for text in read.told:
+            draft.tell(place, text)
+        for left in (feasible.left(), fields.left()):
+            for key, value in left.items():
+                draft.lose(place, f"{key}: {show(value)}")
+
+
+def _listed(feasible: Fields, kind: str) -> Read:
+    values = feasible.list("list")
+    if not values:
+        raise feasible.wrong("list", "a list of at least one value")
+    if kind == "categorical":
+        return choices(values)
+    numbers = [as_number(value) for value in values]
+    if None in numbers:
+        raise feasible.wrong("list", "a list of numbers, because the type is discrete")
+    return choices(numbers)
+
+
+def _range(feasible: Fields, kind: str) -> Read:
+    low, high = feasible.needed("min"), feasible.needed("max")
+    if low > high:
+        raise feasible.wrong("min", f"a number of at most max ({show(high)})")
+    whole = kind == "int"
+    if whole and not (is_whole(low) and is_whole(high)):
+        raise feasible.wrong("min", "whole numbers from min to max, because the type is int")
+    step = feasible.number("step")
+    if step is not None and (step <= 0 or (whole and not is_whole(step))):
+        raise feasible.wrong("step", f"a {'whole ' if whole else ''}number above 0")
+    distribution = feasible.word("distribution", *_DISTRIBUTIONS) or "uniform"
+    log = distribution.startswith("log")
+    if log and low <= 0:
+        raise feasible.wrong("min", f"a number above 0, because the scale is {distribution}")
+    if step is not None and step > high - low:
+        step = None
+    lost = []
+    if distribution in ("normal", "logNormal"):
+        lost.append(f"the distribution {distribution}: all values of the range are alike at first")
+    if log and step is not None:
+        lost.append(f"a log scale together with a step of {show(step)}")
+        log = False
+    return Read(
+        definition=interval(low, high, whole=whole, log=log, step=step), lost=tuple(lost)
+    )

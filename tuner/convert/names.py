@@ -1,0 +1,63 @@
+"""Names of other tools in the form that a spec takes."""
+
+from __future__ import annotations
+
+import re
+
+_MOST_PARAMETER = 100
+_MOST_METRIC = 64
+_MOST_NAME = 63
+#: Written by Tuner itself, in TensorBoard.
+_RESERVED_METRIC = re.compile(r"objective(_[0-9]+)?")
+
+
+class Names:
+    """Our names of parameters, each of them once. Mutable: it grows with every name.
+
+    `--learning-rate` is `learning_rate`, `encoder/units` is `encoder.units`; what would be one name
+    gets a number.
+    """
+
+    def __init__(self) -> None:
+        self._ours: dict[str, str] = {}
+
+    def of(self, given: str) -> str:
+        """Return our name of a parameter, the same for the same."""
+        known = self._ours.get(given)
+        if known is not None:
+            return known
+        name = _dotted(given)
+        taken = set(self._ours.values())
+        number, base = 2, name[: _MOST_PARAMETER - 5]
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        self._ours[given] = name
+        return name
+
+    def knows(self, given: str) -> bool:
+        """Whether a name came before."""
+        return given in self._ours
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return every name with ours, in the order in which they came."""
+        return list(self._ours.items())
+
+
+def _dotted(given: str) -> str:
+    parts = (re.sub(r"[^A-Za-z0-9_]+", "_", part).strip("_") for part in re.split(r"[./]+", given))
+    words = [f"_{word}" if word[0].isdigit() else word for word in parts if word]
+    return ".".join(words)[:_MOST_PARAMETER].rstrip(".") or "parameter"
+
+
+def metric_name(given: str) -> str:
+    """Return a metric's name with what a spec does not take replaced."""
+    name = re.sub(r"[^A-Za-z0-9_./-]+", "_", given).strip("_")[:_MOST_METRIC] or "metric"
+    if not (name[0].isalpha() or name[0] == "_"):
+        name = f"_{name}"[:_MOST_METRIC]
+    return f"{name}_"[:_MOST_METRIC] if _RESERVED_METRIC.fullmatch(name) else name
+
+
+def slug(given: str, otherwise: str) -> str:
+    """Return the name of a project or study, made of any text."""
+    found = re.sub(r"[^a-z0-9]+", "-", given.lower())[:_MOST_NAME].strip("-")
+    return found or otherwise

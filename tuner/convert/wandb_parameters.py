@@ -1,0 +1,152 @@
+"""The parameters of a W&B sweep; as its schema has them (wandb/sweeps, config/schema.json)."""
+
+from __future__ import annotations
+
+from tuner.convert.draft import Draft
+from tuner.convert.fields import Fields
+from tuner.convert.ranges import (
+    MAX_EXPONENT,
+    Read,
+    bell,
+    choices,
+    constant,
+    exponential,
+    interval,
+    rounded,
+)
+from tuner.space.value import is_whole, show
+
+#: Deeper than any sweep.
+_MAX_DEPTH = 10
+
+
+def read_parameters(parameters: Fields, draft: Draft, prefix: str = "", depth: int = 0) -> None:
+    """Take the parameters of a mapping, nested ones under dotted names.
+
+    Raises:
+        SpecError: a parameter makes no sense.
+    """
+    for name, fields in parameters.items():
+        full = f"{prefix}{name}"
+        inner = fields.fields("parameters")
+        if inner is not None:
+            if depth >= _MAX_DEPTH:
+                raise fields.wrong("parameters", f"at most {_MAX_DEPTH} levels")
+            read_parameters(inner, draft, f"{full}.", depth + 1)
+            continue
+        read = _read(fields)
+        if read is None:
+            shown = show(fields.take("value"))
+            draft.lose("search_space", f"the constant {full}: {shown}, which is left out")
+            continue
+        place = f"search_space.{draft.add(full, read.definition)}"
+        for text in read.lost:
+            draft.lose(place, text)
+        for text in read.told:
+            draft.tell(place, text)
+        for key, value in fields.left().items():
+            draft.lose(place, f"{key}: {show(value)}")
+
+
+def _read(fields: Fields) -> Read | None:
+    kind = fields.text("distribution") or _implied(fields)
+    match kind:
+        case "constant":
+            return constant(fields.take("value"))
+        case "categorical" | "categorical_w_probabilities":
+            return _categorical(fields)
+        case "int_uniform" | "uniform":
+            low, high = _ends(fields)
+            whole = kind == "int_uniform"
+            if whole and not (is_whole(low) and is_whole(high)):
+                raise fields.wrong("min", "whole numbers from min to max")
+            return Read(definition=interval(low, high, whole=whole))
+        case "q_uniform":
+            return rounded(*_ends(fields), _quantum(fields))
+        case "log_uniform" | "q_log_uniform" | "inv_log_uniform":
+            return _log(fields, kind)
+        case "log_uniform_values" | "q_log_uniform_values" | "inv_log_uniform_values":
+            low, high = _ends(fields)
+            if low <= 0:
+                raise fields.wrong("min", "a number above 0, because the scale is logarithmic")
+            return _logarithmic(fields, low, high, kind)
+        case "normal" | "log_normal" | "q_normal" | "q_log_normal":
+            return _normal(fields, kind)
+        case "beta" | "q_beta":
+            return _beta(fields, kind)
+    raise fields.wrong("distribution", "a distribution of W&B's, as log_uniform_values")
+
+
+def _implied(fields: Fields) -> str:
+    """Return the distribution of a parameter that names none."""
+    if "values" in fields:
+        return "categorical"
+    if "min" in fields or "max" in fields:
+        low, high = _ends(fields)
+        return "int_uniform" if isinstance(low, int) and isinstance(high, int) else "uniform"
+    return "constant"
+
+
+def _ends(fields: Fields) -> tuple[int | float, int | float]:
+    low, high = fields.needed("min"), fields.needed("max")
+    if low > high:
+        raise fields.wrong("min", f"a number of at most max ({show(high)})")
+    return low, high
+
+
+def _quantum(fields: Fields) -> int | float:
+    q = fields.number("q")
+    if q is not None and q <= 0:
+        raise fields.wrong("q", "a number above 0")
+    return 1 if q is None else q
+
+
+def _categorical(fields: Fields) -> Read:
+    values = fields.list("values")
+    if not values:
+        raise fields.wrong("values", "a list of at least one value")
+    read = choices(values)
+    given = fields.list("probabilities")
+    if given is None or len(set(map(str, given))) <= 1:
+        return read
+    lost = f"probabilities: {show(given)}; all choices are alike at first"
+    return Read(definition=read.definition, lost=(*read.lost, lost), told=read.told)
+
+
+def _log(fields: Fields, kind: str) -> Read:
+    """Return a range whose ends are given as exponents of e."""
+    low, high = _ends(fields)
+    for key, value in (("min", low), ("max", high)):
+        if abs(value) > MAX_EXPONENT:
+            allowed = f"an exponent of e, at most {MAX_EXPONENT:g} in size"
+            raise fields.wrong(key, f"{allowed}; ends themselves need {kind}_values")
+    first, last = (-high, -low) if kind == "inv_log_uniform" else (low, high)
+    read = _logarithmic(fields, exponential(first), exponential(last), kind)
+    told = f"from e^{show(first)} to e^{show(last)}"
+    return Read(definition=read.definition, lost=read.lost, told=(told, *read.told))
+
+
+def _logarithmic(fields: Fields, low: float, high: float, kind: str) -> Read:
+    # log(1/x) even between two ends is log(x) even between them: the inverse says the same.
+    if kind.startswith("q_"):
+        return rounded(low, high, _quantum(fields), log=True)
+    return Read(definition=interval(low, high, whole=False, log=True))
+
+
+def _normal(fields: Fields, kind: str) -> Read:
+    mu, sigma = fields.number("mu"), fields.number("sigma")
+    mu, sigma = 0.0 if mu is None else mu, 1.0 if sigma is None else sigma
+    if sigma < 0:
+        raise fields.wrong("sigma", "a number from 0")
+    q = _quantum(fields) if kind.startswith("q_") else None
+    return bell(mu, sigma, log=kind.endswith("log_normal"), q=q)
+
+
+def _beta(fields: Fields, kind: str) -> Read:
+    a, b = (fields.number(key) for key in ("a", "b"))
+    shape = f"the beta distribution, a {show(1 if a is None else a)}, b {show(1 if b is None else b)}"
+    lost = () if a in (None, 1) and b in (None, 1) else (f"{shape}: all values are alike at first",)
+    if kind == "beta":
+        return Read(definition=interval(0.0, 1.0, whole=False), lost=lost)
+    read = rounded(0, 1, _quantum(fields))
+    return Read(definition=read.definition, lost=lost)

@@ -1,0 +1,104 @@
+"""A draft as the YAML file that a person would have written, with its notes as comments."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from tuner.convert.draft import Draft, Note
+from tuner.space.value import Value
+from tuner.spec.yaml12 import plain_value
+
+_WIDTH = 100
+_HEAD = ("project", "study", "objective", "hypermodel", "command", "metric")
+_TAIL = ("start_with", "sampler", "pruner", "history", "budget", "parallel", "trial", "image")
+_MARKS = {"lost": "no counterpart: ", "fill": "FILL IN: ", "told": ""}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*")
+
+
+def write(draft: Draft, source: str) -> str:
+    """Return the text of the spec.
+
+    Args:
+        draft: what to write.
+        source: the name of the file that it was made of.
+    """
+    lines = [f"# Made of {source}, {draft.tool}, by `tuner convert`."]
+    if any(note.kind == "fill" for note in draft.notes):
+        lines.append("# Before it can run: everything marked FILL IN.")
+    lines += _comments(_of(draft, ""), "")
+    for key in _HEAD:
+        lines += _entry(draft, key)
+    lines += ["", *_comments(_of(draft, "search_space"), ""), "search_space:", *_space(draft), ""]
+    for key in _TAIL:
+        lines += _entry(draft, key)
+    return "\n".join(lines) + "\n"
+
+
+def _entry(draft: Draft, key: str) -> list[str]:
+    notes = _of(draft, key)
+    if key not in draft.values:
+        return _comments(notes, "")
+    return _commented(f"{key}: {_flow(draft.values[key])}", notes, "")
+
+
+def _space(draft: Draft) -> list[str]:
+    # Aligned where the names are of similar length, as people do.
+    width = min(max(map(len, draft.space), default=0), 28) + 1
+    lines: list[str] = []
+    for name, definition in draft.space.items():
+        line = f"  {f'{name}:'.ljust(width)} {_flow(definition)}"
+        lines += _commented(line, _of(draft, f"search_space.{name}"), "  ")
+    return lines
+
+
+def _of(draft: Draft, place: str) -> list[Note]:
+    return [note for note in draft.notes if note.place == place]
+
+
+def _commented(line: str, notes: list[Note], indent: str) -> list[str]:
+    """Return a line with its notes: one short one behind it, others above."""
+    if len(notes) == 1:
+        whole = f"{line}  # {_MARKS[notes[0].kind]}{notes[0].text}"
+        if len(whole) <= _WIDTH:
+            return [whole]
+    return [*_comments(notes, indent), line]
+
+
+def _comments(notes: Iterable[Note], indent: str) -> list[str]:
+    lines: list[str] = []
+    for note in notes:
+        lines += textwrap.wrap(
+            f"{_MARKS[note.kind]}{note.text}",
+            width=_WIDTH,
+            initial_indent=f"{indent}# ",
+            subsequent_indent=f"{indent}#   ",
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def _flow(value: Any) -> str:
+    """Return a value on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return scalar(value)
+
+
+def scalar(value: Value) -> str:
+    """Return a text, number or truth as YAML 1.2."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        # As people write it: 1e-5.
+        return re.sub(r"e([+-]?)0*(\d)", r"e\1\2", repr(value)).replace("e+", "e")
+    if _PLAIN.fullmatch(value) and plain_value(value) == value:
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
