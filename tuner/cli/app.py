@@ -11,6 +11,7 @@ from tuner.cli import (
     board,
     change,
     check,
+    convert,
     database,
     database_check,
     doctor,
@@ -81,6 +82,7 @@ app.command(rich_help_panel=ONE)(check.check)
 app.command(rich_help_panel=ONE)(board.board)
 app.command(rich_help_panel=ONE)(init.init)
 app.command(rich_help_panel=ONE)(spaces.spaces)
+app.command(rich_help_panel=ONE)(convert.convert)
 
 app.command(rich_help_panel=SERVE)(submit.submit)
 app.command(rich_help_panel=SERVE)(serve.serve)

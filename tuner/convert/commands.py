@@ -70,7 +70,9 @@ class Command:
             return
         self._draft.values["command"] = texts
         name = self._measured()
-        self._draft.tell("command", f'the last line that it prints is its result: {{"{name}": 0.9}}')
+        self._draft.tell(
+            "command", f'the last line that it prints is its result: {{"{name}": 0.9}}'
+        )
 
     def _measured(self) -> str:
         metric = self._draft.values.get("metric")

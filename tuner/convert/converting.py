@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,26 +73,28 @@ def _read(given: str) -> tuple[Draft, str]:
     source = "".join(c if c.isprintable() else "?" for c in path.name)
     try:
         with open_named(path) as file:
-            start = file.read(4096)
-            size = os.fstat(file.fileno()).st_size
-            if start.startswith(b"SQLite format 3\0"):
-                return optuna.read_database(f"sqlite:///{path.absolute()}"), source
-            if start.startswith(b"{") and b'"op_code"' in start:
-                return optuna.read_journal(path.absolute()), source
-            if size > MAX_JSON_BYTES:
-                raise SpecError(f"{given}: has {size} bytes, at most {MAX_JSON_BYTES} are read")
-            content = start + file.read(MAX_JSON_BYTES)
+            return _read_file(file, path, given), source
     except OSError as exc:
         raise SpecError(f"{given}: cannot be read: {exc.strerror or exc}") from None
-    except ValueError:
-        raise SpecError(f"{given!r}: not the name of a file") from None
+
+
+def _read_file(file: io.BufferedReader, path: Path, given: str) -> Draft:
+    start = file.read(4096)
+    if start.startswith(b"SQLite format 3\0"):
+        return optuna.read_database(f"sqlite:///{path.absolute()}")
+    if start.startswith(b"{") and b'"op_code"' in start:
+        return optuna.read_journal(path.absolute())
+    content = start + file.read(MAX_JSON_BYTES)
+    if len(content) > MAX_JSON_BYTES:
+        raise SpecError(f"{given}: larger than {MAX_JSON_BYTES >> 20} MiB")
     document = _parse(content, given)
     tool, reader = _recognise(document)
-    draft = Draft(tool, path.absolute().parent.name if path.name == "oracle.json" else path.stem)
+    is_project = path.name == "oracle.json"
+    draft = Draft(tool, path.absolute().parent.name if is_project else path.stem)
     if reader is kerastuner.read_oracle:
         kerastuner.read_metric(path.parent, draft)
     reader(Fields(document, (), document.data), draft)
-    return draft, source
+    return draft
 
 
 def _parse(content: bytes, source: str) -> Document:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tuner.convert.fields import Fields
 from tuner.convert.names import Names, metric_name
+from tuner.convert.ranges import Read
+from tuner.space import Problems
+from tuner.space.definition import parse
+from tuner.space.value import show
 
 #: `lost`: it has no counterpart here. `fill`: the user has to write it. `told`: good to know.
 Kind = Literal["lost", "fill", "told"]
@@ -13,6 +18,12 @@ Kind = Literal["lost", "fill", "told"]
 #: Of all notes on one place; a file with more is odd, and nobody reads them.
 _MOST = 200
 _LONGEST = 400
+
+
+def _is_valid(definition: dict[str, Any]) -> bool:
+    problems = Problems()
+    parse("p", definition, (), problems)
+    return not len(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +59,35 @@ class Draft:
         """Take a parameter under our name for it, which is returned; another name is said."""
         ours = self.names.of(name)
         self.space[ours] = definition
+        if "step" in definition and not _is_valid(definition):
+            self.space[ours] = {k: v for k, v in definition.items() if k != "step"}
+            self.lose(f"search_space.{ours}", f"a step of {show(definition['step'])}")
         if ours != name:
             self.tell(f"search_space.{ours}", f"{name} there")
         return ours
+
+    def take(self, name: str, read: Read, *fields: Fields) -> str:
+        """Take a parameter with what there is to say of it; return our name.
+
+        Args:
+            name: there.
+            read: what was made of it.
+            fields: what it was made of: what was not asked for has no counterpart.
+        """
+        ours = self.add(name, read.definition)
+        place = f"search_space.{ours}"
+        for text in read.lost:
+            self.lose(place, text)
+        for text in read.told:
+            self.tell(place, text)
+        for inner in fields:
+            self.lose_rest(inner, place)
+        return ours
+
+    def lose_rest(self, fields: Fields, place: str, prefix: str = "") -> None:
+        """Say of all that was not asked for that it has no counterpart."""
+        for key, value in fields.left().items():
+            self.lose(place, f"{prefix}{key}: {show(value)}")
 
     def lose(self, place: str, text: str) -> None:
         """Say what has no counterpart."""
@@ -68,7 +105,8 @@ class Draft:
         """Set the metric; what is not known is to be filled in."""
         if name is None:
             self.values["metric"] = {"name": "val_accuracy", "goal": goal or "maximize"}
-            self.fill("metric", f"the metric, which {self.tool} does not name, and its goal")
+            beside = "" if goal else ", and its goal"
+            self.fill("metric", f"the metric, which {self.tool} does not name{beside}")
             return
         ours = metric_name(name)
         self.values["metric"] = {"name": ours, "goal": goal or "minimize"}

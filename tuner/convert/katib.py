@@ -80,8 +80,10 @@ def _read_objective(spec: Fields, draft: Draft) -> None:
         draft.tell("metric", f"every further metric that is reported is kept, {show(more)} too")
     for strategy in objective.each("metricStrategies"):
         name, value = strategy.text("name"), strategy.text("value")
-        draft.lose("metric", f"metricStrategies: {name}: {value}; the program says which value counts")
-    _lose_left(objective, "metric", "objective", draft)
+        draft.lose(
+            "metric", f"metricStrategies: {name}: {value}; the program says which value counts"
+        )
+    draft.lose_rest(objective, "metric", "objective.")
 
 
 def _read_algorithm(spec: Fields, draft: Draft) -> None:
@@ -111,7 +113,7 @@ def _read_algorithm(spec: Fields, draft: Draft) -> None:
         del settings["n_startup_trials"]
     for key, value in settings.items():
         draft.lose("sampler", f"{key}: {value}")
-    _lose_left(algorithm, "sampler", "algorithm", draft)
+    draft.lose_rest(algorithm, "sampler", "algorithm.")
 
 
 def _hyperband(settings: dict[str, str], draft: Draft) -> dict[str, Any]:
@@ -145,14 +147,14 @@ def _read_early(spec: Fields, draft: Draft) -> None:
         ("min_trials_required", "startup_trials", 10_000),
         ("start_step", "warmup_steps", 1_000_000),
     ):
-        value = _whole(settings, theirs, most)
-        if value is not None:
-            pruner[ours] = value
+        count = _whole(settings, theirs, most)
+        if count is not None:
+            pruner[ours] = count
             del settings[theirs]
     draft.values["pruner"] = pruner
     for key, value in settings.items():
         draft.lose("pruner", f"{key}: {value}")
-    _lose_left(early, "pruner", "earlyStopping", draft)
+    draft.lose_rest(early, "pruner", "earlyStopping.")
 
 
 def _settings(fields: Fields) -> dict[str, str]:
@@ -193,10 +195,5 @@ def _read_rest(experiment: Fields, spec: Fields, draft: Draft) -> None:
         value = spec.take(key)
         if value is not None:
             draft.lose("", f"{key}: {show(value)}")
-    _lose_left(spec, "", "spec", draft)
-    _lose_left(experiment, "", "", draft)
-
-
-def _lose_left(fields: Fields, place: str, prefix: str, draft: Draft) -> None:
-    for key, value in fields.left().items():
-        draft.lose(place, f"{f'{prefix}.' if prefix else ''}{key}: {show(value)}")
+    draft.lose_rest(spec, "", "spec.")
+    draft.lose_rest(experiment, "")

@@ -21,24 +21,22 @@ def read_parameters(spec: Fields, draft: Draft) -> None:
         raise spec.wrong("parameters", "a list of parameters with a name and a feasibleSpace")
     for fields in parameters:
         name = fields.text("name")
-        kind = fields.word("parameterType", "double", "int", "categorical", "discrete")
-        feasible = fields.fields("feasibleSpace")
-        if not name:
-            raise fields.wrong("name", "a name")
-        if feasible is None or kind is None:
-            missing = "parameterType" if kind is None else "feasibleSpace"
-            raise fields.wrong(missing, "a type and the values that it may have")
-        if draft.names.knows(name):
+        if not name or draft.names.knows(name):
             raise fields.wrong("name", "a name that no other parameter has")
-        read = _listed(feasible, kind) if kind in ("categorical", "discrete") else _range(feasible, kind)
-        place = f"search_space.{draft.add(name, read.definition)}"
-        for text in read.lost:
-            draft.lose(place, text)
-        for text in read.told:
-            draft.tell(place, text)
-        for left in (feasible.left(), fields.left()):
-            for key, value in left.items():
-                draft.lose(place, f"{key}: {show(value)}")
+        feasible = fields.fields("feasibleSpace")
+        if feasible is None:
+            raise fields.wrong("feasibleSpace", "the values that the parameter may have")
+        draft.take(name, _read(fields, feasible), feasible, fields)
+
+
+def _read(fields: Fields, feasible: Fields) -> Read:
+    match fields.word("parameterType", "double", "int", "categorical", "discrete"):
+        case "categorical" | "discrete" as kind:
+            return _listed(feasible, kind)
+        case "double" | "int" as kind:
+            return _range(feasible, kind)
+        case _:
+            raise fields.wrong("parameterType", "one of double, int, categorical, discrete")
 
 
 def _listed(feasible: Fields, kind: str) -> Read:
@@ -75,6 +73,4 @@ def _range(feasible: Fields, kind: str) -> Read:
     if log and step is not None:
         lost.append(f"a log scale together with a step of {show(step)}")
         log = False
-    return Read(
-        definition=interval(low, high, whole=whole, log=log, step=step), lost=tuple(lost)
-    )
+    return Read(definition=interval(low, high, whole=whole, log=log, step=step), lost=tuple(lost))

@@ -32,12 +32,7 @@ def read_template(spec: Fields, draft: Draft) -> None:
     references = _references(template, draft)
     wanted = template.text("primaryContainerName")
     resource = template.take("trialSpec")
-    for key in ("configMap", "primaryPodLabels", "successCondition", "failureCondition", "retain"):
-        value = template.take(key)
-        if value is not None:
-            draft.lose("", f"trialTemplate.{key}: {show(value)}")
-    for key, value in template.left().items():
-        draft.lose("", f"trialTemplate.{key}: {show(value)}")
+    draft.lose_rest(template, "", "trialTemplate.")
     containers = list(_containers(resource, 0))
     named = [item for item in containers if item.get("name") == wanted] or containers
     if not named:
@@ -45,7 +40,9 @@ def read_template(spec: Fields, draft: Draft) -> None:
         return
     kind = resource.get("kind") if isinstance(resource, dict) else None
     if kind != "Job":
-        draft.lose("command", f"{kind}: a trial is one process, that of its {len(containers)} replicas")
+        draft.lose(
+            "command", f"{kind}: a trial is one process, that of its {len(containers)} replicas"
+        )
     _read_container(named[0], references, draft)
 
 
@@ -127,7 +124,12 @@ def _read_resources(resources: object, draft: Draft) -> None:
     limits = resources.get("limits") if isinstance(resources, dict) else None
     for key, value in (limits if isinstance(limits, dict) else {}).items():
         text = str(value)
-        if key == "nvidia.com/gpu" and text.isascii() and text.isdigit() and int(text[:9]) <= _MOST_GPUS:
+        if (
+            key == "nvidia.com/gpu"
+            and text.isascii()
+            and text.isdigit()
+            and int(text[:9]) <= _MOST_GPUS
+        ):
             draft.values["trial"] = {"gpus": int(text)}
         else:
             draft.lose("trial", f"resources.limits.{key}: {show(value)}")

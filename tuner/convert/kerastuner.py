@@ -67,7 +67,9 @@ def read_oracle(oracle: Fields, draft: Draft) -> None:
     for note in notes:
         name, _, text = note.partition(": ")
         known = draft.names.knows(name)
-        draft.lose(f"search_space.{draft.names.of(name)}" if known else "search_space", text or note)
+        draft.lose(
+            f"search_space.{draft.names.of(name)}" if known else "search_space", text or note
+        )
     if "metric" not in draft.values:
         draft.measure(None, None)
     _read_search(oracle, draft)
@@ -108,7 +110,9 @@ def _read_search(oracle: Fields, draft: Draft) -> None:
 def read_metric(folder: Path, draft: Draft) -> None:
     """Find the metric among a project's trials: it is the one whose value is the score."""
     with contextlib.suppress(OSError):
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.startswith("trial_"))
+        names = sorted(
+            entry.name for entry in os.scandir(folder) if entry.name.startswith("trial_")
+        )
         for name in itertools.islice(names, _MOST_TRIALS):
             found = _metric_of(folder / name / "trial.json")
             if found is not None:

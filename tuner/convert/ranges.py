@@ -20,7 +20,6 @@ MAX_EXPONENT = 690.0
 _SIGMAS = 3
 #: From so many rising numbers on, an order is meant.
 _ORDERED = 3
-_WORDS_OF_TRUTH = frozenset({"yes", "no", "on", "off"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +81,8 @@ def bell(mu: float, sigma: float, *, log: bool, q: int | float | None = None) ->
     if log:
         low, high = exponential(low), exponential(high)
     low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
-    shape = f"{'log-' if log else ''}normal distribution, mu {show(mu)}, sigma {show(sigma)}"
-    lost = f"the {shape}: from it, mu - {_SIGMAS} sigma to mu + {_SIGMAS} sigma"
+    shape = f"{'log-' if log else ''}normal distribution (mu {show(mu)}, sigma {show(sigma)})"
+    lost = f"the {shape}, which has no ends; mu - 3 sigma to mu + 3 sigma stand for it"
     if sigma == 0 or low == high:
         return Read(definition=interval(low, low, whole=False))
     if q is None:
@@ -93,9 +92,9 @@ def bell(mu: float, sigma: float, *, log: bool, q: int | float | None = None) ->
 
 
 def exponential(exponent: float) -> float:
-    """Return e to a power, rounded to twelve digits so that exp(log(x)) is x again."""
+    """Return e to a power, rounded to six digits: exp(-9.21034) is 1e-4 again."""
     bounded = min(max(exponent, -MAX_EXPONENT), MAX_EXPONENT)
-    return float(f"{math.exp(bounded):.12g}")
+    return float(f"{math.exp(bounded):.6g}")
 
 
 def choices(values: Sequence[Any]) -> Read:
@@ -149,8 +148,6 @@ def odd_texts(values: Iterable[Any]) -> list[str]:
         elif isinstance(value, list | dict):
             kind = "list" if isinstance(value, list) else "mapping"
             told.append(f"a {kind} there, a text here: the program reads it with json.loads")
-        elif isinstance(value, str) and value.lower() in _WORDS_OF_TRUTH:
-            told.append(f"{value} is a word here; YAML 1.1, as other tools read it, takes it for a bool")
     return list(dict.fromkeys(told))
 
 

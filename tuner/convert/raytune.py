@@ -3,7 +3,8 @@
 Ray has no file format for it. What is read is each object's fields with the name of its class:
 
     import json
-    json.dump(search_space, open("space.json", "w"), default=lambda o: {"type": type(o).__name__, **vars(o)})
+    write = lambda o: {"type": type(o).__name__, **vars(o)}
+    json.dump(search_space, open("space.json", "w"), default=write)
 
 so that `tune.loguniform(1e-5, 0.1)` is `{"type": "Float", "lower": 1e-05, "upper": 0.1,
 "sampler": {"type": "_LogUniform"}}`.
@@ -64,31 +65,23 @@ def read_space(space: Fields, draft: Draft) -> None:
     draft.tell("", "metric, mode, num_samples, search_alg and scheduler are no part of a space")
 
 
-def _read_level(
-    level: Fields, prefix: str, depth: int, draft: Draft, grids: list[str]
-) -> None:
+def _read_level(level: Fields, prefix: str, depth: int, draft: Draft, grids: list[str]) -> None:
     for name, value in level.everything():
         full = f"{prefix}{name}"
-        if isinstance(value, dict) and not _is_domain(value) and "grid_search" not in value:
+        fields = level.fields(name) if isinstance(value, dict) else None
+        if fields is not None and not _is_domain(value) and "grid_search" not in value:
             if depth >= _MAX_DEPTH:
                 raise level.wrong(name, f"at most {_MAX_DEPTH} levels")
-            inner = level.fields(name)
-            if inner is not None:
-                _read_level(inner, f"{full}.", depth + 1, draft, grids)
+            _read_level(fields, f"{full}.", depth + 1, draft, grids)
             continue
-        fields = level.fields(name) if isinstance(value, dict) else None
         read = constant(value) if fields is None else _read(fields)
         if read is None:
-            what = "sample_from, a function" if fields is not None else f"the constant {show(value)}"
+            what = "a function" if fields is not None else f"the constant {show(value)}"
             draft.lose("search_space", f"{full}: {what}, which is left out")
             continue
-        ours = draft.add(full, read.definition)
-        if fields is not None and fields.take("grid_search") is not None:
+        ours = draft.take(full, read)
+        if fields is not None and "grid_search" in fields:
             grids.append(ours)
-        for text in read.lost:
-            draft.lose(f"search_space.{ours}", text)
-        for text in read.told:
-            draft.tell(f"search_space.{ours}", text)
 
 
 def _read(fields: Fields) -> Read | None:

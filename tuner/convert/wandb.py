@@ -54,8 +54,7 @@ def read_sweep(sweep: Fields, draft: Draft) -> None:
         value = sweep.take(key)
         if value is not None and key not in ("apiVersion", "kind"):
             draft.lose("", f"{key}: {show(value)}")
-    for key, value in sweep.left().items():
-        draft.lose("", f"{key}: {show(value)}")
+    draft.lose_rest(sweep, "")
 
 
 def _read_metric(sweep: Fields, draft: Draft) -> None:
@@ -68,7 +67,7 @@ def _read_metric(sweep: Fields, draft: Draft) -> None:
             one.measure(item.text("name"), item.word("goal", "maximize", "minimize") or "minimize")
             draft.values["metric"].append(one.values["metric"])
             draft.notes += one.notes
-            _lose_rest(item, "metric", draft)
+            draft.lose_rest(item, "metric")
         return
     if single is None:
         draft.measure(None, None)
@@ -78,12 +77,7 @@ def _read_metric(sweep: Fields, draft: Draft) -> None:
     target = single.number("target")
     if target is not None:
         draft.values["budget"] = {"target": target}
-    _lose_rest(single, "metric", draft)
-
-
-def _lose_rest(fields: Fields, place: str, draft: Draft) -> None:
-    for key, value in fields.left().items():
-        draft.lose(place, f"{key}: {show(value)}")
+    draft.lose_rest(single, "metric")
 
 
 def _read_method(sweep: Fields, draft: Draft) -> None:
@@ -99,8 +93,7 @@ def _read_method(sweep: Fields, draft: Draft) -> None:
     else:
         raise sweep.wrong("method", "one of grid, random, bayes, custom")
     if scheduler is not None:
-        for key, value in scheduler.left().items():
-            draft.lose("sampler", f"scheduler.{key}: {show(value)}")
+        draft.lose_rest(scheduler, "sampler", "scheduler.")
 
 
 def _read_early(sweep: Fields, draft: Draft) -> None:
@@ -109,33 +102,42 @@ def _read_early(sweep: Fields, draft: Draft) -> None:
     if early is None:
         return
     kind = early.text("type")
-    if kind != "hyperband":
-        draft.lose("pruner", f"early_terminate of type {show(kind)}")
+    if kind != "hyperband" or isinstance(draft.values["metric"], list):
+        several = " with several metrics" if kind == "hyperband" else ""
+        draft.lose("pruner", f"early_terminate of type {show(kind)}{several}")
         return
-    eta = early.number("eta")
-    factor = _ETA if eta is None else round(eta)
-    if not 2 <= factor <= 100:
-        factor = min(max(factor, 2), 100)
-    if eta is not None and eta != factor:
-        draft.lose("pruner", f"eta: {show(eta)}; a whole number from 2 to 100 stands for it")
-    first, last, rungs = early.whole("min_iter"), early.whole("max_iter"), early.whole("s")
+    factor = _read_factor(early, draft)
     pruner: dict[str, Any] = {"name": "asha"}
-    if first is None and last is not None:
-        first = max(1, last // factor ** min(rungs or 1, 60))
-        draft.tell("pruner", f"the first rung of max_iter: {last}, s: {rungs or 1}")
-    elif last is not None:
-        draft.lose("pruner", f"max_iter: {last}; trials are judged to their end")
+    first = _read_first(early, factor, draft)
     if first is not None:
         pruner["min_resource"] = min(first, 1_000_000)
-    pruner["reduction_factor"] = factor
-    if isinstance(draft.values["metric"], list):
-        draft.lose("pruner", "early_terminate with several metrics")
-        return
-    draft.values["pruner"] = pruner
+    draft.values["pruner"] = {**pruner, "reduction_factor": factor}
     draft.tell("pruner", "rungs count the reports of a trial, one an epoch, as a rule")
     if early.take("strict") is False:
         draft.lose("pruner", "strict: false; ASHA is strict")
-    _lose_rest(early, "pruner", draft)
+    draft.lose_rest(early, "pruner")
+
+
+def _read_factor(early: Fields, draft: Draft) -> int:
+    eta = early.number("eta")
+    factor = _ETA if eta is None else min(max(int(eta + 0.5), 2), 100)
+    if eta is not None and eta != factor:
+        draft.lose("pruner", f"eta: {show(eta)}; a whole number from 2 to 100 stands for it")
+    return factor
+
+
+def _read_first(early: Fields, factor: int, draft: Draft) -> int | None:
+    """Return the step of the first rung, None where nobody says it."""
+    first, last = early.whole("min_iter"), early.whole("max_iter")
+    rungs = early.whole("s")
+    if first is None and last is not None:
+        draft.tell("pruner", f"the first rung of max_iter: {last}, s: {rungs or 1}")
+        return max(1, last // int(factor ** min(rungs or 1, 60)))
+    if last is not None:
+        draft.lose("pruner", f"max_iter: {last}; trials are judged to their end")
+    if rungs is not None:
+        draft.lose("pruner", f"s: {rungs}")
+    return first
 
 
 def _read_cap(sweep: Fields, draft: Draft) -> None:
@@ -161,24 +163,19 @@ def _read_program(sweep: Fields, draft: Draft) -> None:
 
 
 def _add_part(part: str, program: str | None, command: Command, draft: Draft) -> None:
-    match part:
-        case "${env}":
-            return  # /usr/bin/env, which finds the interpreter on the PATH, as is done anyway
-        case "${interpreter}":
-            command.add("python")
-        case "${program}":
-            command.add(program or "train.py")
-            if program is None:
-                draft.fill("command", "the program, which the sweep does not name")
-        case "${args}" | "${args_no_hyphens}" | "${args_no_boolean_flags}":
-            if part == "${args_no_boolean_flags}":
-                draft.lose("command", f"{part}: a bool is passed as --name=true or --name=false")
-            command.add_each(_ARGUMENTS[part])
-        case "${args_json}" | "${args_json_file}":
-            command.add_json()
-            if part == "${args_json_file}":
-                draft.lose("command", f"{part}: the JSON itself is passed in place of its file")
-        case _:
-            if "${envvar:" in part:
-                draft.lose("command", f"{part}: write the variable's value instead")
-            command.add(part)
+    if part in _ARGUMENTS:
+        if part == "${args_no_boolean_flags}":
+            draft.lose("command", f"{part}: a bool is passed as --name=true or --name=false")
+        command.add_each(_ARGUMENTS[part])
+    elif part in ("${args_json}", "${args_json_file}"):
+        if part == "${args_json_file}":
+            draft.lose("command", f"{part}: the JSON itself is passed in place of its file")
+        command.add_json()
+    elif part == "${program}" and program is None:
+        draft.fill("command", "the program, which the sweep does not name")
+        command.add("train.py")
+    elif part != "${env}":  # /usr/bin/env finds a program on the PATH, as is done anyway
+        if "${envvar:" in part:
+            draft.lose("command", f"{part}: write the variable's value instead")
+        words = {"${interpreter}": "python", "${program}": program or ""}
+        command.add(words.get(part, part))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tuner.convert.draft import Draft
 from tuner.convert.fields import Fields
 from tuner.convert.ranges import (
@@ -18,6 +20,8 @@ from tuner.space.value import is_whole, show
 
 #: Deeper than any sweep.
 _MAX_DEPTH = 10
+#: As YAML 1.1 reads them, which W&B does.
+_WORDS_OF_TRUTH = frozenset({"yes", "no", "on", "off"})
 
 
 def read_parameters(parameters: Fields, draft: Draft, prefix: str = "", depth: int = 0) -> None:
@@ -39,48 +43,23 @@ def read_parameters(parameters: Fields, draft: Draft, prefix: str = "", depth: i
             shown = show(fields.take("value"))
             draft.lose("search_space", f"the constant {full}: {shown}, which is left out")
             continue
-        place = f"search_space.{draft.add(full, read.definition)}"
-        for text in read.lost:
-            draft.lose(place, text)
-        for text in read.told:
-            draft.tell(place, text)
-        for key, value in fields.left().items():
-            draft.lose(place, f"{key}: {show(value)}")
+        draft.take(full, read, fields)
 
 
 def _read(fields: Fields) -> Read | None:
     kind = fields.text("distribution") or _implied(fields)
-    match kind:
-        case "constant":
-            return constant(fields.take("value"))
-        case "categorical" | "categorical_w_probabilities":
-            return _categorical(fields)
-        case "int_uniform" | "uniform":
-            low, high = _ends(fields)
-            whole = kind == "int_uniform"
-            if whole and not (is_whole(low) and is_whole(high)):
-                raise fields.wrong("min", "whole numbers from min to max")
-            return Read(definition=interval(low, high, whole=whole))
-        case "q_uniform":
-            return rounded(*_ends(fields), _quantum(fields))
-        case "log_uniform" | "q_log_uniform" | "inv_log_uniform":
-            return _log(fields, kind)
-        case "log_uniform_values" | "q_log_uniform_values" | "inv_log_uniform_values":
-            low, high = _ends(fields)
-            if low <= 0:
-                raise fields.wrong("min", "a number above 0, because the scale is logarithmic")
-            return _logarithmic(fields, low, high, kind)
-        case "normal" | "log_normal" | "q_normal" | "q_log_normal":
-            return _normal(fields, kind)
-        case "beta" | "q_beta":
-            return _beta(fields, kind)
-    raise fields.wrong("distribution", "a distribution of W&B's, as log_uniform_values")
+    if kind == "constant":
+        return constant(fields.take("value"))
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise fields.wrong("distribution", f"one of constant, {', '.join(_READERS)}")
+    return reader(fields, kind)
 
 
 def _implied(fields: Fields) -> str:
     """Return the distribution of a parameter that names none."""
     if "values" in fields:
-        return "categorical"
+        return "categorical_w_probabilities" if "probabilities" in fields else "categorical"
     if "min" in fields or "max" in fields:
         low, high = _ends(fields)
         return "int_uniform" if isinstance(low, int) and isinstance(high, int) else "uniform"
@@ -101,12 +80,26 @@ def _quantum(fields: Fields) -> int | float:
     return 1 if q is None else q
 
 
-def _categorical(fields: Fields) -> Read:
+def _uniform(fields: Fields, kind: str) -> Read:
+    low, high = _ends(fields)
+    if kind == "q_uniform":
+        return rounded(low, high, _quantum(fields))
+    whole = kind == "int_uniform"
+    if whole and not (is_whole(low) and is_whole(high)):
+        raise fields.wrong("min", "whole numbers from min to max")
+    return Read(definition=interval(low, high, whole=whole))
+
+
+def _categorical(fields: Fields, kind: str) -> Read:
     values = fields.list("values")
     if not values:
         raise fields.wrong("values", "a list of at least one value")
     read = choices(values)
-    given = fields.list("probabilities")
+    words = [v for v in values if isinstance(v, str) and v.lower() in _WORDS_OF_TRUTH]
+    if words:
+        told = f"{', '.join(words)}: W&B takes the word for true or false unless it is quoted"
+        read = Read(definition=read.definition, lost=read.lost, told=(*read.told, told))
+    given = fields.list("probabilities") if kind.endswith("probabilities") else None
     if given is None or len(set(map(str, given))) <= 1:
         return read
     lost = f"probabilities: {show(given)}; all choices are alike at first"
@@ -124,6 +117,13 @@ def _log(fields: Fields, kind: str) -> Read:
     read = _logarithmic(fields, exponential(first), exponential(last), kind)
     told = f"from e^{show(first)} to e^{show(last)}"
     return Read(definition=read.definition, lost=read.lost, told=(told, *read.told))
+
+
+def _log_values(fields: Fields, kind: str) -> Read:
+    low, high = _ends(fields)
+    if low <= 0:
+        raise fields.wrong("min", "a number above 0, because the scale is logarithmic")
+    return _logarithmic(fields, low, high, kind)
 
 
 def _logarithmic(fields: Fields, low: float, high: float, kind: str) -> Read:
@@ -144,9 +144,23 @@ def _normal(fields: Fields, kind: str) -> Read:
 
 def _beta(fields: Fields, kind: str) -> Read:
     a, b = (fields.number(key) for key in ("a", "b"))
-    shape = f"the beta distribution, a {show(1 if a is None else a)}, b {show(1 if b is None else b)}"
+    shape = (
+        f"the beta distribution, a {show(1 if a is None else a)}, b {show(1 if b is None else b)}"
+    )
     lost = () if a in (None, 1) and b in (None, 1) else (f"{shape}: all values are alike at first",)
     if kind == "beta":
         return Read(definition=interval(0.0, 1.0, whole=False), lost=lost)
     read = rounded(0, 1, _quantum(fields))
     return Read(definition=read.definition, lost=lost)
+
+
+_READERS: dict[str, Callable[[Fields, str], Read]] = {
+    **dict.fromkeys(("categorical", "categorical_w_probabilities"), _categorical),
+    **dict.fromkeys(("int_uniform", "uniform", "q_uniform"), _uniform),
+    **dict.fromkeys(("log_uniform", "q_log_uniform", "inv_log_uniform"), _log),
+    **dict.fromkeys(
+        ("log_uniform_values", "q_log_uniform_values", "inv_log_uniform_values"), _log_values
+    ),
+    **dict.fromkeys(("normal", "log_normal", "q_normal", "q_log_normal"), _normal),
+    **dict.fromkeys(("beta", "q_beta"), _beta),
+}

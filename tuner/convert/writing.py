@@ -15,7 +15,7 @@ _WIDTH = 100
 _HEAD = ("project", "study", "objective", "hypermodel", "command", "metric")
 _TAIL = ("start_with", "sampler", "pruner", "history", "budget", "parallel", "trial", "image")
 _MARKS = {"lost": "no counterpart: ", "fill": "FILL IN: ", "told": ""}
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*(:[A-Za-z0-9_]+)?")
 
 
 def write(draft: Draft, source: str) -> str:
@@ -41,7 +41,11 @@ def _entry(draft: Draft, key: str) -> list[str]:
     notes = _of(draft, key)
     if key not in draft.values:
         return _comments(notes, "")
-    return _commented(f"{key}: {_flow(draft.values[key])}", notes, "")
+    value = draft.values[key]
+    line = f"{key}: {_flow(value)}"
+    if not isinstance(value, list) or len(line) <= _WIDTH:
+        return _commented(line, notes, "")
+    return [*_comments(notes, ""), f"{key}:", *(f"  - {_flow(item)}" for item in value)]
 
 
 def _space(draft: Draft) -> list[str]:

@@ -165,6 +165,10 @@ class OptunaStudy:
                 self._converter = self._make_converter(connection, options)
         return self._converter.facts()
 
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Return what the trials that were read drew their parameters from, by name."""
+        return {} if self._converter is None else self._converter.distributions
+
     def _make_converter(self, connection: sa.Connection, options: Options) -> OptunaConverter:
         directions = self._database.table("study_directions")
         if directions is None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial
@@ -123,6 +124,10 @@ class OptunaJournalStudy:
         """See `FoundStudy`."""
         found = (self._converter or self._make_converter(options)).facts()
         return replace(found, notes=[*found.notes, *([self._note] if self._note else [])])
+
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Return what the trials that were read drew their parameters from, by name."""
+        return {} if self._converter is None else self._converter.distributions
 
     def _make_converter(self, options: Options) -> OptunaConverter:
         return OptunaConverter(

@@ -108,6 +108,11 @@ class OptunaConverter:
             stamp=trial_stamp(state, trial.datetime_complete),
         )
 
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """What the trials that were converted drew their parameters from, by name."""
+        return self._distributions
+
     def _is_named(self, name: str) -> bool:
         return name in self._options.metrics
 

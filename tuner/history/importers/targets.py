@@ -51,7 +51,7 @@ def locate(given: str) -> str:
         # As from a shell variable that is not set; it would stand for the folder one is in.
         raise SpecError("a PATH is empty; name a file, a folder or the URL of a database")
     if "://" in given:
-        url, wanted = _parse_url(given)
+        url, wanted = parse_url(given)
         if _is_file(url) and not os.path.lexists(str(url.database)):
             raise SpecError(f"{hide_secrets(url)}: No such file or directory")
         return f"{hide_secrets(url)}#{wanted}" if wanted else hide_secrets(url)
@@ -71,8 +71,12 @@ def hide_secrets(url: sa.URL) -> str:
     return shown.render_as_string(hide_password=True)
 
 
-def _parse_url(given: str) -> tuple[sa.URL, str]:
-    """Return a database's URL and the name behind `#`, if any."""
+def parse_url(given: str) -> tuple[sa.URL, str]:
+    """Return a database's URL and the name behind `#`, if any.
+
+    Raises:
+        SpecError: it is none.
+    """
     text, _, wanted = given.partition("#")
     try:
         return _with_real_path(sa.make_url(text)), wanted
@@ -174,7 +178,7 @@ def _open_database(given: str) -> Iterator[Target]:
     """Open the database of a URL, of which `#name` chooses one study."""
     from tuner.history.importers.optuna_database import OptunaDatabase
 
-    url, wanted = _parse_url(given)
+    url, wanted = parse_url(given)
     with closing(OptunaDatabase(url, hide_secrets(url))) as database:
         studies = database.studies()
         if wanted:
