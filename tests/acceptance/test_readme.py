@@ -53,6 +53,7 @@ STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKE
         "board",
     )
 )
+CONVERT = ROOT / "docs" / "convert.md"
 PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
 REST = {
@@ -194,6 +195,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         pytest.param(TOKENS, 10, marks=pytest.mark.slow),
         pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
         pytest.param(BOARD, 6, marks=pytest.mark.slow),
+        (CONVERT, 1),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else None,
 )

@@ -59,6 +59,8 @@ def convert(given: str) -> Converted:
         UnavailableError: the database cannot be reached.
     """
     draft, source = _read(given)
+    if not draft.space:
+        raise SpecError(f"{given}: has no parameter that a spec can have")
     text = write(draft, source)
     _check(text, source)
     return Converted(text=text, tool=draft.tool, notes=tuple(draft.notes))

@@ -39,7 +39,9 @@ def is_space(data: dict[str, Any], depth: int = 0) -> bool:
 
 
 def _is_domain(value: dict[str, Any]) -> bool:
-    return value.get("type") in _DOMAINS and bool({"sampler", "categories", "func"} & value.keys())
+    kind = value.get("type")
+    is_domain = isinstance(kind, str) and kind in _DOMAINS
+    return is_domain and bool({"sampler", "categories", "func"} & value.keys())
 
 
 def read_space(space: Fields, draft: Draft) -> None:

@@ -22,4 +22,4 @@ search_space = {
     "late": tune.sample_from(lambda spec: 3),
 }
 write = lambda o: {"type": type(o).__name__, **vars(o)}  # noqa: E731 - as the docs show it
-json.dump(search_space, open("ray_space.json", "w"), indent=1, default=write)  # noqa: SIM115
+json.dump(search_space, open("ray_space.json", "w"), indent=1, default=write)  # noqa: PTH123, SIM115
