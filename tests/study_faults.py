@@ -64,8 +64,9 @@ class Held:
 
     def finish(self, outcome: Any = "complete", **changes: Any) -> protocol.Finished:
         """End it."""
-        found = next(iter(self.given.params.values()), 0.5)
-        values = {"values": [float(found)]} if outcome == "complete" else {}
+        values = {}
+        if outcome == "complete" and "values" not in changes:
+            values = {"values": [float(next(iter(self.given.params.values()), 0.5))]}
         body = {"token": self.token, "outcome": outcome, "duration_s": 0.5, **values, **changes}
         return self.house.desk.finish(self.given.attempt, protocol.Finish(**body))
 

@@ -102,14 +102,15 @@ class Allotting:
 
     def _next_in_turn(self, runs: list[StudyRun], held: Counter[int]) -> StudyRun | None:
         """Return the study whose turn it is, of those that may still propose."""
-        able = {run.study.id: run for run in runs if _may_propose(run)}
+        able = {run.study.id: run for run in runs if run.may_start}
         found = self._turns.next(map(_contender, able.values()), held)
         return None if found is None else able[found]
 
     def _prepare(self, run: StudyRun) -> None:
         if self._memory.get(run.study.id) is not run:
             return  # it was set aside, or its mirror was behind: it has just been forgotten
-        if run.remaining != 0 and not run.exhausted and not run.awaits_lesson:
+        is_sought = run.awaits_space and (run.in_flight or not run.is_open)
+        if run.remaining != 0 and not run.exhausted and not run.awaits_lesson and not is_sought:
             try:
                 run.speculation.prepare(run.trial_s)
             except SpaceExhaustedError as exc:
@@ -119,7 +120,8 @@ class Allotting:
         """Make one trial; False: the study has none to give in this round."""
         start = time.monotonic()
         try:
-            proposal = run.next_retry() or run.speculation.take(run.trial_s)
+            told = run.next_retry() or run.next_default()
+            proposal = told or run.speculation.take(run.trial_s)
             if proposal is None:
                 return False
             number = commit_proposal(self._storage, self._leadership, run, proposal)
@@ -139,11 +141,6 @@ class Allotting:
         )
         logger.info("trial proposed", extra={"study": run.name, "trial": number})
         return True
-
-
-def _may_propose(run: StudyRun) -> bool:
-    has_room = run.remaining != 0 and run.free_slots != 0
-    return has_room and not run.nothing_left and not run.awaits_lesson
 
 
 def _contender(run: StudyRun) -> Contender:

@@ -31,15 +31,15 @@ def commit_proposal(
     Raises:
         FencedError: another coordinator leads.
         MissingRowsError: Optuna's tables do not hold the study any more.
-        MirrorBehindError: the next number in the database is not the mirror's, or the study is no
-            longer running.
+        MirrorBehindError: the next number in the database is not the mirror's, the study was
+            changed, or it is no longer running.
     """
     number = len(run.mirror)
     encoded = run.proposer.encode(proposal.params)
     with storage.begin("propose") as connection:
         leadership.require(connection)
         now = storage.now(connection)
-        study = _reserve(connection, run.study.id, number)
+        study = _reserve(connection, run.study, number)
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         optuna_id = optuna_rows.insert_trial(
             connection,
@@ -59,7 +59,7 @@ def commit_proposal(
             "git_json": study.git_json,
             # Independent of the attempt: a retry repeats the same training.
             "seed": proposal_seed(study.seed, number) % 2**31,
-            "proposal_json": json.dumps(proposal.to_json()),
+            "proposal_json": json.dumps({**proposal.to_json(), **run.known}),
             "optuna_id": optuna_id,
             "created": now,
         }
@@ -71,11 +71,17 @@ def commit_proposal(
     return number
 
 
-def _reserve(connection: sa.Connection, study_id: int, number: int) -> sa.Row[Any]:
+def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> sa.Row[Any]:
     s = tables.studies
     study = connection.execute(
         s.update()
-        .where(s.c.id == study_id, s.c.next_number == number, s.c.state == "running")
+        .where(
+            s.c.id == known.id,
+            s.c.next_number == number,
+            s.c.state == "running",
+            # A trial has found parameters, or a user has edited the study.
+            s.c.revision == known.revision,
+        )
         .values(next_number=number + 1)
         .returning(s)
     ).first()

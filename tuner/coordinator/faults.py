@@ -35,6 +35,7 @@ Step = Literal[
     "giving out a trial",
     "taking a result",
     "taking a report",
+    "taking what was found",
     "reading it",
 ]
 STEPS: tuple[Step, ...] = get_args(Step)

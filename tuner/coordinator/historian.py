@@ -90,7 +90,7 @@ class Historian:
             FencedError: another coordinator leads.
             UnavailableError: the database cannot be reached.
         """
-        wanted = {run.study.id: run for run in runs if run.learns}
+        wanted = {run.study.id: run for run in runs if run.learns and run.is_open}
         with self._lock:
             learnt = dict(self._learnt)
             is_new = not wanted.keys() <= self._pupils.keys()

@@ -71,7 +71,14 @@ def lesson_version(history: str, spec: StudySpec) -> str:
     """Return what a lesson depends on: the history, and what the spec wants of it."""
     pruner = json.dumps(spec.pruner.options) if spec.pruner.name == HISTORY else ""
     pruner += "rung" if seeks_first_rung(spec) else ""
-    return digest(history + json.dumps(history_json(spec.history)) + pruner)
+    return digest(
+        history + json.dumps(history_json(spec.history)) + pruner + f"{_known(spec) or ''}"
+    )
+
+
+def _known(spec: StudySpec) -> int | None:
+    """Return how many parameters a space has that may grow; None: it is given."""
+    return None if spec.hypermodel is None else len(spec.space)
 
 
 def learn(
@@ -110,7 +117,9 @@ def learn(
         problem = f"{type(exc).__name__}: {exc}"
         logger.warning("history not usable", extra={"study": spec.name, "problem": problem})
         logger.debug("where it failed", exc_info=True)
-        return Lesson(artifact=None, summary={}, problem=problem[:500], version=version)
+        return Lesson(
+            artifact=None, summary={}, problem=problem[:500], version=version, known=_known(spec)
+        )
     known = found.without(
         {
             metric: {item["name"]: item["reason"] for item in share["sources"] if item["reason"]}
@@ -129,6 +138,7 @@ def learn(
         belief=belief,
         curves=curves,
         early=early,
+        known=_known(spec),
     )
 
 

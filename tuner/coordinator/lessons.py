@@ -41,6 +41,7 @@ class Lesson:
         belief: what the pruner gets; None: it prunes nothing.
         curves: receipt on that; None: the pruner does not ask history.
         early: from when on ranks foretell the end, for a first rung; None: no pruner asks.
+        known: of a hypermodel, how many parameters the study had then; None: its space is given.
     """
 
     artifact: Artifact | None
@@ -53,6 +54,7 @@ class Lesson:
     belief: CurveBelief | None = None
     curves: CurveReceipt | None = None
     early: EarlyRanks | None = None
+    known: int | None = None
 
     @property
     def key(self) -> str | None:
@@ -76,6 +78,7 @@ class Lesson:
             "took_s": round(self.took_s, 3),
             "curves": None if self.curves is None else self.curves.to_json(),
             "early": None if self.early is None else asdict(self.early),
+            "known": self.known,
         }
 
 
@@ -124,6 +127,7 @@ class StoredLesson:
     belief: CurveBelief | None
     early: EarlyRanks | None
     text: str
+    known: int | None
 
 
 def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None:
@@ -145,6 +149,7 @@ def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None
             belief=belief,
             early=None if early is None else EarlyRanks(**early),
             text=_whole_text(receipt),
+            known=receipt.get("known"),
         )
     except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
         # Damaged, or of another release: it is learnt anew.

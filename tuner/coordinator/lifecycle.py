@@ -40,10 +40,13 @@ def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
 def is_still(connection: sa.Connection, study: sa.Row[Any]) -> bool:
     """Whether the study is in the state that its row, read earlier, says; holds it if so.
 
-    The user may have paused or resumed it meanwhile, and the user's word is the last.
+    The user may have paused, resumed or edited it meanwhile, and the user's word is the last; or
+    a trial has found parameters to go on with.
     """
     s = tables.studies
-    query = sa.select(s.c.id).where(s.c.id == study.id, s.c.state == study.state)
+    query = sa.select(s.c.id).where(
+        s.c.id == study.id, s.c.state == study.state, s.c.revision == study.revision
+    )
     return connection.execute(query.with_for_update(key_share=True)).first() is not None
 
 

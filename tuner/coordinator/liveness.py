@@ -22,6 +22,8 @@ from tuner.coordinator.reasons import (
     PASSING,
     PREPARING,
     RETRY,
+    SEEKING,
+    SOUGHT,
 )
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
@@ -180,6 +182,8 @@ class Liveness:
             return storage_problem
         ready = [row.not_before for row in outlook.ready if row.study_id == study.id]
         has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
+        if outlook.leased[study.id] and run.awaits_space and (sought := run.mirror.pending()):
+            return self._held(study, f"{SEEKING}{sought[0]}{SOUGHT}", time.monotonic())
         if outlook.leased[study.id] or not has_work:
             self._since.pop(study.id, None)
             return ""

@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.study_run import StudyRun, load_study_run
+from tuner.coordinator.study_loading import load_study_run
+from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage
 
 #: So many are loaded at once: a small study need not wait for a large one.

@@ -18,6 +18,8 @@ from tuner.release import release
 LIBRARIES = ("optuna", "numpy", "scipy")
 #: The sampler of a failed trial that the user has tried again.
 RETRY = "retry"
+#: The sampler of a trial of which nothing can be chosen: a hypermodel's own defaults.
+DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,7 @@ class Proposer:
         options: the sampler's, as the spec gives them.
         metric: name of the only metric; empty where there are several.
         limit_s: the longest that a trial may take, seconds; None: there is no limit.
+        is_growing: whether trials may lack parameters that were found after them.
 
     Attributes:
         artifact: what the sampler knows from history; may be set at any time, and holds for what
@@ -83,6 +84,8 @@ class Proposer:
         options: Mapping[str, int] | None = None,
         metric: str = "",
         limit_s: float | None = None,
+        *,
+        is_growing: bool = False,
     ) -> None:
         self.artifact: Artifact | None = None
         self.space = space
@@ -98,7 +101,7 @@ class Proposer:
         self._count = 0
         #: How many were proposed that are no retries: whose turn it is of those to try first.
         self._turn = 0
-        self._has_conditions = any(p.when for p in space.parameters)
+        self._has_conditions = is_growing or any(p.when for p in space.parameters)
         self._distributions = {
             p.name: distribution(p) for p in space.parameters if p.kind != "fixed"
         }

@@ -13,5 +13,8 @@ NOT_CLAIMING = "its trial is ready and the idle workers do not claim it; see the
 PREPARING = "the next trial is being prepared"
 #: Followed by the time.
 RETRY = "the next attempt waits until "
+#: Followed by the number of the trial, and the rest; it stands while that trial runs.
+SEEKING = "waits for trial "
+SOUGHT = " to find the search space"
 #: These come and go while all is well: they are no events.
-PASSING = (BUSY, ELSEWHERE, PREPARING, RETRY)
+PASSING = (BUSY, ELSEWHERE, PREPARING, RETRY, SEEKING)

@@ -8,6 +8,7 @@ what a coordinator remembers nor when it was killed can matter.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,12 +19,13 @@ from optuna.trial import FrozenTrial
 from tuner.coordinator.artifact import Artifact
 from tuner.coordinator.frozen import freeze
 from tuner.coordinator.mirror import as_forgotten, as_sampler_sees, is_lesson
-from tuner.coordinator.proposal import RETRY, Choice, software
+from tuner.coordinator.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.coordinator.scene import Scene
 from tuner.errors import TunerError
 from tuner.samplers.marks import told_attrs
-from tuner.spec import StudySpec
+from tuner.space import SearchSpace
+from tuner.spec import StudySpec, space_of
 
 Verdict = Literal["same", "different", "unknown"]
 #: Samplers that leave nothing on the study, and so do not depend on what was left by a trial whose
@@ -85,8 +87,7 @@ class Replay:
         self._artifact = artifact
         self._known: dict[str, Artifact] = {}
         self._seed = seed % 2**32
-        self._proposer = self._make_proposer()
-        self._frozen = [_FrozenTrial(self._proposer, trial) for trial in trials]
+        self._views: dict[int | None, _View] = {}
 
     def trial(self, number: int) -> Replayed:
         """Make one proposal again and compare it with the trial's."""
@@ -125,14 +126,28 @@ class Replay:
 
     def _choose_again(self, record: Mapping[str, Any]) -> Choice:
         retry_of = record["retry_of"]
+        view = self._view(record)
         if retry_of is not None:
-            return Choice(params=dict(self._trials[retry_of].params), sampler=RETRY, seed=0)
-        question = self._question(record)
+            return Choice(params=dict(view.trials[retry_of].params), sampler=RETRY, seed=0)
+        if record["sampler"] == DEFAULTS:
+            return Choice(params={}, sampler=DEFAULTS, seed=0)
+        question = self._question(record, view)
         if record["preparation"] == "missed":
-            return self._proposer.cheap(question).choice
-        return self._proposer.answer(question).choice
+            return view.proposer.cheap(question).choice
+        return view.proposer.answer(question).choice
 
-    def _question(self, record: Mapping[str, Any]) -> Question:
+    def _view(self, record: Mapping[str, Any]) -> _View:
+        """Return the study as it was by the record: of a hypermodel it may have known less."""
+        revision = record.get("revision")
+        if revision not in self._views:
+            space = self._spec.space
+            if revision is not None:
+                space = space_of(self._spec, record["known"])
+            trials = [_as_of(trial, revision) for trial in self._trials]
+            self._views[revision] = _View(self._make_proposer(space, trials), trials)
+        return self._views[revision]
+
+    def _question(self, record: Mapping[str, Any], view: _View) -> Question:
         count = record["trials"]
         known = self._trials[:count]
         is_retry = [trial.proposal.get("retry_of") is not None for trial in known]
@@ -140,20 +155,22 @@ class Replay:
         start = self._spec.start_with
         key = record["artifact"]
         return Question(
-            scene=self._scene(record, known),
+            scene=self._scene(record, known, view),
             start=start[turn] if turn < len(start) else {},
             artifact=None if key is None else self._load(key),
             # Records of earlier releases name none, which was right: nothing was known of it.
             limit_s=record.get("limit_s"),
         )
 
-    def _scene(self, record: Mapping[str, Any], known: Sequence[RecordedTrial]) -> Scene:
+    def _scene(
+        self, record: Mapping[str, Any], known: Sequence[RecordedTrial], view: _View
+    ) -> Scene:
         attrs: dict[str, Any] = {}
         for trial in known:
             attrs |= trial.proposal.get("wrote", {}).get("study", {})
         told, all_curves = record["told"], record["curves"] == "all"
         seen = [
-            self._frozen[trial.number].seen(is_told=_entered(trial, told), all_curves=all_curves)
+            view.frozen[trial.number].seen(is_told=_entered(trial, told), all_curves=all_curves)
             for trial in known
         ]
         # Records of earlier releases name none.
@@ -182,17 +199,18 @@ class Replay:
             self._known[key] = self._artifact(key)
         return self._known[key]
 
-    def _make_proposer(self) -> Proposer:
+    def _make_proposer(self, space: SearchSpace, trials: Sequence[RecordedTrial]) -> Proposer:
         spec = self._spec
         proposer = Proposer(
-            spec.space,
+            space,
             spec.sampler.name,
             self._seed,
             spec.start_with,
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
+            is_growing=spec.hypermodel is not None,
         )
-        for trial in self._trials:
+        for trial in trials:
             is_retry = trial.proposal.get("retry_of") is not None
             proposer.remember(trial.params, is_retry=is_retry)
         return proposer
@@ -200,6 +218,24 @@ class Replay:
 
 class _MisfitError(Exception):
     """A record and the results of the study contradict each other."""
+
+
+class _View:
+    """A study as it was in one of its revisions."""
+
+    def __init__(self, proposer: Proposer, trials: Sequence[RecordedTrial]) -> None:
+        self.proposer = proposer
+        self.trials = trials
+        self.frozen = [_FrozenTrial(proposer, trial) for trial in trials]
+
+
+def _as_of(trial: RecordedTrial, revision: int | None) -> RecordedTrial:
+    """Return a trial without the values that it brought in after a revision."""
+    late = trial.proposal.get("late")
+    if revision is None or not late:
+        return trial
+    params = {n: v for n, v in trial.params.items() if late.get(n, 0) <= revision}
+    return dataclasses.replace(trial, params=params)
 
 
 class _FrozenTrial:
@@ -242,11 +278,14 @@ def _entered(trial: RecordedTrial, told: int) -> bool:
 def _difference(trial: RecordedTrial, choice: Choice) -> str:
     """Return in words how a choice differs from the trial's; empty: not at all."""
     record = trial.proposal
-    if choice.params != trial.params:
+    # What the trial met by itself was not chosen.
+    late = record.get("late", {})
+    params = {name: value for name, value in trial.params.items() if name not in late}
+    if choice.params != params:
         names = sorted(
             name
-            for name in {**choice.params, **trial.params}
-            if choice.params.get(name, _NOTHING) != trial.params.get(name, _NOTHING)
+            for name in {**choice.params, **params}
+            if choice.params.get(name, _NOTHING) != params.get(name, _NOTHING)
         )
         return f"other values: {', '.join(names)}"
     if (choice.sampler, choice.attempt) != (record["sampler"], record["try"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,16 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.artifact import Artifact
-from tuner.coordinator.attempts import ENDED
 from tuner.coordinator.first_rung import FirstRung
-from tuner.coordinator.frozen import freeze, told_values
 from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.coordinator.learners import learns
-from tuner.coordinator.lessons import load_lesson
-from tuner.coordinator.marks import FIRST_RUNG
 from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposal import RETRY, Choice, Proposal
+from tuner.coordinator.proposal import DEFAULTS, RETRY, Choice, Proposal
 from tuner.coordinator.proposing import Proposer
 from tuner.coordinator.pruners import make_pruner
 from tuner.coordinator.setbacks import Setbacks
@@ -27,11 +22,8 @@ from tuner.coordinator.speculation import Speculation
 from tuner.curves.belief import CurveBelief
 from tuner.history.early import EarlyRanks
 from tuner.history.own import fixed_values
-from tuner.samplers import import_sampler
 from tuner.samplers.marks import OVERDUE
-from tuner.spec import StudySpec, parse_stored
-from tuner.storage import Storage, optuna_rows, tables
-from tuner.storage.curves import read_curves
+from tuner.spec import StudySpec
 
 #: The longest that a study waits for its first lesson, seconds: a history of a thousand studies
 #: takes a third of it. What history cannot tell because of a fault is told at once.
@@ -69,6 +61,7 @@ class StudyRun:
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
             spec.trial.timeout,
+            is_growing=spec.hypermodel is not None,
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
         #: The attempt of each trial that reported last.
@@ -90,6 +83,8 @@ class StudyRun:
         self.setbacks = Setbacks(self.name)
         #: Why the sampler has nothing left to propose, once that is so.
         self.exhausted = ""
+        #: A trial with a result of a hypermodel in which nothing was found.
+        self._found_nothing: int | None = None
 
     @property
     def remaining(self) -> int | None:
@@ -101,7 +96,45 @@ class StudyRun:
     @property
     def nothing_left(self) -> str:
         """Why no further trial can be proposed, a failed one to be tried again included."""
-        return "" if self.again else self.exhausted
+        if self.again:
+            return ""
+        if self.awaits_space and self._found_nothing is not None:
+            return self._no_parameters()
+        return self.exhausted
+
+    def _no_parameters(self) -> str:
+        given = ", ".join(self.spec.space.names)
+        which = f"none of the parameters that search_space gives ({given})" if given else ""
+        return (
+            f"trial {self._found_nothing} met {which or 'no parameter'} in the hypermodel "
+            f"{self.spec.hypermodel}: every trial would be the same"
+        )
+
+    @property
+    def awaits_space(self) -> bool:
+        """Whether nothing was met yet of its hypermodel's parameters: one trial at a time seeks."""
+        return self.spec.hypermodel is not None and not self.spec.found
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to choose: else a hypermodel's own defaults are tried."""
+        return not self.awaits_space or len(self.spec.space) > 0
+
+    @property
+    def may_start(self) -> bool:
+        """Whether it may propose a trial at once."""
+        if self.remaining == 0 or self.free_slots == 0 or self.nothing_left:
+            return False
+        if self.awaits_space and self.in_flight:
+            return False
+        return not (self.awaits_lesson and self.is_open)
+
+    @property
+    def known(self) -> dict[str, int]:
+        """What a proposal's record says of a space that grows; empty: it does not."""
+        if self.spec.hypermodel is None:
+            return {}
+        return {"known": len(self.spec.space), "revision": self.study.revision}
 
     @property
     def awaits_lesson(self) -> bool:
@@ -193,13 +226,23 @@ class StudyRun:
         if not self.again:
             return None
         number, params = self.again[0]
+        return self._told(Choice(params=params, sampler=RETRY, seed=0), retry_of=number)
+
+    def next_default(self) -> Proposal | None:
+        """Return the trial that is to find a hypermodel's parameters, where none is known."""
+        if self.is_open:
+            return None
+        return self._told(Choice(params={}, sampler=DEFAULTS, seed=0))
+
+    def _told(self, choice: Choice, retry_of: int | None = None) -> Proposal:
+        """Return a proposal that no sampler was asked for."""
         return Proposal(
-            choice=Choice(params=params, sampler=RETRY, seed=0),
+            choice=choice,
             told=self.mirror.told,
             trials=len(self.mirror),
             pending=tuple(self.mirror.pending()),
             all_curves=self.mirror.all_curves,
-            retry_of=number,
+            retry_of=retry_of,
         )
 
     def proposed(self, params: Mapping[str, Any], *, is_retry: bool) -> None:
@@ -222,6 +265,8 @@ class StudyRun:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
             self.trial_s = trial.duration_s if old is None else 0.9 * old + 0.1 * trial.duration_s
+        if trial.state in ("complete", "pruned"):
+            self._found_nothing = trial.number
         if trial.state == "complete" and trial.objective is not None:
             self._note_objective(trial.objective)
 
@@ -239,98 +284,8 @@ class StudyRun:
         self.speculation.close()
 
 
-def load_study_run(
-    storage: Storage, study: sa.Row[Any], on_ready: Callable[[], None] = lambda: None
-) -> StudyRun:
-    """Rebuild what the coordinator knows about a study from the database.
-
-    Raises:
-        MissingRowsError: Optuna's tables do not hold the study any more.
-        Exception: whatever else its rows are in the way of.
-    """
-    spec = parse_stored(json.loads(study.spec_json))
-    import_sampler(spec.sampler.name)
-    run = StudyRun(study, spec, on_ready)
-    t = tables.trials
-    with storage.read() as connection:
-        rows = connection.execute(
-            sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
-        ).all()
-        optuna_rows.require_study(connection, study.optuna_id, run.name)
-        _require_all(connection, study, rows)
-        attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
-        wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
-        curves = read_curves(connection, study.id) if wanted else {}
-        study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
-        # The pruner's, and no business of the sampler.
-        run.load_rung(study_attrs.pop(FIRST_RUNG, None))
-        run.mirror.load_study_attrs(study_attrs)
-        lesson = load_lesson(connection, study.id) if run.learns else None
-    if lesson is not None:
-        run.take_lesson(
-            lesson.artifact,
-            lesson.version,
-            lesson.text,
-            belief=lesson.belief,
-            early=lesson.early,
-        )
-    for row in rows:
-        params = json.loads(row.params_json)
-        run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)
-        is_told = row.told is not None and row.state in ENDED
-        frozen = freeze(
-            run.proposer,
-            params,
-            state=row.state if is_told else None,
-            values=told_values(row) if is_told else (),
-            attrs=attrs.get(row.optuna_id, {}),
-            curve=curves.get(row.number, {}),
-        )
-        run.mirror.load_trial(row.number, frozen)
-    told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)
-    for row in told:
-        run.ended(row)
-    run.again = _retries(study, rows)
-    run.mirror.forget(_mended(study, rows))
-    return run
-
-
-def _require_all(
-    connection: sa.Connection, study: sa.Row[Any], rows: Sequence[sa.Row[Any]]
-) -> None:
-    """See that every trial that was ever given a number is there, and none twice."""
-    s = tables.studies
-    query = sa.select(s.c.next_number).where(s.c.id == study.id)
-    given = connection.execute(query).scalar_one_or_none()
-    if given is not None and [row.number for row in rows] != list(range(given)):
-        raise optuna_rows.MissingRowsError(
-            f"it has given {given} trials a number, and the rows of {len(rows)} are there"
-        )
-
-
 def _had_less_time(trial: sa.Row[Any], spec: StudySpec) -> bool:
     """Whether a limit ended a trial that is shorter than the study's present one."""
     if trial.cause != OVERDUE or not trial.duration_s:
         return False
     return spec.trial.timeout is None or trial.duration_s < spec.trial.timeout
-
-
-def _mended(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[int]:
-    """Return the trials whose failures are no lessons: of other code, or to be tried again.
-
-    Other code fails elsewhere; and what is tried again gives a lesson of its own.
-    """
-    again = set(json.loads(study.retry_json))
-    return [row.number for row in rows if row.code != study.code or row.number in again]
-
-
-def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int, dict[str, Any]]]:
-    """Return the failed trials that are to be tried again and were not proposed again yet."""
-    done = {json.loads(row.proposal_json).get("retry_of") for row in rows}
-    # A study that is deleted at this moment has a row, as it was, and no trials.
-    found = {row.number: row for row in rows}
-    return [
-        (number, json.loads(found[number].params_json))
-        for number in json.loads(study.retry_json)
-        if number in found and number not in done
-    ]

@@ -19,6 +19,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from tuner.errors import SetupError, UnknownNameError
+from tuner.samplers.grid import WholeTrialsSampler
 from tuner.samplers.tpe import FastTPESampler, TpeMemory
 from tuner.space import SearchSpace
 from tuner.system import pip_install
@@ -31,8 +32,8 @@ if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do wit
 class SamplerContext:
     """What a sampler is made for.
 
-    `study_seed` and `seed` (of this proposal) are below 2**32; `has_conditions` says whether some
-    parameters are active only for some values of others.
+    `study_seed` and `seed` (of this proposal) are below 2**32; `has_conditions` says whether trials
+    may lack parameters: active only for some values of others, or found later.
     """
 
     study_seed: int
@@ -88,7 +89,9 @@ def _random(context: SamplerContext) -> BaseSampler:
 
 def _grid(context: SamplerContext) -> BaseSampler:
     # Optuna's GridSampler knows no conditions; this one walks the tree of the active parameters.
-    return optuna.samplers.BruteForceSampler(seed=context.seed, avoid_premature_stop=True)
+    if context.space is None:
+        return optuna.samplers.BruteForceSampler(seed=context.seed, avoid_premature_stop=True)
+    return WholeTrialsSampler(context.space, seed=context.seed)
 
 
 def _qmc(context: SamplerContext) -> BaseSampler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from tuner.protocol import (
 )
 from tuner.service.apart import set_study_aside
 from tuner.service.code import fresh_modules, note_modules
+from tuner.service.growing import Growing
 from tuner.service.records import trial_record
 from tuner.service.reporting import store_points
 from tuner.service.rows import lock_attempt, set_worker, trial_of
@@ -51,6 +53,7 @@ class Finishing:
         self._storage_problem = storage_problem
         self._instruments = instruments
         self._specs = specs
+        self._growing = Growing(storage)
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
         """Take the result of an attempt; errors as `_finish`.
@@ -77,6 +80,12 @@ class Finishing:
         """
         check_finish(finish)
         digest = hashlib.sha256(protocol.dumps(finish).encode()).hexdigest()
+        if finish.found and not self._is_finished(attempt_id):
+            problem = self._growing.take(attempt_id, finish.token, finish.found, ends=False)
+            if problem and finish.outcome != "failed":
+                finish = dataclasses.replace(
+                    finish, outcome="failed", cause="error", error=problem, values=[]
+                )
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             study = hold_study(connection, attempt_id)
@@ -101,6 +110,13 @@ class Finishing:
         if is_new and not is_outcome and attempt.cause is not None:
             self._instruments.retried(attempt.cause)
         return protocol.Finished(is_outcome=is_outcome, record=record)
+
+    def _is_finished(self, attempt_id: str) -> bool:
+        """Whether the attempt has handed its result in; then it is only repeated."""
+        a = tables.attempts
+        query = sa.select(a.c.finish_digest).where(a.c.id == attempt_id)
+        with self._storage.read() as connection:
+            return connection.execute(query).scalar_one_or_none() is not None
 
     def _accept(
         self,

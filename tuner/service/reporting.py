@@ -16,6 +16,7 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError
 from tuner.protocol import LEASE_S, check_report, decode_number
 from tuner.service.apart import set_study_aside
+from tuner.service.growing import Growing
 from tuner.service.rows import lock_attempt, trial_of
 from tuner.storage import Storage, tables
 
@@ -26,6 +27,7 @@ class Reporting:
     def __init__(self, storage: Storage, coordinator: Coordinator) -> None:
         self._storage = storage
         self._coordinator = coordinator
+        self._growing = Growing(storage)
 
     def report(self, attempt_id: str, report: protocol.Report) -> protocol.Reply:
         """Store reports and say whether the trial goes on.
@@ -33,10 +35,15 @@ class Reporting:
         Raises:
             NotFoundError: there is no such attempt.
             FencedError: the token is not the attempt's, or the attempt has ended.
-            ProtocolError: a point is out of bounds.
+            ProtocolError: a part of it is out of bounds.
         """
         check_report(report)
         try:
+            if report.found:
+                problem = self._growing.take(attempt_id, report.token, report.found, ends=True)
+                self._coordinator.wake()
+                if problem:
+                    return protocol.Reply(order="cancel", reason=problem)
             return self._report(attempt_id, report, judged=True)
         except StudyFaultError as fault:
             # Its training is worth going on: the report is stored, and its result will be asked.

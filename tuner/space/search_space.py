@@ -209,7 +209,9 @@ class SearchSpace:
             SpecError: a definition is not valid.
         """
         problems = Problems()
-        parameters = definition.parse_all(data.get("parameters"), (), problems)
+        # A hypermodel's space is empty until something of it was found.
+        given = data.get("parameters")
+        parameters = {} if given == {} else definition.parse_all(given, (), problems)
         forbid = conditions.parse_forbid(
             data.get("forbid", []), list(parameters), parameters, ("forbid",), problems
         )

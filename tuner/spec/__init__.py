@@ -4,6 +4,9 @@ from tuner.spec.editing import EDITABLE as EDITABLE
 from tuner.spec.editing import edit_spec as edit_spec
 from tuner.spec.editing import is_raised as is_raised
 from tuner.spec.found import known_parameters as known_parameters
+from tuner.spec.growth import Growth as Growth
+from tuner.spec.growth import grow as grow
+from tuner.spec.growth import space_of as space_of
 from tuner.spec.identity import Change as Change
 from tuner.spec.identity import compare as compare
 from tuner.spec.identity import identity as identity

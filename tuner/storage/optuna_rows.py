@@ -109,21 +109,35 @@ def insert_trial(
         )
         .returning(_trials.c.trial_id)
     ).scalar_one()
-    if params:
-        connection.execute(
-            _params.insert(),
-            [
-                {
-                    "trial_id": trial_id,
-                    "param_name": name,
-                    "param_value": value,
-                    "distribution_json": distribution_to_json(distribution),
-                }
-                for name, (value, distribution) in params.items()
-            ],
-        )
+    add_params(connection, trial_id, params)
     set_trial_attrs(connection, trial_id, system_attrs, fresh=True)
     return int(trial_id)
+
+
+def add_params(
+    connection: sa.Connection, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]]
+) -> None:
+    """Give a running trial parameters that it was proposed without.
+
+    Args:
+        connection: a writing one.
+        trial_id: its Optuna id.
+        params: internal representation and distribution by name; none that it has.
+    """
+    if not params:
+        return
+    connection.execute(
+        _params.insert(),
+        [
+            {
+                "trial_id": trial_id,
+                "param_name": name,
+                "param_value": value,
+                "distribution_json": distribution_to_json(distribution),
+            }
+            for name, (value, distribution) in params.items()
+        ],
+    )
 
 
 def require_study(connection: sa.Connection, study_id: int, name: str) -> None:

@@ -1,0 +1,455 @@
+"""A study of a hypermodel: its search space is what its trials find."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy as sa
+
+from tests.study_faults import Held, House
+from tuner import protocol
+from tuner.cli.replay import replay_study
+from tuner.coordinator.integrity.diagnosis import diagnose
+from tuner.errors import FencedError
+from tuner.protocol import Found, ProtocolError
+from tuner.storage import tables
+from tuner.storage.database import open_optuna
+
+STUDY = "lab/hyper"
+UNITS = {"type": "int", "low": 8, "high": 64, "step": 8}
+RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
+KIND = {"type": "categorical", "values": ["mlp", "cnn"]}
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose database is made: that takes as long as a test."""
+    home = tmp_path_factory.mktemp("empty") / "home"
+    home.mkdir()
+    House(home).close()
+    return home
+
+
+@pytest.fixture
+def house(tmp_path: Path, empty: Path) -> Iterator[House]:
+    house = House(shutil.copytree(empty, tmp_path / "home"))
+    yield house
+    house.close()
+
+
+def submit(house: House, **changes: Any) -> None:
+    document = {
+        "project": "lab",
+        "study": "hyper",
+        "hypermodel": "zoo:Net",
+        "metric": {"name": "score", "goal": "maximize"},
+        "sampler": {"name": "random", "seed": 7},
+        "history": "none",
+        "budget": {"trials": 50},
+        **changes,
+    }
+    house.service.submit(document)
+
+
+def found(name: str, definition: dict[str, Any], value: Any, **more: Any) -> Found:
+    return Found(name=name, source=more.pop("source", name), definition=definition, value=value)
+
+
+def report(held: Held, *items: Found, **changes: Any) -> protocol.Reply:
+    body = {"token": held.token, "points": [], "found": list(items), **changes}
+    return held.house.desk.report(held.given.attempt, protocol.Report(**body))
+
+
+def claim(house: House, worker: str = "w-1") -> Held | None:
+    """Return an attempt for a worker, after the coordinator has had time to propose it."""
+    held = house.claim(worker)
+    for _ in range(10):
+        if held is not None:
+            return held
+        house.rounds(1)
+        held = house.claim(worker)
+    return None
+
+
+def take(house: House, worker: str = "w-1") -> Held:
+    held = claim(house, worker)
+    assert held is not None, house.states()
+    return held
+
+
+def row(house: House, number: int) -> Any:
+    t = tables.trials
+    with house.storage.read() as connection:
+        return connection.execute(sa.select(t).where(t.c.number == number)).one()
+
+
+def params(house: House, number: int) -> dict[str, Any]:
+    return dict(json.loads(row(house, number).params_json))
+
+
+def spec(house: House) -> dict[str, Any]:
+    with house.storage.read() as connection:
+        return dict(json.loads(connection.execute(sa.select(tables.studies)).one().spec_json))
+
+
+def verdicts(house: House) -> set[str]:
+    return {result.verdict for _, result in replay_study(house.service, STUDY)}  # type: ignore[arg-type]
+
+
+def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_something(
+    house: House,
+) -> None:
+    submit(house)
+    first = take(house)
+
+    assert (first.given.trial, first.given.params, first.given.known) == (0, {}, [])
+    assert first.given.objective == "hypermodel:zoo:Net"
+    assert claim(house, "w-2") is None
+    report(first, found("units", UNITS, 32))
+    second = take(house, "w-2")
+    assert second.given.params.keys() == {"units"}
+    assert [(item.name, item.source) for item in second.given.known] == [("units", "units")]
+    assert params(house, 0) == {"units": 32}
+    assert spec(house)["search_space"] == {"units": UNITS}
+    assert spec(house)["found"] == [{"name": "units", "source": "units", "since": 1}]
+
+
+def test_the_status_says_what_a_study_waits_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.coordinator.liveness.HOLD_S", 0.0)
+    submit(house)
+    first = take(house)
+    house.idle(1)
+    house.rounds(2)
+
+    assert house.service.status(STUDY)["reason"] == "waits for trial 0 to find the search space"
+    report(first, found("units", UNITS, 32))
+    house.rounds(3)
+    assert house.service.status(STUDY)["reason"] == ""
+
+
+def test_what_was_found_is_taken_in_once_however_often_it_is_said(house: House) -> None:
+    submit(house)
+    first = take(house)
+    for _ in range(3):
+        report(first, found("units", UNITS, 32), found("rate", RATE, 0.01))
+    before = spec(house)
+    first.finish(values=[0.5], found=[found("units", UNITS, 32)])
+    house.rounds()
+
+    assert spec(house) == before
+    assert list(before["search_space"]) == ["units", "rate"]
+    events = [e for e in house.service.events(STUDY) if e["kind"] == "space-found"]
+    assert [e["text"] for e in events] == [
+        "trial 0 found 2 parameters of the hypermodel: units, rate"
+    ]
+
+
+def test_parameters_met_late_join_from_the_next_proposal_on_and_their_values_count(
+    house: House,
+) -> None:
+    submit(house)
+    first = take(house)
+    report(first, found("units", UNITS, 32))
+    second = take(house, "w-2")
+    first.finish(values=[0.5], found=[found("rate", RATE, 0.01)])
+    third = take(house, "w-3")
+
+    assert params(house, 0) == {"units": 32, "rate": 0.01}
+    assert second.given.params.keys() == {"units"}
+    assert third.given.params.keys() == {"units", "rate"}
+    # A trial that began before meets it as well.
+    report(second, found("rate", RATE, 0.02))
+    assert params(house, 1)["rate"] == 0.02
+    assert spec(house)["found"][-1] == {"name": "rate", "source": "rate", "since": 2}
+
+
+def test_optunas_table_holds_what_the_trials_used(house: House) -> None:
+    submit(house)
+    first = take(house)
+    kind = {"type": "ordinal", "values": [16, 32]}
+    report(first, found("units", kind, 32), found("rate", RATE, 0.01))
+    first.finish(values=[0.5])
+    house.rounds()
+
+    storage = open_optuna(house.url)
+    (trial, *_) = optuna.load_study(study_name=STUDY, storage=storage).trials
+    assert trial.params == {"units": 1, "rate": 0.01}
+    assert trial.value == 0.5
+    with house.storage.read() as connection:
+        study = connection.execute(sa.select(tables.studies)).one()
+    assert not diagnose(house.storage, study.id)
+
+
+@pytest.mark.parametrize("sampler", ["bayesian", "tpe", "random", "qmc", "nsga2"])
+def test_every_sampler_goes_on_over_trials_that_lack_what_came_later(
+    house: House, sampler: str
+) -> None:
+    submit(house, sampler={"name": sampler, "seed": 3})
+    later = {3: found("rate", RATE, 0.01), 7: found("kind", KIND, "cnn")}
+    child = {"type": "int", "low": 1, "high": 3, "when": {"kind": ["cnn"]}}
+    for number in range(16):
+        held = take(house)
+        if number == 0:
+            report(held, found("units", UNITS, 32))
+        if number in later:
+            report(held, later[number])
+        if number == 9:
+            report(held, found("depth", child, 2 if held.given.params["kind"] == "cnn" else None))
+        held.finish(values=[1.0 / (1 + number)])
+    house.rounds()
+
+    assert params(house, 2).keys() == {"units"}
+    assert params(house, 3).keys() == {"units", "rate"}
+    assert params(house, 7).keys() == {"units", "rate", "kind"}
+    last = params(house, 15)
+    assert last.keys() >= {"units", "rate", "kind"}
+    assert ("depth" in last) == (last["kind"] == "cnn")
+    assert verdicts(house) == {"same"}
+
+
+def test_grid_lists_a_space_that_has_grown(house: House) -> None:
+    submit(house, sampler={"name": "grid", "seed": 3})
+    first = take(house)
+    report(first, found("kind", KIND, "mlp"))
+    first.finish(values=[0.1])
+    second = take(house)
+    report(second, found("deep", {"type": "bool"}, False))
+    second.finish(values=[0.2])
+    while (held := claim(house)) is not None:
+        held.finish(values=[0.3])
+    house.rounds()
+
+    tried = [params(house, number) for number in range(4)]
+    assert tried[0] == {"kind": "mlp"}
+    assert house.states()[STUDY][0] == "finished"
+    assert verdicts(house) == {"same"}
+
+
+def test_a_float_that_grid_cannot_list_is_an_error_that_says_so(house: House) -> None:
+    submit(house, sampler="grid")
+    first = take(house)
+    reply = report(first, found("rate", RATE, 0.01))
+
+    assert reply.order == "cancel"
+    assert "only with a finite space; infinite here: rate" in row(house, 0).error
+    assert (row(house, 0).state, row(house, 0).cause) == ("fail", "error")
+    assert spec(house)["search_space"] == {}
+
+
+def test_a_given_definition_narrows_or_fixes_what_is_found(house: House) -> None:
+    given = {
+        "units": {"type": "int", "low": 16, "high": 32, "step": 8},
+        "kind": {"type": "fixed", "value": "mlp"},
+    }
+    submit(house, search_space=given)
+    first = take(house)
+    assert first.given.params["units"] in (16, 24, 32)
+    assert {item.name: item.source for item in first.given.known} == {"units": "", "kind": ""}
+    assert claim(house, "w-2") is None
+    child = {"type": "bool", "when": {"kind": ["cnn"]}}
+    report(
+        first,
+        found("units", UNITS, first.given.params["units"]),
+        found("kind", KIND, "mlp"),
+        found("pool", child, None),
+    )
+    second = take(house, "w-2")
+
+    assert second.given.params["kind"] == "mlp"
+    assert {item.name: item.definition for item in second.given.known}["kind"] == KIND
+    assert spec(house)["search_space"] == given
+    assert [item["since"] for item in spec(house)["found"]] == [0, 0]
+
+
+def test_a_given_definition_that_does_not_fit_is_an_error_of_the_trial(house: House) -> None:
+    submit(house, search_space={"units": {"type": "int", "low": 16, "high": 128}})
+    first = take(house)
+    report(first, found("rate", RATE, 0.01), found("units", UNITS, 16))
+
+    assert row(house, 0).error.startswith(
+        'search_space.units: {type: "int", low: 16, high: 128} does not fit in what the '
+        'hypermodel has, {type: "int", low: 8, high: 64, step: 8}'
+    )
+    assert "found" not in spec(house)
+    with pytest.raises(FencedError):
+        first.finish(values=[0.5])
+
+
+def test_a_definition_that_changes_is_an_error_and_nothing_of_it_is_stored(house: House) -> None:
+    submit(house)
+    first = take(house)
+    report(first, found("units", UNITS, 32))
+    second = take(house, "w-2")
+    before = spec(house)
+    report(second, found("rate", RATE, 0.01), found("units", {**UNITS, "high": 128}, 32))
+
+    assert 'was {type: "int", low: 8, high: 64, step: 8} when it was found, and is {type: ' in (
+        row(house, 1).error
+    )
+    assert spec(house) == before
+    assert "rate" not in params(house, 1)
+    third = take(house, "w-3")
+    third.finish(values=[0.5], found=[found("units", {**UNITS, "high": 128}, 32)])
+    assert row(house, 2).cause == "error"
+    assert "has to be defined in the same way each time" in row(house, 2).error
+    first.finish(values=[0.5])
+    assert row(house, 0).state == "complete"
+
+
+def test_one_name_may_have_several_definitions_under_different_conditions(house: House) -> None:
+    submit(house)
+    first = take(house)
+    small = {**UNITS, "when": {"kind": ["mlp"]}}
+    large = {**UNITS, "high": 256, "when": {"kind": ["cnn"]}}
+    child = {"type": "bool", "when": {"units": [256]}}
+    report(
+        first,
+        found("kind", KIND, "cnn"),
+        found("units", small, None),
+        found("units", large, 256),
+        found("wide", child, True),
+    )
+
+    space = spec(house)["search_space"]
+    assert list(space) == ["kind", "units", "units.cnn", "wide"]
+    assert space["wide"]["when"] == {"units.cnn": [256]}
+    assert params(house, 0) == {"kind": "cnn", "units.cnn": 256, "wide": True}
+    # In the same attempt's own names, and known again from another trial.
+    report(first, found("deep", {"type": "bool", "when": {"units": [128]}}, None))
+    assert spec(house)["search_space"]["deep"]["when"] == {"units.cnn": [128]}
+    second = take(house, "w-2")
+    before = spec(house)
+    report(second, found("u", large, None, source="units"))
+    assert spec(house) == before
+
+
+def test_a_hypermodel_without_parameters_ends_its_study_with_a_sentence(house: House) -> None:
+    submit(house)
+    first = take(house)
+    first.finish(values=[0.5])
+    house.rounds(5)
+
+    state, reason = house.states()[STUDY]
+    assert state == "finished"
+    assert "trial 0 met no parameter in the hypermodel zoo:Net: every trial would be the same" in (
+        reason
+    )
+    assert claim(house) is None
+
+
+def test_parameters_that_only_the_user_gives_end_the_study_too(house: House) -> None:
+    submit(house, search_space={"unts": UNITS})
+    take(house).finish(values=[0.5])
+    house.rounds(5)
+
+    assert (
+        "trial 0 met none of the parameters that search_space gives (unts)"
+        in (house.states()[STUDY][1])
+    )
+
+
+def test_a_first_trial_that_fails_before_it_found_something_is_followed_by_one_other(
+    house: House,
+) -> None:
+    submit(house)
+    take(house).finish("failed", cause="error", error="no data")
+    second = take(house, "w-2")
+
+    assert (second.given.trial, second.given.params) == (1, {})
+    assert claim(house, "w-3") is None
+    report(second, found("units", UNITS, 32))
+    assert take(house, "w-3").given.params.keys() == {"units"}
+
+
+def test_a_restart_in_the_middle_loses_and_doubles_nothing(house: House) -> None:
+    submit(house)
+    first = take(house)
+    house.restart()
+    assert claim(house, "w-2") is None
+    report(first, found("units", UNITS, 32))
+    house.restart()
+    second = take(house, "w-2")
+    report(second, found("rate", RATE, 0.01))
+    house.restart()
+    third = take(house, "w-3")
+    for held in (first, second, third):
+        held.finish(values=[0.5])
+    house.rounds()
+
+    assert [params(house, n).keys() for n in range(3)] == [
+        {"units"},
+        {"units", "rate"},
+        {"units", "rate"},
+    ]
+    assert verdicts(house) == {"same"}
+
+
+def test_a_lost_first_trial_runs_again_with_the_values_that_it_found(house: House) -> None:
+    submit(house)
+    first = house.take(STUDY, of_dead=True)
+    report(first, found("units", UNITS, 32))
+    house.restart()
+    house.rounds(3, void_dead_local=True)
+    again = take(house, "w-2")
+
+    assert (again.given.trial, again.given.attempt_no) == (0, 2)
+    assert again.given.params == {"units": 32}
+    assert [item.source for item in again.given.known] == ["units"]
+
+
+def test_the_study_may_be_edited_and_submitted_again_while_it_grows(house: House) -> None:
+    submit(house)
+    report(take(house), found("units", UNITS, 32))
+    submit(house, budget={"trials": 60})
+    house.service.edit(STUDY, {"parallel": 2})
+
+    assert spec(house)["search_space"] == {"units": UNITS}
+    assert (spec(house)["budget"], spec(house)["parallel"]) == ({"trials": 60}, 2)
+    assert take(house, "w-2").given.params.keys() == {"units"}
+
+
+def test_a_value_that_its_own_definition_does_not_allow_is_left_out_and_told(
+    house: House,
+) -> None:
+    submit(house)
+    report(take(house), found("units", UNITS, 100), found("rate", RATE, 0.01))
+
+    assert params(house, 0) == {"rate": 0.01}
+    (event,) = [e for e in house.service.events(STUDY) if e["kind"] == "space-found"]
+    assert "units: 100: a whole number from 8 to 64 in steps of 8" in event["text"]
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ([found("units", {"type": "int", "low": 8}, 8)], "units.high: missing"),
+        ([found("units", {"type": "tensor"}, 8)], "units.type"),
+        ([found("a", {**UNITS, "when": {"b": [1]}}, 8)], "a.when.b: unknown parameter"),
+        ([found("a", {**UNITS, "when": [1]}, 8)], "a.when: [1]"),
+        ([found(f"p{n}", UNITS, 8) for n in range(500)], ""),
+        ([found("a", {"type": "categorical", "values": [[1]]}, 8)], "a.values[0]"),
+    ],
+)
+def test_what_makes_no_space_is_an_error_of_the_trial(
+    house: House, items: list[Found], said: str
+) -> None:
+    submit(house)
+    reply = report(take(house), *items)
+
+    assert (reply.order == "cancel") == bool(said)
+    assert said in row(house, 0).error
+    assert bool(spec(house)["search_space"]) == (not said)
+
+
+def test_a_study_with_an_objective_takes_no_findings(house: House) -> None:
+    submit(house, hypermodel=None, objective="zoo:train", search_space={"units": UNITS})
+    with pytest.raises(ProtocolError, match="the study has no hypermodel"):
+        report(take(house), found("rate", RATE, 0.1))

@@ -1,0 +1,112 @@
+"""Rebuilding what the coordinator knows of a study from the Storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.attempts import ENDED
+from tuner.coordinator.frozen import freeze, told_values
+from tuner.coordinator.lessons import load_lesson
+from tuner.coordinator.marks import FIRST_RUNG
+from tuner.coordinator.study_run import StudyRun
+from tuner.samplers import import_sampler
+from tuner.spec import parse_stored
+from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage.curves import read_curves
+
+
+def load_study_run(
+    storage: Storage, study: sa.Row[Any], on_ready: Callable[[], None] = lambda: None
+) -> StudyRun:
+    """Rebuild what the coordinator knows about a study from the database.
+
+    Raises:
+        MissingRowsError: Optuna's tables do not hold the study any more.
+        Exception: whatever else its rows are in the way of.
+    """
+    spec = parse_stored(json.loads(study.spec_json))
+    import_sampler(spec.sampler.name)
+    run = StudyRun(study, spec, on_ready)
+    t = tables.trials
+    with storage.read() as connection:
+        rows = connection.execute(
+            sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
+        ).all()
+        optuna_rows.require_study(connection, study.optuna_id, run.name)
+        _require_all(connection, study, rows)
+        attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
+        wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
+        curves = read_curves(connection, study.id) if wanted else {}
+        study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
+        # The pruner's, and no business of the sampler.
+        run.load_rung(study_attrs.pop(FIRST_RUNG, None))
+        run.mirror.load_study_attrs(study_attrs)
+        lesson = load_lesson(connection, study.id) if run.learns else None
+    if lesson is not None and lesson.known != run.known.get("known"):
+        # Made for fewer parameters: another one is being learnt.
+        run.lesson_text = lesson.text
+    elif lesson is not None:
+        run.take_lesson(
+            lesson.artifact,
+            lesson.version,
+            lesson.text,
+            belief=lesson.belief,
+            early=lesson.early,
+        )
+    for row in rows:
+        params = json.loads(row.params_json)
+        run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)
+        is_told = row.told is not None and row.state in ENDED
+        frozen = freeze(
+            run.proposer,
+            params,
+            state=row.state if is_told else None,
+            values=told_values(row) if is_told else (),
+            attrs=attrs.get(row.optuna_id, {}),
+            curve=curves.get(row.number, {}),
+        )
+        run.mirror.load_trial(row.number, frozen)
+    told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)
+    for row in told:
+        run.ended(row)
+    run.again = _retries(study, rows)
+    run.mirror.forget(_mended(study, rows))
+    return run
+
+
+def _require_all(
+    connection: sa.Connection, study: sa.Row[Any], rows: Sequence[sa.Row[Any]]
+) -> None:
+    """See that every trial that was ever given a number is there, and none twice."""
+    s = tables.studies
+    query = sa.select(s.c.next_number).where(s.c.id == study.id)
+    given = connection.execute(query).scalar_one_or_none()
+    if given is not None and [row.number for row in rows] != list(range(given)):
+        raise optuna_rows.MissingRowsError(
+            f"it has given {given} trials a number, and the rows of {len(rows)} are there"
+        )
+
+
+def _mended(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[int]:
+    """Return the trials whose failures are no lessons: of other code, or to be tried again.
+
+    Other code fails elsewhere; and what is tried again gives a lesson of its own.
+    """
+    again = set(json.loads(study.retry_json))
+    return [row.number for row in rows if row.code != study.code or row.number in again]
+
+
+def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Return the failed trials that are to be tried again and were not proposed again yet."""
+    done = {json.loads(row.proposal_json).get("retry_of") for row in rows}
+    # A study that is deleted at this moment has a row, as it was, and no trials.
+    found = {row.number: row for row in rows}
+    return [
+        (number, json.loads(found[number].params_json))
+        for number in json.loads(study.retry_json)
+        if number in found and number not in done
+    ]
