@@ -451,5 +451,5 @@ def test_what_makes_no_space_is_an_error_of_the_trial(
 
 def test_a_study_with_an_objective_takes_no_findings(house: House) -> None:
     submit(house, hypermodel=None, objective="zoo:train", search_space={"units": UNITS})
-    with pytest.raises(ProtocolError, match="the study has no hypermodel"):
+    with pytest.raises(ProtocolError, match="it has no hypermodel"):
         report(take(house), found("rate", RATE, 0.1))

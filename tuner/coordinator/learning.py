@@ -78,7 +78,7 @@ def lesson_version(history: str, spec: StudySpec) -> str:
 
 def _known(spec: StudySpec) -> int | None:
     """Return how many parameters a space has that may grow; None: it is given."""
-    return None if spec.hypermodel is None else len(spec.space)
+    return len(spec.space) if spec.finds_space else None
 
 
 def learn(

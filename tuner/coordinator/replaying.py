@@ -208,7 +208,7 @@ class Replay:
             spec.start_with,
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
-            is_growing=spec.hypermodel is not None,
+            is_growing=spec.finds_space,
         )
         for trial in trials:
             is_retry = trial.proposal.get("retry_of") is not None

@@ -61,7 +61,7 @@ class StudyRun:
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
             spec.trial.timeout,
-            is_growing=spec.hypermodel is not None,
+            is_growing=spec.finds_space,
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
         #: The attempt of each trial that reported last.
@@ -105,15 +105,20 @@ class StudyRun:
     def _no_parameters(self) -> str:
         given = ", ".join(self.spec.space.names)
         which = f"none of the parameters that search_space gives ({given})" if given else ""
+        where = f" in the hypermodel {self.spec.hypermodel}" if self.spec.hypermodel else ""
         return (
-            f"trial {self._found_nothing} met {which or 'no parameter'} in the hypermodel "
-            f"{self.spec.hypermodel}: every trial would be the same"
+            f"trial {self._found_nothing} met {which or 'no parameter'}{where}: "
+            "every trial would be the same"
         )
 
     @property
     def awaits_space(self) -> bool:
-        """Whether nothing was met yet of its hypermodel's parameters: one trial at a time seeks."""
-        return self.spec.hypermodel is not None and not self.spec.found
+        """Whether nothing was met yet of the parameters it has: one trial at a time seeks.
+
+        A client of an external study need not say that it has met what the user has given.
+        """
+        is_given = self.spec.is_external and len(self.spec.space) > 0
+        return self.spec.finds_space and not self.spec.found and not is_given
 
     @property
     def is_open(self) -> bool:
@@ -132,7 +137,7 @@ class StudyRun:
     @property
     def known(self) -> dict[str, int]:
         """What a proposal's record says of a space that grows; empty: it does not."""
-        if self.spec.hypermodel is None:
+        if not self.spec.finds_space:
             return {}
         return {"known": len(self.spec.space), "revision": self.study.revision}
 

@@ -97,8 +97,8 @@ def _take(
     now: float,
 ) -> None:
     spec = parse_stored(json.loads(study.spec_json))
-    if spec.hypermodel is None:
-        raise ProtocolError("found: the study has no hypermodel, and its search space is given")
+    if not spec.finds_space:
+        raise ProtocolError("found: the search space of the study is given: it has no hypermodel")
     trial = lock_trial(connection, attempt.study_id, attempt.number)
     if trial.state in ENDED:
         raise FencedError(f"trial {attempt.number} has an outcome already")
