@@ -35,7 +35,6 @@ Step = Literal[
     "giving out a trial",
     "taking a result",
     "taking a report",
-    "taking what was found",
     "reading it",
 ]
 STEPS: tuple[Step, ...] = get_args(Step)

@@ -74,7 +74,7 @@ class Growing:
             if study is None or attempt.state not in ("leased", "lost"):
                 raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
             passing = (FencedError, ProtocolError)
-            with study_step(study.id, "taking what was found", passing=passing):
+            with study_step(study.id, "taking a report", passing=passing):
                 try:
                     _take(connection, study, attempt, found, now)
                 except SpecError as exc:
