@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuner.errors import TunerError
 from tuner.logs import configure_logging
+from tuner.protocol import BACKENDS
 from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
 from workers.options import load_gpus_per_worker, load_log_format
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (run, fleet):
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
-        command.add_argument("--preimport", choices=["tensorflow", "none"], default="tensorflow")
+        command.add_argument("--preimport", choices=["keras", *BACKENDS, "none"], default="keras")
         command.add_argument("--parent", type=int, help="process whose death ends this one")
     commands.add_parser("try", help="one trial up to its first report; JSON in, JSON out")
     return parser

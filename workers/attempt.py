@@ -113,7 +113,7 @@ class Attempt:
         if task is None:
             return self._failed("preempted", "the worker was asked to leave before the start")
         self._code_root = task.code_root
-        fork = self._post.info.isolation == "fork" and self._post.guard.may_fork()
+        fork = self._post.may_fork(task.choice)
         process = start_process(task, fork=fork, forget=self._post.api.forget)
         self._post.on_trial(process.pid)
         logger.info("trial started", extra={**self._facts(), "pid": process.pid, "fork": fork})
@@ -149,13 +149,15 @@ class Attempt:
         code_root = self._fetch_code()
         if post.leave.requested:
             return None
-        self._files.open(post.environment.config(self._assignment), time.time())
+        backend = post.backends.choose(self._assignment, code_root)
+        self._files.open(post.environment.config(self._assignment, backend), time.time())
         return Task.of(
             self._assignment,
             code_root=code_root,
             log_root=post.log_root,
             checkpoint_root=post.checkpoint_root,
-            preimport=post.preimport,
+            preimport=post.backends.loaded is not None,
+            backend=backend,
             # All of them, but for a server of an earlier release, which knows of one.
             devices=post.info.device_ids[: self._assignment.devices or None],
         )

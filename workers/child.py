@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
 import io
 import os
 import signal
@@ -21,6 +20,7 @@ from typing import Any, NoReturn
 
 from tuner.protocol import Cause, Outcome
 from tuner.roots import Place
+from workers.backends.trial import BackendError, prepare, say_if_overruled
 from workers.channel import Channel, ChannelLink
 from workers.failure import classify, describe_error
 from workers.files import OUTPUT
@@ -114,7 +114,7 @@ def _run(task: Task, channel: Channel) -> dict[str, Any]:
         result = _call(task, session)
     except TrialStopped as stop:
         return _end_stopped(session, stop)
-    except (ObjectiveError, ResultError) as exc:
+    except (ObjectiveError, BackendError, ResultError) as exc:
         return _end_failed(session, "error", str(exc))
     # User code may raise anything, SystemExit included: how it ends is a result of the trial.
     except BaseException as exc:  # noqa: BLE001
@@ -161,9 +161,7 @@ def _call(task: Task, session: Session) -> Result | None:
     """Return what the objective returned; None when a stop or NaN had decided the outcome."""
     if task.devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
-    if task.preimport:
-        with contextlib.suppress(ImportError):
-            importlib.import_module("keras")
+    prepare(task.choice, preimport=task.preimport)
     run = Run(
         params=task.params,
         seed=task.seed,
@@ -183,6 +181,7 @@ def _execute(task: Task, run: Run) -> Any:
     """Run what the study names, and return what it returned."""
 
     def seed() -> None:
+        say_if_overruled()
         seed_everything(task.seed, task.reproducibility)
 
     if task.objective.startswith(HYPERMODEL):

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import platform
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tuner.protocol import Assignment, WorkerInfo
+from workers.backends.choice import Choice
+from workers.backends.versions import build_facts, library_versions
 from workers.devices import describe_gpu
 
-#: Distribution names by import name; the first that is installed counts.
-_PACKAGES = {
-    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-rocm"),
-    "keras": ("keras",),
-    "numpy": ("numpy",),
-}
 #: Variables that change what is computed.
 _NUMERIC = (
     "XLA_FLAGS",
     "NVIDIA_TF32_OVERRIDE",
     "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
     "OMP_NUM_THREADS",
     "PYTHONHASHSEED",
 )
-_NUMERIC_PREFIXES = ("TF_", "KERAS_")
+_NUMERIC_PREFIXES = ("TF_", "KERAS_", "JAX_", "PYTORCH_")
 #: Terraform's, which may hold secrets; they only begin like TensorFlow's.
 _FOREIGN_PREFIXES = ("TF_CLI", "TF_VAR_", "TF_TOKEN_", "TF_LOG")
 _SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
@@ -59,8 +56,13 @@ class Environment:
             "environment": _numeric_environment(environ),
         }
 
-    def config(self, assignment: Assignment) -> dict[str, Any]:
-        """Return the content of `config.json`: the server's, attempt's and worker's parts."""
+    def config(self, assignment: Assignment, backend: Choice | None = None) -> dict[str, Any]:
+        """Return the content of `config.json`: the server's, attempt's and worker's parts.
+
+        Args:
+            assignment: the attempt.
+            backend: what its Keras computes with.
+        """
         return {
             "code": {"snapshot": assignment.code},
             **assignment.config,
@@ -75,6 +77,7 @@ class Environment:
             "reproducibility": assignment.reproducibility,
             "objective": assignment.objective,
             "metrics": assignment.metrics,
+            "backend": None if backend is None else backend.to_json(),
             # What this process runs in; without a container, what the spec asks for.
             "image": self._image or assignment.config.get("image"),
             **self.facts,
@@ -82,33 +85,7 @@ class Environment:
 
 
 def _versions() -> dict[str, Any]:
-    versions: dict[str, Any] = {"python": platform.python_version()}
-    for name, distributions in _PACKAGES.items():
-        versions[name] = _first_version(distributions)
-    versions.update(_tensorflow_build())
-    return versions
-
-
-def _first_version(distributions: tuple[str, ...]) -> str | None:
-    for name in distributions:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
-def _tensorflow_build() -> dict[str, Any]:
-    """Return how the loaded TensorFlow was built; reading that runs no operation."""
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is None:
-        return {}
-    build = tensorflow.sysconfig.get_build_info()
-    return {
-        "tensorflow_git": tensorflow.version.GIT_VERSION,
-        "cuda": build.get("cuda_version"),
-        "cudnn": build.get("cudnn_version"),
-    }
+    return {"python": platform.python_version(), **library_versions(), **build_facts()}
 
 
 def _package_lock() -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.protocol import BEAT_S, Reply, WorkerInfo
 from workers.api import WorkerApi
+from workers.backends.choice import Choice
+from workers.backends.selection import Selection
 from workers.code_cache import CodeCache
 from workers.environment import Environment
 from workers.guard import ForkGuard
 from workers.leave import Leave
+
+logger = logging.getLogger(__name__)
 
 
 def _tell_nobody(_pid: int | None) -> None:
@@ -33,8 +38,8 @@ class Post:
     leave: Leave
     log_root: Path
     checkpoint_root: Path
-    #: Fresh interpreters import TensorFlow before the objective; forked ones have it.
-    preimport: bool
+    #: What Keras computes with here, and in each trial.
+    backends: Selection
     beat_s: float = BEAT_S
     #: Called with the process id of a trial that starts, and with None when it has ended.
     on_trial: Callable[[int | None], None] = _tell_nobody
@@ -48,6 +53,23 @@ class Post:
         """Take in whether the server wants this worker to leave."""
         if reply.drain:
             self.drain, self.drain_reason = True, reply.reason
+
+    def may_fork(self, backend: Choice | None) -> bool:
+        """Return whether the process of a trial can be a copy of this one.
+
+        Args:
+            backend: what Keras computes with in the trial.
+        """
+        if self.info.isolation != "fork" or not self.guard.may_fork():
+            return False
+        if self.backends.suits(backend):
+            return True
+        wants = None if backend is None else backend.to_json()
+        logger.info(
+            "fresh interpreter for another backend of Keras",
+            extra={"wants": wants, "has": self.backends.loaded},
+        )
+        return False
 
     @property
     def is_leaving(self) -> bool:

@@ -1,9 +1,10 @@
-"""Seeding of everything random that a trial may use."""
+"""Seeding of everything random that a trial may use, whichever backend its Keras has."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import random
 import sys
 from typing import Literal
@@ -12,11 +13,11 @@ Reproducibility = Literal["off", "seeded", "strict"]
 
 
 def seed_everything(seed: int, mode: Reproducibility) -> None:
-    """Seed Python, numpy and Keras as `mode` says; a forked trial must not repeat its sibling.
+    """Seed Python, numpy, Keras and PyTorch as `mode` says; a forked trial must not repeat another.
 
-    Keras is seeded when it is loaded, which a worker that imports TensorFlow ahead and an objective
-    that imports Keras at its top both see to. `strict` also makes TensorFlow's operations
-    deterministic.
+    Keras and PyTorch are seeded when they are loaded, which a worker that imports Keras ahead and
+    an objective that imports them at its top both see to. `strict` also makes the operations of
+    each backend deterministic.
     """
     if mode == "off":
         _refresh()
@@ -26,11 +27,12 @@ def seed_everything(seed: int, mode: Reproducibility) -> None:
     random.seed(seed)
     if importlib.util.find_spec("numpy"):
         importlib.import_module("numpy").random.seed(short)
-    if mode == "strict" and importlib.util.find_spec("tensorflow"):
-        tensorflow = importlib.import_module("tensorflow")
-        tensorflow.config.experimental.enable_op_determinism()
-        importlib.import_module("keras")
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(short)
+    if mode == "strict":
+        _forbid_chance()
     if "keras" in sys.modules:
+        # Its own generators, TensorFlow's (where that is installed, for `tf.data`) and PyTorch's.
         sys.modules["keras"].utils.set_random_seed(short)
 
 
@@ -38,3 +40,28 @@ def _refresh() -> None:
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        # It starts with the same seed in every process.
+        sys.modules["torch"].seed()
+
+
+def _forbid_chance() -> None:
+    """Have each backend take the algorithms that give the same result every time.
+
+    TensorFlow's switch is for `tf.data` too, whose pipelines feed models of every backend.
+    """
+    if importlib.util.find_spec("tensorflow"):
+        tensorflow = importlib.import_module("tensorflow")
+        tensorflow.config.experimental.enable_op_determinism()
+        if importlib.util.find_spec("keras"):
+            importlib.import_module("keras")
+    # Read when JAX opens its devices, which happens at the first operation.
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "jax" in sys.modules and "xla_gpu_deterministic_ops" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    # Read when PyTorch first multiplies on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.roots import Place
+from workers.backends.probe import ProbeError, probe_backend
 from workers.child import scrubbed
 from workers.devices import DeviceError, check_gpus
 from workers.failure import describe_exit
@@ -35,7 +36,6 @@ TIME_LIMIT_S = 60.0
 PROBE_BYTES = 65_536
 #: What a small trial needs at least.
 MEMORY_BYTES = 64 << 20
-_SIDE = 64
 
 
 class SelfTestError(Exception):
@@ -51,8 +51,8 @@ class SelfTestTask:
     gpus: list[str]
     #: Folders to write to, by the name that users know them by.
     folders: dict[str, str]
-    #: Whether trials here use TensorFlow: then it must compute on the device.
-    tensorflow: bool
+    #: What Keras computes with in the trials here: it must compute on the device.
+    backend: str | None
 
 
 class SelfTest:
@@ -73,7 +73,7 @@ class SelfTest:
                 "checkpoint root": str(post.checkpoint_root),
                 "code cache": str(post.code.root),
             },
-            tensorflow=post.preimport or "tensorflow" in sys.modules,
+            backend=post.backends.loaded,
         )
         self._problem = self._start(task)
 
@@ -151,11 +151,11 @@ def run_checks(task: SelfTestTask) -> str:
         for name, folder in task.folders.items():
             _check_folder(name, Path(folder))
         _check_memory()
-        if task.tensorflow:
-            _check_tensorflow(len(task.gpus))
-    except (SelfTestError, DeviceError) as exc:
+        if task.backend is not None:
+            probe_backend(task.backend, len(task.gpus))
+    except (SelfTestError, ProbeError, DeviceError) as exc:
         return str(exc)
-    # TensorFlow and the drivers below it may raise anything, and each is a result.
+    # A backend and the drivers below it may raise anything, and each is a result.
     except Exception as exc:  # noqa: BLE001
         return f"{type(exc).__name__}: {exc}"[:1000]
     return ""
@@ -186,27 +186,6 @@ def _check_memory() -> None:
                 memory[start] = 1
     except OSError as exc:
         raise SelfTestError(f"{MEMORY_BYTES >> 20} MB of memory cannot be had: {exc}") from exc
-
-
-def _check_tensorflow(gpus: int) -> None:
-    import tensorflow as tf
-
-    devices = tf.config.list_physical_devices("GPU")
-    if gpus and not devices:
-        raise SelfTestError("TensorFlow finds no GPU: it would train on the processor")
-    if len(devices) < gpus:
-        raise SelfTestError(f"TensorFlow finds {len(devices)} of this worker's {gpus} GPUs")
-    for device in devices:
-        # Otherwise it takes nearly all memory of the device, for a moment and for nothing.
-        tf.config.experimental.set_memory_growth(device, True)
-    for name in [f"/GPU:{number}" for number in range(gpus)] or ["/CPU:0"]:
-        with tf.device(name):
-            ones = tf.ones((_SIDE, _SIDE))
-            total = float(tf.reduce_sum(tf.matmul(ones, ones)))
-        if total != float(_SIDE**3):
-            raise SelfTestError(
-                f"TensorFlow multiplies two matrices on {name} to {total}, not {_SIDE**3}"
-            )
 
 
 def _main() -> None:

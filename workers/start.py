@@ -1,4 +1,4 @@
-"""Starts one worker: settings, TensorFlow, the first call, the loop."""
+"""Starts one worker: settings, the backend of Keras, the first call, the loop."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from typing import Any
 from tuner.protocol import Device, Isolation, WorkerInfo
 from tuner.secrecy import wipe_environment
 from workers.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
+from workers.backends.devices import take_device
+from workers.backends.selection import Selection
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
 from workers.device_sets import parse_device
 from workers.devices import DeviceError, check_gpus
 from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
-from workers.guard import ForkGuard, preimport_numpy, preimport_tensorflow
+from workers.guard import ForkGuard, preimport_numpy
 from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent
 from workers.options import WorkerOptions, load_options, load_token
@@ -45,7 +47,8 @@ class WorkerArguments:
     #: "cpu" or "gpu:UUID", of several GPUs with commas between.
     device: str = "cpu"
     isolation: Isolation = "fork"
-    preimport: str = "tensorflow"
+    #: A backend of Keras, "keras" for the one that the environment chooses, or "none".
+    preimport: str = "keras"
     #: Process whose death ends this one; None for none.
     parent: int | None = None
     #: Pipe on which the supervisor reads this worker's state.
@@ -65,7 +68,8 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     options = load_options(environ)
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
-    # What user code inherits: TensorFlow is imported with it, and so is every trial.
+    # What user code inherits: backends are imported with it, and so is every trial.
+    take_device(kind, environ)
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
@@ -74,7 +78,8 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
-        is_imported = arguments.preimport == "tensorflow" and preimport_tensorflow()
+        backends = Selection(environ)
+        backends.preimport(arguments.preimport, environ)
         preimport_numpy()
         # 3.12 warns of forks with threads; the guard knows which ones are harmless.
         warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
@@ -88,7 +93,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
                 leave=Leave(),
                 log_root=options.log_root,
                 checkpoint_root=options.checkpoint_root,
-                preimport=is_imported and arguments.isolation == "spawn",
+                backends=backends,
                 on_trial=lambda pid: tell({"trial_pid": pid}),
                 device_error=device_error,
             ),

@@ -44,7 +44,7 @@ class FleetArguments:
     #: GPUs that each worker owns.
     gpus_per_worker: int = 1
     isolation: str = "fork"
-    preimport: str = "tensorflow"
+    preimport: str = "keras"
     parent: int | None = None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner.protocol import Assignment, Found, Reproducibility, decode_number
 from tuner.roots import Place
+from workers.backends.choice import Choice
 from workers.session import Point
 
 #: Has the process of a trial write where it stands into its output.
@@ -38,8 +39,10 @@ class Task:
     #: Of a hypermodel: what the study knows (`Found` as JSON), and the function of its data.
     known: list[dict[str, Any]] = field(default_factory=list)
     loader: str | None = None
-    #: Import TensorFlow first; a forked process has it already.
+    #: Import Keras first; a forked process has it already.
     preimport: bool = False
+    #: What Keras computes with, as `Choice`; None where nobody has chosen.
+    backend: dict[str, Any] | None = None
     #: UUIDs of the GPUs that the trial owns; none on the processor.
     devices: list[str] = field(default_factory=list)
 
@@ -53,6 +56,7 @@ class Task:
         checkpoint_root: Path,
         preimport: bool,
         devices: list[str],
+        backend: Choice | None,
     ) -> Task:
         """Return the task that an assignment means on this host."""
         return cls(
@@ -73,11 +77,17 @@ class Task:
             loader=assignment.loader,
             preimport=preimport,
             devices=devices,
+            backend=None if backend is None else backend.to_json(),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as JSON values."""
         return dataclasses.asdict(self)
+
+    @property
+    def choice(self) -> Choice | None:
+        """What Keras computes with."""
+        return None if self.backend is None else Choice.from_json(self.backend)
 
     @property
     def run(self) -> Place:

@@ -95,7 +95,7 @@ def start_fleet(home: Home, count: int) -> None:
         gpus="none",
         isolation="fork",
         bound=False,
-        preimport=False,
+        preimport="none",
     )
 
 

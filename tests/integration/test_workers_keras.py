@@ -178,8 +178,12 @@ def test_strict_reproducibility_repeats_bit_for_bit(peer: Peer, worker: Started)
 GUARD = """
 import sys, tempfile, time
 from pathlib import Path
-from workers.guard import ForkGuard, preimport_tensorflow
-assert preimport_tensorflow()
+import os
+from workers.backends.selection import Selection
+from workers.guard import ForkGuard
+backends = Selection(os.environ)
+backends.preimport("keras", os.environ)
+assert backends.loaded
 guard = ForkGuard()
 print("before", guard.may_fork())
 import tensorflow as tf

@@ -38,6 +38,7 @@ class Started:
         peer: Address,
         *,
         wrapper: Sequence[str] = (),
+        python: str = sys.executable,
         **environ: str,
     ) -> None:
         self.home = home
@@ -55,7 +56,7 @@ class Started:
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *wrapper, "-m", "workers", *arguments],
+                [python, *wrapper, "-m", "workers", *arguments],
                 env=env,
                 cwd=home,
                 stdin=subprocess.DEVNULL,

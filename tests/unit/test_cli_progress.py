@@ -94,10 +94,10 @@ def test_lines_say_the_metric_where_there_is_room() -> None:
 
 def test_until_a_trial_runs_it_says_what_is_waited_for() -> None:
     console = Console(file=io.StringIO(), width=120)
-    progress = StudyProgress(console, status(), first_waits_for="the workers import TensorFlow")
+    progress = StudyProgress(console, status(), first_waits_for="the workers import Keras")
     idle = status(counts={"waiting": 0, "running": 0, "complete": 0, "pruned": 0, "fail": 0})
 
-    assert progress._counts(idle) == "the workers import TensorFlow"
+    assert progress._counts(idle) == "the workers import Keras"
     assert progress._counts(status()) == "1 running"
     assert progress._counts(idle) == "waiting for workers"
     held = {**idle, "reason": "the log root is full; make room"}

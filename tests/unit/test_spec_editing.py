@@ -46,6 +46,7 @@ def test_every_key_that_may_change_is_taken() -> None:
         "trial.retries": 0,
         "trial.gpus": 1,
         "trial.reproducibility": "off",
+        "trial.backend": "jax",
         "trial.keep": 0,
         "priority": -1,
         "history": ["vision/old", "auto"],

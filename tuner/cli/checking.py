@@ -182,6 +182,7 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         checkpoint_dir="check",
         devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
+        backend=spec.trial.backend,
     )
 
 

@@ -198,14 +198,14 @@ class RunSession:
             gpus_per_worker=max(1, self._submission.spec.trial.gpus),
             isolation=self._isolation,
             bound=True,
-            preimport=self._submission.names_tensorflow,
+            preimport=self._submission.preimport,
         )
         return headings.fleet(self._fleet.wait_started(self._fleet_process), self._fleet.log)
 
     def _follow(self, feed: Feed) -> Document:
         """Show progress until the study is over, or paused by what only its user can repair."""
-        imports = self._submission.names_tensorflow
-        first = "the workers import TensorFlow" if imports else "the workers start"
+        imports = self._submission.preimport != "none"
+        first = "the workers import Keras" if imports else "the workers start"
         try:
             status = feed.api.status(self._study)
             with StudyProgress(out(), status, first_waits_for=first) as progress:

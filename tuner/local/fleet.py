@@ -87,7 +87,7 @@ class Fleet:
         isolation: Isolation,
         bound: bool,
         gpus_per_worker: int = 1,
-        preimport: bool = True,
+        preimport: str = "keras",
     ) -> subprocess.Popen[bytes]:
         """Start the supervisor.
 
@@ -99,7 +99,8 @@ class Fleet:
             isolation: how a trial's process is made.
             bound: the fleet leaves when this process ends.
             gpus_per_worker: GPUs that each worker owns.
-            preimport: each worker imports TensorFlow once, before its first trial.
+            preimport: what each worker imports once, before its first trial: a backend of Keras,
+                "keras" for that of its environment, or "none".
 
         Raises:
             SetupError: this is not Linux.
@@ -111,8 +112,7 @@ class Fleet:
             "fleet",
             *("--count", str(count), "--control", str(self._control)),
             *("--gpus", gpus, "--gpus-per-worker", str(gpus_per_worker)),
-            *("--isolation", isolation),
-            *("--preimport", "tensorflow" if preimport else "none"),
+            *("--isolation", isolation, "--preimport", preimport),
             env=worker_env(self._settings, environ, api_url),
             log=self.log,
             bound=bound,

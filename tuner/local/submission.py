@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SpecError
-from tuner.protocol import NAME_PATTERN
+from tuner.protocol import BACKENDS, NAME_PATTERN, backend_asked
 from tuner.refusal import CodeChoice
 from tuner.settings import Settings
 from tuner.snapshot import (
@@ -59,14 +59,22 @@ class Submission:
         return tuple(sorted(needed_files(files, self.spec.modules, self.spec.command)))
 
     @property
-    def names_tensorflow(self) -> bool:
-        """Whether the code names TensorFlow or Keras; what cannot be seen is taken to.
+    def preimport(self) -> str:
+        """What workers of this study import ahead: a backend of Keras, "keras" for theirs, "none".
 
-        Importing TensorFlow takes seconds, which a worker spends before its first trial.
+        Importing one takes seconds, which a worker spends before its first trial. Code that cannot
+        be seen is taken to use Keras.
         """
+        if self.spec.command:
+            return "none"
         # A snapshot is stored, not compressed: its text stands in it.
         code = self.snapshot.data if self.snapshot is not None else b"keras"
-        return b"keras" in code or b"tensorflow" in code
+        if b"keras" not in code and b"tensorflow" not in code:
+            return "none"
+        if self.spec.trial.backend:
+            return self.spec.trial.backend
+        asked = backend_asked([code]).firmly
+        return next((name for name in BACKENDS if asked == {name}), "keras")
 
     def renamed(self, name: str) -> Submission:
         """Return the same as a study of this name, of the same project.

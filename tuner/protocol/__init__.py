@@ -8,6 +8,13 @@ Every message is JSON; a non-finite number never crosses the wire as a number: i
 
 from __future__ import annotations
 
+from tuner.protocol.backends import (
+    BACKEND_VARIABLE,
+    BACKENDS,
+    Asked,
+    Backend,
+    backend_asked,
+)
 from tuner.protocol.bounds import (
     CLAIM_TOKEN,
     ERROR_LINES,
@@ -70,6 +77,8 @@ from tuner.protocol.releases import is_older
 from tuner.system import MAX_DEVICES
 
 __all__ = [
+    "BACKENDS",
+    "BACKEND_VARIABLE",
     "BEAT_S",
     "CLAIM_TOKEN",
     "ERROR_LINES",
@@ -93,7 +102,9 @@ __all__ = [
     "REPORT_INTERVAL_S",
     "VERSION",
     "WAKE_UP_TASK",
+    "Asked",
     "Assignment",
+    "Backend",
     "Beat",
     "Cause",
     "Claim",
@@ -111,6 +122,7 @@ __all__ = [
     "Report",
     "Reproducibility",
     "WorkerInfo",
+    "backend_asked",
     "check_finish",
     "check_found",
     "check_points",

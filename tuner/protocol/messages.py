@@ -120,6 +120,8 @@ class Assignment(Message):
     #: GPUs that the trial owns: those of its worker; 0 on the processor, and of an earlier server.
     devices: int = 0
     reproducibility: Reproducibility = "seeded"
+    #: What Keras computes with; None: what the code or the worker's environment says.
+    backend: str | None = None
     #: The curve of the predecessor that this attempt continues, in step order.
     curve: list[Point] = field(default_factory=list)
     #: The part of `config.json` that the server knows (spec, distributions, proposal, code, data).

@@ -256,6 +256,7 @@ def _build(
         timeout_s=spec.trial.timeout,
         devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
+        backend=spec.trial.backend,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],
         config=trial_config(study, trial, spec),
         known=known_parameters(spec),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tuner.protocol import MAX_DEVICES, Reproducibility
+from tuner.protocol import MAX_DEVICES, Backend, Reproducibility
 from tuner.space import Params, SearchSpace
 from tuner.spec.duration import DURATION
 from tuner.spec.history import AUTO, History, history_json
@@ -183,6 +183,8 @@ class TrialLimits(Section):
         description=f"a whole number from 0 to {MAX_DEVICES}: GPUs that each trial owns",
     )
     reproducibility: Reproducibility = "seeded"
+    #: What Keras computes with; None: what the code or the worker's environment says.
+    backend: Backend | None = None
     keep: int | None = Field(
         default=None,
         ge=0,

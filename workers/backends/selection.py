@@ -1,0 +1,121 @@
+"""The backends of one worker: what it has imported, and what each trial needs."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
+
+from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked, Assignment, backend_asked
+from workers.backends.choice import Choice, choose, choose_default, is_installed, problem
+
+logger = logging.getLogger(__name__)
+
+#: Of code that is looked at; a module is far smaller.
+_MOST_BYTES = 1 << 20
+#: Studies whose code is remembered.
+_MOST_KNOWN = 256
+
+
+class Selection:
+    """Which backend a worker's Keras has, and which one a trial wants.
+
+    Mutable: it imports one, and remembers what the code of each snapshot asks for.
+
+    Args:
+        environ: of the worker.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.default = choose_default(environ)
+        #: The backend that Keras was imported with in this process; None: it was not.
+        self.loaded: str | None = None
+        self._asked: dict[tuple[str, str], Asked] = {}
+
+    def preimport(self, wanted: str, environ: MutableMapping[str, str]) -> None:
+        """Import Keras and its backend, run nothing.
+
+        No device is listed either: on a GPU that would initialise CUDA, which no forked process can
+        use. What is not installed, or breaks while it is imported, is left to the trials: the
+        trials of a study without Keras never meet it.
+
+        Args:
+            wanted: a backend; "keras" for that of the environment; "none".
+            environ: of this process.
+        """
+        if wanted == "none" or not is_installed("keras"):
+            return
+        choice = self.default if wanted == "keras" else Choice(name=wanted, source="spec")
+        if choice is None:
+            logger.warning("keras has no backend here", extra={"install": "one of " + _names()})
+            return
+        if said := problem(choice):
+            logger.warning("keras is not imported ahead of the trials", extra={"reason": said})
+            return
+        # Importing says a dozen lines about the CPU otherwise; warnings and errors stay.
+        environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+        before = environ.get(BACKEND_VARIABLE)
+        environ[BACKEND_VARIABLE] = choice.name or ""
+        try:
+            importlib.import_module("keras")
+            # Keras asks for it on every backend, to seed it and to tell its tensors from others.
+            if is_installed("tensorflow"):
+                importlib.import_module("tensorflow")
+        # A library that breaks while it is imported may raise anything.
+        except Exception as exc:  # noqa: BLE001
+            logger.warning("keras cannot be imported", extra={"reason": repr(exc)[:500]})
+        else:
+            self.loaded = choice.name
+        finally:
+            # The code of a study may set its own where the environment says nothing.
+            del environ[BACKEND_VARIABLE]
+            if before is not None:
+                environ[BACKEND_VARIABLE] = before
+
+    def choose(self, assignment: Assignment, code_root: Path | None) -> Choice | None:
+        """Return the backend of a trial; None where nobody says anything of one."""
+        return choose(assignment.backend, self._code_asks(assignment, code_root), self.default)
+
+    def suits(self, choice: Choice | None) -> bool:
+        """Return whether a fork of this process has the right backend, or none yet."""
+        return self.loaded is None or choice is None or self.loaded == choice.name
+
+    def _code_asks(self, assignment: Assignment, code_root: Path | None) -> Asked:
+        if code_root is None:
+            return Asked()
+        key = str(code_root), assignment.objective
+        if key not in self._asked:
+            if len(self._asked) >= _MOST_KNOWN:
+                self._asked.clear()
+            self._asked[key] = code_asks(code_root, assignment.objective)
+        return self._asked[key]
+
+
+def code_asks(root: Path, objective: str) -> Asked:
+    """Return which backend the code of a study asks for.
+
+    The module of the objective counts by itself when it says anything, for a folder may hold
+    objectives of several backends.
+
+    Args:
+        root: folder of the code.
+        objective: `module:function`, with a kind before it or not.
+    """
+    module = objective.split(":")[-2] if ":" in objective else ""
+    own = root.joinpath(*module.split("."))
+    paths = [own.with_suffix(".py"), own / "__init__.py"] if module else []
+    return backend_asked(_texts(iter(paths))) or backend_asked(_texts(root.rglob("*.py")))
+
+
+def _texts(paths: Iterator[Path]) -> Iterator[bytes]:
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                yield file.read(_MOST_BYTES)
+        except OSError:
+            continue
+
+
+def _names() -> str:
+    return ", ".join(BACKENDS)

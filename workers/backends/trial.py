@@ -1,0 +1,53 @@
+"""The backend of Keras in the process of a trial: chosen before the user's code is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+
+from tuner.protocol import BACKEND_VARIABLE
+from workers.backends.choice import Choice, problem
+
+
+class BackendError(Exception):
+    """The study asks for a backend that is not there; the text says what to install."""
+
+
+def prepare(choice: Choice | None, *, preimport: bool) -> None:
+    """Have Keras compute with the backend that was chosen, and import it ahead if that is wished.
+
+    Where only the running code can say which one, nothing is set and nothing imported.
+
+    Args:
+        choice: what Keras computes with; None where nobody has chosen.
+        preimport: so that Keras is seeded also where the objective imports it late.
+
+    Raises:
+        BackendError: spec or code ask for what is not installed. What the environment says need not
+            be what the objective uses: its own import will tell.
+    """
+    if choice is not None and choice.source in ("spec", "code") and (said := problem(choice)):
+        raise BackendError(said)
+    if choice is not None and choice.name is not None:
+        os.environ[BACKEND_VARIABLE] = choice.name
+    if preimport and not (choice is not None and choice.name is None):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("keras")
+
+
+def say_if_overruled() -> None:
+    """Write into the trial's output when the code has set a backend after Keras had its own."""
+    keras = sys.modules.get("keras")
+    config = getattr(keras, "config", None)
+    wanted = os.environ.get(BACKEND_VARIABLE)
+    if config is None or not wanted:
+        return
+    found = config.backend()
+    if found != wanted:
+        sys.stderr.write(
+            f"tuner: the code sets {BACKEND_VARIABLE} to {wanted[:40]!r}, but Keras had been "
+            f"imported with {found!r}, which stays; name the backend in the spec: trial: "
+            f"{{backend: {wanted[:40]}}}\n"
+        )
