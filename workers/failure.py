@@ -14,7 +14,7 @@ from tuner.protocol import ERROR_LINES, MAX_ERROR_CHARS, Cause
 from tuner.roots import Place
 from workers.device_texts import device_cause
 from workers.files import OUTPUT, probe
-from workers.missing import how_to_install, how_to_take_along
+from workers.missing import how_to_do_without, how_to_install, how_to_take_along
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 #: Of the output of a process that died, so much is looked at.
@@ -105,7 +105,9 @@ def describe_error(error: BaseException, code_root: str | None = None) -> str:
     report = traceback.TracebackException.from_exception(error)
     _trim(report)
     text = with_own_names("".join(report.format()).rstrip(), code_root)
-    advice = how_to_install(error) or how_to_take_along(error, code_root)
+    advice = (
+        how_to_install(error) or how_to_take_along(error, code_root) or how_to_do_without(error)
+    )
     return last_lines(f"{text}: {advice}" if advice else text)
 
 

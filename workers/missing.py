@@ -61,6 +61,16 @@ def how_to_take_along(error: BaseException, code_root: str | None) -> str:
     )
 
 
+def how_to_do_without(error: BaseException) -> str:
+    """Return what to do when weights or data cannot be downloaded, "" for any other error."""
+    if "URL fetch failure on" not in str(error):
+        return ""
+    return (
+        "the worker cannot reach the network: put the file into Keras' cache (~/.keras) of the "
+        "worker's host or image beforehand, or build without downloaded weights (weights=None)"
+    )
+
+
 def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None

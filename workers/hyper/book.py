@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tuner.protocol import MAX_FOUND, Found, found_problem
-from workers.hyper.definition import default_value, define, model_value, values_in
+from workers.hyper.definition import default_value, define, model_value, range_text, values_in
 from workers.hyper.names import branch_name, dotted, free_name
 from workers.hyper.problem import HypermodelError
 
@@ -104,7 +104,9 @@ class Book:
         name = entry.found.name
         self._warn_of_change(entry, hp)
         handed = self.peek(entry, hp)
-        if name not in self.params and name not in self.late:
+        if name in self._untold and name in self.params:
+            self._untold[name] = replace(entry.found, value=self.params[name])
+        elif name not in self.params and name not in self.late:
             self.late[name] = default_value(hp, entry.definition)
             self._untold[name] = replace(entry.found, value=self.late[name])
         return handed
@@ -209,9 +211,8 @@ class Book:
             if define(hp) == _plain(entry.found.definition):
                 raise HypermodelError(f"search_space: {exc}; change it there") from None
             raise HypermodelError(
-                f"{exc} here, and allowed {_range(entry.found.definition)} when it was found: a "
-                "hyperparameter's range must be the same in every call; give it the widest one, or "
-                "a name of its own for each range"
+                f"{exc} here, and {range_text(entry.found.definition)} when it was found: a range "
+                "must be the same in every call; give the widest one, or each range its own name"
             ) from None
 
     def _warn_of_change(self, entry: Entry, hp: Any) -> None:
@@ -219,8 +220,8 @@ class Book:
         if name not in self._warned and define(hp) != _plain(entry.found.definition):
             self._warned.add(name)
             sys.stderr.write(
-                f"tuner: {hp.name}: its range is another one than when it was found "
-                f"({_range(entry.found.definition)}), which the search goes by\n"
+                f"tuner: {hp.name}: {range_text(define(hp))} here; the search goes by what was "
+                f"found first, {range_text(entry.found.definition)}\n"
             )
 
     def _check_given(self, entry: Entry) -> None:
@@ -268,8 +269,3 @@ def _innermost(when: When) -> Any:
 
 def _plain(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in definition.items() if key != "when"}
-
-
-def _range(definition: Mapping[str, Any]) -> str:
-    plain = _plain(definition)
-    return ", ".join(f"{key} {value}" for key, value in plain.items() if key != "type") or "a bool"

@@ -131,6 +131,17 @@ def allowed(hp: Any) -> str:
     return f"{noun} from {hp.min_value} to {hp.max_value}"
 
 
+def range_text(definition: Mapping[str, Any]) -> str:
+    """Return a definition in words."""
+    if definition["type"] == "bool":
+        return "true or false"
+    if "low" not in definition:
+        listed = definition.get("values") or [definition["value"]]
+        return _quoted(listed[0]) if len(listed) == 1 else f"one of {_quoted(list(listed))}"
+    more = "".join(f", {key} {definition[key]}" for key in ("step", "log") if key in definition)
+    return f"{definition['low']} to {definition['high']}{more}"
+
+
 def _define_range(hp: Any, kind: str) -> Definition:
     number = float if kind == "float" else int
     low, high = number(hp.min_value), number(hp.max_value)

@@ -50,8 +50,13 @@ def run_hypermodel(
     book = Book(known, run.params, run.session.tell_found)
     try:
         hp, model = _build(hypermodel, book, seed)
-    finally:
+    except HypermodelError:
+        # What a model with a fault of this kind names is no space to search.
+        raise
+    except BaseException:
         book.flush()
+        raise
+    book.flush()
     if hypermodel.fit is None:
         _check_unmet(book)
     arguments = load_arguments(loader, code_root)
@@ -65,8 +70,10 @@ def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tupl
     from workers.hyper.bridge import TrialHyperParameters
     from workers.hyper.discovery import check_same, discover, forget_models
 
-    first = discover(hypermodel, book) if book.is_new else None
-    forget_models()
+    first = None
+    if book.is_new:
+        first = discover(hypermodel, book)
+        forget_models(collect=True)
     seed()
     hp = TrialHyperParameters(book)
     hypermodel.declare(hp)
