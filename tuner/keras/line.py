@@ -1,0 +1,65 @@
+"""The worker's side of the HTTP API, for a process that executes the trials of one study."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from tuner.connection import Connection
+from tuner.errors import UnavailableError
+from tuner.protocol import (
+    Assignment,
+    Beat,
+    Claim,
+    Finished,
+    Message,
+    ProtocolError,
+    Reply,
+    Report,
+    dumps,
+)
+
+_M = TypeVar("_M", bound=Message)
+_JSON = {"Content-Type": "application/json"}
+
+
+class WorkerLine(Connection):
+    """Claim, beat, report, finish; every call may be repeated as it is. Safe in several threads.
+
+    Every method raises `UnavailableError` when there is no answer, `StudyError` when the attempt is
+    not this process's any more, and `SpecError` for a message that would never be taken.
+    """
+
+    def claim(self, claim: Claim) -> Assignment | None:
+        """Ask for an attempt; None when there is none."""
+        answer = self._post("/claim", dumps(claim))
+        return None if answer.status_code == 204 else self._parse(Assignment, answer)
+
+    def beat(self, beat: Beat) -> Reply:
+        """Give a sign of life of an attempt."""
+        answer = self._post("/beat", dumps(beat))
+        return Reply() if answer.status_code == 204 else self._parse(Reply, answer)
+
+    def report(self, attempt: str, report: Report) -> Reply:
+        """Post points of an attempt, in step order."""
+        return self._parse(Reply, self._post(_path(attempt, "report"), dumps(report)))
+
+    def finish(self, attempt: str, body: str) -> Finished:
+        """Say how an attempt ended; `body` is the same at every repetition."""
+        return self._parse(Finished, self._post(_path(attempt, "finish"), body))
+
+    def _post(self, path: str, body: str) -> httpx.Response:
+        return self._send("POST", path, content=body, headers=_JSON)
+
+    def _parse(self, kind: type[_M], answer: httpx.Response) -> _M:
+        try:
+            return kind.from_json(json.loads(answer.content))
+        except (ProtocolError, ValueError) as exc:
+            raise UnavailableError(f"{self.url}: {exc}") from exc
+
+
+def _path(attempt: str, verb: str) -> str:
+    return f"/attempts/{quote(attempt, safe='')}/{verb}"
