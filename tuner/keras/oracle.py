@@ -148,7 +148,7 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         if claimed is not None:
             return self._start(claimed)
         if self._is_drained or self._study.is_over():
-            self._study.leave(self._asker)
+            self._study.leave()
             return {"status": TrialStatus.STOPPED}
         return {"status": TrialStatus.IDLE}
 
@@ -220,6 +220,12 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for order in (self.start_order, self.end_order):
             order[:] = [name for name in order if name in trials]
 
+    @override
+    def _record_values(self, trial: Any) -> None:
+        # KerasTuner's own draws at random what a trial lacks, and drops the value of a name that
+        # has another definition under conditions that do not hold.
+        _complete(trial.hyperparameters)
+
     # What the hooks tell
 
     def on_epoch_end(
@@ -238,6 +244,7 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for name, going in list(self._going.items()):
             going.give_back()
             self._forget(name)
+        self._study.leave()
 
     def close(self) -> None:
         """Give back what runs, and let the service go; again has no effect."""
@@ -358,10 +365,14 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
 
 def _complete(hyperparameters: Any) -> None:
-    """Fill in what the study does not know yet with the defaults, as KerasTuner does on the way."""
+    """Give each active hyperparameter a value, its default, and the others none."""
+    values = hyperparameters.values
     for item in hyperparameters.space:
-        if hyperparameters.is_active(item) and item.name not in hyperparameters.values:
-            hyperparameters.values[item.name] = item.default
+        if hyperparameters.is_active(item):
+            values.setdefault(item.name, item.default)
+    for name in {item.name for item in hyperparameters.space}:
+        if not hyperparameters.is_active(name):
+            values.pop(name, None)
 
 
 def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:

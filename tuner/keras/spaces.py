@@ -189,7 +189,8 @@ def _parameter(name: str, item: Item, when: tuple[Condition, ...]) -> Parameter:
         space, _ = from_kerastuner({"space": [{**item, "config": settings}]})
         parameter = _listed(_single(space.parameters[0]))
     except (ValueError, KeyError, TypeError, OverflowError) as exc:
-        raise SpecError(f"hyperparameter {source!r}: {exc}") from exc
+        text = str(exc).removeprefix(f"{name}: ")
+        raise SpecError(f"hyperparameter {source!r}: {text}") from exc
     return dataclasses.replace(parameter, when=when)
 
 

@@ -127,17 +127,18 @@ class Study:
             )
         if state == "paused":
             self._say(f"{self.name} is paused by a user; go on with: tuner resume {self.name}")
+        elif status["workers"]:
+            self._say(f"{self.name}: the last trials run in other processes; waiting for their end")
         return False
 
-    def leave(self, asker: str) -> None:
-        """Say that somebody claims nothing more, so that nothing is proposed for them."""
-        worker = self._askers.pop(asker, None)
-        if worker is None:
-            return
-        try:
-            self.service.line().beat(Beat(worker=worker, state="stopping"))
-        except TunerError as exc:
-            logger.info("not said that it leaves", extra={"reason": str(exc)})
+    def leave(self) -> None:
+        """Say that this process claims nothing more, so that nothing is proposed for it."""
+        while self._askers:
+            _, worker = self._askers.popitem()
+            try:
+                self.service.line().beat(Beat(worker=worker, state="stopping"))
+            except TunerError as exc:
+                logger.info("not said that it leaves", extra={"reason": str(exc)})
 
     def best(self, most: int) -> Sequence[Mapping[str, Any]]:
         """Return the best complete trials, as the service lists them; none where it is away."""
