@@ -294,3 +294,19 @@ def test_a_read_only_log_root_is_an_os_error(tmp_path: Path) -> None:
     finally:
         os.seteuid(user)
         tmp_path.chmod(0o700)
+
+
+def test_parameters_that_a_trial_met_by_itself_enter_the_config_that_its_worker_wrote(
+    tmp_path: Path,
+) -> None:
+    run_dir = write_by_worker(tmp_path)
+    distributions = {"opt": {"name": "CategoricalDistribution"}}
+    config = {**CONFIG, "params": {"lr": 0.1, "opt": "adam"}, "distributions": distributions}
+    record = make_record()
+
+    assert repair_run(tmp_path, config, record) is True
+    assert read_json(Place(run_dir), "config.json") == CONFIG | {"by": "worker"}
+    late = {**config, "proposal": {"late": {"opt": 3}}}
+    assert repair_run(tmp_path, late, record) is True
+    assert read_json(Place(run_dir), "config.json") == late | {"by": "worker"}
+    assert repair_run(tmp_path, late, record) is False

@@ -272,3 +272,28 @@ def test_without_history_there_is_no_text(tmp_path: Path) -> None:
     write_study(tmp_path, STUDY, SPACE, MAXIMIZE, {0: 0.5})
 
     assert shown_text(tmp_path) == []
+
+
+def test_a_run_whose_columns_have_grown_is_begun_anew(tmp_path: Path) -> None:
+    first = SearchSpace(parameters=SPACE.parameters[:1])
+
+    def write(space: SearchSpace, *, is_growing: bool) -> None:
+        writer = StudyWriter(tmp_path, STUDY, space, MAXIMIZE, is_growing=is_growing)
+        writer.add(0, 0.5)
+        writer.write()
+        writer.close()
+
+    def columns() -> set[str]:
+        content = read_run(Place(tmp_path / STUDY / "_study"))["experiment"]
+        assert content is not None
+        return {info.name for info in api_pb2.Experiment.FromString(content).hparam_infos}
+
+    write(first, is_growing=True)
+    assert columns() == set(first.names)
+    write(SPACE, is_growing=True)
+    assert columns() == set(SPACE.names)
+    assert curve(tmp_path, "study/objective") == [(0, 0.5)]
+    assert len(event_files(tmp_path / STUDY / "_study")) == 1
+    # Of any other study what is there stays, whoever wrote it.
+    write(first, is_growing=False)
+    assert columns() == set(SPACE.names)

@@ -195,6 +195,7 @@ _MEANINGS = {
     "random": "the sampler found only what was tried or is forbidden",
     "listed": "one of the last configurations that were left",
     "retry": "a failed trial that a user had tried again",
+    "defaults": "the hypermodel's own, by which its parameters were found",
 }
 
 

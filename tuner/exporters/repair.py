@@ -16,6 +16,8 @@ from tuner.tfevents.json_file import dump_json
 from tuner.tfevents.reader import RunEvents
 from tuner.tfevents.writer import EventFile, finish_events, objective_values
 
+#: Of `config.json`: what is known only when a hypermodel's parameters were met.
+_FOUND = ("params", "distributions", "proposal")
 #: A trial whose outcome is one of these succeeded, as far as TensorBoard can say it.
 SUCCESSES = frozenset({"COMPLETE", "PRUNED"})
 
@@ -37,7 +39,9 @@ def repair_run(
     To be called when the attempt can no longer become something else: TensorBoard keeps the first
     end record of a run, so that of a lost attempt must not be written while its late finish would
     still count. What is there and readable stays as it is, except for `trial.json`, which always
-    becomes `record`. A damaged event file stays, and a second one behind it holds what is missing.
+    becomes `record`, and for the parameters in `config.json` of a trial that met some of them by
+    itself, which nobody knew when the file was written. A damaged event file stays, and a second
+    one behind it holds what is missing.
 
     Args:
         log_root: of all studies.
@@ -86,8 +90,15 @@ def run_place(log_root: Path, run_dir: str) -> Place:
 
 def _repair_config(folder: Folder, config: Mapping[str, Any]) -> bool:
     content = dump_json(config)
-    if isinstance(read_json(folder, "config.json", most=_most(content)), dict):
-        return False
+    found = read_json(folder, "config.json", most=_most(content))
+    if isinstance(found, dict):
+        # Without values that the trial met by itself, it was whole from the beginning.
+        is_late = bool(config.get("proposal", {}).get("late"))
+        late = {key: config[key] for key in _FOUND if is_late and key in config}
+        if all(found.get(key) == value for key, value in json.loads(dump_json(late)).items()):
+            return False
+        # What the worker knows by itself stays.
+        content = dump_json({**found, **late})
     folder.replace("config.json", content)
     return True
 

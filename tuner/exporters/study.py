@@ -24,7 +24,7 @@ from tuner.tfevents.events import (
     scalars_event,
     text_event,
 )
-from tuner.tfevents.writer import EventFile
+from tuner.tfevents.writer import EventFile, event_files
 
 STUDY_RUN = "_study"
 #: Tags of the texts: the best trials, and what history taught the study.
@@ -54,6 +54,9 @@ class StudyWriter:
         space: parameters to declare.
         metrics: name and goal ("maximize" or "minimize") of each metric, in the study's order.
         trials: how many the study has, about.
+        is_growing: whether parameters may have come since the run was begun. TensorBoard keeps the
+            first experiment record that it sees: then the run is begun anew, and what it holds is
+            to be added again.
 
     Raises:
         UnfitError: something else stands in the place of the run's folder.
@@ -68,6 +71,7 @@ class StudyWriter:
         metrics: Sequence[Mapping[str, str]],
         *,
         trials: int = 0,
+        is_growing: bool = False,
     ) -> None:
         self._place = Place(log_root, study).below(STUDY_RUN)
         self._experiment = encode_experiment(study, space, metrics)
@@ -79,6 +83,9 @@ class StudyWriter:
         self._texts: dict[str, str] = {}
         self._written_texts: dict[str, str] = {}
         self._load()
+        if is_growing and self._declared and not self._is_declared_so:
+            self._remove()
+            self._load()
 
     def add(self, trial: int, objective: float | Sequence[float]) -> None:
         """Take in a complete trial; one that is there with the same values changes nothing.
@@ -150,6 +157,7 @@ class StudyWriter:
         """Take in what the event files hold."""
         found = read_run(self._place, check_payload=True, most=self._most)
         self._declared = found["experiment"] is not None
+        self._is_declared_so = found["experiment"] == self._experiment
         self._values = _read_values(found, len(self._maximize))
         self._trials = sorted(self._values)
         #: Best values up to and with each trial, for as many trials as stand correctly in the file.
@@ -157,6 +165,12 @@ class StudyWriter:
         for trial in self._trials:
             self._extend_best(self._values[trial])
         self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
+
+    def _remove(self) -> None:
+        """Take away the run's event files."""
+        with self._place.open() as folder:
+            for name in event_files(folder):
+                folder.remove(name)
 
     def _is_newest(self) -> bool:
         """Whether what is appended would be read: its file is there, and none behind it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,24 +25,12 @@ from tuner.service.insights.leaderboard import leaderboard_markdown
 from tuner.service.insights.summary import STUDY_FILE, full_order, study_summary
 from tuner.service.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.specs import Specs
+from tuner.service.study_folder import StudyFolder, is_outdated, write_events, write_papers
 from tuner.service.times import iso
 from tuner.service.unfiled import Subject
 from tuner.service.views import Document
 from tuner.service.wording import receipt_markdown
 from tuner.storage import Storage, tables
-from tuner.tfevents import read_json
-
-#: Of a `study.json` that is there.
-_MOST_BYTES = 16 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Folder:
-    """What is written into the folder of a study's own."""
-
-    writer: StudyWriter
-    summary: Paper
-    insights: Paper
 
 
 class StudyFiler:
@@ -75,8 +62,8 @@ class StudyFiler:
         self._insights = Insights(None) if insights is None else insights
         #: Studies that ended before this server led and whose files lack that.
         self._outdated: set[int] = set()
-        #: Of each study its files, and up to which result they have been told.
-        self._folders: dict[int, tuple[_Folder, int]] = {}
+        #: Of each study its files, and up to which result they know it.
+        self._folders: dict[int, tuple[StudyFolder, int]] = {}
         #: Of each study, when it last learnt and whether it was over, as its run says it.
         self._explained: dict[int, tuple[float | None, bool]] = {}
         #: Of each study, after which result its checkpoints were looked at.
@@ -108,7 +95,7 @@ class StudyFiler:
 
     def take_late(self, late: Late, subject: Subject) -> None:
         """Take in that something was done, or failed, when nobody waited for it any more."""
-        if isinstance(late.result, _Folder):
+        if isinstance(late.result, StudyFolder):
             # Another one, made meanwhile or later, reads what this one has written.
             late.result.writer.close()
         if late.error is None:
@@ -150,7 +137,7 @@ class StudyFiler:
             subject = Subject(kind="study", study_id=study.id)
             what = f"the folder of {study.project}/{study.name}"
             with self._care.of(subject, self._log_root):
-                look = partial(_is_outdated, self._place(study), study.state)
+                look = partial(is_outdated, self._place(study), study.state)
                 if self._care.hands.do(subject, what, look):
                     self._outdated.add(study.id)
 
@@ -175,6 +162,8 @@ class StudyFiler:
     def _file(self, study: sa.Row[Any], subject: Subject, due: Due) -> None:
         hands = self._care.hands
         what = f"the folder of {study.project}/{study.name}"
+        known = len(self._specs.of(study).space)
+        self._close_outgrown(study.id, known)
         if study.id not in self._folders:
             opened = hands.do(subject, what, partial(self._open, study))
             self._folders[study.id] = (opened, 0)
@@ -184,14 +173,15 @@ class StudyFiler:
             self._add_objectives(folder.writer, study.id, told)
             self._add_history(folder.writer, study)
             self._add_leaderboard(folder.writer, study)
-            hands.do(subject, what, partial(_write_events, folder))
+            if known or study.state not in OPEN:  # else no column can be declared yet
+                hands.do(subject, what, partial(write_events, folder))
             with self._storage.begin() as connection:
                 s = tables.studies
                 connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
             # Afterwards: the curves need fewer of the study's rows, and none that may be damaged.
             insights = self._insights.of(study.id)
             summary, updated = self._summary(study, insights)
-            hands.do(subject, what, partial(_write_papers, folder, summary, insights, updated))
+            hands.do(subject, what, partial(write_papers, folder, summary, insights, updated))
         except StuckError as exc:
             if not exc.is_begun:
                 folder.writer.close()
@@ -225,7 +215,7 @@ class StudyFiler:
             self._care.hands.do(subject, what, remove)
             self._care.done(subject)
 
-    def _open(self, study: sa.Row[Any]) -> _Folder:
+    def _open(self, study: sa.Row[Any]) -> StudyFolder:
         spec = self._specs.of(study)
         writer = StudyWriter(
             self._log_root,
@@ -233,11 +223,21 @@ class StudyFiler:
             spec.space,
             [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
             trials=study.next_number,
+            is_growing=spec.finds_space,
         )
         place = self._place(study)
-        return _Folder(
-            writer=writer, summary=Paper(place, STUDY_FILE), insights=Paper(place, INSIGHTS_FILE)
+        return StudyFolder(
+            writer=writer,
+            summary=Paper(place, STUDY_FILE),
+            insights=Paper(place, INSIGHTS_FILE),
+            known=len(spec.space),
         )
+
+    def _close_outgrown(self, study_id: int, known: int) -> None:
+        """Have a run be begun anew whose columns, TensorBoard's first, are not all any more."""
+        if study_id in self._folders and self._folders[study_id][0].known != known:
+            self._folders.pop(study_id)[0].writer.close()
+            self._explained.pop(study_id, None)
 
     def _place(self, study: sa.Row[Any]) -> Place:
         return Place(self._log_root, f"{study.project}/{study.name}").below(STUDY_RUN)
@@ -299,28 +299,3 @@ def _rows(connection: sa.Connection, studies: list[int]) -> Sequence[sa.Row[Any]
     if not studies:
         return []
     return connection.execute(sa.select(s).where(s.c.id.in_(studies)).order_by(s.c.id)).all()
-
-
-def _is_outdated(place: Place, state: str) -> bool:
-    """Whether a study's folder is there and does not say how the study ended."""
-    if not place.exists():
-        return False
-    found = read_json(place, STUDY_FILE, most=_MOST_BYTES)
-    if not isinstance(found, dict) or found.get("state") != state:
-        return True
-    with place.open() as folder:
-        return folder.stat(INSIGHTS_FILE) is None
-
-
-def _write_events(folder: _Folder) -> _Folder:
-    folder.writer.write()
-    return folder
-
-
-def _write_papers(
-    folder: _Folder, summary: Document, insights: Document | None, updated: str
-) -> _Folder:
-    folder.summary.write(summary, updated)
-    if insights is not None:
-        folder.insights.write(insights, updated)
-    return folder

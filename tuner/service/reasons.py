@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.coordinator.proposal import DEFAULTS
 from tuner.service.views import Document
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
@@ -33,7 +34,9 @@ def why_text(record: Document, rows: Rows, spec: StudySpec) -> str:
     """Return in a sentence who chose a trial, and by what."""
     reason = _chosen_by(record)
     start = start_index(record, rows, spec)
-    return reason if start is None else f"start_with[{start}]; the rest: {reason}"
+    text = reason if start is None else f"start_with[{start}]; the rest: {reason}"
+    late = record.get("late")
+    return text if not late else f"{text}; met while it ran: {', '.join(late)}"
 
 
 def history_share(record: Document, rows: Rows, spec: StudySpec) -> float:
@@ -65,6 +68,8 @@ def _chosen_by(record: Document) -> str:
         return "at random: the sampler was not ready in time"
     if sampler == "random" and record.get("try"):
         return "at random: the sampler proposed only what was tried or is forbidden"
+    if sampler == DEFAULTS:
+        return "nobody: it has the hypermodel's own defaults, and was to find the parameters"
     if sampler == "listed":
         return "one of the last configurations that were left"
     insight = record.get("insight") or {}

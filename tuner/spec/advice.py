@@ -78,7 +78,8 @@ def _advise_budget(spec: StudySpec, found: Problems) -> None:
     if len(spec.start_with) > budget.trials:
         advice = f"fewer than the {len(spec.start_with)} entries of start_with"
         found.wrong(("budget", "trials"), budget.trials, advice)
-    size = spec.space.cardinality()
+    # What a hypermodel has besides is not known yet.
+    size = None if spec.finds_space else spec.space.cardinality()
     if size is not None and size < budget.trials:
         advice = f"the space has only {size} configurations; the study ends when all were tried"
         found.wrong(("budget", "trials"), budget.trials, advice)
