@@ -1,12 +1,14 @@
 """`python -m tests.benchmarks [NAME…] [--json FILE]`: measures, prints a table, writes JSON.
 
-Without names all are run. `python -m tests.benchmarks sampler …` compares samplers instead.
+Without names all are run. `python -m tests.benchmarks sampler …` compares samplers instead, and
+`python -m tests.benchmarks side-by-side` stock KerasTuner with this service.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import sys
 import time
@@ -52,6 +54,9 @@ def main(argv: list[str]) -> int:
     """Run the benchmarks that were named, or all; return 1 when a goal was missed."""
     if argv[:1] == ["sampler"]:
         return sampler.main(argv[1:])
+    if argv[:1] == ["side-by-side"]:
+        # Imports Keras.
+        return importlib.import_module("tests.benchmarks.side_by_side.cli").main(argv[1:])  # type: ignore[no-any-return]
     arguments = _read(argv)
     machine = describe_machine()
     print(in_a_line(machine), flush=True)

@@ -1,0 +1,1 @@
+"""The same hypermodel and budget through stock KerasTuner and through this service."""
