@@ -96,7 +96,8 @@ class AttemptFiles:
         """
         self._found |= {item.name: item for item in found if item.value is not None}
         late = {name: item.value for name, item in self._found.items()}
-        params = {**late, **self._assignment.params}
+        # What the trial was given counts, and stands first.
+        params = {**self._assignment.params, **late, **self._assignment.params}
         if params != self._config.get("params"):
             self._config["params"] = params
             with self._tolerating("config.json"):

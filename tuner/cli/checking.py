@@ -24,7 +24,7 @@ from tuner.protocol import Assignment
 from tuner.settings import Settings
 from tuner.snapshot import unpack
 from tuner.space import Parameter
-from tuner.spec import StudySpec
+from tuner.spec import StudySpec, known_parameters
 from tuner.system import is_linux, system_name
 
 #: A space that forbids nearly everything is given up on after so many tries.
@@ -177,6 +177,8 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         params=params,
         seed=spec.sampler.seed or 0,
         objective=spec.entry,
+        loader=spec.data.loader,
+        known=known_parameters(spec),
         metrics=[{"name": m.name, "goal": m.goal} for m in spec.metrics],
         run_dir="check",
         checkpoint_dir="check",

@@ -7,7 +7,6 @@ different ranges under different conditions. The first keeps the name; a further
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,7 +52,6 @@ class Book:
         self._untold: dict[str, Found] = {}
         self._tell = tell
         self._is_direct = False
-        self._warned: set[str] = set()
 
     @property
     def is_new(self) -> bool:
@@ -102,7 +100,6 @@ class Book:
             HypermodelError: the model does not allow the trial's value.
         """
         name = entry.found.name
-        self._warn_of_change(entry, hp)
         handed = self.peek(entry, hp)
         if name in self._untold and name in self.params:
             self._untold[name] = replace(entry.found, value=self.params[name])
@@ -120,7 +117,7 @@ class Book:
         name = entry.found.name
         if name in self.params:
             return self._fit(entry, hp, self.params[name])
-        return model_value(hp, default_value(hp, entry.definition))
+        return self._fit(entry, hp, default_value(hp, entry.definition))
 
     def flush(self) -> None:
         """Tell what was found; from now on each is told as soon as it is met."""
@@ -205,24 +202,19 @@ class Book:
         return next(iter(holding or (entries if len(entries) == 1 else ())), None)
 
     def _fit(self, entry: Entry, hp: Any, value: Any) -> Any:
+        """Return the trial's value for the model; the range is what it was when it was found."""
+        found, here = _plain(entry.found.definition), define(hp)
+        if here != found:
+            # The last line stands in tables, and is the same in every trial with this fault.
+            raise HypermodelError(
+                f"{hp.name}: {range_text(here)} here, and {range_text(found)} when it was found\n"
+                f"{hp.name}: its range is not the same in every call of the hypermodel: give it "
+                "the widest one, or each range a name or a conditional_scope of its own"
+            )
         try:
             return model_value(hp, value)
         except HypermodelError as exc:
-            if define(hp) == _plain(entry.found.definition):
-                raise HypermodelError(f"search_space: {exc}; change it there") from None
-            raise HypermodelError(
-                f"{exc} here, and {range_text(entry.found.definition)} when it was found: a range "
-                "must be the same in every call; give the widest one, or each range its own name"
-            ) from None
-
-    def _warn_of_change(self, entry: Entry, hp: Any) -> None:
-        name = entry.found.name
-        if name not in self._warned and define(hp) != _plain(entry.found.definition):
-            self._warned.add(name)
-            sys.stderr.write(
-                f"tuner: {hp.name}: {range_text(define(hp))} here; the search goes by what was "
-                f"found first, {range_text(entry.found.definition)}\n"
-            )
+            raise HypermodelError(f"search_space: {exc}; change it there") from None
 
     def _check_given(self, entry: Entry) -> None:
         """Check that the user's definition lies within the model's.

@@ -157,9 +157,10 @@ def _define_range(hp: Any, kind: str) -> Definition:
         return {"type": kind, "low": low, "high": high}
     if step > high - low:
         return {"type": "fixed", "value": low}
-    if not _is_decimal(low, high, step):
+    last = _last_step(low, high, step)
+    if Decimal(str(number(last))) != last:
         return _grid(hp, number)
-    return {"type": kind, "low": low, "high": high, "step": step}
+    return {"type": kind, "low": low, "high": number(last), "step": step}
 
 
 def _check_bounds(hp: Any, kind: str, low: int | float, high: int | float) -> None:
@@ -184,11 +185,11 @@ def _listed(values: list[Any], *, is_ordered: bool) -> Definition:
     return {"type": "ordinal" if is_ordered else "categorical", "values": values}
 
 
-def _is_decimal(low: int | float, high: int | float, step: int | float) -> bool:
-    """Whether floats hold every value of a grid as few digits, which a search space asks for."""
+def _last_step(low: int | float, high: int | float, step: int | float) -> Decimal:
+    """Return the last value of a grid, which floats hold exactly where it has few digits."""
     first, width = Decimal(str(low)), Decimal(str(step))
-    last = first + math.floor((Decimal(str(high)) - first) / width) * width
-    return Decimal(str(float(last))) == last
+    # A high that was rounded to a float keeps its last step.
+    return first + math.floor((Decimal(str(high)) - first) / width + Decimal("1e-8")) * width
 
 
 def _checked(hp: Any, values: list[Any]) -> list[Any]:

@@ -68,7 +68,7 @@ def run_hypermodel(
 
 def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tuple[Any, Any]:
     from workers.hyper.bridge import TrialHyperParameters
-    from workers.hyper.discovery import check_same, discover, forget_models
+    from workers.hyper.discovery import check_names, discover, forget_models
 
     first = None
     if book.is_new:
@@ -79,7 +79,7 @@ def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tupl
     hypermodel.declare(hp)
     model = hypermodel.build(hp)
     if first is not None:
-        check_same(first, hp.named)
+        check_names(first, hp.named)
     _check_model(hypermodel, model)
     return hp, model
 
