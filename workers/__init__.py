@@ -14,9 +14,10 @@ _EXPORTS = {
     "TrialPreempted": "workers.session",
     "TrialPruned": "workers.session",
     "TrialStopped": "workers.session",
+    "launch_ranks": "workers.ranks.launching",
 }
 
-__all__ = ["Run", "TrialCancelled", "TrialPreempted", "TrialPruned", "TrialStopped"]
+__all__ = ["Run", "TrialCancelled", "TrialPreempted", "TrialPruned", "TrialStopped", "launch_ranks"]
 
 
 def __getattr__(name: str) -> Any:

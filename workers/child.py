@@ -22,7 +22,7 @@ from tuner.protocol import Cause, Outcome
 from tuner.roots import Place
 from workers.backends.trial import BackendError, prepare, say_if_overruled
 from workers.channel import Channel, ChannelLink
-from workers.failure import classify, describe_error
+from workers.failure import CausedError, classify, describe_error
 from workers.files import OUTPUT
 from workers.hyper import run_hypermodel
 from workers.linux import be_killed_first, die_with_parent
@@ -114,6 +114,8 @@ def _run(task: Task, channel: Channel) -> dict[str, Any]:
         result = _call(task, session)
     except TrialStopped as stop:
         return _end_stopped(session, stop)
+    except CausedError as exc:
+        return _end_failed(session, exc.cause, str(exc))
     except (ObjectiveError, BackendError, ResultError) as exc:
         return _end_failed(session, "error", str(exc))
     # User code may raise anything, SystemExit included: how it ends is a result of the trial.
@@ -170,6 +172,7 @@ def _call(task: Task, session: Session) -> Result | None:
         logdir=task.run.path,
         checkpoints=task.checkpoints,
         devices=task.devices,
+        task=task,
     )
     returned = _execute(task, run)
     if session.obeyed is not None or session.diverged is not None:

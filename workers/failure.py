@@ -32,6 +32,14 @@ _NOISE = re.compile(rf'^  File "({re.escape(_HERE)}|<frozen runpy>)|^Extension m
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
+class CausedError(Exception):
+    """What has ended a trial, with its cause, as an objective was told; the text is all of it."""
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
 def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
     """Return the cause that an exception of user code stands for.
 

@@ -16,6 +16,7 @@ from workers.session import (
     TrialPruned,
     TrialStopped,
 )
+from workers.task import Task
 
 __all__ = ["Params", "Run", "TrialCancelled", "TrialPreempted", "TrialPruned", "TrialStopped"]
 
@@ -51,6 +52,7 @@ class Run:
         logdir: Path,
         checkpoints: Place,
         devices: Sequence[str] = (),
+        task: Task | None = None,
     ) -> None:
         self.params = Params(params)
         self.seed = seed
@@ -59,7 +61,9 @@ class Run:
         self.logdir = logdir
         self.devices = list(devices)
         self.session = session
-        self._checkpoints = checkpoints
+        self.checkpoints = checkpoints
+        #: What the trial's process was given; None by hand.
+        self.task = task
         self._folder: object = None
 
     @classmethod
@@ -94,8 +98,8 @@ class Run:
     @property
     def checkpoint_dir(self) -> Path:
         """Folder that all attempts of this trial share, on every host; made when asked for."""
-        self._checkpoints.open(make=True).close()
-        return self._checkpoints.path
+        self.checkpoints.open(make=True).close()
+        return self.checkpoints.path
 
     def report(self, step: int, value: Any, **metrics: Any) -> None:
         """Report that `step` epochs are finished and the metric stands at `value`.
@@ -145,7 +149,7 @@ class Run:
         name = metric or (self.session.metrics[0]["name"] if self.session.metrics else None)
         return make_callback(
             self.session,
-            self._checkpoints,
+            self.checkpoints,
             metric=name,
             every_s=checkpoint_every_s,
             needs_metric=needs_metric,

@@ -1,0 +1,43 @@
+"""One rank: it runs its function with the trial's parameters and says how that ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from workers.channel import Channel
+from workers.child import execute
+from workers.ranks.meeting import come, own_rank
+from workers.task import Task
+
+#: The trial's own process answers at once; a machine under load takes its time.
+WELCOME_S = 60.0
+
+
+def run_member() -> int:
+    """Be one rank of a trial; return the exit status, which a launcher takes for success or not."""
+    try:
+        channel = Channel(come(os.environ))
+    except (KeyError, OSError) as exc:
+        print(f"workers.ranks: no trial waits for this process: {exc!r}", file=sys.stderr)  # noqa: T201
+        return 2
+    channel.send({"kind": "hello", "rank": own_rank(os.environ)})
+    welcome = _welcome(channel)
+    if welcome is None:
+        return 1
+    # The trial's own process finds the user's modules by it, and so does this one.
+    sys.path[:] = welcome["path"]
+    end = execute(Task(**welcome["task"]), channel)
+    sys.stdout.flush()
+    channel.send({"kind": "end", **end})
+    return 0 if end["outcome"] == "complete" else 1
+
+
+def _welcome(channel: Channel) -> dict[str, Any] | None:
+    """Return the trial's parameters and paths; None when the trial is over."""
+    while not channel.closed:
+        channel.wait(WELCOME_S)
+        if messages := channel.receive():
+            return messages[0]
+    return None
