@@ -48,10 +48,11 @@ def read_database(given: str) -> Draft:
     """
     # Optuna takes a third of a second to import.
     from tuner.history.importers.optuna_database import OptunaDatabase
+    from tuner.history.importers.sql_database import SqlDatabase
 
     url, wanted = parse_url(given)
-    with closing(OptunaDatabase(url, hide_secrets(url))) as database:
-        return _draft(_choose(database.studies(), wanted, database.locator))
+    with closing(SqlDatabase(url, hide_secrets(url))) as database:
+        return _draft(_choose(OptunaDatabase(database).studies(), wanted, database.locator))
 
 
 def read_journal(path: Path) -> Draft:

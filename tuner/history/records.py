@@ -14,7 +14,7 @@ from tuner.space import SearchSpace
 from tuner.space.value import Value
 
 #: Where a study came from; "study" is one of Tuner's own, of this database or of a log root.
-Kind = Literal["study", "hparams", "kerastuner", "optuna", "csv"]
+Kind = Literal["study", "hparams", "kerastuner", "optuna", "csv", "mlflow", "wandb", "neptune"]
 State = Literal["complete", "pruned", "fail", "running"]
 Goal = Literal["maximize", "minimize"]
 

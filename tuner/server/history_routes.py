@@ -9,6 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from tuner.history.cleaning import MAX_RUNS
+from tuner.history.imported import ImportKind
+from tuner.history.records import Kind
 from tuner.history.writing import MAX_REJECTED
 from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT
 from tuner.server.bodies import read_json, validate
@@ -44,7 +46,7 @@ class HistoryStudy(_Model):
     """A study of the history without its trials."""
 
     key: str
-    kind: Literal["study", "hparams", "kerastuner", "optuna", "csv"]
+    kind: Kind
     locator: str
     is_own: bool
     trials: int
@@ -85,7 +87,7 @@ class _Begin(_Model):
     """A study to import into, there or new."""
 
     key: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
-    kind: Literal["study", "hparams", "kerastuner", "optuna", "csv", "none"]
+    kind: ImportKind
     locator: Line
 
 

@@ -10,6 +10,8 @@ Only for making them again: the tests read the files that were made.
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -135,11 +137,69 @@ def optuna(folder: Path) -> None:
     study.optimize(objective, n_trials=4, callbacks=[callback])
 
 
+def mlflow(folder: Path) -> None:
+    """Runs of every state, of which one has no finite value, and one is another's child."""
+    import mlflow
+
+    rates = {"FINISHED": 0.01, "FAILED": 0.1, "KILLED": 0.001}
+    for store in (f"file:{folder}/mlruns", f"sqlite:///{folder}/mlflow.db"):
+        mlflow.set_tracking_uri(store)
+        mlflow.set_experiment("digits")
+        for number, (state, rate) in enumerate([*rates.items(), ("FINISHED", 0.5)]):
+            mlflow.start_run(run_name=f"run-{number}")
+            settings = {"train.rate": rate, "optimizer": "adam", "layers": number, "norm": True}
+            mlflow.log_params(settings)
+            for epoch in range(1, 4):
+                value = float("nan") if number == 3 else 0.5 + epoch / 100
+                mlflow.log_metric("val/accuracy", value, step=epoch)
+            mlflow.end_run(state)
+        with mlflow.start_run(run_name="parent"):
+            mlflow.log_param("folds", 1)
+            with mlflow.start_run(run_name="child", nested=True):
+                mlflow.log_params({"train.rate": 0.2, "optimizer": "sgd", "layers": 2})
+                mlflow.log_metric("val/accuracy", 0.9)
+        mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("digits").experiment_id)
+    database = sqlite3.connect(folder / "mlflow.db")
+    tables = ("experiments", "runs", "params", "metrics")
+    wanted = re.compile(rf'(CREATE TABLE|INSERT INTO)[^"]*"({"|".join(tables)})"')
+    lines = [line for line in database.iterdump() if wanted.match(line)]
+    (folder / "mlflow.sql").write_text("\n".join(lines) + "\n")
+    (folder / "mlflow.db").unlink()
+
+
+def wandb(folder: Path) -> None:
+    """Offline runs: two that end, one of which is longer than a block, and one that fails."""
+    import wandb
+
+    for number, (optimizer, epochs) in enumerate([("adam", 3), ("sgd", 120), ("sgd", 3)]):
+        model = {"layers": number + 1, "dropout": number / 10}
+        config = {"lr": 0.1**number, "optimizer": optimizer, "norm": bool(number), "model": model}
+        run = wandb.init(
+            project="digits",
+            mode="offline",
+            config=config,
+            name=f"run-{number}",
+            dir=str(folder),
+            settings=wandb.Settings(
+                host="host", disable_git=True, save_code=False, x_disable_stats=True
+            ),
+        )
+        for epoch in range(epochs):
+            run.log({"val_accuracy": 0.5 + epoch / 1000, "loss": float("nan") if number else 1.0})
+        run.summary["note"] = "text"
+        run.finish(exit_code=int(number == 2))
+    for path in folder.rglob("*"):
+        if path.is_symlink() or (path.is_file() and path.suffix != ".wandb"):
+            path.unlink()
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "keras": keras,
     "kerastuner": kerastuner,
     "tensorboardx": tensorboardx,
     "optuna": optuna,
+    "mlflow": mlflow,
+    "wandb": wandb,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ Refuse = Callable[[Rejection], None]
 MAX_EVENT_FILES = 10_000
 
 _JSON_FILES = frozenset({"trial.json", "config.json", "oracle.json"})
+#: Of other trackers, which do not write into a log root of ours.
+_FOREIGN_FILES = frozenset({"meta.yaml"})
+_FOREIGN_END = ".wandb"
+_MAX_FOREIGN = 100
 
 
 class Listing:
@@ -34,6 +38,7 @@ class Listing:
         self._place: Place | None = None
         self._json: list[FileStamp] = []
         self._events: list[FileStamp] = []
+        self._foreign: list[FileStamp] = []
         self._beyond = 0
         #: Names of the folders in it.
         self.inner: list[str] = []
@@ -51,7 +56,7 @@ class Listing:
         with os.scandir(self.path) as entries:
             for entry in entries:
                 try:
-                    if not _is_wanted(entry.name):
+                    if not _is_wanted(entry.name) and not _is_foreign(entry.name):
                         if entry.is_dir():
                             self.inner.append(entry.name)
                         continue
@@ -86,7 +91,9 @@ class Listing:
         if self._beyond:
             reason = f"lies beyond the first {MAX_EVENT_FILES} event files of a folder"
             self.refuse(Rejection(path=self.path, reason=reason, count=self._beyond))
-        json_files = tuple(sorted(self._json, key=_name))
+        self._foreign.sort(key=_name)
+        # A folder of a run holds one.
+        json_files = tuple(sorted((*self._json, *self._foreign[:_MAX_FOREIGN]), key=_name))
         return Folder(self.path, json_files, tuple(self._events), self._place)
 
     def _note(self, found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
@@ -117,6 +124,8 @@ class Listing:
             self.refuse(Rejection(path=join(self.path, name), reason=reason))
         elif name in _JSON_FILES:
             self._json.append(FileStamp(name, found.st_size, found.st_mtime_ns))
+        elif _is_foreign(name):
+            self._foreign.append(FileStamp(name, found.st_size, found.st_mtime_ns))
         else:
             self._events.append(FileStamp(name, found.st_size, found.st_mtime_ns))
             if len(self._events) >= 2 * MAX_EVENT_FILES:
@@ -130,6 +139,10 @@ class Listing:
 
 def _is_wanted(name: str) -> bool:
     return name in _JSON_FILES or "tfevents" in name
+
+
+def _is_foreign(name: str) -> bool:
+    return name in _FOREIGN_FILES or name.endswith(_FOREIGN_END)
 
 
 def why_not(exc: OSError) -> str:

@@ -11,14 +11,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, json_to_distribution
 
-from tuner.errors import SpecError, UnavailableError
+from tuner.errors import SpecError
 from tuner.history.imported import OUTCOMES, Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.optuna_trials import (
     METRIC_NAMES,
@@ -28,8 +26,8 @@ from tuner.history.importers.optuna_trials import (
     trial_key,
     trial_stamp,
 )
+from tuner.history.importers.sql_database import SqlDatabase
 from tuner.history.records import Rejection
-from tuner.roots import open_named
 
 _TABLES = (
     "studies",
@@ -49,25 +47,26 @@ _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
 
 class OptunaDatabase:
-    """The tables of a storage URL; to be closed.
+    """The tables of Optuna's studies.
 
     Args:
-        url: with a password, if need be; it is kept nowhere else.
-        locator: the same as it may be shown.
+        database: open.
 
     Raises:
-        SpecError: the URL cannot be used, or there are no studies of Optuna's behind it.
+        SpecError: there are no studies of Optuna's in it.
         UnavailableError: the database cannot be reached.
     """
 
-    def __init__(self, url: sa.URL, locator: str) -> None:
-        self.locator = locator
-        self._engine = _make_engine(url, self.locator)
-        self._tables = self._reflect()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
+    def __init__(self, database: SqlDatabase) -> None:
+        self.locator = database.locator
+        self._database = database
+        if not {"studies", "trials", "trial_params", "trial_values"} <= database.names:
+            raise SpecError(f"{self.locator}: holds no studies of Optuna's")
+        if "tuner_studies" in database.names:
+            raise SpecError(
+                f"{self.locator}: is a database of Tuner's; import its log root instead"
+            )
+        self._tables = database.reflect(_TABLES)
 
     def studies(self) -> list[OptunaStudy]:
         """Return the studies, by the order in which they were made."""
@@ -76,42 +75,13 @@ class OptunaDatabase:
             rows = connection.execute(sa.select(table).order_by(table.c.study_id)).all()
         return [OptunaStudy(self, row.study_id, row.study_name) for row in rows]
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """Open a transaction that cannot write.
-
-        Raises:
-            SpecError: it is a file that is damaged, or holds what Optuna has not written.
-            UnavailableError: the database cannot be reached or read.
-        """
-        try:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-        except sa.exc.DBAPIError as exc:
-            reason = (str(exc.orig).splitlines() or ["the database failed"])[0]
-            # A file that cannot be read today will not be tomorrow; a server may be.
-            is_file = self._engine.dialect.name == "sqlite" and "locked" not in reason
-            kind = SpecError if is_file else UnavailableError
-            raise kind(f"{self.locator}: cannot be read: {reason}") from None
-        except (ValueError, TypeError, LookupError, OverflowError) as exc:
-            raise SpecError(f"{self.locator}: is damaged: {str(exc)[:200]}") from exc
+    def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """Open a transaction that cannot write; errors as of `SqlDatabase.read`."""
+        return self._database.read()
 
     def table(self, name: str) -> sa.Table | None:
         """Return a table; None in a release of Optuna's that had none of this name."""
         return self._tables.get(name)
-
-    def _reflect(self) -> dict[str, sa.Table]:
-        metadata = sa.MetaData()
-        with self.read() as connection:
-            present = set(sa.inspect(connection).get_table_names())
-            if not {"studies", "trials", "trial_params", "trial_values"} <= present:
-                raise SpecError(f"{self.locator}: holds no studies of Optuna's")
-            if "tuner_studies" in present:
-                raise SpecError(
-                    f"{self.locator}: is a database of Tuner's; import its log root instead"
-                )
-            metadata.reflect(connection, only=[name for name in _TABLES if name in present])
-        return {name: metadata.tables[name] for name in _TABLES if name in metadata.tables}
 
 
 class OptunaStudy:
@@ -256,35 +226,6 @@ class _Trial:
     user_attrs: dict[str, Any] = field(default_factory=dict)
     system_attrs: dict[str, Any] = field(default_factory=dict)
     values: list[float] = field(default_factory=list)
-
-
-def _make_engine(url: sa.URL, locator: str) -> sa.Engine:
-    backend = url.get_backend_name()
-    if backend == "sqlite":
-        return sa.create_engine(_read_only_sqlite(url, locator), hide_parameters=True)
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    options: dict[str, Any] = {}
-    if backend == "postgresql":
-        options = {"execution_options": {"postgresql_readonly": True}}
-        options["connect_args"] = {"connect_timeout": 10}
-    try:
-        return sa.create_engine(url, hide_parameters=True, **options)
-    except ImportError as exc:
-        raise SpecError(f"{locator}: needs the package {exc.name} to be installed") from None
-    except (sa.exc.ArgumentError, ValueError, TypeError):
-        raise SpecError(f"{locator}: cannot be used as a database URL") from None
-
-
-def _read_only_sqlite(url: sa.URL, locator: str) -> str:
-    path = Path(url.database or "").absolute()
-    try:
-        with open_named(path) as file:
-            if file.read(16) != b"SQLite format 3\0":
-                raise SpecError(f"{locator}: is no SQLite database")
-    except OSError as exc:
-        raise SpecError(f"{locator}: cannot be read: {exc.strerror}") from None
-    return f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"
 
 
 def _distribution(text: str) -> BaseDistribution | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
@@ -17,11 +17,23 @@ from tuner.history.importers.folders import Folder, files_stamp, parent_of, stam
 from tuner.history.importers.kerastuner import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
+from tuner.history.importers.mlflow_server import (
+    MlflowServer,
+    find_experiments,
+    is_server,
+    parse_server,
+)
 from tuner.history.importers.scan import is_own, scan
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.tensorboard import find_studies
+from tuner.history.importers.trackers import Trackers, inner_stamps
 from tuner.history.records import Rejection
 from tuner.roots import open_named
+
+if TYPE_CHECKING:
+    from tuner.history.importers.mlflow_database import MlflowExperiment
+    from tuner.history.importers.optuna_database import OptunaStudy
+    from tuner.history.importers.sql_database import SqlDatabase
 
 #: Of `_study`, which holds what TensorBoard shows of a study of ours.
 _OWN_STUDY = "_study"
@@ -50,6 +62,9 @@ def locate(given: str) -> str:
     if not given.strip():
         # As from a shell variable that is not set; it would stand for the folder one is in.
         raise SpecError("a PATH is empty; name a file, a folder or the URL of a database")
+    if is_server(given):
+        address, wanted = parse_server(given)
+        return f"{address}#{wanted}" if wanted else address
     if "://" in given:
         url, wanted = parse_url(given)
         if _is_file(url) and not os.path.lexists(str(url.database)):
@@ -83,7 +98,8 @@ def parse_url(given: str) -> tuple[sa.URL, str]:
     except (sa.exc.ArgumentError, ValueError):
         # Not quoted: it may hold a password.
         raise SpecError(
-            "a PATH with :// must be a database URL, as sqlite:///study.db; in a password, write "
+            "a PATH with :// must be a database URL, as sqlite:///study.db, or the address of an "
+            "MLflow server; in a password, write "
             "# as %23, @ as %40, : as %3A"
         ) from None
 
@@ -113,6 +129,10 @@ def open_target(given: str, refuse: Refuse, *, log_root: Path | None = None) -> 
         NotFoundError: the database has no study of that name.
         UnavailableError: a database cannot be reached.
     """
+    if is_server(given):
+        with _open_server(given) as target:
+            yield target
+        return
     if "://" in given:
         with _open_database(given) as target:
             yield target
@@ -176,11 +196,11 @@ def _journal(path: Path) -> list[FoundStudy]:
 @contextmanager
 def _open_database(given: str) -> Iterator[Target]:
     """Open the database of a URL, of which `#name` chooses one study."""
-    from tuner.history.importers.optuna_database import OptunaDatabase
+    from tuner.history.importers.sql_database import SqlDatabase
 
     url, wanted = parse_url(given)
-    with closing(OptunaDatabase(url, hide_secrets(url))) as database:
-        studies = database.studies()
+    with closing(SqlDatabase(url, hide_secrets(url))) as database:
+        studies = _stored(database)
         if wanted:
             named = [study for study in studies if study.name == wanted]
             if not named:
@@ -194,10 +214,31 @@ def _open_database(given: str) -> Iterator[Target]:
         yield Target(locator=locator, stamp=stamp, studies=lambda _refuse: [*studies])
 
 
+@contextmanager
+def _open_server(given: str) -> Iterator[Target]:
+    """Open the experiments of an MLflow server, of which `#name` chooses one."""
+    with closing(MlflowServer(parse_server(given)[0])) as server:
+        studies = find_experiments(given, server)
+        stamp = stamp_of((one.name, stamp_of(sorted(one.stamps().items()))) for one in studies)
+        yield Target(locator=locate(given), stamp=stamp, studies=lambda _refuse: [*studies])
+
+
+def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
+    """Return the studies of a database, whoever keeps them there."""
+    from tuner.history.importers.mlflow_database import MlflowDatabase, is_mlflow
+    from tuner.history.importers.optuna_database import OptunaDatabase
+
+    if is_mlflow(database.names):
+        return MlflowDatabase(database).experiments()
+    return OptunaDatabase(database).studies()
+
+
 def _open_folder(path: str, refuse: Refuse, log_root: Path | None) -> Target:
     found = scan(path, refuse, own=is_own(path, log_root))
     folders = [folder for folder in found if folder.json_files or folder.event_files]
-    stamp = stamp_of((files_stamp([folder]), folder.path) for folder in folders)
+    stamp = stamp_of(
+        [*((files_stamp([folder]), folder.path) for folder in folders), *inner_stamps(folders)]
+    )
     return Target(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
 
 
@@ -206,12 +247,16 @@ def _sort(folders: list[Folder], refuse: Refuse) -> list[FoundStudy]:
     own: dict[str, list[Folder]] = {}
     projects: dict[str, KerasTunerStudy] = {}
     events: list[Folder] = []
+    trackers = Trackers()
     inside = "\0"
     for folder in folders:
         if folder.path.startswith(inside):
             continue  # what a trial's own code has left in its folder
         if is_run(folder):
             own.setdefault(folder.parent, []).append(folder)
+            inside = folder.path + "/"
+            continue
+        if trackers.take(folder):
             inside = folder.path + "/"
             continue
         if folder.has("oracle.json"):
@@ -221,7 +266,8 @@ def _sort(folders: list[Folder], refuse: Refuse) -> list[FoundStudy]:
         if folder.event_files and folder.name != _OWN_STUDY:
             events.append(folder)
     logs = [LogRootStudy(study, runs) for study, runs in own.items()]
-    return [*logs, *projects.values(), *find_studies(events, refuse)]
+    found = find_studies(events, refuse)
+    return [*logs, *projects.values(), *trackers.studies(), *found]
 
 
 def _add_trial(folder: Folder, projects: dict[str, KerasTunerStudy], refuse: Refuse) -> None:

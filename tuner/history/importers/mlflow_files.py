@@ -1,0 +1,210 @@
+"""MLflow's file store: `mlruns/EXPERIMENT/RUN/` with `meta.yaml`, `params/`, `metrics/`, `tags/`.
+
+Each parameter is a file that holds its value, each metric a file with a line for each report:
+milliseconds, value, step. A `/` in a name is a folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
+from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.importers.folders import FileStamp, Folder, files_stamp, stamp_of
+from tuner.history.importers.tracked import Points, Tracked, TrackedRun, plain_text
+from tuner.history.records import Rejection
+from tuner.roots import open_named
+from tuner.spec.yaml12 import plain_value
+
+META = "meta.yaml"
+#: As MLflow numbers the states of runs (its `RunStatus`).
+_STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_MAX_META = 64 * 1024
+_MAX_PARAM = 8 * 1024
+_MAX_CURVE = 64 << 20
+#: Folders within a metric's name.
+_MAX_DEPTH = 6
+_MAX_FOLDERS = 1000
+_LINE = re.compile(r"([A-Za-z_]+): ?(.*)")
+
+
+class MlflowFiles:
+    """The runs of one experiment.
+
+    Args:
+        path: absolute, of its folder.
+        name: of the experiment, empty where its own file does not say it.
+        is_deleted: whether MLflow has moved it away.
+    """
+
+    kind: ImportKind = "mlflow"
+    whole = False
+    gone: frozenset[str] = frozenset()
+
+    def __init__(self, path: str, name: str, *, is_deleted: bool) -> None:
+        self.locator = f"{path}#{name}" if name else path
+        self._is_deleted = is_deleted
+        self._runs: dict[str, Folder] = {}
+        self._stamps: dict[str, str] = {}
+        self._tracked = Tracked()
+
+    def add(self, run: Folder) -> None:
+        """Take the folder of a run into the study."""
+        self._runs[clean_key(run.name)] = run
+
+    def stamps(self) -> Mapping[str, str]:
+        """See `FoundStudy`."""
+        self._stamps = {key: stamp(run) for key, run in self._runs.items()}
+        return self._stamps
+
+    def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
+        """See `FoundStudy`."""
+        for key in keys:
+            folder = self._runs[key]
+            try:
+                yield self._tracked.take(self._read(key, folder), options)
+            except ValueError as exc:
+                yield Rejection(path=folder.path, reason=str(exc))
+            except OSError as exc:
+                reason = f"cannot be read: {exc.strerror or exc}"
+                yield Rejection(path=folder.path, reason=reason)
+
+    def facts(self, options: Options) -> Facts:
+        """See `FoundStudy`."""
+        return self._tracked.facts(options)
+
+    def _read(self, key: str, folder: Folder) -> TrackedRun:
+        meta = read_meta(folder)
+        if self._is_deleted or meta.get("lifecycle_stage") == "deleted":
+            raise ValueError("was deleted in MLflow")
+        status = meta.get("status")
+        run = TrackedRun(
+            key=key,
+            state=_STATES.get(status, str(status)) if isinstance(status, int) else str(status),
+            stamp=self._stamps[key],
+            started=_seconds(meta.get("start_time")),
+            finished=_seconds(meta.get("end_time")),
+        )
+        for file in _files(folder.path, "params", MAX_PARAMETERS):
+            content = _content(folder.path, "params", file.name, _MAX_PARAM)
+            run.params[file.name] = plain_text(content)
+        for file in _files(folder.path, "metrics", MAX_METRICS):
+            content = _content(folder.path, "metrics", file.name, _MAX_CURVE)
+            for step, value in _points(content):
+                run.add_point(file.name, step, value)
+        return run
+
+
+def find_experiments(folders: Iterable[Folder]) -> list[MlflowFiles]:
+    """Return the experiments in some folders with `meta.yaml`: of runs, and of experiments."""
+    known = {folder.path: folder for folder in folders}
+    studies: dict[str, MlflowFiles] = {}
+    for folder in known.values():
+        if is_run(folder):
+            above = folder.parent
+            if above not in studies:
+                meta = _about(known.get(above))
+                name = clean_text(str(meta.get("name") or ""), 200)
+                is_deleted = meta.get("lifecycle_stage") == "deleted"
+                studies[above] = MlflowFiles(above, name, is_deleted=is_deleted)
+            studies[above].add(folder)
+    return list(studies.values())
+
+
+def is_run(folder: Folder) -> bool:
+    """Whether a folder with `meta.yaml` is one of a run rather than of an experiment."""
+    parts = (Path(folder.path, name) for name in ("metrics", "params", "tags"))
+    # One that has logged nothing yet has lost its empty folders in a copy.
+    return any(part.is_dir() for part in parts) or "run_id" in _about(folder)
+
+
+def _about(experiment: Folder | None) -> dict[str, object]:
+    try:
+        return {} if experiment is None else read_meta(experiment)
+    except (OSError, ValueError):
+        return {}
+
+
+def stamp(run: Folder) -> str:
+    """Return the stamp of a run's files."""
+    files = [
+        *_files(run.path, "metrics", MAX_METRICS),
+        *_files(run.path, "params", MAX_PARAMETERS),
+    ]
+    return stamp_of((files_stamp([run]), [(f.name, f.size, f.mtime_ns) for f in files]))
+
+
+def read_meta(folder: Folder) -> dict[str, object]:
+    """Return the plain values of a `meta.yaml`, of which each stands on a line of its own.
+
+    Raises:
+        ValueError: it is too large or no text.
+        OSError: it cannot be read.
+    """
+    with folder.open(META) as file:
+        content = file.read(_MAX_META + 1)
+    if len(content) > _MAX_META:
+        raise ValueError(f"{META} is larger than {_MAX_META // 1024} KiB")
+    found: dict[str, object] = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        match = _LINE.fullmatch(line)
+        if match is not None:
+            text = match[2].strip()
+            quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+            found[match[1]] = text[1:-1] if quoted else plain_value(text)
+    if not found:
+        raise ValueError(f"{META} is damaged")
+    return found
+
+
+def _files(path: str, part: str, most: int) -> list[FileStamp]:
+    """Return the files below a folder of a run, names joined by `/`; the first `most` of them."""
+    found: list[FileStamp] = []
+    waiting = [("", 0)]
+    root = Path(path, part)
+    seen = 0
+    while waiting and len(found) < most and seen < _MAX_FOLDERS:
+        inner, depth = waiting.pop()
+        seen += 1
+        try:
+            with os.scandir(root / inner) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError:
+            continue  # a run without any
+        for entry in entries:
+            name = f"{inner}/{entry.name}".lstrip("/")
+            if entry.is_dir() and depth < _MAX_DEPTH:
+                waiting.append((name, depth + 1))
+            elif entry.is_file():
+                status = entry.stat()
+                found.append(FileStamp(name, status.st_size, status.st_mtime_ns))
+    return sorted(found, key=lambda file: file.name)[:most]
+
+
+def _content(path: str, part: str, name: str, most: int) -> str:
+    with open_named(Path(path, part, name)) as file:
+        return file.read(most).decode("utf-8", "replace")
+
+
+def _points(content: str) -> Points:
+    """Return the reports of a metric; a line that is none, as one half written, is left out."""
+    points: Points = []
+    for line in content.splitlines():
+        parts = line.split(" ")
+        try:
+            value = float(parts[1])
+            step = int(parts[2]) if len(parts) > 2 else len(points)
+        except (ValueError, IndexError):
+            continue
+        points.append((step, value))
+    return points
+
+
+def _seconds(value: object) -> float | None:
+    """Return a time; MLflow counts milliseconds."""
+    is_time = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) / 1000 if is_time and isinstance(value, int | float) else None

@@ -1,0 +1,41 @@
+"""Folders that experiment trackers left: which are theirs, and the studies that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tuner.history.importers import mlflow_files, wandb_files
+from tuner.history.importers.folders import Folder
+from tuner.history.importers.source import FoundStudy
+
+
+class Trackers:
+    """The folders of all trackers. Mutable: they come one after the other, parents first."""
+
+    def __init__(self) -> None:
+        self._mlflow: list[Folder] = []
+        self._wandb: list[Folder] = []
+
+    def take(self, folder: Folder) -> bool:
+        """Take a folder that is a tracker's; return whether all below it belongs to one run."""
+        if folder.has(mlflow_files.META):
+            self._mlflow.append(folder)
+            return mlflow_files.is_run(folder)
+        if any(file.name.endswith(wandb_files.END) for file in folder.json_files):
+            self._wandb.append(folder)
+            return True
+        return False
+
+    def studies(self) -> list[FoundStudy]:
+        """Return the studies of all of them."""
+        return [
+            *mlflow_files.find_experiments(self._mlflow),
+            *wandb_files.find_runs(self._wandb),
+        ]
+
+
+def inner_stamps(folders: Iterable[Folder]) -> Iterator[str]:
+    """Yield the stamps of files that lie deeper in a run than the walk through folders looks."""
+    for folder in folders:
+        if folder.has(mlflow_files.META):
+            yield mlflow_files.stamp(folder)
