@@ -27,8 +27,8 @@ def add(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="A folder with runs, an Optuna database (URL or file, #NAME for one study of it) "
-            "or journal, a CSV file.",
+            help="A folder with runs, an Optuna or MLflow database (URL or file, #NAME for one study "
+            "of it), an Optuna journal, an MLflow server, a CSV file.",
         ),
     ],
     *,
@@ -45,7 +45,7 @@ def add(
     ] = "last",
     as_json: Json = False,
 ) -> None:
-    """Import earlier runs: TensorBoard HParams, KerasTuner, Optuna, CSV, other homes of Tuner.
+    """Import earlier runs: TensorBoard HParams, KerasTuner, Optuna, MLflow, W&B, CSV, other homes.
 
     Only what is new or has changed is read. What cannot be used is listed by
     `tuner history list --rejected`.
