@@ -27,8 +27,8 @@ def add(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="A folder with runs, an Optuna or MLflow database (URL or file, #NAME for one study "
-            "of it), an Optuna journal, an MLflow server, a CSV file.",
+            help="A folder with runs, a database of Optuna or MLflow (URL or file, #NAME for one "
+            "study of it), an Optuna journal, an MLflow server, a CSV file.",
         ),
     ],
     *,
