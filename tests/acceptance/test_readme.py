@@ -54,6 +54,7 @@ STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKE
     )
 )
 CONVERT = ROOT / "docs" / "convert.md"
+HYPERMODELS = ROOT / "docs" / "hypermodels.md"
 PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
 REST = {
@@ -196,6 +197,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
         pytest.param(BOARD, 6, marks=pytest.mark.slow),
         (CONVERT, 1),
+        pytest.param(HYPERMODELS, 2, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else None,
 )
