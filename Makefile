@@ -1,5 +1,6 @@
 # make run     install what is needed into .venv, then tune a Keras classifier on the digits images
 # make board   TensorBoard on the newest study
+# make demo    what one study is worth to the next: warm beside cold, in five minutes
 # make test    the tests, ten minutes  make test-all  the slow ones too: what CI runs
 # make check   format, lint, types, layers, and the unit tests
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
@@ -30,7 +31,7 @@ TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 # Threads of numpy would only wait for each other there: one file took six times the processor time.
 TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: setup run board test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
+.PHONY: setup run board demo test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 
 setup:
 	@sh ./setup.sh
@@ -40,6 +41,12 @@ run: setup
 
 board: setup
 	$(BIN)/tuner board $(STUDY)
+
+# Another size: make demo DEMO_ARGS="--pairs 10 --seconds 900"
+DEMO_ARGS ?=
+
+demo: setup
+	$(BIN)/python -m tests.benchmarks.demo $(DEMO_ARGS)
 
 test: setup
 	$(TEST_THREADS) $(BIN)/python -m pytest -m "not slow" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)

@@ -1,12 +1,18 @@
-"""The example studies are valid, and the one without TensorFlow runs by hand."""
+"""The example studies are valid, read what their spaces have, and train."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import math
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tuner.cli.ready import ready_spaces
 from tuner.spec import load_spec
 from workers import Run
 
@@ -48,3 +54,53 @@ def test_the_quadratic_example_gets_better_with_a_sensible_rate(
     quick = descend(Run.local({**start, "descent.rate": 0.4}))
 
     assert quick < 0.001 < slow
+
+
+#: Examples of ready spaces, and the one that `make demo` seeds.
+TRAINED = [*(name for name, space in ready_spaces().items() if space.example), "mlp-noisy"]
+
+
+def test_eight_ready_spaces_run_as_they_are() -> None:
+    assert len(TRAINED) > 8
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_an_example_reads_every_parameter_of_its_space_and_no_other(name: str) -> None:
+    spec = load_spec(EXAMPLES / f"{name}.yaml").spec
+    module = spec.objective.partition(":")[0].removeprefix("objectives.")
+    # The noisy one trains with the code of the other.
+    sources = [module, "mlp"] if module == "noisy" else [module]
+    code = "".join((EXAMPLES / "objectives" / f"{name}.py").read_text() for name in sources)
+    read = set(re.findall(r'params(?:\.get\(|\[)"([\w.]+)"', code))
+    if "train.{name}.learning_rate" in code:
+        read |= {"train.sgd.learning_rate", "train.lion.learning_rate"}
+    # What scikit-learn's boosting cannot do is fixed.
+    unused = {"data.row_fraction"} if module == "trees" else set()
+
+    assert {parameter.name for parameter in spec.space.parameters} - unused == read
+
+
+def test_the_example_without_keras_trains() -> None:
+    assert all(0 < value < 3 for value in train("boosting")["boosting"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_example_trains() -> None:
+    pytest.importorskip("keras", reason="needs Keras")
+    for name, values in train(*TRAINED).items():
+        assert all(map(math.isfinite, values)), name
+
+
+def train(*names: str) -> dict[str, list[float]]:
+    """Return what two configurations of each example give after one epoch."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.example_trainings", *names],
+        cwd=EXAMPLES.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -17,8 +17,13 @@ EPOCHS = 10
 
 def train(run: Run) -> float:
     """Train one configuration and return its best validation accuracy."""
+    return fit(run, load_images())
+
+
+def fit(run: Run, images: list[np.ndarray]) -> float:
+    """Train on x_train, x_val, y_train, y_val as `load_images` returns them."""
     keep_to_one_core()
-    x_train, x_val, y_train, y_val = load_images()
+    x_train, x_val, y_train, y_val = images
     model = build(run.params)
     model.compile(
         keras.optimizers.AdamW(
