@@ -170,7 +170,7 @@ def _spec_text(space: ReadySpace, project: str) -> str:
         f"project: {project}",
         f"study: {space.name}",
         f"objective: {Path(OBJECTIVE).stem}:train              # {OBJECTIVE}, beside this file",
-        f"metric: {flow(keys['metric'])}",
+        *_setting("metric", keys["metric"]),
         "",
         "search_space:",
     ]
@@ -178,8 +178,15 @@ def _spec_text(space: ReadySpace, project: str) -> str:
         lines += [*_comment(reasons.get(name, ""), "  "), *_definition(name, definition), ""]
     for key in ("forbid", "start_with", "sampler", "pruner", "budget", "parallel", "trial", "data"):
         if key in keys:
-            lines.append(f"{key}: {flow(keys[key])}")
+            lines += _setting(key, keys[key])
     return "\n".join(lines) + "\n"
+
+
+def _setting(key: str, value: Any) -> list[str]:
+    """Return a key with its value; a list of mappings has a line for each."""
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return [f"{key}:", *(f"  - {flow(item)}" for item in value)]
+    return [f"{key}: {flow(value)}"]
 
 
 def _comment(text: str, indent: str) -> list[str]:
