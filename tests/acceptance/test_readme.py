@@ -166,12 +166,12 @@ def test_the_readme_describes_the_example_that_make_runs() -> None:
     assert f"{spec.budget.trials} trials, two workers" in README.read_text()
 
 
-def test_every_example_is_offered_on_the_first_page_or_with_its_space() -> None:
-    first, spaces = README.read_text(), (ROOT / "docs" / "spaces.md").read_text()
+def test_every_example_is_offered_on_the_first_page_or_with_what_it_shows() -> None:
+    first, pages = README.read_text(), "".join(page.read_text() for page in PAGES)
     examples = ROOT / "search_spaces" / "examples"
     for path in (*examples.glob("*.yaml"), *examples.glob("objectives/[!_]*.py")):
         way = path.relative_to(ROOT)
-        assert f"]({way})" in first or f"](../{way})" in spaces, path
+        assert f"]({way})" in first or f"](../{way})" in pages, path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
