@@ -113,7 +113,7 @@ class Attempt:
         if task is None:
             return self._failed("preempted", "the worker was asked to leave before the start")
         self._code_root = task.code_root
-        fork = self._post.may_fork(task.choice)
+        fork = self._post.may_fork(None if task.command else task.choice)
         process = start_process(task, fork=fork, forget=self._post.api.forget)
         self._post.on_trial(process.pid)
         logger.info("trial started", extra={**self._facts(), "pid": process.pid, "fork": fork})

@@ -22,6 +22,7 @@ from tuner.protocol import Cause, Outcome
 from tuner.roots import Place
 from workers.backends.trial import BackendError, prepare, say_if_overruled
 from workers.channel import Channel, ChannelLink
+from workers.command.execution import run_command
 from workers.failure import CausedError, classify, describe_error
 from workers.files import OUTPUT
 from workers.hyper import run_hypermodel
@@ -163,7 +164,7 @@ def _call(task: Task, session: Session) -> Result | None:
     """Return what the objective returned; None when a stop or NaN had decided the outcome."""
     if task.devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
-    prepare(task.choice, preimport=task.preimport)
+    prepare(task.choice, preimport=task.preimport and not task.command)
     run = Run(
         params=task.params,
         seed=task.seed,
@@ -187,6 +188,8 @@ def _execute(task: Task, run: Run) -> Any:
         say_if_overruled()
         seed_everything(task.seed, task.reproducibility)
 
+    if task.command:
+        return run_command(task, run)
     if task.objective.startswith(HYPERMODEL):
         return run_hypermodel(
             task.objective,

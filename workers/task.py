@@ -22,6 +22,8 @@ class Task:
     """One attempt, as its own process sees it; plain JSON values, so that it can be sent."""
 
     objective: str
+    #: `project/study`.
+    study: str
     params: dict[str, Any]
     seed: int
     trial: int
@@ -39,6 +41,8 @@ class Task:
     #: Of a hypermodel: what the study knows (`Found` as JSON), and the function of its data.
     known: list[dict[str, Any]] = field(default_factory=list)
     loader: str | None = None
+    #: Of a study that runs a command: its texts, as in the spec.
+    command: list[str] = field(default_factory=list)
     #: Import Keras first; a forked process has it already.
     preimport: bool = False
     #: What Keras computes with, as `Choice`; None where nobody has chosen.
@@ -61,6 +65,7 @@ class Task:
         """Return the task that an assignment means on this host."""
         return cls(
             objective=assignment.objective,
+            study=assignment.study,
             params=assignment.params,
             seed=assignment.seed,
             trial=assignment.trial,
@@ -75,6 +80,7 @@ class Task:
             curve=[(p.step, decode_number(p.value), p.metrics) for p in assignment.curve],
             known=[item.to_json() for item in assignment.known],
             loader=assignment.loader,
+            command=list(assignment.command),
             preimport=preimport,
             devices=devices,
             backend=None if backend is None else backend.to_json(),

@@ -185,6 +185,7 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
         backend=spec.trial.backend,
+        command=list(spec.command),
     )
 
 

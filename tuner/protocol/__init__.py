@@ -44,6 +44,7 @@ from tuner.protocol.bounds import (
     name_problem,
     step_problem,
 )
+from tuner.protocol.command import COMMAND_WORDS, fill_places, is_one_place, places
 from tuner.protocol.form import MAX_INT, Message, ProtocolError, dumps
 from tuner.protocol.messages import (
     BEAT_S,
@@ -81,6 +82,7 @@ __all__ = [
     "BACKEND_VARIABLE",
     "BEAT_S",
     "CLAIM_TOKEN",
+    "COMMAND_WORDS",
     "ERROR_LINES",
     "LEASE_S",
     "MAX_BODY_BYTES",
@@ -132,13 +134,16 @@ __all__ = [
     "decode_number",
     "dumps",
     "encode_number",
+    "fill_places",
     "fitting_found",
     "fitting_metrics",
     "fitting_modules",
     "found_problem",
     "is_older",
+    "is_one_place",
     "metrics_size",
     "name_problem",
+    "places",
     "queue_name",
     "retry_after_s",
     "step_problem",

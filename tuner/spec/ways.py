@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from tuner.protocol import COMMAND_WORDS, places
 from tuner.space import Problems
 from tuner.space.problem import did_you_mean
 from tuner.space.value import show_all
@@ -16,15 +16,11 @@ from tuner.spec.sections import read_section
 
 #: The keys of which a spec has exactly one.
 WAYS = ("objective", "hypermodel", "command")
-#: What a command may ask for beside the parameters.
-COMMAND_WORDS = ("seed", "trial", "run_dir", "checkpoint_dir", "devices")
 
 _ONE = (
     "module:function, as objectives.digits:train; or in its place hypermodel: module:Name, "
     "command: [texts], or objective: external"
 )
-#: A word in braces; one in double braces stands for itself.
-_PLACE = re.compile(r"\{\{[^{}]*\}\}|\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 
 def read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
@@ -52,9 +48,8 @@ def check_command(
     """Report places for values that there are none of."""
     known = (*parameters, *COMMAND_WORDS)
     for index, text in enumerate(command):
-        for found in _PLACE.finditer(text):
-            name = found[1]
-            if name is not None and name not in known:
+        for name in places(text):
+            if name not in known:
                 allowed = functools.partial(_known, name, known)
                 problems.wrong(("command", index), text, allowed)
 

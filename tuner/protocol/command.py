@@ -1,0 +1,34 @@
+"""The places for values in the texts of a command: `--lr={train.learning_rate}`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+#: What a command may ask for beside the parameters; a parameter of the same name comes first.
+COMMAND_WORDS = ("seed", "trial", "attempt", "run_dir", "checkpoint_dir", "params", "devices")
+
+#: A word in braces; one in double braces stands for itself, and so do braces around anything else.
+_PLACE = re.compile(r"\{\{([^{}]*)\}\}|\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+def places(text: str) -> Iterator[str]:
+    """Yield the names in single braces."""
+    for found in _PLACE.finditer(text):
+        if found[2] is not None:
+            yield found[2]
+
+
+def fill_places(text: str, value: Callable[[str], str]) -> str:
+    """Return the text with each name in single braces replaced by `value(name)`."""
+
+    def replace(found: re.Match[str]) -> str:
+        return f"{{{found[1]}}}" if found[2] is None else value(found[2])
+
+    return _PLACE.sub(replace, text)
+
+
+def is_one_place(text: str) -> bool:
+    """Return whether a text is nothing but one name in single braces."""
+    found = _PLACE.fullmatch(text)
+    return found is not None and found[2] is not None

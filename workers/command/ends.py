@@ -1,0 +1,66 @@
+"""How a command has ended, in words: its exit status, a signal, no memory, no room."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from workers.command.errors import CommandError
+from workers.device_texts import device_cause
+from workers.failure import with_tail
+from workers.files import probe
+
+#: A shell says of a child that a signal has ended: 128 and the signal.
+_SHELL = 128
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system")
+_NO_MEMORY = re.compile(
+    r"^(MemoryError|.*Cannot allocate memory|.*can't allocate memory)\b", re.MULTILINE
+)
+#: Of the output, so many of the last lines are read for a cause.
+_LINES = 20
+
+
+def explain_status(
+    status: int, tail: str, *, of_memory: bool, roots: Sequence[Path]
+) -> CommandError:
+    """Return what the end of a command means that did not end with status 0.
+
+    Args:
+        status: exit status, or minus the signal.
+        tail: the end of its output.
+        of_memory: whether the kernel has killed a process for memory meanwhile.
+        roots: log root and checkpoint root: where one of them is full, that is why.
+    """
+    ended = _describe(status)
+    killed = status in (-signal.SIGKILL, _SHELL + signal.SIGKILL)
+    if killed and of_memory:
+        return CommandError(f"{ended}: the kernel killed it for memory", "oom")
+    if status == -signal.SIGKILL:
+        return CommandError(ended, "lost")
+    text = with_tail(ended, tail)
+    last = "\n".join(tail.splitlines()[-_LINES:])
+    if _FULL.search(last) and any(_is_full(root) for root in roots):
+        return CommandError(text, "storage")
+    if cause := device_cause(last):
+        return CommandError(text, cause)
+    return CommandError(text, "oom" if _NO_MEMORY.search(last) else "error")
+
+
+def _describe(status: int) -> str:
+    if status >= 0:
+        return f"the command exited with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"the command died of {name}"
+
+
+def _is_full(root: Path) -> bool:
+    try:
+        probe(root)
+    except OSError:
+        return True
+    return False

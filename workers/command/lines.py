@@ -1,0 +1,89 @@
+"""What a command says of itself: lines of JSON on its standard output.
+
+`{"val_accuracy": 0.93, "step": 4}` is a report of step 4; without `step` it is a result alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.protocol import fitting_metrics
+from workers.command.errors import CommandError
+from workers.numbers import as_float, as_step, describe
+
+#: A longer line is not looked at; it stands in the output all the same.
+MAX_LINE_BYTES = 1 << 20
+STEP = "step"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One line that holds the metric."""
+
+    #: Everything numeric in it, by name.
+    numbers: dict[str, float]
+    #: Epochs finished, from 1; None: it is no report.
+    step: int | None
+
+
+class Lines:
+    """Cuts output into lines. Mutable: it keeps the half line that has come so far."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._is_too_long = False
+
+    def take(self, data: bytes) -> Iterator[bytes]:
+        """Yield the lines that `data` completes, without those that are too long."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            whole = bytes(self._rest) + line
+            self._rest.clear()
+            if not self._is_too_long:
+                yield whole
+            self._is_too_long = False
+        if len(self._rest) + len(rest) > MAX_LINE_BYTES:
+            self._rest.clear()
+            self._is_too_long = True
+        elif not self._is_too_long:
+            self._rest += rest
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what stands after the last line end."""
+        if self._rest and not self._is_too_long:
+            yield bytes(self._rest)
+        self._rest.clear()
+
+
+def read_line(line: bytes, metric: str) -> Said | None:
+    """Return what a line says; None when it is no JSON object with the metric in it.
+
+    Raises:
+        CommandError: the metric is no number, or the step is none.
+    """
+    text = line.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")) or len(text) > MAX_LINE_BYTES:
+        return None
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or metric not in found:
+        return None
+    if as_float(found[metric]) is None:
+        raise CommandError(
+            f"the command printed {metric!r} as {describe(found[metric])}: it must be a number"
+        )
+    numbers = {k: v for k, raw in found.items() if k != STEP and (v := as_float(raw)) is not None}
+    # The metric first: of too many, the first are kept.
+    numbers = fitting_metrics({metric: numbers[metric], **numbers})
+    if found.get(STEP) is None:
+        return Said(numbers=numbers, step=None)
+    try:
+        return Said(numbers=numbers, step=as_step(found[STEP]))
+    except (TypeError, ValueError) as exc:
+        said = str(exc).removeprefix("report: ")
+        raise CommandError(f"the command printed a report that is none: {said}") from exc
