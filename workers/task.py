@@ -22,8 +22,6 @@ class Task:
     """One attempt, as its own process sees it; plain JSON values, so that it can be sent."""
 
     objective: str
-    #: `project/study`.
-    study: str
     params: dict[str, Any]
     seed: int
     trial: int
@@ -41,6 +39,8 @@ class Task:
     #: Of a hypermodel: what the study knows (`Found` as JSON), and the function of its data.
     known: list[dict[str, Any]] = field(default_factory=list)
     loader: str | None = None
+    #: `project/study`; empty for a run by hand.
+    study: str = ""
     #: Of a study that runs a command: its texts, as in the spec.
     command: list[str] = field(default_factory=list)
     #: Import Keras first; a forked process has it already.

@@ -192,8 +192,8 @@ print("after", guard.may_fork())
 from workers.task import Task
 from workers.trial_process import start_process, wait_for_end
 root = tempfile.mkdtemp()
-task = Task(objective="workers_keras_trials:train", study="s", params={"epochs": 2}, seed=1,
-    trial=0, attempt_no=1, metrics=[{"name": "val_accuracy", "goal": "maximize"}], reproducibility="seeded",
+task = Task(objective="workers_keras_trials:train", params={"epochs": 2}, seed=1, trial=0,
+    attempt_no=1, metrics=[{"name": "val_accuracy", "goal": "maximize"}], reproducibility="seeded",
     code_root=None, log_root=root, checkpoint_root=root, run_dir="run", checkpoint_dir="run")
 process = start_process(task, fork=guard.may_fork(), forget=lambda: None)
 assert wait_for_end(process, time.monotonic() + 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -30,10 +31,31 @@ def test_every_example_is_a_valid_spec_without_a_warning(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_the_objective_of_every_example_lies_beside_it(path: Path) -> None:
-    module, _, function = load_spec(path).spec.objective.partition(":")
+    spec = load_spec(path).spec
+    if spec.command:
+        assert (EXAMPLES / spec.command[1]).is_file()
+        return
+    module, _, function = str(spec.objective).partition(":")
     source = EXAMPLES / Path(*module.split(".")).with_suffix(".py")
 
     assert f"def {function}(run: Run)" in source.read_text()
+
+
+def test_the_script_of_the_command_runs_by_hand_and_goes_on_from_its_checkpoint(
+    tmp_path: Path,
+) -> None:
+    script = [sys.executable, EXAMPLES / "train_softmax.py", "--learning-rate=0.5", "--epochs=4"]
+    environ = {**os.environ, "TUNER_CHECKPOINT_DIR": str(tmp_path)}
+
+    whole = subprocess.run(script, capture_output=True, check=True)
+    half = subprocess.run([*script, "--epochs=2"], env=environ, capture_output=True, check=True)
+    rest = subprocess.run(script, env=environ, capture_output=True, check=True)
+
+    lines = [json.loads(line) for line in whole.stdout.splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["val_accuracy"] > 0.9
+    assert half.stdout.splitlines() == whole.stdout.splitlines()[:2]
+    assert [json.loads(line)["step"] for line in rest.stdout.splitlines()] == [3, 4]
 
 
 def test_the_digits_study_is_what_make_run_promises() -> None:
