@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from tests.unit.space_strategies import spaces
+from tuner.keras.spaces import SpaceMap
 from tuner.space import Parameter, SearchSpace
-from tuner.space.kerastuner import from_kerastuner, to_kerastuner
+from tuner.space.kerastuner import from_kerastuner, own_values, read_definitions, to_kerastuner
 
 SPACE = {
     "train.learning_rate": {"type": "float", "low": 1e-5, "high": 0.1, "log": True},
@@ -155,3 +156,57 @@ def test_a_missing_sampling_is_linear():
 def test_what_makes_no_sense_is_refused_by_name(item: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         from_kerastuner({"space": [item], "values": {}})
+
+
+def choice(name: str, values: list[Any], *conditions: tuple[str, list[Any]]) -> dict[str, Any]:
+    when = [
+        {"class_name": "Parent", "config": {"name": parent, "values": allowed}}
+        for parent, allowed in conditions
+    ]
+    config = {"name": name, "values": values, "ordered": False, "conditions": when}
+    return {"class_name": "Choice", "config": config}
+
+
+TWICE = [
+    choice("opt", ["adam", "sgd", "lion"]),
+    choice("rate", [1, 2], ("opt", ["adam"])),
+    choice("rate", [3, 4], ("opt", ["sgd"])),
+    choice("rate", [5, 6], ("opt", ["lion"])),
+    choice("rate.sgd", [7, 8]),
+    choice("decay", [0, 1], ("opt", ["sgd"]), ("rate", [4])),
+    choice("never", [0, 1], ("opt", ["sgd"]), ("opt", ["adam"])),
+]
+
+
+def test_one_name_under_several_conditions_is_several_parameters():
+    space, notes = from_kerastuner({"space": TWICE})
+
+    assert {p.name: p.values for p in space.parameters} == {
+        "opt": ("adam", "sgd", "lion"),
+        "rate": (1, 2),
+        "rate.sgd": (3, 4),
+        "rate.lion": (5, 6),
+        "rate.sgd_2": (7, 8),
+        "decay": (0, 1),
+    }
+    # The parent that is meant is the definition that is active there.
+    assert [c.parent for c in space["decay"].when] == ["opt", "rate.sgd"]
+    assert notes == ["never: its conditions exclude each other, so it is left out"]
+
+
+def test_the_values_of_a_trial_go_to_the_definition_that_was_active():
+    read, _ = read_definitions({"space": TWICE})
+
+    assert own_values(read, {"opt": "sgd", "rate": 4, "decay": 1, "other": 9}) == {
+        "opt": "sgd",
+        "rate.sgd": 4,
+        "decay": 1,
+        "other": 9,
+    }
+
+
+def test_the_oracle_and_the_importer_call_the_same_thing_by_the_same_name():
+    items = [item for item in TWICE if item["config"]["name"] != "never"]
+    space, _ = from_kerastuner({"space": items})
+
+    assert tuple(SpaceMap(items).definitions()) == space.names

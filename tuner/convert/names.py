@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_MOST_PARAMETER = 100
+from tuner.protocol import dotted_name, free_name
+
 _MOST_METRIC = 64
 _MOST_NAME = 63
 #: Written by Tuner itself, in TensorBoard.
@@ -20,18 +21,16 @@ class Names:
 
     def __init__(self) -> None:
         self._ours: dict[str, str] = {}
+        self._taken: set[str] = set()
 
     def of(self, given: str) -> str:
         """Return our name of a parameter, the same for the same."""
         known = self._ours.get(given)
         if known is not None:
             return known
-        name = _dotted(given)
-        taken = set(self._ours.values())
-        number, base = 2, name[: _MOST_PARAMETER - 5]
-        while name in taken:
-            name, number = f"{base}_{number}", number + 1
+        name = free_name(dotted_name(given), self._taken)
         self._ours[given] = name
+        self._taken.add(name)
         return name
 
     def knows(self, given: str) -> bool:
@@ -41,12 +40,6 @@ class Names:
     def pairs(self) -> list[tuple[str, str]]:
         """Return every name with ours, in the order in which they came."""
         return list(self._ours.items())
-
-
-def _dotted(given: str) -> str:
-    parts = (re.sub(r"[^A-Za-z0-9_]+", "_", part).strip("_") for part in re.split(r"[./]+", given))
-    words = [f"_{word}" if word[0].isdigit() else word for word in parts if word]
-    return ".".join(words)[:_MOST_PARAMETER].rstrip(".") or "parameter"
 
 
 def metric_name(given: str) -> str:

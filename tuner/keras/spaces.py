@@ -17,7 +17,7 @@ from tuner.keras.naming import MAX_SOURCE, free_name
 from tuner.space import Condition, Parameter, Problems
 from tuner.space.conditions import read_when
 from tuner.space.definition import MAX_VALUES, parse, to_json
-from tuner.space.kerastuner import from_kerastuner
+from tuner.space.kerastuner import from_kerastuner, is_active_under
 from tuner.space.value import Choices, show
 
 #: An entry of `HyperParameters.get_config()["space"]`: `{class_name, config}`.
@@ -124,8 +124,8 @@ class SpaceMap:
         key = _key(source, when)
         if key in self._found:
             return
-        condition = conditions[-1]["config"]["values"][0] if conditions else None
-        name = free_name(source, condition, self._entries)
+        sources = {entry.name: entry.source for entry in self._entries.values()}
+        name = free_name(source, when, sources)
         self._add(key, Entry(source=source, parameter=_parameter(name, item, when)))
 
     def _take(self, known: Known) -> None:
@@ -164,7 +164,7 @@ class SpaceMap:
         found = [entry.parameter for entry in self._entries.values() if entry.source == name]
         if not found:
             raise SpecError(f"hyperparameter {source!r}: its condition names no hyperparameter")
-        fitting = [p for p in found if all(item.parent in outer for item in p.when)]
+        fitting = [p for p in found if is_active_under(p, outer)]
         parent = max(fitting or found, key=lambda p: len(p.when))
         if parent.kind == "float":
             raise SpecError(

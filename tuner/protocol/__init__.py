@@ -72,6 +72,7 @@ from tuner.protocol.messages import (
     WorkerInfo,
     queue_name,
 )
+from tuner.protocol.naming import branch_name, dotted_name, free_name
 from tuner.protocol.numbers import decode_number, encode_number
 from tuner.protocol.pacing import retry_after_s
 from tuner.protocol.releases import is_older
@@ -125,6 +126,7 @@ __all__ = [
     "Reproducibility",
     "WorkerInfo",
     "backend_asked",
+    "branch_name",
     "check_finish",
     "check_found",
     "check_points",
@@ -132,6 +134,7 @@ __all__ = [
     "check_study",
     "check_worker",
     "decode_number",
+    "dotted_name",
     "dumps",
     "encode_number",
     "fill_places",
@@ -139,6 +142,7 @@ __all__ = [
     "fitting_metrics",
     "fitting_modules",
     "found_problem",
+    "free_name",
     "is_older",
     "is_one_place",
     "metrics_size",

@@ -10,17 +10,20 @@ KerasTuner itself is not needed. What the other side cannot express is put into 
 | `log: reverse` | `reverse_log` | `log: reverse` |
 | forbidden combinations | not expressible, left out | - |
 | - | log or reverse_log with a step (geometric grid) | ordinal of the grid's values |
+| - | one name, defined under other conditions | `<name>.<value of its innermost condition>` |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from tuner.protocol import branch_name, free_name
 from tuner.space.parameter import Condition, Log, Parameter
 from tuner.space.search_space import SearchSpace
-from tuner.space.value import Value, is_number, is_value, is_whole, show
+from tuner.space.value import Value, find, is_number, is_value, is_whole, show
 
 _MAX_GRID = 1000
 _SAMPLING: dict[Log, str] = {False: "linear", True: "log", "reverse": "reverse_log"}
@@ -40,24 +43,67 @@ def to_kerastuner(space: SearchSpace) -> dict[str, Any]:
 def from_kerastuner(config: Mapping[str, Any]) -> tuple[SearchSpace, list[str]]:
     """Return the space of a `get_config()`, and notes on what could only be approximated.
 
-    A name with several definitions under different conditions keeps the first one.
+    Raises:
+        ValueError: an entry is of an unknown class or makes no sense.
+    """
+    read, notes = read_definitions(config)
+    return SearchSpace(parameters=tuple(item.parameter for item in read)), notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defined:
+    """A parameter, and the name that the model has for it."""
+
+    source: str
+    parameter: Parameter
+
+
+def read_definitions(config: Mapping[str, Any]) -> tuple[list[Defined], list[str]]:
+    """Return the definitions of a `get_config()` in their order, and notes.
+
+    A name with several definitions under different conditions keeps the first one; the same
+    definition again is none.
 
     Raises:
         ValueError: an entry is of an unknown class or makes no sense.
     """
     notes: list[str] = []
-    parameters: dict[str, Parameter] = {}
+    read: list[Defined] = []
     for item in config["space"]:
         settings = item["config"]
-        name = settings["name"]
-        if name in parameters:
-            notes.append(f"{name}: defined more than once; the first definition counts")
-            continue
+        source = settings["name"]
         reader = _READERS.get(item["class_name"])
         if reader is None:
-            raise ValueError(f"{name}: unknown KerasTuner class {show(item['class_name'])}")
-        parameters[name] = reader(name, _conditions(settings), settings, notes)
-    return SearchSpace(parameters=tuple(parameters.values())), notes
+            raise ValueError(f"{source}: unknown KerasTuner class {show(item['class_name'])}")
+        when = _conditions(settings, read)
+        if not all(condition.values for condition in when):
+            notes.append(f"{source}: its conditions exclude each other, so it is left out")
+            continue
+        earlier = [one for one in read if one.source == source]
+        if any(one.parameter.when == when for one in earlier):
+            notes.append(f"{source}: defined twice under one condition; the first counts")
+            continue
+        name = branch_name(source, when[-1].values[0]) if earlier and when else source
+        name = free_name(name, [one.parameter.name for one in read])
+        read.append(Defined(source=source, parameter=reader(name, when, settings, notes)))
+    return read, notes
+
+
+def own_values(read: Sequence[Defined], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a trial of KerasTuner's by our names.
+
+    Args:
+        read: its definitions.
+        values: by the model's names; one that no definition has keeps it.
+    """
+    ours: dict[str, Any] = {}
+    for one in read:
+        parameter = one.parameter
+        is_active = all(condition.holds(ours) for condition in parameter.when)
+        if one.source in values and is_active:
+            ours[parameter.name] = values[one.source]
+    known = {one.source for one in read}
+    return {**ours, **{name: value for name, value in values.items() if name not in known}}
 
 
 def _to_item(parameter: Parameter) -> dict[str, Any]:
@@ -110,9 +156,28 @@ def _default(item: dict[str, Any]) -> Value:
     return default
 
 
-def _conditions(settings: Mapping[str, Any]) -> tuple[Condition, ...]:
-    found = (item["config"] for item in settings.get("conditions") or [])
-    return tuple(Condition(parent=item["name"], values=tuple(item["values"])) for item in found)
+def _conditions(settings: Mapping[str, Any], read: Sequence[Defined]) -> tuple[Condition, ...]:
+    """Return the conditions of an item in our names; several on one parent are one."""
+    when: dict[str, tuple[Value, ...]] = {}
+    for item in settings.get("conditions") or []:
+        parent, values = item["config"]["name"], tuple(item["config"]["values"])
+        # Of several definitions of the parent the one that is active under the conditions so far.
+        named = [one.parameter for one in read if one.source == parent]
+        fitting = [p for p in named if is_active_under(p, when)]
+        found = max(fitting or named, key=lambda p: len(p.when), default=None)
+        name = parent if found is None else found.name
+        if name in when:
+            values = tuple(value for value in when[name] if find(value, values) is not None)
+        when[name] = values
+    return tuple(Condition(parent=name, values=values) for name, values in when.items())
+
+
+def is_active_under(parameter: Parameter, when: Mapping[str, Sequence[Value]]) -> bool:
+    """Whether a parameter is active in some configurations with these values, by its conditions."""
+    return all(
+        any(find(value, item.values) is not None for value in when.get(item.parent, ()))
+        for item in parameter.when
+    )
 
 
 def _read_fixed(

@@ -11,9 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner.protocol import MAX_FOUND, Found, found_problem
+from tuner.protocol import (
+    MAX_FOUND,
+    Found,
+    branch_name,
+    dotted_name,
+    found_problem,
+    free_name,
+)
 from workers.hyper.definition import default_value, define, model_value, range_text, values_in
-from workers.hyper.names import branch_name, dotted, free_name
 from workers.hyper.problem import HypermodelError
 
 When = dict[str, list[Any]]
@@ -157,9 +163,9 @@ class Book:
             if _is_part(entry.definition.get("when") or {}, when):
                 return entry
         taken = {entry.found.name for entry in self._entries}
-        words: tuple[str, ...] = (source, dotted(source))
+        words: tuple[str, ...] = (source, dotted_name(source))
         if when and same:
-            words = (branch_name(dotted(source), _innermost(when)),)
+            words = (branch_name(dotted_name(source), _innermost(when)),)
         for word in words:
             given = self._known.get(word)
             if given is not None and not given.source and word not in taken:
@@ -168,7 +174,7 @@ class Book:
 
     def _name(self, hp: Any, when: When) -> str:
         taken = {*self._known, *(entry.found.name for entry in self._entries)}
-        name = dotted(hp.name)
+        name = dotted_name(hp.name)
         sources = {entry.name: entry.source for entry in self._known.values()}
         sources |= {entry.found.name: entry.hp.name for entry in self._entries}
         if sources.get(name) == hp.name and when:

@@ -26,7 +26,7 @@ from tuner.history.importers.source import newer_stamp, read_object
 from tuner.history.own import fixed_values
 from tuner.history.records import Goal, HistoricTrial, Rejection, State
 from tuner.space import SearchSpace
-from tuner.space.kerastuner import from_kerastuner
+from tuner.space.kerastuner import Defined, own_values, read_definitions
 from tuner.space.value import Value
 
 _STATES: dict[str, tuple[State, str | None]] = {
@@ -54,6 +54,7 @@ class KerasTunerStudy:
         self._goals: dict[str, Goal | None] = {}
         self._parameters: dict[str, None] = {}
         self._space: SearchSpace | None = None
+        self._read_items: list[Defined] = []
         self._notes: list[str] | None = None
 
     def add(self, trial: Folder) -> None:
@@ -198,7 +199,8 @@ class KerasTunerStudy:
 
     def _params(self, values: Mapping[str, object]) -> dict[str, Value]:
         """Return the values of the parameters that were active."""
-        params = clean_params({k: v for k, v in values.items() if not k.startswith(INTERNAL)})
+        found = {k: v for k, v in values.items() if not k.startswith(INTERNAL)}
+        params = clean_params(own_values(self._read_items, found))
         space = self._space
         if space is None:
             return params
@@ -212,8 +214,8 @@ class KerasTunerStudy:
         try:
             config = read_object(self._project, "oracle.json")["hyperparameters"]
             items = [i for i in config["space"] if not i["config"]["name"].startswith(INTERNAL)]
-            found, self._notes = from_kerastuner({"space": items})
-            self._space, notes = checked_space(found.parameters)
+            self._read_items, self._notes = read_definitions({"space": items})
+            self._space, notes = checked_space(item.parameter for item in self._read_items)
             self._notes += notes
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             self._notes.append("oracle.json holds no space that can be used")

@@ -1,4 +1,8 @@
-"""A hypermodel's own names (`units 1`, `scope/x`) as names of a search space: dotted words."""
+"""A hypermodel's own names (`units 1`, `scope/x`) as names of a search space: dotted words.
+
+One name may have several definitions under different conditions. The first keeps the name, a
+further one is called `<name>.<value of its innermost condition>`; what is taken gets a number.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ MAX_NAME = 100
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
 
 
-def dotted(source: str) -> str:
+def dotted_name(source: str) -> str:
     """Return the dotted word that stands for a name: `scope/x` is scope.x, `units 1` is units_1."""
     words = [_word(part) for part in re.split(r"[/.]", source)]
     return ".".join(word for word in words if word)[:MAX_NAME].rstrip(".") or "parameter"
