@@ -139,6 +139,11 @@ CASES = {
         params={"units": 2},
         known=[known("units", {"type": "ordinal", "values": [2, 3]})],
     ),
+    "given in a loop": guide(
+        "mlp",
+        params={"units_2": 64},
+        known=[known("units_2", {"type": "ordinal", "values": [64, 128]})],
+    ),
     "off grid": bad("off_grid"),
     "raises elsewhere": bad("raises_under_a_condition"),
     **{name: case for name, (case, _) in FAULTS.items()},
@@ -282,6 +287,17 @@ def test_a_given_definition_counts_and_is_reported_with_the_models_own(
     units = next(item for item in result["found"] if item["name"] == "units")
     assert units["definition"] == {"type": "int", "low": 2, "high": 10, "step": 4}
     assert (units["source"], units["value"]) == ("units", 2)
+
+
+def test_a_given_parameter_of_a_larger_model_is_looked_for_before_it_is_refused(
+    results: dict[str, Any],
+) -> None:
+    result = results["given in a loop"]
+
+    assert result["end"]["outcome"] == "complete", result["end"]
+    assert values(result)["num_layers"] == 1, "the trial itself has the defaults"
+    assert values(result)["units_2"] is None
+    assert definitions(result)["units_2"] == {"type": "int", "low": 32, "high": 512, "step": 32}
 
 
 def test_a_default_beside_the_grid_becomes_the_nearest_value(results: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ takes part in are `_register` and `_conditions_are_active`; tests/hypermodels pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -75,11 +75,19 @@ class ProbeHyperParameters(TrialHyperParameters):
     Args:
         book: of the trial.
         wanted: values that open a condition, by the model's own names.
+        draw: gives, for a hyperparameter that the trial has no value for, where in its range the
+            value lies, from 0 to below 1; None: it has its default.
     """
 
-    def __init__(self, book: Book, wanted: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        book: Book,
+        wanted: Mapping[str, Any] | None = None,
+        draw: Callable[[], float] | None = None,
+    ) -> None:
         super().__init__(book)
-        self._wanted = wanted
+        self._wanted = wanted or {}
+        self._draw = draw
 
     @override
     def _choose(self, entry: Any, hp: Any) -> Any:
@@ -90,6 +98,8 @@ class ProbeHyperParameters(TrialHyperParameters):
                 HypermodelError
             ):  # another definition of the name; or a condition that never holds
                 pass
+        if self._draw is not None and entry.found.name not in self._book.params:
+            return hp.prob_to_value(self._draw())
         return self._book.peek(entry, hp)
 
 

@@ -6,6 +6,8 @@ one for each conditional scope that has never been active, with the values that 
 
 from __future__ import annotations
 
+import contextlib
+import random
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +20,10 @@ from workers.session import TrialStopped
 
 #: Builds at most: a model with more conditions names the rest in later trials.
 MAX_BUILDS = 200
+#: Builds at most that look for a parameter which the user gave.
+MAX_LOOKS = 20
+#: Where in its range the largest value of a hyperparameter lies.
+_LARGEST = 1.0 - 1e-9
 
 
 def discover(hypermodel: Hypermodel, book: Book) -> list[Any]:
@@ -45,6 +51,30 @@ def discover(hypermodel: Hypermodel, book: Book) -> list[Any]:
             values = ", ".join(f"{name} = {value!r}" for name, value in wanted.items())
             sys.stderr.write(f"tuner: the hypermodel cannot be built with {values}: {exc!r}\n")
     return first.named
+
+
+def look_for_given(hypermodel: Hypermodel, book: Book) -> None:
+    """Look for the parameters that the user gave and no build has named yet.
+
+    A loop names `units_2` only where there are three layers: models of the largest size are built,
+    and some that are drawn.
+
+    Raises:
+        HypermodelError: one of them is still missing.
+    """
+    source = random.Random(0)  # noqa: S311 - the same look finds the same
+    for number in range(MAX_LOOKS):
+        if not book.unmet():
+            return
+        draw = source.random if number else lambda: _LARGEST
+        # What does not build names less.
+        with contextlib.suppress(Exception):
+            _build(hypermodel, ProbeHyperParameters(book, draw=draw))
+    if unmet := book.unmet():
+        raise HypermodelError(
+            f"search_space.{unmet[0]}: the hypermodel has no such hyperparameter; it has: "
+            f"{', '.join(book.sources) or 'none'}"
+        )
 
 
 def check_names(first: Sequence[Any], second: Sequence[Any]) -> None:

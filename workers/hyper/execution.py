@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,22 +58,23 @@ def run_hypermodel(
         book.flush()
         raise
     book.flush()
-    if hypermodel.fit is None:
-        _check_unmet(book)
     arguments = load_arguments(loader, code_root)
     seed()
     returned = _fit(hypermodel, hp, model, arguments, run)
-    _check_unmet(book)
+    if book.is_new and (unmet := book.unmet()):
+        sys.stderr.write(f"tuner: search_space.{unmet[0]}: this trial has not met it\n")
     return join_executions(returned, run.session.metrics)
 
 
 def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tuple[Any, Any]:
     from workers.hyper.bridge import TrialHyperParameters
-    from workers.hyper.discovery import check_names, discover, forget_models
+    from workers.hyper.discovery import check_names, discover, forget_models, look_for_given
 
     first = None
     if book.is_new:
         first = discover(hypermodel, book)
+        if hypermodel.fit is None:
+            look_for_given(hypermodel, book)
         forget_models(collect=True)
     seed()
     hp = TrialHyperParameters(book)
@@ -108,12 +110,3 @@ def _fit(hypermodel: Hypermodel, hp: Any, model: Any, arguments: Arguments, run:
     if hypermodel.fit is None:
         return model.fit(*arguments.args, **kwargs)
     return hypermodel.fit(hp, model, *arguments.args, **kwargs)
-
-
-def _check_unmet(book: Book) -> None:
-    unmet = book.unmet() if book.is_new else []
-    if unmet:
-        raise HypermodelError(
-            f"search_space.{unmet[0]}: the hypermodel has no such hyperparameter; it has: "
-            f"{', '.join(book.sources) or 'none'}"
-        )
