@@ -87,6 +87,46 @@ def pupil(taught: ServiceProcess) -> Lab:
     return lab
 
 
+@pytest.mark.slow
+def test_a_hypermodel_learns_from_history_as_its_space_grows_and_is_killed_in_between(
+    taught: ServiceProcess,
+) -> None:
+    lab = Lab(taught, "grower")
+    spec = lab.spec(
+        hypermodel="zoo:Net", sampler={"name": "bayesian", "seed": 5}, budget={"trials": TRIALS}
+    )
+    taught.post("/studies", {"spec": {**spec, "objective": None, "search_space": None}})
+    worker = lab.worker()
+    values = {"train.rate": 0.5, "train.momentum": 0.1, "model.kind": "a"}
+
+    def finish(held: Held, *names: str) -> None:
+        met = [
+            {"name": n, "source": n, "definition": SPACE[n], "value": held.params.get(n, values[n])}
+            for n in names
+        ]
+        assert held.post("report", {"token": held.token, "points": [], "found": met}).is_success
+        params = {**values, **held.params}
+        assert held.complete(1.0 - far(params)).is_success
+
+    for number in range(TRIALS):
+        held = worker.claim()
+        assert (number == 0) == (held.params == {})
+        finish(held, *(list(SPACE)[:2] if number < 3 else SPACE))
+        if number in (1, 4):
+            taught.kill_and_start()
+    lab.wait_closed()
+
+    assert lab.show(0)["params"] == {n: values[n] for n in list(SPACE)[:2]}
+    assert lab.show(3)["params"].keys() == lab.show(TRIALS - 1)["params"].keys() == SPACE.keys()
+    assert [trial.params for trial in lab.optuna_trials()] == [
+        lab.show(number)["params"] for number in range(TRIALS)
+    ]
+    assert verdicts(lab) == [("same", "")] * TRIALS
+    assert not lab.events("history-failed")
+    assert lab.show(TRIALS - 1)["proposal"]["artifact"]
+    lab.close()
+
+
 def test_the_second_study_begins_near_the_best_of_the_first(pupil: Lab) -> None:
     trials = [pupil.show(number) for number in range(TRIALS)]
     # Where the machine is too slow for the sampler, a random configuration is taken.

@@ -15,7 +15,7 @@ from tuner.coordinator.learning import learn
 from tuner.coordinator.lessons import Lesson, lesson_text
 from tuner.history.imported import Options
 from tuner.service.wording import source_notes
-from tuner.spec import parse_spec
+from tuner.spec import parse_spec, parse_stored
 
 SPEC: dict[str, Any] = {
     "project": "vision",
@@ -102,3 +102,23 @@ def test_a_receipt_has_this_studys_names_on_the_left_and_guesses_first(
 
     assert "metric val_accuracy: val_acc there (a guess by its name)" in notes
     assert notes[2] == "units: max_units there (a guess by its words)"
+
+
+def test_a_space_that_has_grown_is_learnt_for_anew(lab: HistoryLab, tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("\n".join(table(20)) + "\n")
+    lab.add(path, Options(metrics=("val_accuracy",), goals=("maximize",)))
+    given = {key: SPEC[key] for key in SPEC if key not in ("objective", "search_space")}
+    document = parse_spec({**given, "hypermodel": "zoo:Net", "history": [str(path)]}).to_json()
+    study: Any = SimpleNamespace(id=1, data=None, code=None)
+    cache: dict[Any, Any] = {}
+
+    def learnt(*names: str) -> Lesson:
+        found = [{"name": name, "source": name, "since": 1} for name in names]
+        space = {name: SPEC["search_space"][name] for name in names}
+        spec = parse_stored({**document, "search_space": space, "found": found})
+        return learn(lab.storage, study, spec, "1", cache)
+
+    first, second = learnt("rate"), learnt("rate", "units")
+    assert (first.problem, first.known) == ("", 1)
+    assert (second.problem, second.known) == ("", 2)

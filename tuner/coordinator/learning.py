@@ -43,7 +43,8 @@ _CLOSED = ("finished", "failed", "cancelled")
 
 #: What is kept from one lesson to the next; see `ByteCache`.
 Cache = MutableMapping[Any, Any]
-#: Of a cache's keys: how history maps to one study, whose id follows.
+#: Of a cache's keys: how history maps to one study, whose id follows, and how many parameters it
+#: had if its space grows.
 _MAPPED = "mapped"
 
 
@@ -103,7 +104,7 @@ def learn(
             spec,
             data=study.data,
             code=study.code,
-            cache=_Part(cache, (_MAPPED, study.id)),
+            cache=_Part(cache, (_MAPPED, study.id, _known(spec))),
         )
         with one_thread():
             priors = _priors(found, spec, _Part(cache, ("fitted",)))
