@@ -184,9 +184,6 @@ def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
         checkpoint_dir="check",
         devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
-        known=known_parameters(spec),
-        loader=spec.data.loader,
-        command=list(spec.command),
         backend=spec.trial.backend,
         command=list(spec.command),
     )
