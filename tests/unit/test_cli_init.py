@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.terminal import on_a_terminal
 from tuner.cli.first_study import write_study
 from tuner.cli.main import main
 from tuner.cli.ready import ReadySpace, find_space, ready_spaces
@@ -178,6 +180,19 @@ def test_without_a_name_and_without_a_terminal_init_asks_nobody(
 ) -> None:
     assert tuner("init") == 2
     assert "which search space? name one: tuner init NAME DIR" in capsys.readouterr().err
+
+
+def test_on_a_terminal_init_asks_until_it_gets_a_name_or_number(
+    folder: Path,
+) -> None:
+    number = [space.name for space in SPACES].index("sgd") + 1
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", "LANG": "C.UTF-8"}
+    code, shown = on_a_terminal(["init"], environ, typed=f"99\nspd\n{number}\n".encode())
+
+    assert code == 0
+    assert re.search(r" 1  adam +Adam or AdamW", shown)
+    assert 'did you mean "sgd"?' in shown
+    assert {path.name for path in (folder / "sgd").iterdir()} == {"study.yaml", "objectives.py"}
 
 
 def test_packages_that_the_objective_needs_are_named_when_missing(

@@ -8,7 +8,7 @@ from objectives import mlp
 from workers import Run
 
 IMAGES = 1200
-NOISE = 0.25
+NOISE = 0.15
 
 
 def train(run: Run) -> float:

@@ -50,12 +50,13 @@ def main(argv: list[str]) -> int:
             took = max(took, time.monotonic() - began)
     console.print(table(pairs, "val_accuracy"))
     console.print()
-    console.print(f"[bold]{verdict(pairs)}[/]")
-    console.print(f"{time.monotonic() - start:.0f} s. In TensorBoard, best trials first:")
+    console.print("cold starts from nothing; warm has the first study as its history", style="dim")
+    console.print(f"[bold]{verdict(pairs)}[/]", soft_wrap=True)
+    console.print(f"It took {time.monotonic() - start:.0f} s. In TensorBoard, best trials first:")
     home = shlex.quote(str(studio.home))
     console.print(f"  TUNER_HOME={home} {_tuner()} board {PROJECT}", soft_wrap=True)
-    console.print("What the warm study learnt, and from what:")
-    console.print(f"  TUNER_HOME={home} {_tuner()} explain {PROJECT}/warm-1", soft_wrap=True)
+    console.print("Why the warm study began where it began:")
+    console.print(f"  TUNER_HOME={home} {_tuner()} explain {PROJECT}/warm-1 0", soft_wrap=True)
     return 0
 
 
