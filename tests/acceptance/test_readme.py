@@ -55,6 +55,7 @@ STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKE
 )
 CONVERT = ROOT / "docs" / "convert.md"
 HYPERMODELS = ROOT / "docs" / "hypermodels.md"
+SPACES = ROOT / "docs" / "spaces.md"
 PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands for a spec's other keys where a page shows some of them.
 REST = {
@@ -150,6 +151,7 @@ def test_the_make_targets_of_the_readme_exist_and_run_what_it_says() -> None:
     for target, runs in (
         ("run", "tuner run search_spaces/examples/digits.yaml --workers 2"),
         ("board", "tuner board"),
+        ("demo", "-m tests.benchmarks.demo"),
         ("test", "-m pytest"),
         ("bench", "-m tests.benchmarks"),
     ):
@@ -196,6 +198,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         pytest.param(TOKENS, 10, marks=pytest.mark.slow),
         pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
         pytest.param(BOARD, 6, marks=pytest.mark.slow),
+        pytest.param(SPACES, 2, marks=pytest.mark.slow),
         (CONVERT, 1),
         pytest.param(HYPERMODELS, 2, marks=pytest.mark.slow),
     ],

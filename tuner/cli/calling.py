@@ -17,6 +17,7 @@ COMMANDS = (
     "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
     "status", "best", "show", "logs", "watch", "events", "explain", "replay", "report", "pause",
     "resume", "stop", "cancel", "retry", "edit", "delete", "doctor", "init", "spaces",
+    "convert",
 )  # fmt: skip
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
 
