@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tuner.cli.ready import ReadySpace
 
 _PROSE = 100
+#: From so many columns on the list says what the examples train on.
+_WIDE = 140
 
 
 def spaces(
@@ -49,14 +51,20 @@ def _print_list(console: Console, found: list[ReadySpace]) -> None:
     table.add_column("space", style="name", no_wrap=True)
     table.add_column("for", overflow="fold")
     table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("ready to run on", overflow="fold")
+    table.add_column("example", no_wrap=True)
+    is_wide = console.width >= _WIDE
     for space in found:
-        example = "-" if space.example is None else space.example.data
+        example = "-"
+        if space.example is not None:
+            example = space.example.data if is_wide else "yes"
         table.add_row(space.name, space.purpose, str(len(space.parameters)), example)
     console.print(table)
     console.print()
     console.print("why these ranges: tuner spaces NAME", style="quiet")
-    console.print("spec and objective from one: tuner init NAME DIR", style="quiet")
+    said = (
+        "spec and objective from one, ready to run where there is an example: tuner init NAME DIR"
+    )
+    console.print(said, style="quiet", soft_wrap=True)
 
 
 def _print_space(console: Console, space: ReadySpace) -> None:
@@ -82,5 +90,7 @@ def _print_space(console: Console, space: ReadySpace) -> None:
         console.print(Padding(Text(source), (0, 0, 0, 2)), width=width)
     console.print()
     console.print(Text(f"file: {space.path}", style="quiet"), soft_wrap=True)
-    what = "a study that runs as it is" if space.example else "a study of your own"
+    what = "a study of your own"
+    if space.example is not None:
+        what = f"a study on {space.example.data} that runs as it is"
     console.print(f"{what}: tuner init {space.name} DIR", style="quiet")
