@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.protocol import Assignment, Finished, Found, decode_number
+from tuner.protocol import MAX_FOUND, Assignment, Finished, Found, decode_number
 from tuner.roots import Folder, Place
 from tuner.tfevents import RunWriter, session_hparams, write_json
 from workers.objective import HYPERMODEL
@@ -94,7 +94,9 @@ class AttemptFiles:
 
         What comes after the start record, which TensorBoard takes only once, is not in its table.
         """
-        self._found |= {item.name: item for item in found if item.value is not None}
+        for item in found:
+            if item.value is not None and len(self._found) < MAX_FOUND:
+                self._found[item.name] = item
         late = {name: item.value for name, item in self._found.items()}
         # What the trial was given counts, and stands first.
         params = {**self._assignment.params, **late, **self._assignment.params}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tuner.errors import UnavailableError
 from tuner.protocol import (
+    MAX_FOUND,
     MAX_METRIC_BYTES,
     REPORT_INTERVAL_S,
     Found,
@@ -67,6 +68,8 @@ class Outbox:
     def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:
         self.points: list[Point] = []
         self._found: dict[str, Found] = {}
+        #: Of all parameters that were found so far.
+        self._names: set[str] = set()
         self._api = api
         self._attempt = attempt
         self._token = token
@@ -81,11 +84,17 @@ class Outbox:
             self._has_numbers, self._due_at = True, 0.0
 
     def add_found(self, found: Sequence[Found]) -> None:
-        """Take in parameters that fit a message: of a name what was said last, and at once."""
+        """Take in parameters that fit a message, of a name what was said last.
+
+        The first go at once. Those beyond what a study may hold are dropped.
+        """
         for item in found:
-            self._found.pop(item.name, None)
-            self._found[item.name] = item
-        self._due_at = 0.0
+            if item.name in self._names or len(self._names) < MAX_FOUND:
+                self._found.pop(item.name, None)
+                self._found[item.name] = item
+        if not self._names:
+            self._due_at = 0.0
+        self._names |= self._found.keys()
 
     @property
     def found(self) -> list[Found]:

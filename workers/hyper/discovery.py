@@ -22,6 +22,8 @@ from workers.session import TrialStopped
 MAX_BUILDS = 200
 #: Builds at most that look for a parameter which the user gave.
 MAX_LOOKS = 20
+#: The memory of a model with more weights than these is looked for at once.
+LARGE_PARAMETERS = 1_000_000
 #: Where in its range the largest value of a hyperparameter lies.
 _LARGEST = 1.0 - 1e-9
 
@@ -124,8 +126,19 @@ class _Scopes:
 def _build(hypermodel: Hypermodel, hp: TrialHyperParameters) -> TrialHyperParameters:
     forget_models(collect=False)
     hypermodel.declare(hp)
-    hypermodel.build(hp)
+    is_large = _is_large(hypermodel.build(hp))
+    if is_large:
+        forget_models(collect=True)
     return hp
+
+
+def _is_large(model: Any) -> bool:
+    """Whether a model is to be given back before the next one is built."""
+    try:
+        return int(model.count_params()) > LARGE_PARAMETERS
+    # No model, or one that has no weights yet.
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def forget_models(*, collect: bool) -> None:
