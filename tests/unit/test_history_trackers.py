@@ -368,3 +368,82 @@ def test_a_log_of_wandb_with_a_changed_byte_is_read_up_to_it(
     assert report.found == len(range(0, len(content), 61))
     for trial in (t for s in lab.store.studies() for t in lab.store.load(s.key).trials):
         assert trial.metrics["val_accuracy"] == 0.502
+
+
+#: As `dict(id=run.id, state=run.state, config=run.config, …)` of W&B's API gives it.
+EXPORTED = [
+    {
+        "id": "abc1",
+        "state": "finished",
+        "created_at": "2026-05-01T10:00:00Z",
+        "config": {"lr": 0.1, "model": {"layers": 2}, "_wandb": {"x": 1}, "tags": ["a"]},
+        "summary": {"val_accuracy": 0.9, "_step": 2, "note": "text", "best": {"max": 0.95}},
+        "history": [
+            {"_step": 0, "val_accuracy": 0.7, "loss": "NaN"},
+            {"_step": 1, "val_accuracy": 0.9},
+        ],
+    },
+    {"id": "abc2", "state": "crashed", "config": {"lr": 0.2}, "summary": {"val_accuracy": 0.4}},
+    {"id": "abc3", "state": "running", "config": {"lr": 0.3}, "summary": {"val_accuracy": 0.4}},
+    {"id": "abc4", "state": "killed", "config": {"lr": 0.4}, "summary": {}},
+    {"id": "abc1", "state": "finished", "config": {"lr": {"value": 0.5, "desc": None}},
+     "summary": {"val_accuracy": "Infinity"}},
+    {"name": "odd"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_runs_that_the_api_of_wandb_gave_are_trials(
+    lab: HistoryLab, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "runs.json"
+    lines = "\n".join(map(json.dumps, EXPORTED))
+    path.write_text(json.dumps(EXPORTED, indent=1) if form == "list" else lines)
+
+    report = lab.add(path)
+    study = lab.only()
+    first, again, crashed, killed = study.trials
+
+    assert (report.imported, report.rejected, study.kind) == (4, 2, "wandb")
+    assert (first.key, first.params) == ("abc1", {"lr": 0.1, "model.layers": 2})
+    assert first.metrics == {"val_accuracy": 0.9, "best.max": 0.95}
+    assert first.curves == {"val_accuracy": ((0, 0.7), (1, 0.9))}
+    assert first.started == 1777629600.0
+    assert (crashed.state, killed.state, killed.cause) == ("fail", "fail", "cancelled")
+    assert (again.params, again.state, again.cause) == ({"lr": 0.5}, "fail", "diverged")
+    assert lab.reasons() == {
+        "runs.json, run 3": "has not ended (state 'running')",
+        "runs.json, run 6": "has no config with a summary",
+    }
+
+
+def test_a_data_frame_of_runs_that_was_written_by_columns_is_read_by_rows(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    """As `runs_df.to_json("runs.json")` writes the frame of W&B's example."""
+    frame = {
+        name: {"0": EXPORTED[0][name], "1": EXPORTED[1][name]} for name in ("summary", "config")
+    }
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps(frame))
+
+    assert lab.add(path).imported == 2
+    assert [trial.params["lr"] for trial in lab.only().trials] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}', "is of no known kind"),
+        ("[" * 100_000, "line 1: is damaged: it is not JSON"),
+        ('{"config": {"lr": 1}, "summary": {}}\n{"config', "line 2: is damaged: it is not JSON"),
+        ("[1, null, [2]]", "is of no known kind"),
+    ],
+)
+def test_other_json_is_refused(lab: HistoryLab, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "runs.json"
+    path.write_text(content)
+
+    lab.add(path)
+
+    assert [message in item.reason for _, item in lab.store.rejected()] == [True]

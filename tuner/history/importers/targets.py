@@ -27,6 +27,8 @@ from tuner.history.importers.scan import is_own, scan
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.tensorboard import find_studies
 from tuner.history.importers.trackers import Trackers, inner_stamps
+from tuner.history.importers.wandb_export import WandbExport, read_records
+from tuner.history.importers.wandb_export import is_run as is_wandb_run
 from tuner.history.records import Rejection
 from tuner.roots import open_named
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from tuner.history.importers.optuna_database import OptunaStudy
     from tuner.history.importers.sql_database import SqlDatabase
 
+#: Objects of a JSON file in which is looked for a run.
+_LOOKED_AT = 100
 #: Of `_study`, which holds what TensorBoard shows of a study of ours.
 _OWN_STUDY = "_study"
 
@@ -161,23 +165,33 @@ def _open_file(path: Path) -> Iterator[Target]:
             yield target
         return
     stamp = stamp_of((found.st_size, found.st_mtime_ns))
-    if "tfevents" in path.name or path.name in ("trial.json", "oracle.json"):
+    is_part = path.name in ("trial.json", "oracle.json", "meta.yaml") or path.suffix == ".wandb"
+    if "tfevents" in path.name or is_part:
         raise SpecError(f"{path}: is part of a run; name a folder that it lies in")
     if not start:
         raise SpecError(f"{path}: is empty")
+    studies = _file_studies(path, start, stamp)
+    yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: studies())
+
+
+def _file_studies(path: Path, start: bytes, stamp: str) -> Callable[[], list[FoundStudy]]:
+    """Return what reads a file, told by its beginning."""
     if start.startswith(b"{") and b'"op_code"' in start:
-        yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: _journal(path))
-    elif _is_table(start):
-        study = CsvStudy(str(path), stamp)
-        yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: [study])
-    else:
+        return lambda: _journal(path)
+    if start.lstrip()[:1] in (b"[", b"{"):
+        if not any(map(is_wandb_run, read_records(path)[:_LOOKED_AT])):
+            _refuse_kind(path)
+        return lambda: [WandbExport(path, stamp)]
+    if not _is_table(start):
         _refuse_kind(path)
+    return lambda: [CsvStudy(str(path), stamp)]
 
 
 def _refuse_kind(path: Path) -> NoReturn:
     raise SpecError(
         f"{path}: is of no known kind; known: a folder with TensorBoard, KerasTuner or Tuner runs, "
-        "an Optuna database or journal, a CSV file with a header"
+        "a database of Optuna or MLflow, an Optuna journal, a CSV file with a header, JSON of runs "
+        "that W&B's API gave"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuner.history.cleaning import (
@@ -173,8 +173,3 @@ def flatten(found: Mapping[str, object], most: int) -> dict[str, object]:
         elif prefix:
             flat[prefix] = value
     return flat
-
-
-def measured(values: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """Return those of a tracker's values that are numbers, true and false left out."""
-    return {name: value for name, value in values if _is_numeric(value) or value is None}

@@ -21,6 +21,7 @@ from tuner.history.importers.wandb_records import (
     signed,
     text,
 )
+from tuner.history.importers.wandb_values import numbers
 from tuner.history.records import Rejection
 
 END = ".wandb"
@@ -166,13 +167,13 @@ class _Log:
                 self._last = float(value)
         for name, value in found:
             if name[0][:1] != "_":
-                for full, measured in _numbers(name, value):
+                for full, measured in numbers(".".join(name), value):
                     self._run.add_point(full, step, measured)
 
     def _sum_up(self, message: bytes) -> None:
         for name, value in _items(message, 1):
             if name[0][:1] != "_" and len(self._run.summary) < 2 * MAX_METRICS:
-                self._run.summary |= dict(_numbers(name, value))
+                self._run.summary |= dict(numbers(".".join(name), value))
 
     def _end(self, message: bytes) -> None:
         code = first(message, 1)
@@ -245,13 +246,3 @@ def _typed(field: int, found: int | bytes, value: Any) -> Any:
     if field == 6 and isinstance(found, bytes) and len(found) == 8:
         return struct.unpack("<d", found)[0]
     return value
-
-
-def _numbers(name: tuple[str, ...], value: Any) -> Iterator[tuple[str, int | float]]:
-    """Yield the numbers of what was logged; W&B writes those that are not finite as texts."""
-    full = ".".join(name)
-    for inner_name, number in flatten({full: value}, MAX_METRICS).items():
-        if isinstance(number, str) and number in ("NaN", "Infinity", "-Infinity"):
-            yield inner_name, float(number)
-        elif isinstance(number, int | float) and not isinstance(number, bool):
-            yield inner_name, number
