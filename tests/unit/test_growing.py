@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,16 +15,27 @@ import sqlalchemy as sa
 
 from tests.study_faults import Held, House
 from tuner import protocol
+from tuner.cli.feed import Feed
 from tuner.cli.replay import replay_study
 from tuner.coordinator.integrity.diagnosis import diagnose
-from tuner.errors import FencedError
+from tuner.errors import FencedError, SpecError
 from tuner.protocol import Found, ProtocolError
+from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
 from tuner.storage.database import open_optuna
 
 STUDY = "lab/hyper"
 UNITS = {"type": "int", "low": 8, "high": 64, "step": 8}
 RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
+SPEC: dict[str, Any] = {
+    "project": "lab",
+    "study": "hyper",
+    "hypermodel": "zoo:Net",
+    "metric": {"name": "score", "goal": "maximize"},
+    "sampler": {"name": "random", "seed": 7},
+    "history": "none",
+    "budget": {"trials": 50},
+}
 KIND = {"type": "categorical", "values": ["mlp", "cnn"]}
 
 
@@ -44,17 +56,7 @@ def house(tmp_path: Path, empty: Path) -> Iterator[House]:
 
 
 def submit(house: House, **changes: Any) -> None:
-    document = {
-        "project": "lab",
-        "study": "hyper",
-        "hypermodel": "zoo:Net",
-        "metric": {"name": "score", "goal": "maximize"},
-        "sampler": {"name": "random", "seed": 7},
-        "history": "none",
-        "budget": {"trials": 50},
-        **changes,
-    }
-    house.service.submit(document)
+    house.service.submit({**SPEC, **changes})
 
 
 def found(name: str, definition: dict[str, Any], value: Any, **more: Any) -> Found:
@@ -116,6 +118,8 @@ def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_so
     assert second.given.params.keys() == {"units"}
     assert [(item.name, item.source) for item in second.given.known] == [("units", "units")]
     assert params(house, 0) == {"units": 32}
+    notes = Feed(house.service, STUDY, from_start=True).look().notes  # type: ignore[arg-type]
+    assert notes == ("search space: trial 0 found 1 parameter of the hypermodel: units",)
     assert spec(house)["search_space"] == {"units": UNITS}
     assert spec(house)["found"] == [{"name": "units", "source": "units", "since": 1}]
 
@@ -453,3 +457,57 @@ def test_a_study_with_an_objective_takes_no_findings(house: House) -> None:
     submit(house, hypermodel=None, objective="zoo:train", search_space={"units": UNITS})
     with pytest.raises(ProtocolError, match="it has no hypermodel"):
         report(take(house), found("rate", RATE, 0.1))
+
+
+def test_what_trials_may_find_has_a_bound_in_all() -> None:
+    large = {"type": "categorical", "values": [f"{n:0400d}" for n in range(700)]}
+    grown = parse_spec(SPEC)
+    for number in range(3):
+        item = found(f"p{number}", large, None)
+        grown = grow(grown, [item], since=1, renamed={}).spec
+    with pytest.raises(SpecError, match="at most 1048576: choices of fewer or shorter values"):
+        grow(grown, [found("p3", large, None)], since=1, renamed={})
+
+
+def test_a_trials_other_names_for_one_parameter_are_kept_up_to_a_bound() -> None:
+    start = grow(parse_spec(SPEC), [found("units", UNITS, 32)], since=1, renamed={})
+    others = [found(f"u{n}", UNITS, None, source="units") for n in range(700)]
+
+    grown = grow(start.spec, [*others, found("rate", RATE, 0.1)], since=1, renamed={})
+    assert (grown.fresh, len(grown.renamed)) == (("rate",), 500)
+
+
+def test_a_space_is_told_as_it_was_when_it_had_fewer_parameters() -> None:
+    child = {**UNITS, "when": {"kind": ["cnn"]}}
+    given = parse_spec({**SPEC, "search_space": {"rate": RATE}})
+    first = grow(given, [found("kind", KIND, "cnn"), found("rate", RATE, 0.1)], since=1, renamed={})
+    second = grow(first.spec, [found("units", child, 32)], since=4, renamed={})
+
+    names = [space_of(second.spec, known).names for known in (1, 2, 3)]
+    assert names == [("rate",), ("rate", "kind"), ("rate", "kind", "units")]
+    assert second.spec.given_space == given.space
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "fits"),
+    [
+        ({"type": "int", "low": 16, "high": 32, "step": 16}, UNITS, True),
+        ({"type": "int", "low": 16, "high": 32}, UNITS, False),
+        ({"type": "ordinal", "values": [8, 64]}, UNITS, True),
+        ({"type": "float", "low": 8, "high": 64}, UNITS, False),
+        ({"type": "float", "low": 1e-3, "high": 1e-1}, RATE, True),
+        ({"type": "float", "low": 1e-5, "high": 1e-1}, RATE, False),
+        ({"type": "int", "low": 1, "high": 50_000}, {"type": "int", "low": 1, "high": 10**6}, True),
+        ({"type": "int", "low": 1, "high": 50_000}, {"type": "float", "low": 1, "high": 9e4}, True),
+        ({"type": "fixed", "value": "cnn"}, KIND, True),
+        ({"type": "fixed", "value": "rnn"}, KIND, False),
+        ({"type": "bool"}, KIND, False),
+        ({"type": "fixed", "value": True}, {"type": "bool"}, True),
+    ],
+)
+def test_what_is_given_fits_where_the_hypermodel_has_every_value_of_it(
+    given: dict[str, Any], model: dict[str, Any], fits: bool
+) -> None:
+    narrow = parse_spec({**SPEC, "search_space": {"p": given}})
+    with contextlib.nullcontext() if fits else pytest.raises(SpecError, match="does not fit in"):
+        grow(narrow, [found("p", model, None)], since=1, renamed={})

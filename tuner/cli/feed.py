@@ -17,13 +17,15 @@ _SHOWN = 25
 
 
 #: Kinds of events that are shown beside the trials.
-_NOTED = ("attempt-", "worker-", "history", "pruner-")
+_NOTED = ("attempt-", "worker-", "history", "pruner-", "space-")
 #: Beside the events of a trial's end there is one that says why it is about to be stopped.
 _NO_END = "trial-stopped"
 #: In front of what history tells, which is no trouble.
 HISTORY_NOTE = "history: "
 #: In front of what a pruner decided for the whole study; a warning of it has nothing in front.
 PRUNER_NOTE = "pruning: "
+#: In front of what a trial found of its hypermodel.
+SPACE_NOTE = "search space: "
 
 #: Which parameters matter is asked again when the results are more by this share.
 _GROWTH = 0.2
@@ -107,4 +109,5 @@ def _note(event: Document) -> str:
     kind = str(event["kind"])
     head = HISTORY_NOTE if kind.startswith("history") else ""
     head = PRUNER_NOTE if kind == "pruner-rung" else head
+    head = SPACE_NOTE if kind == "space-found" else head
     return head + str(event["text"])

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from tuner.cli.feed import HISTORY_NOTE, PRUNER_NOTE, News
+from tuner.cli.feed import HISTORY_NOTE, PRUNER_NOTE, SPACE_NOTE, News
 from tuner.cli.output import Document, duration, number
 from tuner.cli.params import fitted_params, ordered
 from tuner.cli.tables import best_text, budget_share, objectives
@@ -71,7 +71,8 @@ class StudyProgress:
         if news.not_shown:
             self.say(f"[quiet]… and {news.not_shown} more trials[/]")
         for note in news.notes:
-            style = "quiet" if note.startswith((HISTORY_NOTE, PRUNER_NOTE)) else "warn"
+            is_quiet = note.startswith((HISTORY_NOTE, PRUNER_NOTE, SPACE_NOTE))
+            style = "quiet" if is_quiet else "warn"
             self.say(f"  [{style}]{escape(note)}[/]", wraps=True)
         for trial in news.ended:
             self.say(self._line(trial, news.order))

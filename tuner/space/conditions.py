@@ -199,6 +199,8 @@ def _allowed(parameter: Parameter) -> str:
 
 
 def _known(name: object, known: Collection[str]) -> str:
+    if not known:
+        return "search_space gives no parameter yet; give this one there"
     return f"{did_you_mean(name, known)}known parameters: {show_all(known)}"
 
 

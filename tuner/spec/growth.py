@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import SpecError
-from tuner.protocol import MAX_FOUND_NAME, Found
+from tuner.protocol import MAX_FOUND, MAX_FOUND_NAME, Found
 from tuner.space import Condition, Parameter, Problems, SearchSpace, Value
 from tuner.space.definition import parse, parse_all, to_json
 from tuner.space.value import is_number, show
@@ -24,6 +24,11 @@ from tuner.spec.model import FoundParameter, StudySpec
 
 #: A given range is held against a grid value by value up to so many; beyond, by its ends.
 _LISTED = 10_000
+
+#: Of a space with what was found, as JSON: each claim and each submission reads it.
+_MAX_BYTES = 1 << 20
+#: Names of one trial that mean another parameter; more than there are parameters makes no sense.
+_MAX_RENAMED = MAX_FOUND
 
 #: A hypermodel's own name, and its conditions there in one form.
 _Key = tuple[str, str]
@@ -104,7 +109,7 @@ def grow(
         spec=grown,
         values=values,
         fresh=tuple(name for name in fresh if name in grown.space),
-        renamed=naming.renamed,
+        renamed=dict(list(naming.renamed.items())[:_MAX_RENAMED]),
         unfit=unfit,
     )
 
@@ -209,7 +214,8 @@ def _require_same(model: Parameter, item: Found) -> None:
         f"the hypermodel's parameter {show(item.source)} was {_shown(before)} when it was found, "
         f"and is {_shown(item.definition if now is None else now)} now: it has to be defined in "
         "the same way each time the model is built; another definition takes another name, or "
-        "stands in a conditional_scope of its own"
+        "stands in a conditional_scope of its own. Where the code was changed for it, that is "
+        "another study, under another name"
     )
 
 
@@ -266,9 +272,15 @@ def _with(
             break
         kept = {n: p for n, p in kept.items() if not lost & {n, *(c.parent for c in p.when)}}
     found = tuple(mark for name, mark in marks.items() if name in kept)
-    grown = spec.model_copy(update={"space": space, "found": found})
+    document = spec.model_copy(update={"space": space, "found": found}).to_json()
+    size = len(json.dumps([document["search_space"], document["found"]]))
+    if size > _MAX_BYTES:
+        raise SpecError(
+            f"what trials have found of the hypermodel takes {size} bytes, at most {_MAX_BYTES}: "
+            "choices of fewer or shorter values"
+        )
     try:
-        return parse_stored(grown.to_json())
+        return parse_stored(document)
     except SpecError as exc:
         told = str(exc).replace("stored spec: ", "")
         raise SpecError(f"what the trial has found makes no study: {told}") from None
