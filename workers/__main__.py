@@ -1,4 +1,4 @@
-"""`python -m workers run | fleet | try`."""
+"""`python -m workers run | fleet | try | preflight`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXIT_INPUT = 2
 
 
 def main(argv: list[str]) -> int:
-    """Run one of the three commands; return the exit status."""
+    """Run one of the commands; return the exit status."""
     arguments = _parser().parse_args(argv)
     # First of all: from the start on, other trials of this host may look.
     keep_secrets(os.environ)
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
             return _run(arguments)
         if arguments.command == "fleet":
             return _fleet(arguments)
-        return _try()
+        return _preflight() if arguments.command == "preflight" else _try()
     except TunerError as exc:
         logger.error("not started", extra={"reason": str(exc)})
         return EXIT_INPUT
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
         command.add_argument("--preimport", choices=["keras", *BACKENDS, "none"], default="keras")
         command.add_argument("--parent", type=int, help="process whose death ends this one")
+    commands.add_parser("preflight", help="build models before a study; JSON in, JSON lines out")
     commands.add_parser("try", help="one trial up to its first report; JSON in, JSON out")
     return parser
 
@@ -113,6 +114,12 @@ def _fleet(arguments: argparse.Namespace) -> int:
         ),
         os.environ,
     )
+
+
+def _preflight() -> int:
+    from workers.preflight.watching import run_preflight
+
+    return run_preflight(sys.stdin, sys.stdout)
 
 
 def _try() -> int:

@@ -1,0 +1,133 @@
+"""Where a study's models come from: a hypermodel, or `build(params)` beside the objective."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from workers.hyper.book import Book
+from workers.hyper.loading import Arguments, load_arguments, load_hypermodel
+from workers.objective import HYPERMODEL, load_objective
+from workers.preflight.measuring import EnoughStepsError, make_timer
+from workers.task import Task
+
+
+class NoModelsError(Exception):
+    """The study offers nothing that could be built without a training; the text says why."""
+
+
+class Source(Protocol):
+    """Builds a study's models."""
+
+    #: What `fit` is called with; empty where nobody says.
+    arguments: Arguments
+    #: Whether a step of the training can be timed.
+    can_train: bool
+
+    def build(self, params: Mapping[str, Any]) -> Any:
+        """Return the model of a configuration."""
+
+    def time(self, model: Any) -> dict[str, Any]:
+        """Return `step_s`, `steps` and `epochs` of the model that was built last."""
+
+
+def open_source(task: Task) -> Source:
+    """Return the source of a study's models.
+
+    Raises:
+        NoModelsError: there is none.
+        ObjectiveError: what the spec names is not there.
+    """
+    if task.objective.startswith(HYPERMODEL):
+        return HypermodelSource(task)
+    if ":" not in task.objective:
+        raise NoModelsError("only the command itself knows its models")
+    return BuildSource(task)
+
+
+class HypermodelSource:
+    """A KerasTuner hypermodel with the data that its loader gives. Mutable: it remembers `hp`."""
+
+    def __init__(self, task: Task) -> None:
+        self._known = task.found
+        self._hypermodel = load_hypermodel(task.objective.removeprefix(HYPERMODEL), task.code_root)
+        self.arguments = load_arguments(task.loader, task.code_root)
+        self.can_train = task.loader is not None or self._hypermodel.fit is not None
+        #: A `fit` of the user's own may not call our timer, and then trains to its end.
+        self.has_own_fit = self._hypermodel.fit is not None
+        self._hp: Any = None
+
+    def build(self, params: Mapping[str, Any]) -> Any:
+        """Return the model of a configuration.
+
+        Raises:
+            Exception: what the hypermodel raised.
+        """
+        from workers.hyper.bridge import TrialHyperParameters
+
+        self._hp = TrialHyperParameters(Book(self._known, params, lambda found: None))
+        self._hypermodel.declare(self._hp)
+        return self._hypermodel.build(self._hp)
+
+    def time(self, model: Any) -> dict[str, Any]:
+        """Return `step_s`, `steps` and `epochs`, None each where it cannot be said.
+
+        Raises:
+            Exception: what the training raised.
+        """
+        timer = make_timer()
+        given = {**self.arguments.kwargs, "callbacks": [timer]}
+        # Validation comes after the epoch; here the epoch does not end.
+        given = {key: value for key, value in given.items() if key != "validation_data"}
+        try:
+            if self._hypermodel.fit is None:
+                model.fit(*self.arguments.args, **{**given, "verbose": 0})
+            else:
+                self._hypermodel.fit(self._hp, model, *self.arguments.args, **given)
+        except EnoughStepsError:
+            pass
+        return {"step_s": timer.step_s, "steps": timer.steps, "epochs": timer.epochs}
+
+
+class BuildSource:
+    """The function `build(params)` in the module of the objective, as our examples have it."""
+
+    arguments = Arguments()
+    can_train = False
+
+    def __init__(self, task: Task) -> None:
+        objective = load_objective(task.objective, task.code_root)
+        module = importlib.import_module(task.objective.partition(":")[0])
+        build = getattr(module, "build", None)
+        if not callable(build) or not _takes_params(build):
+            raise NoModelsError(
+                f"{objective.__module__} has no function build(params) that returns the model"
+            )
+        self._build = build
+
+    def build(self, params: Mapping[str, Any]) -> Any:
+        """Return the model of a configuration.
+
+        Raises:
+            Exception: what the function raised.
+        """
+        from workers.run import Params
+
+        return self._build(Params(params))
+
+    def time(self, model: Any) -> dict[str, Any]:
+        """Return nothing: only the objective knows how it trains."""
+        del model
+        return {"step_s": None, "steps": None, "epochs": None}
+
+
+def _takes_params(build: Any) -> bool:
+    """Return whether a function has `params` as the only argument that it needs."""
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    needed = [item.name for item in parameters if item.default is inspect.Parameter.empty]
+    return needed == ["params"]

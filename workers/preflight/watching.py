@@ -1,0 +1,241 @@
+"""`python -m workers preflight`: has models built in a process of its own, within limits.
+
+JSON comes in: `{assignment, code_root, points, timed, point_s, total_s, memory_bytes}`. A line of
+JSON goes out for each thing that was seen: `built`, `timed`, and at the end `end`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tuner.errors import SpecError
+from tuner.protocol import Assignment, ProtocolError
+from workers.backends.selection import Selection
+from workers.channel import Channel, ChannelError
+from workers.child import scrubbed
+from workers.devices import list_gpus
+from workers.failure import last_lines
+from workers.linux import kill_group
+from workers.orphans import adopt_orphans, end_orphans
+from workers.task import Task
+from workers.trial_process import python_command
+
+LOOK_S = 0.1
+#: Imports of the user's modules and of a framework, on a busy machine.
+START_S = 120.0
+#: A process that a configuration has ended is followed by another one so many times.
+MAX_STARTS = 12
+#: Configurations of one preflight; more are refused.
+MAX_POINTS = 1000
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TAIL_BYTES = 4000
+#: What a process writes of one model is short; more is user code that writes into the channel.
+_TEXT = ("kind", "cause", "error", "model", "why")
+_ANY = ("point", "ok", "build_s", "parameters", "bytes", "batch", "step_s", "steps", "epochs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the building process may take."""
+
+    #: Of one configuration, and of all, seconds.
+    point_s: float
+    total_s: float
+    memory_bytes: int
+
+
+def run_preflight(source: TextIO, target: TextIO) -> int:
+    """Build what `source` asks for and write what was seen; return 0.
+
+    Raises:
+        SpecError: the input is no request.
+    """
+    adopt_orphans()
+    try:
+        request = json.load(source)
+        assignment = Assignment.from_json(request["assignment"])
+        points = [dict(point) for point in request["points"]][:MAX_POINTS]
+        timed = [int(index) for index in request["timed"]]
+        limits = Limits(
+            point_s=float(request["point_s"]),
+            total_s=float(request["total_s"]),
+            memory_bytes=int(request["memory_bytes"]),
+        )
+    except (ValueError, KeyError, TypeError, ProtocolError) as exc:
+        raise SpecError(f"preflight: the input is not a request: {exc!r}") from exc
+    root = request.get("code_root")
+    code_root = None if root is None else Path(root)
+    with tempfile.TemporaryDirectory(prefix="tuner-preflight-") as folder:
+        task = Task.of(
+            assignment,
+            code_root=code_root,
+            log_root=Path(folder, "logs"),
+            checkpoint_root=Path(folder, "checkpoints"),
+            preimport=False,
+            devices=list_gpus()[: assignment.devices] if assignment.devices else [],
+            backend=Selection(os.environ).choose(assignment, code_root),
+        )
+        _Watch(task, points, timed, limits, target, Path(folder)).run()
+    return 0
+
+
+class _Watch:
+    """Starts the building process, again after one that died. Mutable: it knows what was seen."""
+
+    def __init__(
+        self,
+        task: Task,
+        points: list[dict[str, Any]],
+        timed: list[int],
+        limits: Limits,
+        target: TextIO,
+        folder: Path,
+    ) -> None:
+        self._task = task
+        self._points = points
+        self._timed = timed
+        self._limits = limits
+        self._target = target
+        self._output = folder / "output"
+        self._until = time.monotonic() + limits.total_s
+        self._peak = 0
+        self._at: int | None = None
+        self._is_timing = False
+        self._is_over = False
+
+    def run(self) -> None:
+        """Have everything built, as far as the limits allow."""
+        first, starts = 0, 0
+        while first < len(self._points) and not self._is_over:
+            starts += 1
+            if starts > MAX_STARTS or time.monotonic() >= self._until:
+                break
+            first = self._serve(first)
+        self._say({"kind": "end", "peak_bytes": self._peak, "tried": first})
+
+    def _serve(self, first: int) -> int:
+        """Run one process; return the number of the configuration that the next begins with."""
+        self._at, self._is_timing = None, False
+        ours, theirs = socket.socketpair()
+        with theirs, self._output.open("wb") as output:
+            process = subprocess.Popen(
+                [*python_command(), "workers.preflight", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=scrubbed(os.environ),
+                start_new_session=True,
+            )
+        channel = Channel(ours)
+        try:
+            request = {"task": self._task.to_json(), "points": self._points}
+            channel.send({**request, "first": first, "timed": self._timed})
+            killed = self._watch(process, channel)
+            status = process.poll()
+        except OSError:
+            killed, status = "", process.wait()
+        finally:
+            kill_group(process.pid)
+            process.wait()
+            end_orphans(())
+            channel.close()
+        if self._is_over:
+            return len(self._points)
+        return self._note_death(first, killed, status)
+
+    def _watch(self, process: subprocess.Popen[bytes], channel: Channel) -> str:
+        """Pass on what the process says until it ends; return by which limit it was ended."""
+        since = time.monotonic()
+        while True:
+            channel.wait(LOOK_S)
+            try:
+                messages = channel.receive()
+            except ChannelError:
+                return "error"
+            for message in messages:
+                self._take(message)
+                since = time.monotonic()
+            if self._is_over or (channel.closed and process.poll() is not None):
+                return ""
+            now, resident = time.monotonic(), _resident_bytes(process.pid)
+            self._peak = max(self._peak, resident)
+            if resident > self._limits.memory_bytes:
+                return "memory"
+            if now >= self._until:
+                return "total"
+            if now - since > (START_S if self._at is None else self._limits.point_s):
+                return "time"
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message.get("kind")
+        if kind == "begun":
+            self._at, self._is_timing = int(message["point"]), False
+        elif kind == "timing":
+            self._is_timing = True
+        elif kind in ("done", "nothing", "broken"):
+            self._is_over = True
+            if kind != "done":
+                self._say(message)
+        elif kind in ("built", "timed"):
+            self._say(message)
+
+    def _note_death(self, first: int, killed: str, status: int | None) -> int:
+        """Say what the process that died was at; return where the next begins."""
+        if killed == "total":
+            return first if self._at is None else self._at
+        if self._at is None:
+            self._is_over = True
+            how = f"it was ended after {START_S:g} s" if killed else f"its status is {status}"
+            error = f"the process that was to build ended before the first model: {how}"
+            self._say({"kind": "broken", "error": last_lines(f"{self._tail()}\n{error}")})
+        elif self._is_timing and killed == "time":
+            # It builds; its training did not let itself be timed.
+            self._timed = []
+        else:
+            self._say(
+                {"kind": "built", "point": self._at, "ok": False, **self._why(killed, status)}
+            )
+        return first if self._at is None else self._at + 1
+
+    def _why(self, killed: str, status: int | None) -> dict[str, str]:
+        limits = self._limits
+        if killed == "memory":
+            text = f"it took more than {limits.memory_bytes / 1e9:.1f} GB of memory"
+            return {"cause": "memory", "error": text}
+        if killed == "time":
+            return {"cause": "time", "error": f"it took more than {limits.point_s:g} s"}
+        if killed:
+            return {"cause": "error", "error": "it wrote into the channel of its process"}
+        text = f"it ended its process, with status {status}"
+        return {"cause": "crash", "error": last_lines(f"{self._tail()}\n{text}")}
+
+    def _tail(self) -> str:
+        data = self._output.read_bytes() if self._output.exists() else b""
+        return data[-_TAIL_BYTES:].decode("utf-8", "replace")
+
+    def _say(self, message: dict[str, Any]) -> None:
+        said: dict[str, Any] = {k: str(message[k])[:20_000] for k in _TEXT if k in message}
+        said |= {k: message[k] for k in (*_ANY, "peak_bytes", "tried") if _is_plain(message.get(k))}
+        self._target.write(json.dumps(said, allow_nan=False) + "\n")
+        self._target.flush()
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number or a yes or no that JSON can hold."""
+    return isinstance(value, int) or (isinstance(value, float) and abs(value) < 1e300)
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
