@@ -10,6 +10,8 @@ OTHERS = {
     "tuner/board/landlock.py": "what a process gets rights to: opened as a name only (O_PATH)",
     "tuner/cli/calling.py": "the program that was called",
     "tuner/cli/faults.py": "the reason of a failure: the database's file and its folder",
+    "tuner/cli/preflight/looking.py": "the user's code, unpacked",
+    "tuner/cli/preflight/running.py": "/proc",
     "tuner/cli/report.py": "a report's file that the user names",
     "tuner/cli/run_session.py": "the home's service file",
     "tuner/cli/serve.py": "the home's service file",
@@ -57,6 +59,7 @@ OTHERS = {
     "workers/missing.py": "whether a module of the user's code is there",
     "workers/orphans.py": "/proc",
     "workers/own_modules.py": "the user's code, unpacked",
+    "workers/preflight/watching.py": "a temporary folder for what models print, /proc",
     "workers/trial_process.py": "/dev/null, /proc of this process",
 }
 

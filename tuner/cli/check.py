@@ -13,16 +13,25 @@ def check(
     spec: Spec,
     *,
     timeout: Annotated[
-        float, typer.Option(min=1.0, help="Seconds that the trial has for its first report.")
+        float, typer.Option(min=1.0, help="Seconds for the first report, and for each build.")
     ] = 120.0,
+    points: Annotated[
+        int,
+        typer.Option(min=0, max=200, help="Random configurations to build; 0 builds none."),
+    ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Check a spec, its code and its objective: one real trial, up to its first report."""
+    """Check a spec, its code and its objective: one real trial, up to its first report.
+
+    Where models can be built (a hypermodel, or build(params) beside the objective), it then builds
+    the corners of the search space and random configurations: how large they are, which fail, how
+    long a step takes and what the budget will cost. Nothing is created.
+    """
     from tuner.cli import output
     from tuner.cli.checking import check_spec, print_findings
 
     config = settings()
-    findings = check_spec(spec, config, timeout_s=timeout, as_json=as_json)
+    findings = check_spec(spec, config, timeout_s=timeout, points=points, as_json=as_json)
     if as_json:
         output.print_json(findings)
     else:

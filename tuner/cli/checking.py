@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,31 +11,33 @@ from rich.console import Console
 from rich.markup import escape
 
 from tuner.cli.check_advice import advise_gpus, advise_history, advise_timeout
+from tuner.cli.check_trial import trial_assignment, trial_env, try_trial
 from tuner.cli.checked_code import add_loaded, describe_code, print_code
 from tuner.cli.output import Document, duration, err, number
+from tuner.cli.preflight.looking import advise_found, look, offers_models
+from tuner.cli.preflight.report import show, warn
 from tuner.errors import SpecError, TunerError
-from tuner.local.process import python_env
 from tuner.local.submission import Submission, make_submission
-from tuner.protocol import Assignment
 from tuner.settings import Settings
 from tuner.snapshot import unpack
 from tuner.space import Parameter
-from tuner.spec import StudySpec, known_parameters
+from tuner.spec import StudySpec
 from tuner.system import is_linux, system_name
 
 #: A space that forbids nearly everything is given up on after so many tries.
 _TRIES = 10_000
-#: Above the trial's own limit: the imports before it, and the report after it.
-_MARGIN_S = 60.0
 
 
-def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: bool) -> Document:
-    """Return `{ok, study, warnings, problems, code, trial}`; nothing is created.
+def check_spec(
+    path: Path, settings: Settings, *, timeout_s: float, points: int, as_json: bool
+) -> Document:
+    """Return `{ok, study, warnings, problems, code, trial, preflight}`; nothing is created.
 
     Args:
         path: of the spec.
         settings: where the home is, which is left out of the snapshot.
-        timeout_s: for the trial's first report.
+        timeout_s: for the trial's first report, and for each configuration that is built.
+        points: random configurations to build, where models can be built; 0: none, and no corners.
         as_json: nothing is said meanwhile.
     """
     findings: Document = {
@@ -49,6 +47,7 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
         "problems": [],
         "code": None,
         "trial": None,
+        "preflight": None,
     }
     try:
         submission = make_submission(path, settings)
@@ -61,19 +60,57 @@ def check_spec(path: Path, settings: Settings, *, timeout_s: float, as_json: boo
             findings["warnings"].append(f"no trial was run: {why}")
             findings["ok"] = True
             return findings
-        if not as_json:
-            err().print("running one trial up to its first report …", style="quiet")
-        findings["trial"] = {"params": params, **_try(submission, params, settings, timeout_s)}
-        findings["warnings"] += findings["trial"].pop("hiding", [])
-        add_loaded(findings["code"], findings["trial"].get("modules"))
+        _run(submission, params, findings, settings, timeout_s, points, as_json=as_json)
     except TunerError as exc:
         findings["problems"] = str(exc).splitlines()
         return findings
     findings["warnings"] += advise_timeout(submission.spec, findings["trial"])
+    findings["warnings"] += advise_found(submission.spec, findings["trial"])
     if not findings["trial"]["ok"]:
         findings["problems"] = [findings["trial"]["error"]]
+    if findings["preflight"] is not None:
+        findings["warnings"] += warn(findings["preflight"])
     findings["ok"] = not findings["problems"]
     return findings
+
+
+def _run(
+    submission: Submission,
+    params: dict[str, Any],
+    findings: Document,
+    settings: Settings,
+    timeout_s: float,
+    points: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Run the trial, and where it works and has models, the preflight."""
+    spec = submission.spec
+    with tempfile.TemporaryDirectory(prefix="tuner-check-") as scratch:
+        code = None
+        if submission.snapshot is not None:
+            code = Path(scratch, "code")
+            code.mkdir()
+            unpack(submission.snapshot, code)
+        if not as_json:
+            err().print("running one trial up to its first report …", style="quiet")
+        assignment, env = trial_assignment(spec, params), trial_env(settings, Path(scratch))
+        tried = try_trial(assignment, code=code, env=env, timeout_s=timeout_s)
+        findings["trial"] = {"params": params, **tried}
+        findings["warnings"] += findings["trial"].pop("hiding", [])
+        add_loaded(findings["code"], findings["trial"].get("modules"))
+        if not tried["ok"] or points == 0 or not offers_models(spec, code):
+            return
+        findings["preflight"] = look(
+            spec,
+            assignment,
+            tried,
+            code=code,
+            env=env,
+            count=points,
+            point_s=timeout_s,
+            is_shown=not as_json,
+        )
 
 
 def _why_not_tried(spec: StudySpec) -> str | None:
@@ -113,6 +150,8 @@ def print_findings(console: Console, findings: Document) -> None:
     trial = findings["trial"]
     if trial and trial["ok"]:
         console.print(f"[good]ok[/]       trial  {escape(_describe_trial(trial))}", soft_wrap=True)
+    if findings["preflight"] is not None:
+        show(console, findings["preflight"])
     for problem in findings["problems"]:
         console.print(f"[bad]wrong[/]    {escape(problem)}", soft_wrap=True)
 
@@ -148,81 +187,3 @@ def _describe_trial(trial: Document) -> str:
     if trial["reported"]:
         return f"first report after {took}: step {trial['step']}, value {value}"
     return f"ended after {took} without a report: value {value} (a pruner sees nothing)"
-
-
-def _try(
-    submission: Submission, params: dict[str, Any], settings: Settings, timeout_s: float
-) -> Document:
-    with tempfile.TemporaryDirectory(prefix="tuner-check-") as scratch:
-        code = None
-        if submission.snapshot is not None:
-            code = Path(scratch, "code")
-            code.mkdir()
-            unpack(submission.snapshot, code)
-        request = {
-            "assignment": _assignment(submission, params).to_json(),
-            "code_root": str(code) if code else None,
-            "timeout_s": timeout_s,
-        }
-        return _ask_worker(request, settings, Path(scratch), timeout_s)
-
-
-def _assignment(submission: Submission, params: dict[str, Any]) -> Assignment:
-    spec = submission.spec
-    return Assignment(
-        attempt="check",
-        study=spec.name,
-        trial=0,
-        attempt_no=1,
-        params=params,
-        seed=spec.sampler.seed or 0,
-        objective=spec.entry,
-        loader=spec.data.loader,
-        known=known_parameters(spec),
-        metrics=[{"name": m.name, "goal": m.goal} for m in spec.metrics],
-        run_dir="check",
-        checkpoint_dir="check",
-        devices=spec.trial.gpus,
-        reproducibility=spec.trial.reproducibility,
-        backend=spec.trial.backend,
-        command=list(spec.command),
-    )
-
-
-def _ask_worker(request: Document, settings: Settings, scratch: Path, timeout_s: float) -> Document:
-    """Have a worker process run the trial, and return what it says of it."""
-    env = python_env(os.environ) | {
-        "TUNER_HOME": str(settings.home),
-        "TUNER_LOG_ROOT": str(scratch / "logs"),
-        "TUNER_CHECKPOINT_ROOT": str(scratch / "checkpoints"),
-    }
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "workers", "try"],
-            input=json.dumps(request),
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s + _MARGIN_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return _failed(f"the trial made no report within {timeout_s:g} s, and could not be ended")
-    try:
-        answer: Document = json.loads(done.stdout)
-    except ValueError:
-        tail = "\n".join(done.stderr.strip().splitlines()[-15:])
-        return _failed(f"the worker ended with status {done.returncode}:\n{tail}")
-    return answer
-
-
-def _failed(error: str) -> Document:
-    return {
-        "ok": False,
-        "step": None,
-        "value": None,
-        "metrics": {},
-        "error": error,
-        "seconds": None,
-        "reported": False,
-    }

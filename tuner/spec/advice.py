@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Iterator
 
 from tuner.space import Parameter, Problems
 from tuner.space.definition import MAX_PARAMETERS
@@ -41,17 +42,22 @@ def advise(spec: StudySpec) -> Problems:
     """Return warnings about a valid spec."""
     # There are a few of each parameter at most.
     found = Problems(listed=4 * MAX_PARAMETERS)
-    for name in spec.space.names:
-        *scope, word = name.split(".")
-        full = ABBREVIATIONS.get(word.lower())
-        if full is not None:
-            better = ".".join([*scope, full.rpartition(".")[2]]) if scope else full
-            found.key(("search_space", name), "abbreviation", f"better {show(better)}")
+    for name, better in advise_names(spec.space.names):
+        found.key(("search_space", name), "abbreviation", f"better {show(better)}")
     for parameter in spec.space.parameters:
         _advise_range(parameter, found)
     _advise_budget(spec, found)
     _advise_history(spec, found)
     return found
+
+
+def advise_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each abbreviation among the names of parameters, with the name that says it."""
+    for name in names:
+        *scope, word = name.split(".")
+        full = ABBREVIATIONS.get(word.lower())
+        if full is not None:
+            yield name, ".".join([*scope, full.rpartition(".")[2]]) if scope else full
 
 
 def _advise_range(parameter: Parameter, found: Problems) -> None:

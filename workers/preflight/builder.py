@@ -88,6 +88,7 @@ def _build(
         weight = weigh(model, batch)
         parameters = weight.parameters or 0
         said |= {"parameters": weight.parameters, "bytes": weight.total, "batch": batch}
+        said["has_optimizer"] = weight.optimizer is not None
         channel.send(said)
         if is_timed and source.can_train:
             channel.send({"kind": "timing", "point": index})

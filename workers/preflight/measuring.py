@@ -149,7 +149,8 @@ def batch_of(params: Mapping[str, Any], arguments: Mapping[str, Any], data: Any)
 def make_timer() -> Any:
     """Return a Keras callback that times some steps of `fit` and then raises EnoughStepsError.
 
-    Its `step_s` is the mean of the steps after the first, None before there are two; `steps` and
+    Its `first_s` is the time of the first step, which compiles, `step_s` the mean of those after
+    it, None before there are two; `steps` and
     `epochs` are what this `fit` would do in all, None where it cannot say.
     """
     keras = sys.modules["keras"]
@@ -158,6 +159,7 @@ def make_timer() -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.step_s: float | None = None
+            self.first_s: float | None = None
             self.steps: int | None = None
             self.epochs: int | None = None
             self._started = self._began = time.perf_counter()
@@ -166,6 +168,7 @@ def make_timer() -> Any:
 
         def on_train_begin(self, logs: Any = None) -> None:
             del logs
+            self._started = time.perf_counter()
             self.steps, self.epochs = self.params.get("steps"), self.params.get("epochs")
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -178,7 +181,9 @@ def make_timer() -> Any:
             for value in (logs or {}).values():
                 float(value)
             now = time.perf_counter()
-            if self._count > 0:
+            if self._count == 0:
+                self.first_s = now - self._started
+            else:
                 self._spent_s += now - self._began
                 self.step_s = self._spent_s / self._count
             self._count += 1

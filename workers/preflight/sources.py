@@ -30,7 +30,7 @@ class Source(Protocol):
         """Return the model of a configuration."""
 
     def time(self, model: Any) -> dict[str, Any]:
-        """Return `step_s`, `steps` and `epochs` of the model that was built last."""
+        """Return `first_s`, `step_s`, `steps` and `epochs` of the model that was built last."""
 
 
 def open_source(task: Task) -> Source:
@@ -72,7 +72,7 @@ class HypermodelSource:
         return self._hypermodel.build(self._hp)
 
     def time(self, model: Any) -> dict[str, Any]:
-        """Return `step_s`, `steps` and `epochs`, None each where it cannot be said.
+        """Return `first_s`, `step_s`, `steps` and `epochs`, None where it cannot be said.
 
         Raises:
             Exception: what the training raised.
@@ -88,7 +88,8 @@ class HypermodelSource:
                 self._hypermodel.fit(self._hp, model, *self.arguments.args, **given)
         except EnoughStepsError:
             pass
-        return {"step_s": timer.step_s, "steps": timer.steps, "epochs": timer.epochs}
+        names = ("first_s", "step_s", "steps", "epochs")
+        return {name: getattr(timer, name) for name in names}
 
 
 class BuildSource:
@@ -120,7 +121,7 @@ class BuildSource:
     def time(self, model: Any) -> dict[str, Any]:
         """Return nothing: only the objective knows how it trains."""
         del model
-        return {"step_s": None, "steps": None, "epochs": None}
+        return {"first_s": None, "step_s": None, "steps": None, "epochs": None}
 
 
 def _takes_params(build: Any) -> bool:

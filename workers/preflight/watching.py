@@ -39,7 +39,19 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TAIL_BYTES = 4000
 #: What a process writes of one model is short; more is user code that writes into the channel.
 _TEXT = ("kind", "cause", "error", "model", "why")
-_ANY = ("point", "ok", "build_s", "parameters", "bytes", "batch", "step_s", "steps", "epochs")
+_ANY = (
+    "point",
+    "ok",
+    "has_optimizer",
+    "build_s",
+    "parameters",
+    "bytes",
+    "batch",
+    "first_s",
+    "step_s",
+    "steps",
+    "epochs",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,151 @@
+"""Has a worker's code build the configurations, and shows how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.cli.output import Document, err
+from tuner.cli.preflight.probes import Probe
+from tuner.protocol import Assignment
+
+#: Of all configurations together, seconds; what was not built by then is left out.
+TOTAL_S = 300.0
+#: Part of the free memory that building may take.
+_MEMORY_SHARE = 0.8
+_LEAST_MEMORY = 1 << 30
+#: Configurations of which a step is timed: it costs a second or more each.
+TIMED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What came of the configurations, by their index."""
+
+    built: dict[int, Document]
+    timed: dict[int, Document]
+    #: The most memory that the process took, bytes.
+    peak_bytes: int = 0
+    #: Why nothing can be built; empty: something can.
+    broken: str = ""
+
+
+def build_probes(
+    assignment: Assignment,
+    probes: Sequence[Probe],
+    *,
+    code: Path | None,
+    env: Mapping[str, str],
+    point_s: float,
+    is_shown: bool,
+) -> Seen:
+    """Return what was seen when each configuration was built.
+
+    Args:
+        assignment: of a trial of the study.
+        probes: what to build.
+        code: folder of the study's code; None: it is installed.
+        env: of the process.
+        point_s: limit of one configuration.
+        is_shown: whether a bar says how far it is.
+    """
+    request = {
+        "assignment": dataclasses.replace(assignment, params={}).to_json(),
+        "code_root": None if code is None else str(code),
+        "points": [probe.params for probe in probes],
+        "timed": _timed(probes),
+        "point_s": point_s,
+        "total_s": TOTAL_S,
+        "memory_bytes": max(_LEAST_MEMORY, int(_free_memory() * _MEMORY_SHARE)),
+    }
+    seen = Seen(built={}, timed={})
+    with _bar(len(probes), is_shown=is_shown) as advance:
+        for message in _messages(request, env):
+            index = message.get("point", -1)
+            if message["kind"] == "built":
+                if index not in seen.built:
+                    advance()
+                seen.built[index] = message
+            elif message["kind"] == "timed":
+                seen.timed[index] = message
+            elif message["kind"] == "end":
+                seen = dataclasses.replace(seen, peak_bytes=message["peak_bytes"])
+            else:
+                why = message.get("error") or message.get("why") or "nothing was built"
+                seen = dataclasses.replace(seen, broken=why)
+    return seen
+
+
+def _timed(probes: Sequence[Probe]) -> list[int]:
+    """Return the lowest and the highest corner, and random ones."""
+    corners = [index for index, probe in enumerate(probes) if probe.kind == "corner"]
+    others = [index for index in range(len(probes)) if index not in corners]
+    chosen = dict.fromkeys([*corners[:2], *others, *corners[2:]])
+    return list(chosen)[:TIMED]
+
+
+def _messages(request: Document, env: Mapping[str, str]) -> Iterator[Document]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "workers", "preflight"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(env),
+        text=True,
+    )
+    try:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            return
+        with process.stdin as stdin:
+            json.dump(request, stdin)
+        for line in process.stdout:
+            yield json.loads(line)
+        if process.wait() != 0:
+            tail = "\n".join(process.stderr.read().strip().splitlines()[-15:])
+            text = f"the worker ended with status {process.returncode}:\n{tail}"
+            yield {"kind": "broken", "error": text}
+    finally:
+        # Ctrl-C: what builds dies with it.
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextlib.contextmanager
+def _bar(count: int, *, is_shown: bool) -> Iterator[Callable[[], None]]:
+    """Show how many of `count` were built; yields what counts one more."""
+    console = err()
+    if not is_shown:
+        yield lambda: None
+        return
+    if not console.is_terminal:
+        console.print(f"building {count} configurations of the search space …", style="quiet")
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("building configurations"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=count)
+        yield lambda: progress.advance(task)
+
+
+def _free_memory() -> int:
+    """Return the memory that this machine has left, bytes."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    return 0
