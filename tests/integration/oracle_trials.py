@@ -187,6 +187,22 @@ def resumed() -> Any:
     }
 
 
+def unknown() -> Any:
+    seen: list[dict[str, Any]] = []
+
+    def run(_tuner: Own, trial: Any) -> float:
+        hp = trial.hyperparameters
+        rate = hp.Float("rate", 0.25, 0.75)
+        if hp.Choice("kind", ["deep", "wide"], default="wide") == "deep":
+            with hp.conditional_scope("kind", ["deep"]):
+                hp.Int("layers", 2, 5, default=3)
+        seen.append(dict(hp.values))
+        return float(rate)
+
+    made = search("unknown", run, 5, hyperparameters=None)
+    return {"seen": seen, "space": [item.name for item in made.oracle.get_space().space]}
+
+
 def mistaken() -> Any:
     """Return the message of each mistake."""
     said: dict[str, str] = {}

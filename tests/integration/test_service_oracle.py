@@ -23,7 +23,7 @@ pytest.importorskip("keras_tuner", reason="needs KerasTuner")
 
 CASES = (
     *("plain", "retried", "failing", "averaged", "several", "reported", "interrupted", "resumed"),
-    *("mistaken", "trained"),
+    *("unknown", "mistaken", "trained"),
 )
 Found = dict[str, Any]
 
@@ -218,6 +218,30 @@ def test_a_search_goes_on_after_a_restart_with_a_larger_budget(found: Found) -> 
 
 def test_a_process_without_trials_of_its_own_knows_the_best_of_the_study(found: Found) -> None:
     assert found["resumed"]["elsewhere"] == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_hyperparameters_that_trials_meet_join_from_the_next_trial_on(
+    found: Found, service: ServiceProcess
+) -> None:
+    seen = found["unknown"]["seen"]
+    rows = trials(service, "unknown")
+
+    # The first has the defaults of what it meets; nothing was known before.
+    assert seen[0] == {"rate": 0.25, "kind": "wide"}
+    assert len({values["rate"] for values in seen}) > 1
+    assert [row["params"] for row in rows] == seen
+    first_deep = next(values for values in seen if values["kind"] == "deep")
+    assert first_deep["layers"] == 3
+    assert found["unknown"]["space"] == ["rate", "kind", "layers"]
+
+
+def test_a_hyperparameter_of_fit_is_part_of_the_first_trial_too(
+    service: ServiceProcess, found: Found
+) -> None:
+    rows = trials(service, "trained")
+
+    assert [row["params"].keys() for row in rows] == [{"rate", "batch_size"}] * 3
+    assert rows[0]["params"]["batch_size"] == 32
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,8 @@ def metric_name(objective: str) -> str:
 
 def make_spec(
     wishes: Wishes,
+    objective: Any,
     *,
-    objective: str,
-    direction: str,
     search_space: Mapping[str, Any],
     max_trials: int | None,
     seed: int | None,
@@ -79,8 +78,7 @@ def make_spec(
 
     Args:
         wishes: what the script asks for.
-        objective: name of KerasTuner's objective.
-        direction: max or min.
+        objective: KerasTuner's, with a name and a direction.
         search_space: definitions by name, as a spec has them; may be empty: it is found.
         max_trials: how many trials; None: only the other limits count.
         seed: of the sampler; None: one is drawn.
@@ -100,7 +98,7 @@ def make_spec(
         "project": project,
         "study": study,
         "objective": "external",
-        "metric": [{"name": metric_name(objective), "goal": _GOALS[direction]}],
+        "metric": [{"name": metric_name(objective.name), "goal": _GOALS[objective.direction]}],
         "search_space": dict(search_space),
         "history": wishes.history if isinstance(wishes.history, str) else list(wishes.history),
         "budget": budget,

@@ -7,10 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from keras_tuner.engine.trial import TrialStatus
+
 from tuner.errors import SpecError
 from tuner.keras.held import Held
 from tuner.keras.run_files import RunFiles
 from tuner.keras.spaces import Item, Known, SpaceMap
+from tuner.keras.values import numbers_of
 from tuner.protocol import (
     ERROR_LINES,
     MAX_ERROR_CHARS,
@@ -52,23 +55,24 @@ class Going:
         is_judged: bool,
     ) -> None:
         self.held = held
-        #: The best value of a training that was ended early, and its epoch from 0; None: none was.
-        self.pruned_at: tuple[float, int] | None = None
+        #: The best value that was reported, and its epoch from 0.
+        self.best: tuple[float, int] | None = None
         self._files = files
         self._given = given
         self._maximize = maximize
         self._may_meet = may_meet
         self._is_judged = is_judged
-        self._best: tuple[float, int] | None = None
         self._last_epoch = -1
+        self._is_told_to_prune = False
         self._is_first_training = True
         self._seen = 0
-        self._known = [
+        #: What the study knows beyond what it was submitted with.
+        self.known = [
             Known(name=item.name, source=item.source, definition=item.definition)
             for item in held.assignment.known
             if item.source
         ]
-        self._space = SpaceMap(given, self._known)
+        self._space = SpaceMap(given, self.known)
         self._params = dict(held.assignment.params)
 
     @property
@@ -96,54 +100,60 @@ class Going:
                 self._files.add_point(epoch + 1, value, metrics, self._params)
                 if self._is_judged:
                     self.held.wait_judged(JUDGED_S)
-        if self.held.order == "prune" and self.pruned_at is None:
-            self.pruned_at = self._best
+        self._is_told_to_prune = self._is_told_to_prune or self.held.order == "prune"
         return self.held.wants_end
 
-    def complete(
-        self, value: float, metrics: Mapping[str, float], hyperparameters: Any, say: _Say
-    ) -> bool:
-        """Hand over the result of a complete trial; False: nobody wants it any more."""
-        finite = {name: number for name, number in metrics.items() if math.isfinite(number)}
-        is_pruned = self.pruned_at is not None
-        finish = Finish(
-            token="",
-            outcome="pruned" if is_pruned else "complete",
-            values=[] if is_pruned else [encode_number(value)],
-            metrics=fitting_metrics(finite),
-        )
-        return self._finish(finish, hyperparameters, say)
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its training was ended early because others do better."""
+        return self._is_told_to_prune and self.best is not None
 
-    def fail(self, message: str, hyperparameters: Any, say: _Say, *, diverged: bool) -> bool:
-        """Hand over that the trial has failed; False: nobody wants to know any more."""
-        lines = "\n".join(message.splitlines()[-ERROR_LINES:])
-        finish = Finish(
-            token="",
-            outcome="failed",
-            cause="diverged" if diverged else "error",
-            error=lines[-MAX_ERROR_CHARS:],
-        )
-        return self._finish(finish, hyperparameters, say)
+    def end(self, trial: Any, say: Callable[[str], None]) -> bool:
+        """Hand over how a trial has ended; False: nobody wants to know any more.
 
-    def give_back(self) -> None:
-        """Let another process, or this one later, execute the trial."""
-        self._files.close()
-        self.held.give_back()
-
-    def _finish(self, finish: Finish, hyperparameters: Any, say: _Say) -> bool:
-        self._meet(hyperparameters)
-        finished = self.held.finish(finish, say)
+        Args:
+            trial: KerasTuner's, COMPLETED or FAILED.
+            say: tells the user something.
+        """
+        self._meet(trial.hyperparameters)
+        finished = self.held.finish(self._finish(trial), say)
         if finished is None:
             self._files.close()
             return False
         self._files.finish(finished, self._params)
         return True
 
+    def give_back(self) -> None:
+        """Let another process, or this one later, execute the trial."""
+        self._files.close()
+        self.held.give_back()
+
+    def _finish(self, trial: Any) -> Finish:
+        if trial.status != TrialStatus.COMPLETED:
+            is_nan = trial.score is not None and math.isnan(trial.score)
+            lines = (trial.message or "the objective is NaN").splitlines()[-ERROR_LINES:]
+            return Finish(
+                token="",
+                outcome="failed",
+                cause="diverged" if is_nan else "error",
+                error="\n".join(lines)[-MAX_ERROR_CHARS:],
+            )
+        last = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
+        finite = {
+            name: number for name, number in numbers_of(last).items() if math.isfinite(number)
+        }
+        return Finish(
+            token="",
+            outcome="pruned" if self.is_pruned else "complete",
+            values=[] if self.is_pruned else [encode_number(float(trial.score))],
+            metrics=fitting_metrics(finite),
+        )
+
     def _note_best(self, value: float, epoch: int) -> None:
-        best = self._best
+        best = self.best
         better = best is None or (value > best[0] if self._maximize else value < best[0])
         if better and math.isfinite(value):
-            self._best = (value, epoch)
+            self.best = (value, epoch)
 
     def _meet(self, hyperparameters: Any) -> None:
         """Tell the service of hyperparameters that the study did not know, with their values."""
@@ -152,7 +162,7 @@ class Going:
             return
         self._seen = len(items)
         try:
-            space = SpaceMap(self._given, self._known, items)
+            space = SpaceMap(self._given, self.known, items)
         except SpecError as exc:
             logger.warning("%s; it keeps its default", exc)
             return
@@ -171,6 +181,3 @@ class Going:
                 if entry.name in met or entry.name not in names
             ]
         )
-
-
-_Say = Callable[[str], None]

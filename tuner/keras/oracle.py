@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import atexit
-import math
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from typing_extensions import override
 
 from tuner.errors import TunerError
 from tuner.keras import hooks
 from tuner.keras.asking import Section, Wishes, make_spec
+from tuner.keras.executing import ExecutingOracle, synchronized
 from tuner.keras.going import Going
-from tuner.keras.others import make_trial, trial_id
-from tuner.keras.project import KEY, Mark, read_state, read_trials
+from tuner.keras.others import make_trials, trial_id
+from tuner.keras.project import KEY, Mark, read_project
 from tuner.keras.service import Service, settings_of
-from tuner.keras.spaces import Item, SpaceMap
+from tuner.keras.spaces import Item, Known, SpaceMap
 from tuner.keras.study import Claimed, Study
+from tuner.keras.values import complete
+
+logger = logging.getLogger(__name__)
 
 
-class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
+class ServiceOracle(ExecutingOracle):
     """Has this service choose the trials of a `keras_tuner.Tuner`.
 
     The study is made at the first trial and shared by all scripts that name it: each runs trials
@@ -75,7 +78,16 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         api_url: str | None = None,
         token: str | None = None,
     ) -> None:
+        wishes = Wishes(
+            study=study,
+            sampler=sampler,
+            pruner=pruner,
+            history=history,
+            budget=dict(budget or {}),
+            parallel=parallel,
+        )
         super().__init__(
+            Study(study, Service(study, settings_of(api_url, token), os.environ)),
             objective=objective,
             max_trials=max_trials,
             hyperparameters=hyperparameters,
@@ -85,30 +97,20 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        self._wishes = Wishes(
-            study=study,
-            sampler=sampler,
-            pruner=pruner,
-            history=history,
-            budget=dict(budget or {}),
-            parallel=parallel,
-        )
+        self._wishes = wishes
         self._given_seed = seed
-        service = Service(study, settings_of(api_url, token), os.environ)
-        self._study = Study(study, service, self._say)
         self._mark = Mark(study=study)
-        self._submitted: tuple[Any, ...] | None = None
-        self._going: dict[str, Going] = {}
+        #: `max_trials` of the last submission, if there was one.
+        self._submitted_trials: list[int | None] = []
+        #: What other trials than those of this process have met, as the last assignment says.
+        self._known: Sequence[Known] = ()
         self._asker = ""
-        self._said = ""
-        #: A user has told this process to leave.
-        self._is_drained = False
         hooks.install()
         atexit.register(self.close)
 
     # What KerasTuner asks
 
-    @keras_tuner.synchronized  # type: ignore[untyped-decorator]
+    @synchronized
     @override
     def create_trial(self, tuner_id: str) -> Any:
         if tuner_id in self.ongoing_trials:
@@ -125,7 +127,7 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
             if status == TrialStatus.STOPPED:
                 self.tuner_ids.discard(tuner_id)
             return Trial(hyperparameters, trial_id="", status=status)
-        _complete(hyperparameters)
+        complete(hyperparameters)
         trial = Trial(hyperparameters, trial_id=response["trial_id"], status=status)
         self.ongoing_trials[tuner_id] = trial
         self.trials[trial.trial_id] = trial
@@ -151,34 +153,6 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
             self._study.leave()
             return {"status": TrialStatus.STOPPED}
         return {"status": TrialStatus.IDLE}
-
-    @keras_tuner.synchronized  # type: ignore[untyped-decorator]
-    @override
-    def end_trial(self, trial: Any) -> None:
-        going = self._going.get(trial.trial_id)
-        if going is not None and going.held.lost:
-            self._drop(trial.trial_id, going.held.lost)
-            return
-        try:
-            super().end_trial(trial)
-        finally:
-            # Also where too many have failed one after another, which ends the search.
-            mine = self.trials[trial.trial_id]
-            if going is not None and mine.status in (TrialStatus.COMPLETED, TrialStatus.FAILED):
-                del self._going[trial.trial_id]
-                self._hand_over(going, mine)
-
-    @keras_tuner.synchronized  # type: ignore[untyped-decorator]
-    @override
-    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Any:
-        """Record metrics; a tuner of one's own reports each epoch so, counted from 0."""
-        trial = super().update_trial(trial_id, metrics, step=step)
-        going = self._going.get(trial_id)
-        if going is not None and going.end_epoch(
-            int(step), self._value(metrics), _numbers(metrics), trial.hyperparameters
-        ):
-            trial.status = TrialStatus.STOPPED
-        return trial
 
     @override
     def get_best_trials(self, num_trials: int = 1) -> list[Any]:
@@ -210,41 +184,16 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         Raises:
             StudyError: the project is of another search.
         """
-        folder = Path(self._project_dir)
-        state, self._mark = read_state(Path(self._get_oracle_fname()), self._wishes.study)
-        trials = {trial.trial_id: trial for trial in read_trials(folder)}
-        if state:
+        project = read_project(Path(self._get_oracle_fname()), self._wishes.study)
+        self._mark = project.mark
+        try:
             # What ran when it was written is given out again by the service.
-            self.set_state({**state, "ongoing_trials": {}, "retry_queue": []})
-        self.trials = trials
+            self.set_state({**project.state, "ongoing_trials": {}, "retry_queue": []})
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            logger.warning("the state of the search is not read again: %r", exc)
+        self.trials = project.trials
         for order in (self.start_order, self.end_order):
-            order[:] = [name for name in order if name in trials]
-
-    @override
-    def _record_values(self, trial: Any) -> None:
-        # KerasTuner's own draws at random what a trial lacks, and drops the value of a name that
-        # has another definition under conditions that do not hold.
-        _complete(trial.hyperparameters)
-
-    # What the hooks tell
-
-    def on_epoch_end(
-        self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None
-    ) -> None:
-        """Report an epoch of a training, and end the training where the service wants that."""
-        going = self._going.get(trial.trial_id)
-        logs = logs or {}
-        if going is not None and going.end_epoch(
-            epoch, self._value(logs), _numbers(logs), trial.hyperparameters
-        ):
-            model.stop_training = True
-
-    def on_search_left(self) -> None:
-        """Give the trials back that were running when `search` was interrupted."""
-        for name, going in list(self._going.items()):
-            going.give_back()
-            self._forget(name)
-        self._study.leave()
+            order[:] = [name for name in order if name in self.trials]
 
     def close(self) -> None:
         """Give back what runs, and let the service go; again has no effect."""
@@ -255,20 +204,18 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
     # The study
 
     def _submit(self) -> None:
-        """Make the study, or join it, once.
+        """Make the study, or join it: once, and again when `max_trials` has changed.
 
         Raises:
             StudyError: it exists with another space, objective or metric.
         """
-        wanted = (self.max_trials,)
-        if self._submitted == wanted:
+        if self._submitted_trials == [self.max_trials]:
             return
         study = self._wishes.study
         given: list[Item] = self._mark.given or self.hyperparameters.get_config()["space"]
         spec = make_spec(
             self._wishes,
-            objective=self.objective.name,
-            direction=self.objective.direction,
+            self.objective,
             search_space=SpaceMap(given).definitions(),
             max_trials=self.max_trials,
             seed=self._given_seed,
@@ -276,7 +223,7 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         status = self._study.submit(spec)
         self._forget_earlier(status["created"])
         self._mark = Mark(study=study, created=status["created"], given=given)
-        self._submitted = wanted
+        self._submitted_trials = [self.max_trials]
         budget = status["budget"]
         of = f" of {budget['trials']}" if budget["trials"] else ""
         where = self._study.service.api().url
@@ -300,87 +247,20 @@ class ServiceOracle(keras_tuner.Oracle):  # type: ignore[misc]
         )
         name = trial_id(claimed.held.assignment.trial, self.max_trials, self.trials)
         self._going[name] = going
+        self._known = going.known
         self._said = ""
         return {"status": TrialStatus.RUNNING, "trial_id": name, "values": going.values}
-
-    def _hand_over(self, going: Going, trial: Any) -> None:
-        if trial.status == TrialStatus.COMPLETED:
-            if going.pruned_at is not None:
-                trial.score, trial.best_step = going.pruned_at
-                self._save_trial(trial)
-            metrics = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
-            is_taken = going.complete(
-                trial.score, _numbers(metrics), trial.hyperparameters, self._say
-            )
-        else:
-            diverged = trial.score is not None and math.isnan(trial.score)
-            text = trial.message or "the objective is NaN"
-            is_taken = going.fail(text, trial.hyperparameters, self._say, diverged=diverged)
-        self._is_drained = self._is_drained or going.held.is_drained
-        if not is_taken:
-            self._drop(trial.trial_id, going.held.lost)
-
-    def _drop(self, name: str, why: str) -> None:
-        self._say(f"trial {name} is not this process's any more: {why}")
-        going = self._going.get(name)
-        if going is not None:
-            going.give_back()
-        self._forget(name)
-
-    def _forget(self, name: str) -> None:
-        """Leave a trial to others: it comes back as theirs, or by a claim."""
-        self._going.pop(name, None)
-        self.trials.pop(name, None)
-        for order in (self.start_order, self.end_order, self._retry_queue):
-            order[:] = [one for one in order if one != name]
-        for tuner_id, trial in list(self.ongoing_trials.items()):
-            if trial.trial_id == name:
-                del self.ongoing_trials[tuner_id]
 
     def _best_of_others(self, most: int) -> list[Any]:
         """Return trials of the study that this process has not executed, at most so many."""
         if not self._study.service.is_open and self._mark.created is None:
             return []  # nobody has asked the service for anything yet
-        space = SpaceMap(self._mark.given or [], (), self.hyperparameters.get_config()["space"])
-        found = []
-        for row in self._study.best(most + len(self.trials)):
-            name = trial_id(row["trial"], self.max_trials, self.trials)
-            if name not in self.trials:
-                hyperparameters = self.hyperparameters.copy()
-                hyperparameters.values = space.values(row["params"])
-                found.append(make_trial(name, row, hyperparameters, self.objective))
-        return found
-
-    def _value(self, logs: Mapping[str, Any]) -> float | None:
-        """Return the objective of an epoch; None: the logs do not say it."""
-        if not self.objective.has_value(logs):
-            return None
-        return float(self.objective.get_value(logs))
-
-    def _say(self, text: str) -> None:
-        """Tell the user, once, as KerasTuner does."""
-        if text != self._said and self.verbose:
-            self._said = text
-            print(text)  # noqa: T201 - as KerasTuner speaks to its user
-
-
-def _complete(hyperparameters: Any) -> None:
-    """Give each active hyperparameter a value, its default, and the others none."""
-    values = hyperparameters.values
-    for item in hyperparameters.space:
-        if hyperparameters.is_active(item):
-            values.setdefault(item.name, item.default)
-    for name in {item.name for item in hyperparameters.space}:
-        if not hyperparameters.is_active(name):
-            values.pop(name, None)
-
-
-def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Return the entries of Keras' logs that are numbers."""
-    found: dict[str, float] = {}
-    for name, value in logs.items():
-        try:
-            found[str(name)] = float(value)
-        except (TypeError, ValueError):
-            continue
-    return found
+        items = self.hyperparameters.get_config()["space"]
+        return make_trials(
+            self._study.best(most + len(self.trials)),
+            SpaceMap(self._mark.given or [], self._known, items),
+            self.hyperparameters,
+            self.objective,
+            lambda number: trial_id(number, self.max_trials, self.trials),
+            self.trials,
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
+
+from tuner.keras.spaces import SpaceMap
 
 
 def trial_id(number: int, max_trials: int | None, known: Iterable[str]) -> str:
@@ -22,18 +24,35 @@ def trial_id(number: int, max_trials: int | None, known: Iterable[str]) -> str:
     return str(number).zfill(len(str(max_trials)))
 
 
-def make_trial(name: str, row: Mapping[str, Any], hyperparameters: Any, objective: Any) -> Any:
-    """Return a complete trial as KerasTuner has it.
+def make_trials(
+    rows: Iterable[Mapping[str, Any]],
+    space: SpaceMap,
+    template: Any,
+    objective: Any,
+    name_of: Callable[[int], str],
+    known: Collection[str],
+) -> list[Any]:
+    """Return complete trials as KerasTuner has them.
 
     Args:
-        name: its id.
-        row: what the service's `best` says of it.
-        hyperparameters: its own, with their values.
+        rows: what the service's `best` says of them.
+        space: what their hyperparameters are called.
+        template: `HyperParameters` of the search.
         objective: KerasTuner's.
+        name_of: returns the id of a trial by its number.
+        known: ids of trials to be left out.
     """
-    trial = Trial(hyperparameters, trial_id=name, status=TrialStatus.COMPLETED)
-    trial.score = float(row["objective"])
-    trial.metrics.register(objective.name, direction=objective.direction)
-    for key, value in {**row["metrics"], objective.name: trial.score}.items():
-        trial.metrics.update(key, value)
-    return trial
+    found = []
+    for row in rows:
+        name = name_of(row["trial"])
+        if name in known:
+            continue
+        hyperparameters = template.copy()
+        hyperparameters.values = space.values(row["params"])
+        trial = Trial(hyperparameters, trial_id=name, status=TrialStatus.COMPLETED)
+        trial.score = float(row["objective"])
+        trial.metrics.register(objective.name, direction=objective.direction)
+        for key, value in {**row["metrics"], objective.name: trial.score}.items():
+            trial.metrics.update(key, value)
+        found.append(trial)
+    return found

@@ -42,34 +42,53 @@ class Mark:
         return {"study": self.study, "created": self.created, "given": self.given}
 
 
-def read_state(path: Path, study: str) -> tuple[Mapping[str, Any], Mark]:
-    """Return the state in `oracle.json` and its mark; nothing where there is no such file.
+@dataclass(frozen=True, kw_only=True)
+class ProjectFiles:
+    """What a project says of a search."""
+
+    mark: Mark
+    #: Of `Oracle.set_state`; empty where there is none.
+    state: Mapping[str, Any]
+    #: The ended trials by their ids; others are the service's to give out again.
+    trials: dict[str, Any]
+
+
+def read_project(path: Path, study: str) -> ProjectFiles:
+    """Return what is kept of a search.
+
+    Args:
+        path: of `oracle.json` in the project's folder.
+        study: that the search is of.
 
     Raises:
         StudyError: the project is of another search, whose trials would be taken for this study's.
     """
-    state = _read(path)
-    if state is None:
-        return {}, Mark(study=study)
+    state = _read(path) or {}
+    mark = _read_mark(path.parent, state, study) if state else Mark(study=study)
+    trials = {trial.trial_id: trial for trial in _read_trials(path.parent)}
+    return ProjectFiles(mark=mark, state=state, trials=trials)
+
+
+def _read_mark(folder: Path, state: Mapping[str, Any], study: str) -> Mark:
     found = state.get(KEY)
-    theirs = found.get("study") if isinstance(found, Mapping) else None
-    if theirs != study or not isinstance(found, Mapping):
-        whose = f"the study {theirs}" if theirs else "a search with another oracle"
+    found = found if isinstance(found, Mapping) else {}
+    theirs = found.get("study")
+    if theirs != study:
+        whose = f"the study {str(theirs)[:130]}" if theirs else "a search with another oracle"
         raise StudyError(
-            f"{path.parent}: this project is of {whose}, not of {study}: give the Tuner another "
+            f"{folder}: this project is of {whose}, not of {study}: give the Tuner another "
             f"project_name or directory, or overwrite=True to remove it (its trials can teach "
-            f"the study: tuner history add {path.parent})"
+            f"the study: tuner history add {folder})"
         )
-    given = found.get("given")
-    return state, Mark(
+    given, created = found.get("given"), found.get("created")
+    return Mark(
         study=study,
-        created=found.get("created") if isinstance(found.get("created"), str) else None,
+        created=created if isinstance(created, str) else None,
         given=given if isinstance(given, list) else None,
     )
 
 
-def read_trials(folder: Path) -> Iterator[Any]:
-    """Yield the ended trials of a project; others are the service's to give out again."""
+def _read_trials(folder: Path) -> Iterator[Any]:
     for path in sorted(folder.glob("trial_*/trial.json")):
         state = _read(path)
         if state is None or state.get("status") not in _ENDED:

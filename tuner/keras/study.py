@@ -43,13 +43,13 @@ class Study:
     Args:
         name: `project/study`.
         service: where it is.
-        say: tells the user something.
     """
 
-    def __init__(self, name: str, service: Service, say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, service: Service) -> None:
         self.name = name
         self.service = service
-        self._say = say
+        #: Tells the user something; an oracle has its own way.
+        self.say: Callable[[str], None] = logger.warning
         #: The claims that were not answered yet, by who asks: to be sent again as they were.
         self._claims: dict[str, str] = {}
         self._askers: dict[str, WorkerInfo] = {}
@@ -87,7 +87,7 @@ class Study:
         try:
             assignment = self.service.line().claim(claim)
         except UnavailableError as exc:
-            self._say(f"the Tuner service does not answer: {exc}")
+            self.say(f"the Tuner service does not answer: {exc}")
             time.sleep(RETRY_S)
             self.service.revive()
             return None
@@ -119,16 +119,16 @@ class Study:
         state, reason = status["state"], status["reason"]
         if state in _OVER:
             more = "; a larger max_trials goes on with it" if state == "finished" else ""
-            self._say(f"{self.name} is {state}{f': {reason}' if reason else ''}{more}")
+            self.say(f"{self.name} is {state}{f': {reason}' if reason else ''}{more}")
             return True
         if state == "paused" and reason != _PAUSED_BY_USER:
             raise RuntimeError(
                 f"{self.name} is paused: {reason}\nRun the script again to go on all the same."
             )
         if state == "paused":
-            self._say(f"{self.name} is paused by a user; go on with: tuner resume {self.name}")
+            self.say(f"{self.name} is paused by a user; go on with: tuner resume {self.name}")
         elif status["workers"]:
-            self._say(f"{self.name}: the last trials run in other processes; waiting for their end")
+            self.say(f"{self.name}: the last trials run in other processes; waiting for their end")
         return False
 
     def leave(self) -> None:

@@ -1,0 +1,33 @@
+"""Numbers in Keras' logs, and values of KerasTuner's hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Return the entries of Keras' logs that are numbers."""
+    found: dict[str, float] = {}
+    for name, value in logs.items():
+        try:
+            found[str(name)] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return found
+
+
+def objective_of(objective: Any, logs: Mapping[str, Any]) -> float | None:
+    """Return the value of KerasTuner's objective; None: the logs do not say it."""
+    return float(objective.get_value(logs)) if objective.has_value(logs) else None
+
+
+def complete(hyperparameters: Any) -> None:
+    """Give each active hyperparameter a value, its default, and the others none."""
+    values = hyperparameters.values
+    for item in hyperparameters.space:
+        if hyperparameters.is_active(item):
+            values.setdefault(item.name, item.default)
+    for name in {item.name for item in hyperparameters.space}:
+        if not hyperparameters.is_active(name):
+            values.pop(name, None)
