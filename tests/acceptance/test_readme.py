@@ -196,7 +196,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         pytest.param(EXPLAIN, 5, marks=pytest.mark.slow),
         (OPTUNA, 2),
         pytest.param(TOKENS, 10, marks=pytest.mark.slow),
-        pytest.param(KERAS_TUNER, 4, marks=pytest.mark.slow),
+        pytest.param(KERAS_TUNER, 7, marks=pytest.mark.slow),
         pytest.param(BOARD, 6, marks=pytest.mark.slow),
         pytest.param(SPACES, 2, marks=pytest.mark.slow),
         (CONVERT, 1),
