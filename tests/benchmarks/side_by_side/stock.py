@@ -10,6 +10,9 @@ import keras_tuner
 
 from tests.benchmarks.side_by_side.digits_hypermodel import EPOCHS, DigitsHyperModel, load
 
+#: Whoever starts a search with a pruner ends it when its epochs are used up.
+_PLENTY = 100
+
 
 def search(kind: str, folder: str, trials: int, seed: int) -> None:
     """Search, or go on with the search of a folder."""
@@ -22,7 +25,7 @@ def search(kind: str, folder: str, trials: int, seed: int) -> None:
         "project_name": "digits",
     }
     if kind == "hyperband":
-        tuner = keras_tuner.Hyperband(max_epochs=EPOCHS, **common)
+        tuner = keras_tuner.Hyperband(max_epochs=EPOCHS, hyperband_iterations=_PLENTY, **common)
     else:
         tuner = keras_tuner.BayesianOptimization(max_trials=trials, **common)
     tuner.search(**load())
