@@ -263,6 +263,35 @@ class Kinds(keras_tuner.HyperModel):
         return 1.0
 
 
+class Odd(Kinds):
+    """What KerasTuner allows and few expect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = WithArguments(2)
+        self.inner.tunable = False
+
+    def build(self, hp: Any) -> Any:
+        """Name things twice, under conditions of all sorts, and outside of the search."""
+        assert hp.get("declared") in (1, 2, 3)
+        hp.Int("units", 1, 4)
+        assert hp.Int("units", 1, 9) == hp.get("units"), "the first range counts"
+        hp.Choice("flag", [True, False])
+        hp.Int("with_flag", 1, 3, parent_name="flag", parent_values=[True])
+        hp.Int("even", 0, 4, step=2)
+        hp.Int("with_even", 1, 3, parent_name="even", parent_values=[2, 3, 4])
+        hp.Int("never", 1, 3, parent_name="even", parent_values=[9])
+        other = keras_tuner.HyperParameters()
+        other.Int("merged", 1, 4, default=2)
+        hp.merge(other)
+        hp.copy().Int("copied", 1, 2)
+        return self.inner.build(hp)
+
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """Name one before the first build."""
+        hp.Int("declared", 1, 3)
+
+
 class Averaged(keras_tuner.HyperModel):
     """Several executions in one trial: a list of results, whose mean counts."""
 

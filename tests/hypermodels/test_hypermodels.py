@@ -110,6 +110,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 CASES = {
     "kinds": guide("Kinds", None, draw=3),
+    "odd": guide("Odd", None, draw=5),
     "nested": guide("nested", draw=11),
     "loop": guide("CustomLoop"),
     "fit": guide("CustomFit", None),
@@ -205,6 +206,25 @@ def test_the_model_gets_the_trials_values_under_its_own_names(results: dict[str,
     assert got == {own.get(name, name): value for name, value in drawn["params"].items()}
     assert {type(got[name]) for name in ("whole", "log", "numbers")} == {int}
     assert {type(got[name]) for name in ("real", "grid", "decades", "fixed")} == {float}
+
+
+def test_what_keras_tuner_allows_and_few_expect_is_as_with_keras_tuner(
+    results: dict[str, Any],
+) -> None:
+    result = results["odd"]
+
+    assert result["end"]["outcome"] == "complete", result["end"]
+    assert definitions(result) == {
+        "declared": {"type": "int", "low": 1, "high": 3},
+        "units": {"type": "int", "low": 1, "high": 4},
+        "flag": {"type": "ordinal", "values": [1, 0]},
+        "with_flag": {"type": "int", "low": 1, "high": 3, "when": {"flag": [1]}},
+        "even": {"type": "int", "low": 0, "high": 4, "step": 2},
+        "with_even": {"type": "int", "low": 1, "high": 3, "when": {"even": [2, 4]}},
+        "late": {"type": "ordinal", "values": [1, 2]},
+    }
+    drawn = result["drawn"]
+    assert (drawn["end"]["outcome"], drawn["found"]) == ("complete", []), drawn
 
 
 def test_the_space_is_told_before_training_and_what_fit_names_as_it_comes(

@@ -56,10 +56,11 @@ class TrialHyperParameters(_Base):  # type: ignore[misc]
         # A copy, as KerasTuner makes one: its conditions are the list that the scopes change.
         hp = type(hyperparameter).from_config(hyperparameter.get_config())
         is_active = self._conditions_are_active(hp.conditions)
-        # A name that has a value already keeps it, under whatever conditions it is named again.
-        if not (is_active and hp.name in self.values):
+        # A name that has a value keeps it, under whatever conditions it is named again; and one
+        # that is to have its default (`merge`) is nothing to search.
+        if not (overwrite or (is_active and hp.name in self.values)):
             entry = self._book.meet(hp, self.values)
-            if is_active and not overwrite:
+            if is_active:
                 self.values[hp.name] = hp.default if entry is None else self._choose(entry, hp)
             self._book.settle()
         self.named.append(hp)
