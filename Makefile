@@ -113,6 +113,8 @@ lock: $(UV)
 	$(COMPILE) --extra server --extra postgres -o requirements-server.lock
 	$(COMPILE) --extra worker-cpu --extra examples -o requirements-worker-cpu.lock
 	$(COMPILE) --extra worker-gpu --extra examples -o requirements-worker-gpu.lock
+	$(COMPILE) --extra worker-jax --extra examples -o requirements-worker-jax.lock
+	$(COMPILE) --extra worker-torch --extra examples -o requirements-worker-torch.lock
 	$(COMPILE) --extra server --extra worker-cpu --extra embedded --extra postgres \
 		--extra examples --extra build --extra test -o requirements-dev.lock
 	# The images build the wheel with it; hatchling and what it needs, nothing of the base.

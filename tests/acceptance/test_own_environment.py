@@ -133,6 +133,17 @@ def test_a_pytorch_study_runs_without_tensorflow(account: Account) -> None:
     assert [path.name for path in checkpoints.glob("pytorch/trial_00000/*")] == ["state.pt"]
 
 
+def test_a_command_runs_without_tensorflow(account: Account) -> None:
+    account.run("tuner", "check", "command.yaml")
+    account.run("tuner", "run", "command.yaml", "--workers", "1")
+
+    best = json.loads(account.run("tuner", "best", "examples/command", "--json"))
+    status = json.loads(account.run("tuner", "status", "examples/command", "--json"))
+    assert status["counts"]["fail"] == 0
+    assert status["counts"]["complete"] + status["counts"]["pruned"] == TRIALS
+    assert best[0]["objective"] > 0.8
+
+
 def test_a_package_that_the_environment_lacks_is_named_with_what_to_type(account: Account) -> None:
     objective = account.home / "objectives" / "boosting.py"
     objective.write_text(objective.read_text() + "\nimport nobody_has_this\n")

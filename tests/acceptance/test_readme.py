@@ -54,6 +54,7 @@ STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKE
     )
 )
 CONVERT = ROOT / "docs" / "convert.md"
+OBJECTIVES = ROOT / "docs" / "objectives.md"
 HYPERMODELS = ROOT / "docs" / "hypermodels.md"
 SPACES = ROOT / "docs" / "spaces.md"
 PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -200,6 +201,7 @@ def test_pictures_are_there_small_and_described(page: Path) -> None:
         pytest.param(BOARD, 6, marks=pytest.mark.slow),
         pytest.param(SPACES, 2, marks=pytest.mark.slow),
         (CONVERT, 1),
+        pytest.param(OBJECTIVES, 2, marks=pytest.mark.slow),
         pytest.param(HYPERMODELS, 2, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.stem if isinstance(value, Path) else None,

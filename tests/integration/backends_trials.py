@@ -55,6 +55,28 @@ def train(run: Run) -> Any:
     return history
 
 
+def build_model(hp: Any) -> Any:
+    """Build as KerasTuner's guides do."""
+    import keras
+
+    print("BACKEND", repr(keras.config.backend()))
+    units = hp.Int("units", 8, 32, step=8)
+    rate = hp.Float("rate", 0.05, 0.5, sampling="log")
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data() -> dict[str, Any]:
+    """Return the arguments of `fit`."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(64, 4)).astype("float32")
+    y = (x.sum(axis=1) > 0).astype("int32")
+    return {"x": x, "y": y, "validation_data": (x, y), "epochs": 2, "verbose": 0}
+
+
 def digest(model: Any) -> str:
     """Return the hash of all weights."""
     return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()

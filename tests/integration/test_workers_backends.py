@@ -1,17 +1,13 @@
 """Keras on TensorFlow, JAX and PyTorch, in real workers: the same trials on each.
 
-TensorFlow belongs to the ordinary run. An interpreter with Keras and JAX, or Keras and PyTorch, is
-named by `TUNER_TEST_JAX_PYTHON` and `TUNER_TEST_TORCH_PYTHON`; without one, this one is looked at.
+TensorFlow belongs to the ordinary run, JAX and PyTorch to the slow one.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
-import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.archives import make_archive
+from tests.backend_interpreters import interpreter
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Started
 from tuner.roots import Place
@@ -36,17 +33,14 @@ class Bench:
     """A worker of one backend, and the peer that it works for."""
 
     def __init__(self, backend: str, home: Path) -> None:
-        python = os.environ.get(f"TUNER_TEST_{backend.upper()}_PYTHON")
-        missing = [name for name in ("keras", backend) if importlib.util.find_spec(name) is None]
-        if python is None and missing:
-            pytest.skip(f"not installed here: {', '.join(missing)}")
+        python = str(interpreter(backend))
         self.backend = backend
         self.peer = Peer()
         self.worker = Started(
             ["run", "--name=w1"],
             home,
             self.peer,
-            python=python or sys.executable,
+            python=python,
             KERAS_BACKEND=backend,
             TF_CPP_MIN_LOG_LEVEL="2",
         )
@@ -122,6 +116,27 @@ def test_a_trial_that_died_goes_on_to_the_very_same_weights(bench: Bench) -> Non
     assert points[-1]["step"] == 6
     for name in ("ENDS", "LOSSES", "ITERATIONS"):
         assert bench.said("s1-t3-a2", name) == bench.said("s1-t2-a1", name), name
+
+
+@pytest.mark.slow
+def test_an_unchanged_hypermodel_tells_its_parameters_on_every_backend(bench: Bench) -> None:
+    finish = bench.peer.wait_finish(
+        bench.peer.offer(
+            "hypermodel:backends_trials:build_model",
+            loader="backends_trials:data",
+            attempt="s1-t10-a1",
+            metrics=METRICS,
+            params={},
+        ),
+        120,
+    )
+
+    assert finish["outcome"] == "complete", finish["error"]
+    found = bench.peer.found["s1-t10-a1"] + finish["found"]
+    assert [(item["name"], item["value"]) for item in found] == [("units", 8), ("rate", 0.05)]
+    run = read_run(Place(bench.folder("s1-t10-a1")))
+    assert run["scalars"]["val_accuracy"]
+    assert bench.said("s1-t10-a1", "BACKEND") == bench.backend
 
 
 @pytest.mark.slow

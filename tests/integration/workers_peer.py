@@ -37,6 +37,8 @@ class Peer:
         self.claims: dict[str, dict[str, Any] | None] = {}
         self.tokens: dict[str, str] = {}
         self.reports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        #: Parameters of hypermodels that came with reports.
+        self.found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.posts: dict[str, list[float]] = defaultdict(list)
         self.finishes: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.beats: list[dict[str, Any]] = []
@@ -141,6 +143,7 @@ class Peer:
         if verb == "report":
             self.posts[attempt].append(time.monotonic())
             self.reports[attempt] += body["points"]
+            self.found[attempt] += body.get("found", [])
             return 200, {"order": self.orders.get(attempt, "continue"), "drain": self.drain}
         earlier = self.finishes[attempt]
         if earlier and earlier[0] != body:

@@ -79,7 +79,7 @@ def test_the_coordinator_is_locked_without_tensorflow() -> None:
     assert {"optuna", "sqlalchemy", "fastapi", "psycopg"} <= names("server")
 
 
-@pytest.mark.parametrize("flavour", ["worker-cpu", "worker-gpu"])
+@pytest.mark.parametrize("flavour", ["worker-cpu", "worker-gpu", "worker-jax", "worker-torch"])
 def test_the_worker_is_locked_without_a_tuning_library(flavour: str) -> None:
     assert not {"optuna", "sqlalchemy", "fastapi", "pydantic", "typer"} & names(flavour)
     assert {"keras", "keras-tuner", "rq", "httpx", "scikit-learn"} <= names(flavour)
@@ -89,6 +89,15 @@ def test_cpu_and_gpu_workers_differ_in_the_tensorflow_wheel() -> None:
     assert "tensorflow-cpu" in names("worker-cpu")
     assert not {name for name in names("worker-cpu") if name.startswith("nvidia-cu")}
     assert {"tensorflow", "nvidia-cudnn-cu12"} <= names("worker-gpu")
+
+
+def test_each_backend_of_keras_is_locked_without_the_others() -> None:
+    backends = {"tensorflow", "tensorflow-cpu", "jax", "torch"}
+
+    assert backends & names("worker-jax") == {"jax"}
+    assert backends & names("worker-torch") == {"torch"}
+    # 100 MB, and 500 MB: the tests make an environment from each lock.
+    assert not {"jax", "torch"} & names("dev")
 
 
 def test_the_development_lock_holds_everything_but_the_gpu() -> None:
