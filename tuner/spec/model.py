@@ -184,7 +184,9 @@ class TrialLimits(Section):
     )
     reproducibility: Reproducibility = "seeded"
     #: What Keras computes with; None: what the code or the worker's environment says.
-    backend: Backend | None = None
+    backend: Backend | None = Field(
+        default=None, description='one of "tensorflow", "jax", "torch": what Keras computes with'
+    )
     keep: int | None = Field(
         default=None,
         ge=0,
