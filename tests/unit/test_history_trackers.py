@@ -447,3 +447,48 @@ def test_other_json_is_refused(lab: HistoryLab, tmp_path: Path, content: str, me
     lab.add(path)
 
     assert [message in item.reason for _, item in lab.store.rejected()] == [True]
+
+
+NEPTUNE = DATA / "neptune"
+
+
+def test_what_the_exporter_of_neptune_wrote_is_read_without_pyarrow(lab: HistoryLab) -> None:
+    report = lab.add(NEPTUNE, Options(metrics=("val/accuracy",), goals=("maximize",)))
+    study = lab.only()
+    first, long, _ = study.trials
+
+    assert (report.imported, report.rejected) == (3, 1)
+    assert study.kind == "neptune"
+    assert study.locator == f"{NEPTUNE}/team_digits_1a2b#team/digits"
+    assert first.params == {"lr": 0.1, "optimizer": "adam", "model.layers": 1, "norm": True}
+    assert first.curves["val/accuracy"] == ((0, 0.1), (1, 0.101), (2, pytest.approx(0.102)))
+    # Steps of half an epoch are counted.
+    assert first.curves["loss"] == ((0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3)))
+    assert first.metrics["test/accuracy"] == 0.5
+    assert (first.started, first.finished) == (1767607200.0, 1767607260.0)
+    # In two parts of several groups of rows each; its loss was never finite.
+    assert len(long.curves["val/accuracy"]) == 60
+    assert set(long.metrics) == {"val/accuracy", "test/accuracy"}
+    assert [trial.state for trial in study.trials] == ["complete", "complete", "fail"]
+    assert lab.reasons() == {"DIG-4_part_0.parquet": "has not ended (state 'running')"}
+
+
+def test_an_export_of_neptune_that_is_damaged_or_another_file_is_rejected(
+    lab: HistoryLab, tmp_path: Path
+) -> None:
+    shutil.copytree(NEPTUNE, tmp_path / "data")
+    (part,) = (tmp_path / "data").rglob("DIG-3_part_0.parquet")
+    content = part.read_bytes()
+    part.write_bytes(content[:-100])
+    part.with_name("x_part_0.parquet").write_bytes(b"PAR1")
+    shutil.copy(DATA / "parquet" / "plain.parquet", part.with_name("y_part_0.parquet"))
+
+    report = lab.add(tmp_path / "data")
+
+    assert (report.imported, report.rejected) == (2, 4)
+    assert lab.reasons() == {
+        "DIG-3_part_0.parquet": "is no Parquet file, or was not written to its end",
+        "DIG-4_part_0.parquet": "has not ended (state 'running')",
+        "x_part_0.parquet": "is no Parquet file",
+        "y_part_0.parquet": "is no export of Neptune's: it has no column project_id",
+    }

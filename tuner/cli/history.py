@@ -45,7 +45,7 @@ def add(
     ] = "last",
     as_json: Json = False,
 ) -> None:
-    """Import earlier runs: TensorBoard HParams, KerasTuner, Optuna, MLflow, W&B, CSV, other homes.
+    """Import runs of TensorBoard, KerasTuner, Optuna, MLflow, W&B, Neptune, other homes; CSV.
 
     Only what is new or has changed is read. What cannot be used is listed by
     `tuner history list --rejected`.

@@ -2,6 +2,7 @@
 
     keras          TensorFlow's HParams API: `hp.KerasCallback`, and `hp.hparams` by hand
     kerastuner     a KerasTuner project, and the TensorBoard logs of the same search
+    neptune        the Parquet files of Neptune's exporter (with pyarrow)
     tensorboardx   `add_hparams` of tensorboardX, which PyTorch's is a copy of
     optuna         `TensorBoardCallback` of optuna-integration (kept in ../board/optuna)
 
@@ -193,6 +194,70 @@ def wandb(folder: Path) -> None:
             path.unlink()
 
 
+def neptune(folder: Path) -> None:
+    """What Neptune's exporter writes, by its documented schema; the service itself is shut."""
+    import datetime
+    from decimal import Decimal
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    moment = pa.timestamp("ms", tz="UTC")
+    texts = ("project_id", "run_id", "attribute_path", "attribute_type")
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in texts),
+            ("step", pa.decimal128(18, 6)),
+            ("timestamp", moment),
+            ("int_value", pa.int64()),
+            ("float_value", pa.float64()),
+            ("string_value", pa.string()),
+            ("bool_value", pa.bool_()),
+            ("datetime_value", moment),
+            ("string_set_value", pa.list_(pa.string())),
+            ("file_value", pa.struct([("path", pa.string())])),
+            ("histogram_value", pa.struct([("edges", pa.list_(pa.float64()))])),
+        ]
+    )
+    begin = datetime.datetime(2026, 1, 5, 10, tzinfo=datetime.UTC)
+    project = folder / "team_digits_1a2b"
+    project.mkdir(parents=True)
+    for number, steps in enumerate([3, 60, 3, 2], start=1):
+        rows: list[dict[str, object]] = []
+
+        def add(path: str, kind: str, **values: object) -> None:
+            ids = {"project_id": "team/digits", "run_id": f"DIG-{number}"}  # noqa: B023
+            rows.append({**ids, "attribute_path": path, "attribute_type": kind, **values})  # noqa: B023
+
+        end = begin + datetime.timedelta(minutes=number)
+        add("sys/creation_time", "datetime", datetime_value=begin)
+        add("sys/modification_time", "datetime", datetime_value=end)
+        add("sys/failed", "bool", bool_value=number == 3)
+        add("sys/state", "string", string_value="Active" if number == 4 else "Inactive")
+        add("sys/tags", "string_set", string_set_value=["a", "b"])
+        add("parameters/model/layers", "int", int_value=number)
+        add("parameters/lr", "float", float_value=10.0**-number)
+        add("parameters/optimizer", "string", string_value="adam")
+        add("parameters/norm", "bool", bool_value=bool(number % 2))
+        add("metrics/test/accuracy", "float", float_value=0.5)
+        add("source_code/git", "file", file_value={"path": "a/b"})
+        for step in range(steps):
+            value = 0.1 * number + step / 1000
+            add("metrics/val/accuracy", "float_series", step=Decimal(step), float_value=value)
+            loss = float("nan") if number == 2 else 1 / (step + 1)
+            add("metrics/loss", "float_series", step=Decimal(step) / 2, float_value=loss)
+        add("weights", "histogram_series", step=Decimal(1), histogram_value={"edges": [0.0]})
+        parts = [rows] if number != 2 else [rows[:50], rows[50:]]
+        for part, found in enumerate(parts):
+            path = project / f"DIG-{number}_part_{part}.parquet"
+            with pq.ParquetWriter(path, schema, compression="snappy") as writer:
+                for start in range(0, len(found), 40):
+                    batch = [
+                        {n: row.get(n) for n in schema.names} for row in found[start : start + 40]
+                    ]
+                    writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "keras": keras,
     "kerastuner": kerastuner,
@@ -200,6 +265,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "optuna": optuna,
     "mlflow": mlflow,
     "wandb": wandb,
+    "neptune": neptune,
 }
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,8 @@ MAX_EVENT_FILES = 10_000
 _JSON_FILES = frozenset({"trial.json", "config.json", "oracle.json"})
 #: Of other trackers, which do not write into a log root of ours.
 _FOREIGN_FILES = frozenset({"meta.yaml"})
-_FOREIGN_END = ".wandb"
-_MAX_FOREIGN = 100
+_FOREIGN_END = re.compile(r".+\.wandb|.+_part_\d{1,6}\.parquet")
+_MAX_FOREIGN = 200_000
 
 
 class Listing:
@@ -92,7 +93,10 @@ class Listing:
             reason = f"lies beyond the first {MAX_EVENT_FILES} event files of a folder"
             self.refuse(Rejection(path=self.path, reason=reason, count=self._beyond))
         self._foreign.sort(key=_name)
-        # A folder of a run holds one.
+        more = len(self._foreign) - _MAX_FOREIGN
+        if more > 0:
+            reason = f"lies beyond the first {_MAX_FOREIGN} files of runs in a folder"
+            self.refuse(Rejection(path=self.path, reason=reason, count=more))
         json_files = tuple(sorted((*self._json, *self._foreign[:_MAX_FOREIGN]), key=_name))
         return Folder(self.path, json_files, tuple(self._events), self._place)
 
@@ -142,7 +146,7 @@ def _is_wanted(name: str) -> bool:
 
 
 def _is_foreign(name: str) -> bool:
-    return name in _FOREIGN_FILES or name.endswith(_FOREIGN_END)
+    return name in _FOREIGN_FILES or bool(_FOREIGN_END.fullmatch(name))
 
 
 def why_not(exc: OSError) -> str:

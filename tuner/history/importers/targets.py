@@ -165,7 +165,8 @@ def _open_file(path: Path) -> Iterator[Target]:
             yield target
         return
     stamp = stamp_of((found.st_size, found.st_mtime_ns))
-    is_part = path.name in ("trial.json", "oracle.json", "meta.yaml") or path.suffix == ".wandb"
+    is_part = path.name in ("trial.json", "oracle.json", "meta.yaml")
+    is_part = is_part or path.suffix in (".wandb", ".parquet")
     if "tfevents" in path.name or is_part:
         raise SpecError(f"{path}: is part of a run; name a folder that it lies in")
     if not start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tuner.history.importers import mlflow_files, wandb_files
+from tuner.history.importers import mlflow_files, neptune, wandb_files
 from tuner.history.importers.folders import Folder
 from tuner.history.importers.source import FoundStudy
 
@@ -15,6 +15,7 @@ class Trackers:
     def __init__(self) -> None:
         self._mlflow: list[Folder] = []
         self._wandb: list[Folder] = []
+        self._neptune: list[Folder] = []
 
     def take(self, folder: Folder) -> bool:
         """Take a folder that is a tracker's; return whether all below it belongs to one run."""
@@ -24,6 +25,8 @@ class Trackers:
         if any(file.name.endswith(wandb_files.END) for file in folder.json_files):
             self._wandb.append(folder)
             return True
+        if any(neptune.PART.fullmatch(file.name) for file in folder.json_files):
+            self._neptune.append(folder)
         return False
 
     def studies(self) -> list[FoundStudy]:
@@ -31,6 +34,7 @@ class Trackers:
         return [
             *mlflow_files.find_experiments(self._mlflow),
             *wandb_files.find_runs(self._wandb),
+            *neptune.find_projects(self._neptune),
         ]
 
 
