@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tuner.cli.app import app
 from tuner.convert import Converted, convert
+from tuner.convert.commands import literal
 from tuner.errors import NotFoundError, SpecError
+from tuner.protocol import fill_places
 from tuner.space.value import show
 from tuner.spec import StudySpec, parse_spec
 from tuner.spec.yaml12 import parse_document
+from workers.command.filling import fill_command
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLES = DATA / "convert"
@@ -148,7 +153,7 @@ def test_an_experiment_of_katib_becomes_a_spec_with_its_command() -> None:
     spec = spec_of(converted)
 
     assert spec.name == "kubeflow/random"
-    assert spec.command[-2:] == ("--lr={lr}", "--momentum={momentum}")
+    assert spec.command[-3:] == ("--lr={lr}", "--momentum={momentum}", "--name={trial}")
     assert (spec.budget.trials, spec.budget.target, spec.parallel) == (12, 0.001, 3)
     assert (spec.sampler.name, spec.sampler.seed) == ("bayesian", 10)
     assert spec.pruner.options == {"startup_trials": 1, "warmup_steps": 2}
@@ -165,6 +170,33 @@ def test_an_experiment_of_katib_becomes_a_spec_with_its_command() -> None:
         *("restart_strategy", "maxFailedTrialCount", "docker.io/kubeflowkatib/pytorch-mnist-cpu"),
         *("resources.limits.memory", "resources.limits.cpu"),
     }
+
+
+@given(st.text("{}ab. $", max_size=12))
+def test_a_text_of_a_command_stands_for_itself(text: str) -> None:
+    assert fill_places(literal(text), lambda name: f"<{name}>") == text
+
+
+def test_arguments_as_json_and_as_a_file_are_those_of_a_command(
+    written: Callable[[str], Converted],
+) -> None:
+    converted = written(
+        "method: random\nprogram: t.py\nparameters: {a: {min: 1, max: 3}, b-c: {values: [x, y]}, "
+        "d: {values: [true, false]}}\n"
+        "command: ['${env}', '${interpreter}', '${program}', '${args_json}', '${args_json_file}', "
+        "'${args_no_hyphens}', '{fixed}']"
+    )
+    command = spec_of(converted).command
+    params = {"a": 2, "b_c": "x", "d": True, "params": "/run/params.json"}
+
+    assert fill_command(command, params, {"params": "/run/params.json"})[1:] == [
+        "t.py",
+        '{"a": 2, "b-c": "x", "d": true}',
+        "/run/params.json",
+        *("a=2", "b-c=x", "d=true"),
+        "{fixed}",
+    ]
+    assert lost(converted, "command") == ['the names "b-c" in the file of parameters']
 
 
 def test_a_space_of_ray_tune_as_ray_itself_wrote_it_becomes_a_spec() -> None:

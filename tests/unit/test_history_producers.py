@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 from tests.history_lab import DATA, HistoryLab, open_lab
 from tuner.errors import NotFoundError
+from tuner.history import importing
 from tuner.history.imported import Options
+from tuner.history.importers import kerastuner
 from tuner.history.outcomes import read_outcomes
 
 pytestmark = [
@@ -292,3 +295,46 @@ def test_a_table_of_optuna_trials_is_read_as_such(lab: HistoryLab, tmp_path: Pat
     complete = study.trials[0].datetime_complete
     assert complete is not None
     assert trials[0].finished == pytest.approx(complete.timestamp(), abs=0.001)
+
+
+def test_a_name_of_kerastuner_with_two_ranges_is_two_parameters_and_is_read_again(
+    lab: HistoryLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def item(name: str, values: list[object], *when: str) -> dict[str, object]:
+        parent = {"class_name": "Parent", "config": {"name": "optimizer", "values": list(when)}}
+        conditions = [parent] if when else []
+        config = {"name": name, "values": values, "ordered": False, "conditions": conditions}
+        return {"class_name": "Choice", "config": config}
+
+    space = [item("optimizer", ["adam", "sgd"]), item("rate", [1, 2], "adam")]
+    space.append(item("rate", [10, 20], "sgd"))
+    oracle = {"hyperparameters": {"space": space, "values": {}}}
+    (tmp_path / "oracle.json").write_text(json.dumps(oracle))
+    for number, values in enumerate(
+        [{"optimizer": "adam", "rate": 2}, {"optimizer": "sgd", "rate": 10}]
+    ):
+        history = {"direction": "max", "observations": [{"value": [0.5], "step": 0}]}
+        trial = {
+            "hyperparameters": {"space": [], "values": values},
+            "metrics": {"metrics": {"val_accuracy": history}},
+            "score": 0.5,
+            "status": "COMPLETED",
+        }
+        folder = tmp_path / f"trial_{number}"
+        folder.mkdir()
+        (folder / "trial.json").write_text(json.dumps(trial))
+    # As an earlier release read it: the first definition alone, and the stamps of then.
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kerastuner, "own_values", lambda _items, values: dict(values))
+        earlier.setattr(importing, "_VERSION", 3)
+        earlier.setattr(kerastuner.KerasTunerStudy, "_suffix", "")
+        lab.add(tmp_path)
+
+    assert lab.add(tmp_path).imported == 2
+    study = lab.only()
+    assert [dict(trial.params) for trial in study.trials] == [
+        {"optimizer": "adam", "rate": 2},
+        {"optimizer": "sgd", "rate.sgd": 10},
+    ]
+    assert study.space is not None
+    assert study.space["rate.sgd"].values == (10, 20)

@@ -387,3 +387,19 @@ def test_one_name_alone_is_no_table_of_a_tool(lab: HistoryLab, tmp_path: Path, h
         ["column State holds no states that are known: a parameter"] if header == "State" else []
     )
     assert {name for t in trials(lab) for name in t.params} == {header, "units"}
+
+
+def test_a_runs_table_of_neptune_is_told_by_its_folders(lab: HistoryLab, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text(
+        "sys/id,sys/state,sys/creation_time,parameters/lr,parameters/model/layers,metrics/val/acc\n"
+        "DIG-1,Inactive,2026-01-05 10:00:00,0.1,2,0.9\n"
+        "DIG-2,Inactive,2026-01-05 11:00:00,0.2,3,\n"
+    )
+
+    report = lab.add(table)
+    (trial,) = lab.only().trials
+
+    assert (report.imported, report.rejected) == (1, 1)
+    assert trial.params == {"lr": 0.1, "model.layers": 2}
+    assert trial.metrics == {"val/acc": 0.9}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from tuner.convert.draft import Draft
+from tuner.space.value import show_all
 
 #: Of one command, and of one of its texts, as a spec takes them.
 _MOST = 200
 _LONGEST = 4096
-#: What would be taken for a place where a value stands.
-_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+#: What would be taken for a place where a value stands, or for braces that stand for themselves.
+_PLACE = re.compile(r"\{\{[^{}]*\}\}|\{[A-Za-z_][A-Za-z0-9_.]*\}")
 
 
 def place(name: str) -> str:
@@ -20,7 +21,7 @@ def place(name: str) -> str:
 
 def literal(text: str) -> str:
     """Return a text whose braces stand for themselves."""
-    return _PLACE.sub(r"{{\1}}", text)
+    return _PLACE.sub(lambda found: "{" + found[0] + "}", text)
 
 
 class Command:
@@ -61,6 +62,13 @@ class Command:
             parts.append(f'"{given}": {quoted}')
         self._texts.append("{" + ", ".join(parts) + "}")
 
+    def add_file(self) -> None:
+        """Add the path of the file that holds the parameters, as JSON, under our names."""
+        self._texts.append(place("params"))
+        renamed = [given for given, ours in self._draft.names.pairs() if given != ours]
+        if renamed:
+            self._draft.lose("command", f"the names {show_all(renamed)} in the file of parameters")
+
     def done(self) -> None:
         """Put the command into the draft; one that a spec cannot hold is left to the user."""
         texts = [text for text in self._texts if text]
@@ -69,6 +77,8 @@ class Command:
             self._draft.stand_in()
             return
         self._draft.values["command"] = texts
+        if any(item["type"] == "bool" for item in self._draft.space.values()):
+            self._draft.tell("command", "true and false are passed as such, in small letters")
         name = self._measured()
         self._draft.tell(
             "command", f'the last line that it prints is its result: {{"{name}": 0.9}}'

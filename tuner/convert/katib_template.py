@@ -56,6 +56,8 @@ def _references(template: Fields, draft: Draft) -> dict[str, str]:
             continue
         if draft.names.knows(reference):
             found[name] = draft.names.of(reference)
+        elif reference == "${trialSpec.Name}":
+            found[name] = "trial"  # its number, one of the words that a command may ask for
         elif not reference.startswith("${"):
             raise item.wrong("reference", "the name of one of the parameters")
     return found

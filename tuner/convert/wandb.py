@@ -167,10 +167,10 @@ def _add_part(part: str, program: str | None, command: Command, draft: Draft) ->
         if part == "${args_no_boolean_flags}":
             draft.lose("command", f"{part}: a bool is passed as --name=true or --name=false")
         command.add_each(_ARGUMENTS[part])
-    elif part in ("${args_json}", "${args_json_file}"):
-        if part == "${args_json_file}":
-            draft.lose("command", f"{part}: the JSON itself is passed in place of its file")
+    elif part == "${args_json}":
         command.add_json()
+    elif part == "${args_json_file}":
+        command.add_file()
     elif part == "${program}" and program is None:
         draft.fill("command", "the program, which the sweep does not name")
         command.add("train.py")

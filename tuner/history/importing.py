@@ -21,7 +21,7 @@ from tuner.history.importers.targets import Target, locate, open_target
 from tuner.history.records import Rejection
 
 #: Rises when the importers read the same files differently, so that they are read again.
-_VERSION = 3
+_VERSION = 4
 #: What is handed over at once, about: the server takes bodies of some megabytes.
 _BATCH_BYTES = 1 << 20
 _BATCH_RUNS = 2000

@@ -161,6 +161,24 @@ def _mlflow(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
+def _neptune(header: Header, counts: Sequence[Count]) -> Columns | None:
+    """Return those of Neptune's runs table, downloaded or from `fetch_runs_table`."""
+    if "sys/id" not in header and "Id" not in header:
+        return None
+    params = _behind(header, "parameters/")
+    found = _behind(header, "metrics/")
+    metrics = {name: index for name, index in found.items() if counts[index].has_numbers}
+    if not params or not metrics:
+        return None
+    return Columns(
+        tool="Neptune",
+        params={name.replace("/", "."): index for name, index in params.items()},
+        metrics=metrics,
+        started=header.get("sys/creation_time"),
+        finished=header.get("sys/modification_time"),
+    )
+
+
 def _sagemaker(header: Header, counts: Sequence[Count]) -> Columns | None:
     """Return those of SageMaker's `HyperparameterTuningJobAnalytics(...).dataframe()`."""
     del counts
@@ -237,6 +255,7 @@ LAYOUTS: tuple[Callable[[Header, Sequence[Count]], Columns | None], ...] = (
     _wandb_api,
     _ray,
     _mlflow,
+    _neptune,
     _sagemaker,
     _web_export,
 )

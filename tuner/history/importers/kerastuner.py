@@ -105,10 +105,18 @@ class KerasTunerStudy:
         return read_brackets(self._trials, oracle.get("max_epochs"))
 
     def _stamp(self, keys: Iterable[str]) -> str:
-        stamp = newer_stamp(files_stamp(self._trials[key] for key in keys))
+        stamp = newer_stamp(files_stamp(self._trials[key] for key in keys)) + self._suffix
         found = self._brackets
         # A longer training makes the others unfinished.
         return stamp if found.is_declared or not found.longest else f"{stamp}+{found.longest}"
+
+    @cached_property
+    def _suffix(self) -> str:
+        """What stands in the stamp of a run that earlier releases read otherwise."""
+        self._read_space()
+        # A name with several definitions was the first one's.
+        is_new = any(item.source != item.parameter.name for item in self._read_items)
+        return "+names" if is_new else ""
 
     def _told(self) -> list[str]:
         """Return what there is to say of a search by Hyperband."""

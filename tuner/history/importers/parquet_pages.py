@@ -35,7 +35,8 @@ def read_column(file: io.BufferedReader, chunk: Chunk) -> list[Any]:
     Raises:
         ParquetError: it is damaged, too large, or written in a way that is not read here.
     """
-    if chunk.size > MAX_BYTES or not 0 <= chunk.values <= _MAX_VALUES or chunk.start < 0:
+    is_read = 0 <= chunk.size <= MAX_BYTES and 0 <= chunk.values <= _MAX_VALUES
+    if not is_read or chunk.start < 0:
         raise ParquetError("has a column that is too large")
     file.seek(chunk.start)
     data = file.read(chunk.size)
@@ -58,6 +59,8 @@ def _pages(data: bytes, chunk: Chunk) -> list[Any]:
     while len(values) < chunk.values and at < len(data):
         header = Thrift(data[at : at + _HEADER_BYTES])
         page = header.struct()
+        if page[3] < 0:
+            raise ParquetError("is damaged: a page makes no sense")
         at += header.at + page[3]
         body = data[at - page[3] : at]
         if page[1] == _DICTIONARY:
