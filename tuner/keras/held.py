@@ -70,10 +70,16 @@ class Held:
         worker: what this process calls itself.
         assignment: the attempt.
         token: of the claim.
+        beat_s: how often the service wants to hear of it.
     """
 
     def __init__(
-        self, service: Service, worker: WorkerInfo, assignment: Assignment, token: str
+        self,
+        service: Service,
+        worker: WorkerInfo,
+        assignment: Assignment,
+        token: str,
+        beat_s: float = BEAT_S,
     ) -> None:
         self.assignment = assignment
         #: Why the attempt is not this process's any more; empty: it is.
@@ -92,7 +98,7 @@ class Held:
         self._began = time.monotonic()
         self._changed = threading.Condition()
         self._ended = False
-        self._beat_s = min(BEAT_S, assignment.lease_s / 4)
+        self._beat_s = beat_s
         self._thread = threading.Thread(target=self._keep, name="tuner-lease", daemon=True)
         self._thread.start()
 

@@ -11,6 +11,7 @@ import httpx
 from tuner.connection import Connection
 from tuner.errors import UnavailableError
 from tuner.protocol import (
+    BEAT_S,
     Assignment,
     Beat,
     Claim,
@@ -32,6 +33,13 @@ class WorkerLine(Connection):
     Every method raises `UnavailableError` when there is no answer, `StudyError` when the attempt is
     not this process's any more, and `SpecError` for a message that would never be taken.
     """
+
+    def beat_s(self) -> float:
+        """Return how often the server wants to hear of an attempt, seconds."""
+        try:
+            return float(self._one("GET", "/config").get("beat_s", BEAT_S))
+        except (TypeError, ValueError) as exc:
+            raise UnavailableError(f"{self.url}: {exc}") from exc
 
     def claim(self, claim: Claim) -> Assignment | None:
         """Ask for an attempt; None when there is none."""

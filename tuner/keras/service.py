@@ -84,7 +84,8 @@ class Service:
         """
         with self._lock:
             if self._info is None:
-                self._reconnect()
+                with contextlib.suppress(UnavailableError):
+                    self._reconnect()
             elif not is_running(self._info.pid):
                 if read_service(self.settings) is None:
                     raise UnavailableError(

@@ -53,6 +53,8 @@ class Study:
         #: The claims that were not answered yet, by who asks: to be sent again as they were.
         self._claims: dict[str, str] = {}
         self._askers: dict[str, WorkerInfo] = {}
+        #: How often the service wants to hear of a trial, once it has said so.
+        self._beat_s: float | None = None
         self._prefix = f"keras-{_word(socket.gethostname())[:30]}-{os.getpid()}"
 
     def submit(self, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +87,8 @@ class Study:
         token = self._claims.setdefault(asker, secrets.token_hex(16))
         claim = Claim(token=token, worker=worker, wait_s=CLAIM_WAIT_S, study=self.name)
         try:
+            if self._beat_s is None:
+                self._beat_s = self.service.line().beat_s()
             assignment = self.service.line().claim(claim)
         except UnavailableError as exc:
             self.say(f"the Tuner service does not answer: {exc}")
@@ -100,7 +104,7 @@ class Study:
                 f"earlier release does; update the server to {release()}"
             )
         return Claimed(
-            held=Held(self.service, worker, assignment, token),
+            held=Held(self.service, worker, assignment, token, self._beat_s),
             files=RunFiles(self.service.log_root, assignment, worker),
         )
 
