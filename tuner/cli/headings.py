@@ -62,12 +62,12 @@ def served(url: str) -> str:
 
 def fleet(state: FleetState, log: Path) -> str:
     """Return the line about the workers."""
-    # Of several GPUs each, the names would fill the screen; `workers list` has them.
-    devices = [
-        f"{state.gpus_per_worker} GPUs each" if "," in device else device
-        for device in (str(worker.get("device") or "cpu") for worker in state.workers)
-    ]
-    what = ", ".join(sorted(set(devices))) or "cpu"
+    devices = {str(worker.get("device") or "cpu") for worker in state.workers}
+    what = ", ".join(sorted(devices)) or "cpu"
+    if len(devices) > 1 or "," in what:
+        # Their names would fill the screen; `workers list` has them.
+        each = state.gpus_per_worker
+        what = f"{each} GPU{'' if each == 1 else 's'} each"
     return _line("workers", f"{state.count} on {what} (log: {log})")
 
 

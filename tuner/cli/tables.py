@@ -16,6 +16,8 @@ from tuner.cli.calling import spell
 from tuner.cli.output import Document, ago, duration, has_bars, moment, number, styled
 from tuner.visible import visible
 
+#: "GPU-" and eight digits.
+_UUID_CHARS = 12
 #: Blanks between two columns.
 GAP = 2
 #: From so many columns on the list of studies has bars, which are so wide, and times.
@@ -166,8 +168,10 @@ def _device(worker: Document) -> str:
     uuids = (worker["device_id"] or "").split(",")
     # A server of an earlier release knows of one GPU.
     count = worker.get("gpus", 1)
-    kind = f"{count} {worker['device']}s" if count > 1 else str(worker["device"])
-    return " ".join([kind, *filter(None, uuids)])
+    if count <= 1:
+        return " ".join([str(worker["device"]), *filter(None, uuids)])
+    # The first digits tell the GPUs of a host apart; --json has them whole.
+    return f"{count} gpus " + " ".join(uuid[:_UUID_CHARS] for uuid in uuids)
 
 
 def _why(worker: Document) -> str:
