@@ -221,6 +221,16 @@ def test_without_timed_steps_only_a_whole_trial_says_what_the_budget_costs(
     assert (cost["trial_s"], cost["workers"]) == (9.0, 3)
 
 
+def test_a_training_that_passes_no_callbacks_on_is_timed_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tuner.cli.preflight.cost.default_workers", lambda spec: 2)
+    cost = estimate_cost(spec_of(), [{"whole_s": 90.0}], REPORTED)
+
+    assert cost is not None
+    assert (cost["trial_s"], cost["hours"]) == (90.0, 0.5)
+
+
 def test_abbreviations_of_a_hypermodel_are_named_unless_the_spec_has_them_too() -> None:
     trial = {"found": [{"name": "lr"}, {"name": "train.rate"}, {"name": "units"}]}
 
@@ -243,7 +253,7 @@ def build(params):
     if case == "raises": raise ValueError("no such layer")
     if case == "exits": os._exit(3)
     if case == "hangs": time.sleep(60)
-    if case == "hogs": hog = bytearray(900_000_000); time.sleep(60)
+    if case == "hogs": hog = b"1" * 400_000_000; time.sleep(60)
     if case == "none": return None
     return Model(len(case))
 """
@@ -269,9 +279,9 @@ def preflight(folder: Path, cases: list[str], module: str = MODULE) -> list[dict
         "code_root": str(folder),
         "points": [{"case": case} for case in cases],
         "timed": [],
-        "point_s": 2.0,
+        "point_s": 4.0,
         "total_s": 120.0,
-        "memory_bytes": 600_000_000,
+        "memory_bytes": 250_000_000,
     }
     # In a process of its own, which ends all that it did not start itself.
     done = ask(json.dumps(request))
@@ -305,8 +315,8 @@ def test_a_configuration_that_fails_hangs_or_hogs_costs_itself_and_no_other(
     assert built[1]["error"].endswith("ValueError: no such layer")
     assert "did you forget to return the model" in built[2]["error"]
     assert built[3]["error"].endswith("it ended its process, with status 3")
-    assert built[4]["error"] == "it took more than 2 s"
-    assert built[5]["error"] == "it took more than 0.6 GB of memory"
+    assert built[4]["error"] == "it took more than 4 s"
+    assert built[5]["error"] == "it took more than 0.2 GB of memory"
     assert end["kind"] == "end"
 
 

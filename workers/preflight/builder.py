@@ -6,7 +6,6 @@ What goes wrong at one costs that one; what ends or hangs this process, its watc
 from __future__ import annotations
 
 import gc
-import math
 import os
 import socket
 import sys
@@ -110,9 +109,6 @@ def _build(
 
 def _time(channel: Channel, source: Source, model: Any, index: int) -> None:
     found = source.time(model)
-    step_s = found["step_s"]
-    if step_s is None or not math.isfinite(step_s):
-        found["step_s"] = None
     channel.send({"kind": "timed", "point": index, **found})
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from workers.hyper.book import Book
 from workers.hyper.loading import Arguments, load_arguments, load_hypermodel
 from workers.objective import HYPERMODEL, load_objective
-from workers.preflight.measuring import EnoughStepsError, make_timer
+from workers.preflight.measuring import STEPS, EnoughStepsError, make_timer
 from workers.task import Task
 
 
@@ -30,7 +31,7 @@ class Source(Protocol):
         """Return the model of a configuration."""
 
     def time(self, model: Any) -> dict[str, Any]:
-        """Return `first_s`, `step_s`, `steps` and `epochs` of the model that was built last."""
+        """Return what is known of the time of the model that was built last."""
 
 
 def open_source(task: Task) -> Source:
@@ -72,7 +73,7 @@ class HypermodelSource:
         return self._hypermodel.build(self._hp)
 
     def time(self, model: Any) -> dict[str, Any]:
-        """Return `first_s`, `step_s`, `steps` and `epochs`, None where it cannot be said.
+        """Return `first_s`, `step_s`, `steps` and `epochs`, or `whole_s` of a training that ended.
 
         Raises:
             Exception: what the training raised.
@@ -81,15 +82,21 @@ class HypermodelSource:
         given = {**self.arguments.kwargs, "callbacks": [timer]}
         # Validation comes after the epoch; here the epoch does not end.
         given = {key: value for key, value in given.items() if key != "validation_data"}
+        names = ("first_s", "step_s", "steps", "epochs")
+        started = time.perf_counter()
         try:
             if self._hypermodel.fit is None:
-                model.fit(*self.arguments.args, **{**given, "verbose": 0})
+                epochs = given.get("epochs", 1)
+                # Short epochs have to be several, for several steps.
+                model.fit(*self.arguments.args, **{**given, "verbose": 0, "epochs": epochs + STEPS})
             else:
                 self._hypermodel.fit(self._hp, model, *self.arguments.args, **given)
         except EnoughStepsError:
-            pass
-        names = ("first_s", "step_s", "steps", "epochs")
-        return {name: getattr(timer, name) for name in names}
+            found = {name: getattr(timer, name) for name in names}
+            return {**found, **({} if self.has_own_fit else {"epochs": epochs})}
+        # It has trained to its end without a word to the timer; the next ones would as well.
+        self.can_train = not self.has_own_fit
+        return {"whole_s": time.perf_counter() - started}
 
 
 class BuildSource:
@@ -121,7 +128,7 @@ class BuildSource:
     def time(self, model: Any) -> dict[str, Any]:
         """Return nothing: only the objective knows how it trains."""
         del model
-        return {"first_s": None, "step_s": None, "steps": None, "epochs": None}
+        return {}
 
 
 def _takes_params(build: Any) -> bool:

@@ -48,6 +48,7 @@ _ANY = (
     "bytes",
     "batch",
     "first_s",
+    "whole_s",
     "step_s",
     "steps",
     "epochs",

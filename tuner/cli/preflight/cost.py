@@ -20,7 +20,7 @@ def estimate_cost(spec: StudySpec, timed: Sequence[Document], trial: Document) -
     Args:
         spec: of the study.
         timed: what was timed: `build_s`, `first_s`, `step_s`, `steps` and `epochs` of each
-            configuration.
+            configuration, or `whole_s`.
         trial: of `tuner check`: one that ended without a report was a whole one.
     """
     length = _by_steps(timed) or _by_trial(trial)
@@ -51,12 +51,12 @@ def estimate_cost(spec: StudySpec, timed: Sequence[Document], trial: Document) -
 
 
 def _by_steps(timed: Sequence[Document]) -> tuple[float, str] | None:
-    whole = [row for row in timed if row["step_s"] and row["steps"] and row["epochs"]]
+    whole = [row for row in timed if all(row.get(k) for k in ("step_s", "steps", "epochs"))]
     if not whole:
-        return None
+        return _by_training(timed)
     lengths = [
-        (row.get("build_s") or 0.0)
-        + (row["first_s"] or 0.0)
+        row.get("build_s", 0.0)
+        + row.get("first_s", 0.0)
         + row["step_s"] * row["steps"] * row["epochs"]
         for row in whole
     ]
@@ -67,6 +67,13 @@ def _by_steps(timed: Sequence[Document]) -> tuple[float, str] | None:
         f"{middle['epochs']} epochs: the median of {count} on this machine; "
         f"with the build and the first step, without imports, validation and pruning"
     )
+
+
+def _by_training(timed: Sequence[Document]) -> tuple[float, str] | None:
+    lengths = [row["whole_s"] for row in timed if row.get("whole_s")]
+    if not lengths:
+        return None
+    return lengths[0], "a whole training on this machine, whose fit passes no callbacks on"
 
 
 def _by_trial(trial: Any) -> tuple[float, str] | None:
