@@ -164,11 +164,12 @@ class Book:
                 return entry
         taken = {entry.found.name for entry in self._entries}
         words: tuple[str, ...] = (source, dotted_name(source))
-        if when and same:
+        # A further definition, also where this trial was the first to meet the other one.
+        if when and (same or any(entry.hp.name == source for entry in self._entries)):
             words = (branch_name(dotted_name(source), _innermost(when)),)
         for word in words:
-            given = self._known.get(word)
-            if given is not None and not given.source and word not in taken:
+            given = self._known.get(free_name(word, taken))
+            if given is not None and not given.source:
                 return given
         return None
 
