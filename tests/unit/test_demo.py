@@ -22,8 +22,8 @@ def test_the_best_so_far_never_falls() -> None:
 def test_a_gain_is_said_with_the_trials_it_saved_and_how_few_pairs_it_rests_on() -> None:
     assert AHEAD.caught_up_after == 2
     assert verdict([AHEAD]) == (
-        "Gain in the only pair: with history it had the cold study's best of 4 trials after 2 "
-        "(median); few pairs, so take it as an example."
+        "Gain in the only pair: with history the study began at 0.700 instead of 0.500, and had "
+        "the cold study's best of 4 trials after 2; few pairs, so take it as an example."
     )
     assert "few pairs" not in verdict([AHEAD] * 5)
     assert verdict([AHEAD, AHEAD, BEHIND]).startswith("Gain in 2 of 3 pairs")

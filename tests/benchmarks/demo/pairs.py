@@ -55,12 +55,15 @@ def verdict(pairs: Sequence[Pair]) -> str:
     if ahead <= behind:
         lost = f"ahead in {ahead} of {len(pairs)} pairs, behind in {behind}"
         return f"No gain: with history the study was {lost}."
-    reached = [pair.caught_up_after or trials + 1 for pair in pairs]
-    after = int(statistics.median_low(reached))
+    cold, warm = medians([p.cold for p in pairs])[0], medians([p.warm for p in pairs])[0]
+    after = int(statistics.median_low([p.caught_up_after or trials + 1 for p in pairs]))
     caught = (
-        f"it had the cold study's best of {trials} trials after {after}"
+        f"and had the cold study's best of {trials} trials after {after}"
         if after <= trials
         else f"though it did not reach the cold study's best within {trials} trials"
     )
     few = "" if len(pairs) >= 5 else "; few pairs, so take it as an example"
-    return f"Gain in {count}: with history {caught} (median){few}."
+    return (
+        f"Gain in {count}: with history the study began at {warm:.3f} instead of {cold:.3f}, "
+        f"{caught}{few}."
+    )
