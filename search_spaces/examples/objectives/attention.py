@@ -127,7 +127,7 @@ class Positions(layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Return `x`, shape (rows, LENGTH, width), with the places added."""
-        return x + self.table
+        return x + keras.ops.convert_to_tensor(self.table)
 
     def get_config(self) -> dict[str, Any]:
         """Return what a saved model needs to make the layer again."""

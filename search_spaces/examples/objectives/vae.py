@@ -29,7 +29,7 @@ def train(run: Run) -> float:
     model = Autoencoder(run.params, steps=EPOCHS * math.ceil(len(seen) / batch_size))
     model.compile(
         keras.optimizers.Adam(run.params["train.learning_rate"]),
-        loss=reconstruction,
+        loss=description_length,
     )
     history = model.fit(
         seen,
@@ -38,19 +38,24 @@ def train(run: Run) -> float:
         batch_size=batch_size,
         epochs=EPOCHS,
         verbose=2,
-        callbacks=[run.keras_callback(metric="val_bound")],
+        callbacks=[run.keras_callback(metric="val_loss")],
     )
-    return float(min(history.history["val_bound"]))
+    return float(min(history.history["val_loss"]))
 
 
-def reconstruction(images: Any, logits: Any) -> Any:
-    """Return nats an image, shape (images,): how surprising its pixels are to the decoder."""
-    per_pixel = ops.softplus(logits) - images * logits
-    return ops.sum(per_pixel, axis=-1)
+def description_length(images: Any, outputs: Any) -> Any:
+    """Return nats an image, shape (images,): its pixels' surprise to the decoder, and the KL term.
+
+    Args:
+        images: shape (images, PIXELS).
+        outputs: the pixels' logits and the weighted KL term, shape (images, PIXELS + 1).
+    """
+    logits, kl = outputs[:, :PIXELS], outputs[:, PIXELS]
+    return ops.sum(ops.softplus(logits) - images * logits, axis=-1) + kl
 
 
 class Autoencoder(keras.Model):
-    """Encoder, sampling and decoder; what it returns are the pixels' logits.
+    """Encoder, sampling and decoder.
 
     Args:
         params: of `model.*` and `train.*`.
@@ -66,10 +71,12 @@ class Autoencoder(keras.Model):
         self.kl_weight = params["train.kl_weight"]
         self.warmup_steps = max(params["train.kl_warmup_fraction"] * steps, 1.0)
         self.seen_steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
-        self.bound = keras.metrics.Mean(name="bound")
 
     def call(self, images: Any, training: bool = False) -> Any:
-        """Return the logits of images, shape (images, PIXELS), and add the KL term to the loss."""
+        """Return the logits of images and the weighted KL term, shape (images, PIXELS + 1).
+
+        Without training the weight is 1 and nothing is sampled, so that `val_loss` is the bound.
+        """
         mean, log_variance = ops.split(self.encoder(images), 2, axis=-1)
         log_variance = ops.clip(log_variance, -10.0, 10.0)
         kl = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
@@ -80,10 +87,7 @@ class Autoencoder(keras.Model):
             code = mean + ops.exp(0.5 * log_variance) * noise
             self.seen_steps.assign(self.seen_steps + 1.0)
             weight = self.kl_weight * ops.minimum(1.0, self.seen_steps / self.warmup_steps)
-        logits = self.decoder(code)
-        self.add_loss(weight * ops.mean(kl))
-        self.bound.update_state(reconstruction(images, logits) + kl)
-        return logits
+        return ops.concatenate([self.decoder(code), weight * kl[:, None]], axis=-1)
 
 
 def hidden(params: dict[str, Any]) -> list[keras.layers.Layer]:
