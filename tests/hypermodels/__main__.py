@@ -17,6 +17,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,40 @@ from workers.child import execute
 from workers.task import Task
 
 
+class Peer:
+    """The worker's side: answers each report with the same word, at once.
+
+    Args:
+        channel: this side's end.
+        word: the answer.
+    """
+
+    def __init__(self, channel: Channel, word: str) -> None:
+        self._channel = channel
+        self._word = word
+        self._messages: list[dict[str, Any]] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def all_messages(self) -> list[dict[str, Any]]:
+        """Return everything that the trial has sent, once it sends no more."""
+        self._thread.join(30.0)
+        return self._messages
+
+    def _serve(self) -> None:
+        while not self._channel.closed:
+            self._channel.wait(1.0)
+            for message in self._channel.receive():
+                self._messages.append(message)
+                if message["kind"] == "point":
+                    self._channel.send_now({"word": self._word, "step": message["step"]})
+
+
 def run(case: dict[str, Any], root: Path) -> dict[str, Any]:
     """Run one trial; return its end, what it found, what it reported and what it wrote."""
     ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
     with ours, theirs:
-        peer = Channel(ours)
-        # Nobody waits for an answer to a report.
-        peer.send({"word": case.get("word", "continue"), "step": 1_000_000})
+        peer = Peer(Channel(ours), case.get("word", "continue"))
         task = Task(
             objective=f"hypermodel:{case['hypermodel']}",
             params=case.get("params", {}),
@@ -55,7 +81,8 @@ def run(case: dict[str, Any], root: Path) -> dict[str, Any]:
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(errors):
             end = execute(task, Channel(theirs))
-        messages = peer.receive()
+        theirs.shutdown(socket.SHUT_WR)
+        messages = peer.all_messages()
     found: dict[str, Any] = {}
     for message in messages:
         found |= {item["name"]: item for item in message.get("found", [])}
@@ -90,11 +117,14 @@ def main() -> None:
     """Answer the cases on standard input, one line each."""
     answer, sys.stdout = sys.stdout, sys.stderr
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    import keras
 
-    # Compiling a graph takes a second, and these trainings have a few batches.
-    tf.config.run_functions_eagerly(True)
-    tf.data.experimental.enable_debug_mode()
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Compiling a graph takes a second, and these trainings have a few batches.
+        tf.config.run_functions_eagerly(True)
+        tf.data.experimental.enable_debug_mode()
     for case in json.load(sys.stdin):
         with tempfile.TemporaryDirectory() as folder:
             result = run(case, Path(folder))

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import keras_tuner
 import numpy as np
-import tensorflow as tf
 
 random = np.random.default_rng(0)
 x = random.normal(size=(24, 8)).astype("float32")
@@ -119,6 +118,8 @@ class CustomLoop(keras_tuner.HyperModel):
         self, hp: Any, model: Any, x: Any, y: Any, callbacks: Any = None, **kwargs: Any
     ) -> float:
         """Train with a gradient tape."""
+        import tensorflow as tf
+
         batch_size = hp.Int("batch_size", 8, 16, step=8, default=8)
         batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)
         optimizer = keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,20 +18,25 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+#: Interpreters with Keras on another backend; tests/integration/test_workers_backends.py has them.
+PYTHONS = {name: path for name, path in os.environ.items() if name.endswith("_PYTHON")}
 GUIDES, BAD = "tests.hypermodels.guides", "tests.hypermodels.bad"
 
 if importlib.util.find_spec("keras_tuner") is None:
     pytest.skip("needs keras and tensorflow", allow_module_level=True)
 
 
-def run_all(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def run_all(
+    cases: dict[str, dict[str, Any]], python: str = sys.executable, **environ: str
+) -> dict[str, dict[str, Any]]:
     """Run cases in one process; return what came of each."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hypermodels"],
+        [python, "-m", "tests.hypermodels"],
         input=json.dumps(list(cases.values())),
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env={**os.environ, **environ},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -295,7 +301,8 @@ def test_a_second_attempt_continues_from_the_checkpoint_of_the_first(
     assert (first["end"]["outcome"], first["end"]["cause"]) == ("failed", "preempted")
     second = first["again"]
     assert second["end"]["outcome"] == "complete", second["end"]
-    assert [point["step"] for point in (*first["points"], *second["points"])] == [1, 2]
+    assert [point["step"] for point in first["points"]] == [1]
+    assert [point["step"] for point in second["points"]] == [2], "it began where the first stopped"
 
 
 def test_a_given_definition_counts_and_is_reported_with_the_models_own(
@@ -407,3 +414,23 @@ def test_hypermodels_of_the_guides_and_keras_tuners_own_train_unchanged() -> Non
         drawn = result["drawn"]
         assert drawn["end"]["outcome"] == "complete", (name, drawn["params"], drawn["end"])
         assert drawn["points"], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_hypermodels_train_unchanged_on_other_backends(backend: str) -> None:
+    python = PYTHONS.get(f"TUNER_TEST_{backend.upper()}_PYTHON")
+    if python is None and importlib.util.find_spec(backend) is None:
+        pytest.skip(f"not installed here: {backend}")
+    # A gradient tape is TensorFlow's.
+    cases = {name: case for name, case in GUIDED.items() if name != "CustomLoop"}
+    cases["stopped"] = CASES["stopped"]
+
+    results = run_all(cases, python or sys.executable, KERAS_BACKEND=backend)
+
+    again = results.pop("stopped")["again"]
+    assert again["end"]["outcome"] == "complete", again["end"]
+    assert [point["step"] for point in again["points"]] == [2], "it continued"
+    for name, result in results.items():
+        assert result["end"]["outcome"] == "complete", (name, result["end"])
+        assert result["drawn"]["end"]["outcome"] == "complete", (name, result["drawn"])
