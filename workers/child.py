@@ -164,7 +164,7 @@ def _call(task: Task, session: Session) -> Result | None:
     """Return what the objective returned; None when a stop or NaN had decided the outcome."""
     if task.devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
-    prepare(task.choice, preimport=task.preimport and not task.command)
+    prepare(task.choice, kind=task.kind, preimport=task.preimport and not task.command)
     run = Run(
         params=task.params,
         seed=task.seed,

@@ -18,6 +18,7 @@ _NO_CONTEXT = re.compile(
     r"|failed initializing StreamExecutor"
     r"|CUDA runtime implicit initialization on GPU:\d+ failed"
     r"|could not retrieve CUDA device count"
+    r"|Unable to initialize backend 'cuda'"
 )
 _OOM = re.compile(
     r"CUDA_ERROR_OUT_OF_MEMORY"
@@ -27,6 +28,7 @@ _OOM = re.compile(
     r"|\bOut of memory (while trying to|allocating)"
     r"|Failed to allocate request for \S+ \(\d+B\) on device"
     r"|CUDA (error: )?out of memory"
+    r"|DefaultCPUAllocator: (can't allocate|not enough) memory"
     r"|std::bad_alloc",
 )
 #: What a kernel did wrong is the program's fault, not the device's: it would fail everywhere.

@@ -69,7 +69,8 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
     # What user code inherits: backends are imported with it, and so is every trial.
-    take_device(kind, environ)
+    backends = Selection(environ)
+    take_device(kind, environ, backends.default_name)
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
@@ -78,7 +79,6 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
-        backends = Selection(environ)
         backends.preimport(arguments.preimport, environ)
         preimport_numpy()
         # 3.12 warns of forks with threads; the guard knows which ones are harmless.

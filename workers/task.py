@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.protocol import Assignment, Found, Reproducibility, decode_number
+from tuner.protocol import Assignment, Device, Found, Reproducibility, decode_number
 from tuner.roots import Place
 from workers.backends.choice import Choice
 from workers.session import Point
@@ -94,6 +94,11 @@ class Task:
     def choice(self) -> Choice | None:
         """What Keras computes with."""
         return None if self.backend is None else Choice.from_json(self.backend)
+
+    @property
+    def kind(self) -> Device:
+        """The kind of device that it computes on."""
+        return "gpu" if self.devices else "cpu"
 
     @property
     def run(self) -> Place:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,33 @@ import pytest
 from tests.archives import make_archive
 from tests.backend_interpreters import interpreter
 from tests.integration.workers_peer import Peer, wait_until
-from tests.integration.workers_process import Started
+from tests.integration.workers_process import HERE, ROOT, Started
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
+GUARD = """
+import os, sys, tempfile, time
+from workers.backends.selection import Selection
+from workers.guard import ForkGuard
+from workers.task import Task
+from workers.trial_process import start_process, wait_for_end
+
+selection = Selection(os.environ)
+selection.preimport("keras", os.environ)
+guard = ForkGuard()
+print("loaded", selection.loaded, guard.may_fork())
+import keras, numpy
+keras.ops.matmul(numpy.ones((500, 500), "float32"), numpy.ones((500, 500), "float32"))
+print("after an operation", guard.may_fork())
+root = tempfile.mkdtemp()
+task = Task(objective="backends_trials:train", params={"epochs": 2}, seed=1, trial=0, attempt_no=1,
+    metrics=[{"name": "val_accuracy", "goal": "maximize"}], reproducibility="seeded",
+    code_root=None, log_root=root, checkpoint_root=root, run_dir="run", checkpoint_dir="run")
+process = start_process(task, fork=guard.may_fork(), forget=lambda: None)
+assert wait_for_end(process, time.monotonic() + 120)
+print("ended", [m["outcome"] for m in process.messages() if m["kind"] == "end"])
+process.close()
+"""
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 BACKENDS = [
     "tensorflow",
@@ -35,6 +60,7 @@ class Bench:
     def __init__(self, backend: str, home: Path) -> None:
         python = str(interpreter(backend))
         self.backend = backend
+        self.python = python
         self.peer = Peer()
         self.worker = Started(
             ["run", "--name=w1"],
@@ -174,3 +200,24 @@ def test_a_backend_that_is_missing_is_named_with_what_to_type(bench: Bench) -> N
         assert finish["error"].endswith(f"pip install {asked}")
     else:
         assert "own has no 'train'" in finish["error"]
+
+
+@pytest.mark.slow
+def test_a_process_that_ran_an_operation_is_not_forked_any_more(bench: Bench) -> None:
+    env = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}",
+        "KERAS_BACKEND": bench.backend,
+        "CUDA_VISIBLE_DEVICES": "-1",
+        # PyTorch computes in one thread where it is given one, and then nothing hangs.
+        "OMP_NUM_THREADS": "2",
+    }
+    done = subprocess.run(
+        [bench.python, "-c", GUARD], env=env, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.splitlines() == [
+        f"loaded {bench.backend} True",
+        "after an operation False",
+        "ended ['complete']",
+    ], done.stderr

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.workers_peer import Peer, wait_until
-from tests.integration.workers_process import HERE, ROOT, Started
+from tests.integration.workers_process import Started
 from tests.needed import needs
 from tuner.roots import Place
 from tuner.tfevents import read_run
@@ -173,47 +170,3 @@ def test_strict_reproducibility_repeats_bit_for_bit(peer: Peer, worker: Started)
 
     first, second = (read_output(worker, attempt, "LOSSES") for attempt in attempts)
     assert first == second
-
-
-GUARD = """
-import sys, tempfile, time
-from pathlib import Path
-import os
-from workers.backends.selection import Selection
-from workers.guard import ForkGuard
-backends = Selection(os.environ)
-backends.preimport("keras", os.environ)
-assert backends.loaded
-guard = ForkGuard()
-print("before", guard.may_fork())
-import tensorflow as tf
-tf.constant(1.0) + 1
-print("after", guard.may_fork())
-from workers.task import Task
-from workers.trial_process import start_process, wait_for_end
-root = tempfile.mkdtemp()
-task = Task(objective="workers_keras_trials:train", params={"epochs": 2}, seed=1, trial=0,
-    attempt_no=1, metrics=[{"name": "val_accuracy", "goal": "maximize"}], reproducibility="seeded",
-    code_root=None, log_root=root, checkpoint_root=root, run_dir="run", checkpoint_dir="run")
-process = start_process(task, fork=guard.may_fork(), forget=lambda: None)
-assert wait_for_end(process, time.monotonic() + 60)
-print("end", [m["outcome"] for m in process.messages() if m["kind"] == "end"])
-process.close()
-"""
-
-
-@pytest.mark.slow
-def test_a_process_that_ran_an_operation_is_not_forked_any_more(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}", "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(
-        [sys.executable, "-c", GUARD],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert done.stdout.splitlines() == ["before True", "after False", "end ['complete']"], (
-        done.stderr
-    )

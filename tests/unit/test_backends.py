@@ -13,6 +13,7 @@ import pytest
 
 from tuner.protocol import Asked, Assignment, backend_asked
 from workers.backends import choice as choices
+from workers.backends import devices
 from workers.backends.choice import Choice, choose, choose_default, problem
 from workers.backends.devices import take_device
 from workers.backends.selection import Selection, code_asks
@@ -159,9 +160,11 @@ def test_only_what_the_study_itself_asks_for_must_be_there(
     monkeypatch.setenv("KERAS_BACKEND", "")
     for source in ("spec", "code"):
         with pytest.raises(BackendError, match="torch"):
-            prepare(Choice.from_json({"name": "torch", "source": source}), preimport=False)
+            prepare(
+                Choice.from_json({"name": "torch", "source": source}), kind="cpu", preimport=False
+            )
     # A study without Keras runs in a worker whose environment names what is not there.
-    prepare(Choice(name="torch", source="environment"), preimport=False)
+    prepare(Choice(name="torch", source="environment"), kind="cpu", preimport=False)
 
 
 def test_a_trial_of_another_backend_gets_a_fresh_interpreter(tmp_path: Path) -> None:
@@ -217,18 +220,28 @@ def test_what_a_backend_has_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
         assert started() is None, name
 
 
-def test_device_settings_are_defaults_that_a_user_may_set() -> None:
-    environ = {"TF_FORCE_GPU_ALLOW_GROWTH": "false"}
+def test_device_settings_are_defaults_that_a_user_may_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugins: set[str] = set()
+    monkeypatch.setattr(devices, "is_installed", plugins.__contains__)
 
-    take_device("gpu", environ)
+    def taken(kind: Any, backend: str | None, **environ: str) -> dict[str, str]:
+        take_device(kind, environ, backend)
+        return environ
 
-    assert environ == {
+    memory = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    assert taken("gpu", "tensorflow") == memory
+    assert taken("gpu", "jax") == memory | {"JAX_PLATFORMS": "cuda,cpu"}
+    assert taken("gpu", None, TF_FORCE_GPU_ALLOW_GROWTH="false") == {
+        **memory,
         "TF_FORCE_GPU_ALLOW_GROWTH": "false",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "JAX_PLATFORMS": "cuda,cpu",
     }
-    take_device("cpu", on_cpu := {})
-    assert on_cpu == {"JAX_PLATFORMS": "cpu"}
+    assert taken("cpu", "jax") == {}
+    plugins.add("jax_cuda13_plugin")
+    assert taken("gpu", "torch") == memory | {"JAX_PLATFORMS": "cuda,cpu"}
+    assert taken("cpu", "jax") == {"JAX_PLATFORMS": "cpu"}
+    assert taken("cpu", "jax", JAX_PLATFORMS="tpu") == {"JAX_PLATFORMS": "tpu"}
 
 
 def test_code_that_comes_too_late_with_its_backend_is_told(

@@ -23,6 +23,7 @@ OOM = [
     "memory",
     # XLA and JAX.
     "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 68719476736 bytes.",
+    "RESOURCE_EXHAUSTED: Out of memory allocating 40000000000000 bytes.",
     "RESOURCE_EXHAUSTED: Failed to allocate request for 64.00GiB (68719476736B) on device "
     "ordinal 0",
     "Out of memory while trying to allocate 10995116277760 bytes. [Op:__inference_train_12]",
@@ -32,10 +33,13 @@ OOM = [
     "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.77 GiB of "
     "which 14.19 GiB is free.",
     "CUDA error: out of memory",
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you "
+    "tried to allocate 4000000000000000 bytes. Error code 12 (Cannot allocate memory)",
     # C++, before it aborts.
     "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc",
 ]
 REJECTED = [
+    "Unable to initialize backend 'cuda': Unable to load CUDA. Is it installed?",
     "failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected",
     "failed call to cuInit: UNKNOWN ERROR (303)",
     "failed call to cuDevicePrimaryCtxRetain: CUDA_ERROR_OUT_OF_MEMORY: out of memory; total "

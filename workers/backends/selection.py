@@ -33,6 +33,11 @@ class Selection:
         self.loaded: str | None = None
         self._asked: dict[tuple[str, str], Asked] = {}
 
+    @property
+    def default_name(self) -> str | None:
+        """What Keras computes with where neither spec nor code says anything."""
+        return None if self.default is None else self.default.name
+
     def preimport(self, wanted: str, environ: MutableMapping[str, str]) -> None:
         """Import Keras and its backend, run nothing.
 

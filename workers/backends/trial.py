@@ -7,15 +7,16 @@ import importlib
 import os
 import sys
 
-from tuner.protocol import BACKEND_VARIABLE
+from tuner.protocol import BACKEND_VARIABLE, Device
 from workers.backends.choice import Choice, problem
+from workers.backends.devices import take_device
 
 
 class BackendError(Exception):
     """The study asks for a backend that is not there; the text says what to install."""
 
 
-def prepare(choice: Choice | None, *, preimport: bool) -> None:
+def prepare(choice: Choice | None, *, kind: Device, preimport: bool) -> None:
     """Have Keras compute with the backend that was chosen, and import it ahead if that is wished.
 
     Where only the running code can say which one, nothing is set and nothing imported.
@@ -23,6 +24,7 @@ def prepare(choice: Choice | None, *, preimport: bool) -> None:
     Args:
         choice: what Keras computes with; None where nobody has chosen.
         preimport: so that Keras is seeded also where the objective imports it late.
+        kind: of the trial's device.
 
     Raises:
         BackendError: spec or code ask for what is not installed. What the environment says need not
@@ -32,6 +34,7 @@ def prepare(choice: Choice | None, *, preimport: bool) -> None:
         raise BackendError(said)
     if choice is not None and choice.name is not None:
         os.environ[BACKEND_VARIABLE] = choice.name
+        take_device(kind, os.environ, choice.name)
     if preimport and not (choice is not None and choice.name is None):
         with contextlib.suppress(ImportError):
             importlib.import_module("keras")

@@ -47,7 +47,7 @@ def _serve(channel: Channel, request: dict[str, Any]) -> None:
     try:
         if task.devices:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
-        prepare(task.choice, preimport=False)
+        prepare(task.choice, kind=task.kind, preimport=False)
         source = open_source(task)
     except NoModelsError as exc:
         return channel.send({"kind": "nothing", "why": str(exc)})
