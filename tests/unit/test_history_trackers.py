@@ -20,8 +20,8 @@ import pytest
 from tests.history_lab import DATA, HistoryLab, open_lab
 from tuner.errors import NotFoundError, SpecError, UnavailableError
 from tuner.history.imported import Options
-from tuner.history.importers import mlflow_server
-from tuner.history.importers.mlflow_server import PASSWORD, TOKEN, USER
+from tuner.history.importers.trackers import mlflow_server
+from tuner.history.importers.trackers.mlflow_server import PASSWORD, TOKEN, USER
 
 MLRUNS = DATA / "mlflow" / "mlruns"
 WANDB = DATA / "wandb"

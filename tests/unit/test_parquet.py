@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.history_lab import DATA
-from tuner.history.importers.parquet_metadata import ParquetError, read_groups
-from tuner.history.importers.parquet_pages import read_column, unsnap
+from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
+from tuner.history.importers.trackers.parquet_pages import read_column, unsnap
 
 FILES = DATA / "parquet"
 #: How the files were made: every fifth row holds nothing.

@@ -17,25 +17,25 @@ from tuner.history.importers.folders import Folder, files_stamp, parent_of, stam
 from tuner.history.importers.kerastuner import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
-from tuner.history.importers.mlflow_server import (
+from tuner.history.importers.scan import is_own, scan
+from tuner.history.importers.source import FoundStudy
+from tuner.history.importers.tensorboard import find_studies
+from tuner.history.importers.trackers.finding import Trackers, inner_stamps
+from tuner.history.importers.trackers.mlflow_server import (
     MlflowServer,
     find_experiments,
     is_server,
     parse_server,
 )
-from tuner.history.importers.scan import is_own, scan
-from tuner.history.importers.source import FoundStudy
-from tuner.history.importers.tensorboard import find_studies
-from tuner.history.importers.trackers import Trackers, inner_stamps
-from tuner.history.importers.wandb_export import WandbExport, read_records
-from tuner.history.importers.wandb_export import is_run as is_wandb_run
+from tuner.history.importers.trackers.wandb_export import WandbExport, read_records
+from tuner.history.importers.trackers.wandb_export import is_run as is_wandb_run
 from tuner.history.records import Rejection
 from tuner.roots import open_named
 
 if TYPE_CHECKING:
-    from tuner.history.importers.mlflow_database import MlflowExperiment
     from tuner.history.importers.optuna_database import OptunaStudy
     from tuner.history.importers.sql_database import SqlDatabase
+    from tuner.history.importers.trackers.mlflow_database import MlflowExperiment
 
 #: Objects of a JSON file in which is looked for a run.
 _LOOKED_AT = 100
@@ -240,8 +240,8 @@ def _open_server(given: str) -> Iterator[Target]:
 
 def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
     """Return the studies of a database, whoever keeps them there."""
-    from tuner.history.importers.mlflow_database import MlflowDatabase, is_mlflow
     from tuner.history.importers.optuna_database import OptunaDatabase
+    from tuner.history.importers.trackers.mlflow_database import MlflowDatabase, is_mlflow
 
     if is_mlflow(database.names):
         return MlflowDatabase(database).experiments()

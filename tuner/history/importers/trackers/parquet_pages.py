@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.history.importers.parquet_metadata import Chunk, ParquetError, Thrift
+from tuner.history.importers.trackers.parquet_metadata import Chunk, ParquetError, Thrift
 
 #: Of the pages of one column in one group of rows, compressed and not.
 MAX_BYTES = 64 << 20

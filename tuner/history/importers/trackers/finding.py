@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tuner.history.importers import mlflow_files, neptune, wandb_files
 from tuner.history.importers.folders import Folder
 from tuner.history.importers.source import FoundStudy
+from tuner.history.importers.trackers import mlflow_files, neptune, wandb_files
 
 
 class Trackers:

@@ -11,8 +11,8 @@ from typing import Any
 from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, stamp_of
-from tuner.history.importers.tracked import Tracked, TrackedRun, flatten
-from tuner.history.importers.wandb_records import (
+from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
+from tuner.history.importers.trackers.wandb_records import (
     DamagedError,
     fields,
     first,
@@ -21,7 +21,7 @@ from tuner.history.importers.wandb_records import (
     signed,
     text,
 )
-from tuner.history.importers.wandb_values import numbers
+from tuner.history.importers.trackers.wandb_values import numbers
 from tuner.history.records import Rejection
 
 END = ".wandb"

@@ -13,7 +13,7 @@ from tuner.history.cleaning import clean_key
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.sql_database import SqlDatabase
-from tuner.history.importers.tracked import Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
 from tuner.history.records import Rejection
 
 _TABLES = ("experiments", "runs", "params", "metrics", "latest_metrics")

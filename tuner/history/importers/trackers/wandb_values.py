@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tuner.history.cleaning import MAX_METRICS
-from tuner.history.importers.tracked import flatten
+from tuner.history.importers.trackers.tracked import flatten
 
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 

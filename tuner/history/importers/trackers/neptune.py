@@ -15,9 +15,9 @@ from typing import Any
 from tuner.history.cleaning import MAX_PARAMETERS, clean_key, clean_text
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, stamp_of
-from tuner.history.importers.parquet_metadata import ParquetError, read_groups
-from tuner.history.importers.parquet_pages import read_column
-from tuner.history.importers.tracked import Points, Tracked, TrackedRun
+from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
+from tuner.history.importers.trackers.parquet_pages import read_column
+from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun
 from tuner.history.metric import is_metric_name
 from tuner.history.records import Rejection
 

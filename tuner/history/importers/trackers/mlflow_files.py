@@ -15,7 +15,7 @@ from pathlib import Path
 from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, files_stamp, stamp_of
-from tuner.history.importers.tracked import Points, Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun, plain_text
 from tuner.history.records import Rejection
 from tuner.roots import open_named
 from tuner.spec.yaml12 import plain_value

@@ -12,7 +12,7 @@ from tuner.errors import NotFoundError, SpecError, UnavailableError
 from tuner.history.cleaning import MAX_RUNS, clean_key, clean_text
 from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import stamp_of
-from tuner.history.importers.tracked import Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
 from tuner.history.records import Rejection
 
 #: As MLflow's own client reads them.
