@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -203,7 +204,7 @@ def test_the_last_value_of_a_commands_event_files_counts_and_the_workers_own_doe
 def test_the_end_of_a_command_has_a_cause(
     tmp_path: Path, status: int, tail: str, of_memory: bool, cause: str, words: str
 ) -> None:
-    error = explain_status(status, tail, of_memory=of_memory, roots=[tmp_path])
+    error = explain_status(status, tail, folder=tmp_path, of_memory=of_memory, roots=[tmp_path])
 
     assert error.cause == cause
     assert str(error).endswith(words) or words in str(error)
@@ -211,10 +212,36 @@ def test_the_end_of_a_command_has_a_cause(
 
 def test_a_full_root_is_why_a_command_found_no_space(tmp_path: Path) -> None:
     error = explain_status(
-        1, "No space left on device", of_memory=False, roots=[tmp_path / "not-there"]
+        1,
+        "No space left on device",
+        folder=tmp_path,
+        of_memory=False,
+        roots=[tmp_path / "not-there"],
     )
 
     assert error.cause == "storage"
+
+
+@pytest.mark.parametrize(
+    ("last", "advice"),
+    [
+        ("ModuleNotFoundError: No module named 'nobody.has'", r"with: .*pip install nobody$"),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'data/a.csv'",
+            r"status 1: data/a.csv is not in the snapshot of the code: .* !data/a.csv in",
+        ),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/data/a.csv'", r"status 1$"),
+    ],
+)
+def test_what_a_script_did_not_find_is_said_with_what_to_do(
+    tmp_path: Path, last: str, advice: str
+) -> None:
+    tail = f'  File "{tmp_path}/train.py", line 3, in <module>\n{last}'
+
+    text = str(explain_status(1, tail, folder=tmp_path, of_memory=False, roots=[tmp_path]))
+
+    assert text.startswith('File "train.py", line 3')
+    assert re.search(advice, text)
 
 
 def test_a_command_writes_into_a_copy_of_its_own(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from workers.command.errors import CommandError
 from workers.device_texts import device_cause
-from workers.failure import with_tail
+from workers.failure import with_own_names, with_tail
 from workers.files import probe
+from workers.missing import how_to_install, how_to_take_along
 
 #: A shell says of a child that a signal has ended: 128 and the signal.
 _SHELL = 128
@@ -18,18 +19,21 @@ _FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file 
 _NO_MEMORY = re.compile(
     r"^(MemoryError|.*Cannot allocate memory|.*can't allocate memory)\b", re.MULTILINE
 )
+_NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+_NO_FILE = re.compile(r"^FileNotFoundError: .*: '([^/'\n][^'\n]*)'$", re.MULTILINE)
 #: Of the output, so many of the last lines are read for a cause.
 _LINES = 20
 
 
 def explain_status(
-    status: int, tail: str, *, of_memory: bool, roots: Sequence[Path]
+    status: int, tail: str, *, folder: Path, of_memory: bool, roots: Sequence[Path]
 ) -> CommandError:
     """Return what the end of a command means that did not end with status 0.
 
     Args:
         status: exit status, or minus the signal.
         tail: the end of its output.
+        folder: that it ran in; its files get the names that the user knows.
         of_memory: whether the kernel has killed a process for memory meanwhile.
         roots: log root and checkpoint root: where one of them is full, that is why.
     """
@@ -39,8 +43,10 @@ def explain_status(
         return CommandError(f"{ended}: the kernel killed it for memory", "oom")
     if status == -signal.SIGKILL:
         return CommandError(ended, "lost")
-    text = with_tail(ended, tail)
     last = "\n".join(tail.splitlines()[-_LINES:])
+    advice = _advice(last, folder)
+    tail = with_own_names(tail, str(folder))
+    text = with_tail(f"{ended}: {advice}" if advice else ended, tail)
     if _FULL.search(last) and any(_is_full(root) for root in roots):
         return CommandError(text, "storage")
     if cause := device_cause(last):
@@ -56,6 +62,15 @@ def _describe(status: int) -> str:
     except ValueError:
         name = f"signal {-status}"
     return f"the command died of {name}"
+
+
+def _advice(last: str, folder: Path) -> str:
+    """Return what to do for a module or a file that a Python script has not found."""
+    if found := _NO_MODULE.search(last):
+        return how_to_install(ModuleNotFoundError(found[0], name=found[1]))
+    if found := _NO_FILE.search(last):
+        return how_to_take_along(FileNotFoundError(str(folder / found[1])), str(folder))
+    return ""
 
 
 def _is_full(root: Path) -> bool:

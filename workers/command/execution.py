@@ -56,13 +56,14 @@ def run_command(task: Task, run: Run) -> dict[str, float]:
             said = _Watch(run, process, [metric["name"] for metric in task.metrics]).follow()
         finally:
             process.close()
-    if process.status != 0:
-        raise explain_status(
-            process.status,
-            read_tail(task.run),
-            of_memory=oom_kills() > kills,
-            roots=[Path(task.log_root), Path(task.checkpoint_root)],
-        )
+        if process.status != 0:
+            raise explain_status(
+                process.status,
+                read_tail(task.run),
+                folder=folder,
+                of_memory=oom_kills() > kills,
+                roots=[Path(task.log_root), Path(task.checkpoint_root)],
+            )
     return _result(said, task, before)
 
 

@@ -20,7 +20,7 @@ EPOCHS = 15
 
 def train(run: Run) -> float:
     """Train one configuration and return its best validation accuracy."""
-    # Workers train side by side: one core each. PyTorch's seeds are the objective's own affair.
+    # Workers train side by side: one core each. A worker seeds PyTorch; by hand nobody else does.
     torch.set_num_threads(1)
     torch.manual_seed(run.seed)
     batches, (x_val, y_val) = load_images(run.params["train.batch_size"])
