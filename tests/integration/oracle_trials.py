@@ -203,6 +203,20 @@ def unknown() -> Any:
     return {"seen": seen, "space": [item.name for item in made.oracle.get_space().space]}
 
 
+def untuned() -> Any:
+    known = kt.HyperParameters()
+    known.Float("rate", 0.25, 0.75)
+    seen: list[dict[str, Any]] = []
+
+    def run(_tuner: Own, trial: Any) -> float:
+        trial.hyperparameters.Int("units", 1, 9, default=4)
+        seen.append(dict(trial.hyperparameters.values))
+        return float(trial.hyperparameters.get("rate"))
+
+    search("untuned", run, 3, hyperparameters=known, tune_new_entries=False)
+    return seen
+
+
 def mistaken() -> Any:
     """Return the message of each mistake."""
     said: dict[str, str] = {}

@@ -209,7 +209,7 @@ def test_a_result_that_is_refused_fails_its_trial_with_the_reason(script: Script
 def test_a_study_that_was_paused_is_gone_on_with_by_the_next_script(script: Script) -> None:
     script.external()
     script.do("pause")
-    assert not script.mine.is_over()
+    assert not script.mine.is_over("tuner0")
     assert "tuner resume" in script.said[-1]
 
     script.external()
@@ -219,11 +219,11 @@ def test_a_study_that_was_paused_is_gone_on_with_by_the_next_script(script: Scri
 
 def test_a_study_that_is_over_is_told_with_the_way_on(script: Script) -> None:
     script.external(budget={"trials": 1})
-    assert not script.mine.is_over()
+    assert not script.mine.is_over("tuner0")
     script.take().finish(complete(1.0), script.said.append)
     script.wait_closed()
 
-    assert script.mine.is_over()
+    assert script.mine.is_over("tuner0")
     assert "is finished" in script.said[-1]
     assert "max_trials" in script.said[-1]
 
@@ -245,6 +245,18 @@ def test_a_token_that_is_none_names_the_setting(service: ServiceProcess) -> None
     with pytest.raises(SetupError, match="TUNER_TOKEN"):
         script.external()
     script.close()
+
+
+def test_a_process_that_a_user_drains_waits_for_no_further_trial(script: Script) -> None:
+    script.external(budget={"trials": 3})
+    held = script.take()
+    (row,) = [row for row in script.service.get("/workers") if row["image"] == script.study]
+    script.service.post(f"/workers/{row['name']}/drain")
+
+    assert held.finish(complete(1.0), script.said.append) is not None
+    assert script.mine.claim("tuner0") is None
+    assert script.mine.is_over("tuner0")
+    assert "drained by a user" in script.said[-1]
 
 
 def test_who_has_left_is_not_proposed_for(script: Script) -> None:

@@ -23,7 +23,7 @@ pytest.importorskip("keras_tuner", reason="needs KerasTuner")
 
 CASES = (
     *("plain", "retried", "failing", "averaged", "several", "reported", "interrupted", "resumed"),
-    *("unknown", "mistaken", "trained"),
+    *("unknown", "untuned", "mistaken", "trained"),
 )
 Found = dict[str, Any]
 
@@ -126,7 +126,7 @@ def test_a_trial_leaves_its_hyperparameters_and_curve_for_tensorboard(
         epochs = 1 if row["state"] == "PRUNED" else 4
 
         assert run["hparams"] is not None
-        assert run["hparams"]["rate"] == row["params"]["rate"]
+        assert run["hparams"] == pytest.approx(row["params"])
         assert (len(curve), run["status"]) == (epochs, "success")
         assert run["scalars"]["objective"][-1][1] == pytest.approx(row["objective"])
         config = json.loads((service.log_root / row["run_dir"] / "config.json").read_text())
@@ -233,6 +233,11 @@ def test_hyperparameters_that_trials_meet_join_from_the_next_trial_on(
     first_deep = next(values for values in seen if values["kind"] == "deep")
     assert first_deep["layers"] == 3
     assert found["unknown"]["space"] == ["rate", "kind", "layers"]
+
+
+def test_what_is_not_to_be_tuned_keeps_its_default(found: Found, service: ServiceProcess) -> None:
+    assert [values["units"] for values in found["untuned"]] == [4, 4, 4]
+    assert [row["params"].keys() for row in trials(service, "untuned")] == [{"rate"}] * 3
 
 
 def test_a_hyperparameter_of_fit_is_part_of_the_first_trial_too(

@@ -105,6 +105,7 @@ class ServiceOracle(ExecutingOracle):
         #: What other trials than those of this process have met, as the last assignment says.
         self._known: Sequence[Known] = ()
         self._asker = ""
+        self._pid = os.getpid()
         hooks.install()
         atexit.register(self.close)
 
@@ -149,7 +150,7 @@ class ServiceOracle(ExecutingOracle):
         claimed = None if self._is_drained else self._study.claim(self._asker)
         if claimed is not None:
             return self._start(claimed)
-        if self._is_drained or self._study.is_over():
+        if self._is_drained or self._study.is_over(self._asker):
             self._study.leave()
             return {"status": TrialStatus.STOPPED}
         return {"status": TrialStatus.IDLE}
@@ -197,6 +198,8 @@ class ServiceOracle(ExecutingOracle):
 
     def close(self) -> None:
         """Give back what runs, and let the service go; again has no effect."""
+        if os.getpid() != self._pid:
+            return  # a fork of the script's, as data loaders make, ends: nothing is its own
         self.on_search_left()
         self._study.service.close()
         atexit.unregister(self.close)

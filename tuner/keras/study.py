@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: A claim is answered as soon as there is a trial, at the latest after so long.
 CLAIM_WAIT_S = 2.0
+#: Who waits for a trial looks so often whether a user has drained it.
+DRAIN_LOOK_S = 10.0
 #: The states of a study in which no trial will come any more.
 _OVER = ("finished", "failed", "cancelled", "stopping")
 _PAUSED_BY_USER = "by the user"
@@ -55,7 +57,11 @@ class Study:
         self._askers: dict[str, WorkerInfo] = {}
         #: How often the service wants to hear of a trial, once it has said so.
         self._beat_s: float | None = None
-        self._prefix = f"keras-{_word(socket.gethostname())[:30]}-{os.getpid()}"
+        #: When it is asked next whether this process is to leave (monotonic).
+        self._ask_at = 0.0
+        # Of its own for each study: one process may search in several at the same time.
+        host = _word(socket.gethostname())[:30]
+        self._prefix = f"keras-{host}-{os.getpid()}-{secrets.token_hex(2)}"
 
     def submit(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Make the study, or go on with it; return its status.
@@ -108,8 +114,11 @@ class Study:
             files=RunFiles(self.service.log_root, assignment, worker),
         )
 
-    def is_over(self) -> bool:
+    def is_over(self, asker: str) -> bool:
         """Return whether no trial will come any more, and say why none has come.
+
+        Args:
+            asker: who was given none.
 
         Raises:
             RuntimeError: the study was deleted, or was paused because its trials fail.
@@ -133,7 +142,22 @@ class Study:
             self.say(f"{self.name} is paused by a user; go on with: tuner resume {self.name}")
         elif status["workers"]:
             self.say(f"{self.name}: the last trials run in other processes; waiting for their end")
-        return False
+        return self._is_sent_away(asker)
+
+    def _is_sent_away(self, asker: str) -> bool:
+        """Return whether a user has drained this process; asked now and then."""
+        worker = self._askers.get(asker)
+        if worker is None or time.monotonic() < self._ask_at:
+            return False
+        self._ask_at = time.monotonic() + DRAIN_LOOK_S
+        try:
+            reply = self.service.line().beat(Beat(worker=worker, state="stopping"))
+        except TunerError as exc:
+            logger.info("not known whether it is drained", extra={"reason": str(exc)})
+            return False
+        if reply.drain:
+            self.say(f"{worker.name} takes no further trial: {reply.reason}")
+        return reply.drain
 
     def leave(self) -> None:
         """Say that this process claims nothing more, so that nothing is proposed for it."""
