@@ -129,6 +129,7 @@ class CustomLoop(keras_tuner.HyperModel):
             callback.set_model(model)
         best = float("inf")
         for epoch in range(2):
+            print(f"Epoch: {epoch}")  # noqa: T201
             for some, those in batches:
                 with tf.GradientTape() as tape:
                     loss = loss_of(those, model(some))
