@@ -17,6 +17,7 @@ from tests.study_faults import Held, House
 from tuner import protocol
 from tuner.cli.feed import Feed
 from tuner.cli.replay import replay_study
+from tuner.coordinator.committing import MirrorBehindError, commit_proposal
 from tuner.coordinator.integrity.diagnosis import diagnose
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import Found, ProtocolError
@@ -511,3 +512,30 @@ def test_what_is_given_fits_where_the_hypermodel_has_every_value_of_it(
     narrow = parse_spec({**SPEC, "search_space": {"p": given}})
     with contextlib.nullcontext() if fits else pytest.raises(SpecError, match="does not fit in"):
         grow(narrow, [found("p", model, None)], since=1, renamed={})
+
+
+def test_no_trial_is_stored_that_rests_on_a_space_which_has_grown_meanwhile(house: House) -> None:
+    submit(house)
+    first = take(house)
+    report(first, found("units", UNITS, 32))
+    house.rounds()
+    coordinator = house.coordinator
+    (run,) = coordinator._memory
+    proposal = run.proposer.propose(run.mirror)
+    report(first, found("rate", RATE, 0.01))
+
+    with pytest.raises(MirrorBehindError):
+        commit_proposal(house.storage, coordinator.leadership, run, proposal)
+    assert take(house, "w-2").given.params.keys() == {"units", "rate"}
+
+
+def test_a_study_does_not_end_for_what_was_true_before_something_was_found(house: House) -> None:
+    submit(house)
+    first = take(house)
+    (run,) = house.coordinator._memory
+    # A round of the coordinator has read the study; now the first trial finds something and ends.
+    first.finish(values=[0.5], found=[found("units", UNITS, 32)])
+    house.coordinator._steering.set_state(run.study, "stopping", "nothing to search")
+
+    assert house.states()[STUDY] == ("running", "")
+    assert take(house, "w-2").given.params.keys() == {"units"}
