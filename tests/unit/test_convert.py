@@ -199,6 +199,27 @@ def test_arguments_as_json_and_as_a_file_are_those_of_a_command(
     assert lost(converted, "command") == ['the names "b-c" in the file of parameters']
 
 
+def test_a_step_of_katib_counts_in_decimals_and_one_that_is_too_wide_is_said(
+    written: Callable[[str], Converted],
+) -> None:
+    parameters = "\n".join(
+        f"    - {{name: {name}, parameterType: double, feasibleSpace: {{{space}}}}}"
+        for name, space in (
+            ("near", "min: '-4.99', max: '-4.988', step: '0.002'"),
+            ("wide", "min: '0', max: '1', step: '2'"),
+        )
+    )
+    converted = written(
+        "apiVersion: kubeflow.org/v1beta1\nkind: Experiment\nspec:\n  parameters:\n" + parameters
+    )
+
+    assert spec_of(converted).space.to_json()["parameters"] == {
+        "near": {"type": "float", "low": -4.99, "high": -4.988, "step": 0.002},
+        "wide": {"type": "float", "low": 0.0, "high": 1.0},
+    }
+    assert lost(converted, "search_space.wide") == ["a step of 2, which is wider than the range"]
+
+
 def test_a_space_of_ray_tune_as_ray_itself_wrote_it_becomes_a_spec() -> None:
     converted = convert(str(SAMPLES / "ray_space.json"))
 

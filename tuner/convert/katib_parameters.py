@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from tuner.convert.draft import Draft
 from tuner.convert.fields import Fields, as_number
 from tuner.convert.ranges import Read, choices, interval
@@ -65,9 +67,11 @@ def _range(feasible: Fields, kind: str) -> Read:
     log = distribution.startswith("log")
     if log and low <= 0:
         raise feasible.wrong("min", f"a number above 0, because the scale is {distribution}")
-    if step is not None and step > high - low:
-        step = None
     lost = []
+    # In decimals: -4.988 - -4.99 is below 0.002 in binary.
+    if step is not None and Decimal(str(step)) > Decimal(str(high)) - Decimal(str(low)):
+        lost.append(f"a step of {show(step)}, which is wider than the range")
+        step = None
     if distribution in ("normal", "logNormal"):
         lost.append(f"the distribution {distribution}: all values of the range are alike at first")
     if log and step is not None:

@@ -63,7 +63,10 @@ def read_oracle(oracle: Fields, draft: Draft) -> None:
     except ValueError as exc:
         raise SpecError(f"hyperparameters: {exc}") from None
     for parameter in space.parameters:
-        draft.add(parameter.name, to_json(_renamed(parameter, draft)))
+        if parameter.name in space.unreachable:
+            draft.lose("search_space", f"{parameter.name}: {space.needs(parameter)}, never so")
+        else:
+            draft.add(parameter.name, to_json(_renamed(parameter, draft)))
     for note in notes:
         name, _, text = note.partition(": ")
         known = draft.names.knows(name)
