@@ -22,6 +22,8 @@ from tests.benchmarks.demo.studies import PROJECT, SOURCE, Studio
 
 #: The first study, and the one that it seeds.
 EXAMPLE, RELATED = "mlp", "mlp-noisy"
+#: Every trial runs to its end: few stopped ones may say too little to teach another study.
+_WHOLE = {"pruner": {"name": "none"}, "sampler": {"name": "bayesian", "seed": 7}}
 _PIPE_WIDTH = 120
 
 
@@ -32,7 +34,7 @@ def main(argv: list[str]) -> int:
     start = time.monotonic()
     with Studio(arguments.folder) as studio, _progress(console) as progress:
         console.print(f"1. {EXAMPLE}.yaml: {arguments.source_trials} trials on digits")
-        studio.submit(EXAMPLE, SOURCE, {"budget": {"trials": arguments.source_trials}})
+        studio.submit(EXAMPLE, SOURCE, {"budget": {"trials": arguments.source_trials}, **_WHOLE})
         studio.start_workers(2)
         _follow(studio, progress, {SOURCE: arguments.source_trials})
         console.print(
@@ -48,9 +50,11 @@ def main(argv: list[str]) -> int:
             began = time.monotonic()
             pairs.append(_play(studio, progress, seed, arguments.trials))
             took = max(took, time.monotonic() - began)
+        learnt = studio.learnt("warm-1")
     console.print(table(pairs, "val_accuracy"))
     console.print()
     console.print("cold starts from nothing; warm has the first study as its history", style="dim")
+    console.print(f"warm-1: {learnt}", style="dim", markup=False, soft_wrap=True)
     console.print(f"[bold]{verdict(pairs)}[/]", soft_wrap=True)
     console.print(f"It took {time.monotonic() - start:.0f} s. In TensorBoard, best trials first:")
     home = shlex.quote(str(studio.home))

@@ -75,6 +75,10 @@ class Studio:
         rows = tuner.best(f"{PROJECT}/{study}", 1000)
         return [float(row["objective"]) for row in sorted(rows, key=lambda row: int(row["trial"]))]
 
+    def learnt(self, study: str) -> str:
+        """Return in a sentence what a study knew from history, or why it knew nothing."""
+        return str(tuner.explain(f"{PROJECT}/{study}")["summary"])
+
     def _tuner(self, *words: str) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "tuner", *words],
