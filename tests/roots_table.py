@@ -54,7 +54,7 @@ OTHERS = {
     "workers/backends/choice.py": "Keras' own settings file",
     "workers/backends/selection.py": "the user's code, unpacked",
     "workers/code_cache.py": "the worker's code, in its home",
-    "workers/command/workplace.py": "the user's code, unpacked, and a copy of it in the worker's home",
+    "workers/command/workplace.py": "the user's code, unpacked, and a copy of it in its home",
     "workers/erasing.py": "/proc of this process",
     "workers/linux.py": "/proc of this process",
     "workers/memory.py": "/proc and /sys",
