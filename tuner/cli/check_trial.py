@@ -48,6 +48,8 @@ def trial_env(settings: Settings, scratch: Path) -> dict[str, str]:
         "TUNER_HOME": str(settings.home),
         "TUNER_LOG_ROOT": str(scratch / "logs"),
         "TUNER_CHECKPOINT_ROOT": str(scratch / "checkpoints"),
+        # What these processes leave goes with the folder, also after Ctrl-C.
+        "TMPDIR": str(scratch),
     }
 
 
