@@ -155,6 +155,10 @@ def test_a_trial_goes_to_the_workers_that_own_as_many_gpus_as_it_asks_for(lab: L
     four = lab.worker("four", device="gpu", device_ids=[f"GPU-{n}" for n in range(20, 24)])
 
     assert all(worker.finds_nothing() for worker in (of_old_release, two, eight))
+    # It is there, so a trial is made ready; the others get it no more than before.
+    four.beat()
+    lab.wait(lambda: [row["state"] for row in lab.trials()] == ["WAITING"], "a trial is ready")
+    assert all(worker.finds_nothing() for worker in (of_old_release, two, eight))
     held = four.claim()
     assert held.assignment["devices"] == 4
     shown = {row["name"]: row for row in lab.service.get("/workers")}
