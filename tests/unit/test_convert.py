@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,31 @@ def test_an_experiment_of_katib_becomes_a_spec_with_its_command() -> None:
         *("restart_strategy", "maxFailedTrialCount", "docker.io/kubeflowkatib/pytorch-mnist-cpu"),
         *("resources.limits.memory", "resources.limits.cpu"),
     }
+
+
+SCRIPT = 'set -e\npython train.py --lr=0.1 \\\n\t--note="ä  b" \u2028 {x}\r\n'
+
+
+def test_a_script_of_several_lines_is_the_same_text_in_the_spec(tmp_path: Path) -> None:
+    sweep = {"method": "random", "parameters": {"y": {"value": 1}}, "command": ["sh", "-c", SCRIPT]}
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps(sweep))
+
+    command = spec_of(convert(str(path))).command
+
+    assert command[:2] == ("sh", "-c")
+    assert fill_places(command[2], str) == SCRIPT
+
+
+def test_a_command_that_no_spec_can_hold_is_left_to_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.json"
+    for text in ("a\0b", "\ud800", "x" * 5000):
+        sweep = {"method": "random", "parameters": {"y": {"value": 1}}, "command": ["sh", text]}
+        path.write_text(json.dumps(sweep))
+        converted = convert(str(path))
+
+        assert spec_of(converted).objective == "objectives:train"
+        assert lost(converted, "objective") == ["the command, of 2 texts"]
 
 
 @given(st.text("{}ab. $", max_size=12))

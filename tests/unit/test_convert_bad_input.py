@@ -142,7 +142,7 @@ def test_a_mistake_is_named_with_its_place_value_and_choices(
     ("make", "message"),
     [
         (lambda path: None, "No such file or directory"),
-        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.mkdir(), "a folder without oracle.json; name a file"),
         (lambda path: os.mkfifo(path), "is a named pipe"),
         (lambda path: path.write_bytes(b"\xff\xfe\0"), "is of no known kind"),
         (lambda path: path.write_bytes(b'{"a":' * 100_000), "is nested too deep"),

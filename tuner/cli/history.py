@@ -28,7 +28,7 @@ def add(
         typer.Argument(
             metavar="PATH...",
             help="A folder with runs, a database of Optuna or MLflow (URL or file, #NAME for one "
-            "study of it), an Optuna journal, an MLflow server, a CSV file.",
+            "study of it), an Optuna journal, an MLflow server, a CSV file, JSON of W&B runs.",
         ),
     ],
     *,

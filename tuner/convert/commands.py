@@ -72,7 +72,7 @@ class Command:
     def done(self) -> None:
         """Put the command into the draft; one that a spec cannot hold is left to the user."""
         texts = [text for text in self._texts if text]
-        if not texts or len(texts) > _MOST or any(len(t) > _LONGEST or "\0" in t for t in texts):
+        if not texts or len(texts) > _MOST or not all(map(_is_argument, texts)):
             self._draft.lose("objective", f"the command, of {len(texts)} texts")
             self._draft.stand_in()
             return
@@ -88,6 +88,11 @@ class Command:
         metric = self._draft.values.get("metric")
         first = metric[0] if isinstance(metric, list) else metric
         return str(first["name"]) if first else "val_accuracy"
+
+
+def _is_argument(text: str) -> bool:
+    # Half of a surrogate pair, which JSON can hold, is no text that a database takes.
+    return len(text) <= _LONGEST and "\0" not in text and not re.search("[\ud800-\udfff]", text)
 
 
 def _is_text(definition: dict[str, object]) -> bool:

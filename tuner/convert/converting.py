@@ -72,6 +72,8 @@ def _read(given: str) -> tuple[Draft, str]:
     path = Path(given)
     if path.is_dir() and (path / "oracle.json").exists():
         path /= "oracle.json"
+    if path.is_dir():
+        raise SpecError(f"{given}: a folder without oracle.json; name a file")
     source = "".join(c if c.isprintable() else "?" for c in path.name)
     try:
         with open_named(path) as file:

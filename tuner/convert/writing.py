@@ -15,6 +15,7 @@ _WIDTH = 100
 _HEAD = ("project", "study", "objective", "hypermodel", "command", "metric")
 _TAIL = ("start_with", "sampler", "pruner", "history", "budget", "parallel", "trial", "image")
 _MARKS = {"lost": "no counterpart: ", "fill": "FILL IN: ", "told": ""}
+_NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*(:[A-Za-z0-9_]+)?")
 
 
@@ -104,5 +105,13 @@ def scalar(value: Value) -> str:
         return re.sub(r"e([+-]?)0*(\d)", r"e\1\2", repr(value)).replace("e+", "e")
     if _PLAIN.fullmatch(value) and plain_value(value) == value:
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f'"{"".join(map(_escaped, value))}"'
+
+
+def _escaped(letter: str) -> str:
+    """Return a letter as it stands between double quotes: a line end would be a space there."""
+    if letter in '"\\':
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    return _NAMED.get(letter) or f"\\U{ord(letter):08x}"
