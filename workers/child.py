@@ -183,9 +183,13 @@ def _call(task: Task, session: Session) -> Result | None:
 
 def _execute(task: Task, run: Run) -> Any:
     """Run what the study names, and return what it returned."""
+    is_seeded = False
 
     def seed() -> None:
-        say_if_overruled()
+        nonlocal is_seeded
+        if not is_seeded:
+            say_if_overruled()
+        is_seeded = True
         seed_everything(task.seed, task.reproducibility)
 
     if task.command:

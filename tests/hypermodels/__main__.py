@@ -68,7 +68,7 @@ def run(case: dict[str, Any], root: Path) -> dict[str, Any]:
             trial=case.get("trial", 0),
             attempt_no=case.get("attempt_no", 1),
             metrics=[{"name": case.get("metric", "val_accuracy"), "goal": "maximize"}],
-            reproducibility="seeded",
+            reproducibility=case.get("reproducibility", "seeded"),
             code_root=case.get("code_root"),
             log_root=str(root / "logs"),
             checkpoint_root=str(root / "checkpoints"),

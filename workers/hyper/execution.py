@@ -33,8 +33,8 @@ def run_hypermodel(
         known: the parameters that the study knows.
         loader: `module:function` of the arguments of `fit`.
         code_root: folder of the code snapshot.
-        seed: seeds everything; called before the model that is trained is built, so that a trial
-            which has looked for conditions first trains the same.
+        seed: seeds everything; called again before the model that is trained is built, so that a
+            trial which has looked for conditions first trains the same.
 
     Raises:
         HypermodelError: the hypermodel or what the study says of it is at fault; the text says what
@@ -71,12 +71,14 @@ def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tupl
     from workers.hyper.discovery import check_names, discover, forget_models, look_for_given
 
     first = None
+    # Before the first operation, as deterministic ones want it.
+    seed()
     if book.is_new:
         first = discover(hypermodel, book)
         if hypermodel.fit is None:
             look_for_given(hypermodel, book)
         forget_models(collect=True)
-    seed()
+        seed()
     hp = TrialHyperParameters(book)
     hypermodel.declare(hp)
     model = hypermodel.build(hp)
