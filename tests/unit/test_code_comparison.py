@@ -229,3 +229,16 @@ def test_very_many_changed_files_are_counted() -> None:
     said = compare(new, old).code
 
     assert (len(said), said[-1]) == (8, "and 13 more files")
+
+
+def test_a_loader_and_a_commands_settings_are_code_as_well() -> None:
+    old = {"zoo.py": "", "loading.py": "import shapes", "shapes.py": "n = 1", "conf.yaml": "a: 1"}
+    new = {**old, "shapes.py": "n = 2", "conf.yaml": "a: 2"}
+    archives = make_archive(old), make_archive(new)
+
+    assert compare_code(*archives, ["zoo"]).code == ()
+    changed = "shapes.py: line 1 changed (1 line)"
+    assert compare_code(*archives, ["zoo", "loading"]).code == (changed,)
+    assert compare_code(*archives, [], named=["python", "conf.yaml"]).code == (
+        "conf.yaml: changed",
+    )

@@ -539,3 +539,27 @@ def test_a_study_does_not_end_for_what_was_true_before_something_was_found(house
 
     assert house.states()[STUDY] == ("running", "")
     assert take(house, "w-2").given.params.keys() == {"units"}
+
+
+def test_a_pruner_goes_on_judging_while_the_space_grows(house: House) -> None:
+    submit(house, pruner={"name": "asha", "min_resource": 1, "reduction_factor": 2})
+    orders = []
+    for number in range(8):
+        held = take(house)
+        report(held, found("units", UNITS, 32))
+        held.report(0.1 * (8 - number))
+        # What it says next is judged by a coordinator that has loaded the study anew.
+        report(held, found(f"late_{number // 3}", RATE, 0.01))
+        house.rounds()
+        orders.append(held.report(0.1 * (8 - number), 0.1 * (8 - number)).order)
+        held.finish("pruned" if orders[-1] == "prune" else "complete", **_values(orders[-1]))
+    house.rounds()
+
+    assert orders[0] == "continue"
+    assert orders[-1] == "prune"
+    assert params(house, 7).keys() == {"units", "late_0", "late_1", "late_2"}
+    assert verdicts(house) == {"same"}
+
+
+def _values(order: str) -> dict[str, Any]:
+    return {} if order == "prune" else {"values": [0.5]}
