@@ -21,7 +21,8 @@ CANCELLED = "cancelled by the user"
 def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
     """Return which limit of the budget the study has reached, in words, or None."""
     if run.nothing_left and run.in_flight == 0:
-        return f"search space exhausted: {run.nothing_left}"
+        head = "nothing to search" if run.awaits_space else "search space exhausted"
+        return f"{head}: {run.nothing_left}"
     budget = run.spec.budget
     if budget.trials is not None and run.used >= budget.trials:
         return f"budget.trials: {budget.trials} trials are done"
