@@ -81,6 +81,10 @@ def test_a_client_gets_nothing_of_other_studies(external: ExternalLab) -> None:
     assert client.finds_nothing()
     # Neither is anything proposed for it.
     assert other.status()["counts"] == COUNTS
+    held = other.client().claim()
+    assert held.fail("preempted").status_code == 200
+    other.wait(lambda: len(other.attempts(held.trial)) == 2, "the trial is ready again")
+    assert client.finds_nothing()
     other.close()
 
 
