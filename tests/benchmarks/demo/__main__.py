@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.benchmarks.demo.pairs import Pair, verdict
 from tests.benchmarks.demo.showing import table
-from tests.benchmarks.demo.studies import PROJECT, SOURCE, Studio
+from tests.benchmarks.demo.studies import PROJECT, SOURCE, Studio, StudioError
 
 #: The first study, and the one that it seeds.
 EXAMPLE, RELATED = "mlp", "mlp-noisy"
@@ -110,4 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except StudioError as exc:
+        sys.exit(str(exc))

@@ -22,6 +22,10 @@ SOURCE = "first"
 _ACTIVE = ("running", "stopping")
 
 
+class StudioError(Exception):
+    """A command of the demonstration failed, or a study did not come to its end."""
+
+
 class Studio:
     """A folder with the examples' code, and a home; a context manager that ends what it started.
 
@@ -66,7 +70,7 @@ class Studio:
                 show(study, int(status["budget"]["used"]))
                 if status["state"] not in _ACTIVE:
                     if status["state"] != "finished":
-                        raise RuntimeError(f"{study}: {status['state']}: {status['reason']}")
+                        raise StudioError(f"{study}: {status['state']}: {status['reason']}")
                     open_ones.discard(study)
             time.sleep(0.5)
 
@@ -88,4 +92,4 @@ class Studio:
             check=False,
         )
         if done.returncode and words[0] != "down":
-            raise RuntimeError(f"tuner {' '.join(words)}: {done.stderr.strip()}")
+            raise StudioError(f"tuner {' '.join(words)}: {done.stderr.strip()}")
