@@ -56,9 +56,12 @@ def test_what_is_imported_over_http_is_what_is_imported_here(
             assert add(service, path).is_unchanged
         with ApiClient(service.url, TOKEN) as api:
             studies = api.history()
-            assert len(studies) == 6
-            assert [item["reason"] for item in api.history_rejected()] == [
-                "holds curves and no hyperparameters"
+            assert len(studies) == 9
+            assert sorted(item["reason"] for item in api.history_rejected()) == [
+                "has not ended (state 'RUNNING')",
+                "has not ended (state 'running')",
+                "holds curves and no hyperparameters",
+                "holds no metric",
             ]
             for study in studies:
                 mine = here.store.load(study["key"])
@@ -132,19 +135,19 @@ def test_the_history_is_in_backups_and_commands_need_no_service(
 ) -> None:
     home = Cli(tmp_path / "home", database_url)
     said = home.ok("history", "add", DATA)
-    assert "22 found: 21 imported, 0 unchanged, 1 rejected" in said.out
+    assert "36 found: 32 imported, 0 unchanged, 4 rejected" in said.out
     listed = home.ok("history", "list", "--json").out
     home.ok("db", "backup", tmp_path / "backup.gz")
     other = Cli(tmp_path / "other", f"sqlite:///{tmp_path / 'other.db'}")
     other.ok("db", "restore", tmp_path / "backup.gz")
 
     assert other.ok("history", "list", "--json").out == listed
-    assert "0 imported, 21 unchanged, 1 rejected" in other.ok("history", "add", DATA).out
+    assert "0 imported, 32 unchanged, 4 rejected" in other.ok("history", "add", DATA).out
     assert "tensorboardx/shared" in other.ok("history", "list", "--rejected").out
     refused = home.run("history", "add", tmp_path / "none", DATA)
     assert refused.code == 2
     assert "No such file or directory" in refused.err
-    assert "21 unchanged" in refused.out, "the other path was looked at"
+    assert "32 unchanged" in refused.out, "the other path was looked at"
     assert "--goal: 'up'" in home.refused(
         2, "history", "add", DATA, "--metric", "a", "--goal", "up"
     )
