@@ -34,9 +34,12 @@ def fails_to_launch(run: Run) -> Any:
 def work(run: Run) -> dict[str, Any]:
     """Be one rank; what it does is the trial's `case`."""
     rank = int(os.environ["RANK"])
-    (run.logdir / f"rank{rank}").write_text(
+    partial = run.logdir / f"rank{rank}.partial"
+    partial.write_text(
         json.dumps({"pid": os.getpid(), "params": run.params, "devices": run.devices})
     )
+    # Whole or not at all: the test reads while the ranks start.
+    partial.replace(run.logdir / f"rank{rank}")
     case = run.params["case"]
     if case == "raises" and rank == 1:
         raise ValueError("no such layer")
