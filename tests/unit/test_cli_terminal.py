@@ -272,13 +272,29 @@ def test_json_on_a_terminal_is_escaped(command: str, environ: dict[str, str]) ->
     json.loads(said)
 
 
+def test_the_spec_of_a_hostile_sweep_steers_no_terminal(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    sweep = tmp_path / "sweep.yaml"
+    values = {"values": [HOSTILE, "calm"]}
+    document = {"program": HOSTILE, "method": "grid", "parameters": {HOSTILE: values}}
+    # JSON is YAML.
+    sweep.write_text(json.dumps(document))
+
+    status, said = on_a_terminal(["convert", str(sweep)], environ)
+
+    assert status == 0, said
+    assert "search_space:" in said
+    assert raw_marks(said) == []
+
+
 def test_nothing_is_printed_past_what_writes_out() -> None:
     """Two modules print: the consoles' and that of the last word; all else goes through them."""
     past = re.compile(
         r"(?<![\w.])print\(|sys\.std(?:out|err)\.(?:write|buffer)|typer\.s?echo\((?!err=True\))|click\.echo|\)\.out\("
     )
     found = {
-        path.name: past.findall(path.read_text())
+        str(path.relative_to(CLI)): past.findall(path.read_text())
         for path in CLI.rglob("*.py")
         if path.name not in ("output.py", "main.py")
     }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.cli.output import LogPrinter
+
 if TYPE_CHECKING:
     from tuner.convert import Converted
 
@@ -37,7 +39,9 @@ def convert(
 
     converted = read(file)
     if output is None:
-        typer.echo(converted.text, nl=False)
+        # Its comments hold texts of another tool's file.
+        with LogPrinter(raw=False) as printer:
+            printer.print(converted.text.encode())
     else:
         _write(output, converted.text)
     _say(converted, output)
