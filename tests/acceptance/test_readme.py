@@ -33,15 +33,8 @@ from tuner.server import documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.history import HistoryItem
-from tuner.spec.model import (
-    PRUNER_OPTIONS,
-    SAMPLER_OPTIONS,
-    Budget,
-    Data,
-    Head,
-    Metric,
-    TrialLimits,
-)
+from tuner.spec.model import Head
+from tuner.spec.parts import PRUNER_OPTIONS, SAMPLER_OPTIONS, Budget, Data, Metric, TrialLimits
 
 README = ROOT / "README.md"
 STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS, BOARD = (

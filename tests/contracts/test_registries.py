@@ -16,7 +16,7 @@ from tuner.coordinator.pruners import PRUNERS, make_pruner
 from tuner.errors import SetupError, UnknownNameError
 from tuner.protocol import Cause
 from tuner.samplers import SAMPLERS, SamplerContext, make_sampler
-from tuner.spec.model import PRUNER_OPTIONS, SAMPLER_OPTIONS, PrunerName, SamplerName
+from tuner.spec.parts import PRUNER_OPTIONS, SAMPLER_OPTIONS, PrunerName, SamplerName
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: A value that every option of that name may take.

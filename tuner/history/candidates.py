@@ -15,7 +15,7 @@ from tuner.history.selection import Choice
 from tuner.history.store import HistoryStore
 from tuner.space.encoding import Encoding
 from tuner.spec.history import HistoryItem
-from tuner.spec.model import Metric
+from tuner.spec.parts import Metric
 from tuner.surrogate.source import Source
 
 #: How much more a study of the same data counts.

@@ -16,7 +16,8 @@ from tuner.history.curves import StudyCurves, read_study
 from tuner.history.finding import Found
 from tuner.history.receipt import SourceReceipt
 from tuner.history.store import HistoryStore
-from tuner.spec.model import Metric, StudySpec
+from tuner.spec.model import StudySpec
+from tuner.spec.parts import Metric
 
 #: Studies whose curves are read for one study, at most: more hardly change the mean of tables.
 MAX_STUDIES = 100

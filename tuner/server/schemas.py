@@ -23,10 +23,10 @@ from tuner.protocol import (
 from tuner.space.conditions import MAX_CLAUSES
 from tuner.space.definition import MAX_PARAMETERS, MAX_VALUES
 from tuner.space.parameter import KINDS
-from tuner.spec.model import (
+from tuner.spec.model import Head
+from tuner.spec.parts import (
     Budget,
     Data,
-    Head,
     Metric,
     Pruner,
     PrunerName,

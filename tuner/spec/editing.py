@@ -11,7 +11,8 @@ from tuner.space.problem import did_you_mean
 from tuner.spec.history_reading import check_resolved
 from tuner.spec.identity import MAY_CHANGE
 from tuner.spec.loading import problem_lines
-from tuner.spec.model import Budget, Head, Pruner, StudySpec, TrialLimits
+from tuner.spec.model import Head, StudySpec
+from tuner.spec.parts import Budget, Pruner, TrialLimits
 from tuner.spec.reading import KEYS, read_spec
 from tuner.spec.section import Section
 from tuner.spec.sections import LATER, LATER_KEYS

@@ -12,17 +12,16 @@ from tuner.space.definition import parse_all
 from tuner.spec import checks
 from tuner.spec.history import History
 from tuner.spec.history_reading import read_history
-from tuner.spec.model import (
+from tuner.spec.model import Head, StudySpec
+from tuner.spec.parts import (
     PRUNER_OPTIONS,
     SAMPLER_OPTIONS,
     Budget,
     Data,
     FoundParameter,
-    Head,
     Metric,
     Pruner,
     Sampler,
-    StudySpec,
     TrialLimits,
 )
 from tuner.spec.sections import LATER, SectionT, read_section
