@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,31 +11,28 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from tests.study_faults import Held, House
-from tuner import protocol
+from tests.growing_lab import (
+    KIND,
+    RATE,
+    SPEC,
+    STUDY,
+    UNITS,
+    claim,
+    found,
+    params,
+    report,
+    spec,
+    submit,
+    take,
+    verdicts,
+)
+from tests.study_faults import House
 from tuner.cli.feed import Feed
-from tuner.cli.replay import replay_study
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
 from tuner.coordinator.integrity.diagnosis import diagnose
-from tuner.errors import FencedError, SpecError
-from tuner.protocol import Found, ProtocolError
 from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
 from tuner.storage.database import open_optuna
-
-STUDY = "lab/hyper"
-UNITS = {"type": "int", "low": 8, "high": 64, "step": 8}
-RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
-SPEC: dict[str, Any] = {
-    "project": "lab",
-    "study": "hyper",
-    "hypermodel": "zoo:Net",
-    "metric": {"name": "score", "goal": "maximize"},
-    "sampler": {"name": "random", "seed": 7},
-    "history": "none",
-    "budget": {"trials": 50},
-}
-KIND = {"type": "categorical", "values": ["mlp", "cnn"]}
 
 
 @pytest.fixture(scope="module")
@@ -54,55 +49,6 @@ def house(tmp_path: Path, empty: Path) -> Iterator[House]:
     house = House(shutil.copytree(empty, tmp_path / "home"))
     yield house
     house.close()
-
-
-def submit(house: House, **changes: Any) -> None:
-    house.service.submit({**SPEC, **changes})
-
-
-def found(name: str, definition: dict[str, Any], value: Any, **more: Any) -> Found:
-    return Found(name=name, source=more.pop("source", name), definition=definition, value=value)
-
-
-def report(held: Held, *items: Found, **changes: Any) -> protocol.Reply:
-    body = {"token": held.token, "points": [], "found": list(items), **changes}
-    return held.house.desk.report(held.given.attempt, protocol.Report(**body))
-
-
-def claim(house: House, worker: str = "w-1") -> Held | None:
-    """Return an attempt for a worker, after the coordinator has had time to propose it."""
-    held = house.claim(worker)
-    for _ in range(10):
-        if held is not None:
-            return held
-        house.rounds(1)
-        held = house.claim(worker)
-    return None
-
-
-def take(house: House, worker: str = "w-1") -> Held:
-    held = claim(house, worker)
-    assert held is not None, house.states()
-    return held
-
-
-def row(house: House, number: int) -> Any:
-    t = tables.trials
-    with house.storage.read() as connection:
-        return connection.execute(sa.select(t).where(t.c.number == number)).one()
-
-
-def params(house: House, number: int) -> dict[str, Any]:
-    return dict(json.loads(row(house, number).params_json))
-
-
-def spec(house: House) -> dict[str, Any]:
-    with house.storage.read() as connection:
-        return dict(json.loads(connection.execute(sa.select(tables.studies)).one().spec_json))
-
-
-def verdicts(house: House) -> set[str]:
-    return {result.verdict for _, result in replay_study(house.service, STUDY)}  # type: ignore[arg-type]
 
 
 def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_something(
@@ -238,77 +184,6 @@ def test_grid_lists_a_space_that_has_grown(house: House) -> None:
     assert verdicts(house) == {"same"}
 
 
-def test_a_float_that_grid_cannot_list_is_an_error_that_says_so(house: House) -> None:
-    submit(house, sampler="grid")
-    first = take(house)
-    reply = report(first, found("rate", RATE, 0.01))
-
-    assert reply.order == "cancel"
-    assert "only with a finite space; infinite here: rate" in row(house, 0).error
-    assert (row(house, 0).state, row(house, 0).cause) == ("fail", "error")
-    assert spec(house)["search_space"] == {}
-
-
-def test_a_given_definition_narrows_or_fixes_what_is_found(house: House) -> None:
-    given = {
-        "units": {"type": "int", "low": 16, "high": 32, "step": 8},
-        "kind": {"type": "fixed", "value": "mlp"},
-    }
-    submit(house, search_space=given)
-    first = take(house)
-    assert first.given.params["units"] in (16, 24, 32)
-    assert {item.name: item.source for item in first.given.known} == {"units": "", "kind": ""}
-    assert claim(house, "w-2") is None
-    child = {"type": "bool", "when": {"kind": ["cnn"]}}
-    report(
-        first,
-        found("units", UNITS, first.given.params["units"]),
-        found("kind", KIND, "mlp"),
-        found("pool", child, None),
-    )
-    second = take(house, "w-2")
-
-    assert second.given.params["kind"] == "mlp"
-    assert {item.name: item.definition for item in second.given.known}["kind"] == KIND
-    assert spec(house)["search_space"] == given
-    assert [item["since"] for item in spec(house)["found"]] == [0, 0]
-
-
-def test_a_given_definition_that_does_not_fit_is_an_error_of_the_trial(house: House) -> None:
-    submit(house, search_space={"units": {"type": "int", "low": 16, "high": 128}})
-    first = take(house)
-    report(first, found("rate", RATE, 0.01), found("units", UNITS, 16))
-
-    assert row(house, 0).error.startswith(
-        'search_space.units: {type: "int", low: 16, high: 128} does not fit in what the '
-        'hypermodel has, {type: "int", low: 8, high: 64, step: 8}'
-    )
-    assert "found" not in spec(house)
-    with pytest.raises(FencedError):
-        first.finish(values=[0.5])
-
-
-def test_a_definition_that_changes_is_an_error_and_nothing_of_it_is_stored(house: House) -> None:
-    submit(house)
-    first = take(house)
-    report(first, found("units", UNITS, 32))
-    second = take(house, "w-2")
-    before = spec(house)
-    report(second, found("rate", RATE, 0.01), found("units", {**UNITS, "high": 128}, 32))
-
-    assert 'was {type: "int", low: 8, high: 64, step: 8} when it was found, and is {type: ' in (
-        row(house, 1).error
-    )
-    assert spec(house) == before
-    assert "rate" not in params(house, 1)
-    third = take(house, "w-3")
-    third.finish(values=[0.5], found=[found("units", {**UNITS, "high": 128}, 32)])
-    assert row(house, 2).cause == "error"
-    assert "has to be defined in the same way each time" in row(house, 2).error
-    first.finish(values=[0.5])
-    assert row(house, 0).state == "complete"
-
-
 def test_one_name_may_have_several_definitions_under_different_conditions(house: House) -> None:
     submit(house)
     first = take(house)
@@ -334,32 +209,6 @@ def test_one_name_may_have_several_definitions_under_different_conditions(house:
     before = spec(house)
     report(second, found("u", large, None, source="units"))
     assert spec(house) == before
-
-
-def test_a_hypermodel_without_parameters_ends_its_study_with_a_sentence(house: House) -> None:
-    submit(house)
-    first = take(house)
-    first.finish(values=[0.5])
-    house.rounds(5)
-
-    state, reason = house.states()[STUDY]
-    assert state == "finished"
-    assert reason == (
-        "nothing to search: trial 0 met no parameter in the hypermodel zoo:Net: every trial would "
-        "be the same"
-    )
-    assert claim(house) is None
-
-
-def test_parameters_that_only_the_user_gives_end_the_study_too(house: House) -> None:
-    submit(house, search_space={"unts": UNITS})
-    take(house).finish(values=[0.5])
-    house.rounds(5)
-
-    assert (
-        "trial 0 met none of the parameters that search_space gives (unts)"
-        in (house.states()[STUDY][1])
-    )
 
 
 def test_a_first_trial_that_fails_before_it_found_something_is_followed_by_one_other(
@@ -422,63 +271,6 @@ def test_the_study_may_be_edited_and_submitted_again_while_it_grows(house: House
     assert take(house, "w-2").given.params.keys() == {"units"}
 
 
-def test_a_value_that_its_own_definition_does_not_allow_is_left_out_and_told(
-    house: House,
-) -> None:
-    submit(house)
-    report(take(house), found("units", UNITS, 100), found("rate", RATE, 0.01))
-
-    assert params(house, 0) == {"rate": 0.01}
-    (event,) = [e for e in house.service.events(STUDY) if e["kind"] == "space-found"]
-    assert "units: 100: a whole number from 8 to 64 in steps of 8" in event["text"]
-
-
-@pytest.mark.parametrize(
-    ("items", "said"),
-    [
-        ([found("units", {"type": "int", "low": 8}, 8)], "units.high: missing"),
-        ([found("units", {"type": "tensor"}, 8)], "units.type"),
-        ([found("a", {**UNITS, "when": {"b": [1]}}, 8)], "a.when.b: unknown parameter"),
-        ([found("a", {**UNITS, "when": [1]}, 8)], "a.when: [1]"),
-        ([found(f"p{n}", UNITS, 8) for n in range(500)], ""),
-        ([found("a", {"type": "categorical", "values": [[1]]}, 8)], "a.values[0]"),
-    ],
-)
-def test_what_makes_no_space_is_an_error_of_the_trial(
-    house: House, items: list[Found], said: str
-) -> None:
-    submit(house)
-    reply = report(take(house), *items)
-
-    assert (reply.order == "cancel") == bool(said)
-    assert said in row(house, 0).error
-    assert bool(spec(house)["search_space"]) == (not said)
-
-
-def test_a_study_with_an_objective_takes_no_findings(house: House) -> None:
-    submit(house, hypermodel=None, objective="zoo:train", search_space={"units": UNITS})
-    with pytest.raises(ProtocolError, match="it has no hypermodel"):
-        report(take(house), found("rate", RATE, 0.1))
-
-
-def test_what_trials_may_find_has_a_bound_in_all() -> None:
-    large = {"type": "categorical", "values": [f"{n:0400d}" for n in range(700)]}
-    grown = parse_spec(SPEC)
-    for number in range(3):
-        item = found(f"p{number}", large, None)
-        grown = grow(grown, [item], since=1, renamed={}).spec
-    with pytest.raises(SpecError, match="at most 1048576: choices of fewer or shorter values"):
-        grow(grown, [found("p3", large, None)], since=1, renamed={})
-
-
-def test_a_trials_other_names_for_one_parameter_are_kept_up_to_a_bound() -> None:
-    start = grow(parse_spec(SPEC), [found("units", UNITS, 32)], since=1, renamed={})
-    others = [found(f"u{n}", UNITS, None, source="units") for n in range(700)]
-
-    grown = grow(start.spec, [*others, found("rate", RATE, 0.1)], since=1, renamed={})
-    assert (grown.fresh, len(grown.renamed)) == (("rate",), 500)
-
-
 def test_a_space_is_told_as_it_was_when_it_had_fewer_parameters() -> None:
     child = {**UNITS, "when": {"kind": ["cnn"]}}
     given = parse_spec({**SPEC, "search_space": {"rate": RATE}})
@@ -488,31 +280,6 @@ def test_a_space_is_told_as_it_was_when_it_had_fewer_parameters() -> None:
     names = [space_of(second.spec, known).names for known in (1, 2, 3)]
     assert names == [("rate",), ("rate", "kind"), ("rate", "kind", "units")]
     assert second.spec.given_space == given.space
-
-
-@pytest.mark.parametrize(
-    ("given", "model", "fits"),
-    [
-        ({"type": "int", "low": 16, "high": 32, "step": 16}, UNITS, True),
-        ({"type": "int", "low": 16, "high": 32}, UNITS, False),
-        ({"type": "ordinal", "values": [8, 64]}, UNITS, True),
-        ({"type": "float", "low": 8, "high": 64}, UNITS, False),
-        ({"type": "float", "low": 1e-3, "high": 1e-1}, RATE, True),
-        ({"type": "float", "low": 1e-5, "high": 1e-1}, RATE, False),
-        ({"type": "int", "low": 1, "high": 50_000}, {"type": "int", "low": 1, "high": 10**6}, True),
-        ({"type": "int", "low": 1, "high": 50_000}, {"type": "float", "low": 1, "high": 9e4}, True),
-        ({"type": "fixed", "value": "cnn"}, KIND, True),
-        ({"type": "fixed", "value": "rnn"}, KIND, False),
-        ({"type": "bool"}, KIND, False),
-        ({"type": "fixed", "value": True}, {"type": "bool"}, True),
-    ],
-)
-def test_what_is_given_fits_where_the_hypermodel_has_every_value_of_it(
-    given: dict[str, Any], model: dict[str, Any], fits: bool
-) -> None:
-    narrow = parse_spec({**SPEC, "search_space": {"p": given}})
-    with contextlib.nullcontext() if fits else pytest.raises(SpecError, match="does not fit in"):
-        grow(narrow, [found("p", model, None)], since=1, renamed={})
 
 
 def test_no_trial_is_stored_that_rests_on_a_space_which_has_grown_meanwhile(house: House) -> None:
