@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.filing_lab import FilingLab, filing_lab, wait_until
+from tuner.errors import UnavailableError
 from tuner.secrecy import SECRET_VALUES
 from tuner.service.filing_schedule import EVERY_S, Due, Schedule
 from tuner.service.insights.computing import FAILED, Insights, Wish
@@ -228,6 +229,30 @@ def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
     assert not insights.wanted()
     insights.stop()
     assert looked == [1, 6, 11, 16, 100, 110, 111]
+
+
+def test_insights_wait_for_a_database_that_is_away(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.add_study("s")
+    read = lab.storage.read
+    answers = [UnavailableError("the database is away")] * 3
+
+    def away() -> Any:
+        if answers:
+            raise answers.pop()
+        return read()
+
+    monkeypatch.setattr(lab.storage, "read", away)
+    monkeypatch.setattr("tuner.service.insights.computing._OUTAGE_WAIT_S", 0.01)
+    insights = Insights(lab.storage)
+    insights.want(Wish(study_id=1, name="lab/s", told=1, is_over=True))
+    wait_until(lambda: not insights.wanted(), "it is looked at")
+    insights.stop()
+
+    assert not answers
+    assert FAILED not in json.dumps(insights.of(1))
+    assert "insights failed" not in caplog.text
 
 
 class _Clock:

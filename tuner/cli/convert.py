@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.output import LogPrinter
-
 if TYPE_CHECKING:
     from tuner.convert import Converted
 
@@ -35,6 +33,7 @@ def convert(
 
     What has no counterpart is said in a comment beside what stands for it, and here.
     """
+    from tuner.cli.output import LogPrinter
     from tuner.convert import convert as read
 
     converted = read(file)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuner.secrecy import SECRET_VALUES
+from tuner.service.care import DATABASE_AWAY
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
 from tuner.service.insights.sample import LEAST
@@ -33,6 +34,8 @@ _MOST_BYTES = 16 << 20
 #: A study is looked at again after so many results, or a tenth of those it had.
 _FEWEST_NEW, _SHARE_NEW = 5, 0.1
 _IDLE_S = 0.5
+#: While the database is away, another try comes after this time, seconds, and so many at most.
+_OUTAGE_WAIT_S, _OUTAGE_TRIES = 2.0, 150
 #: What a failed computation said last, for the log.
 _SAID = 2000
 
@@ -161,7 +164,7 @@ class Insights:
                     return
                 # Those that have ended first: whoever waits for them sees no more trials.
                 wish = min(self._state.wishes.values(), key=lambda w: (not w.is_over, w.study_id))
-            document = self._try(wish)
+            document = self._persist(wish)
             with self._changed:
                 if self._state.wishes.get(wish.study_id) is wish:
                     del self._state.wishes[wish.study_id]
@@ -169,10 +172,28 @@ class Insights:
                     self._state.fresh.add(wish.study_id)
                 self._changed.notify_all()
 
+    def _persist(self, wish: Wish) -> Document | None:
+        """Return the document of a study; an outage of the database is waited for."""
+        for _ in range(_OUTAGE_TRIES):
+            try:
+                return self._try(wish)
+            except DATABASE_AWAY:
+                with self._changed:
+                    if self._changed.wait_for(lambda: self._state.is_stopping, _OUTAGE_WAIT_S):
+                        break
+        return empty(wish.name, FAILED)
+
     def _try(self, wish: Wish) -> Document | None:
+        """Return the document of a study, also of one whose rows are damaged.
+
+        Raises:
+            Exception: one of `DATABASE_AWAY`.
+        """
         started = time.monotonic()
         try:
             document = self._compute(wish)
+        except DATABASE_AWAY:
+            raise
         except Exception as exc:  # noqa: BLE001 - whatever the rows of a study hold
             if not self._state.is_stopping:
                 facts = {"study": wish.name, "error": str(exc)[-_SAID:]}
