@@ -11,14 +11,13 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.environments import CACHE, ROOT, Environment, run
+from tests.acceptance.environments import CACHE, ROOT, Environment, made, run
 
 #: pip's own index may have only the build for CUDA: `TUNER_TEST_TORCH` names what to install.
 TORCH = os.environ.get("TUNER_TEST_TORCH") or "torch==2.13.0+cpu"
@@ -46,17 +45,14 @@ def _with_torch() -> Path:
     made_from = hashlib.sha256(f"{TORCH}\n{lock}".encode()).hexdigest()[:16]
     folder = CACHE / f"keras-torch-py{sys.version_info.major}{sys.version_info.minor}-{made_from}"
     python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    run([sys.executable, "-m", "venv", folder])
     pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--no-deps"]
-    if subprocess.run([*pip, TORCH], capture_output=True, check=False).returncode != 0:
-        pytest.skip(f"pip's index here has no {TORCH}; TUNER_TEST_TORCH names another PyTorch")
-    rest = folder / "rest.lock"
-    rest.write_text(lock)
-    run([*pip, "--require-hashes", "-r", rest])
-    (folder / "complete").touch()
+    with made(folder) as is_new:
+        if is_new:
+            if subprocess.run([*pip, TORCH], capture_output=True, check=False).returncode != 0:
+                pytest.skip(f"pip's index here has no {TORCH}; TUNER_TEST_TORCH names another one")
+            rest = folder / "rest.lock"
+            rest.write_text(lock)
+            run([*pip, "--require-hashes", "-r", rest])
     return python
 
 

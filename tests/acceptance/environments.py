@@ -6,6 +6,7 @@ in the clone.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -28,12 +29,10 @@ class Environment:
         self.folder = CACHE / f"{lock}-{version}-{hashlib.sha256(text).hexdigest()[:16]}"
         self.python = self.folder / "bin" / "python"
         self._site = site
-        complete = self.folder / "complete"
-        if not complete.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
-            run([sys.executable, "-m", "venv", self.folder])
-            run([self.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / lock])
-            complete.touch()
+        install: list[str | Path] = [self.python, "-m", "pip", "install", "-q", "--require-hashes"]
+        with made(self.folder) as is_new:
+            if is_new:
+                run([*install, "-r", ROOT / lock])
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process that sees the wheel but not the clone."""
@@ -70,6 +69,25 @@ class Environment:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[bool]:
+    """Hold a virtual environment of the cache alone; yield whether it is still empty.
+
+    Several processes of one test run may want it at the same moment. It is kept once the block has
+    ended without an error.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    complete = folder / "complete"
+    with (CACHE / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        is_new = not complete.exists()
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+            run([sys.executable, "-m", "venv", folder])
+        yield is_new
+        complete.touch()
 
 
 def run(command: list[str | Path], **options: object) -> str:
