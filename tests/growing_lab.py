@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +30,22 @@ SPEC: dict[str, Any] = {
     "budget": {"trials": 50},
 }
 KIND = {"type": "categorical", "values": ["mlp", "cnn"]}
+
+
+def make_empty(folder: Path) -> Path:
+    """Return a home whose database is made: that takes as long as a test."""
+    home = folder / "home"
+    home.mkdir()
+    House(home).close()
+    return home
+
+
+@contextlib.contextmanager
+def open_copy(empty: Path, folder: Path) -> Iterator[House]:
+    """Open a copy of an empty home."""
+    house = House(shutil.copytree(empty, folder / "home"))
+    yield house
+    house.close()
 
 
 def submit(house: House, **changes: Any) -> None:

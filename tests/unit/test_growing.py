@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from tests.growing_lab import (
     UNITS,
     claim,
     found,
+    make_empty,
+    open_copy,
     params,
     report,
     spec,
@@ -37,18 +38,13 @@ from tuner.storage.database import open_optuna
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose database is made: that takes as long as a test."""
-    home = tmp_path_factory.mktemp("empty") / "home"
-    home.mkdir()
-    House(home).close()
-    return home
+    return make_empty(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture
 def house(tmp_path: Path, empty: Path) -> Iterator[House]:
-    house = House(shutil.copytree(empty, tmp_path / "home"))
-    yield house
-    house.close()
+    with open_copy(empty, tmp_path) as house:
+        yield house
 
 
 def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_something(

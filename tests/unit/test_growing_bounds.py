@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from tests.growing_lab import (
     UNITS,
     claim,
     found,
+    make_empty,
+    open_copy,
     params,
     report,
     row,
@@ -33,18 +34,13 @@ from tuner.spec import grow, parse_spec
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose database is made: that takes as long as a test."""
-    home = tmp_path_factory.mktemp("empty") / "home"
-    home.mkdir()
-    House(home).close()
-    return home
+    return make_empty(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture
 def house(tmp_path: Path, empty: Path) -> Iterator[House]:
-    house = House(shutil.copytree(empty, tmp_path / "home"))
-    yield house
-    house.close()
+    with open_copy(empty, tmp_path) as house:
+        yield house
 
 
 def test_a_float_that_grid_cannot_list_is_an_error_that_says_so(house: House) -> None:
