@@ -145,6 +145,16 @@ def test_the_wheel_holds_what_a_first_study_is_written_from() -> None:
     assert {str(path.relative_to(ROOT)) for path in needed} <= packed
 
 
+def test_the_wheel_holds_what_a_deployment_is_written_from() -> None:
+    wheel = WheelBuilder(str(ROOT))
+    packed = {file.distribution_path for file in wheel.recurse_included_files()}
+    names = {"compose.yaml", "compose.gpu.yaml", "proxy/nginx.conf", "secrets.sh", ".env.example"}
+
+    assert {f"tuner/compose/{name}" for name in names} == {
+        path for path in packed if path.startswith("tuner/compose/")
+    }
+
+
 def test_the_script_of_the_plots_comes_with_the_server_alone() -> None:
     assert "plotly" in names("server")
     assert "plotly" not in names("worker-cpu") | names("worker-gpu")

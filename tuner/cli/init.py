@@ -1,4 +1,4 @@
-"""`tuner init`: a first study, from a ready search space."""
+"""`tuner init`: a first study from a ready search space, or the files of a Compose deployment."""
 
 from __future__ import annotations
 
@@ -16,33 +16,78 @@ if TYPE_CHECKING:
     from tuner.cli.ready import ReadySpace
 
 
+#: In place of a ready space's name.
+_COMPOSE = "compose"
+
+
 def init(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="a ready space, as `tuner spaces` lists them (default: asks)"
+            metavar="NAME",
+            help="a ready space, as `tuner spaces` lists them (default: asks); or compose: the "
+            "service, its workers and TensorBoard in containers on this host",
         ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="DIR", help="where to write; made when missing (default: the space's name)"
-        ),
+        typer.Argument(metavar="DIR", help="where to write; made when missing (default: NAME)"),
     ] = None,
     *,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE", help="compose: the workers' image, name@sha256:…"),
+    ] = None,
+    server_image: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE", help="compose: the server's image, name@sha256:…"),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="compose: a name or address by which other machines reach this one; they may "
+            "then. Again for another.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a first study, spec and objective, from a ready search space; overwrites nothing."""
+    """Write a first study from a ready search space, or a deployment; overwrites nothing."""
     from tuner.cli.first_study import write_study
     from tuner.cli.output import out, print_json
     from tuner.cli.ready import find_space
 
+    if name == _COMPOSE:
+        _init_compose(folder, image, server_image, host or [], as_json=as_json)
+        return
+    if image or server_image or host:
+        raise SpecError("--image, --server-image and --host are of `tuner init compose DIR`")
     space = find_space(name) if name is not None else _ask()
     made = write_study(space, folder or Path(space.name))
     if as_json:
         print_json(made.to_json())
     else:
         out().print(_said(made), markup=False, soft_wrap=True)
+
+
+def _init_compose(
+    folder: Path | None,
+    image: str | None,
+    server_image: str | None,
+    hosts: list[str],
+    *,
+    as_json: bool,
+) -> None:
+    from tuner.cli.compose_folder import Wanted, write_compose
+    from tuner.cli.compose_text import compose_text
+    from tuner.cli.output import out, print_json
+
+    wanted = Wanted(image=image, server_image=server_image, hosts=tuple(hosts))
+    made = write_compose(folder or Path(_COMPOSE), wanted)
+    if as_json:
+        print_json(made.to_json())
+    else:
+        out().print(compose_text(made), markup=False, soft_wrap=True)
 
 
 def _ask() -> ReadySpace:
