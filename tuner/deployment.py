@@ -40,7 +40,7 @@ class Volume:
         if found.st_uid == self.uid or (self._is_ours() and self._is_writable()):
             return None
         # Docker gives a new volume to whom the image says, once its service is made.
-        if found.st_uid == 0 and not self._is_ours() and not any(self.folder.iterdir()):
+        if found.st_uid == 0 and not self._is_ours() and self._is_empty():
             return None
         owner = f"{self.uid}:{self.gid}"
         return (
@@ -49,6 +49,13 @@ class Volume:
             "--cap-add CHOWN --cap-add DAC_READ_SEARCH --entrypoint chown "
             f"check -R {owner} {self.folder}"
         )
+
+    def _is_empty(self) -> bool:
+        try:
+            return not any(self.folder.iterdir())
+        except PermissionError:
+            # A new one is open to all.
+            return False
 
     def _is_ours(self) -> bool:
         return self.uid == os.geteuid()
