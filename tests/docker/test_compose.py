@@ -88,9 +88,10 @@ def test_a_study_of_twelve_trials_ends_on_three_workers_that_call_through_the_pr
 
     assert host.wait_finished(study)["counts"]["complete"] == 12
     trials = host.json("best", study, "-n", "12")
-    workers = {host.json("show", study, str(one["trial"]))["worker"] for one in trials}
-    assert len(trials) == 12
-    assert len(workers) == 3
+    shown = [host.json("show", study, str(one["trial"])) for one in trials]
+    hosts = {one["attempt_list"][0]["host"] for one in shown}
+    assert hosts == {one["Config"]["Hostname"] for one in host.containers("worker")}
+    assert len(hosts) == 3
     assert {one["image"] for one in host.json("workers", "list")} == {image}
 
 
