@@ -82,9 +82,9 @@ def image_problems(environ: Mapping[str, str]) -> list[str]:
         environ: with `IMAGES`; one that is empty states nothing.
     """
     return [
-        f"{name}={image[:_MAX_SHOWN]}: a tag may name another image tomorrow; name it by digest, as "
-        "registry/team/image@sha256:… (what `docker buildx imagetools inspect` says), or build it "
-        "here with compose.build.yaml"
+        f"{name}={image[:_MAX_SHOWN]}: a tag may name another image tomorrow; name it by digest, "
+        "as registry/team/image@sha256:… (what `docker buildx imagetools inspect` says), or build "
+        "it here with compose.build.yaml"
         for name in IMAGES
         if (image := environ.get(name, "")) and not _BY_DIGEST.fullmatch(image)
     ]

@@ -1,4 +1,4 @@
-"""A Compose deployment under test: made by `tuner init compose`, used through its published ports."""
+"""A Compose deployment under test, made by `tuner init compose` and used through its ports."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from tests.docker.base import debian_image
 from tests.docker.engine import Engine
 from tests.docker.images import Images
+
 from tests.patience import clock
 
 Found = TypeVar("Found")
@@ -126,7 +127,9 @@ class Deployment:
         tls, plain = self.setting("TUNER_TLS_PORT"), self.setting("TUNER_PORT")
         return kept | {
             "TUNER_HOME": str(self.folder / "home"),
-            "TUNER_API_URL": f"https://localhost:{tls}" if with_tls else f"http://127.0.0.1:{plain}",
+            "TUNER_API_URL": f"https://localhost:{tls}"
+            if with_tls
+            else f"http://127.0.0.1:{plain}",
             "TUNER_CA_FILE": str(self.folder / "secrets" / "tls.crt"),
             "TUNER_TOKEN_FILE": str(self.folder / "secrets" / "token"),
             "PYTHONPATH": str(ROOT),
@@ -178,10 +181,10 @@ class Deployment:
     ) -> Answer:
         """Ask a published port; the certificate has to be that of the deployment."""
         url = f"{scheme}://localhost:{self.setting(port)}{path}"
-        request = urllib.request.Request(url, headers=dict(headers or {}))
+        request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - our own
         trust = ssl.create_default_context(cafile=str(self.folder / "secrets" / "tls.crt"))
         try:
-            with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
+            with urllib.request.urlopen(request, timeout=30, context=trust) as answer:  # noqa: S310
                 return Answer(status=answer.status, body=answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as exc:
             return Answer(status=exc.code, body=exc.read().decode(errors="replace"))
@@ -204,14 +207,14 @@ def wait_for(look: Callable[[], Found | None], what: str) -> Found:
 
 
 @contextmanager
-def deployment(
-    engine: Engine, images: Images, standin: str, folder: Path
-) -> Iterator[Deployment]:
+def deployment(engine: Engine, images: Images, standin: str, folder: Path) -> Iterator[Deployment]:
     """Yield a deployment that `tuner init compose` has written, not started; remove all of it."""
     made = Deployment(engine, folder, f"compose-{os.getpid()}-{free_port()}", standin)
     subprocess.run(
-        [sys.executable, "-m", "tuner", "init", "compose", str(folder)]
-        + ["--image", images.worker, "--server-image", images.coordinator],
+        [
+            *(sys.executable, "-m", "tuner", "init", "compose", str(folder)),
+            *("--image", images.worker, "--server-image", images.coordinator),
+        ],
         env=engine.environment({"PYTHONPATH": str(ROOT)}),
         capture_output=True,
         check=True,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.docker.engine import Engine
+from tests.docker.images import Images
 
 from tests.docker.deployment import (
     Deployment,
@@ -16,8 +18,6 @@ from tests.docker.deployment import (
     standin_image,
     wait_for,
 )
-from tests.docker.engine import Engine
-from tests.docker.images import Images
 
 #: Volumes by the folder in which they are searched.
 VOLUMES = ("logs", "checkpoints", "redis", "postgres")
@@ -198,10 +198,26 @@ def test_no_secret_is_in_anything_that_is_left_behind(host: Deployment) -> None:
     assert "demo/storm" in left["the database"], "this is no dump"
 
     assert [
-        (where, name) for where, text in left.items() for name, one in canaries.items() if one in text
+        (where, name)
+        for where, text in left.items()
+        for name, one in canaries.items()
+        if one in text
     ] == []
-    volumes = [part for name in VOLUMES for part in ("--volume", f"{host.project}_{name}:/v/{name}:ro")]
-    search = ("run", "--rm", "--interactive", *volumes, host.standin, "grep", "-rlaF", "-f", "-", "/v")
+    volumes = [
+        part for name in VOLUMES for part in ("--volume", f"{host.project}_{name}:/v/{name}:ro")
+    ]
+    search = (
+        "run",
+        "--rm",
+        "--interactive",
+        *volumes,
+        host.standin,
+        "grep",
+        "-rlaF",
+        "-f",
+        "-",
+        "/v",
+    )
     found = host.engine.call(*search, text="".join(f"{one}\n" for one in canaries.values()))
     assert (found.stdout, found.returncode) == ("", 1), found.stderr
     planted = host.engine.call(*search, text="demo/storm\n")
@@ -251,7 +267,9 @@ def test_what_is_missing_is_said_in_one_sentence_and_nothing_is_started(
         assert fresh.project not in networks
 
     for name in ("TUNER_IMAGE", "TUNER_SERVER_IMAGE"):
-        (fresh.folder / ".env").write_text(re.sub(rf"^{name}=.*$", "", settings, flags=re.MULTILINE))
+        (fresh.folder / ".env").write_text(
+            re.sub(rf"^{name}=.*$", "", settings, flags=re.MULTILINE)
+        )
         refused(f"{name} is missing a value: is not set; put the ")
     (fresh.folder / ".env").write_text(settings)
     (fresh.folder / "secrets").rename(fresh.folder / "elsewhere")

@@ -97,7 +97,7 @@ def test_a_second_run_changes_nothing_and_says_so(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert contents(Path("host")) == before
     assert "nothing was changed: everything was there" in said
-    assert "kept     host/compose.yaml, which differs from this release's" in said
+    assert "kept     host/compose.yaml: differs from this release's" in said
     assert "kept     host/proxy/nginx.conf\n" in said
     assert f"note     host/.env was there and says TUNER_IMAGE={WORKER}; it stays" in said
     assert "note     host/.env was there and says TUNER_ADDRESS=127.0.0.1; it stays" in said

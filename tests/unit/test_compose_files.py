@@ -134,7 +134,9 @@ def test_workers_and_the_server_start_when_what_they_call_is_ready() -> None:
 
     assert "/readyz'" in SERVICES["server"]["healthcheck"]["test"][-1]
     assert SERVICES["worker"]["depends_on"] == {"server": healthy, "proxy": healthy}
-    assert SERVICES["server"]["depends_on"].items() >= {"redis": healthy, "postgres": healthy}.items()
+    assert (
+        SERVICES["server"]["depends_on"].items() >= {"redis": healthy, "postgres": healthy}.items()
+    )
 
 
 def test_only_what_has_tls_can_be_published_beyond_this_host() -> None:

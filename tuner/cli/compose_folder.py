@@ -138,8 +138,9 @@ def _check(wanted: Wanted) -> None:
     for option, image in (("--image", wanted.image), ("--server-image", wanted.server_image)):
         if image is not None and not _IMAGE.fullmatch(image):
             raise SpecError(
-                f"{option} {image[:300]!r}: name@sha256: and 64 hexadecimal digits; a tag may name "
-                "another image tomorrow (`docker buildx imagetools inspect NAME:TAG` says the digest)"
+                f"{option} {image[:300]!r}: name@sha256: and 64 hexadecimal digits, as "
+                "`docker buildx imagetools inspect NAME:TAG` says them; a tag may name another "
+                "image tomorrow"
             )
 
 

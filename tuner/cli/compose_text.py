@@ -21,7 +21,7 @@ def _files(made: ComposeFolder) -> Iterator[str]:
     for name, state in made.files.items():
         path = made.folder / name
         if state == "differs":
-            yield f"kept     {path}, which differs from this release's; move it away to get that one"
+            yield f"kept     {path}: differs from this release's; move it away to get that one"
         else:
             yield f"{state:9}{path}"
     if made.secrets:
