@@ -275,7 +275,7 @@ def _progress(what: str) -> Iterator[_Bar]:
     from tuner.cli.output import err
 
     console = err()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task(what, total=None)
         yield _Bar(lambda **change: progress.update(task, **change))
 

@@ -179,7 +179,7 @@ def import_progress() -> Iterator[_Bar]:
     console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=not console.is_interactive
     ) as progress:
         task = progress.add_task("reading runs", total=None)
         yield _Bar(lambda **change: progress.update(task, **change))

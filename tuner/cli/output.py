@@ -240,8 +240,17 @@ def _console(*, stderr: bool) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         # A letter that the locale does not have is no reason to end.
         stream.reconfigure(errors="replace")
-    console = _Console(stderr=stderr, theme=_THEME, highlight=False, soft_wrap=False)
-    if not console.is_terminal:
+    # FORCE_COLOR makes a terminal of a log in rich's eyes. It may get colours, but nothing that
+    # moves the cursor.
+    is_screen = stream.isatty()
+    console = _Console(
+        stderr=stderr,
+        theme=_THEME,
+        highlight=False,
+        soft_wrap=False,
+        force_interactive=None if is_screen else False,
+    )
+    if not is_screen:
         console.width = max(console.width, _PIPE_WIDTH)
     return console
 

@@ -48,7 +48,7 @@ class StudyProgress:
         self._next_line = time.monotonic() + _PLAIN_S
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        if console.is_terminal:
+        if console.is_interactive:
             self._bar = _make_bar(console)
             self._task = self._bar.add_task(**self._amount(status))
 
@@ -85,11 +85,11 @@ class StudyProgress:
     def say(self, text: str, *, wraps: bool = False) -> None:
         """Print a line above the bar; on a terminal it is cut, with a mark, unless it `wraps`."""
         self._next_line = time.monotonic() + _PLAIN_S
-        if self._console.is_terminal and not wraps:
+        if self._console.is_interactive and not wraps:
             # One line a trial, whatever the number of its parameters.
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         else:
-            self._console.print(text, soft_wrap=not self._console.is_terminal)
+            self._console.print(text, soft_wrap=not self._console.is_interactive)
 
     def _say_state(self, status: Document) -> None:
         # That workers are waited for stands in every line, and those of a run are just starting.

@@ -91,7 +91,7 @@ def _show(found: Iterator[tuple[int, Replayed]], *, quiet: bool) -> Iterator[Rep
     from tuner.cli import output
 
     console = output.err() if quiet else output.out()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task("replaying", total=None)
         for total, result in found:
             progress.update(task, total=total, advance=1)

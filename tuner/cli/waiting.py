@@ -25,7 +25,8 @@ def waiting(text: str, *, is_shown: bool = True) -> Iterator[None]:
         is_shown: False with `--json`.
     """
     console = err()
-    if not is_shown or not console.is_terminal or not out().is_terminal:
+    is_seen = console.is_interactive or console.is_dumb_terminal
+    if not is_shown or not is_seen or not out().is_terminal:
         yield
         return
     line = Status(f"[quiet]{text} …[/]", console=console)
