@@ -25,6 +25,7 @@ from tuner.server.metrics import Metrics
 from tuner.server.token_book import TokenBook
 from tuner.server.wire import Wire
 from tuner.server.worker_routes import WorkerRedis
+from tuner.service.demand import Demand
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -72,13 +73,15 @@ def api() -> FastAPI:
     wakeups = WakeUps(f"unix://{settings.home}/no-redis.sock")
     coordinator = Coordinator(storage, wakeups)
     health = Health(storage, wakeups, coordinator, lambda: None)
+    demand = Demand(storage)
     return make_app(
         Service(storage, settings),
         WorkerDesk(storage, coordinator),
         Bell(),
         history=HistoryDesk(storage),
         health=health,
-        metrics=Metrics(storage, coordinator, health),
+        metrics=Metrics(storage, coordinator, health, demand),
+        demand=demand,
         instruments=Instruments(),
         tokens=book(),
         token_desk=TokenDesk(storage),

@@ -172,6 +172,14 @@ class ApiClient(Connection):
         """Return every worker that was seen lately."""
         return self._list("/workers")
 
+    def demand(
+        self, device: str | None = None, gpus: int | None = None, image: str | None = None
+    ) -> Document:
+        """Return how many workers the studies could use now: `{workers_wanted, kinds, …}`."""
+        given = {"device": device, "gpus": gpus, "image": image}
+        query = {name: value for name, value in given.items() if value is not None}
+        return self._one("GET", "/demand", **query)
+
     def test(self, name: str) -> Document:
         """Have a worker test itself as soon as it is idle."""
         return self._one("POST", f"/workers/{quote(name, safe='')}/test")

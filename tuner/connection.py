@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tuner.account import ACTOR_HEADER, account
 from tuner.errors import (
+    ClockWarning,
     ForbiddenError,
     NotFoundError,
     SetupError,
@@ -17,7 +19,7 @@ from tuner.errors import (
     TunerError,
     UnavailableError,
 )
-from tuner.protocol import retry_after_s
+from tuner.protocol import clocks_text, retry_after_s
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
 from tuner.trust import Trust, explain_tls
 
@@ -61,6 +63,9 @@ class Connection:
     Raises:
         SetupError: the URL is none, or the token would go unencrypted.
     """
+
+    #: Servers whose clock was looked at: it is said once.
+    _clocks: ClassVar[set[str]] = set()
 
     def __init__(self, url: str, token: str | None, trust: Trust = _TRUST) -> None:
         self.url = url.rstrip("/")
@@ -136,12 +141,19 @@ class Connection:
         return answer
 
     def _send_once(self, method: str, path: str, **options: Any) -> httpx.Response:
+        asked = time.time()
         try:
-            return self._http.request(method, path, **options)
+            answer = self._http.request(method, path, **options)
         except httpx.HTTPError as exc:
             text = str(exc) or type(exc).__name__
             text += explain_tls(text)
             raise UnavailableError(f"{self.url}: the Tuner server does not answer: {text}") from exc
+        if self.url not in self._clocks:
+            self._clocks.add(self.url)
+            text = clocks_text(self.url, answer.headers.get("date"), asked, time.time())
+            if text:
+                warnings.warn(text, ClockWarning, stacklevel=4)
+        return answer
 
 
 def _translate(url: str, answer: httpx.Response) -> TunerError:

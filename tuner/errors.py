@@ -57,5 +57,9 @@ class ForbiddenError(TunerError):
     """The token that was given may not do this; the text says what it lacks."""
 
 
+class ClockWarning(UserWarning):
+    """The clocks of this machine and of the server are so far apart that it does harm."""
+
+
 class UnavailableError(TunerError):
     """The service, the database or Redis cannot be reached at present; trying again may help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import ssl
 from dataclasses import dataclass
@@ -92,6 +93,12 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
+def _clock() -> str:
+    """Return what a certificate's time is compared with, which may be what is wrong."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"if it is not {now:%Y-%m-%d %H:%M} UTC now, this machine's clock is what is wrong"
+
+
 def explain_tls(text: str) -> str:
     """Return what to do about an error of TLS, to be put behind its text; nothing of others."""
     lower = text.lower()
@@ -100,7 +107,9 @@ def explain_tls(text: str) -> str:
     if any(words in lower for words in _OTHER_NAME):
         return " (the certificate is for another name: use the name that stands in it)"
     if "has expired" in lower:
-        return " (the certificate has expired: its server needs a new one)"
+        return f" (the certificate has expired: its server needs a new one; {_clock()})"
+    if "not yet valid" in lower:
+        return f" (the certificate is not valid yet: it was made for later; {_clock()})"
     return (
         " (the certificate is of an authority that this machine does not know: name the file with "
         "that authority's certificate in TUNER_CA_FILE)"

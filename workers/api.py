@@ -24,6 +24,7 @@ from tuner.protocol import (
     Message,
     ProtocolError,
     Reply,
+    clocks_text,
     dumps,
     retry_after_s,
 )
@@ -109,6 +110,8 @@ class WorkerApi:
             trust.context() if any(one.startswith("https:") for one in self._urls) else False
         )
         hosts = [httpx.URL(one).host for one in self._urls]
+        #: Whether the server's clock was compared with ours.
+        self._knows_clock = False
         #: The server wants to be asked nothing until then (monotonic).
         self._quiet_until = 0.0
         self._client = httpx.Client(
@@ -131,7 +134,10 @@ class WorkerApi:
         Raises:
             VersionError: it speaks another version of the protocol.
         """
-        data = _json(self._send("GET", "/config"))
+        asked = time.time()
+        response = self._send("GET", "/config")
+        self._look_at_clock(response, asked, time.time())
+        data = _json(response)
         theirs = data.get("protocol")
         if theirs != VERSION:
             raise VersionError(
@@ -244,6 +250,13 @@ class WorkerApi:
         if response.status_code >= 500 or response.status_code in (408, _TOO_OFTEN):
             raise UnavailableError(f"{self.url}: {_reason(response)}")
         return response
+
+    def _look_at_clock(self, response: httpx.Response, asked: float, answered: float) -> None:
+        """Say, once, that the clocks differ."""
+        text = clocks_text(self.url, response.headers.get("date"), asked, answered)
+        if text and not self._knows_clock:
+            logger.warning("clocks differ", extra={"reason": text})
+        self._knows_clock = True
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
         if response.status_code in _FENCED:

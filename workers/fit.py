@@ -45,7 +45,7 @@ def first_call(api: WorkerApi, leave: Leave) -> ServerConfig | None:
         TokenError: it does not accept this worker's token.
     """
     backoff = Backoff()
-    while not leave.requested:
+    while not leave.takes_no_more:
         try:
             return api.config()
         except UnavailableError as exc:

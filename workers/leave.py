@@ -1,4 +1,8 @@
-"""SIGTERM and SIGINT: the first asks the worker to leave, a second one ends it at once."""
+"""Signals that ask a worker to leave.
+
+SIGTERM and SIGINT: the first asks it to give back what it runs and to leave, a second one ends it
+at once. SIGUSR1 asks it to leave after its present trial.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ from types import FrameType
 
 #: A terminal and a supervisor may both pass on one Ctrl-C: signals so close together are one.
 SAME_SIGNAL_S = 1.0
+#: Asks a worker to leave after its present trial; Slurm sends it before a job's time is over, where
+#: it is told so (`--signal=USR1@600`).
+AFTER_TRIAL = signal.SIGUSR1
 
 
 class LeaveNow(BaseException):
@@ -30,6 +37,8 @@ class Leave:
         self.requested_at: float | None = None
         #: A second signal came: end everything now.
         self.forced = False
+        #: It is to leave once it has ended what it runs.
+        self.after_trial = False
         self._interruptible = False
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
@@ -37,11 +46,17 @@ class Leave:
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(AFTER_TRIAL, self._on_after_trial)
 
     @property
     def requested(self) -> bool:
-        """Whether the worker was asked to leave."""
+        """Whether the worker was asked to leave and to give back what it runs."""
         return self.requested_at is not None
+
+    @property
+    def takes_no_more(self) -> bool:
+        """Whether the worker was asked to leave, now or after its trial."""
+        return self.requested or self.after_trial
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable with a signal; `clear` empties it."""
@@ -58,7 +73,7 @@ class Leave:
         """Have a signal raise `LeaveNow` in this block: nothing in it may be worth finishing."""
         self._interruptible = True
         try:
-            if self.requested:
+            if self.takes_no_more:
                 raise LeaveNow
             yield
         finally:
@@ -69,12 +84,15 @@ class Leave:
         deadline = time.monotonic() + duration_s
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
-        already = self.requested_at, self.forced
+        already = self._asked()
         while (left := deadline - time.monotonic()) > 0:
             poll.poll(left * 1000)
             self.clear()
-            if (self.requested_at, self.forced) != already:
+            if self._asked() != already:
                 return
+
+    def _asked(self) -> tuple[float | None, bool, bool]:
+        return self.requested_at, self.forced, self.after_trial
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -85,6 +103,11 @@ class Leave:
         if self._interruptible:
             raise LeaveNow
 
+    def _on_after_trial(self, _number: int, _frame: FrameType | None) -> None:
+        self.after_trial = True
+        if self._interruptible:
+            raise LeaveNow
+
 
 def exit_quietly_on_signals() -> None:
     """Leave with status 0 at a signal, while the process still starts and holds no trial."""
@@ -92,5 +115,5 @@ def exit_quietly_on_signals() -> None:
     def leave(_number: int, _frame: FrameType | None) -> None:
         os._exit(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, AFTER_TRIAL):
         signal.signal(number, leave)

@@ -74,4 +74,4 @@ class Post:
     @property
     def is_leaving(self) -> bool:
         """Whether this worker takes no further attempt."""
-        return self.leave.requested or self.drain
+        return self.leave.takes_no_more or self.drain

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from workers.leave import AFTER_TRIAL
 from workers.linux import kill_group
 from workers.trial_process import python_command
 
@@ -52,6 +53,8 @@ class Slot:
         self.was_drained = False
         #: Why no further process is started here.
         self.hopeless: int | None = None
+        #: Asked to give back what it runs, and not only to leave after it.
+        self._is_hurried = False
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
@@ -97,7 +100,7 @@ class Slot:
             )
         finally:
             os.close(theirs)
-        self.state, self.is_leaving = "starting", False
+        self.state, self.is_leaving, self._is_hurried = "starting", False, False
         self._started = time.monotonic()
         logger.info("worker started", extra={"worker": self.name, "pid": self._process.pid})
 
@@ -112,12 +115,19 @@ class Slot:
                 self.reason = news.get("reason", "" if "state" in news else self.reason)
                 self._trial_pid = news.get("trial_pid", self._trial_pid)
 
-    def ask_to_leave(self) -> None:
-        """Ask the worker, if there is one, to give back its trial and end; again has no effect."""
-        if not self.is_leaving:
-            self.is_leaving = True
-            if self._process is not None:
-                self._process.send_signal(signal.SIGTERM)
+    def ask_to_leave(self, *, after_trial: bool = False) -> None:
+        """Ask the worker, if there is one, to end; again has no effect.
+
+        Args:
+            after_trial: it may bring what it runs to its end; else it gives that back.
+        """
+        was_asked = self.is_leaving if after_trial else self._is_hurried
+        if was_asked:
+            return
+        self.is_leaving = True
+        self._is_hurried = not after_trial
+        if self._process is not None:
+            self._process.send_signal(AFTER_TRIAL if after_trial else signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the worker and its trial."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from tuner.protocol import Device, Isolation, WorkerInfo
 from tuner.secrecy import wipe_environment
+from workers.announcing import announced
 from workers.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.backends.devices import take_device
 from workers.backends.selection import Selection
@@ -79,8 +80,9 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
-        backends.preimport(arguments.preimport, environ)
-        preimport_numpy()
+        with announced(api, info):
+            backends.preimport(arguments.preimport, environ)
+            preimport_numpy()
         # 3.12 warns of forks with threads; the guard knows which ones are harmless.
         warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
         _work(

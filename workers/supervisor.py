@@ -36,8 +36,9 @@ class FleetArguments:
     """The command line of `python -m workers fleet`."""
 
     count: int
-    #: File with the wanted number, `{"count": n}`, and perhaps a new `gpus_per_worker`; what runs
-    #: is written to the same name with `.state`.
+    #: File with the wanted number, `{"count": n}`, perhaps a new `gpus_per_worker`, and whether
+    #: workers that are too many leave `after_trial`; what runs is written to the same name with
+    #: `.state`.
     control: Path
     #: "all", "none", or UUIDs with commas between.
     gpus: str = "all"
@@ -68,6 +69,7 @@ class Supervisor:
         self._devices = find_devices(arguments.gpus, self._per_worker)
         self._prefix = f"{socket.gethostname()}-{os.getpid()}"
         self._slots: list[Slot] = []
+        self._after_trial = False
         self._wanted = self._allowed(arguments.count)
         self._written: dict[str, Any] | None = None
         self._read_as: tuple[int, int] | None = None
@@ -76,8 +78,12 @@ class Supervisor:
         """Supervise until a signal comes or no slot has hope; return the exit status."""
         while not self._leave.requested:
             self._read_control()
+            if self._leave.after_trial:
+                self._wanted, self._after_trial = 0, True
             self._fit()
             self._write_state()
+            if self._leave.after_trial and not self._slots:
+                return 0
             if self._slots and all(slot.hopeless is not None for slot in self._slots):
                 return max(slot.hopeless or 0 for slot in self._slots)
             self._wait(LOOK_S)
@@ -94,7 +100,7 @@ class Supervisor:
         self._wanted -= sum(slot.was_drained for slot in gone)
         surplus = sum(not slot.is_leaving for slot in self._slots) - self._wanted
         for slot in self._least_busy()[: max(0, surplus)]:
-            slot.ask_to_leave()
+            slot.ask_to_leave(after_trial=self._after_trial)
         while sum(not slot.is_leaving for slot in self._slots) < self._wanted:
             if not self._add_slot():
                 break
@@ -137,9 +143,10 @@ class Supervisor:
             wanted = json.loads(self._arguments.control.read_bytes())
             count = wanted["count"]
             per_worker = wanted.get("gpus_per_worker", self._per_worker)
+            after_trial = wanted.get("after_trial", False) is True
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
-        self._read_as = seen
+        self._read_as, self._after_trial = seen, after_trial
         self._regroup(per_worker)
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
             self._wanted = self._allowed(count)

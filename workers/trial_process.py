@@ -19,6 +19,7 @@ from tuner.logs import reset_logging
 from tuner.secrecy import set_readable
 from workers.channel import Channel, ChannelError
 from workers.child import SECRETS, conduct, scrubbed
+from workers.leave import AFTER_TRIAL
 from workers.linux import die_with_parent, kill_group
 from workers.memory import oom_kills
 from workers.orphans import reap_orphans
@@ -179,7 +180,7 @@ def _fork(
 
 def _reset_signals() -> None:
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, AFTER_TRIAL):
         signal.signal(number, signal.SIG_DFL)
 
 

@@ -11,6 +11,7 @@ import redis
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
+from workers.announcing import say_goodbye
 from workers.api import RefusedError
 from workers.attempt import Attempt
 from workers.health import Health
@@ -75,6 +76,7 @@ class Worker:
             self._health.close()
             if self._listener is not None:
                 self._listener.leave()
+            say_goodbye(self._post.api, self._post.info)
 
     def _drain(self) -> None:
         """Run attempts as long as the server has some."""

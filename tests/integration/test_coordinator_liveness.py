@@ -10,7 +10,7 @@ import pytest
 from tests.protocol_worker import ProtocolWorker
 from tests.service_process import ServiceProcess
 from tests.study_lab import Lab
-from tuner.coordinator.reasons import BUSY, NO_WORKER
+from tuner.coordinator.reasons import BUSY, NO_WORKER, STARTING, UNHEARD
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 WITHIN_S = 10.0
@@ -157,3 +157,39 @@ def test_three_first_trials_of_one_cause_pause_the_study(lab: Lab, cause: str) -
 
     assert lab.status()["reason"] == f"the first 3 trials failed alike ({cause}): shape [2]"
     assert lab.show(2)["error"] == "shape [2]"
+
+
+def test_workers_that_start_or_stop_are_neither_idle_nor_blamed(labs: Callable[[], Lab]) -> None:
+    lab = labs()
+    worker = lab.worker()
+    lab.submit()
+    worker.beat({"state": "starting"})
+    (listed,) = lab.service.get("/workers")
+    demand = lab.service.get("/demand")
+    assert listed["state"] == "starting"
+    assert (demand["workers_wanted"], demand["workers"], demand["idle"]) == (4, 1, 0)
+
+    lab.wait(
+        lambda: worker.beat({"state": "starting"}) and lab.status()["reason"] == STARTING,
+        "it says so",
+        WITHIN_S,
+    )
+    assert lab.events("study-waiting") == []
+    held = worker.claim()
+    held.fail("preempted")
+    worker.beat({"state": "stopping"})
+    wait_reason(lab, NO_WORKER)
+    assert lab.service.get("/demand")["workers"] == 0
+
+
+def test_workers_that_ended_without_a_word_are_not_said_to_pass_trials_by(
+    labs: Callable[[], Lab],
+) -> None:
+    lab = labs()
+    lab.submit(budget={"trials": 1})
+    worker = lab.worker()
+    worker.claim().fail("preempted")
+    # It is idle, its trial is ready again, and nothing is heard of it from now on.
+    wait_reason(lab, UNHEARD)
+
+    assert lab.events("study-waiting") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -211,3 +212,33 @@ def test_a_gpu_that_is_not_there_is_named(peer: Peer, start: Callable[..., Fleet
 
     assert fleet.wait(20) == 2
     assert "GPU-0000" in fleet.wait_log("not started")["reason"]
+
+
+def test_workers_that_are_too_many_may_end_their_trials_first(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    fleet.wait_states("idle", "idle")
+    peer.offer("workers_trials:checkpoints")
+    fleet.wait_states("busy", "idle")
+    fleet.control.write_text(json.dumps({"count": 0, "after_trial": True}))
+    fleet.wait_states("leaving")
+
+    assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
+    fleet.wait_states()
+
+
+def test_sigusr1_lets_a_fleet_end_its_trials_and_sigterm_then_gives_them_back(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    fleet = start(2)
+    fleet.wait_states("idle", "idle")
+    peer.offer("workers_trials:reporter")
+    fleet.wait_states("busy", "idle")
+    os.kill(fleet.pid, signal.SIGUSR1)
+    fleet.wait_states("leaving")
+    assert peer.finishes["s1-t0-a1"] == [], "the trial was not disturbed"
+    fleet.terminate()
+
+    assert peer.wait_finish("s1-t0-a1", 10)["cause"] == "preempted"
+    assert fleet.wait(20) == 0

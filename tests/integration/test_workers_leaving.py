@@ -83,3 +83,37 @@ def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) ->
 
     assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
     assert worker.wait(5) == 0
+
+
+def test_sigusr1_lets_a_worker_end_its_trial_before_it_leaves(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:checkpoints")
+    worker = start()
+    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    worker.process.send_signal(signal.SIGUSR1)
+    peer.offer("workers_trials:noop", attempt="s1-t1-a1")
+
+    assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
+    assert worker.wait(5) == 0
+    assert peer.finishes["s1-t1-a1"] == [], "it takes no further trial"
+
+
+def test_an_idle_worker_leaves_at_once_on_sigusr1_and_says_so(peer: Peer, start: Start) -> None:
+    worker = start()
+    worker.wait_log("worker ready")
+    wait_until(lambda: "idle" in states(peer), 20, "no beat")
+    worker.process.send_signal(signal.SIGUSR1)
+
+    assert worker.wait(5) == 0
+    assert states(peer)[-1] == "stopping"
+
+
+def test_a_worker_says_that_it_starts_before_it_imports(peer: Peer, start: Start) -> None:
+    start()
+    wait_until(lambda: "idle" in states(peer), 20, "no beat")
+
+    assert states(peer)[0] == "starting"
+
+
+def states(peer: Peer) -> list[str]:
+    """Return what workers said that they were doing."""
+    return [beat["state"] for beat in list(peer.beats)]

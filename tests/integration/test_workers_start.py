@@ -20,6 +20,20 @@ def test_a_refused_token_ends_the_worker(peer: Peer, start: Start) -> None:
     assert worker.wait(20) == 4
 
 
+def test_a_clock_that_is_hours_off_is_told_at_the_start_and_stops_nothing(
+    peer: Peer, start: Start
+) -> None:
+    peer.clock_off_s = -8 * 3600.0
+    peer.offer("workers_trials:noop")
+    worker = start()
+
+    assert peer.wait_finish("s1-t0-a1", 20)["outcome"] == "complete"
+    said = worker.wait_log("clocks differ")["reason"]
+    assert said.startswith("the clocks differ by 8 hours: here it is ")
+    assert f"at the server {peer.url} it is " in said
+    assert len([line for line in worker.logs() if line["message"] == "clocks differ"]) == 1
+
+
 def test_a_missing_setting_is_named(peer: Peer, start: Start) -> None:
     worker = start(TUNER_API_URL="")
 

@@ -7,6 +7,7 @@ message.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import hashlib
 import json
 import socket
@@ -53,6 +54,8 @@ class Peer:
         #: Number of finishes that are received and answered with 503.
         self.broken_finishes = 0
         self.drain = False
+        #: How far its clock is ahead, as the answers' dates say it.
+        self.clock_off_s = 0.0
         self.largest_body = 0
         self.lock = threading.Lock()
         self.open(0)
@@ -194,6 +197,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     do_GET = do_POST = _serve  # noqa: N815
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        now = time.time() if timestamp is None else timestamp
+        return email.utils.formatdate(now + self.server.peer.clock_off_s, usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -63,6 +63,7 @@ def study(settings: Settings) -> str:
         ("best", "demo/toy"),
         ("events", "demo/toy"),
         ("workers", "list"),
+        ("workers", "demand"),
     ],
 )
 def test_reading_prints_one_json_document_and_nothing_else(

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from tuner.coordinator.liveness import FleetWorker, Need, find_reason, is_passing
-from tuner.coordinator.reasons import BUSY, ELSEWHERE, NO_WORKER, NOT_CLAIMING, PREPARING
+from tuner.coordinator.reasons import (
+    BUSY,
+    ELSEWHERE,
+    NO_WORKER,
+    NOT_CLAIMING,
+    PREPARING,
+    STARTING,
+    UNHEARD,
+)
 from tuner.coordinator.setbacks import Setbacks
 
 NOW = 1_800_000_000.0
@@ -16,12 +24,13 @@ IMAGE = "team/train@sha256:" + "ab" * 32
 
 
 def worker(name: str = "w", **facts: Any) -> FleetWorker:
-    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "hindrance": "", **facts}
-    return FleetWorker(name=name, **given)
+    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "hindrance": ""}
+    return FleetWorker(name=name, **{**given, "projects": None, "last_seen": NOW, **facts})
 
 
 def reason(*fleet: FleetWorker, **need: Any) -> str:
-    return find_reason(Need(**{"device": "cpu", "gpus": 0, "image": None, **need}), fleet, NOW)
+    given = {"device": "cpu", "project": "p", "gpus": 0, "image": None, **need}
+    return find_reason(Need(**given), fleet, NOW)
 
 
 def test_without_workers_the_reason_says_how_to_start_some() -> None:
@@ -86,7 +95,7 @@ def test_a_retry_that_waits_says_until_when() -> None:
     assert reason(worker(), ready=[NOW + 60, NOW + 8]) == (
         "the next attempt waits until 08:00:08 UTC, after a failure that was not its own"
     )
-    assert reason(worker(), ready=[NOW + 60, NOW - 1], offered=1) == NOT_CLAIMING
+    assert reason(worker(), ready=[NOW + 60, NOW - 60], offered=1) == NOT_CLAIMING
 
 
 def test_busy_workers_and_excluded_ones_are_told_apart() -> None:
@@ -96,6 +105,43 @@ def test_busy_workers_and_excluded_ones_are_told_apart() -> None:
     assert reason(worker(state="busy"), worker("idle"), ready=[0.0], offered=1) == NOT_CLAIMING
 
 
+def test_only_idle_workers_that_were_heard_of_since_are_said_to_pass_a_trial_by() -> None:
+    def waits(last_seen: float, *others: FleetWorker) -> str:
+        idle = worker(last_seen=last_seen)
+        return reason(idle, *others, ready=[NOW - 12.0], offered=1)
+
+    assert waits(NOW - 13.0) == UNHEARD, "it ended before the trial was ready"
+    assert waits(NOW - 11.0) == UNHEARD, "it may have heard of it and ended"
+    assert waits(NOW - 1.0) == NOT_CLAIMING
+    assert waits(NOW - 13.0, worker("alive", last_seen=NOW - 1.0)) == NOT_CLAIMING
+    assert waits(NOW - 13.0, worker("busy", state="busy")) == UNHEARD
+
+
+def test_workers_that_still_import_are_said_to_start() -> None:
+    assert reason(worker(state="starting")) == STARTING
+    assert reason(worker(state="starting"), ready=[0.0], offered=1) == STARTING
+    assert reason(worker(state="starting"), worker("b", state="busy"), ready=[0.0]) == STARTING
+    assert reason(worker(state="starting"), worker("b"), ready=[0.0], offered=1) == NOT_CLAIMING
+
+
+def test_workers_whose_tokens_are_for_other_projects_are_counted_and_no_project_is_named() -> None:
+    theirs = [worker(name, projects=frozenset({"theirs"})) for name in "ab"]
+
+    assert reason(*theirs, ready=[0.0], offered=1) == (
+        "no worker has a token for project p; of the device and image that it needs are 2, "
+        "with tokens for other projects"
+    )
+    assert reason(*theirs, worker("c", projects=frozenset({"p"}))) == PREPARING
+
+
+def test_a_worker_whose_image_does_not_fit_its_token_is_named_with_that() -> None:
+    problem = "gets none, its token is bound to the image a, and it says that it runs b"
+
+    assert reason(worker(hindrance=problem), ready=[0.0], offered=1) == (
+        f"every worker that could run it takes no trials: w ({problem})"
+    )
+
+
 def test_code_that_is_gone_comes_before_everything_else() -> None:
     assert "submit the study again" in reason(lacks_code=True)
 
@@ -103,7 +149,8 @@ def test_code_that_is_gone_comes_before_everything_else() -> None:
 def test_what_passes_by_itself_is_no_event() -> None:
     waits = reason(worker(), ready=[NOW + 8])
 
-    assert all(is_passing(text) for text in (BUSY, ELSEWHERE, PREPARING, waits))
+    passing = (BUSY, ELSEWHERE, PREPARING, STARTING, UNHEARD, waits)
+    assert all(is_passing(text) for text in passing)
     assert not any(is_passing(text) for text in (NO_WORKER, NOT_CLAIMING, "", "log root is full"))
 
 

@@ -53,6 +53,7 @@ ROUTES: dict[tuple[str, str], tuple[str, bool]] = {
     ("GET", f"{TRIAL}/explanation"): ("read", False),
     ("POST", f"{TRIAL}/cancel"): ("submit", False),
     ("GET", "/v1/workers"): ("read", False),
+    ("GET", "/v1/demand"): ("read", False),
     ("POST", "/v1/workers/{name}/test"): ("admin", True),
     ("POST", "/v1/workers/{name}/drain"): ("admin", True),
     ("GET", "/v1/history"): ("read", False),

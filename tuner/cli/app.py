@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from tuner.cli import (
+    autoscale,
     board,
     change,
     check,
     convert,
     database,
     database_check,
+    demand,
     doctor,
     edit,
     explain,
@@ -91,7 +93,9 @@ app.command(rich_help_panel=SERVE)(doctor.doctor)
 _workers = _group("The worker processes, each of which owns one device.")
 _workers.command("up")(workers.up)
 _workers.command("scale")(workers.scale)
+_workers.command("autoscale")(autoscale.autoscale)
 _workers.command("list")(workers.list_workers)
+_workers.command("demand")(demand.demand)
 _workers.command("drain")(workers.drain)
 _workers.command("test")(workers.test)
 app.add_typer(_workers, name="workers", rich_help_panel=SERVE)

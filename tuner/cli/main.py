@@ -6,21 +6,26 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tuner.cli import faults
 from tuner.cli.calling import program, spell
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
-from tuner.errors import TunerError, UnavailableError
+from tuner.errors import ClockWarning, TunerError, UnavailableError
 from tuner.secrecy import keep_secrets
 from tuner.system import pip_install
 from tuner.visible import visible
 
 
+_show_others = warnings.showwarning
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command in `args` (default: those of the process) and exit with its code."""
     keep_secrets(os.environ)
+    warnings.showwarning = _show_warning
     code = _answer(args)
     broken = faults.flush_output()
     if broken is not None:
@@ -85,9 +90,23 @@ def _fail(message: str) -> int:
     return FAILED
 
 
-def _say(message: str) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **how: Any
+) -> None:
+    """Show a warning of ours as a sentence, those of libraries as Python does."""
+    if issubclass(category, ClockWarning):
+        _say(str(message), "warning", _YELLOW)
+    else:
+        _show_others(message, category, *where, **how)
+
+
+#: How a terminal is told of a colour.
+_RED, _YELLOW = "\x1b[1;31m", "\x1b[33m"
+
+
+def _say(message: str, label: str = "tuner", colour: str = _RED) -> None:
     first, *rest = visible(spell(message)).splitlines() or [""]
-    label = "\x1b[1;31mtuner:\x1b[0m" if sys.stderr.isatty() else "tuner:"
+    label = f"{colour}{label}:\x1b[0m" if sys.stderr.isatty() else f"{label}:"
     try:
         print(f"{label} {first}", *rest, sep="\n", file=sys.stderr)
     except OSError:

@@ -17,7 +17,7 @@ from tuner.cli.feed import HISTORY_NOTE, PRUNER_NOTE, SPACE_NOTE, News
 from tuner.cli.output import Document, duration, number
 from tuner.cli.params import fitted_params, ordered
 from tuner.cli.tables import best_text, budget_share, objectives
-from tuner.coordinator.reasons import NO_WORKER
+from tuner.coordinator.reasons import NO_WORKER, STARTING
 
 #: Without a terminal, a line about the whole study this often.
 _PLAIN_S = 30.0
@@ -93,7 +93,7 @@ class StudyProgress:
 
     def _say_state(self, status: Document) -> None:
         # That workers are waited for stands in every line, and those of a run are just starting.
-        reason = "" if status["reason"].startswith(NO_WORKER) else status["reason"]
+        reason = "" if status["reason"].startswith(_AWAITED) else status["reason"]
         state = (status["state"], reason)
         if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
             text = f"[warn]{status['state']}[/] {escape(reason or '')}".rstrip()
@@ -158,7 +158,7 @@ class StudyProgress:
     def _counts(self, status: Document) -> str:
         counts = status["counts"]
         if status["state"] == "running" and not counts["running"]:
-            has_reason = status["reason"] and not status["reason"].startswith(NO_WORKER)
+            has_reason = status["reason"] and not status["reason"].startswith(_AWAITED)
             return status["reason"].partition(";")[0] if has_reason else self._waits_for
         self._waits_for = WAITING
         parts = [f"{counts['running']} running"]
@@ -197,4 +197,6 @@ def _headline(status: Document, *, is_narrow: bool = False) -> str:
     return f"[name]{status['study']}[/] {budget['used']}{limit} trials, best {best_text(status)}"
 
 
+#: Reasons that a run need not give: its workers are about to come.
+_AWAITED = (NO_WORKER, STARTING)
 _WORDS = (("pruned", "pruned"), ("fail", "failed"))

@@ -50,22 +50,9 @@ def up(
     ] = "fork",
 ) -> None:
     """Start worker processes on this host; they stay until `tuner down`."""
-    from tuner.local.devices import count_gpus
-
     require_linux("tuner workers up")
     config = settings()
-    found = count_gpus() if gpus in (None, "all") else 0
-    if not found and (gpus == "all" or (gpus is None and gpus_per_worker is not None)):
-        option = "--gpus all" if gpus == "all" else f"--gpus-per-worker {gpus_per_worker}"
-        raise SetupError(f"{option}: this machine shows no NVIDIA GPU (nvidia-smi lists them)")
-    chosen = gpus or ("all" if found else "none")
-    named = 0 if chosen in ("all", "none") else len(chosen.split(","))
-    each = gpus_per_worker or config.gpus_per_worker or 1
-    room = _room(found or named, each)
-    count = n or room or max(1, len(os.sched_getaffinity(0)) // 2)
-    if room and count > room:
-        own = "one" if each == 1 else f"{each} of them"
-        raise SetupError(f"-n {count}: only {found or named} GPUs, and each worker owns {own}")
+    chosen, each, count = choose_workers(config, n, "-n", gpus, gpus_per_worker)
     fleet = _host_fleet(config)
     state = fleet.state()
     if state is not None:
@@ -76,6 +63,38 @@ def up(
             f"tuner workers scale {count}{size}"
         )
     _start(config, fleet, count, gpus=chosen, per_worker=each, isolation=isolation)
+
+
+def choose_workers(
+    config: Settings, n: int | None, option: str, gpus: str | None, gpus_per_worker: int | None
+) -> tuple[str, int, int]:
+    """Return which GPUs workers own, how many each, and how many workers there may be.
+
+    Args:
+        config: of this machine.
+        n: how many workers are asked for; None: as many as the GPUs allow, else one per two cores.
+        option: that asks for them.
+        gpus: "all", "none", UUIDs with commas, or None: all there are.
+        gpus_per_worker: of each; None: what the settings say, else one.
+
+    Raises:
+        SetupError: there are no GPUs, or too few for so many workers.
+    """
+    from tuner.local.devices import count_gpus
+
+    found = count_gpus() if gpus in (None, "all") else 0
+    if not found and (gpus == "all" or (gpus is None and gpus_per_worker is not None)):
+        wish = "--gpus all" if gpus == "all" else f"--gpus-per-worker {gpus_per_worker}"
+        raise SetupError(f"{wish}: this machine shows no NVIDIA GPU (nvidia-smi lists them)")
+    chosen = gpus or ("all" if found else "none")
+    named = 0 if chosen in ("all", "none") else len(chosen.split(","))
+    each = gpus_per_worker or config.gpus_per_worker or 1
+    room = _room(found or named, each)
+    count = n or room or max(1, len(os.sched_getaffinity(0)) // 2)
+    if room and count > room:
+        own = "one" if each == 1 else f"{each} of them"
+        raise SetupError(f"{option} {count}: only {found or named} GPUs, and each worker owns {own}")
+    return chosen, each, count
 
 
 def _room(gpus: int, each: int) -> int:

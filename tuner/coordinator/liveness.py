@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from tuner.coordinator.reasons import (
     RETRY,
     SEEKING,
     SOUGHT,
+    STARTING,
+    UNHEARD,
 )
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
@@ -34,7 +37,12 @@ HOLD_S = 2.0
 LONG_HOLD_S = 6.0
 #: The fleet is looked at this often at most.
 LOOK_S = 1.0
-_LONG = (NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING)
+_LONG = (
+    NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING, STARTING, UNHEARD,
+)  # fmt: skip
+#: An idle worker that was heard of so long after a trial was ready has passed it by: it is woken at
+#: once, and asks every two seconds while Redis is away.
+PASSED_BY_S = 5.0
 #: Followed by the number of GPUs.
 _PER_WORKER = " --gpus-per-worker"
 #: Workers that are named with their reasons; of more, the number is given.
@@ -43,10 +51,11 @@ MAX_NAMED = 3
 _w, _c = tables.workers, tables.snapshots
 _FLEET = (
     sa.select(
-        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state,
-        _w.c.drain, _w.c.drain_reason, _w.c.out_reason,
+        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.last_seen,
+        _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
     )
-    .where(_w.c.state != "gone", _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float))
+    # One that stops takes no further trial, and is soon gone.
+    .where(_w.c.state.not_in(("gone", "stopping")), _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float))
     .order_by(_w.c.name)
 )  # fmt: skip
 
@@ -61,6 +70,9 @@ class FleetWorker:
     gpus: int
     image: str | None
     state: str
+    last_seen: float
+    #: Of its token; None: all.
+    projects: frozenset[str] | None
     #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
     hindrance: str
 
@@ -70,12 +82,13 @@ class Need:
     """What a study has to start, and what it needs for that."""
 
     device: str
+    project: str
     #: How many each of its trials owns.
     gpus: int
     image: str | None
     #: Whether its code snapshot is missing in the database.
     lacks_code: bool = False
-    #: When each attempt that waits to be claimed may start.
+    #: Since when, or from when on, each attempt that waits may be claimed.
     ready: Sequence[float] = ()
     #: How many of them idle workers may claim.
     offered: int = 0
@@ -102,10 +115,17 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
     able = [w for w in of_size if need.image is None or w.image == need.image]
     if not able:
         return _misfit(need, fleet, of_device, of_size)
-    takers = [worker for worker in able if not worker.hindrance]
+    allowed = [w for w in able if w.projects is None or need.project in w.projects]
+    if not allowed:
+        # Which these are is nobody's business here.
+        return (
+            f"no worker has a token for project {need.project}; of the device and image that it "
+            f"needs {'is' if len(able) == 1 else 'are'} {len(able)}, with tokens for other projects"
+        )
+    takers = [worker for worker in allowed if not worker.hindrance]
     if not takers:
-        return f"every worker that could run it takes no trials: {_named(able)}"
-    return _waiting_for(need, any(worker.state == "idle" for worker in takers), now)
+        return f"every worker that could run it takes no trials: {_named(allowed)}"
+    return _waiting_for(need, takers, now)
 
 
 def _misfit(
@@ -140,16 +160,21 @@ def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
     )
 
 
-def _waiting_for(need: Need, is_idle: bool, now: float) -> str:
+def _waiting_for(need: Need, takers: Sequence[FleetWorker], now: float) -> str:
     """Return what a study waits for that has workers, some of them idle or all busy."""
+    idle = [worker for worker in takers if worker.state == "idle"]
     if need.ready and min(need.ready) > now:
         at = datetime.datetime.fromtimestamp(min(need.ready), datetime.UTC)
         return f"{RETRY}{at:%H:%M:%S} UTC, after a failure that was not its own"
-    if not is_idle:
-        return BUSY
-    if need.ready:
-        return NOT_CLAIMING if need.offered else ELSEWHERE
-    return PREPARING
+    if not idle:
+        return STARTING if any(worker.state == "starting" for worker in takers) else BUSY
+    if not need.ready:
+        return PREPARING
+    if not need.offered:
+        return ELSEWHERE
+    # Who has ended without a word is counted as idle until it was silent for long.
+    passed = min(need.ready) + PASSED_BY_S
+    return NOT_CLAIMING if any(worker.last_seen > passed for worker in idle) else UNHEARD
 
 
 def is_passing(reason: str) -> bool:
@@ -180,7 +205,8 @@ class Liveness:
         """
         if storage_problem is not None:
             return storage_problem
-        ready = [row.not_before for row in outlook.ready if row.study_id == study.id]
+        mine = [row for row in outlook.ready if row.study_id == study.id]
+        ready = [max(row.created, row.not_before) for row in mine]
         has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
         if outlook.leased[study.id] and run.awaits_space and (sought := run.mirror.pending()):
             return self._held(study, f"{SEEKING}{sought[0]}{SOUGHT}", time.monotonic())
@@ -190,6 +216,7 @@ class Liveness:
         self._look(outlook)
         need = Need(
             device=study.device,
+            project=study.project,
             gpus=gpus_of_row(study),
             image=needed_image(study),
             lacks_code=study.code is not None and study.code not in self._codes,
@@ -226,6 +253,8 @@ class Liveness:
                 gpus=gpus_of_row(row),
                 image=row.image,
                 state=row.state,
+                last_seen=row.last_seen,
+                projects=_projects(row.projects_json),
                 hindrance=_hindrance(row),
             )
             for row in rows
@@ -236,7 +265,14 @@ class Liveness:
 def _hindrance(row: Any) -> str:
     if row.drain:
         return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
+    if row.image_problem:
+        return f"gets none, {row.image_problem}"
     return f"out of service, {row.out_reason}" if row.out_reason else ""
+
+
+def _projects(text: str) -> frozenset[str] | None:
+    projects = json.loads(text)
+    return None if projects is None else frozenset(projects)
 
 
 def _counted(kinds: Any) -> str:

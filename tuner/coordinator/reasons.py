@@ -10,6 +10,9 @@ NO_PROCESS = "no process executes its trials; start the script that does (object
 BUSY = "every worker that could run it is busy with other studies, which share the workers fairly"
 ELSEWHERE = "its trial failed on the idle workers and waits for another one, which is busy"
 NOT_CLAIMING = "its trial is ready and the idle workers do not claim it; see their logs"
+#: They may have ended without a word; then they are soon not counted on.
+UNHEARD = "its trial is ready, and nothing was heard since of the workers that were idle"
+STARTING = "the workers that could run it are starting"
 PREPARING = "the next trial is being prepared"
 #: Followed by the time.
 RETRY = "the next attempt waits until "
@@ -17,4 +20,4 @@ RETRY = "the next attempt waits until "
 SEEKING = "waits for trial "
 SOUGHT = " to find the search space"
 #: These come and go while all is well: they are no events.
-PASSING = (BUSY, ELSEWHERE, PREPARING, RETRY, SEEKING)
+PASSING = (BUSY, ELSEWHERE, PREPARING, RETRY, SEEKING, STARTING, UNHEARD)

@@ -21,6 +21,21 @@ def count_gpus() -> int:
         return 0
 
 
+def list_gpus() -> list[str]:
+    """Return the UUIDs of the NVIDIA GPUs in the driver's order; none without driver or library."""
+    try:
+        import pynvml
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        found = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
+    except pynvml.NVMLError:
+        return []
+    return [uuid.decode() if isinstance(uuid, bytes) else uuid for uuid in found]
+
+
 def default_workers(spec: StudySpec) -> int:
     """Return how many workers suit the study on this machine: by its GPUs, or one per two cores.
 

@@ -41,6 +41,7 @@ class Fleet:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
+        self.name = name
         self._control = settings.home / "fleets" / f"{name}.json"
         self.log = settings.home / "fleets" / f"{name}.log"
 
@@ -64,15 +65,21 @@ class Fleet:
             return None
         return state if _is_fleet(state.pid, self._control) else None
 
-    def scale(self, count: int, gpus_per_worker: int | None = None) -> None:
+    def scale(
+        self, count: int, gpus_per_worker: int | None = None, *, after_trial: bool = False
+    ) -> None:
         """Ask for `count` workers; the supervisor reads it within half a second.
 
         Args:
             count: workers.
             gpus_per_worker: GPUs that each is to own; None: as many as so far.
+            after_trial: those that are too many bring their trials to an end, and do not give them
+                back.
         """
         self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        wanted = {"count": count}
+        wanted: dict[str, object] = {"count": count}
+        if after_trial:
+            wanted["after_trial"] = True
         if gpus_per_worker is not None:
             wanted["gpus_per_worker"] = gpus_per_worker
         write_json(self._control, wanted)

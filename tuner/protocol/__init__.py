@@ -44,6 +44,7 @@ from tuner.protocol.bounds import (
     name_problem,
     step_problem,
 )
+from tuner.protocol.clocks import clock_off_s, clocks_text
 from tuner.protocol.command import COMMAND_WORDS, fill_places, is_one_place, places
 from tuner.protocol.form import MAX_INT, Message, ProtocolError, dumps
 from tuner.protocol.messages import (
@@ -133,6 +134,8 @@ __all__ = [
     "check_report",
     "check_study",
     "check_worker",
+    "clock_off_s",
+    "clocks_text",
     "decode_number",
     "dotted_name",
     "dumps",

@@ -152,7 +152,9 @@ class Beat(Message):
     """A worker's sign of life; extends the lease of the attempt it runs."""
 
     worker: WorkerInfo
-    state: Literal["idle", "busy", "stopping"]
+    #: `starting` before the imports, so before the first claim; a server of an earlier release
+    #: refuses it.
+    state: Literal["starting", "idle", "busy", "stopping"]
     attempt: str | None = None
     token: str | None = None
     #: What a self-test has found wrong; empty: it passed; None: none was made.

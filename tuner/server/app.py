@@ -14,6 +14,7 @@ from tuner import protocol
 from tuner.coordinator.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
+from tuner.server.demand_routes import demand_router
 from tuner.server.description import add_description
 from tuner.server.front import Front
 from tuner.server.health import Health
@@ -26,6 +27,7 @@ from tuner.server.token_book import TokenBook
 from tuner.server.token_routes import token_router
 from tuner.server.user_routes import user_router
 from tuner.server.worker_routes import WorkerRedis, worker_router
+from tuner.service.demand import Demand
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -43,6 +45,7 @@ def make_app(
     history: HistoryDesk,
     health: Health,
     metrics: Metrics,
+    demand: Demand,
     instruments: Instruments,
     tokens: TokenBook,
     token_desk: TokenDesk,
@@ -64,6 +67,7 @@ def make_app(
     install_problems(app, add_description(app).methods)
     app.include_router(worker_router(desk, bell, tokens, redis, instruments))
     app.include_router(user_router(service))
+    app.include_router(demand_router(demand))
     app.include_router(history_router(history))
     app.include_router(token_router(token_desk, tokens))
     app.include_router(metrics_router(metrics))

@@ -245,7 +245,7 @@ class Worker(Schema):
     device_id: str | None
     #: How many GPUs it owns.
     gpus: int
-    state: Literal["idle", "busy", "stopping", "draining", "out of service"]
+    state: Literal["starting", "idle", "busy", "stopping", "draining", "out of service"]
     #: Why it leaves or is out of service; else empty.
     reason: str
     out_since: str | None

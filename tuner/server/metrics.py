@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -24,17 +24,24 @@ from tuner.release import release
 from tuner.server.glance import Glance
 from tuner.server.health import Health, Part, State
 from tuner.service import unfiled
+from tuner.service.demand import Demand
+from tuner.service.views import Document
 from tuner.storage import Storage, tables
 from tuner.storage.outage import Trouble as DatabaseTrouble
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.
 RECENT_S = 3600.0
+#: Kinds of workers that have series of their own, those that are wanted most; the image is a text
+#: of users, and there may be as many as studies.
+MOST_KINDS = 50
+#: Stands for the images of all the others.
+OTHER_IMAGES = "other"
 _FRESH_S = 3.0
 _PATIENCE_S = 5.0
 
 STUDY_STATES = (*OPEN, "finished", "failed", "cancelled")
 TRIAL_STATES = ("waiting", "running", *ENDED)
-WORKER_STATES = ("idle", "busy", "stopping", "draining", "out")
+WORKER_STATES = ("starting", "idle", "busy", "stopping", "draining", "out")
 
 _s, _t, _a, _w = tables.studies, tables.trials, tables.attempts, tables.workers
 _STUDIES = sa.select(_s.c.state, sa.func.count()).group_by(_s.c.state)
@@ -75,13 +82,18 @@ class Counts:
     workers: Counter[tuple[str, str]]
     #: By kind, as in `tables.unfiled`.
     unfiled: Counter[str]
+    #: By device, GPUs and image: what a worker must be.
+    wanted: Counter[tuple[str, str, str]]
 
 
 class Metrics(Collector):
     """Everything that `/metrics` shows. Safe to use from several threads."""
 
-    def __init__(self, storage: Storage, coordinator: Coordinator, health: Health) -> None:
+    def __init__(
+        self, storage: Storage, coordinator: Coordinator, health: Health, demand: Demand
+    ) -> None:
         self._storage = storage
+        self._demand = demand
         self._coordinator = coordinator
         self._health = health
         self._counts = Glance(self._count, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
@@ -111,6 +123,7 @@ class Metrics(Collector):
         self._counts.close()
 
     def _count(self) -> Counts:
+        wanted = wanted_by_kind(self._demand.read()["kinds"])
         with self._storage.read() as connection:
             now = self._storage.now(connection)
             shown = connection.execute(_SHOWN, {"ended_after": now - RECENT_S})
@@ -124,6 +137,7 @@ class Metrics(Collector):
                 attempts=Counter(dict(connection.execute(_ATTEMPTS).all())),
                 workers=_workers(connection, now),
                 unfiled=Counter(unfiled.counts(connection)),
+                wanted=wanted,
             )
 
     def _of_server(self, state: State) -> Iterator[Metric]:
@@ -164,6 +178,21 @@ class Metrics(Collector):
         yield info
 
 
+def wanted_by_kind(kinds: Sequence[Document]) -> Counter[tuple[str, str, str]]:
+    """Return how many workers are wanted by device, GPUs and image, as few series as may be.
+
+    Args:
+        kinds: as `Demand.read` returns them.
+    """
+    ordered = sorted(kinds, key=lambda kind: -int(kind["workers_wanted"]))
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for place, kind in enumerate(ordered):
+        image = (kind["image"] or "") if place < MOST_KINDS else OTHER_IMAGES
+        # Also a 0 is shown: whoever scales has to see it.
+        wanted[kind["device"], str(kind["gpus"]), image] += kind["workers_wanted"]
+    return wanted
+
+
 def _workers(connection: sa.Connection, now: float) -> Counter[tuple[str, str]]:
     rows = connection.execute(_WORKERS, {"heard_after": now - UNHEARD_S})
     return Counter({(device, state): count for device, state, count in rows})
@@ -183,6 +212,12 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
         for state in WORKER_STATES:
             workers.add_metric([device, state], counts.workers[device, state])
     yield workers
+    wanted = _gauge(
+        "tuner_workers_wanted", "Workers that the studies could use now", "device", "gpus", "image"
+    )
+    for kind, count in counts.wanted.items():
+        wanted.add_metric(list(kind), count)
+    yield wanted
     missing = _gauge("tuner_unfiled", "What could not be written or removed in the roots", "kind")
     yield _filled(missing, get_args(unfiled.Kind), counts.unfiled)
     live = counts.workers.total()

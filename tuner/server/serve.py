@@ -27,6 +27,7 @@ from tuner.server.metrics import Metrics
 from tuner.server.tls import Certificate, Tls
 from tuner.server.token_book import TokenBook
 from tuner.server.worker_routes import WorkerRedis
+from tuner.service.demand import Demand
 from tuner.service.desk import WorkerDesk
 from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
@@ -109,7 +110,10 @@ def serve(
         health = held.enter_context(
             contextlib.closing(Health(storage, wakeups, coordinator, filer.problem, filer.trouble))
         )
-        metrics = held.enter_context(contextlib.closing(Metrics(storage, coordinator, health)))
+        demand = Demand(storage, filer.problem)
+        metrics = held.enter_context(
+            contextlib.closing(Metrics(storage, coordinator, health, demand))
+        )
         app = make_app(
             Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
             WorkerDesk(storage, coordinator, filer.problem),
@@ -117,6 +121,7 @@ def serve(
             history=HistoryDesk(storage),
             health=health,
             metrics=metrics,
+            demand=demand,
             instruments=instruments,
             tokens=held.enter_context(
                 contextlib.closing(TokenBook(settings.token, storage, settings.worker_token))

@@ -173,16 +173,18 @@ class WorkerDesk:
 
     def _beat(self, beat: protocol.Beat) -> protocol.Reply:
         is_idle = beat.state == "idle"
+        # It runs nothing, whatever was given to its name before.
+        is_free = is_idle or beat.state == "starting"
         order: protocol.Order = "continue"
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             if beat.attempt is not None and beat.token is not None:
                 order = _beat_attempt(connection, beat.attempt, beat.token, now)
-            meet = self._reception.meet if is_idle else self._reception.recognise
+            meet = self._reception.meet if is_free else self._reception.recognise
             standing = meet(connection, beat.worker, now)
-            if is_idle:
+            if is_free:
                 self._release(connection, standing, "idle", now)
-            running = None if is_idle else beat.attempt
+            running = None if is_free else beat.attempt
             set_worker(connection, beat.worker.name, beat.state, running, now, standing.changes)
             if beat.self_test is not None:
                 note_test(connection, standing.row, beat.self_test[:MAX_TEST_CHARS], now)

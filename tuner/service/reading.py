@@ -16,9 +16,11 @@ from tuner.coordinator.integrity.values import wrong_values
 from tuner.errors import NotFoundError, SpecError
 from tuner.roots import Place
 from tuner.service import unfiled
+from tuner.service.demand import Demand
 from tuner.service.finding import find_study, find_trial, visible
 from tuner.service.hands import Hands
 from tuner.service.importance import Importances
+from tuner.service.kinds import Like
 from tuner.service.logfile import read_log
 from tuner.service.pruning_account import PruningAccounts
 from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
@@ -56,6 +58,7 @@ class Reader:
     def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
         self._settings = settings
+        self._demand = Demand(storage)
         self._accounts = PruningAccounts()
         self._importances = Importances()
         # A file system that does not answer holds up these threads and none of the server's.
@@ -290,6 +293,18 @@ class Reader:
             return ""
         look = f"what is wrong, and what can be repaired: tuner db check {study}"
         return f"{study} cannot be read: {found}; {look}"
+
+    def demand(
+        self, device: str | None = None, gpus: int | None = None, image: str | None = None
+    ) -> Document:
+        """Return how many workers the studies could use now, and why.
+
+        Args:
+            device: only what a worker of it could run; None: of any.
+            gpus: how many it owns; None: any number.
+            image: the image it runs in, empty: none; None: any.
+        """
+        return self._demand.read(Like(device=device, gpus=gpus, image=image))
 
     def workers(self) -> Documents:
         """Return the workers heard of within the last lease, and what they run."""

@@ -90,7 +90,7 @@ def set_worker(
     Args:
         connection: of the transaction.
         name: of the worker.
-        state: idle, busy or stopping.
+        state: starting, idle, busy or stopping.
         attempt: what it runs, if anything.
         now: the database's time.
         changes: further columns of its row.

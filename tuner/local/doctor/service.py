@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import os
 import platform
 import socket
@@ -14,7 +13,7 @@ from tuner.errors import SetupError
 from tuner.local.doctor.files import file_system, mode_of
 from tuner.local.doctor.finding import Finding, failed, ok, warning
 from tuner.local.home import read_service, read_token, running_service
-from tuner.protocol import VERSION
+from tuner.protocol import VERSION, clock_off_s
 from tuner.release import release
 from tuner.settings import Settings
 
@@ -126,13 +125,7 @@ def _itself(url: str, health: dict[str, Any], ready: dict[str, Any]) -> Iterator
 
 def _clock(date: str | None, asked: float, answered: float) -> Iterator[Finding]:
     """Yield how far the server's clock is off; a busy server's answers tell it late, by seconds."""
-    if date is None:
-        return
-    try:
-        theirs = email.utils.parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return
-    off = theirs - min(max(theirs, asked), answered)
+    off = clock_off_s(date, asked, answered)
     if abs(off) > _SKEW_S:
         yield warning(
             "clocks",

@@ -1,0 +1,77 @@
+"""`tuner workers demand`: how many workers are of use now, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.arguments import Json, settings
+from tuner.protocol import Device
+from tuner.system import MAX_DEVICES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tuner.cli.output import Document
+
+
+def demand(
+    *,
+    device: Annotated[
+        Device | None, typer.Option(help="Only what a worker of it could run.")
+    ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_DEVICES, help="The same for one that owns so many GPUs."),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="The same for one of this image; empty: of none."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how many workers the studies could use now, of which kind, and why."""
+    from tuner.cli import output
+    from tuner.local import open_reader
+
+    with open_reader(settings()) as api:
+        found = api.demand(device, gpus, image)
+    if as_json:
+        output.print_json(found)
+        return
+    if found["kinds"]:
+        output.out().print(_table(found["kinds"]))
+    output.out().print(_sum(found), soft_wrap=True)
+
+
+def _table(kinds: list[Document]) -> Table:
+    from rich.markup import escape
+
+    from tuner.cli.tables import plain_table
+
+    has_images = any(kind["image"] for kind in kinds)
+    columns = ("device", *(["image"] if has_images else []))
+    table = plain_table(*columns, ">wanted", ">running", ">ready", ">workers", ">idle", "why")
+    for kind in kinds:
+        device = f"{kind['gpus']} gpus" if kind["gpus"] > 1 else kind["device"]
+        counts = ("workers_wanted", "running", "queued", "workers", "idle")
+        table.add_row(
+            device,
+            *([escape(kind["image"] or "any")] if has_images else []),
+            *(str(kind[key]) for key in counts),
+            escape(kind["reason"]),
+        )
+    return table
+
+
+def _sum(found: Document) -> str:
+    """Return in a line whether there are too few workers."""
+    from rich.markup import escape
+
+    wanted, workers = found["workers_wanted"], found["workers"]
+    if not wanted:
+        return f"no worker is wanted: {escape(found['reason'])}"
+    said = "1 worker is wanted" if wanted == 1 else f"{wanted} workers are wanted"
+    there = "none is" if not workers else f"{workers} {'is' if workers == 1 else 'are'}"
+    return f"{said}, and {there} there"

@@ -1,0 +1,95 @@
+"""How many workers a host should have: up at once, down only after a while, and never a busy one.
+
+To start a worker costs seconds of imports, and to keep one that idles costs little: so the number
+follows the demand up with each look, and down only when less was wanted all the time for a while,
+to the most that was wanted meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a user allows."""
+
+    least: int
+    most: int
+    #: Fewer workers must be wanted for so long before some leave, seconds.
+    cooldown_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was seen at one moment."""
+
+    #: Monotonic, seconds.
+    at: float
+    #: Workers that the studies could use now, wherever they are.
+    wanted: int
+    #: Workers that are there for them and are not ours.
+    others: int
+    #: How many of ours there are to be at present.
+    count: int
+    #: How many of them run a trial.
+    busy: int
+    #: How many the devices allow.
+    room: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """How many workers there are to be from now on, and what decided that."""
+
+    count: int
+    #: In a few words; empty: what is wanted, and nothing else.
+    bound: str = ""
+
+
+class Scaling:
+    """Decides how many workers there are to be. Mutable: it remembers since when fewer do.
+
+    Args:
+        limits: of the user.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._fewer_since: float | None = None
+        #: The most that was wanted since then.
+        self._most_since = 0
+
+    def decide(self, look: Look) -> Target:
+        """Return how many workers there are to be."""
+        target = self._aim(look)
+        if target.count >= look.count:
+            self._fewer_since = None
+            return target
+        if self._fewer_since is None:
+            self._fewer_since, self._most_since = look.at, target.count
+        self._most_since = max(self._most_since, target.count)
+        if look.at - self._fewer_since < self._limits.cooldown_s:
+            return Target(count=look.count)
+        self._fewer_since = None
+        # One that is busy leaves by itself no sooner than its trial ends.
+        count = min(look.count, max(self._most_since, look.busy))
+        return Target(count=count, bound=target.bound)
+
+    def forget(self) -> None:
+        """Take in that nothing is known at present: no time without a look makes workers leave."""
+        self._fewer_since = None
+
+    def _aim(self, look: Look) -> Target:
+        """Return how many would be right if the demand stayed as it is."""
+        limits = self._limits
+        wanted = max(0, look.wanted - look.others)
+        least = min(limits.least, look.room)
+        if wanted < least:
+            return Target(count=least, bound=f"--min {limits.least}")
+        most = min(limits.most, look.room)
+        if wanted <= most:
+            return Target(count=wanted)
+        if look.room < limits.most:
+            return Target(count=most, bound=f"the GPUs that are free here allow {look.room}")
+        return Target(count=most, bound=f"--max {limits.most}")

@@ -1,0 +1,133 @@
+"""How many workers one study could use at this moment, and why not more.
+
+A trial is proposed only when a worker idles, so what waits in the database says little about how
+many workers are of use: with none at all, nothing waits. What could still be proposed counts too.
+Priorities decide who gets the workers that there are, and not how many are wanted.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+#: A study that neither `budget.trials` nor `parallel` limits wants no more than so many in all.
+MOST_WANTED = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What of a study decides how many workers it could use."""
+
+    #: As in its row: `running`, `paused`, `stopping`.
+    state: str
+    #: Why it is paused.
+    why: str = ""
+    #: Attempts that are being executed.
+    running: int = 0
+    #: Attempts that may be claimed now.
+    ready: int = 0
+    #: When the first of those may be claimed that wait after a failure; None: none waits.
+    next_ready: float | None = None
+    #: Trials that were proposed and have not ended.
+    in_flight: int = 0
+    #: Trials that `budget.trials` allows to be proposed; None: it has no such limit.
+    remaining: int | None = None
+    #: How many trials may run at once; None: any number.
+    parallel: int | None = None
+    #: Configurations of a finite space that were not proposed, forbidden ones included; None: the
+    #: space is infinite.
+    untried: int | None = None
+    #: Nothing of its search space is known: one trial at a time seeks it.
+    is_seeking: bool = False
+    #: Another limit of its budget is reached, in words; empty: none is.
+    limit: str = ""
+    #: Why no trial of any study can start at present; empty: they can.
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Want:
+    """How many workers a study could use, by what they would do."""
+
+    running: int = 0
+    #: For attempts that wait to be claimed.
+    queued: int = 0
+    #: For trials that could be proposed at once.
+    fresh: int = 0
+    #: Why so many and no more, in words.
+    reason: str = ""
+
+    @property
+    def workers(self) -> int:
+        """The number of workers."""
+        return self.running + self.queued + self.fresh
+
+
+def want_of(study: Standing) -> Want:
+    """Return how many workers a study could use now.
+
+    It is never more than what runs and what its budget and `parallel` allow beside that, 0 where
+    nothing runs and nothing could start, and no less with a larger budget.
+    """
+    held = _held(study)
+    if held:
+        return Want(running=study.running, reason=_with_running(study.running, held))
+    room = None if study.parallel is None else max(0, study.parallel - study.running)
+    queued = study.ready if room is None else min(study.ready, room)
+    fresh, bound = _fresh(study)
+    want = Want(running=study.running, queued=queued, fresh=fresh)
+    return Want(running=want.running, queued=queued, fresh=fresh, reason=_reason(study, want, bound))
+
+
+def counts_text(running: int, queued: int, fresh: int) -> str:
+    """Return `3 run, 1 is ready, 4 more can be proposed`; empty where all are 0."""
+    parts = []
+    if running:
+        parts.append("1 runs" if running == 1 else f"{running} run")
+    if queued:
+        parts.append("1 is ready" if queued == 1 else f"{queued} are ready")
+    if fresh:
+        parts.append(f"{fresh} {'more ' if parts else ''}can be proposed")
+    return ", ".join(parts)
+
+
+def _held(study: Standing) -> str:
+    """Return why the study starts nothing, whatever its budget; empty: it may."""
+    if study.state == "paused":
+        return f"paused{f' ({study.why})' if study.why else ''}"
+    if study.state != "running":
+        return f"{study.state}: it starts no further trial"
+    return study.limit or study.obstacle
+
+
+def _fresh(study: Standing) -> tuple[int, str]:
+    """Return how many trials could be proposed at once, and what allows no more."""
+    bounds = [(max(0, MOST_WANTED - study.in_flight), f"at most {MOST_WANTED}, it has no limit")]
+    if study.untried is not None:
+        bounds.append((max(0, study.untried), "its search space has no more"))
+    if study.parallel is not None:
+        bounds.append((max(0, study.parallel - study.in_flight), f"parallel: {study.parallel}"))
+    if study.remaining is not None:
+        bounds.append((max(0, study.remaining), "budget.trials"))
+    if study.is_seeking:
+        seeks = "one trial at a time finds the search space"
+        bounds.append((0 if study.in_flight else 1, seeks))
+    # Of several that allow the same, the last one says most.
+    return min(reversed(bounds), key=lambda bound: bound[0])
+
+
+def _reason(study: Standing, want: Want, bound: str) -> str:
+    text = counts_text(want.running, want.queued, want.fresh)
+    if want.queued < study.ready:
+        return _with_running(want.running, f"no more at once (parallel: {study.parallel})")
+    if study.next_ready is not None and not want.queued:
+        at = datetime.datetime.fromtimestamp(study.next_ready, datetime.UTC)
+        waits = f"an attempt waits until {at:%H:%M:%S} UTC after a failure"
+        text = f"{text}, {waits}" if text else waits
+    if want.fresh:
+        return f"{text} ({bound})"
+    return f"{text}; no more can be proposed ({bound})" if text else f"no trial can be proposed ({bound})"
+
+
+def _with_running(running: int, text: str) -> str:
+    return f"{counts_text(running, 0, 0)}; {text}" if running else text
