@@ -176,9 +176,9 @@ class ApiClient(Connection):
         self, device: str | None = None, gpus: int | None = None, image: str | None = None
     ) -> Document:
         """Return how many workers the studies could use now: `{workers_wanted, kinds, …}`."""
-        given = {"device": device, "gpus": gpus, "image": image}
-        query = {name: value for name, value in given.items() if value is not None}
-        return self._one("GET", "/demand", **query)
+        given = (("device", device), ("gpus", gpus), ("image", image))
+        query: dict[str, str | int] = {name: value for name, value in given if value is not None}
+        return self._one("GET", "/demand", None, **query)
 
     def test(self, name: str) -> Document:
         """Have a worker test itself as soon as it is idle."""

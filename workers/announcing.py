@@ -50,6 +50,6 @@ def announced(api: WorkerApi, info: WorkerInfo) -> Iterator[None]:
 
 
 def say_goodbye(api: WorkerApi, info: WorkerInfo) -> None:
-    """Tell the server that an idle worker leaves, so that nobody counts on it; once, and no more."""
+    """Tell the server, once, that an idle worker leaves, so that nobody counts on it."""
     with contextlib.suppress(TunerError, RefusedError):
         api.beat(Beat(worker=info, state="stopping"))

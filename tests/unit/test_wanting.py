@@ -82,9 +82,7 @@ def test_the_reason_says_something_of_every_study(study: Standing) -> None:
 
 
 def test_a_study_that_has_not_begun_wants_workers_although_nothing_waits() -> None:
-    assert want(remaining=40, parallel=8) == Want(
-        fresh=8, reason="8 can be proposed (parallel: 8)"
-    )
+    assert want(remaining=40, parallel=8) == Want(fresh=8, reason="8 can be proposed (parallel: 8)")
     assert want(remaining=3, parallel=8).reason == "3 can be proposed (budget.trials)"
 
 
@@ -112,7 +110,8 @@ def test_a_retry_that_waits_wants_its_worker_when_it_is_due() -> None:
 
     assert waits.workers == 0
     assert waits.reason == (
-        "an attempt waits until 08:00:08 UTC after a failure; no more can be proposed (budget.trials)"
+        "an attempt waits until 08:00:08 UTC after a failure; "
+        "no more can be proposed (budget.trials)"
     )
     assert want(in_flight=1, ready=1, remaining=0).workers == 1
 

@@ -82,9 +82,7 @@ def autoscale(
     chosen, each, count = choose_workers(config, most, "--max", gpus, gpus_per_worker)
     if least > count:
         raise SetupError(f"--min {least}: more than --max {count}")
-    sort = Sort(
-        gpus=chosen, gpus_per_worker=each, isolation=isolation, image=config.image or ""
-    )
+    sort = Sort(gpus=chosen, gpus_per_worker=each, isolation=isolation, image=config.image or "")
     limits = Limits(least=least, most=count, cooldown_s=cooldown)
     said = _JsonLines() if as_json else _Lines()
     with only_one(config):

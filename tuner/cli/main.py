@@ -18,7 +18,6 @@ from tuner.secrecy import keep_secrets
 from tuner.system import pip_install
 from tuner.visible import visible
 
-
 _show_others = warnings.showwarning
 
 
@@ -90,9 +89,7 @@ def _fail(message: str) -> int:
     return FAILED
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], *where: Any, **how: Any
-) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
     """Show a warning of ours as a sentence, those of libraries as Python does."""
     if issubclass(category, ClockWarning):
         _say(str(message), "warning", _YELLOW)

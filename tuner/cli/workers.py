@@ -93,7 +93,9 @@ def choose_workers(
     count = n or room or max(1, len(os.sched_getaffinity(0)) // 2)
     if room and count > room:
         own = "one" if each == 1 else f"{each} of them"
-        raise SetupError(f"{option} {count}: only {found or named} GPUs, and each worker owns {own}")
+        raise SetupError(
+            f"{option} {count}: only {found or named} GPUs, and each worker owns {own}"
+        )
     return chosen, each, count
 
 

@@ -55,7 +55,10 @@ _FLEET = (
         _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
     )
     # One that stops takes no further trial, and is soon gone.
-    .where(_w.c.state.not_in(("gone", "stopping")), _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float))
+    .where(
+        _w.c.state.not_in(("gone", "stopping")),
+        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+    )
     .order_by(_w.c.name)
 )  # fmt: skip
 

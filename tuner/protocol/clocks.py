@@ -22,8 +22,7 @@ def clock_off_s(date: str | None, asked: float, answered: float) -> float:
 
 
 def clocks_text(url: str, date: str | None, asked: float, answered: float) -> str:
-    """Return in a sentence that the clocks differ, what that harms and what to do; empty: they do
-    not.
+    """Return that the clocks differ, what that harms and what to do; empty: they do not.
 
     Args:
         url: of the server.

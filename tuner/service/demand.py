@@ -7,7 +7,7 @@ from the database alone, so every server answers it, one that does not coordinat
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,6 +168,4 @@ def _look(connection: sa.Connection, now: float) -> _Seen:
 
 def _ended_kinds(connection: sa.Connection, now: float) -> set[Kind]:
     rows = connection.execute(_ENDED.where(visible()), {"ended_after": now - RECENT_S})
-    return {
-        kind_of(row) for row in rows if next(wrong_values(_s, row._asdict()), None) is None
-    }
+    return {kind_of(row) for row in rows if next(wrong_values(_s, row._asdict()), None) is None}

@@ -55,7 +55,9 @@ def demand_document(
         documents.append(_of_kind(kind, studies, takers))
         able |= takers
     return {
-        **_sums(item.want for kind, items in wanting.items() if like.may_run(kind) for item in items),
+        **_sums(
+            item.want for kind, items in wanting.items() if like.may_run(kind) for item in items
+        ),
         **_counted(able),
         "reason": _reason_of_all(documents),
         "kinds": documents,
@@ -131,6 +133,8 @@ def _reason(studies: Sequence[Wanting]) -> str:
 def _reason_of_all(kinds: Sequence[Document]) -> str:
     with_studies = [kind for kind in kinds if kind["studies"]]
     wanting = [kind for kind in with_studies if kind["workers_wanted"]] or with_studies
-    return "; ".join(kind["reason"] for kind in wanting[:_NAMED]) + (
-        f"; and {len(wanting) - _NAMED} kinds more" if len(wanting) > _NAMED else ""
-    ) or _NO_STUDY
+    return (
+        "; ".join(kind["reason"] for kind in wanting[:_NAMED])
+        + (f"; and {len(wanting) - _NAMED} kinds more" if len(wanting) > _NAMED else "")
+        or _NO_STUDY
+    )

@@ -76,7 +76,9 @@ def want_of(study: Standing) -> Want:
     queued = study.ready if room is None else min(study.ready, room)
     fresh, bound = _fresh(study)
     want = Want(running=study.running, queued=queued, fresh=fresh)
-    return Want(running=want.running, queued=queued, fresh=fresh, reason=_reason(study, want, bound))
+    return Want(
+        running=want.running, queued=queued, fresh=fresh, reason=_reason(study, want, bound)
+    )
 
 
 def counts_text(running: int, queued: int, fresh: int) -> str:
@@ -126,7 +128,11 @@ def _reason(study: Standing, want: Want, bound: str) -> str:
         text = f"{text}, {waits}" if text else waits
     if want.fresh:
         return f"{text} ({bound})"
-    return f"{text}; no more can be proposed ({bound})" if text else f"no trial can be proposed ({bound})"
+    return (
+        f"{text}; no more can be proposed ({bound})"
+        if text
+        else f"no trial can be proposed ({bound})"
+    )
 
 
 def _with_running(running: int, text: str) -> str:
