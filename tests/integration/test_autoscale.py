@@ -164,7 +164,7 @@ def test_workers_come_with_a_study_and_go_with_it_and_the_server_may_be_killed_m
     gone = scaler.wait_count(0)
     assert tuner_json("status", study)["state"] == "finished"
     assert gone["wanted"] == 0
-    assert "so for 2 s" in gone["reason"]
+    assert "too many here for 2 s" in gone["reason"]
     assert [a["state"] for a in attempts(study)] == ["done"] * 4, "no trial was disturbed"
 
     service = json.loads((Path(os.environ["TUNER_HOME"]) / "service.json").read_text())

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from tuner.cli.output import Document
 
 
+#: What is wanted where there is no study.
+NOTHING: Document = {
+    **dict.fromkeys(("workers_wanted", "running", "queued", "workers", "idle"), 0),
+    "reason": "no study is open",
+    "kinds": [],
+}
+
+
 def demand(
     *,
     device: Annotated[
@@ -33,10 +41,15 @@ def demand(
 ) -> None:
     """Say how many workers the studies could use now, of which kind, and why."""
     from tuner.cli import output
+    from tuner.errors import NotFoundError
     from tuner.local import open_reader
 
-    with open_reader(settings()) as api:
-        found = api.demand(device, gpus, image)
+    try:
+        with open_reader(settings()) as api:
+            found = api.demand(device, gpus, image)
+    except NotFoundError:
+        # Nothing was ever run here.
+        found = NOTHING
     if as_json:
         output.print_json(found)
         return

@@ -284,15 +284,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _change(look: Look, target: Target, why: str, limits: Limits) -> Change:
-    wanted = "no worker is wanted" if not look.wanted else f"{look.wanted} wanted"
-    parts = [f"{wanted} ({why})"]
+    since = f", too many here for {limits.cooldown_s:g} s" if target.count < look.count else ""
+    parts = [f"{look.wanted or 'none'} wanted{since}", why]
     if look.others:
         there = "1 other is" if look.others == 1 else f"{look.others} others are"
         parts.append(f"{there} there for them")
     if target.bound:
         parts.append(target.bound)
-    if target.count < look.count:
-        parts.append(f"so for {limits.cooldown_s:g} s")
     return Change(
         before=look.count,
         after=target.count,
