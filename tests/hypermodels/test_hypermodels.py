@@ -8,48 +8,16 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-#: Interpreters with Keras on another backend; tests/integration/test_workers_backends.py has them.
-PYTHONS = {name: path for name, path in os.environ.items() if name.endswith("_PYTHON")}
-GUIDES, BAD = "tests.hypermodels.guides", "tests.hypermodels.bad"
+from tests.hypermodels.cases import BAD, ROOT, bad, guide, run_all
 
 if importlib.util.find_spec("keras_tuner") is None:
     pytest.skip("needs keras and tensorflow", allow_module_level=True)
-
-
-def run_all(
-    cases: dict[str, dict[str, Any]], python: str = sys.executable, **environ: str
-) -> dict[str, dict[str, Any]]:
-    """Run cases in one process; return what came of each."""
-    done = subprocess.run(
-        [python, "-m", "tests.hypermodels"],
-        input=json.dumps(list(cases.values())),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(zip(cases, map(json.loads, done.stdout.splitlines()), strict=True))
-
-
-def guide(name: str, loader: str | None = "table", **more: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"hypermodel": f"{GUIDES}:{name}", **more}
-    return found if loader is None else {**found, "loader": f"{GUIDES}:{loader}"}
-
-
-def bad(name: str, **more: Any) -> dict[str, Any]:
-    return {"hypermodel": f"{BAD}:{name}", "loader": f"{BAD}:data", "metric": "loss", **more}
 
 
 def known(name: str, definition: dict[str, Any], source: str = "") -> dict[str, Any]:
@@ -384,54 +352,3 @@ def _methods(path: Path, name: str) -> dict[str, list[str]]:
     found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
     functions = (node for node in found.body if isinstance(node, ast.FunctionDef))
     return {node.name: [argument.arg for argument in node.args.args] for node in functions}
-
-
-GUIDED = {
-    **{name: guide(name, "table", draw=1) for name in ("mlp", "Preprocessed", "subclassed")},
-    "cnn": guide("cnn", "pictures", draw=1),
-    "augmented": guide("augmented", "pictures", draw=1),
-    "lstm": guide("lstm", "series", draw=1),
-    "several_inputs": guide("several_inputs", "two_tables", draw=1),
-    "CustomFit": guide("CustomFit", None, draw=1),
-    "CustomLoop": guide("CustomLoop", draw=1),
-    "nested": guide("nested", draw=1),
-    "Averaged": guide("Averaged", draw=1),
-}
-APPLICATIONS = {
-    name: {
-        "hypermodel": f"tests.hypermodels.applications:{name}",
-        "loader": f"tests.hypermodels.applications:{loader}",
-        "draw": 1,
-    }
-    for name, loader in (("Augmented", "tiny"), ("resnet", "small"), ("xception", "large"))
-}
-
-
-@pytest.mark.slow
-def test_hypermodels_of_the_guides_and_keras_tuners_own_train_unchanged() -> None:
-    for name, result in run_all(GUIDED | APPLICATIONS).items():
-        assert result["end"]["outcome"] == "complete", (name, result["end"])
-        assert result["found"], name
-        drawn = result["drawn"]
-        assert drawn["end"]["outcome"] == "complete", (name, drawn["params"], drawn["end"])
-        assert drawn["points"], name
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_hypermodels_train_unchanged_on_other_backends(backend: str) -> None:
-    python = PYTHONS.get(f"TUNER_TEST_{backend.upper()}_PYTHON")
-    if python is None and importlib.util.find_spec(backend) is None:
-        pytest.skip(f"not installed here: {backend}")
-    # A gradient tape is TensorFlow's.
-    cases = {name: case for name, case in GUIDED.items() if name != "CustomLoop"}
-    cases["stopped"] = CASES["stopped"]
-
-    results = run_all(cases, python or sys.executable, KERAS_BACKEND=backend)
-
-    again = results.pop("stopped")["again"]
-    assert again["end"]["outcome"] == "complete", again["end"]
-    assert [point["step"] for point in again["points"]] == [2], "it continued"
-    for name, result in results.items():
-        assert result["end"]["outcome"] == "complete", (name, result["end"])
-        assert result["drawn"]["end"]["outcome"] == "complete", (name, result["drawn"])

@@ -90,6 +90,13 @@ def test_every_command_in_a_text_is_spelt_and_nothing_else(script: Path) -> None
     assert calling.spell(calling.spell(text)) == calling.spell(text)
 
 
+def test_a_module_that_is_run_is_spelt_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "program", lambda: ".venv/bin/python -m tuner")
+
+    for text in ("see tuner board a/b", "see .venv/bin/python -m tuner board a/b"):
+        assert calling.spell(text) == "see .venv/bin/python -m tuner board a/b"
+
+
 def test_what_goes_through_a_console_is_spelt(
     script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,6 +98,16 @@ def test_the_start_of_a_process_is_no_training_that_was_saved(base: HistoryDatab
     assert story.account()["saved"]["hours"] == pytest.approx(8 * 15.0 / 3600.0, abs=1e-4)
 
 
+def test_the_start_of_a_trial_that_was_stopped_at_once_is_no_training_either(
+    base: HistoryDatabase,
+) -> None:
+    story = Story(base, "asha")
+    story.add("complete", whole(10), took_s=70.0, start_s=60.0)
+    story.add("pruned", [1], took_s=61.0, start_s=60.0)
+
+    assert story.account()["saved"]["hours"] == pytest.approx(9 * 1.0 / 3600.0, abs=1e-4)
+
+
 def whole(last: int = 10) -> list[int]:
     return list(range(1, last + 1))
 

@@ -19,7 +19,8 @@ COMMANDS = (
     "resume", "stop", "cancel", "retry", "edit", "delete", "doctor", "init", "spaces",
     "convert",
 )  # fmt: skip
-_COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
+#: `python -m tuner run` is spelled already.
+_COMMAND = re.compile(rf"(?<![\w./-])(?<!-m ){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
 
 
 @cache

@@ -143,6 +143,7 @@ def _saved(
 ) -> Document | None:
     """Return epochs and hours that were not trained, and their share of all; None: not known."""
     trained = float(sum(reported[row.number].last for row in rows if row.number in reported))
+    usual_s = _usual_step_s(reported)
     epochs, hours = 0.0, 0.0
     for row in stopped:
         done = reported[row.number].last if row.number in reported else 0
@@ -152,19 +153,26 @@ def _saved(
         rest = max(0.0, length - done)
         epochs += rest
         if done and row.duration_s:
-            hours += rest * _step_s(reported[row.number], row.duration_s) / 3600.0
+            hours += rest * _step_s(reported[row.number], row.duration_s, usual_s) / 3600.0
     if trained + epochs <= 0.0:
         return None
     return {"epochs": epochs, "hours": round(hours, 4), "share": epochs / (trained + epochs)}
 
 
-def _step_s(reported: Reported, duration_s: float) -> float:
+def _usual_step_s(reported: Mapping[int, Reported]) -> float:
+    """Return the seconds of a step by the trials with two reports or more; inf where none has."""
+    steps = [trial.step_s for trial in reported.values() if trial.step_s is not None]
+    return statistics.median(steps) if steps else math.inf
+
+
+def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
     """Return the seconds that a step of a trial took, its start left out where reports tell it.
 
-    A trial that was interrupted and went on reports with a gap: the duration bounds what it took.
+    Of a trial with one report the start cannot be told from the step: others say how long a step
+    takes. One that was interrupted and went on reports with a gap: the duration bounds what it took.
     """
-    whole = duration_s / reported.last
-    return whole if reported.step_s is None else min(whole, reported.step_s)
+    step_s = usual_s if reported.step_s is None else reported.step_s
+    return min(duration_s / reported.last, step_s)
 
 
 def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Document | None:
