@@ -90,11 +90,15 @@ def test_every_command_in_a_text_is_spelt_and_nothing_else(script: Path) -> None
     assert calling.spell(calling.spell(text)) == calling.spell(text)
 
 
-def test_a_module_that_is_run_is_spelt_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "program", lambda: ".venv/bin/python -m tuner")
+def test_a_module_that_is_run_is_spelt_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "argv", ["/clone/tuner/__main__.py", "run"])
 
-    for text in ("see tuner board a/b", "see .venv/bin/python -m tuner board a/b"):
-        assert calling.spell(text) == "see .venv/bin/python -m tuner board a/b"
+    for text in ("see tuner board a/b", f"see {python} -m tuner board a/b"):
+        assert calling.spell(text) == f"see {python} -m tuner board a/b"
 
 
 def test_what_goes_through_a_console_is_spelt(
