@@ -169,7 +169,7 @@ def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
     """Return the seconds that a step of a trial took, its start left out where reports tell it.
 
     Of a trial with one report the start cannot be told from the step: others say how long a step
-    takes. One that was interrupted and went on reports with a gap: the duration bounds what it took.
+    takes. One that was interrupted and went on reports with a gap: the duration is the bound.
     """
     step_s = usual_s if reported.step_s is None else reported.step_s
     return min(duration_s / reported.last, step_s)
