@@ -10,6 +10,8 @@
 # make chaos   10 000 trials on PostgreSQL while everything is broken and attacked, half an hour
 # make soak    two hours of steady work, and what grows meanwhile
 # make setup   the installation alone; what you installed into .venv stays
+# make test-docker  the images and what runs from them, on a container engine (docs/containers.md)
+# make pins    write docker/pins.toml into the files that name an image or an action
 # make clean   remove .venv and caches, never a study
 
 SHELL := /bin/sh
@@ -31,7 +33,7 @@ TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 # Threads of numpy would only wait for each other there: one file took six times the processor time.
 TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: setup run board demo test test-all lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
+.PHONY: setup run board demo test test-all test-docker pins lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 
 setup:
 	@sh ./setup.sh
@@ -49,11 +51,23 @@ demo: setup
 	$(BIN)/python -m tests.benchmarks.demo $(DEMO_ARGS)
 
 test: setup
-	$(TEST_THREADS) $(BIN)/python -m pytest -m "not slow" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(TEST_THREADS) $(BIN)/python -m pytest -m "not slow and not docker" $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 # In two runs, so that what fails at once is known before the slow ones begin.
 test-all: test
 	$(TEST_THREADS) $(BIN)/python -m pytest -m slow $(TEST_SIDE_BY_SIDE) $(PYTEST_ARGS)
+
+# One after the other: they share an engine, and builds take what cores there are.
+DOCKER_ARGS ?=
+
+test-docker: setup
+	$(TEST_THREADS) $(BIN)/python -m pytest -m docker tests/docker $(DOCKER_ARGS)
+
+# make pins PINS_ARGS=--resolve asks the registries first; --check changes nothing.
+PINS_ARGS ?=
+
+pins: setup
+	$(BIN)/python docker/pins.py $(PINS_ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -99,7 +113,7 @@ SOAK_ARGS ?=
 soak: setup
 	$(BIN)/python -m tests.soak run --hours $(HOURS) $(SOAK_ARGS)
 
-# uv makes the locks and nothing else: it is not needed to install them.
+# uv makes the locks and nothing else: it is not needed to install them. docker/pins.toml has its version.
 UV_VERSION := 0.13.9
 UV ?= .uv/bin/uv
 # The environment of whoever runs this must not reach the locks: they name no index and no folder.
@@ -113,6 +127,7 @@ lock: $(UV)
 	$(COMPILE) --extra server --extra postgres -o requirements-server.lock
 	$(COMPILE) --extra worker-cpu --extra examples -o requirements-worker-cpu.lock
 	$(COMPILE) --extra worker-gpu --extra examples -o requirements-worker-gpu.lock
+	$(COMPILE) --extra worker-plain --extra examples -o requirements-worker-plain.lock
 	$(COMPILE) --extra worker-jax --extra examples -o requirements-worker-jax.lock
 	$(COMPILE) --extra worker-torch --extra examples -o requirements-worker-torch.lock
 	$(COMPILE) --extra server --extra worker-cpu --extra embedded --extra postgres \
@@ -120,10 +135,13 @@ lock: $(UV)
 	# The images build the wheel with it; hatchling and what it needs, nothing of the base.
 	printf 'editables\nhatchling\n' | $(filter-out pyproject.toml,$(COMPILE)) \
 		--constraint requirements-dev.lock - -o docker/requirements-build.lock
+	# The first process of a container.
+	printf 'dumb-init\n' | $(filter-out pyproject.toml,$(COMPILE)) - -o docker/requirements-init.lock
+	printf 'uv==$(UV_VERSION)\n' | $(filter-out pyproject.toml,$(COMPILE)) - -o requirements-uv.lock
 
 .uv/bin/uv:
 	python3 -m venv .uv
-	.uv/bin/pip install --quiet "uv==$(UV_VERSION)"
+	.uv/bin/pip install --quiet --require-hashes -r requirements-uv.lock
 
 clean:
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \

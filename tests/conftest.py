@@ -27,15 +27,18 @@ from tuner.queue.redis_server import RedisServer, find_binary, start_redis
 KEPT_SETTINGS = {
     "TUNER_CHAOS_SEED",
     "TUNER_REQUIRE_ALL",
+    "TUNER_TEST_BASE_IMAGE",
     "TUNER_TEST_BROWSER",
     "TUNER_TEST_CACHE",
     "TUNER_TEST_DATABASE_URL",
+    "TUNER_TEST_PIP_CONF",
     "TUNER_TEST_SCREENSHOTS",
 }
 REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 #: What a skip reason must not name when everything is required.
 ESSENTIAL = re.compile(
-    r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is", re.IGNORECASE
+    r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is|container engine",
+    re.IGNORECASE,
 )
 
 _BROWSER = "tests/browser/"

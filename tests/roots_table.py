@@ -65,6 +65,7 @@ OTHERS = {
     "workers/code_cache.py": "the worker's code, in its home",
     "workers/command/workplace.py": "the user's code, unpacked, and a copy of it in its home",
     "workers/erasing.py": "/proc of this process",
+    "workers/fleet_health.py": "what the supervisor of the host's fleet writes",
     "workers/linux.py": "/proc of this process",
     "workers/memory.py": "/proc and /sys",
     "workers/message.py": "no file: Redis",
@@ -247,7 +248,11 @@ CALLS: dict[str, tuple[str, set[str]]] = {
     ),
     "workers/supervisor.py": (
         "the home's file for the number of workers",
-        {"self._arguments.control.read_bytes()", "self._arguments.control.stat()"},
+        {
+            "self._arguments.control.read_bytes()",
+            "self._arguments.control.stat()",
+            "os.utime(state_path(control))",
+        },
     ),
     "workers/trying.py": ("a temporary folder for one try", {"tempfile.TemporaryDirectory()"}),
 }

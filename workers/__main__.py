@@ -1,4 +1,4 @@
-"""`python -m workers run | fleet | try | preflight`."""
+"""`python -m workers run | fleet | health | try | preflight`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ EXIT_INPUT = 2
 def main(argv: list[str]) -> int:
     """Run one of the commands; return the exit status."""
     arguments = _parser().parse_args(argv)
+    if arguments.command == "health":
+        return _health(arguments.control)
     # First of all: from the start on, other trials of this host may look.
     keep_secrets(os.environ)
     # For what may be wrong with the settings themselves.
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="GPUs that each worker owns (default: TUNER_GPUS_PER_WORKER, else 1)",
     )
+    health = commands.add_parser("health", help="whether the fleet of this host is well")
+    health.add_argument("--control", type=Path, required=True, help="of the fleet")
     for command in (run, fleet):
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
         command.add_argument("--preimport", choices=["keras", *BACKENDS, "none"], default="keras")
@@ -114,6 +118,14 @@ def _fleet(arguments: argparse.Namespace) -> int:
         ),
         os.environ,
     )
+
+
+def _health(control: Path) -> int:
+    from workers.fleet_health import look
+
+    health = look(control)
+    print(health.said)  # noqa: T201 - who asks reads it, as `docker inspect` shows it
+    return 0 if health.is_well else 1
 
 
 def _preflight() -> int:

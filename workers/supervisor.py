@@ -18,6 +18,7 @@ from tuner.roots import Place
 from tuner.system import parse_gpus_per_worker
 from tuner.tfevents import write_json
 from workers.device_sets import find_devices, parse_device
+from workers.fleet_health import state_path
 from workers.leave import Leave
 from workers.linux import die_with_parent
 from workers.orphans import adopt_orphans, describe, end_orphans, find_orphans
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 STOP_S = 14.0
+#: Without news, its state is marked as looked at so often (`workers/fleet_health.py`).
+MARK_S = 5.0
 #: Nobody means more workers on one host than this.
 MAX_WORKERS = 1024
 
@@ -72,6 +75,7 @@ class Supervisor:
         self._after_trial = False
         self._wanted = self._allowed(arguments.count)
         self._written: dict[str, Any] | None = None
+        self._mark_at = 0.0
         self._read_as: tuple[int, int] | None = None
 
     def run(self) -> int:
@@ -198,15 +202,20 @@ class Supervisor:
                 for slot in self._slots
             ],
         }
-        if state == self._written:
+        if state == self._written and time.monotonic() < self._mark_at:
             return
+        control = self._arguments.control
         try:
-            control = self._arguments.control
-            write_json(Place(control.parent), f"{control.name}.state", state)
+            if state == self._written:
+                os.utime(state_path(control))
+            else:
+                write_json(Place(control.parent), state_path(control).name, state)
         except OSError as exc:
             logger.warning("state not written", extra={"reason": str(exc)})
+            # What was there is gone, or cannot be told from another fleet's.
+            self._written = None
             return
-        self._written = state
+        self._written, self._mark_at = state, time.monotonic() + MARK_S
 
     def _wait(self, timeout_s: float) -> None:
         """Wait for a signal or for news of a worker."""

@@ -85,6 +85,14 @@ def test_the_worker_is_locked_without_a_tuning_library(flavour: str) -> None:
     assert {"keras", "keras-tuner", "rq", "httpx", "scikit-learn"} <= names(flavour)
 
 
+def test_the_plain_worker_is_locked_without_any_of_keras() -> None:
+    packages = names("worker-plain")
+
+    assert not {"keras", "keras-tuner", "tensorflow", "tensorflow-cpu", "jax", "torch"} & packages
+    assert {"rq", "httpx", "tensorboard", "scikit-learn"} <= packages
+    assert packages <= names("worker-cpu")
+
+
 def test_cpu_and_gpu_workers_differ_in_the_tensorflow_wheel() -> None:
     assert "tensorflow-cpu" in names("worker-cpu")
     assert not {name for name in names("worker-cpu") if name.startswith("nvidia-cu")}
@@ -369,7 +377,12 @@ def test_setup_needs_neither_a_redis_nor_a_compiler(
 
 
 def test_the_shell_scripts_are_valid() -> None:
-    scripts = [ROOT / "setup.sh", ROOT / ".ci" / "run", *(ROOT / "docker").glob("*.sh")]
+    scripts = [
+        ROOT / "setup.sh",
+        ROOT / ".ci" / "run",
+        ROOT / ".ci" / "engine",
+        *(ROOT / "docker").glob("*.sh"),
+    ]
 
     for script in scripts:
         subprocess.run(["sh", "-n", script], check=True)

@@ -1,0 +1,1 @@
+"""Images and what runs from them, on a real engine: `make test-docker`."""
