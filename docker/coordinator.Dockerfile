@@ -10,15 +10,16 @@ ARG BASE_IMAGE=python:3.12.14-slim-bookworm@sha256:782412e85d0f0984994c290652577
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 COPY docker/check-base.sh docker/pip.sh docker/requirements-build.lock docker/requirements-init.lock docker/
-COPY pyproject.toml requirements-server.lock ./
-RUN sh docker/check-base.sh requirements-server.lock
+COPY pyproject.toml ./
+RUN sh docker/check-base.sh
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip \
     python3 -m venv /build \
  && python3 -m venv --without-pip /app \
- && sh docker/pip.sh /build install --require-hashes --only-binary=:all: -r docker/requirements-build.lock
+ && sh docker/pip.sh /build install --require-hashes --only-binary=:all: -r docker/requirements-build.lock \
+ && sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r docker/requirements-init.lock
+COPY requirements-server.lock ./
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip \
-    sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r requirements-server.lock \
-        -r docker/requirements-init.lock
+    sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r requirements-server.lock
 COPY README.md LICENSE ./
 COPY search_spaces search_spaces
 COPY workers workers

@@ -13,18 +13,19 @@
 ARG BASE_IMAGE=python:3.12.14-slim-bookworm@sha256:782412e85d0f0984994c290652577d4018aff08145c85b262bb63dc0c7522254
 
 FROM ${BASE_IMAGE} AS build
-ARG LOCK=requirements-worker-cpu.lock
 WORKDIR /src
 COPY docker/check-base.sh docker/pip.sh docker/requirements-build.lock docker/requirements-init.lock docker/
-COPY pyproject.toml ${LOCK} ./
-RUN sh docker/check-base.sh "${LOCK}"
+COPY pyproject.toml ./
+RUN sh docker/check-base.sh
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip \
     python3 -m venv /build \
  && python3 -m venv --without-pip /app \
- && sh docker/pip.sh /build install --require-hashes --only-binary=:all: -r docker/requirements-build.lock
+ && sh docker/pip.sh /build install --require-hashes --only-binary=:all: -r docker/requirements-build.lock \
+ && sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r docker/requirements-init.lock
+ARG LOCK=requirements-worker-cpu.lock
+COPY ${LOCK} ./
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip \
-    sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r "${LOCK}" \
-        -r docker/requirements-init.lock
+    sh docker/pip.sh /app install --require-hashes --only-binary=:all: -r "${LOCK}"
 COPY README.md LICENSE ./
 COPY search_spaces search_spaces
 COPY workers workers

@@ -81,7 +81,8 @@ def test_a_users_own_code_goes_on_top_in_three_lines(worker: str, engine: Engine
 
     assert len(lines) == 3
     assert built.returncode == 0, built.stderr[-3000:]
-    said = engine.docker("run", "--rm", "--read-only", "--entrypoint=python3", own, "-c", by_hand)
+    hardened = ("--rm", "--read-only", "--tmpfs=/tmp", "--network=none")
+    said = engine.docker("run", *hardened, "--entrypoint=python3", own, "-c", by_hand)
     path, accuracy = said.split()
     assert path == "/app/code/digits_forest.py"
     assert float(accuracy) > 0.8
