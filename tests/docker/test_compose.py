@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.docker.engine import Engine
-from tests.docker.images import Images
 
 from tests.docker.deployment import (
     Deployment,
@@ -18,6 +16,8 @@ from tests.docker.deployment import (
     standin_image,
     wait_for,
 )
+from tests.docker.engine import Engine
+from tests.docker.images import Images
 
 #: Volumes by the folder in which they are searched.
 VOLUMES = ("logs", "checkpoints", "redis", "postgres")

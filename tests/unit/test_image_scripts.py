@@ -61,9 +61,8 @@ def test_a_python_without_a_place_in_the_lock_is_refused_in_a_sentence(
 
     assert done.returncode == 1
     numbers = f"{version[0]}.{version[1]}.1"
-    assert (
-        f"The base image has Python {numbers}; the locks are for Python 3.11 up to, but without, 3.14."
-    ) in done.stderr
+    assert f"The base image has Python {numbers}; the locks are for Python 3.11 " in done.stderr
+    assert "up to, but without, 3.14." in done.stderr
     assert "--build-arg BASE_IMAGE=" in done.stderr
 
 
