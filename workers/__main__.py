@@ -14,6 +14,7 @@ from tuner.protocol import BACKENDS
 from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
 from workers.options import load_gpus_per_worker, load_log_format
+from workers.stint import add_limits, read_limits
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
         command.add_argument("--preimport", choices=["keras", *BACKENDS, "none"], default="keras")
         command.add_argument("--parent", type=int, help="process whose death ends this one")
+        add_limits(command)
     commands.add_parser("preflight", help="build models before a study; JSON in, JSON lines out")
     commands.add_parser("try", help="one trial up to its first report; JSON in, JSON out")
     return parser
@@ -98,6 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
             preimport=arguments.preimport,
             parent=arguments.parent,
             status_fd=arguments.status_fd,
+            limits=read_limits(arguments),
         ),
         os.environ,
     )
@@ -115,6 +118,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
             isolation=arguments.isolation,
             preimport=arguments.preimport,
             parent=arguments.parent,
+            limits=read_limits(arguments),
         ),
         os.environ,
     )

@@ -10,7 +10,7 @@ import socket
 import warnings
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.protocol import Device, Isolation, WorkerInfo
@@ -31,6 +31,7 @@ from workers.linux import die_with_parent
 from workers.options import WorkerOptions, load_options, load_token
 from workers.orphans import adopt_orphans
 from workers.post import Post
+from workers.stint import Limits, Stint
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class WorkerArguments:
     parent: int | None = None
     #: Pipe on which the supervisor reads this worker's state.
     status_fd: int | None = None
+    #: After what it leaves by itself.
+    limits: Limits = field(default_factory=Limits)
 
 
 def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) -> int:
@@ -99,6 +102,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
                 on_trial=lambda pid: tell({"trial_pid": pid}),
                 device_error=device_error,
             ),
+            arguments.limits,
             tell=lambda state: tell({"state": state}),
         )
     except (VersionError, ClaimRefusedError) as exc:
@@ -113,7 +117,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     return EXIT_LEFT
 
 
-def _work(post: Post, *, tell: Callable[[str], None]) -> None:
+def _work(post: Post, limits: Limits, *, tell: Callable[[str], None]) -> None:
     config = first_call(post.api, post.leave)
     if config is None:
         return
@@ -122,7 +126,7 @@ def _work(post: Post, *, tell: Callable[[str], None]) -> None:
     gc.collect()
     gc.freeze()
     logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
-    Worker(post, redis_url=config.redis_url, tell=tell).run()
+    Worker(post, redis_url=config.redis_url, tell=tell, stint=Stint(limits)).run()
     require_current(post)
 
 

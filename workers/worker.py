@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -18,6 +19,7 @@ from workers.health import Health
 from workers.leave import LeaveNow
 from workers.outbox import Backoff
 from workers.post import Post
+from workers.stint import Stint
 from workers.wake import Listener
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,19 @@ class Worker:
         post: of this worker.
         redis_url: where wake-ups come from; None polls the server.
         tell: told the worker's state, "idle" or "busy", when it changes.
+        stint: how long it stays where nobody asks it to leave.
     """
 
-    def __init__(self, post: Post, *, redis_url: str | None, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        post: Post,
+        *,
+        redis_url: str | None,
+        tell: Callable[[str], None],
+        stint: Stint,
+    ) -> None:
         self._post = post
+        self._stint = stint
         self._redis_url = redis_url
         self._tell = tell
         self._listener: Listener | None = None
@@ -66,21 +77,34 @@ class Worker:
         """
         self._tell("idle")
         try:
-            while not self._post.is_leaving:
+            while not self._is_over():
                 self._drain()
-                if not self._post.is_leaving:
+                if not self._is_over():
                     self._wait()
         except LeaveNow:
             logger.info("worker leaves")
+        else:
+            if self._stint.over:
+                self._say_that_it_leaves()
         finally:
             self._health.close()
             if self._listener is not None:
                 self._listener.leave()
             say_goodbye(self._post.api, self._post.info)
 
+    def _say_that_it_leaves(self) -> None:
+        """Leave by itself: the server would count on it, as one that is idle, for a while more."""
+        logger.info("worker leaves", extra={"reason": self._stint.over})
+        with contextlib.suppress(UnavailableError, FencedError, RefusedError):
+            self._post.api.beat(Beat(worker=self._post.info, state="stopping"))
+
+    def _is_over(self) -> bool:
+        """Whether it takes no further attempt: it was asked to leave, or has done enough."""
+        return self._post.is_leaving or self._stint.over != ""
+
     def _drain(self) -> None:
         """Run attempts as long as the server has some."""
-        while not self._post.is_leaving and not self._is_unfit():
+        while not self._is_over() and not self._is_unfit():
             token = os.urandom(16).hex()
             assignment = self._claim(token)
             if assignment is None:
@@ -88,6 +112,7 @@ class Worker:
             self._tell("busy")
             attempt = Attempt(self._post, assignment, token)
             attempt.run()
+            self._stint.note_attempt()
             self._tell("idle")
             if attempt.cause is not None:
                 # The server may want to know first whether this worker is sound.
@@ -115,7 +140,7 @@ class Worker:
     def _wait(self) -> None:
         """Return when there may be work, giving signs of life meanwhile."""
         self._clear_code()
-        while not self._post.is_leaving:
+        while not self._is_over():
             was_unfit = self._is_unfit()
             self._beat_if_due()
             if self._post.is_leaving:

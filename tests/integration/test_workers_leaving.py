@@ -75,6 +75,35 @@ def test_a_sigterm_to_the_trial_alone_is_left_to_the_worker(peer: Peer, start: S
     assert finish["values"] == [-signal.SIGTERM], "what the trial forked ends as ever"
 
 
+def test_a_worker_for_one_attempt_runs_one_says_that_it_leaves_and_ends_well(
+    peer: Peer, start: Start
+) -> None:
+    for number in (0, 1):
+        peer.offer("workers_trials:noop", attempt=f"s1-t{number}-a1")
+    worker = start("--attempts=1")
+
+    assert worker.wait(20) == 0
+    assert peer.wait_finish("s1-t0-a1", 1)["outcome"] == "complete"
+    assert not peer.finishes["s1-t1-a1"], "it took another one"
+    assert worker.wait_log("worker leaves")["reason"] == "1 of 1 attempts are done"
+    assert peer.beats[-1]["state"] == "stopping", "the server would count on it"
+
+
+def test_a_failed_attempt_counts_as_one(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:exits")
+    worker = start("--attempts=1")
+
+    assert worker.wait(20) == 0
+    assert peer.wait_finish("s1-t0-a1", 1)["outcome"] == "failed"
+
+
+def test_a_worker_that_finds_nothing_leaves_and_ends_well(peer: Peer, start: Start) -> None:
+    worker = start("--attempts=1", "--idle=1")
+
+    assert worker.wait(20) == 0
+    assert worker.wait_log("worker leaves")["reason"] == "there was no attempt for 1 s"
+
+
 def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
