@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
@@ -84,19 +83,13 @@ class Worker:
         except LeaveNow:
             logger.info("worker leaves")
         else:
-            if self._stint.over:
-                self._say_that_it_leaves()
+            if reason := self._stint.over:
+                logger.info("worker leaves", extra={"reason": reason})
         finally:
             self._health.close()
             if self._listener is not None:
                 self._listener.leave()
             say_goodbye(self._post.api, self._post.info)
-
-    def _say_that_it_leaves(self) -> None:
-        """Leave by itself: the server would count on it, as one that is idle, for a while more."""
-        logger.info("worker leaves", extra={"reason": self._stint.over})
-        with contextlib.suppress(UnavailableError, FencedError, RefusedError):
-            self._post.api.beat(Beat(worker=self._post.info, state="stopping"))
 
     def _is_over(self) -> bool:
         """Whether it takes no further attempt: it was asked to leave, or has done enough."""

@@ -269,6 +269,10 @@ _CHANGES: dict[str, tuple[str, Change]] = {
         "cpu",
         in_container(SERVER, lambda c: c["livenessProbe"]["httpGet"].update(path="/readyz")),
     ),
+    "workers of which nobody sees whether they work": (
+        "cpu",
+        in_container(WORKER, lambda c: c["args"].__setitem__(4, "/tmp/other.json")),  # noqa: S108
+    ),
     "a variable that is no setting": (
         "cpu",
         in_container(SERVER, set_env("TUNER_LOGROOT", "/data/logs")),

@@ -160,6 +160,11 @@ def probes(manifests: Sequence[Document]) -> Iterator[str]:
             expected = {"startupProbe": "/healthz", "livenessProbe": "/healthz"}
             if paths != expected | {"readinessProbe": "/readyz"}:
                 yield f"{pod.name}: its probes ask {paths}"
+        elif pod.component == "worker" and pod.owner["kind"] == "Deployment":
+            control = container["args"][-1]
+            asked = container.get("readinessProbe", {}).get("exec", {}).get("command")
+            if asked != ["python3", "-m", "workers", "health", "--control", control]:
+                yield f"{pod.name}: nobody sees whether it has joined the service"
         elif pod.component == "store" and "readinessProbe" not in container:
             yield f"{pod.name}: nobody asks whether it is ready"
 

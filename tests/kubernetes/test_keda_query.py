@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from tests.history_database import make_spec
 from tests.kubernetes.keda import Keda, keda_of, query_for
 from tests.servers import PostgresServer
+from tuner.service.demand import Demand
+from tuner.service.kinds import Like
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
@@ -226,6 +229,44 @@ def test_a_hypermodel_whose_parameters_are_not_known_yet_is_tried_once(scene: Sc
     scene._service.submit(parse_spec({**given, "budget": {"trials": 9}}).to_json())
 
     assert scene.wanted() == 1
+
+
+def test_the_query_wants_what_the_server_says_is_wanted(scene: Scene) -> None:
+    """Of studies with every mixture of budget, `parallel`, state, attempts and ended trials."""
+    chance = random.Random(13)
+    for number in range(24):
+        fill(scene, f"s{number}", chance)
+    demand = Demand(scene.storage)
+    said: dict[tuple[str, int], int] = {}
+    for gpus in (0, 1, 2, 3):
+        for image in (IMAGE, OTHER):
+            like = Like(device="gpu" if gpus else "cpu", gpus=gpus, image=image)
+            said[image, gpus] = demand.read(like)["workers_wanted"]
+
+    assert {kind: scene.wanted(image=kind[0], gpus=kind[1]) for kind in said} == said
+    assert len(set(said.values())) > 3, "the mixture tells nothing apart"
+
+
+def fill(scene: Scene, name: str, chance: random.Random) -> None:
+    """Add a study as chance has it."""
+    budget = chance.choice([1, 3, 20, None])
+    given = {
+        "parallel": chance.choice([None, 1, 4]),
+        "image": chance.choice([None, IMAGE, OTHER]),
+        "trial": {"gpus": chance.choice([0, 0, 1, 2])},
+    }
+    facts = {key: value for key, value in given.items() if value is not None}
+    study = scene.study(name, trials=budget, **facts)
+    for number in range(min(chance.randrange(4), budget or 9)):
+        what = chance.choice(["leased", "ready", "waits", *TRIAL_STATES[2:]])
+        if what in TRIAL_STATES:
+            scene.trial(study, number, what, counted=chance.random() < 0.7)
+        else:
+            later = time.time() + 3600 if what == "waits" else 0.0
+            scene.live(study, number, what.replace("waits", "ready"), not_before=later)
+    scene.set_study(study, state=chance.choice(["running", "running", "paused", "stopping"]))
+    if chance.random() < 0.2:
+        scene.set_study(study, running_since=time.time() - 3700)
 
 
 def test_kedas_user_reads_what_the_query_needs_and_changes_nothing(scene: Scene) -> None:

@@ -47,6 +47,7 @@ def test_an_overlay_keeps_to_the_schemas_and_to_our_rules(overlay: str) -> None:
         assert wrong(documents(overlay), release) == []
 
 
+@pytest.mark.slow  # kustomize takes the time of one test for each
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_components_fit_together(name: str, tmp_path: Path) -> None:
     # Kustomize takes folders by relative paths alone.
@@ -81,7 +82,7 @@ def test_pods_of_keda_and_standing_workers_differ_in_their_stay_alone() -> None:
         for key in ("restartPolicy", "tolerations"):
             spec.pop(key, None)
     for container in containers:
-        for key in ("args", "image", "livenessProbe"):
+        for key in ("args", "image", "readinessProbe"):
             container.pop(key, None)
         container["resources"]["limits"].pop("nvidia.com/gpu", None)
         container["env"] = [e for e in container["env"] if e["name"] != "TUNER_IMAGE"]
