@@ -48,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="one worker")
     run.add_argument("--name", required=True, help="unique among all workers of the service")
-    run.add_argument("--device", default="cpu", help="cpu (default) or gpu:UUID[,UUID…]")
+    run.add_argument(
+        "--device",
+        default="cpu",
+        help="cpu (default), gpu:UUID[,UUID…], or gpu:visible, those of CUDA_VISIBLE_DEVICES",
+    )
     run.add_argument("--status-fd", type=int, help="descriptor that the worker's state is told to")
     fleet = commands.add_parser("fleet", help="supervised workers of this host")
     fleet.add_argument("--count", type=_count, required=True, help="number of workers")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
 from tuner.secrecy import wipe_environment
 from workers.announcing import announced
@@ -21,7 +22,7 @@ from workers.backends.devices import take_device
 from workers.backends.selection import Selection
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
-from workers.device_sets import parse_device
+from workers.device_sets import parse_device, resolve_visible
 from workers.devices import DeviceError, check_gpus
 from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
@@ -31,6 +32,7 @@ from workers.linux import die_with_parent
 from workers.options import WorkerOptions, load_options, load_token
 from workers.orphans import adopt_orphans
 from workers.post import Post
+from workers.shared_roots import require_shared_roots
 from workers.stint import Limits, Stint
 from workers.worker import Worker
 
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 EXIT_LEFT = 0
 EXIT_VERSION = 3
 EXIT_TOKEN = 4
+#: The server did not answer for as long as the worker may be without a trial.
+EXIT_AWAY = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,8 @@ class WorkerArguments:
     """The command line of `python -m workers run`."""
 
     name: str
-    #: "cpu" or "gpu:UUID", of several GPUs with commas between.
+    #: "cpu" or "gpu:UUID", of several GPUs with commas between; "gpu:visible": those that a
+    #: scheduler has given to this process.
     device: str = "cpu"
     isolation: Isolation = "fork"
     #: A backend of Keras, "keras" for the one that the environment chooses, or "none".
@@ -63,13 +68,14 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     """Be a worker until asked to leave; return the exit status.
 
     Raises:
-        SetupError: the environment lacks a setting.
+        SetupError: the environment lacks a setting, or this host does not see the shared roots.
     """
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     adopt_orphans()
     exit_quietly_on_signals()
     options = load_options(environ)
+    require_shared_roots(environ, options.log_root, options.checkpoint_root)
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
     # What user code inherits: backends are imported with it, and so is every trial.
@@ -112,13 +118,16 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     except TokenError as exc:
         logger.error("worker is not let in", extra={"reason": str(exc)})
         return EXIT_TOKEN
+    except UnavailableError as exc:
+        logger.error("worker leaves", extra={"reason": str(exc)})
+        return EXIT_AWAY
     finally:
         api.close()
     return EXIT_LEFT
 
 
 def _work(post: Post, limits: Limits, *, tell: Callable[[str], None]) -> None:
-    config = first_call(post.api, post.leave)
+    config = first_call(post.api, post.leave, give_up_s=limits.idle_s)
     if config is None:
         return
     post.beat_s = config.beat_s
@@ -136,7 +145,7 @@ def _devices(text: str, environ: MutableMapping[str, str]) -> tuple[Device, list
     Raises:
         SetupError: one worker cannot own them.
     """
-    kind, uuids = parse_device(text)
+    kind, uuids = parse_device(resolve_visible(text, environ.get("CUDA_VISIBLE_DEVICES")))
     environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids) or "-1"
     return kind, uuids
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 from tests.integration.workers_peer import Peer, wait_until
-from tests.integration.workers_process import Start
+from tests.integration.workers_process import Start, read_pid
 from tests.patience import clock
 from tuner.roots import Place
 from tuner.tfevents import read_run
@@ -112,6 +113,30 @@ def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) ->
 
     assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
     assert worker.wait(5) == 0
+
+
+def test_a_command_that_dies_with_the_signal_to_its_worker_is_preempted(
+    peer: Peer, start: Start
+) -> None:
+    """A scheduler that ends a job sends SIGTERM to all its processes."""
+    path = "os.environ['TUNER_RUN_DIR'] + '/command'"
+    note = f"import os, time; open({path}, 'w').write(str(os.getpid()))"
+    peer.offer("command", command=["python", "-c", f"{note}; time.sleep(600)"])
+    worker = start()
+    command = read_pid(worker.run_dir() / "command")
+    os.kill(command, signal.SIGTERM)
+    worker.terminate()
+    finish = peer.wait_finish("s1-t0-a1", 5)
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", "preempted")
+    assert worker.wait(5) == 0
+
+
+def test_a_worker_that_may_not_wait_for_ever_says_that_no_server_answers(start: Start) -> None:
+    worker = start("--idle=1", TUNER_API_URL="http://127.0.0.1:1")
+
+    assert worker.wait(30) == 5
+    assert "has not answered for 1 s" in worker.wait_log("worker leaves")["reason"]
 
 
 def test_sigusr1_lets_a_worker_end_its_trial_before_it_leaves(peer: Peer, start: Start) -> None:

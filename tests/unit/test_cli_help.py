@@ -18,7 +18,7 @@ COMMANDS = {
     "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke", "init", "spaces",
-    "convert",
+    "convert", "launch slurm", "launch ray",
 }  # fmt: skip
 READING = [
     "doctor",

@@ -21,6 +21,8 @@ from tuner.cli import (
     explain,
     history,
     init,
+    launch,
+    launch_ray,
     read,
     replay,
     report,
@@ -99,6 +101,10 @@ _workers.command("demand")(demand.demand)
 _workers.command("drain")(workers.drain)
 _workers.command("test")(workers.test)
 app.add_typer(_workers, name="workers", rich_help_panel=SERVE)
+_launch = _group("Workers on a cluster that somebody else's scheduler owns.")
+_launch.command("slurm")(launch.slurm)
+_launch.command("ray")(launch_ray.ray)
+app.add_typer(_launch, name="launch", rich_help_panel=SERVE)
 _tokens = _group("Tokens of the API: what others may do here, and for how long.")
 _tokens.command("create")(token.create)
 _tokens.command("list")(token.list_tokens)
