@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,6 @@ import pytest
 from tests.patience import clock
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "scancel", "squeue", "sinfo")
-#: A requeued job waits so long before it starts again, s; by default it is 120.
-REQUEUE_S = 3
 START_S = 60.0
 _CONF = """
 ClusterName=tunertest
@@ -29,7 +27,7 @@ SlurmUser=root
 SlurmctldPort={ctld}
 SlurmdPort={slurmd}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire={requeue}
+AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -69,7 +67,7 @@ class Slurm:
         host = socket.gethostname().partition(".")[0]
         ctld, slurmd = _free_ports()
         (self.folder / "slurm.conf").write_text(
-            _CONF.format(host=host, ctld=ctld, slurmd=slurmd, folder=self.folder, requeue=REQUEUE_S)
+            _CONF.format(host=host, ctld=ctld, slurmd=slurmd, folder=self.folder)
         )
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))
@@ -82,7 +80,7 @@ class Slurm:
         self._wait(lambda: (self.folder / "munge.socket").exists(), "munged")
         conf = str(self.folder / "slurm.conf")
         self._daemon("slurmctld", "-D", "-f", conf)
-        self._wait(lambda: self._answers(), "slurmctld")
+        self._wait(self._answers, "slurmctld")
         self._daemon("slurmd", "-D", "-f", conf)
         self._wait(lambda: "idle" in self.run("sinfo", "--noheader", "--format=%T"), "slurmd")
 
@@ -93,11 +91,23 @@ class Slurm:
         )
         return done.stdout + done.stderr
 
+    def requeue(self, job: str) -> None:
+        """Requeue a job that runs, and have it start again at once: by itself it waits 2 minutes.
+
+        Args:
+            job: number, of an array with that of its task: `12_0`.
+        """
+        assert not self.run("scontrol", "requeue", job)
+        self._wait(
+            lambda: "PENDING" in self.run("squeue", "--noheader", "--format=%T", f"--job={job}"),
+            f"{job}, requeued,",
+        )
+        assert not self.run("scontrol", "update", f"JobId={job}", "StartTime=now").strip()
+
     def stop(self) -> None:
         """End every job and every daemon."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.run("scancel", "--signal=KILL", "--full", f"--user={_user()}")
-            self.run("scancel", f"--user={_user()}")
+            self.run("scancel", "--user=root")
         deadline = clock() + 20
         while self.run("squeue", "--noheader").strip() and clock() < deadline:
             time.sleep(0.2)
@@ -130,9 +140,9 @@ class Slurm:
     def _answers(self) -> bool:
         return "UP" in self.run("scontrol", "ping")
 
-    def _wait(self, holds: object, what: str) -> None:
+    def _wait(self, holds: Callable[[], bool], what: str) -> None:
         deadline = clock() + START_S
-        while not holds():  # type: ignore[operator]
+        while not holds():
             assert self._processes[-1].poll() is None, f"{what} ended:\n{self.explain()}"
             assert clock() < deadline, f"{what} is not there:\n{self.explain()}"
             time.sleep(0.1)
@@ -160,10 +170,6 @@ def slurm_or_skip() -> Iterator[Slurm]:
 
 def _path() -> str:
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-
-
-def _user() -> str:
-    return "root"
 
 
 def _free_ports() -> tuple[int, int]:

@@ -37,7 +37,7 @@ def test_a_study_ends_whole_although_slurm_requeues_a_worker_in_the_middle_of_a_
     cluster.submit()
     job = cluster.launch_json("slurm", "--workers", 2)["job"]
     taken = cluster.wait_busy(lambda name: name == f"tuner-{job}-0-0")
-    slurm.run("scontrol", "requeue", f"{job}_0")
+    slurm.requeue(f"{job}_0")
     cluster.wait(lambda: f"tuner-{job}-0-1" in cluster.workers(), "the worker is back")
 
     attempts = cluster.require_everything_once()
