@@ -15,6 +15,7 @@ COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
     "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
+    "workers autoscale", "workers demand",
     "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke", "init", "spaces",
