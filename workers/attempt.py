@@ -142,7 +142,7 @@ class Attempt:
             DeviceError: a GPU does not answer.
         """
         post = self._post
-        check_gpus(post.info.device_ids)
+        check_gpus(post.info.device_ids, self._assignment.devices)
         # A full disk that only the first checkpoint met would cost the training up to there.
         Place(post.checkpoint_root).open(make=True).close()
         probe(post.checkpoint_root)

@@ -27,8 +27,10 @@ from workers.devices import DeviceError, check_gpus
 from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
 from workers.guard import ForkGuard, preimport_numpy
+from workers.image_facts import FoundFacts, find_facts
 from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent
+from workers.names import new_process_id
 from workers.options import WorkerOptions, load_options, load_token
 from workers.orphans import adopt_orphans
 from workers.post import Post
@@ -62,6 +64,8 @@ class WorkerArguments:
     status_fd: int | None = None
     #: After what it leaves by itself.
     limits: Limits = field(default_factory=Limits)
+    #: The supervisor that has one process at a time under this name, by a number of its own.
+    keeper: str | None = None
 
 
 def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) -> int:
@@ -85,7 +89,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
-    info = _info(arguments, options, kind, device_ids)
+    info = _info(arguments, options, kind, device_ids, find_facts(environ))
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
@@ -164,7 +168,11 @@ def _device_error(device_ids: list[str]) -> str | None:
 
 
 def _info(
-    arguments: WorkerArguments, options: WorkerOptions, kind: Device, device_ids: list[str]
+    arguments: WorkerArguments,
+    options: WorkerOptions,
+    kind: Device,
+    device_ids: list[str],
+    facts: FoundFacts,
 ) -> WorkerInfo:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -182,6 +190,11 @@ def _info(
         image=options.image,
         release=release,
         isolation=arguments.isolation,
+        lock=facts.lock,
+        files=facts.files,
+        files_built=facts.files_built,
+        process=new_process_id(),
+        keeper=arguments.keeper,
     )
 
 

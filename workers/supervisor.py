@@ -21,6 +21,7 @@ from workers.device_sets import find_devices, parse_device
 from workers.fleet_health import state_path
 from workers.leave import Leave
 from workers.linux import die_with_parent
+from workers.names import new_process_id, own_name
 from workers.orphans import adopt_orphans, describe, end_orphans, find_orphans
 from workers.slots import Slot, worker_command
 from workers.stint import Limits
@@ -73,7 +74,8 @@ class Supervisor:
         self._leave = leave
         self._per_worker = arguments.gpus_per_worker
         self._devices = find_devices(arguments.gpus, self._per_worker)
-        self._prefix = f"{socket.gethostname()}-{os.getpid()}"
+        self._prefix = own_name()
+        self._keeper = new_process_id()
         self._slots: list[Slot] = []
         self._after_trial = False
         self._wanted = self._allowed(arguments.count)
@@ -144,7 +146,7 @@ class Supervisor:
         device = self._devices[number] if self._devices else "cpu"
         command = worker_command(self._arguments.isolation, self._arguments.preimport)
         command += self._arguments.limits.options()
-        self._slots.append(Slot(number, device, command, self._prefix))
+        self._slots.append(Slot(number, device, command, self._prefix, self._keeper))
         return True
 
     def _read_control(self) -> None:

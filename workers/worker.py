@@ -12,7 +12,7 @@ import redis
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
 from workers.announcing import say_goodbye
-from workers.api import RefusedError
+from workers.api import RefusedError, VersionError
 from workers.attempt import Attempt
 from workers.health import Health
 from workers.leave import LeaveNow
@@ -34,6 +34,10 @@ IDLE_CLAIM_S = 30.0
 CLEAR_EVERY_S = 86400.0
 #: A worker that is out of service looks so often after its self-test.
 REST_S = 0.2
+#: A worker whose name another process has waits so long, s: by then the server has given up one
+#: that has died (`UNHEARD_S`), and asks so often.
+NAME_WAIT_S = 20.0
+NAME_LOOK_S = 2.0
 
 
 class Worker:
@@ -64,6 +68,7 @@ class Worker:
         self._claim_at = 0.0
         self._clear_at = 0.0
         self._backoff = Backoff()
+        self._refused_since: float | None = None
         self._health = Health(post)
 
     def run(self) -> None:
@@ -120,10 +125,27 @@ class Worker:
                 assignment = self._post.api.claim(claim)
             except UnavailableError as exc:
                 self._sleep_after(exc)
+            except VersionError as exc:
+                self._wait_for_name(exc)
             else:
                 self._backoff.reset()
+                self._refused_since = None
                 return assignment
         return None
+
+    def _wait_for_name(self, exc: VersionError) -> None:
+        """Wait until this worker may be let in: one of its name has perhaps died just now.
+
+        Raises:
+            VersionError: it was waited for long enough.
+        """
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+            logger.warning("worker not let in", extra={"reason": str(exc), "wait_s": NAME_WAIT_S})
+        if now >= self._refused_since + NAME_WAIT_S:
+            raise exc
+        self._post.leave.sleep(NAME_LOOK_S)
 
     def _sleep_after(self, exc: UnavailableError) -> None:
         wait_s = self._backoff.next_s()
