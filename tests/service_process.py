@@ -329,7 +329,7 @@ def _shorten_leases(order: dict[str, Any]) -> None:
 
     changes = {}
     if not order["database_url"].startswith("sqlite"):
-        changes["LEASE_S", leadership.LEASE_S] = order["leader_lease_s"]
+        changes["LEAD_S", leadership.LEAD_S] = order["leader_lease_s"]
     if order["lease_s"] is not None:
         changes["LEASE_S", protocol.LEASE_S] = order["lease_s"]
         changes["BEAT_S", protocol.BEAT_S] = order["lease_s"] / 3
