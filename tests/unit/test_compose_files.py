@@ -118,6 +118,15 @@ def test_nothing_starts_before_the_check_has_passed(name: str) -> None:
         assert needed in (None, {"condition": "service_completed_successfully"})
 
 
+def test_an_old_compose_meets_the_sentence_about_itself_first() -> None:
+    # docker-compose 1 takes services and their options in this order, and knows no project name.
+    first = next(iter(SERVICES))
+    texts = [str(value) for value in SERVICES[first].values() if VARIABLE.search(str(value))]
+
+    assert first == "check"
+    assert re.search(r"\${COMPOSE_PROJECT_NAME:\?this file needs Docker Compose 2\.26 ", texts[0])
+
+
 def test_the_check_looks_at_every_volume_as_its_service_runs() -> None:
     check = SERVICES["check"]
     looked_at = dict(item.split("=") for item in check["command"])
