@@ -9,7 +9,7 @@ OTHERS = {
     "tuner/board/best_trials/static_files.py": "pages of the package, and plotly's script",
     "tuner/board/landlock.py": "what a process gets rights to: opened as a name only (O_PATH)",
     "tuner/cli/calling.py": "the program that was called",
-    "tuner/cli/compose_folder.py": "the folder of a deployment that the user names, and the package",
+    "tuner/cli/compose_folder.py": "a deployment that the user names, and the package",
     "tuner/cli/convert.py": "a spec that the user has written where it is named",
     "tuner/cli/faults.py": "the reason of a failure: the database's file and its folder",
     "tuner/cli/first_study.py": "the folder of a first study that the user names",
