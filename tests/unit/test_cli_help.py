@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,15 @@ def test_every_command_and_every_parameter_has_help(
     for parameter in ALL[name].params:
         hidden = getattr(parameter, "hidden", False)
         assert hidden or parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_names_values_as_people_do(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    page = capsys.readouterr().out
+
+    assert not re.search(r"<[a-z]+[\[>| ]|[{}]|\bx[<>]=|<=x|\[default: (True|False)\]", page), page
 
 
 @pytest.mark.parametrize("name", READING)

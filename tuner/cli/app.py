@@ -34,9 +34,9 @@ from tuner.cli import (
     workers,
 )
 from tuner.cli.calling import spell
-from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
+from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, Commands, SectionedGroup
 
-app = typer.Typer(
+app = Commands(
     name="tuner",
     cls=SectionedGroup,
     help="Hyperparameter tuning that remembers.",
@@ -50,8 +50,8 @@ app = typer.Typer(
 )
 
 
-def _group(text: str) -> typer.Typer:
-    return typer.Typer(
+def _group(text: str) -> Commands:
+    return Commands(
         cls=SectionedGroup,
         help=text,
         no_args_is_help=True,
