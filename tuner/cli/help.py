@@ -89,7 +89,7 @@ class Commands(typer.Typer):
     """Commands whose help pages are ours."""
 
     @override
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # type: ignore[override]
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
         return super().command(name, **{"cls": PlainCommand, **settings})
 
 
