@@ -3,6 +3,7 @@
 # make demo    what one study is worth to the next: warm beside cold, in five minutes
 # make test    the tests, ten minutes  make test-all  the slow ones too: what CI runs
 # make check   format, lint, types, layers, and the unit tests
+# make audit   what bandit says of the code, and what is known against the packages of the locks
 # make bench   the benchmarks       make lock    regenerate requirements-*.lock from pyproject.toml
 # make bench-sampler  the samplers compared on this project's own tasks (docs/sampler-benchmarks.md)
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
@@ -33,7 +34,7 @@ TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 # Threads of numpy would only wait for each other there: one file took six times the processor time.
 TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: setup run board demo test test-all test-docker pins lint check bench bench-sampler bench-pruned bench-failing chaos soak lock clean
+.PHONY: setup run board demo test test-all test-docker pins lint check audit bench bench-sampler bench-pruned bench-failing chaos soak lock clean
 
 setup:
 	@sh ./setup.sh
@@ -77,6 +78,13 @@ lint: setup
 
 check: lint
 	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+# 1: something was found; 3: not audited, because no advisory service could be reached (make itself says 2).
+# Another service: make audit AUDIT_ARGS="--osv-url https://api.osv.dev/v1/query"
+AUDIT_ARGS ?=
+
+audit: setup
+	$(BIN)/python -m tests.audit $(AUDIT_ARGS)
 
 # `scale` in a small size: in its full one it takes a quarter of an hour (docs/benchmarks.md).
 bench: setup
@@ -132,6 +140,7 @@ lock: $(UV)
 	$(COMPILE) --extra worker-torch --extra examples -o requirements-worker-torch.lock
 	$(COMPILE) --extra server --extra worker-cpu --extra embedded --extra postgres \
 		--extra examples --extra build --extra test -o requirements-dev.lock
+	$(filter-out pyproject.toml,$(COMPILE)) --group audit -o requirements-audit.lock
 	# The images build the wheel with it; hatchling and what it needs, nothing of the base.
 	printf 'editables\nhatchling\n' | $(filter-out pyproject.toml,$(COMPILE)) \
 		--constraint requirements-dev.lock - -o docker/requirements-build.lock

@@ -14,7 +14,10 @@ from pathlib import Path
 #: An image that cannot change: a name, perhaps a tag, and the digest that decides.
 PINNED = re.compile(r"[a-z0-9][a-z0-9._:/-]*@sha256:(?:[0-9a-f]{64}|…)")
 #: What whoever deploys has to state, or what a pipeline has pushed just before, by digest.
-_STATED = re.compile(r"\$\{?[A-Z_]+(?::\?.*|\})?\}?|\$\{\{.*\}\}")
+_STATED = re.compile(
+    # GitLab's inputs, which tests/unit/test_ci_files.py sees to be digests.
+    r"\$\{?[A-Z_]+(?::\?.*|\})?\}?|\$\{\{.*\}\}|\$\[\[ inputs\.\w+_image \]\]"
+)
 _ACTION = re.compile(r"\./.*|[\w.-]+/[\w./-]+@[0-9a-f]{40}|docker://\S+@sha256:[0-9a-f]{64}")
 #: Files of other tools that are read here, and specs that are wrong on purpose.
 _FOREIGN = ("tests/data/", "tests/unit/broken_specs/", "node_modules/")

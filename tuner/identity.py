@@ -17,7 +17,7 @@ from enum import StrEnum
 from tuner.errors import ForbiddenError
 
 #: By which people and secret scanners know a token: `tuner_[0-9a-f]{64}`.
-TOKEN_PREFIX = "tuner_"  # noqa: S105 - what every token begins with
+TOKEN_PREFIX = "tuner_"  # noqa: S105 - what every token begins with  # nosec B105  # not a secret
 
 
 class Scope(StrEnum):
@@ -52,8 +52,6 @@ class Identity:
         token_id: row of the token, from 1; None: the server's own token, which may do everything;
             0: that of its workers.
         image: reference or digest of the image that a worker with this token runs in.
-        lock: SHA-256 of the lock file that this image was built with; None: it is not compared.
-        files: what `python -m workers measure` says in this image; None: it is not compared.
     """
 
     name: str
@@ -61,8 +59,6 @@ class Identity:
     projects: frozenset[str] | None = None
     token_id: int | None = None
     image: str | None = None
-    lock: str | None = None
-    files: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether one of its scopes holds `scope`."""

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,7 +30,7 @@ def make_service(
     """Runs a server on an empty database: kind (sqlite or postgresql), facts of the server."""
 
     @contextlib.contextmanager
-    def make(kind: str, **facts: Any) -> Iterator[ServiceProcess]:
+    def make(kind: str, **facts: float) -> Iterator[ServiceProcess]:
         home = tmp_path_factory.mktemp("service")
         with contextlib.ExitStack() as stack:
             url = f"sqlite:///{home / 'tuner.db'}"

@@ -24,7 +24,7 @@ from tuner.local.process import read_tail, start_python
 from tuner.roots import Place
 
 _START_S = 60.0
-_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there
+_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there  # nosec B108  # a folder of a random name is made there
 #: How often it is started again in one run: what ends it each time would do so for ever.
 _MOST_STARTS = 5
 #: The view is brought up to date so often, and never takes more than a tenth of the time.
@@ -168,7 +168,7 @@ class Board:
                     f"{read_tail(self._log)}"
                 )
             with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(url, timeout=5).close()
+                urllib.request.urlopen(url, timeout=5).close()  # nosec B310  # an address of our own making, on this machine
                 return
             time.sleep(0.1)
         raise UnavailableError(f"TensorBoard did not answer at {url} within {_START_S:.0f} s")

@@ -129,7 +129,7 @@ def first_params(spec: StudySpec) -> dict[str, Any]:
         SpecError: none was found that is not forbidden.
     """
     given = dict(spec.start_with[0]) if spec.start_with else {}
-    source = random.Random(0)  # noqa: S311 - the same check tries the same configuration
+    source = random.Random(0)  # noqa: S311 - the same check tries the same configuration  # nosec B311  # no secret
     for _ in range(_TRIES):
         params = spec.space.walk(
             lambda parameter: given.get(parameter.name, _draw(parameter, source))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuner.settings import Settings
 
 #: Of the workers' image (docker/worker.Dockerfile).
-_IMAGE_HOME = Path("/tmp/tuner")  # noqa: S108 - nothing is written there by this name
+_IMAGE_HOME = Path("/tmp/tuner")  # noqa: S108 - nothing is written there by this name  # nosec B108  # only compared
 
 Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="how many")]
 PerWorker = Annotated[
@@ -197,12 +197,6 @@ def platform_command(config: Settings, n: int) -> str | None:
 
 
 def _none_yet(config: Settings) -> str:
-    from tuner.local.autoscale import scaler_pid
-
-    if (pid := scaler_pid(config)) is not None:
-        return (
-            f"no workers; tuner workers autoscale (pid {pid}) starts some when studies can use them"
-        )
     fleet = _host_fleet(config)
     state = fleet.state()
     if state is None or not state.count:

@@ -233,7 +233,7 @@ class Proposer:
     def _random(self, question: Question) -> Choice:
         number = question.scene.number
         seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
-        rng = random.Random(seed)  # noqa: S311 - not for security
+        rng = random.Random(seed)  # noqa: S311 - not for security  # nosec B311  # no secret
         # One to start with that was tried already (filled by chance) must not end the study.
         for given in (question.start, {}) if question.start else ({},):
             for _ in range(RANDOM_TRIES):

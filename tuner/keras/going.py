@@ -133,7 +133,7 @@ class Going:
             is_nan = trial.score is not None and math.isnan(trial.score)
             lines = (trial.message or "the objective is NaN").splitlines()[-ERROR_LINES:]
             return Finish(
-                token="",
+                token="",  # nosec B106  # the line puts its own in
                 outcome="failed",
                 cause="diverged" if is_nan else "error",
                 error="\n".join(lines)[-MAX_ERROR_CHARS:],
@@ -143,7 +143,7 @@ class Going:
             name: number for name, number in numbers_of(last).items() if math.isfinite(number)
         }
         return Finish(
-            token="",
+            token="",  # nosec B106  # the line puts its own in
             outcome="pruned" if self.is_pruned else "complete",
             values=[] if self.is_pruned else [encode_number(float(trial.score))],
             metrics=fitting_metrics(finite),

@@ -63,14 +63,14 @@ class Service:
         """
         with self._lock:
             self._open()
-            assert self._api is not None  # noqa: S101 - for the type checker
+            assert self._api is not None  # noqa: S101 - for the type checker  # nosec B101  # no check of input
             return self._api
 
     def line(self) -> WorkerLine:
         """Return the worker's side of the API; errors as `api`."""
         with self._lock:
             self._open()
-            assert self._line is not None  # noqa: S101 - for the type checker
+            assert self._line is not None  # noqa: S101 - for the type checker  # nosec B101  # no check of input
             return self._line
 
     def revive(self) -> None:

@@ -189,7 +189,7 @@ def _make_socket_folder() -> Path:
     own = Path(f"/run/user/{os.getuid()}")
     root = own if os.access(own, os.W_OK) else Path(tempfile.gettempdir())
     if len(os.fsencode(root)) > 60:
-        root = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+        root = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it  # nosec B108  # mkdtemp
     _sweep(root)
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=root))
 

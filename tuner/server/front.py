@@ -174,7 +174,7 @@ async def _wait(rates: Rates, most_s: float, scope: Scope) -> float:
     wait_s = rates.take(_address(scope), time.monotonic())
     if wait_s > most_s:
         # Each at a moment of its own: those that came at once would be a crowd again.
-        await asyncio.sleep(most_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        await asyncio.sleep(most_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret  # nosec B311  # no secret
     else:
         await asyncio.sleep(wait_s)
     return wait_s

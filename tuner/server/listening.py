@@ -88,7 +88,7 @@ def urls(listeners: list[Listener]) -> tuple[str, str]:
 
 def is_local(host: str) -> bool:
     """Whether what listens on an address is reached from this machine alone."""
-    return is_loopback(host) and host not in ("0.0.0.0", "::")  # noqa: S104 - it is refused
+    return is_loopback(host) and host not in ("0.0.0.0", "::")  # noqa: S104 - it is refused  # nosec B104  # refused here
 
 
 def unprotected(host: str) -> str:

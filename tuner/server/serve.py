@@ -33,7 +33,7 @@ from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
-from tuner.service.tokens import TokenDesk, workers_identity
+from tuner.service.tokens import TokenDesk
 from tuner.settings import Settings
 from tuner.storage import open_storage
 
@@ -76,7 +76,6 @@ def serve(
     """
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
-    workers = workers_identity(settings)
     share_heaps()
     with contextlib.ExitStack() as held:
         # First, because what is entered first is left last: a signal never cuts the cleaning up.
@@ -117,7 +116,7 @@ def serve(
         )
         app = make_app(
             Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
-            WorkerDesk(storage, coordinator, filer.problem, workers),
+            WorkerDesk(storage, coordinator, filer.problem),
             bell,
             history=HistoryDesk(storage),
             health=health,
@@ -125,9 +124,7 @@ def serve(
             demand=demand,
             instruments=instruments,
             tokens=held.enter_context(
-                contextlib.closing(
-                    TokenBook(settings.token, storage, settings.worker_token, workers)
-                )
+                contextlib.closing(TokenBook(settings.token, storage, settings.worker_token))
             ),
             token_desk=TokenDesk(storage),
             redis=_worker_redis(settings),

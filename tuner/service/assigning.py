@@ -39,18 +39,12 @@ class ClaimedTwiceError(Exception):
 
 
 def choose_attempt(
-    connection: sa.Connection, claim: protocol.Claim, image: str, now: float
+    connection: sa.Connection, claim: protocol.Claim, now: float
 ) -> sa.Row[Any] | None:
     """Lease the attempt that this worker should run and return it, or None.
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
     share), within a study the attempt that was ready first.
-
-    Args:
-        connection: of the claim's transaction.
-        claim: of the worker.
-        image: which one it runs in, as `Verification.to_json` says it.
-        now: the database's time.
 
     Raises:
         ClaimedTwiceError: see there.
@@ -58,7 +52,7 @@ def choose_attempt(
     """
     for study_id, parallel in _studies_in_turn(connection, claim, now):
         with study_step(study_id, "giving out a trial", passing=ClaimedTwiceError):
-            leased = _choose_of(connection, study_id, parallel, claim, image, now)
+            leased = _choose_of(connection, study_id, parallel, claim, now)
         if leased is not None:
             return leased
     return None
@@ -69,7 +63,6 @@ def _choose_of(
     study_id: int,
     parallel: int | None,
     claim: protocol.Claim,
-    image: str,
     now: float,
 ) -> sa.Row[Any] | None:
     """Lease an attempt of one study."""
@@ -79,7 +72,7 @@ def _choose_of(
         excluded = json.loads(attempt.excluded_json)
         if claim.worker.name in excluded and able_workers(connection, attempt, now):
             continue  # one that has not failed at it is there
-        leased = _lease(connection, attempt, claim, image, now)
+        leased = _lease(connection, attempt, claim, now)
         if leased is not None:
             return leased
     return None
@@ -166,11 +159,7 @@ def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[
 
 
 def _lease(
-    connection: sa.Connection,
-    attempt: sa.Row[Any],
-    claim: protocol.Claim,
-    image: str,
-    now: float,
+    connection: sa.Connection, attempt: sa.Row[Any], claim: protocol.Claim, now: float
 ) -> sa.Row[Any] | None:
     a, t = tables.attempts, tables.trials
     lease = (
@@ -182,7 +171,6 @@ def _lease(
             bearer=caller().token_id,
             worker=claim.worker.name,
             host=claim.worker.host,
-            image_json=image,
             claimed=now,
             lease_until=now + LEASE_S,
         )
@@ -270,7 +258,7 @@ def _build(
         reproducibility=spec.trial.reproducibility,
         backend=spec.trial.backend,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],
-        config=trial_config(study, trial, spec, attempt),
+        config=trial_config(study, trial, spec),
         known=known_parameters(spec),
         loader=spec.data.loader,
         command=list(spec.command),

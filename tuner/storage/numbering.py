@@ -28,7 +28,7 @@ def read_next_ids(connection: sa.Connection) -> dict[str, int]:
         return {table: (last or 0) + 1 for table, last in _remembered(connection)}
     return {
         table: connection.exec_driver_sql(
-            f"SELECT last_value + is_called::int FROM {sequence}"  # noqa: S608 - of the catalogue
+            f"SELECT last_value + is_called::int FROM {sequence}"  # noqa: S608 - of the catalogue  # nosec B608  # of the catalogue
         ).scalar_one()
         for table, _, sequence in connection.execute(_SEQUENCES).all()
     }

@@ -71,7 +71,7 @@ def _revision(connection: sa.Connection, owner: Owner) -> str | None:
     table = _VERSION_TABLES[owner]
     if not sa.inspect(connection).has_table(table):
         return None
-    query = sa.text(f"SELECT version_num FROM {table}")  # noqa: S608 - a constant
+    query = sa.text(f"SELECT version_num FROM {table}")  # noqa: S608 - a constant  # nosec B608  # a constant
     return connection.execute(query).scalar_one_or_none()
 
 

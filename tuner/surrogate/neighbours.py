@@ -41,7 +41,7 @@ def _alternatives(
     if len(values) <= LISTED:
         return np.delete(values, here)
     if grounds.columns.is_choice[column]:
-        return random.choice(np.delete(values, here), size=LISTED, replace=False)
+        return random.choice(np.delete(values, here), size=LISTED, replace=False)  # nosec B311  # numpy's generator, seeded
     reach = 2 ** np.arange(int(np.log2(len(values))))
     near = np.concatenate([here - reach, here + reach])
     inside: Floats = values[near[(near >= 0) & (near < len(values))]]
@@ -68,7 +68,7 @@ def _filled(
 def _donors(task: Task, count: int, random: np.random.Generator) -> Floats:
     """Return full points: the first of each `_FILLS` from the best seen, the others at random."""
     columns = task.grounds.columns
-    drawn = random.random((count, len(columns)))
+    drawn = random.random((count, len(columns)))  # nosec B311  # numpy's generator, seeded
     for column, kind in enumerate(columns.kinds):
         if kind != "real":
             values = task.grounds.values(column)

@@ -67,10 +67,10 @@ def _near(task: Task, random: np.random.Generator) -> Floats:
     x = task.best[rows].copy()
     fresh = task.grounds.sample(count, task.seed + 1)
     fresh = fresh[np.arange(count) % max(len(fresh), 1)] if len(fresh) else x
-    changed = random.random(x.shape) < max(1.0 / max(d, 1), 0.35)
-    width = 10.0 ** random.uniform(-2.5, -0.5, size=(count, 1))
+    changed = random.random(x.shape) < max(1.0 / max(d, 1), 0.35)  # nosec B311  # numpy's, seeded
+    width = 10.0 ** random.uniform(-2.5, -0.5, size=(count, 1))  # nosec B311  # numpy's, seeded
     moved = np.clip(x + width * random.normal(size=x.shape), 0.0, 1.0)
-    anew = task.grounds.columns.is_choice | (random.random(x.shape) < 0.1) | np.isnan(x)
+    anew = task.grounds.columns.is_choice | (random.random(x.shape) < 0.1) | np.isnan(x)  # nosec B311  # numpy's, seeded
     x = np.where(changed, np.where(anew, fresh, moved), x)
     # What became active without a value takes the sampled one, where that has one.
     return np.where(np.isnan(x), fresh, x)

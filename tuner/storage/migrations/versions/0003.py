@@ -22,7 +22,7 @@ def upgrade() -> None:
     # Until now all trials of a study ran the code of the study.
     for name in ("code", "git_json"):
         op.execute(
-            f"UPDATE tuner_trials SET {name} = (SELECT s.{name} FROM tuner_studies s "  # noqa: S608
+            f"UPDATE tuner_trials SET {name} = (SELECT s.{name} FROM tuner_studies s "  # noqa: S608  # nosec B608  # names that stand here
             "WHERE s.id = tuner_trials.study_id)"
         )
     op.add_column("tuner_studies", sa.Column("parallel", sa.Integer))
