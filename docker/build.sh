@@ -23,7 +23,7 @@ worker)
     [ $# -ge 3 ] || usage
     lock=requirements-worker-$2.lock
     [ -f "$lock" ] || fail "there is no flavour $2: $(ls requirements-worker-*.lock |
-        sed 's/requirements-worker-\(.*\).lock/\1/' | tr '\n' ' ')"
+        sed 's/requirements-worker-\(.*\).lock/\1/' | paste -sd ' ')"
     shift
     ;;
 coordinator) lock=requirements-server.lock ;;
@@ -40,11 +40,11 @@ done
 docker version >/dev/null 2>&1 ||
     fail "no container engine answers: $(docker version 2>&1 | tail -n 1)"
 if [ -n "$push" ]; then
-    # An image that is not there is the answer of a registry that is; the rest could not take a push.
+    # "There is no such image", or "not for you", is the answer of a registry that is there.
     case "$tag" in 127.*/* | localhost:*/*) insecure=--insecure ;; *) insecure= ;; esac
     # shellcheck disable=SC2086 # nothing, where there is no option
     said=$(docker manifest inspect $insecure "$tag" 2>&1 >/dev/null) || case "$said" in
-    *"no such manifest"* | *"manifest unknown"* | *"not found"*) ;;
+    *"no such manifest"* | *"manifest unknown"* | *"not found"* | *denied* | *unauthorized*) ;;
     *) fail "the registry of $tag does not answer, nothing was built: $said" ;;
     esac
 fi
@@ -58,7 +58,8 @@ fi
 say "$kind of $lock, version $version, revision $revision"
 DOCKER_BUILDKIT=1 docker build --file "docker/$kind.Dockerfile" --tag "$tag" \
     --build-arg "LOCK=$lock" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
-    --build-arg "LOCK_SHA256=$(sha256sum "$lock" | cut -d ' ' -f 1)" "$@" . >&2
+    --build-arg "LOCK_SHA256=$(sha256sum "$lock" | cut -d ' ' -f 1)" "$@" . >&2 ||
+    fail "no image was made; what stopped it stands above (a base that cannot be had is replaced by BASE_IMAGE)"
 if [ -z "$push" ]; then
     docker image inspect --format '{{.Id}}' "$tag"
     exit 0

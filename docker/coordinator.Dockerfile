@@ -42,6 +42,7 @@ ENV PATH=/app/bin:$PATH \
     TUNER_CHECKPOINT_ROOT=/data/checkpoints
 
 # What docker/build.sh states; the build stops where it is not true.
+ARG BASE_IMAGE
 ARG VERSION=
 ARG REVISION=
 ARG LOCK_SHA256=
@@ -52,6 +53,7 @@ LABEL org.opencontainers.image.title="Tuner coordinator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
       dev.tuner.lock="${LOCK_SHA256}"
 
 USER 10001:10001

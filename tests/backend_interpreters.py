@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.environments import CACHE, ROOT, Environment, made, run
+from tests.acceptance.environments import CACHE, ROOT, Environment, install_lock, made
 
 #: pip's own index may have only the build for CUDA: `TUNER_TEST_TORCH` names what to install.
 TORCH = os.environ.get("TUNER_TEST_TORCH") or "torch==2.13.0+cpu"
@@ -52,7 +52,7 @@ def _with_torch() -> Path:
                 pytest.skip(f"pip's index here has no {TORCH}; TUNER_TEST_TORCH names another one")
             rest = folder / "rest.lock"
             rest.write_text(lock)
-            run([*pip, "--require-hashes", "-r", rest])
+            install_lock(python, rest)
     return python
 
 

@@ -37,7 +37,9 @@ KEPT_SETTINGS = {
 REQUIRE_ALL = os.environ.get("TUNER_REQUIRE_ALL") == "1"
 #: What a skip reason must not name when everything is required.
 ESSENTIAL = re.compile(
-    r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is|container engine",
+    r"redis|valkey|postgres|tensorflow|keras|tensorboard|browser|node is|container engine|kubectl"
+    r"|common-expression"
+    r"|\bslurm\b|\bray\b",
     re.IGNORECASE,
 )
 

@@ -107,6 +107,7 @@ class ServiceProcess:
         lease_s: of attempts; a worker beats three times in it. None: as in production.
         leader_lease_s: of the lead on PostgreSQL. On SQLite a start replaces a killed leader.
         has_stuck_files: whether `stuck_files.hold_up(service.hold, …)` makes its files hang.
+        settings: further ones, by the names that `tuner.settings.Settings` has for them.
     """
 
     nursery: Nursery
@@ -116,6 +117,7 @@ class ServiceProcess:
     lease_s: float | None = None
     leader_lease_s: float = LEADER_LEASE_S
     has_stuck_files: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
     url: str = ""
     pid: int = 0
     _port: int = 0
@@ -159,6 +161,7 @@ class ServiceProcess:
             "leader_lease_s": self.leader_lease_s,
             "fault": fault,
             "hold": str(self.hold) if self.has_stuck_files else None,
+            "settings": self.settings,
         }
         self.pid, self.url = self.nursery.start(order)
         self._port = int(self.url.rpartition(":")[2])
@@ -314,6 +317,7 @@ def _run_server(order: dict[str, Any], writing: int) -> None:
         database_url=order["database_url"],
         redis_url=order["redis_url"],
         token=TOKEN,
+        **order["settings"],
     )
     serve(settings, host="127.0.0.1", port=order["port"], ready=ready)
 
@@ -325,7 +329,7 @@ def _shorten_leases(order: dict[str, Any]) -> None:
 
     changes = {}
     if not order["database_url"].startswith("sqlite"):
-        changes["LEASE_S", leadership.LEASE_S] = order["leader_lease_s"]
+        changes["LEAD_S", leadership.LEAD_S] = order["leader_lease_s"]
     if order["lease_s"] is not None:
         changes["LEASE_S", protocol.LEASE_S] = order["lease_s"]
         changes["BEAT_S", protocol.BEAT_S] = order["lease_s"] / 3

@@ -231,11 +231,16 @@ class ApiClient(Connection):
         projects: Collection[str] | None = None,
         expires_s: float | None = None,
         image: str | None = None,
+        lock: str | None = None,
+        files: str | None = None,
     ) -> Document:
         """Make a token; `token` in the answer is the secret, which is shown this once."""
         where = None if projects is None else sorted(projects)
         body = {"name": name, "scopes": sorted(scopes), "projects": where}
-        return self._one("POST", "/tokens", {**body, "expires_s": expires_s, "image": image})
+        # A server of an earlier release knows no others.
+        compared = {key: value for key, value in (("lock", lock), ("files", files)) if value}
+        bound = {"expires_s": expires_s, "image": image, **compared}
+        return self._one("POST", "/tokens", {**body, **bound})
 
     def revoke_token(self, name: str) -> Document:
         """End a token."""

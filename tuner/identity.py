@@ -52,6 +52,8 @@ class Identity:
         token_id: row of the token, from 1; None: the server's own token, which may do everything;
             0: that of its workers.
         image: reference or digest of the image that a worker with this token runs in.
+        lock: SHA-256 of the lock file that this image was built with; None: it is not compared.
+        files: what `python -m workers measure` says in this image; None: it is not compared.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Identity:
     projects: frozenset[str] | None = None
     token_id: int | None = None
     image: str | None = None
+    lock: str | None = None
+    files: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether one of its scopes holds `scope`."""

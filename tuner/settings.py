@@ -25,6 +25,9 @@ SETTINGS: dict[str, str] = {
     "API_URL": "URL of a running Tuner server (default: the local one, started when needed)",
     "TOKEN": "bearer token of the API (default: the home's token file)",  # nosec B105  # a description
     "WORKER_TOKEN": "a token of the server's for its workers, which allows nothing but to work",  # nosec B105  # a description
+    "WORKER_IMAGE": "image by digest that this token is bound to: its workers run in no other",
+    "WORKER_LOCK": "SHA-256 of the lock file that this image was built with, which is compared",
+    "WORKER_FILES": "what `python -m workers measure` says in this image, which is compared",
     "LOG_ROOT": "folder of the TensorBoard logs (default <home>/logs)",
     "CHECKPOINT_ROOT": "folder of the checkpoints (default <home>/checkpoints)",
     "IMAGE": "reference by digest of the container image this process runs in",
@@ -59,6 +62,10 @@ class Settings:
     api_url: str | None = None
     token: str | None = field(default=None, repr=False)
     worker_token: str | None = field(default=None, repr=False)
+    #: What the workers' token is bound to; see `tuner.identity.Identity`.
+    worker_image: str | None = None
+    worker_lock: str | None = None
+    worker_files: str | None = None
     image: str | None = None
     #: GPUs that each worker of this host owns; None: one.
     gpus_per_worker: int | None = None
@@ -123,6 +130,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         api_url=_tidy_urls(given.get("API_URL")),
         token=given.get("TOKEN"),
         worker_token=given.get("WORKER_TOKEN"),
+        worker_image=given.get("WORKER_IMAGE"),
+        worker_lock=given.get("WORKER_LOCK"),
+        worker_files=given.get("WORKER_FILES"),
         image=given.get("IMAGE"),
         gpus_per_worker=None
         if per_worker is None

@@ -6,7 +6,12 @@ Names are loaded when they are asked for: the trial's process must not pay for w
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers.ranks.launching import launch_ranks
+    from workers.run import Run
+    from workers.session import TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
 
 _EXPORTS = {
     "Run": "workers.run",

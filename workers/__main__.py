@@ -1,19 +1,22 @@
-"""`python -m workers run | fleet | health | try | preflight`."""
+"""`python -m workers run | fleet | health | try | preflight | measure`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 from pathlib import Path
 
-from tuner.errors import TunerError
+from tuner.errors import SetupError, TunerError
 from tuner.logs import configure_logging
 from tuner.protocol import BACKENDS
 from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
+from workers.names import own_name
 from workers.options import load_gpus_per_worker, load_log_format
+from workers.stint import add_limits, read_limits
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ def main(argv: list[str]) -> int:
             return _run(arguments)
         if arguments.command == "fleet":
             return _fleet(arguments)
+        if arguments.command == "measure":
+            return _measure(arguments)
         return _preflight() if arguments.command == "preflight" else _try()
     except TunerError as exc:
         logger.error("not started", extra={"reason": str(exc)})
@@ -46,8 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description="Workers of Tuner.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="one worker")
-    run.add_argument("--name", required=True, help="unique among all workers of the service")
-    run.add_argument("--device", default="cpu", help="cpu (default) or gpu:UUID[,UUID…]")
+    run.add_argument(
+        "--name",
+        help="unique among all workers of the service (default: host, process and a random part)",
+    )
+    run.add_argument(
+        "--device",
+        default="cpu",
+        help="cpu (default), gpu:UUID[,UUID…], or gpu:visible, those of CUDA_VISIBLE_DEVICES",
+    )
     run.add_argument("--status-fd", type=int, help="descriptor that the worker's state is told to")
     fleet = commands.add_parser("fleet", help="supervised workers of this host")
     fleet.add_argument("--count", type=_count, required=True, help="number of workers")
@@ -68,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--isolation", choices=["fork", "spawn"], default="fork")
         command.add_argument("--preimport", choices=["keras", *BACKENDS, "none"], default="keras")
         command.add_argument("--parent", type=int, help="process whose death ends this one")
+        add_limits(command)
+    run.add_argument("--keeper", help=argparse.SUPPRESS)
+    measure = commands.add_parser("measure", help="one hash of what is installed here")
+    measure.add_argument("--json", action="store_true", help="with what it covers")
+    measure.add_argument(
+        "--write", type=Path, metavar="FILE", help="set `files` in this file of an image's facts"
+    )
     commands.add_parser("preflight", help="build models before a study; JSON in, JSON lines out")
     commands.add_parser("try", help="one trial up to its first report; JSON in, JSON out")
     return parser
@@ -83,6 +102,7 @@ def _count(text: str) -> int:
 def _context(arguments: argparse.Namespace) -> dict[str, str]:
     """Return what stands in every line of the log."""
     if arguments.command == "run":
+        arguments.name = arguments.name or own_name()
         return {"worker": arguments.name}
     return {"fleet": str(os.getpid())} if arguments.command == "fleet" else {}
 
@@ -98,6 +118,8 @@ def _run(arguments: argparse.Namespace) -> int:
             preimport=arguments.preimport,
             parent=arguments.parent,
             status_fd=arguments.status_fd,
+            limits=read_limits(arguments),
+            keeper=arguments.keeper,
         ),
         os.environ,
     )
@@ -115,6 +137,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
             isolation=arguments.isolation,
             preimport=arguments.preimport,
             parent=arguments.parent,
+            limits=read_limits(arguments),
         ),
         os.environ,
     )
@@ -126,6 +149,21 @@ def _health(control: Path) -> int:
     health = look(control)
     print(health.said)  # noqa: T201 - who asks reads it, as `docker inspect` shows it
     return 0 if health.is_well else 1
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from workers.image_facts import write_facts
+    from workers.measure import MeasureError, measure
+
+    try:
+        measured = measure()
+    except MeasureError as exc:
+        raise SetupError(f"what is installed here cannot be measured: {exc}") from exc
+    if arguments.write is not None:
+        write_facts(arguments.write, measured)
+    text = json.dumps(measured.to_json()) if arguments.json else measured.files
+    sys.stdout.write(f"{text}\n")
+    return 0
 
 
 def _preflight() -> int:

@@ -142,7 +142,7 @@ class Attempt:
             DeviceError: a GPU does not answer.
         """
         post = self._post
-        check_gpus(post.info.device_ids)
+        check_gpus(post.info.device_ids, self._assignment.devices)
         # A full disk that only the first checkpoint met would cost the training up to there.
         Place(post.checkpoint_root).open(make=True).close()
         probe(post.checkpoint_root)
@@ -289,26 +289,26 @@ class Attempt:
 
     def _describe_end(self, process: TrialProcess) -> Finish:
         """Return the finish that this end means."""
-        status, end = process.status, self._end
+        end = self._end and self._end.counted(is_leaving=self._post.leave.requested)
         if end is not None and self._stop not in ("cancelled", "timeout", "error"):
             return end.finish(
                 self._token,
                 error=end.error or _STOPPED.get(end.cause or "", ""),
                 duration_s=self._duration_s(),
-                exit_status=status,
+                exit_status=process.status,
             )
         place = self._files.place
         if self._stop is not None:
             text = self._stop_text()
             if process.was_asked_where:
                 text = with_tail(text, self._with_own_names(read_tail(place)))
-            return self._failed(self._stop, text, status)
+            return self._failed(self._stop, text, process.status)
         if process.was_killed:
             text = "the trial's process broke off its channel and was killed"
-            return self._failed("error", text, status)
+            return self._failed("error", text, process.status)
         of_memory = process.died_of_memory()
-        cause, text = explain_exit(status or 0, place, of_memory=of_memory)
-        return self._failed(cause, self._with_own_names(text), status)
+        cause, text = explain_exit(process.status or 0, place, of_memory=of_memory)
+        return self._failed(cause, self._with_own_names(text), process.status)
 
     def _with_own_names(self, text: str) -> str:
         return with_own_names(text, self._code_root)

@@ -12,6 +12,9 @@ from workers.devices import list_gpus
 
 logger = logging.getLogger(__name__)
 
+#: Of the number of a GPU.
+_MOST_DIGITS = 4
+
 
 def parse_device(text: str) -> tuple[Device, list[str]]:
     """Return kind and UUIDs of the devices of one worker.
@@ -33,6 +36,44 @@ def parse_device(text: str) -> tuple[Device, list[str]]:
     if len(uuids) > MAX_DEVICES:
         raise SetupError(f"--device {text}: {len(uuids)} GPUs; a worker owns {MAX_DEVICES} at most")
     return "gpu", uuids
+
+
+def resolve_visible(text: str, visible: str | None) -> str:
+    """Return the device of a worker, with UUIDs where it says `gpu:visible`.
+
+    A scheduler gives a job GPUs by their place in the driver's order, of those that the job may
+    see, or by UUID.
+
+    Args:
+        text: as on the command line.
+        visible: `CUDA_VISIBLE_DEVICES` as the scheduler has set it; None: it has not.
+
+    Raises:
+        SetupError: the scheduler has given no GPU, or one that is not there.
+    """
+    if text != "gpu:visible":
+        return text
+    names = [name.strip() for name in (visible or "").split(",") if name.strip()]
+    if not names or names == ["-1"]:
+        said = "is not set" if visible is None else f"is {visible!r}"
+        raise SetupError(
+            f"--device gpu:visible: CUDA_VISIBLE_DEVICES {said}: the scheduler has given this "
+            f"process no GPU; ask it for some (tuner launch … --gpus N)"
+        )
+    present = list_gpus()
+    return "gpu:" + ",".join(_uuid(name, present) for name in names)
+
+
+def _uuid(name: str, present: Sequence[str]) -> str:
+    if not name.isdecimal():
+        return name
+    if len(name) > _MOST_DIGITS or int(name) >= len(present):
+        found = f"it shows {len(present)} GPUs" if present else "it shows no GPU"
+        raise SetupError(
+            f"--device gpu:visible: CUDA_VISIBLE_DEVICES names GPU {name[:20]} of this host, and "
+            f"{found}: {', '.join(present) or 'no NVIDIA driver, or nvidia-ml-py is missing'}"
+        )
+    return present[int(name)]
 
 
 def find_devices(gpus: str, per_worker: int) -> list[str]:

@@ -22,13 +22,20 @@ def list_gpus() -> list[str]:
     ]
 
 
-def check_gpus(uuids: Sequence[str]) -> None:
-    """Make sure that each of these GPUs, or MIG instances, answers.
+def check_gpus(uuids: Sequence[str], wanted: int = 0) -> None:
+    """Make sure that each of these GPUs, or MIG instances, answers, and that they are enough.
+
+    Args:
+        uuids: of the worker.
+        wanted: by the trial. The server matches them; nothing may train on less than it needs.
 
     Raises:
         DeviceError: one does not: TensorFlow would train on the others, or on the processor,
-            without a word.
+            without a word. Or they are too few.
     """
+    if len(uuids) < wanted:
+        needed = "1 GPU" if wanted == 1 else f"{wanted} GPUs"
+        raise DeviceError(f"the trial needs {needed}, and this worker owns {len(uuids) or 'none'}")
     if not uuids:
         return
     library = _library()

@@ -9,25 +9,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.protocol import Assignment, WorkerInfo
+from tuner.protocol import IMAGE_FACTS, Assignment, WorkerInfo
 from workers.backends.choice import Choice
 from workers.backends.versions import build_facts, library_versions
 from workers.devices import describe_gpu
-
-#: Variables that change what is computed.
-_NUMERIC = (
-    "XLA_FLAGS",
-    "NVIDIA_TF32_OVERRIDE",
-    "CUDA_VISIBLE_DEVICES",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "XLA_PYTHON_CLIENT_PREALLOCATE",
-    "OMP_NUM_THREADS",
-    "PYTHONHASHSEED",
-)
-_NUMERIC_PREFIXES = ("TF_", "KERAS_", "JAX_", "PYTORCH_")
-#: Terraform's, which may hold secrets; they only begin like TensorFlow's.
-_FOREIGN_PREFIXES = ("TF_CLI", "TF_VAR_", "TF_TOKEN_", "TF_LOG")
-_SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
+from workers.variables import numeric_environment
 
 
 class Environment:
@@ -39,7 +25,7 @@ class Environment:
     """
 
     def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
-        self._image = info.image
+        self._info = info
         devices = [describe_gpu(uuid) for uuid in info.device_ids]
         #: The worker's part of `config.json`.
         self.facts: dict[str, Any] = {
@@ -53,7 +39,7 @@ class Environment:
             # What there is to say of one device is said of the first of several as well.
             "gpu": devices[0] if devices else None,
             "devices": devices,
-            "environment": _numeric_environment(environ),
+            "environment": numeric_environment(environ),
         }
 
     def config(self, assignment: Assignment, backend: Choice | None = None) -> dict[str, Any]:
@@ -78,10 +64,22 @@ class Environment:
             "objective": assignment.objective,
             "metrics": assignment.metrics,
             "backend": None if backend is None else backend.to_json(),
-            # What this process runs in; without a container, what the spec asks for.
-            "image": self._image or assignment.config.get("image"),
+            **self._image_facts(assignment),
             **self.facts,
         }
+
+    def _image_facts(self, assignment: Assignment) -> dict[str, Any]:
+        """Return which image this is and how far that is proven: the server's word, if it has one.
+
+        A server of an earlier release has none; then the worker's own stands for itself.
+        """
+        theirs, info = assignment.config, self._info
+        if "image_verified" in theirs:
+            return {name: theirs.get(name) for name in IMAGE_FACTS}
+        # What this process runs in; without a container, what the spec asks for.
+        image = info.image or theirs.get("image")
+        said = "stated" if info.image else None
+        return {"image": image, "lock": info.lock, "files": info.files, "image_verified": said}
 
 
 def _versions() -> dict[str, Any]:
@@ -95,13 +93,3 @@ def _package_lock() -> str:
         for distribution in importlib.metadata.distributions()
     }
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-
-
-def _numeric_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in sorted(environ.items())
-        if (key in _NUMERIC or key.startswith(_NUMERIC_PREFIXES))
-        and not key.startswith(_FOREIGN_PREFIXES)
-        and not any(word in key.upper() for word in _SECRET_WORDS)
-    }

@@ -7,6 +7,8 @@ both speak the same protocol, so that servers are upgraded first or last, as it 
 from __future__ import annotations
 
 import logging
+import math
+import time
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Beat, WorkerInfo, is_older
@@ -37,18 +39,30 @@ def require_fit(api: WorkerApi, info: WorkerInfo) -> None:
         raise VersionError(reply.reason)
 
 
-def first_call(api: WorkerApi, leave: Leave) -> ServerConfig | None:
+def first_call(
+    api: WorkerApi, leave: Leave, *, give_up_s: float | None = None
+) -> ServerConfig | None:
     """Return the server's settings as soon as it answers; None when the worker must leave before.
+
+    Args:
+        api: of the worker.
+        leave: signals of this process.
+        give_up_s: it is waited for so long, seconds; None: for ever.
 
     Raises:
         VersionError: the server speaks another version of the protocol.
         TokenError: it does not accept this worker's token.
+        UnavailableError: it has not answered for `give_up_s`.
     """
     backoff = Backoff()
+    give_up = math.inf if give_up_s is None else time.monotonic() + give_up_s
     while not leave.takes_no_more:
         try:
             return api.config()
         except UnavailableError as exc:
+            if time.monotonic() >= give_up:
+                text = f"the server has not answered for {give_up_s:g} s: {exc}"
+                raise UnavailableError(text) from exc
             wait_s = backoff.next_s()
             logger.warning("server not reached", extra={"reason": str(exc), "retry_s": wait_s})
             leave.sleep(wait_s)

@@ -57,6 +57,19 @@ class HeardEnd:
     metrics: dict[str, float] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
 
+    def counted(self, *, is_leaving: bool) -> HeardEnd:
+        """Return how the end counts.
+
+        A scheduler that ends a job (Slurm, systemd) sends SIGTERM to all its processes: a command,
+        or a rank, that dies of it says nothing of the trial's configuration.
+
+        Args:
+            is_leaving: the worker was asked to leave meanwhile.
+        """
+        if is_leaving and self.outcome == "failed" and self.cause in ("error", "lost"):
+            return dataclasses.replace(self, cause="preempted")
+        return self
+
     def finish(self, token: str, **facts: Any) -> Finish:
         """Return the finish that it means.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from tuner.roots import Place
+from workers.backends.seeing import require_gpus
 from workers.session import Session
 from workers.training import Training
 
@@ -17,6 +19,7 @@ def make_callback(
     metric: str | None,
     every_s: float,
     needs_metric: bool = True,
+    devices: Sequence[str] = (),
 ) -> Any:
     """Return a Keras callback that follows the trial's trainings; see `Training` for what it does.
 
@@ -26,6 +29,7 @@ def make_callback(
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
         needs_metric: whether an epoch without the metric is an error; else it is not reported.
+        devices: UUIDs of the GPUs that Keras' backend must see.
     """
     import keras
 
@@ -36,6 +40,7 @@ def make_callback(
         """Passes on what Keras, or a loop of the user's own, tells to a `Training`."""
 
         def on_train_begin(self, logs: Any = None) -> None:
+            require_gpus(keras.config.backend(), devices)
             _begin(training, self)
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

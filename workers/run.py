@@ -153,4 +153,6 @@ class Run:
             metric=name,
             every_s=checkpoint_every_s,
             needs_metric=needs_metric,
+            # By hand it trains on what there is.
+            devices=self.devices if self.task is not None else (),
         )

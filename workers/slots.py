@@ -36,11 +36,16 @@ class Slot:
     Args:
         number: from 0; the worker's name ends with it.
         device: "cpu" or "gpu:UUID", of several GPUs with commas between.
-        command: of the worker, without `--name`, `--device`, `--parent` and `--status-fd`.
+        command: of the worker, without `--name`, `--device`, `--keeper`, `--parent` and
+            `--status-fd`.
         prefix: of the worker's name.
+        keeper: the supervisor, by a number of its own: it starts a process in the slot only when
+            there is none.
     """
 
-    def __init__(self, number: int, device: str, command: list[str], prefix: str) -> None:
+    def __init__(
+        self, number: int, device: str, command: list[str], prefix: str, keeper: str
+    ) -> None:
         self.number = number
         self.device = device
         self.name = f"{prefix}-{number}"
@@ -55,7 +60,7 @@ class Slot:
         self.hopeless: int | None = None
         #: Asked to give back what it runs, and not only to leave after it.
         self._is_hurried = False
-        self._command = command
+        self._command = [*command, f"--keeper={keeper}"]
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._trial_pid: int | None = None

@@ -10,9 +10,10 @@ import socket
 import warnings
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
 from tuner.secrecy import wipe_environment
 from workers.announcing import announced
@@ -21,16 +22,20 @@ from workers.backends.devices import take_device
 from workers.backends.selection import Selection
 from workers.child import SECRETS
 from workers.code_cache import CodeCache
-from workers.device_sets import parse_device
+from workers.device_sets import parse_device, resolve_visible
 from workers.devices import DeviceError, check_gpus
 from workers.environment import Environment
 from workers.fit import first_call, require_current, require_fit
 from workers.guard import ForkGuard, preimport_numpy
+from workers.image_facts import FoundFacts, find_facts
 from workers.leave import Leave, exit_quietly_on_signals
 from workers.linux import die_with_parent
+from workers.names import new_process_id
 from workers.options import WorkerOptions, load_options, load_token
 from workers.orphans import adopt_orphans
 from workers.post import Post
+from workers.shared_roots import require_shared_roots
+from workers.stint import Limits, Stint
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -38,6 +43,8 @@ logger = logging.getLogger(__name__)
 EXIT_LEFT = 0
 EXIT_VERSION = 3
 EXIT_TOKEN = 4
+#: The server did not answer for as long as the worker may be without a trial.
+EXIT_AWAY = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,8 @@ class WorkerArguments:
     """The command line of `python -m workers run`."""
 
     name: str
-    #: "cpu" or "gpu:UUID", of several GPUs with commas between.
+    #: "cpu" or "gpu:UUID", of several GPUs with commas between; "gpu:visible": those that a
+    #: scheduler has given to this process.
     device: str = "cpu"
     isolation: Isolation = "fork"
     #: A backend of Keras, "keras" for the one that the environment chooses, or "none".
@@ -54,19 +62,24 @@ class WorkerArguments:
     parent: int | None = None
     #: Pipe on which the supervisor reads this worker's state.
     status_fd: int | None = None
+    #: After what it leaves by itself.
+    limits: Limits = field(default_factory=Limits)
+    #: The supervisor that has one process at a time under this name, by a number of its own.
+    keeper: str | None = None
 
 
 def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) -> int:
     """Be a worker until asked to leave; return the exit status.
 
     Raises:
-        SetupError: the environment lacks a setting.
+        SetupError: the environment lacks a setting, or this host does not see the shared roots.
     """
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     adopt_orphans()
     exit_quietly_on_signals()
     options = load_options(environ)
+    require_shared_roots(environ, options.log_root, options.checkpoint_root)
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
     # What user code inherits: backends are imported with it, and so is every trial.
@@ -76,7 +89,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
-    info = _info(arguments, options, kind, device_ids)
+    info = _info(arguments, options, kind, device_ids, find_facts(environ))
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
@@ -99,6 +112,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
                 on_trial=lambda pid: tell({"trial_pid": pid}),
                 device_error=device_error,
             ),
+            arguments.limits,
             tell=lambda state: tell({"state": state}),
         )
     except (VersionError, ClaimRefusedError) as exc:
@@ -108,13 +122,16 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     except TokenError as exc:
         logger.error("worker is not let in", extra={"reason": str(exc)})
         return EXIT_TOKEN
+    except UnavailableError as exc:
+        logger.error("worker leaves", extra={"reason": str(exc)})
+        return EXIT_AWAY
     finally:
         api.close()
     return EXIT_LEFT
 
 
-def _work(post: Post, *, tell: Callable[[str], None]) -> None:
-    config = first_call(post.api, post.leave)
+def _work(post: Post, limits: Limits, *, tell: Callable[[str], None]) -> None:
+    config = first_call(post.api, post.leave, give_up_s=limits.idle_s)
     if config is None:
         return
     post.beat_s = config.beat_s
@@ -122,7 +139,7 @@ def _work(post: Post, *, tell: Callable[[str], None]) -> None:
     gc.collect()
     gc.freeze()
     logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
-    Worker(post, redis_url=config.redis_url, tell=tell).run()
+    Worker(post, redis_url=config.redis_url, tell=tell, stint=Stint(limits)).run()
     require_current(post)
 
 
@@ -132,7 +149,7 @@ def _devices(text: str, environ: MutableMapping[str, str]) -> tuple[Device, list
     Raises:
         SetupError: one worker cannot own them.
     """
-    kind, uuids = parse_device(text)
+    kind, uuids = parse_device(resolve_visible(text, environ.get("CUDA_VISIBLE_DEVICES")))
     environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids) or "-1"
     return kind, uuids
 
@@ -151,7 +168,11 @@ def _device_error(device_ids: list[str]) -> str | None:
 
 
 def _info(
-    arguments: WorkerArguments, options: WorkerOptions, kind: Device, device_ids: list[str]
+    arguments: WorkerArguments,
+    options: WorkerOptions,
+    kind: Device,
+    device_ids: list[str],
+    facts: FoundFacts,
 ) -> WorkerInfo:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -169,6 +190,11 @@ def _info(
         image=options.image,
         release=release,
         isolation=arguments.isolation,
+        lock=facts.lock,
+        files=facts.files,
+        files_built=facts.files_built,
+        process=new_process_id(),
+        keeper=arguments.keeper,
     )
 
 

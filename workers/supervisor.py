@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from workers.device_sets import find_devices, parse_device
 from workers.fleet_health import state_path
 from workers.leave import Leave
 from workers.linux import die_with_parent
+from workers.names import new_process_id, own_name
 from workers.orphans import adopt_orphans, describe, end_orphans, find_orphans
 from workers.slots import Slot, worker_command
+from workers.stint import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class FleetArguments:
     isolation: str = "fork"
     preimport: str = "keras"
     parent: int | None = None
+    #: Of each worker; when all have left by themselves, the fleet has ended.
+    limits: Limits = field(default_factory=Limits)
 
 
 class Supervisor:
@@ -70,7 +74,8 @@ class Supervisor:
         self._leave = leave
         self._per_worker = arguments.gpus_per_worker
         self._devices = find_devices(arguments.gpus, self._per_worker)
-        self._prefix = f"{socket.gethostname()}-{os.getpid()}"
+        self._prefix = own_name()
+        self._keeper = new_process_id()
         self._slots: list[Slot] = []
         self._after_trial = False
         self._wanted = self._allowed(arguments.count)
@@ -86,13 +91,18 @@ class Supervisor:
                 self._wanted, self._after_trial = 0, True
             self._fit()
             self._write_state()
-            if self._leave.after_trial and not self._slots:
+            if self._has_done():
                 return 0
             if self._slots and all(slot.hopeless is not None for slot in self._slots):
                 return max(slot.hopeless or 0 for slot in self._slots)
             self._wait(LOOK_S)
         self._stop()
         return 0
+
+    def _has_done(self) -> bool:
+        """Whether all workers have left after their last trial, as they were to."""
+        leaves = self._leave.after_trial or self._arguments.limits.is_any
+        return leaves and not self._slots and self._wanted == 0
 
     def _fit(self) -> None:
         """Bring the number of workers to what is wanted."""
@@ -135,7 +145,8 @@ class Supervisor:
         number = free[0]
         device = self._devices[number] if self._devices else "cpu"
         command = worker_command(self._arguments.isolation, self._arguments.preimport)
-        self._slots.append(Slot(number, device, command, self._prefix))
+        command += self._arguments.limits.options()
+        self._slots.append(Slot(number, device, command, self._prefix, self._keeper))
         return True
 
     def _read_control(self) -> None:

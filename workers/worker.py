@@ -12,12 +12,13 @@ import redis
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
 from workers.announcing import say_goodbye
-from workers.api import RefusedError
+from workers.api import RefusedError, VersionError
 from workers.attempt import Attempt
 from workers.health import Health
 from workers.leave import LeaveNow
 from workers.outbox import Backoff
 from workers.post import Post
+from workers.stint import Stint
 from workers.wake import Listener
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,10 @@ IDLE_CLAIM_S = 30.0
 CLEAR_EVERY_S = 86400.0
 #: A worker that is out of service looks so often after its self-test.
 REST_S = 0.2
+#: A worker whose name another process has waits so long, s: by then the server has given up one
+#: that has died (`UNHEARD_S`), and asks so often.
+NAME_WAIT_S = 20.0
+NAME_LOOK_S = 2.0
 
 
 class Worker:
@@ -42,10 +47,19 @@ class Worker:
         post: of this worker.
         redis_url: where wake-ups come from; None polls the server.
         tell: told the worker's state, "idle" or "busy", when it changes.
+        stint: how long it stays where nobody asks it to leave.
     """
 
-    def __init__(self, post: Post, *, redis_url: str | None, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        post: Post,
+        *,
+        redis_url: str | None,
+        tell: Callable[[str], None],
+        stint: Stint,
+    ) -> None:
         self._post = post
+        self._stint = stint
         self._redis_url = redis_url
         self._tell = tell
         self._listener: Listener | None = None
@@ -54,6 +68,7 @@ class Worker:
         self._claim_at = 0.0
         self._clear_at = 0.0
         self._backoff = Backoff()
+        self._refused_since: float | None = None
         self._health = Health(post)
 
     def run(self) -> None:
@@ -66,21 +81,28 @@ class Worker:
         """
         self._tell("idle")
         try:
-            while not self._post.is_leaving:
+            while not self._is_over():
                 self._drain()
-                if not self._post.is_leaving:
+                if not self._is_over():
                     self._wait()
         except LeaveNow:
             logger.info("worker leaves")
+        else:
+            if reason := self._stint.over:
+                logger.info("worker leaves", extra={"reason": reason})
         finally:
             self._health.close()
             if self._listener is not None:
                 self._listener.leave()
             say_goodbye(self._post.api, self._post.info)
 
+    def _is_over(self) -> bool:
+        """Whether it takes no further attempt: it was asked to leave, or has done enough."""
+        return self._post.is_leaving or self._stint.over != ""
+
     def _drain(self) -> None:
         """Run attempts as long as the server has some."""
-        while not self._post.is_leaving and not self._is_unfit():
+        while not self._is_over() and not self._is_unfit():
             token = os.urandom(16).hex()
             assignment = self._claim(token)
             if assignment is None:
@@ -88,6 +110,7 @@ class Worker:
             self._tell("busy")
             attempt = Attempt(self._post, assignment, token)
             attempt.run()
+            self._stint.note_attempt()
             self._tell("idle")
             if attempt.cause is not None:
                 # The server may want to know first whether this worker is sound.
@@ -102,10 +125,27 @@ class Worker:
                 assignment = self._post.api.claim(claim)
             except UnavailableError as exc:
                 self._sleep_after(exc)
+            except VersionError as exc:
+                self._wait_for_name(exc)
             else:
                 self._backoff.reset()
+                self._refused_since = None
                 return assignment
         return None
+
+    def _wait_for_name(self, exc: VersionError) -> None:
+        """Wait until this worker may be let in: one of its name has perhaps died just now.
+
+        Raises:
+            VersionError: it was waited for long enough.
+        """
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+            logger.warning("worker not let in", extra={"reason": str(exc), "wait_s": NAME_WAIT_S})
+        if now >= self._refused_since + NAME_WAIT_S:
+            raise exc
+        self._post.leave.sleep(NAME_LOOK_S)
 
     def _sleep_after(self, exc: UnavailableError) -> None:
         wait_s = self._backoff.next_s()
@@ -115,7 +155,7 @@ class Worker:
     def _wait(self) -> None:
         """Return when there may be work, giving signs of life meanwhile."""
         self._clear_code()
-        while not self._post.is_leaving:
+        while not self._is_over():
             was_unfit = self._is_unfit()
             self._beat_if_due()
             if self._post.is_leaving:

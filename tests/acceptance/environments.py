@@ -29,10 +29,9 @@ class Environment:
         self.folder = CACHE / f"{lock}-{version}-{hashlib.sha256(text).hexdigest()[:16]}"
         self.python = self.folder / "bin" / "python"
         self._site = site
-        install: list[str | Path] = [self.python, "-m", "pip", "install", "-q", "--require-hashes"]
         with made(self.folder) as is_new:
             if is_new:
-                run([*install, "-r", ROOT / lock])
+                install_lock(self.python, ROOT / lock)
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process that sees the wheel but not the clone."""
@@ -88,6 +87,29 @@ def made(folder: Path) -> Iterator[bool]:
             run([sys.executable, "-m", "venv", folder])
         yield is_new
         complete.touch()
+
+
+def install_lock(python: Path, lock: Path) -> None:
+    """Install a lock into an environment.
+
+    By uv, which takes a seventh of pip's processor time and keeps what several locks share. It does
+    not read pip's settings: where it cannot reach an index, pip has the last word.
+    """
+    arguments: list[str | Path] = ["-q", "--require-hashes", "-r", lock]
+    uv = subprocess.run(
+        [_uv(), "pip", "install", "--python", python, *arguments], capture_output=True, check=False
+    )
+    if uv.returncode != 0:
+        run([python, "-m", "pip", "install", *arguments])
+
+
+def _uv() -> Path:
+    lock = ROOT / "requirements-uv.lock"
+    folder = CACHE / f"uv-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    with made(folder) as is_new:
+        if is_new:
+            run([folder / "bin" / "pip", "install", "-q", "--require-hashes", "-r", lock])
+    return folder / "bin" / "uv"
 
 
 def run(command: list[str | Path], **options: object) -> str:

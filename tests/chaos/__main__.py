@@ -16,7 +16,7 @@ from tests.chaos.fleet import has_faketime
 from tests.chaos.order import CLOCK, Order, summary
 from tests.chaos.run import run
 from tests.service_process import Nursery
-from tuner.coordinator.leadership import LEASE_S
+from tuner.coordinator.leadership import LEAD_S
 
 #: From here on the lead lasts as long as in production.
 MANY = 1000
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         only=tuple(arguments.only),
         log_mb=256 + arguments.trials // 10,
         # A new leader reads all trials before it can renew its lease.
-        leader_lease_s=LEASE_S if arguments.trials > MANY else Order.leader_lease_s,
+        leader_lease_s=LEAD_S if arguments.trials > MANY else Order.leader_lease_s,
     )
     calls = folder / "calls.log"
     under = audited(calls) if arguments.audit else ()

@@ -41,6 +41,8 @@ def debian_image(engine: Engine, name: str, packages: tuple[str, ...]) -> str:
         "--quiet",
         "--variant=minbase",
         '--aptopt=Acquire::Languages "none"',
+        # What is thrown away when it fails need not survive a crash of the machine.
+        "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",

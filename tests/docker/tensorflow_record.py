@@ -19,10 +19,13 @@ RECORD = ROOT / "docker" / "tensorflow-image.json"
 
 
 def inputs() -> list[Path]:
-    """Return the files that the image is made from, without those of Tuner itself."""
+    """Return the files that the image is made from.
+
+    Without those of Tuner itself, and of what the small image shows just as well: facts, labels.
+    """
     docker = ROOT / "docker"
     files = [docker / "worker.Dockerfile", ROOT / ".dockerignore", ROOT / LOCK]
-    scripts = ["check-base.sh", "facts.py", "harden.sh", "pip.sh"]
+    scripts = ["check-base.sh", "harden.sh", "pip.sh"]
     return [*files, *(docker / name for name in scripts), *sorted(docker.glob("*.lock"))]
 
 

@@ -87,12 +87,11 @@ def test_a_study_of_twelve_trials_ends_on_three_workers_that_call_through_the_pr
     study = host.submit("twelve", trials=12, seconds=0.6, more=f"image: {image}")
 
     assert host.wait_finished(study)["counts"]["complete"] == 12
-    trials = host.json("best", study, "-n", "12")
-    shown = [host.json("show", study, str(one["trial"])) for one in trials]
+    shown = [host.read(f"studies/{study}/trials/{number}") for number in range(12)]
     hosts = {one["attempt_list"][0]["host"] for one in shown}
     assert hosts == {one["Config"]["Hostname"] for one in host.containers("worker")}
     assert len(hosts) == 3
-    assert {one["image"] for one in host.json("workers", "list")} == {image}
+    assert {one["image"] for one in host.read("workers")} == {image}
 
 
 def test_the_api_has_tls_for_others_and_none_on_the_loopback(host: Deployment) -> None:
@@ -157,8 +156,7 @@ def test_a_study_loses_nothing_when_worker_redis_and_leader_die_and_workers_come
     assert host.wait_finished(study)["counts"] == {
         "waiting": 0, "running": 0, "complete": 16, "pruned": 0, "fail": 0,
     }  # fmt: skip
-    trials = host.json("best", study, "-n", "20", "--all")
-    assert sorted(one["trial"] for one in trials) == list(range(16))
+    assert sorted(one["trial"] for one in host.read(f"studies/{study}/trials")) == [*range(16)]
     host.compose("up", "--detach", "--no-recreate", "--scale", "worker=1")
     running = [one for one in host.containers("worker") if one["State"]["Running"]]
     assert len(running) == 1
@@ -266,15 +264,18 @@ def test_what_is_missing_is_said_in_one_sentence_and_nothing_is_started(
         networks = fresh.engine.docker("network", "ls", "--format", "{{.Name}}")
         assert fresh.project not in networks
 
-    for name in ("TUNER_IMAGE", "TUNER_SERVER_IMAGE"):
-        (fresh.folder / ".env").write_text(
-            re.sub(rf"^{name}=.*$", "", settings, flags=re.MULTILINE)
-        )
-        refused(f"{name} is missing a value: is not set; put the ")
-    (fresh.folder / ".env").write_text(settings)
+    try:
+        for name in ("TUNER_IMAGE", "TUNER_SERVER_IMAGE"):
+            without = re.sub(rf"^{name}=.*$", "", settings, flags=re.MULTILINE)
+            (fresh.folder / ".env").write_text(without)
+            refused(f"{name} is missing a value: is not set; put the ")
+    finally:
+        (fresh.folder / ".env").write_text(settings)
     (fresh.folder / "secrets").rename(fresh.folder / "elsewhere")
-    refused("secrets/run-sh-secrets.sh-first")
-    (fresh.folder / "elsewhere").rename(fresh.folder / "secrets")
+    try:
+        refused("secrets/run-sh-secrets.sh-first")
+    finally:
+        (fresh.folder / "elsewhere").rename(fresh.folder / "secrets")
 
 
 def test_an_image_by_its_tag_is_refused_before_anything_starts(fresh: Deployment) -> None:

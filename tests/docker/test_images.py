@@ -123,12 +123,15 @@ def test_an_image_says_what_it_was_made_of(kind: str, found: Found) -> None:
     }
 
 
-def test_labels_say_the_same_as_the_file_in_the_image(config: Found, found: Found) -> None:
+def test_labels_say_the_same_as_the_file_in_the_image(
+    config: Found, found: Found, base: str
+) -> None:
     labels = config["Labels"]
 
     assert labels["org.opencontainers.image.version"] == found["facts"]["version"]
     assert labels["org.opencontainers.image.revision"] == found["facts"]["revision"]
     assert labels["dev.tuner.lock"] == found["facts"]["lock"]
+    assert labels["org.opencontainers.image.base.name"] == base
 
 
 def test_an_image_has_a_health_check_and_an_init(config: Found) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def make_service(
     """Runs a server on an empty database: kind (sqlite or postgresql), facts of the server."""
 
     @contextlib.contextmanager
-    def make(kind: str, **facts: float) -> Iterator[ServiceProcess]:
+    def make(kind: str, **facts: Any) -> Iterator[ServiceProcess]:
         home = tmp_path_factory.mktemp("service")
         with contextlib.ExitStack() as stack:
             url = f"sqlite:///{home / 'tuner.db'}"

@@ -212,7 +212,7 @@ def test_a_worker_that_knows_both_servers_goes_on_with_the_one_that_lives(
 def test_a_leader_that_loads_for_long_is_not_replaced(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leadership, "LEASE_S", 0.6)
+    monkeypatch.setattr(leadership, "LEAD_S", 0.6)
     storage = open_storage(sqlite_url, create=True)
     one, other = Leadership(storage), Leadership(storage)
     assert one.acquire()

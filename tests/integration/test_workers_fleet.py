@@ -179,6 +179,18 @@ def test_a_drained_worker_is_not_started_again(peer: Peer, start: Callable[..., 
     assert fleet.process.poll() is None
 
 
+def test_a_fleet_for_one_attempt_each_ends_well_when_its_workers_have_left(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    for number in range(3):
+        peer.offer("workers_trials:noop", attempt=f"s1-t{number}-a1")
+    fleet = start(2, "--attempts=1", "--idle=10")
+
+    assert fleet.wait(30) == 0
+    assert sum(bool(found) for found in peer.finishes.values()) == 2
+    assert fleet.workers() == []
+
+
 def test_a_fleet_that_no_worker_can_serve_ends_with_the_reason(
     peer: Peer, start: Callable[..., Fleet]
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 from tests.integration.workers_peer import Peer, wait_until
-from tests.integration.workers_process import Start
+from tests.integration.workers_process import Start, read_pid
 from tests.patience import clock
 from tuner.roots import Place
 from tuner.tfevents import read_run
@@ -75,6 +76,35 @@ def test_a_sigterm_to_the_trial_alone_is_left_to_the_worker(peer: Peer, start: S
     assert finish["values"] == [-signal.SIGTERM], "what the trial forked ends as ever"
 
 
+def test_a_worker_for_one_attempt_runs_one_says_that_it_leaves_and_ends_well(
+    peer: Peer, start: Start
+) -> None:
+    for number in (0, 1):
+        peer.offer("workers_trials:noop", attempt=f"s1-t{number}-a1")
+    worker = start("--attempts=1")
+
+    assert worker.wait(20) == 0
+    assert peer.wait_finish("s1-t0-a1", 1)["outcome"] == "complete"
+    assert not peer.finishes["s1-t1-a1"], "it took another one"
+    assert worker.wait_log("worker leaves")["reason"] == "1 of 1 attempts are done"
+    assert peer.beats[-1]["state"] == "stopping", "the server would count on it"
+
+
+def test_a_failed_attempt_counts_as_one(peer: Peer, start: Start) -> None:
+    peer.offer("workers_trials:exits")
+    worker = start("--attempts=1")
+
+    assert worker.wait(20) == 0
+    assert peer.wait_finish("s1-t0-a1", 1)["outcome"] == "failed"
+
+
+def test_a_worker_that_finds_nothing_leaves_and_ends_well(peer: Peer, start: Start) -> None:
+    worker = start("--attempts=1", "--idle=1")
+
+    assert worker.wait(20) == 0
+    assert worker.wait_log("worker leaves")["reason"] == "there was no attempt for 1 s"
+
+
 def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
@@ -83,6 +113,30 @@ def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) ->
 
     assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
     assert worker.wait(5) == 0
+
+
+def test_a_command_that_dies_with_the_signal_to_its_worker_is_preempted(
+    peer: Peer, start: Start
+) -> None:
+    """A scheduler that ends a job sends SIGTERM to all its processes."""
+    path = "os.environ['TUNER_RUN_DIR'] + '/command'"
+    note = f"import os, time; open({path}, 'w').write(str(os.getpid()))"
+    peer.offer("command", command=["python", "-c", f"{note}; time.sleep(600)"])
+    worker = start()
+    command = read_pid(worker.run_dir() / "command")
+    os.kill(command, signal.SIGTERM)
+    worker.terminate()
+    finish = peer.wait_finish("s1-t0-a1", 5)
+
+    assert (finish["outcome"], finish["cause"]) == ("failed", "preempted")
+    assert worker.wait(5) == 0
+
+
+def test_a_worker_that_may_not_wait_for_ever_says_that_no_server_answers(start: Start) -> None:
+    worker = start("--idle=1", TUNER_API_URL="http://127.0.0.1:1")
+
+    assert worker.wait(30) == 5
+    assert "has not answered for 1 s" in worker.wait_log("worker leaves")["reason"]
 
 
 def test_sigusr1_lets_a_worker_end_its_trial_before_it_leaves(peer: Peer, start: Start) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ COMMANDS = {
     "run", "check", "board", "submit", "serve", "down", "list", "status", "best", "show", "logs",
     "watch", "events", "pause", "resume", "stop", "cancel", "retry", "edit", "delete", "doctor",
     "workers up", "workers scale", "workers list", "workers drain", "workers test",
+    "workers autoscale", "workers demand",
     "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke", "init", "spaces",
-    "convert",
+    "convert", "launch slurm", "launch ray",
 }  # fmt: skip
 READING = [
     "doctor",
@@ -69,6 +71,15 @@ def test_every_command_and_every_parameter_has_help(
     for parameter in ALL[name].params:
         hidden = getattr(parameter, "hidden", False)
         assert hidden or parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_names_values_as_people_do(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    page = capsys.readouterr().out
+
+    assert not re.search(r"<[a-z]+[\[>| ]|[{}]|\bx[<>]=|<=x|\[default: (True|False)\]", page), page
 
 
 @pytest.mark.parametrize("name", READING)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tuner.cli.main import main
+from tuner.errors import SetupError
 from tuner.identity import Identity, Scope
-from tuner.service.tokens import TokenDesk
+from tuner.service.tokens import TokenDesk, workers_identity
 from tuner.settings import load_settings
 from tuner.storage import open_storage
 from tuner.storage.tokens import tokens_in_mind
@@ -106,6 +107,61 @@ def test_the_list_says_what_each_may_do_and_where(cli: Cli) -> None:
     assert "work everywhere, as image sha256:000000000000…" in out
 
 
+def test_an_images_facts_go_with_its_token(cli: Cli, tmp_path: Path) -> None:
+    facts, image = tmp_path / "image.json", f"sha256:{'0' * 64}"
+    facts.write_text(json.dumps({"lock": "1" * 64, "files": "2" * 64, "flavour": "gpu"}))
+    bound = ("--scope", "work", "--image", image, "--image-facts", str(facts))
+
+    assert cli("token", "create", "gpus", *bound)[0] == 0
+
+    found = identities()["gpus"]
+    assert (found.image, found.lock, found.files) == (image, "1" * 64, "2" * 64)
+    assert "as image sha256:000000000000… with lock 111111111111… and files" in "".join(
+        cli("token", "list")[1].split("\n")
+    )
+    (listed,) = json.loads(cli("token", "list", "--json")[1])
+    assert (listed["lock"], listed["files"]) == ("1" * 64, "2" * 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{}", "says neither `lock` nor `files` of an image"), ("[", "no JSON: no facts of an image")],
+)
+def test_a_file_without_facts_makes_no_token(
+    cli: Cli, tmp_path: Path, content: str, said: str
+) -> None:
+    facts = tmp_path / "image.json"
+    facts.write_text(content)
+    bound = ("--image", f"sha256:{'0' * 64}", "--image-facts", str(facts))
+
+    code, out, err = cli("token", "create", "gpus", "--scope", "work", *bound)
+
+    assert (code, out) == (2, "")
+    assert f"--image-facts {facts}: {said}" in err
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"TUNER_WORKER_IMAGE": "team/train:dev"}, "'team/train:dev': sha256: and 64"),
+        ({"TUNER_WORKER_LOCK": "0" * 64}, "TUNER_WORKER_LOCK: is compared in a worker of an image"),
+        (
+            {"TUNER_WORKER_IMAGE": f"sha256:{'0' * 64}", "TUNER_WORKER_FILES": "x"},
+            "TUNER_WORKER_FILES: 'x': must be",
+        ),
+        ({"TUNER_WORKER_IMAGE": f"sha256:{'0' * 64}", "TUNER_WORKER_TOKEN": ""}, "is not set"),
+    ],
+    ids=str,
+)
+def test_a_server_does_not_start_with_a_workers_token_that_is_bound_to_nothing(
+    environ: dict[str, str], said: str
+) -> None:
+    settings = load_settings({"TUNER_WORKER_TOKEN": "secret", **environ})
+
+    with pytest.raises(SetupError, match=said):
+        workers_identity(settings)
+
+
 def test_a_revoked_token_is_known_no_more_and_its_name_is_free(cli: Cli) -> None:
     cli("token", "create", "ci", "--scope", "read")
     taken = cli("token", "create", "ci", "--scope", "read")
@@ -134,6 +190,19 @@ def test_an_unknown_name_is_answered_with_those_that_there_are(cli: Cli) -> None
         (["--scope", "read", "--project", "A"], "projects: 'A': no name of a project"),
         (["--scope", "work", "--image", "team/train:latest"], "a tag can be moved"),
         (["--scope", "read", "--image", f"sha256:{'0' * 64}"], "is for the scope work"),
+        (["--scope", "work", "--lock", "0" * 64], "lock: is compared in a worker of an image"),
+        (
+            ["--scope", "work", "--image", f"sha256:{'0' * 64}", "--files", "abc"],
+            "files: 'abc': must be the 64 hexadecimal digits of a SHA-256",
+        ),
+        (
+            ["--scope", "work", "--image-facts", "nowhere.json"],
+            "--image-facts nowhere.json: cannot be read: No such file",
+        ),
+        (
+            ["--scope", "work", "--lock", "0" * 64, "--image-facts", "nowhere.json"],
+            "keep one of them",
+        ),
     ],
     ids=str,
 )

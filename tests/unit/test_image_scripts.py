@@ -97,6 +97,10 @@ def test_every_lock_of_a_worker_is_a_flavour_that_the_dockerfile_names() -> None
     for text in ((DOCKER / name).read_text() for name in ("worker.Dockerfile", "build.sh")):
         named = text.partition("flavours: ")[2].splitlines()[0].split()
         assert set(named) == flavours
+    page = (ROOT / "docs" / "containers.md").read_text()
+    assert set(re.findall(r"sh docker/build\.sh worker (\S+)", page)) <= flavours
+    table = page.partition("| flavour | trains with |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(cpu|gpu|plain|jax|torch)`", table)) == flavours
 
 
 @pytest.mark.parametrize("name", ["worker", "coordinator"])

@@ -1,4 +1,4 @@
-"""How many workers a host should have: up at once, down after a while, within the limits."""
+"""How many workers a host should have: soon up, down after a while, within the limits."""
 
 from __future__ import annotations
 
@@ -29,21 +29,36 @@ class Host:
         self.count = target.count
         return target
 
+    def settle(self, wanted: int, **facts: Any) -> Target:
+        """Look twice, as more workers need it."""
+        self.look(wanted, **facts)
+        return self.look(wanted, **facts)
+
     def forget(self) -> None:
         self._scaling.forget()
 
 
-def test_workers_come_at_once_up_to_the_most_that_are_allowed() -> None:
+def test_workers_come_when_a_second_look_confirms_it_up_to_the_most_that_are_allowed() -> None:
     host = Host()
 
+    assert host.look(3) == Target(count=0)
     assert host.look(3) == Target(count=3)
-    assert host.look(5) == Target(count=5)
-    assert host.look(50) == Target(count=8, bound="--max 8")
+    assert host.settle(5) == Target(count=5)
+    assert host.settle(50) == Target(count=8, bound="--max 8")
+
+
+def test_workers_that_others_start_in_the_next_moment_are_not_started_here_too() -> None:
+    host = Host()
+    host.look(4)
+
+    assert host.look(4, others=4) == Target(count=0)
+    assert host.look(6, others=4) == Target(count=0)
+    assert host.look(9, others=4) == Target(count=2), "the fewest that were wanted meanwhile"
 
 
 def test_workers_leave_only_when_fewer_were_wanted_for_a_while() -> None:
     host = Host()
-    host.look(6)
+    host.settle(6)
 
     assert host.look(0).count == 6
     assert host.look(0, after=COOLDOWN_S - 1).count == 6
@@ -52,7 +67,7 @@ def test_workers_leave_only_when_fewer_were_wanted_for_a_while() -> None:
 
 def test_a_demand_that_comes_and_goes_starts_and_ends_no_workers() -> None:
     host = Host()
-    host.look(4)
+    host.settle(4)
     counts = {host.look(wanted, after=20.0).count for wanted in (0, 4, 1, 4, 0, 2, 4) * 5}
 
     assert counts == {4}
@@ -60,7 +75,7 @@ def test_a_demand_that_comes_and_goes_starts_and_ends_no_workers() -> None:
 
 def test_the_most_that_was_wanted_meanwhile_is_kept() -> None:
     host = Host()
-    host.look(8)
+    host.settle(8)
     for wanted in (0, 3, 1):
         host.look(wanted, after=20.0)
 
@@ -71,7 +86,7 @@ def test_the_most_that_was_wanted_meanwhile_is_kept() -> None:
 
 def test_no_busy_worker_is_given_up_and_the_least_stay() -> None:
     host = Host(least=1)
-    host.look(5)
+    host.settle(5)
     host.look(0, busy=3)
     assert host.look(0, busy=3, after=COOLDOWN_S).count == 3
     host.look(0)
@@ -82,7 +97,7 @@ def test_no_busy_worker_is_given_up_and_the_least_stay() -> None:
 def test_workers_that_are_there_already_are_not_started_again() -> None:
     host = Host()
 
-    assert host.look(5, others=2).count == 3
+    assert host.settle(5, others=2).count == 3
     assert host.look(1, others=2).count == 3
     assert host.look(5, others=7, after=COOLDOWN_S).count == 0
 
@@ -90,14 +105,14 @@ def test_workers_that_are_there_already_are_not_started_again() -> None:
 def test_no_more_workers_are_started_than_there_are_free_devices() -> None:
     host = Host()
 
-    assert host.look(5, room=2) == Target(count=2, bound="the GPUs that are free here allow 2")
+    assert host.settle(5, room=2) == Target(count=2, bound="the GPUs that are free here allow 2")
     assert host.look(5, room=0).count == 2, "those that are there end their trials first"
     assert host.look(5, room=0, after=COOLDOWN_S).count == 0
 
 
 def test_time_in_which_nobody_answered_makes_no_worker_leave() -> None:
     host = Host()
-    host.look(4)
+    host.settle(4)
     host.look(0)
     host.forget()
 

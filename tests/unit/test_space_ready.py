@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.space_strategies import choose
-from tuner.cli.ready import ReadySpace, ready_spaces
+from tuner.cli.ready import ReadySpace, find_space, ready_spaces
 from tuner.errors import SpecError
 from tuner.spec import load_spec
 
@@ -79,3 +79,11 @@ def test_two_ready_spaces_go_together_or_say_why_not(pair: tuple[str, str], tmp_
         return "they go together"
 
     assert re.search("they go together|settle it in override", outcome())
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("mpl", "mlp"), ("lstm", "recurrent"), ("bert", "transformer")]
+)
+def test_a_space_is_found_by_what_it_is_for(asked: str, meant: str):
+    with pytest.raises(SpecError, match=f'did you mean "{meant}"'):
+        find_space(asked)

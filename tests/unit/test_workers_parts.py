@@ -178,35 +178,75 @@ def test_a_server_that_comes_back_within_half_a_minute_is_asked_within_a_second(
 def test_config_holds_what_repeats_a_trial_and_no_secret() -> None:
     environ = {
         "TF_ENABLE_ONEDNN_OPTS": "0",
-        "XLA_FLAGS": "--x",
+        "XLA_FLAGS": "--x" * 1000,
         "KERAS_BACKEND": "tensorflow",
-        "TF_VAR_password": "hunter2",
-        "KERAS_API_KEY": "hunter2",
-        "AWS_SECRET": "hunter2",
-        "TUNER_TOKEN": "hunter2",
+        "OMP_NUM_THREADS": "1\udc80",
+        # What begins like a setting of a library need not be one.
+        **dict.fromkeys(
+            (
+                *("TF_VAR_password", "TF_CONFIG", "TF_API_PASSPHRASE", "TF_HTTP_AUTH"),
+                *("KERAS_API_KEY", "KERAS_HOME_X", "KERAS_DB_PWD", "JAX_PGPASS", "PYTORCH_AUTH"),
+                *("XLA_FLAGS_PWD", "AWS_SECRET", "TUNER_TOKEN", "MY_PW"),
+            ),
+            "hunter2",
+        ),
     }
     info = WorkerInfo(name="w", host="h", pid=1, image="team/train@sha256:0")
     config: dict[str, Any] = Environment(info, environ).config(
-        Assignment(
-            attempt="a",
-            study="p/s",
-            trial=1,
-            attempt_no=1,
-            params={"x": 1},
-            seed=5,
-            objective="m:f",
-            metrics=[],
-            run_dir="r",
-            checkpoint_dir="c",
-            config={"spec": {"study": "s"}, "git_commit": "abc"},
-        )
+        assignment({"spec": {"study": "s"}, "git_commit": "abc"})
     )
 
     assert config["environment"] == {
         "KERAS_BACKEND": "tensorflow",
+        "OMP_NUM_THREADS": "1\\udc80",
         "TF_ENABLE_ONEDNN_OPTS": "0",
-        "XLA_FLAGS": "--x",
+        "XLA_FLAGS": "--x" * 666 + "--… (3000 characters)",
     }
     assert (config["git_commit"], config["seed"], config["params"]) == ("abc", 5, {"x": 1})
     assert (config["image"], config["versions"]["python"][:2]) == ("team/train@sha256:0", "3.")
     assert "hunter2" not in str(config)
+
+
+def test_config_says_of_the_image_what_the_server_has_verified() -> None:
+    info = WorkerInfo(
+        name="w", host="h", pid=1, image="team/train@sha256:0", lock="a" * 64, files="b" * 64
+    )
+    server = {
+        "image": "team/train@sha256:1",
+        "lock": "a" * 64,
+        "files": "b" * 64,
+        "image_verified": "lock",
+    }
+
+    assert image_of(info, server) == server
+    # A server of an earlier release knows what the study wants.
+    assert image_of(info, {"image": "team/train@sha256:1"}) == {
+        "image": "team/train@sha256:0",
+        "lock": "a" * 64,
+        "files": "b" * 64,
+        "image_verified": "stated",
+    }
+    nowhere = WorkerInfo(name="w", host="h", pid=1)
+    assert image_of(nowhere, {"image": None})["image_verified"] is None
+
+
+def image_of(info: WorkerInfo, config: dict[str, Any]) -> dict[str, Any]:
+    """Return what `config.json` says of the image."""
+    found = Environment(info, {}).config(assignment(config))
+    return {name: found[name] for name in ("image", "lock", "files", "image_verified")}
+
+
+def assignment(config: dict[str, Any]) -> Assignment:
+    return Assignment(
+        attempt="a",
+        study="p/s",
+        trial=1,
+        attempt_no=1,
+        params={"x": 1},
+        seed=5,
+        objective="m:f",
+        metrics=[],
+        run_dir="r",
+        checkpoint_dir="c",
+        config=config,
+    )

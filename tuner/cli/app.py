@@ -21,6 +21,8 @@ from tuner.cli import (
     explain,
     history,
     init,
+    launch,
+    launch_ray,
     read,
     replay,
     report,
@@ -32,9 +34,9 @@ from tuner.cli import (
     workers,
 )
 from tuner.cli.calling import spell
-from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, SectionedGroup
+from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, Commands, SectionedGroup
 
-app = typer.Typer(
+app = Commands(
     name="tuner",
     cls=SectionedGroup,
     help="Hyperparameter tuning that remembers.",
@@ -48,8 +50,8 @@ app = typer.Typer(
 )
 
 
-def _group(text: str) -> typer.Typer:
-    return typer.Typer(
+def _group(text: str) -> Commands:
+    return Commands(
         cls=SectionedGroup,
         help=text,
         no_args_is_help=True,
@@ -99,6 +101,10 @@ _workers.command("demand")(demand.demand)
 _workers.command("drain")(workers.drain)
 _workers.command("test")(workers.test)
 app.add_typer(_workers, name="workers", rich_help_panel=SERVE)
+_launch = _group("Workers on a cluster that somebody else's scheduler owns.")
+_launch.command("slurm")(launch.slurm)
+_launch.command("ray")(launch_ray.ray)
+app.add_typer(_launch, name="launch", rich_help_panel=SERVE)
 _tokens = _group("Tokens of the API: what others may do here, and for how long.")
 _tokens.command("create")(token.create)
 _tokens.command("list")(token.list_tokens)

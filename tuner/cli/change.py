@@ -82,7 +82,10 @@ def retry(
     study: AnyStudy = None,
     *,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Every trial that failed (the default).")
+        bool,
+        typer.Option(
+            "--failed", show_default=False, help="Every trial that failed, which is the default."
+        ),
     ] = True,
     spec: Annotated[
         Path | None,

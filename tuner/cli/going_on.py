@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.errors import StudyError
+from tuner.errors import StudyError, TunerError
 from tuner.refusal import ChangedError, Refusal
 
 if TYPE_CHECKING:
@@ -22,9 +22,17 @@ _SHOWN = 3
 
 
 def send(
-    submission: Submission, api: ApiClient, verb: str, spec: Path, options: Sequence[str] = ()
+    submission: Submission,
+    api: ApiClient,
+    verb: str,
+    spec: Path,
+    options: Sequence[str] = (),
+    *,
+    own_image: str | None = None,
 ) -> tuple[Submission, Document]:
     """Submit; on a terminal, ask when the study differs in what may not change.
+
+    An image that no worker has is said at once: the study would wait without a word.
 
     Args:
         submission: what is submitted.
@@ -32,6 +40,7 @@ def send(
         verb: the command that submits, as `tuner run`.
         spec: its file.
         options: others that were given to the command.
+        own_image: of the workers that the command starts; None: it starts none, or they have none.
 
     Returns:
         what was submitted in the end, and the answer.
@@ -43,7 +52,9 @@ def send(
 
     while True:
         try:
-            return submission, send_with_progress(submission, api)
+            answer = send_with_progress(submission, api)
+            _say_image(submission, api, own_image)
+            return submission, answer
         except ChangedError as exc:
             path, given = shlex.quote(str(spec)), [shlex.quote(option) for option in options]
             named = exc.refusal.message(verb, path, submission.name or "", given)
@@ -51,6 +62,21 @@ def send(
             if chosen is None:
                 raise StudyError(named) from None
             submission = chosen
+
+
+def _say_image(submission: Submission, api: ApiClient, own: str | None) -> None:
+    from tuner.cli.image_advice import image_advice
+    from tuner.cli.output import err
+
+    image = submission.spec.image
+    if image is None or submission.spec.is_external:
+        return
+    try:
+        advice = image_advice(image, api.workers(), own)
+    except TunerError:
+        return  # this token may not look at workers; what was submitted stays
+    if advice:
+        err().print(f"warning: {advice}", markup=False, soft_wrap=True, style="warn")
 
 
 def retry_with(

@@ -1,14 +1,16 @@
-"""The help page: commands under headings, in the order of a study's life.
+"""The help pages: commands under headings, in the order of a study's life; values in words.
 
 Typer's own pretty help imports half of rich and takes three times the time this page may take.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typing_extensions import override
 
 ONE = "Tune on this machine"
@@ -35,3 +37,68 @@ class SectionedGroup(TyperGroup):
         for section, rows in sections.items():
             with formatter.section(typer.style(section, bold=True)):
                 formatter.write_dl(rows)
+
+
+#: What Typer writes of a value, and what is written here. Choices keep their words.
+_VALUES = (
+    (re.compile(r"<int(?: range)?>"), "N"),
+    (re.compile(r"<float(?: range)?>"), "X"),
+    (re.compile(r"<str>"), "TEXT"),
+    (re.compile(r"<path>"), "FILE"),
+    (re.compile(r"<list\[str\]>"), "TEXT"),
+    (re.compile(r"<(?:list\[)?([\w-]+(?:\|[\w-]+)+)\]?>"), r"\1"),
+)
+_BOUNDS = (
+    (re.compile(r"(?<=[\[ ])(-?[\d.]+)<=x<=(-?[\d.]+)(?=[\];])"), r"\1 to \2"),
+    (re.compile(r"(?<=[\[ ])x>=(-?[\d.]+)(?=[\];])"), r"\1 or more"),
+)
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help names values as people do: `SPEC` and `-n N`, no Python types."""
+
+    @override
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces = ["[OPTIONS]"]
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, TyperArgument) and not parameter.hidden:
+                name = _argument_name(parameter)
+                pieces.append(name if parameter.required else f"[{name}]")
+        return pieces
+
+    @override
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        arguments, options = [], []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            _, text = record
+            if isinstance(parameter, TyperArgument):
+                text = text.replace("[required]", "").replace("; required]", "]").rstrip()
+                arguments.append((_argument_name(parameter), _in_words(text, _BOUNDS)))
+            else:
+                options.append((_in_words(record[0], _VALUES), _in_words(text, _BOUNDS)))
+        for title, rows in (("Arguments", arguments), ("Options", options)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class Commands(typer.Typer):
+    """Commands whose help pages are ours."""
+
+    @override
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        return super().command(name, **{"cls": PlainCommand, **settings})
+
+
+def _argument_name(argument: TyperArgument) -> str:
+    name = argument.display_name_raw
+    return name if argument.nargs == 1 or name.endswith("...") else f"{name}..."
+
+
+def _in_words(text: str, words: Sequence[tuple[re.Pattern[str], str]]) -> str:
+    for pattern, word in words:
+        text = pattern.sub(word, text)
+    return text

@@ -108,7 +108,12 @@ def find_space(name: str) -> ReadySpace:
     spaces = ready_spaces()
     if name in spaces:
         return spaces[name]
-    near = difflib.get_close_matches(name.lower().removesuffix(".yaml"), spaces, n=1, cutoff=0.5)
+    wanted = name.lower().removesuffix(".yaml")
+    near = difflib.get_close_matches(wanted, spaces, n=1, cutoff=0.5) or [
+        other
+        for other, space in spaces.items()
+        if wanted in re.findall(r"\w+", space.purpose.lower())
+    ]
     meant = f'did you mean "{near[0]}"? ' if near else ""
     raise SpecError(
         f"{name[:80]!r} is no ready search space: {meant}there are {', '.join(spaces)} "
@@ -127,7 +132,7 @@ def example_reasons(example: Example) -> dict[str, str]:
         space = find_space(Path(included).stem)
         reasons |= {p.name: p.reason for p in space.parameters}
     for name, own in _reasons(example.spec.read_text("utf-8").splitlines()).items():
-        reasons[name] = " ".join(filter(None, (reasons.get(name), f"Here: {own}")))
+        reasons[name] = " ".join(filter(None, (reasons.get(name), f"In this example: {own}")))
     return reasons
 
 

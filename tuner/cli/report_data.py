@@ -31,7 +31,10 @@ _CURVES, _GREY = 5, 20
 #: Of a file of the log root, in bytes, and of the error of a trial, in signs.
 _MOST_FILE, _MOST_ERROR = 16 << 20, 300
 #: What `config.json` says of the place where a trial ran.
-_ENVIRONMENT = ("host", "platform", "gpu", "versions", "command", "environment", "image", "data")
+_ENVIRONMENT = (
+    *("host", "platform", "gpu", "versions", "command", "environment"),
+    *("image", "image_verified", "lock", "files", "data"),
+)
 
 
 def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:

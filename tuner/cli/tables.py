@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.calling import spell
+from tuner.cli.image_advice import short_image
 from tuner.cli.output import Document, ago, duration, has_bars, moment, number, styled
 from tuner.visible import visible
 
@@ -142,6 +143,10 @@ def worker_table(rows: Sequence[Document]) -> Table:
     table = empty_table()
     for name in ("worker", "host", "pid", "device", "state", "trial", "last seen"):
         table.add_column(name, justify="right" if name == "pid" else "left")
+    has_images = any(row["image"] for row in rows if row["device"] != "external")
+    if has_images:
+        table.add_column("image", overflow="fold")
+        table.add_column("proven by")
     has_reasons = any(row["reason"] for row in rows)
     if has_reasons:
         table.add_column("why", overflow="fold")
@@ -155,6 +160,7 @@ def worker_table(rows: Sequence[Document]) -> Table:
             row["state"],
             escape(trial),
             ago(row["last_seen"]),
+            *(_image(row) if has_images else []),
             *([_why(row)] if has_reasons else []),
         )
     return table
@@ -174,6 +180,24 @@ def _device(worker: Document) -> str:
     return f"{count} gpus " + " ".join(uuid[:_UUID_CHARS] for uuid in uuids)
 
 
+def _image(worker: Document) -> tuple[str, str]:
+    """Return a worker's image, and what proves it."""
+    if worker["device"] == "external" or worker["image"] is None:
+        return "-", "-"
+    # A server of an earlier release proves nothing.
+    proof = _PROOFS[worker.get("image_verified") or "stated"]
+    return escape(short_image(worker["image"])), "-" if worker.get("image_problem") else proof
+
+
+#: What `image_verified` means, in words.
+_PROOFS = {
+    "stated": "its word",
+    "token": "token",
+    "lock": "token, lock",
+    "files": "token, files",
+}
+
+
 def _why(worker: Document) -> str:
     """Return since when, and why, a worker takes no trials."""
     since = f"since {moment(worker['out_since'])}: " if worker["out_since"] else ""
@@ -191,7 +215,7 @@ def token_table(rows: Sequence[Document]) -> Table:
         table.add_row(
             row["name"],
             # A digest is long, and its first digits tell it from others.
-            re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1…", token_reach(row)),
+            re.sub(r"((sha256:|lock |files )[0-9a-f]{12})[0-9a-f]{52}", r"\1…", token_reach(row)),
             "it is revoked" if until == "-" else until,
             "never" if row["last_used"] is None else ago(row["last_used"]),
             escape(row["actor"] or "-"),
@@ -206,7 +230,9 @@ def token_reach(row: Document) -> str:
     if projects is not None:
         where = f"in {'project' if len(projects) == 1 else 'projects'} {', '.join(projects)}"
     image = f", as image {row['image']}" if row["image"] else ""
-    return f"{', '.join(row['scopes'])} {where}{image}"
+    compared = [f"{name} {row[name]}" for name in ("lock", "files") if row.get(name)]
+    beside = f" with {' and '.join(compared)}" if compared else ""
+    return f"{', '.join(row['scopes'])} {where}{image}{beside}"
 
 
 def print_events(console: Console, rows: Sequence[Document]) -> None:

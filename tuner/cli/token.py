@@ -41,7 +41,25 @@ def create(
         typer.Option(
             metavar="IMAGE",
             help="For --scope work: its workers run in this image, sha256:… or name@sha256:…, and "
-            "count as no other.",
+            "count as no other; no worker with another token is believed that it runs this one.",
+        ),
+    ] = None,
+    lock: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256", help="With --image: the hash of the lock file that it was built with."
+        ),
+    ] = None,
+    files: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256", help="With --image: what `python -m workers measure` says in it."
+        ),
+    ] = None,
+    image_facts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Both, from the image's own /app/image.json, copied out of it."
         ),
     ] = None,
     output: Annotated[
@@ -58,11 +76,12 @@ def create(
 
     wanted = sorted({one.value for one in scope}), sorted(set(project)) if project else None
     expires_s = _seconds(expires)
+    lock, files = _compared(lock, files, image_facts)
     with (
         _new_file(output) as file,
         open_tokens(settings(), create=True) as desk,
     ):
-        document = desk.create_token(name, *wanted, expires_s, image)
+        document = desk.create_token(name, *wanted, expires_s, image, lock, files)
         if file is not None:
             os.write(file, f"{document.pop('token')}\n".encode())
     if as_json:
@@ -118,6 +137,32 @@ def _describe(document: dict[str, object]) -> str:
     end = document["expires"]
     until = "until it is revoked" if end is None else f"until {moment(str(end))}"
     return f"{token_reach(document)}, {until}"
+
+
+def _compared(
+    lock: str | None, files: str | None, facts: Path | None
+) -> tuple[str | None, str | None]:
+    """Return the lock and the files of an image that are compared.
+
+    Raises:
+        SpecError: it is said twice, or the file holds no facts of an image.
+    """
+    from tuner.protocol import MAX_FACTS_BYTES, ProtocolError, parse_image_facts
+
+    if facts is None:
+        return lock, files
+    if lock is not None or files is not None:
+        raise SpecError("--image-facts: holds what --lock and --files say; keep one of them")
+    try:
+        with facts.open("rb") as file:
+            said = parse_image_facts(file.read(MAX_FACTS_BYTES + 1))
+    except OSError as exc:
+        raise SpecError(f"--image-facts {facts}: cannot be read: {exc.strerror}") from exc
+    except ProtocolError as exc:
+        raise SpecError(f"--image-facts {facts}: {exc}") from exc
+    if said.lock is None and said.files is None:
+        raise SpecError(f"--image-facts {facts}: says neither `lock` nor `files` of an image")
+    return said.lock, said.files
 
 
 def _seconds(text: str | None) -> float | None:

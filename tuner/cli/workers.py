@@ -197,6 +197,12 @@ def platform_command(config: Settings, n: int) -> str | None:
 
 
 def _none_yet(config: Settings) -> str:
+    from tuner.local.autoscale import scaler_pid
+
+    if (pid := scaler_pid(config)) is not None:
+        return (
+            f"no workers; tuner workers autoscale (pid {pid}) starts some when studies can use them"
+        )
     fleet = _host_fleet(config)
     state = fleet.state()
     if state is None or not state.count:

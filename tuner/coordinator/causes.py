@@ -1,6 +1,6 @@
 """What a cause of failure means: the table of the design, as data.
 
-`attempts_left` is the one place that decides whether a trial is run again.
+`runs_again` is the one place that decides whether a trial is run again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from tuner.coordinator.timing import skip_gap
 from tuner.errors import FencedError, UnavailableError
 from tuner.storage import Storage, tables
 
-LEASE_S = 10.0
+#: A leader that has not said so for this long leads no more.
+LEAD_S = 10.0
 
 # Built once, because every writing transaction of the coordinator begins with it.
 _PRESENT = (
@@ -58,7 +59,7 @@ class Leadership:
             if row is None:
                 connection.execute(
                     table.insert().values(
-                        id=1, holder=self.holder, epoch=1, lease_until=now + LEASE_S
+                        id=1, holder=self.holder, epoch=1, lease_until=now + LEAD_S
                     )
                 )
                 self.epoch = 1
@@ -70,7 +71,7 @@ class Leadership:
             connection.execute(
                 table.update()
                 .where(table.c.id == 1)
-                .values(holder=self.holder, epoch=epoch, lease_until=now + LEASE_S)
+                .values(holder=self.holder, epoch=epoch, lease_until=now + LEAD_S)
             )
             self.epoch = epoch
             return True
@@ -84,7 +85,7 @@ class Leadership:
         done = threading.Event()
 
         def extend() -> None:
-            while not done.wait(LEASE_S / 3):
+            while not done.wait(LEAD_S / 3):
                 # What cannot be reached now is asked again, as long as the block works.
                 with contextlib.suppress(UnavailableError):
                     self._extend()
@@ -103,7 +104,7 @@ class Leadership:
             connection.execute(
                 table.update()
                 .where(table.c.holder == self.holder, table.c.epoch == self.epoch)
-                .values(lease_until=self._storage.now(connection) + LEASE_S)
+                .values(lease_until=self._storage.now(connection) + LEAD_S)
             )
 
     def release(self) -> None:

@@ -23,7 +23,7 @@ from tuner.coordinator.historian import Historian
 from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.judging import judge_waiting
-from tuner.coordinator.leadership import LEASE_S, Leadership
+from tuner.coordinator.leadership import LEAD_S, Leadership
 from tuner.coordinator.memory import Memory
 from tuner.coordinator.outlook import Outlook, take_outlook
 from tuner.coordinator.steering import Steering
@@ -221,7 +221,7 @@ class Coordinator:
         led = self._leads
         self._leads = self.leadership.acquire()
         # Renewed at a third of the lease, so that one slow round does not cost the lead.
-        self._lead_until = moment + LEASE_S / 3
+        self._lead_until = moment + LEAD_S / 3
         if self._leads and not led:
             logger.info("coordinator leads", extra={"epoch": self.leadership.epoch})
             self._memory.clear()

@@ -300,6 +300,21 @@ def _change(look: Look, target: Target, why: str, limits: Limits) -> Change:
     )
 
 
+def scaler_pid(settings: Settings) -> int | None:
+    """Return the process that scales the workers of this home; None: there is none."""
+    try:
+        fd = os.open(settings.home / "fleets" / "autoscale.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if try_lock(fd):
+            return None
+        said = os.pread(fd, 20, 0).decode(errors="replace").strip()
+    finally:
+        os.close(fd)
+    return int(said) if said.isdecimal() else None
+
+
 @contextlib.contextmanager
 def only_one(settings: Settings) -> Iterator[None]:
     """Hold the right to scale the workers of this home.

@@ -1,13 +1,17 @@
-"""How many workers a host should have: up at once, down only after a while, and never a busy one.
+"""How many workers a host should have: soon up, down only after a while, and never a busy one.
 
 To start a worker costs seconds of imports, and to keep one that idles costs little: so the number
-follows the demand up with each look, and down only when less was wanted all the time for a while,
-to the most that was wanted meanwhile.
+follows the demand up as soon as a second look confirms it (whoever submits a study may bring its
+own workers), and down only when less was wanted all the time for a while, to the most that was
+wanted meanwhile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+#: More must be wanted for so long before workers are started: at two looks.
+CONFIRM_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Target:
 
 
 class Scaling:
-    """Decides how many workers there are to be. Mutable: it remembers since when fewer do.
+    """Decides how many workers there are to be. Mutable: it remembers since when others would do.
 
     Args:
         limits: of the user.
@@ -56,6 +60,9 @@ class Scaling:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._more_since: float | None = None
+        #: The fewest that were wanted since then.
+        self._fewest_since = 0
         self._fewer_since: float | None = None
         #: The most that was wanted since then.
         self._most_since = 0
@@ -63,9 +70,26 @@ class Scaling:
     def decide(self, look: Look) -> Target:
         """Return how many workers there are to be."""
         target = self._aim(look)
-        if target.count >= look.count:
+        if target.count > look.count:
+            self._fewer_since = None
+            return self._rise(look, target)
+        self._more_since = None
+        if target.count == look.count:
             self._fewer_since = None
             return target
+        return self._fall(look, target)
+
+    def _rise(self, look: Look, target: Target) -> Target:
+        if self._more_since is None:
+            self._more_since, self._fewest_since = look.at, target.count
+        self._fewest_since = min(self._fewest_since, target.count)
+        if look.at - self._more_since < CONFIRM_S:
+            return Target(count=look.count)
+        self._more_since = None
+        is_last = self._fewest_since == target.count
+        return Target(count=self._fewest_since, bound=target.bound if is_last else "")
+
+    def _fall(self, look: Look, target: Target) -> Target:
         if self._fewer_since is None:
             self._fewer_since, self._most_since = look.at, target.count
         self._most_since = max(self._most_since, target.count)
@@ -78,7 +102,7 @@ class Scaling:
 
     def forget(self) -> None:
         """Take in that nothing is known at present: no time without a look makes workers leave."""
-        self._fewer_since = None
+        self._more_since = self._fewer_since = None
 
     def _aim(self, look: Look) -> Target:
         """Return how many would be right if the demand stayed as it is."""

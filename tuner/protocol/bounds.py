@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tuner.protocol.form import ProtocolError
+from tuner.protocol.image import hash_problem
 from tuner.protocol.messages import NAME_PATTERN, Finish, Found, Point, Report, WorkerInfo
 from tuner.protocol.numbers import decode_number
 from tuner.system import MAX_DEVICES
@@ -45,6 +46,7 @@ MAX_DEVICE_ID_CHARS = 128
 MAX_IMAGE_CHARS = 512
 MAX_RELEASE_CHARS = 64
 WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+PROCESS = re.compile(r"[0-9a-f]{32}")
 CLAIM_TOKEN = re.compile(r"[0-9a-f]{32,64}")
 STUDY_NAME = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
@@ -229,6 +231,22 @@ def check_worker(worker: WorkerInfo) -> None:
             raise ProtocolError(
                 f"worker.{field}: {text[:40]!r}…: {len(text)} characters, at most {most}"
             )
+    _check_identity(worker)
+
+
+def _check_identity(worker: WorkerInfo) -> None:
+    """Check by what a worker says which image and which process it is."""
+    for field in ("lock", "files", "files_built"):
+        value = getattr(worker, field)
+        if value is not None and (problem := hash_problem(f"worker.{field}", value)):
+            raise ProtocolError(problem)
+    for field in ("process", "keeper"):
+        value = getattr(worker, field)
+        if value is not None and not PROCESS.fullmatch(value):
+            raise ProtocolError(f"worker.{field}: {value[:40]!r}: must be 32 hexadecimal digits")
+    # Earlier releases did not name them.
+    if worker.process is not None and worker.device == "gpu" and not worker.device_ids:
+        raise ProtocolError("worker.device_ids: none: a worker of device gpu names those it sees")
 
 
 def _check_metrics(metrics: Mapping[str, float]) -> None:

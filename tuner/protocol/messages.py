@@ -74,6 +74,17 @@ class WorkerInfo(Message):
     image: str | None = None
     release: str = ""
     isolation: Isolation = "fork"
+    #: SHA-256 of the lock file that its image was built with, as the image says it.
+    lock: str | None = None
+    #: What `python -m workers measure` says of what is installed here, measured at its start; and
+    #: what it said when the image had been built. None: this is no image that was built so.
+    files: str | None = None
+    files_built: str | None = None
+    #: This process, by a number of its own: 32 hexadecimal digits. None, of an earlier release:
+    #: host and pid, which containers may share.
+    process: str | None = None
+    #: The supervisor that has one process at a time under this name, likewise; None: there is none.
+    keeper: str | None = None
 
     @property
     def gpus(self) -> int:

@@ -7,19 +7,31 @@ and nothing that a trial has left there can block or fill this process.
 """
 
 from tuner.roots.folder import Entry, Folder
+from tuner.roots.mark import (
+    CHECKPOINT_ROOT_MARK,
+    LOG_ROOT_MARK,
+    MARK_FILE,
+    mark_root,
+    read_mark,
+)
 from tuner.roots.named import open_named
 from tuner.roots.place import Place, opened
 from tuner.roots.removal import remove_folder
 from tuner.roots.unfit import UnfitError, check_regular, kind_name
 
 __all__ = [
+    "CHECKPOINT_ROOT_MARK",
+    "LOG_ROOT_MARK",
+    "MARK_FILE",
     "Entry",
     "Folder",
     "Place",
     "UnfitError",
     "check_regular",
     "kind_name",
+    "mark_root",
     "open_named",
     "opened",
+    "read_mark",
     "remove_folder",
 ]

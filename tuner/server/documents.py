@@ -179,6 +179,11 @@ class Attempt(Schema):
     duration_s: float | None
     exit_status: int | None
     run_dir: str
+    #: Which image ran it, and how far that was proven; null: none, or of an earlier release.
+    image: str | None = None
+    lock: str | None = None
+    files: str | None = None
+    image_verified: Literal["stated", "token", "lock", "files"] | None = None
 
 
 class Report(Schema):
@@ -254,6 +259,12 @@ class Worker(Schema):
     attempt: int | None
     last_seen: str | None
     image: str | None
+    #: What it says of this image (the hash of its lock file, and of what is installed), how far it
+    #: is proven that it runs in it, and why that is not believed; empty: it is.
+    lock: str | None = None
+    files: str | None = None
+    image_verified: Literal["stated", "token", "lock", "files"] | None = None
+    image_problem: str = ""
     release: str
 
 

@@ -18,6 +18,7 @@ from tuner.protocol import (
     MAX_SOURCE_CHARS,
     MAX_STEP,
     NAME_PATTERN,
+    SHA256,
     bounds,
 )
 from tuner.space.conditions import MAX_CLAUSES
@@ -57,6 +58,11 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
     ("WorkerInfo", "name"): {"pattern": f"^{bounds.WORKER_NAME.pattern}$"},
     ("WorkerInfo", "pid"): {"minimum": 0, "maximum": MAX_INT},
     ("WorkerInfo", "image"): {"maxLength": MAX_IMAGE_CHARS},
+    ("WorkerInfo", "lock"): {"pattern": f"^{SHA256.pattern}$"},
+    ("WorkerInfo", "files"): {"pattern": f"^{SHA256.pattern}$"},
+    ("WorkerInfo", "files_built"): {"pattern": f"^{SHA256.pattern}$"},
+    ("WorkerInfo", "process"): {"pattern": f"^{bounds.PROCESS.pattern}$"},
+    ("WorkerInfo", "keeper"): {"pattern": f"^{bounds.PROCESS.pattern}$"},
     ("WorkerInfo", "device_id"): {"maxLength": bounds.MAX_DEVICE_ID_CHARS},
     ("WorkerInfo", "release"): {"maxLength": bounds.MAX_RELEASE_CHARS},
     ("Found", "name"): {"pattern": f"^{bounds.FOUND_NAME.pattern}$", "maxLength": MAX_FOUND_NAME},

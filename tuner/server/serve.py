@@ -33,7 +33,7 @@ from tuner.service.filing import Filer
 from tuner.service.history import HistoryDesk
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
-from tuner.service.tokens import TokenDesk
+from tuner.service.tokens import TokenDesk, workers_identity
 from tuner.settings import Settings
 from tuner.storage import open_storage
 
@@ -76,6 +76,7 @@ def serve(
     """
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
+    workers = workers_identity(settings)
     share_heaps()
     with contextlib.ExitStack() as held:
         # First, because what is entered first is left last: a signal never cuts the cleaning up.
@@ -116,7 +117,7 @@ def serve(
         )
         app = make_app(
             Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
-            WorkerDesk(storage, coordinator, filer.problem),
+            WorkerDesk(storage, coordinator, filer.problem, workers),
             bell,
             history=HistoryDesk(storage),
             health=health,
@@ -124,7 +125,9 @@ def serve(
             demand=demand,
             instruments=instruments,
             tokens=held.enter_context(
-                contextlib.closing(TokenBook(settings.token, storage, settings.worker_token))
+                contextlib.closing(
+                    TokenBook(settings.token, storage, settings.worker_token, workers)
+                )
             ),
             token_desk=TokenDesk(storage),
             redis=_worker_redis(settings),

@@ -65,12 +65,19 @@ class TokenBook:
         token: the server's own, which allows everything.
         storage: where the others are.
         worker_token: of the workers that this server was set up with, if any.
+        workers: who holds it, with the image that it is bound to.
     """
 
-    def __init__(self, token: str, storage: Storage, worker_token: str | None = None) -> None:
+    def __init__(
+        self,
+        token: str,
+        storage: Storage,
+        worker_token: str | None = None,
+        workers: Identity = WORKERS,
+    ) -> None:
         self._own = [(digest_of(token), OWNER)]
         if worker_token is not None:
-            self._own.append((digest_of(worker_token), WORKERS))
+            self._own.append((digest_of(worker_token), workers))
         self._storage = storage
         # One reads; the other takes down what was used, which may wait for writers.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokens")

@@ -29,6 +29,8 @@ class _Creation(BaseModel):
     projects: list[str] | None = None
     expires_s: float | None = None
     image: str | None = None
+    lock: str | None = None
+    files: str | None = None
 
 
 class TokenDocument(Schema):
@@ -39,7 +41,10 @@ class TokenDocument(Schema):
     scopes: list[Literal["read", "submit", "work", "admin"]]
     #: Null: all.
     projects: list[str] | None
+    #: What a worker with it runs in, and what is compared there; null: it is not.
     image: str | None
+    lock: str | None = None
+    files: str | None = None
     created: str
     #: Who made it, as user@host says of itself.
     actor: str | None

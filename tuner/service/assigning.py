@@ -39,12 +39,18 @@ class ClaimedTwiceError(Exception):
 
 
 def choose_attempt(
-    connection: sa.Connection, claim: protocol.Claim, now: float
+    connection: sa.Connection, claim: protocol.Claim, image: str, now: float
 ) -> sa.Row[Any] | None:
     """Lease the attempt that this worker should run and return it, or None.
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
     share), within a study the attempt that was ready first.
+
+    Args:
+        connection: of the claim's transaction.
+        claim: of the worker.
+        image: which one it runs in, as `Verification.to_json` says it.
+        now: the database's time.
 
     Raises:
         ClaimedTwiceError: see there.
@@ -52,7 +58,7 @@ def choose_attempt(
     """
     for study_id, parallel in _studies_in_turn(connection, claim, now):
         with study_step(study_id, "giving out a trial", passing=ClaimedTwiceError):
-            leased = _choose_of(connection, study_id, parallel, claim, now)
+            leased = _choose_of(connection, study_id, parallel, claim, image, now)
         if leased is not None:
             return leased
     return None
@@ -63,6 +69,7 @@ def _choose_of(
     study_id: int,
     parallel: int | None,
     claim: protocol.Claim,
+    image: str,
     now: float,
 ) -> sa.Row[Any] | None:
     """Lease an attempt of one study."""
@@ -72,7 +79,7 @@ def _choose_of(
         excluded = json.loads(attempt.excluded_json)
         if claim.worker.name in excluded and able_workers(connection, attempt, now):
             continue  # one that has not failed at it is there
-        leased = _lease(connection, attempt, claim, now)
+        leased = _lease(connection, attempt, claim, image, now)
         if leased is not None:
             return leased
     return None
@@ -159,7 +166,11 @@ def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[
 
 
 def _lease(
-    connection: sa.Connection, attempt: sa.Row[Any], claim: protocol.Claim, now: float
+    connection: sa.Connection,
+    attempt: sa.Row[Any],
+    claim: protocol.Claim,
+    image: str,
+    now: float,
 ) -> sa.Row[Any] | None:
     a, t = tables.attempts, tables.trials
     lease = (
@@ -171,6 +182,7 @@ def _lease(
             bearer=caller().token_id,
             worker=claim.worker.name,
             host=claim.worker.host,
+            image_json=image,
             claimed=now,
             lease_until=now + LEASE_S,
         )
@@ -258,7 +270,7 @@ def _build(
         reproducibility=spec.trial.reproducibility,
         backend=spec.trial.backend,
         curve=_curve(connection, attempt) if attempt.no > 1 else [],
-        config=trial_config(study, trial, spec),
+        config=trial_config(study, trial, spec, attempt),
         known=known_parameters(spec),
         loader=spec.data.loader,
         command=list(spec.command),

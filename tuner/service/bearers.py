@@ -1,23 +1,19 @@
-"""Which token a worker calls with: its name is that token's, its image the one it is bound to."""
+"""Which token a worker calls with: its name is that token's, and one process has it at a time."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.coordinator.demand import UNHEARD_S
-from tuner.coordinator.lifecycle import OPEN
 from tuner.errors import StudyError
 from tuner.identity import Identity, caller
 from tuner.protocol import WorkerInfo
 from tuner.storage import tables
 from tuner.storage.tokens import is_in_force, projects_json
 
-_s, _a, _t = tables.studies, tables.attempts, tables.trials
-#: What is kept of what a worker says about its image.
-_MAX_IMAGE_CHARS = 300
+_a, _t = tables.attempts, tables.trials
 
 
 def require_name(connection: sa.Connection, row: sa.Row[Any], now: float) -> None:
@@ -41,31 +37,33 @@ def require_name(connection: sa.Connection, row: sa.Row[Any], now: float) -> Non
     )
 
 
-def bearer_facts(image_problem: str) -> dict[str, Any]:
+def require_only_process(row: sa.Row[Any], worker: WorkerInfo, now: float) -> None:
+    """Refuse a second process under the name of one that lives: they would end each other's trials.
+
+    A supervisor's next process is no second one: it starts it when the one before has ended. One
+    that was started by hand again, after a crash, waits until the other is not heard of any more.
+    Processes of an earlier release say nothing by which they could be told apart.
+
+    Raises:
+        StudyError: the other process lives.
+    """
+    if worker.process is None or row.process in (None, worker.process):
+        return
+    is_next = worker.keeper is not None and worker.keeper == row.keeper
+    has_left = row.state in ("gone", "stopping") or row.last_seen < now - UNHEARD_S
+    if is_next or has_left:
+        return
+    raise StudyError(
+        f"a worker {row.name} is there already (host {row.host}, process {row.pid}): give this one "
+        f"another --name, or none and it gets its own; if that one has ended, its name is free "
+        f"{UNHEARD_S:g} s after its last sign of life"
+    )
+
+
+def bearer_facts() -> dict[str, Any]:
     """Return what the row of a worker says about its token."""
     who = caller()
-    return {
-        "bearer": who.token_id,
-        "projects_json": projects_json(who),
-        "image_problem": image_problem,
-    }
-
-
-def bind_image(connection: sa.Connection, worker: WorkerInfo) -> tuple[WorkerInfo, str]:
-    """Return a worker with the image that its token is bound to, and why the two do not fit.
-
-    A token that is bound to a digest alone leaves the name of the image to the worker, or, when it
-    says none, to the studies that want this digest.
-    """
-    bound = caller().image
-    if bound is None:
-        return worker, ""
-    digest = bound.rpartition("@")[2]
-    if worker.image is not None and worker.image.rpartition("@")[2] != digest:
-        said = worker.image[:_MAX_IMAGE_CHARS]
-        return worker, f"its token is bound to the image {bound}, and it says that it runs {said}"
-    image = bound if "@" in bound else worker.image or _wanted(connection, digest) or bound
-    return dataclasses.replace(worker, image=image), ""
+    return {"bearer": who.token_id, "projects_json": projects_json(who)}
 
 
 def may_fetch(connection: sa.Connection, who: Identity, digest: str) -> bool:
@@ -83,14 +81,3 @@ def may_fetch(connection: sa.Connection, who: Identity, digest: str) -> bool:
         .limit(1)
     )
     return connection.execute(query).first() is not None
-
-
-def _wanted(connection: sa.Connection, digest: str) -> str | None:
-    query = (
-        sa.select(_s.c.image)
-        .where(_s.c.image.endswith(f"@{digest}"), _s.c.state.in_(OPEN))
-        .order_by(_s.c.id.desc())
-        .limit(1)
-    )
-    image: str | None = connection.execute(query).scalar_one_or_none()
-    return image

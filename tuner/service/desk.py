@@ -22,7 +22,7 @@ from tuner.coordinator.faults import StudyFaultError, study_step
 from tuner.coordinator.integrity.diagnosis import diagnose
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
-from tuner.identity import caller
+from tuner.identity import Identity, caller
 from tuner.release import release
 from tuner.service.apart import apart, set_study_aside
 from tuner.service.assigning import (
@@ -38,6 +38,7 @@ from tuner.service.reporting import Reporting, extend_lease
 from tuner.service.rows import is_bearers, lock_attempt, set_worker
 from tuner.service.specs import Specs
 from tuner.service.standing import Reception, Standing
+from tuner.service.verifying import Verifier
 from tuner.storage import Storage, tables
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class WorkerDesk:
         coordinator: is woken when a worker is idle or has finished, and judges reports.
         storage_problem: why nothing can be written to the log root at present, or None: then
             nothing is given out.
+        workers: who holds the token that this server was given for its workers.
     """
 
     def __init__(
@@ -63,12 +65,13 @@ class WorkerDesk:
         storage: Storage,
         coordinator: Coordinator,
         storage_problem: Callable[[], str | None] = lambda: None,
+        workers: Identity | None = None,
     ) -> None:
         self._storage = storage
         self._coordinator = coordinator
         self._storage_problem = storage_problem
         self._specs = Specs()
-        self._reception = Reception(release())
+        self._reception = Reception(release(), Verifier(workers))
         self._finishing = Finishing(storage, self._specs, coordinator.instruments, storage_problem)
         self.report = Reporting(storage, coordinator).report
 
@@ -230,7 +233,7 @@ class WorkerDesk:
         is_free = self._release(connection, standing, "claim", now)
         if not is_free or not standing.is_in_service or self._storage_problem() is not None:
             return None
-        mine = choose_attempt(connection, claim, now)
+        mine = choose_attempt(connection, claim, standing.verification.to_json(), now)
         if mine is not None and claim.worker.name in json.loads(mine.excluded_json):
             record_event(
                 connection,

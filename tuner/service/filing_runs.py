@@ -171,7 +171,7 @@ class RunFiler:
             )
             metrics = {row.step: json.loads(row.metrics_json) for row in reported}
             record = trial_record(connection, study, trial, attempt)
-        config = trial_config(study, trial, self._specs.of(study))
+        config = trial_config(study, trial, self._specs.of(study), attempt)
         return _Papers(config=config, record=record, metrics=metrics)
 
 

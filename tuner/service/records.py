@@ -22,7 +22,9 @@ RECORD_VERSION = 1
 _OUTCOMES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
 
 
-def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dict[str, Any]:
+def trial_config(
+    study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec, attempt: sa.Row[Any]
+) -> dict[str, Any]:
     """Return the part of `config.json` that the server knows."""
     params = json.loads(trial.params_json)
     return {
@@ -42,9 +44,19 @@ def trial_config(study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec) -> dic
         "proposal": json.loads(trial.proposal_json),
         "code": {"snapshot": trial.code, "git": json.loads(trial.git_json)},
         "data": {"fingerprint": study.data},
-        "image": study.image,
+        **_image_facts(study, attempt),
         "spec": json.loads(study.spec_json),
     }
+
+
+def _image_facts(study: sa.Row[Any], attempt: sa.Row[Any]) -> dict[str, Any]:
+    """Return which image runs an attempt, and how far that is proven (`protocol.IMAGE_FACTS`)."""
+    if attempt.image_json is None:
+        # Given out by an earlier release: the worker says it.
+        return {"image": study.image}
+    facts: dict[str, Any] = json.loads(attempt.image_json)
+    # Outside of a container: what the spec asks for.
+    return {**facts, "image": facts["image"] or study.image}
 
 
 def trial_record(

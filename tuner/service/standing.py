@@ -13,13 +13,20 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.breaker import is_test_due
 from tuner.coordinator.demand import EXTERNAL, UNHEARD_S
-from tuner.service.bearers import bearer_facts, bind_image, require_name
+from tuner.service.bearers import bearer_facts, require_name, require_only_process
+from tuner.service.verifying import Verification, Verifier
 from tuner.storage import tables
 
 logger = logging.getLogger(__name__)
 
+#: Host, pid, and the number that a process has of its own since this release.
+_Process = tuple[str, int, str | None]
+
 #: What a process says of itself, as far as it may change with a new process of the same name.
-_FACTS = ("host", "pid", "device", "image", "release")
+_FACTS = (
+    *("host", "pid", "device", "image", "release"),
+    *("lock", "files", "files_built", "process", "keeper"),
+)
 #: Processes that are remembered of one name.
 _PROCESSES = 8
 #: Names whose processes are remembered: more than anybody has workers.
@@ -41,10 +48,8 @@ class Standing:
     """What the service thinks of a worker that has just called."""
 
     row: sa.Row[Any]
-    #: What it says of itself, with the image that its token is bound to.
-    worker: protocol.WorkerInfo
-    #: Why its image does not fit its token, and it gets no attempts; empty: it fits.
-    image_problem: str = ""
+    #: Which image it runs in, and how far that is proven.
+    verification: Verification
     #: It is another process than the one that called under this name before, and never called yet.
     is_new_process: bool = False
     #: It is to leave once it has ended what it runs.
@@ -57,9 +62,14 @@ class Standing:
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def worker(self) -> protocol.WorkerInfo:
+        """What it says of itself, with the image that its token is bound to."""
+        return self.verification.worker
+
+    @property
     def is_in_service(self) -> bool:
         """Whether it may be given attempts; one that is to test itself gets none before it did."""
-        is_out = self.row.out_reason != "" or self.image_problem != ""
+        is_out = self.row.out_reason != "" or self.verification.problem != ""
         return not self.drain and not is_out and not self.test_due
 
 
@@ -71,11 +81,13 @@ class Reception:
 
     Args:
         server_release: older workers are to leave.
+        verifier: of their images.
     """
 
-    def __init__(self, server_release: str) -> None:
+    def __init__(self, server_release: str, verifier: Verifier | None = None) -> None:
         self._server_release = server_release
-        self._met: dict[str, deque[tuple[str, int]]] = {}
+        self._verifier = verifier or Verifier()
+        self._met: dict[str, deque[_Process]] = {}
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -96,41 +108,49 @@ class Reception:
 
         Raises:
             ProtocolError: what it says of itself is out of bounds.
-            StudyError: its name is another token's.
+            StudyError: its name is another token's, or another process has it.
         """
-        worker, problem = bind_image(connection, worker)
-        row = self._find(connection, worker, problem, now, study)
-        facts = {**_facts(worker, study), **bearer_facts(problem)}
+        verification = self._verify(connection, worker, now)
+        row = self._find(connection, verification, now, study)
+        facts = _facts(verification, study)
         changes = {name: value for name, value in facts.items() if getattr(row, name) != value}
-        is_other = "host" in changes or "pid" in changes
+        # What an earlier release of the server had seen of it had no number.
+        numbered = ("process",) if row.process is not None else ()
+        is_other = not changes.keys().isdisjoint(("host", "pid", *numbered))
         is_new_process = self._is_unseen(worker) and is_other
         changes |= self._drain_changes(row, worker, now, is_new_process=is_new_process)
-        return _standing(row, worker, problem, now, is_new_process=is_new_process, changes=changes)
+        return _standing(row, verification, now, is_new_process=is_new_process, changes=changes)
 
     def recognise(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
     ) -> Standing:
         """Return where a worker stands that runs an attempt: it has been met when it claimed."""
-        worker, problem = bind_image(connection, worker)
-        row = self._find(connection, worker, problem, now)
+        verification = self._verify(connection, worker, now)
+        row = self._find(connection, verification, now)
         changes = self._drain_changes(row, worker, now, is_new_process=False)
-        return _standing(row, worker, problem, now, changes=changes)
+        return _standing(row, verification, now, changes=changes)
+
+    def _verify(
+        self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
+    ) -> Verification:
+        protocol.check_worker(worker)
+        return self._verifier.verify(connection, worker, now)
 
     def _find(
         self,
         connection: sa.Connection,
-        worker: protocol.WorkerInfo,
-        problem: str,
+        verification: Verification,
         now: float,
         study: str | None = None,
     ) -> sa.Row[Any]:
-        protocol.check_worker(worker)
+        worker = verification.worker
         row = connection.execute(_WORKER, {"who": worker.name}).first()
         if row is not None:
             require_name(connection, row, now)
+            require_only_process(row, worker, now)
             return row
         facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
-        facts |= {**_facts(worker, study), **bearer_facts(problem)}
+        facts |= _facts(verification, study)
         forget_gone(connection, now)
         return connection.execute(_w.insert().values(**facts).returning(_w)).one()
 
@@ -158,7 +178,7 @@ class Reception:
 
     def _is_unseen(self, worker: protocol.WorkerInfo) -> bool:
         """Whether this process calls for the first time since the server was started."""
-        process = (worker.host, worker.pid)
+        process = (worker.host, worker.pid, worker.process)
         with self._lock:
             met = self._met.setdefault(worker.name, deque(maxlen=_PROCESSES))
             if len(self._met) > _NAMES:
@@ -177,7 +197,7 @@ class Reception:
             self._warned.add(worker.name)
         logger.warning(
             "two processes call themselves by one name, which must be unique",
-            extra={"worker": worker.name, "processes": [f"{host} {pid}" for host, pid in met]},
+            extra={"worker": worker.name, "processes": [f"{host} {pid}" for host, pid, _ in met]},
         )
         return False
 
@@ -203,8 +223,10 @@ def forget_gone(connection: sa.Connection, now: float) -> int:
     return len(gone)
 
 
-def _facts(worker: protocol.WorkerInfo, study: str | None) -> dict[str, Any]:
+def _facts(verification: Verification, study: str | None) -> dict[str, Any]:
+    worker = verification.worker
     facts = {name: getattr(worker, name) for name in _FACTS}
+    facts |= {**bearer_facts(), **verification.to_columns()}
     facts |= {
         "host": worker.host[: protocol.MAX_HOST_CHARS],
         "device_id": ",".join(worker.device_ids) or worker.device_id,
@@ -218,21 +240,19 @@ def _facts(worker: protocol.WorkerInfo, study: str | None) -> dict[str, Any]:
 
 def _standing(
     row: sa.Row[Any],
-    worker: protocol.WorkerInfo,
-    image_problem: str,
+    verification: Verification,
     now: float,
     *,
     changes: dict[str, Any],
     is_new_process: bool = False,
 ) -> Standing:
     drain = bool(changes.get("drain", row.drain))
-    reason = image_problem or row.out_reason
+    reason = verification.problem or row.out_reason
     if drain:
         reason = changes.get("drain_reason", row.drain_reason) or "drained by a user"
     return Standing(
         row=row,
-        worker=worker,
-        image_problem=image_problem,
+        verification=verification,
         is_new_process=is_new_process,
         drain=drain,
         reason=reason,

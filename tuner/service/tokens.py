@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
 from tuner.coordinator.events import acting_name
-from tuner.errors import SpecError
-from tuner.identity import Identity, Scope, digest_of, new_token
-from tuner.protocol import NAME_PATTERN
+from tuner.errors import SetupError, SpecError
+from tuner.identity import WORKERS, Identity, Scope, digest_of, new_token
+from tuner.protocol import NAME_PATTERN, hash_problem
 from tuner.service.times import iso
 from tuner.service.views import Document
+from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
 from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
@@ -18,6 +20,10 @@ from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
 #: The longest time that a token can be made for; `spec.duration` takes no longer one.
 MAX_EXPIRES_S = 1000 * 86_400.0
 
+_BY_DIGEST = (
+    "sha256: and 64 hexadecimal digits, with name@ before it or without; a tag can be moved to "
+    "another image"
+)
 _NAME = re.compile(NAME_PATTERN)
 _IMAGE = re.compile(r"([a-z0-9][A-Za-z0-9._/:-]{0,254}@)?sha256:[0-9a-f]{64}")
 
@@ -42,6 +48,8 @@ class TokenDesk:
         projects: Collection[str] | None = None,
         expires_s: float | None = None,
         image: str | None = None,
+        lock: str | None = None,
+        files: str | None = None,
     ) -> Document:
         """Make a token.
 
@@ -50,7 +58,10 @@ class TokenDesk:
             scopes: of `Scope`, at least one.
             projects: where it may do that; None: everywhere.
             expires_s: for how long, seconds; None: until it is revoked.
-            image: what a worker with it runs in: a reference by digest, or the digest alone.
+            image: what a worker with it runs in: a reference by digest, or the digest alone. No
+                other token's worker is then believed that it runs this image.
+            lock: SHA-256 of the lock file that this image was built with.
+            files: what `python -m workers measure` says in this image.
 
         Returns:
             As `tokens` lists it, with `token`: the secret, which nobody can show a second time.
@@ -64,6 +75,8 @@ class TokenDesk:
             scopes=_checked_scopes(scopes),
             projects=_checked_projects(projects),
             image=_checked_image(image),
+            lock=_checked_hash("lock", lock, image),
+            files=_checked_hash("files", files, image),
         )
         if expires_s is not None and not 0 < expires_s <= MAX_EXPIRES_S:
             raise SpecError(f"expires: {expires_s:g} s: above 0 and at most 1000 days")
@@ -93,6 +106,33 @@ class TokenDesk:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             return _document(revoke_token(connection, name, now), now)
+
+
+def workers_identity(settings: Settings) -> Identity:
+    """Return who holds the token that a server was given for its workers.
+
+    Raises:
+        SetupError: what that token is to be bound to is no image, or there is no such token.
+    """
+    image, token = settings.worker_image, settings.worker_token
+    lock, files = settings.worker_lock, settings.worker_files
+    try:
+        if image is not None and not _IMAGE.fullmatch(image):
+            raise SpecError(f"{image[:300]!r}: {_BY_DIGEST}")
+        bound = replace(
+            WORKERS,
+            image=image,
+            lock=_checked_hash("TUNER_WORKER_LOCK", lock, image),
+            files=_checked_hash("TUNER_WORKER_FILES", files, image),
+        )
+    except SpecError as exc:
+        raise SetupError(f"TUNER_WORKER_IMAGE: {exc}") from None
+    if image is not None and token is None:
+        raise SetupError(
+            "TUNER_WORKER_IMAGE: binds the token of TUNER_WORKER_TOKEN_FILE, which is not set; for "
+            "a token of another kind: tuner token create NAME --scope work --image …"
+        )
+    return bound
 
 
 def _checked_name(name: str) -> str:
@@ -126,11 +166,18 @@ def _checked_projects(projects: Collection[str] | None) -> frozenset[str] | None
 
 def _checked_image(image: str | None) -> str | None:
     if image is not None and not _IMAGE.fullmatch(image):
-        raise SpecError(
-            f"image: {image[:300]!r}: sha256: and 64 hexadecimal digits, with name@ before it or "
-            "without; a tag can be moved to another image"
-        )
+        raise SpecError(f"image: {image[:300]!r}: {_BY_DIGEST}")
     return image
+
+
+def _checked_hash(name: str, value: str | None, image: str | None) -> str | None:
+    if value is None:
+        return None
+    if problem := hash_problem(name, value):
+        raise SpecError(problem)
+    if image is None:
+        raise SpecError(f"{name}: is compared in a worker of an image, and none is given")
+    return value
 
 
 def _document(token: Token, now: float) -> Document:
@@ -141,6 +188,8 @@ def _document(token: Token, now: float) -> Document:
         "scopes": sorted(who.scopes),
         "projects": None if who.projects is None else sorted(who.projects),
         "image": who.image,
+        "lock": who.lock,
+        "files": who.files,
         "created": iso(token.created),
         "actor": token.actor,
         "expires": iso(token.expires),

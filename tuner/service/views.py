@@ -12,6 +12,7 @@ from tuner.coordinator.demand import gpus_of_row
 from tuner.coordinator.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.coordinator.integrity.values import WORDS, require_sound
 from tuner.coordinator.timing import active_s
+from tuner.protocol import IMAGE_FACTS
 from tuner.service.ranking import front, ranked
 from tuner.service.times import iso
 from tuner.storage import tables
@@ -215,6 +216,10 @@ def worker_document(row: sa.Row[Any]) -> Document:
         "attempt": row.no,
         "last_seen": iso(row.last_seen),
         "image": row.image,
+        "lock": row.lock,
+        "files": row.files,
+        "image_verified": row.image_verified,
+        "image_problem": row.image_problem,
         "release": row.release,
     }
 
@@ -247,4 +252,11 @@ def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
         "duration_s": row.duration_s,
         "exit_status": row.exit_status,
         "run_dir": row.run_dir,
+        **_image_of(row),
     }
+
+
+def _image_of(attempt: sa.Row[Any]) -> dict[str, Any]:
+    """Return which image ran an attempt, and how far that was proven when it was given out."""
+    facts = json.loads(attempt.image_json) if attempt.image_json else {}
+    return {name: facts.get(name) for name in IMAGE_FACTS}

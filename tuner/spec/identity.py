@@ -46,7 +46,7 @@ def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) ->
     Args:
         spec: the study.
         code: hash of the code snapshot, None when the image holds the code.
-        data_fingerprint: of the declared data, see `tuner.spec.data`.
+        data_fingerprint: of the declared data, see `tuner.snapshot.provenance`.
     """
     parts = _fixed_parts(spec)
     parts |= {"code": code, "data_fingerprint": data_fingerprint}

@@ -121,6 +121,8 @@ attempts = sa.Table(
     sa.Column("heard", sa.Boolean, nullable=False, default=False),
     # The token (`tuner_tokens.id`) it was claimed with; NULL: the server's own.
     sa.Column("bearer", sa.Integer),
+    # What it was given to: `image`, `lock`, `files`, `image_verified`, as `config.json` has them.
+    sa.Column("image_json", sa.Text),
     sa.UniqueConstraint("study_id", "number", "no"),
     sa.Index("tuner_attempts_state", "state", "study_id"),
     sa.Index("tuner_attempts_filed", "filed", "finished"),
@@ -183,6 +185,14 @@ workers = sa.Table(
     sa.Column("bearer", sa.Integer),
     sa.Column("projects_json", sa.Text, nullable=False, default="null"),
     sa.Column("image_problem", sa.Text, nullable=False, default=""),
+    # What it says of its image (`WorkerInfo`), and how far that is proven (`protocol.Verified`).
+    sa.Column("lock", sa.String(64)),
+    sa.Column("files", sa.String(64)),
+    sa.Column("files_built", sa.String(64)),
+    sa.Column("image_verified", sa.String(8)),
+    # Its process, and the supervisor that has one process at a time under this name.
+    sa.Column("process", sa.String(32)),
+    sa.Column("keeper", sa.String(32)),
     sa.Column("first_seen", sa.Float, nullable=False),
     sa.Column("last_seen", sa.Float, nullable=False),
     sa.Index("tuner_workers_seen", "last_seen"),
@@ -313,6 +323,11 @@ tokens = sa.Table(
     sa.Column("projects_json", sa.Text, nullable=False),
     # The image that a worker with this token runs in: a reference by digest, or the digest alone.
     sa.Column("image", sa.Text),
+    # What a worker of that image says of it: the hash of its lock file, and of what is installed.
+    sa.Column("lock", sa.String(64)),
+    sa.Column("files", sa.String(64)),
+    # Whether no other token's worker is believed that it runs this image.
+    sa.Column("closes_image", sa.Boolean, nullable=False, default=False),
     sa.Column("created", sa.Float(53), nullable=False),
     # Who made it, as user@host says of itself.
     sa.Column("actor", sa.String(120)),

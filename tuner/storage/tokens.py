@@ -24,6 +24,19 @@ _IN_MIND = sa.select(_t).where(
     sa.or_(_t.c.revoked.is_(None), _t.c.revoked > sa.bindparam("after", type_=sa.Float)),
     sa.or_(_t.c.expires.is_(None), _t.c.expires > sa.bindparam("after", type_=sa.Float)),
 )
+# Built once: every claim of a worker that says an image asks it.
+_CLOSING = (
+    sa.select(sa.literal(1))
+    .where(
+        _t.c.closes_image,
+        # After its name, or alone.
+        sa.func.substr(_t.c.image, sa.func.length(_t.c.image) - 70)
+        == sa.bindparam("digest", type_=sa.String),
+        _t.c.revoked.is_(None),
+        sa.or_(_t.c.expires.is_(None), _t.c.expires > sa.bindparam("now", type_=sa.Float)),
+    )
+    .limit(1)
+)
 
 
 class TokenState(StrEnum):
@@ -92,6 +105,9 @@ def add_token(
         "scopes_json": json.dumps(sorted(identity.scopes)),
         "projects_json": projects_json(identity),
         "image": identity.image,
+        "lock": identity.lock,
+        "files": identity.files,
+        "closes_image": identity.image is not None,
         "created": now,
         "actor": actor,
         "expires": expires,
@@ -144,6 +160,19 @@ def is_in_force(connection: sa.Connection, token_id: int, now: float) -> bool:
     return row is not None and _token(row).state(now) is TokenState.ACTIVE
 
 
+def closes_image(connection: sa.Connection, digest: str, now: float) -> bool:
+    """Whether a token in force is bound to the image of this digest, and keeps others from it.
+
+    Tokens of an earlier release do not: workers that had said that they run the image may go on.
+
+    Args:
+        connection: of the caller's transaction.
+        digest: `sha256:…`.
+        now: the database's time.
+    """
+    return connection.execute(_CLOSING, {"digest": digest, "now": now}).first() is not None
+
+
 def note_used(connection: sa.Connection, token_ids: Collection[int], now: float) -> None:
     """Take down that tokens were used just now."""
     connection.execute(_t.update().where(_t.c.id.in_(token_ids)).values(last_used=now))
@@ -163,6 +192,8 @@ def _token(row: sa.Row[Any]) -> Token:
             projects=None if projects is None else frozenset(projects),
             token_id=row.id,
             image=row.image,
+            lock=row.lock,
+            files=row.files,
         ),
         created=row.created,
         actor=row.actor,

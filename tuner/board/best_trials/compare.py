@@ -22,7 +22,7 @@ _OWN = frozenset(
 #: Fields of a configuration that say what the trial ran in.
 _ENVIRONMENT = frozenset(
     {"host", "isolation", "platform", "command", "versions", "package_lock", "gpu", "environment",
-     "image"}
+     "image", "lock", "files", "image_verified"}
 )  # fmt: skip
 _MISSING = object()
 

@@ -29,7 +29,10 @@ from tuner.roots import Place
 #: Curves that are named, and others in grey.
 _CURVES, _GREY = 5, 50
 #: What `config.json` says of the place where a trial ran.
-_ENVIRONMENT = ("host", "platform", "gpu", "versions", "command", "environment", "image", "data")
+_ENVIRONMENT = (
+    *("host", "platform", "gpu", "versions", "command", "environment"),
+    *("image", "image_verified", "lock", "files", "data"),
+)
 #: Facts that the plots want beside the parameters.
 _FACTS = ("cause", "reason", "started", "duration_s", "history")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")

@@ -33,6 +33,7 @@ SHAPES: Mapping[str, tuple[type, ...]] = {
     "receipt_json": (dict,),
     "projects_json": (list, type(None)),
     "scopes_json": (list,),
+    "image_json": (dict, type(None)),
 }
 _SHAPE_WORDS = {dict: "an object", list: "a list", type(None): "null"}
 

@@ -143,7 +143,10 @@ def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[Finding
         yield warning(
             "workers",
             f"{row['name']} on {row['host']} is out of service: {row['reason']}",
-            f"mend that, then: tuner workers test {row['name']}",
+            # No self-test mends an image; what helps stands in the reason.
+            "it gets no trials until then"
+            if row.get("image_problem")
+            else f"mend that, then: tuner workers test {row['name']}",
         )
     for theirs in sorted({str(row["release"]) for row in rows} - {"", release()}):
         names = ", ".join(row["name"] for row in rows if row["release"] == theirs)[:120]

@@ -1,0 +1,21 @@
+"""Objectives for the tests of launched workers; imported in the processes of their trials."""
+
+from __future__ import annotations
+
+import time
+
+from workers import Run
+
+STEPS = 40
+
+
+def count(run: Run) -> float:
+    """Count to `STEPS`, twenty a second, from where an earlier attempt has stopped."""
+    path = run.checkpoint_dir / "step"
+    first = int(path.read_text()) + 1 if path.exists() else 1
+    (run.logdir / "first").write_text(str(first))
+    for step in range(first, STEPS + 1):
+        path.write_text(str(step))
+        run.report(step, run.params["x"] * step)
+        time.sleep(0.05)
+    return float(run.params["x"])

@@ -1,0 +1,132 @@
+"""Workers as an array of jobs of a real Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.schedulers.launched import Cluster, opened
+from tests.schedulers.slurm_lab import Slurm, slurm_or_skip
+from tests.service_process import TOKEN, ServiceProcess
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    with slurm_or_skip() as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def cluster(slurm: Slurm, service: ServiceProcess, tmp_path: Path) -> Iterator[Cluster]:
+    environ = {name: slurm.environ[name] for name in ("SLURM_CONF", "PATH")}
+    with opened(service, tmp_path, **environ) as cluster:
+        yield cluster
+
+
+def logs(cluster: Cluster) -> str:
+    return "\n".join(path.read_text() for path in (cluster.home / "launches").glob("*.log"))
+
+
+def test_a_study_ends_whole_although_slurm_requeues_a_worker_in_the_middle_of_a_trial(
+    slurm: Slurm, cluster: Cluster
+) -> None:
+    cluster.submit()
+    job = cluster.launch_json("slurm", "--workers", 2)["job"]
+    taken = cluster.wait_busy(lambda name: name == f"tuner-{job}-0-0")
+    slurm.requeue(f"{job}_0")
+    cluster.wait(lambda: f"tuner-{job}-0-1" in cluster.workers(), "the worker is back")
+
+    attempts = cluster.require_everything_once()
+
+    ended = [a for a in attempts if a["state"] != "done"]
+    assert [(a["trial"], a["cause"]) for a in ended] == [(taken["trial"], "preempted")]
+    # It went on from its checkpoint.
+    again = next(a for a in attempts if a["trial"] == taken["trial"] and a["state"] == "done")
+    assert int((cluster.service.log_root / again["run_dir"] / "first").read_text()) > 5
+    assert {a["worker"] for a in attempts} >= {f"tuner-{job}-0-0", f"tuner-{job}-1-0"}
+    slurm.run("scancel", job)
+    cluster.wait(lambda: not slurm.run("squeue", "--noheader", f"--job={job}").strip(), "the end")
+
+
+def test_a_cancelled_job_gives_its_trial_back_with_a_checkpoint(
+    slurm: Slurm, cluster: Cluster
+) -> None:
+    cluster.submit()
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "short")["job"]
+    taken = cluster.wait_busy(lambda name: name.startswith("short-"))
+    slurm.run("scancel", job)
+    cluster.wait(
+        lambda: next(a["cause"] for a in cluster.attempts() if a["trial"] == taken["trial"]),
+        "the attempt ends",
+    )
+
+    first = next(a for a in cluster.attempts() if a["trial"] == taken["trial"])
+    assert (first["state"], first["cause"]) == ("failed", "preempted")
+
+
+def test_before_its_time_limit_a_worker_leaves_with_a_checkpoint(
+    slurm: Slurm, cluster: Cluster
+) -> None:
+    cluster.submit()
+    # Slurm's shortest limit is a minute, and the signal comes a minute before the limit.
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "brief", "--time", "1")["job"]
+    cluster.wait(lambda: cluster.attempts(), "a trial begins")
+    cluster.wait(lambda: not slurm.run("squeue", "--noheader", f"--job={job}").strip(), "the end")
+
+    states = slurm.run("scontrol", "show", "job", job)
+    assert "JobState=COMPLETED" in states, states
+    assert {a["cause"] for a in cluster.attempts()} <= {None, "preempted"}
+
+
+def test_no_token_stands_in_what_slurm_keeps_of_a_job(slurm: Slurm, cluster: Cluster) -> None:
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "quiet")["job"]
+    cluster.wait(lambda: f"quiet-{job}-0-0" in cluster.workers(), "the worker is there")
+    kept = slurm.run("scontrol", "show", "job", job)
+    kept += slurm.run("scontrol", "write", "batch_script", job, "-") + logs(cluster)
+    files = [path for path in slurm.folder.rglob("*") if path.is_file()]
+    found = b"".join(path.read_bytes() for path in files) + kept.encode()
+
+    assert str(cluster.token).encode() in found, "the name of its file does"
+    assert cluster.token.read_bytes().strip() not in found
+    slurm.run("scancel", job)
+
+
+def test_a_token_in_the_shell_that_submits_stays_there(slurm: Slurm, cluster: Cluster) -> None:
+    cluster.environ["TUNER_TOKEN"] = TOKEN
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "shell")["job"]
+    cluster.wait(lambda: f"shell-{job}-0-0" in cluster.workers(), "the worker is there")
+    files = [path for path in slurm.folder.rglob("*") if path.is_file()]
+
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
+    slurm.run("scancel", job)
+
+
+def test_what_slurm_refuses_is_said_in_its_words(cluster: Cluster) -> None:
+    done = cluster.launch("slurm", "--workers", 2, "--partition", "fast")
+
+    assert done.code == 2
+    assert done.err.startswith("tuner: Slurm does not take the job: ")
+    assert "nvalid partition" in done.err
+    assert "sinfo" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_node_without_the_shared_roots_says_so_and_runs_nothing(
+    slurm: Slurm, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.submit()
+    script = tmp_path / "workers.sbatch"
+    assert cluster.launch("slurm", "--workers", 1, "-o", script).code == 0
+    elsewhere = tmp_path / "elsewhere"
+    text = script.read_text()
+    script.write_text(text.replace(str(cluster.service.log_root), str(elsewhere)))
+    (cluster.home / "launches").mkdir(parents=True, exist_ok=True)
+    slurm.run("sbatch", str(script))
+    cluster.wait(lambda: "does not see the folder" in logs(cluster), "the worker says so")
+
+    assert not elsewhere.exists()
+    assert cluster.attempts() == []

@@ -1,0 +1,1 @@
+"""Workers on a cluster that somebody else's scheduler owns: Slurm and Ray (docs/schedulers.md)."""

@@ -1,0 +1,80 @@
+"""What was ordered on the command line, and the plan that it becomes once all of it can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tuner.errors import SetupError
+from tuner.launch.marks import mark_roots
+from tuner.launch.plan import Plan
+from tuner.launch.surroundings import check_server, find_token_file, find_url, worker_settings
+from tuner.settings import Settings
+
+#: What for: to show the script (nothing is made and nobody asked), to write it into a file for
+#: another machine, or to start the workers.
+Purpose = Literal["show", "write", "start"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Workers as they were ordered; every word of it has been checked by itself."""
+
+    name: str
+    workers: int
+    #: Python on the nodes.
+    python: str
+    gpus: int = 0
+    #: Seconds; None: a worker stays.
+    idle_s: float | None = None
+    exports: Mapping[str, str] = field(default_factory=dict)
+    #: None: that of this command.
+    token_file: Path | None = None
+    #: The cluster is this machine, whose own service may be used.
+    one_host: bool = False
+    #: `name@sha256:…` that the workers run in.
+    image: str | None = None
+
+    def plan(self, settings: Settings, environ: Mapping[str, str], purpose: Purpose) -> Plan:
+        """Return the plan, with the settings that hold on every node.
+
+        Raises:
+            SetupError: no server that nodes could reach is named, the workers' token does not open
+                it, or a root cannot be used.
+            UnavailableError: the server does not answer.
+        """
+        url = self._find_url(settings, environ, purpose)
+        token_file = find_token_file(settings, environ, self.token_file, one_host=self.one_host)
+        found = worker_settings(settings, url, token_file)
+        if self.image is not None:
+            found["TUNER_IMAGE"] = self.image
+        if purpose == "start":
+            check_server(url, token_file, settings.trust)
+        marks = mark_roots(settings.log_root, settings.checkpoint_root, make=purpose != "show")
+        return Plan(
+            name=self.name,
+            workers=self.workers,
+            settings={**found, **marks},
+            python=self.python,
+            gpus=self.gpus,
+            idle_s=self.idle_s,
+            exports=self.exports,
+        )
+
+    def _find_url(self, settings: Settings, environ: Mapping[str, str], purpose: Purpose) -> str:
+        """Return the server's URL; of one host the service is started as `workers up` does it.
+
+        Raises:
+            SetupError: no server is named that nodes could reach, or none runs here yet.
+        """
+        if settings.api_url is not None or not self.one_host:
+            return find_url(settings, one_host=self.one_host)
+        from tuner.local import find_api, start_api
+
+        api = start_api(settings, environ) if purpose == "start" else find_api(settings)
+        if api is None:
+            raise SetupError("no service runs here yet; start one with: tuner serve")
+        with api:
+            return api.url

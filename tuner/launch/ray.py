@@ -1,0 +1,92 @@
+"""Runs the script of the actors with Ray's own Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import SetupError, SpecError, UnavailableError
+from tuner.launch.surroundings import without_secrets
+
+#: Ray's start, room for the actors, and the import of Keras in each worker.
+_TIMEOUT_S = 300.0
+_MOST_WORDS = 2000
+#: What it says of a cluster that does not answer; all else is about the request.
+_AWAY = "no Ray answers"
+
+
+def find_python(given: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return a Python that has Ray: the one that is named, this one, or that of `ray` on the PATH.
+
+    Raises:
+        SetupError: there is none.
+    """
+    if given is not None:
+        # Not resolved: the Python of an environment is a link to one that does not know it.
+        found = given.expanduser().absolute()
+        if not os.access(found, os.X_OK) or found.is_dir():
+            raise SetupError(f"--ray-python {given}: is no program")
+        return found
+    if importlib.util.find_spec("ray") is not None:
+        return Path(sys.executable)
+    program = shutil.which("ray", path=environ.get("PATH"))
+    beside = None if program is None else Path(program).absolute().with_name("python")
+    if beside is not None and os.access(beside, os.X_OK):
+        return beside
+    raise SetupError(
+        "there is no Ray here: name the Python that has it, of the cluster's version, with "
+        "--ray-python; it may be another environment than Tuner's"
+    )
+
+
+def run_script(python: Path, script: Path, verb: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Run the script of the actors; return its answer.
+
+    Args:
+        python: that has Ray.
+        script: see `write_script`.
+        verb: start, list or stop.
+        environ: of this command.
+
+    Raises:
+        SpecError: what it was asked cannot be; nothing was started then.
+        UnavailableError: no Ray answers, or it says nothing.
+    """
+    # Ray's Python has packages of its own.
+    env = {k: v for k, v in without_secrets(environ).items() if not k.startswith("PYTHON")}
+    try:
+        done = subprocess.run(
+            [python, script, verb],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise UnavailableError(f"Ray has said nothing for {_TIMEOUT_S:g} s") from exc
+    if done.returncode != 0:
+        raise _failure(done.stderr)
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as exc:
+        raise UnavailableError(f"{python} answered {done.stdout[:200]!r}, no JSON") from exc
+    return answer
+
+
+def _failure(said: str) -> SpecError | UnavailableError:
+    lines = [line for line in said.splitlines() if line.strip()]
+    own = [line.removeprefix("tuner: ") for line in lines if line.startswith("tuner: ")]
+    text = (own or lines or ["it said nothing"])[-1][:_MOST_WORDS]
+    if not own:
+        return UnavailableError(f"Ray's Python failed: {text}")
+    return UnavailableError(text) if text.startswith(_AWAY) else SpecError(text)

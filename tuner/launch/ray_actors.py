@@ -1,0 +1,362 @@
+"""Workers of Tuner as actors of Ray: `start` makes them, `list` shows them, `stop` ends them.
+
+This file is run by Ray's own Python, which needs Ray and the standard library and nothing else;
+`tuner launch ray` fills in the plan and writes it where it is run from. Each actor starts
+`python -m workers run` of Tuner's environment as a child, which dies with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, NoReturn
+
+PLAN: dict[str, Any] = {}
+#: Of the actors' names, in which nobody else's stand.
+NAMESPACE = "tuner"
+#: A worker imports Keras before it says that it is ready.
+READY_S = 120.0
+#: A cluster without room starts its actors later.
+ROOM_S = 30.0
+#: A trial has 10 s to save itself, its worker 4 more.
+LEAVE_S = 20.0
+#: A worker that died is started again after so long.
+AGAIN_S = 5.0
+#: Exit statuses that another start would only repeat: settings, token, no server for long.
+HOPELESS = (2, 4, 5)
+#: Lines of a worker's log that are shown when it does not start.
+TAIL = 5
+
+
+class LaunchError(Exception):
+    """Something that only the user can change; the text says what."""
+
+
+class Worker:
+    """One worker: a child process, and the threads that look after it. An actor of Ray.
+
+    Args:
+        plan: of all workers.
+        number: of this one, from 0.
+    """
+
+    def __init__(self, plan: dict[str, Any], number: int) -> None:
+        import ray
+
+        self._context = ray.get_runtime_context()
+        self._handle = self._context.current_actor
+        self._state = "starting"
+        self._tail: list[str] = []
+        self._leaves = False
+        self._ready = threading.Event()
+        if not os.access(plan["python"], os.X_OK):
+            raise LaunchError(
+                f"{socket.gethostname()} has no {plan['python']}: name the Python of the nodes "
+                "that has Tuner's workers with --python"
+            )
+        if not self._context.was_current_actor_reconstructed:
+            # Later the worker itself waits for a server that is away.
+            require_server(plan["settings"])
+        self._child = self._start(plan, number)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(self, plan: dict[str, Any], number: int) -> subprocess.Popen[bytes]:
+        name = f"{plan['name']}-{number}-{secrets.token_hex(3)}"
+        self._states, theirs = os.pipe()
+        try:
+            # The kernel kills it with the thread that starts it: this one lives as the actor does.
+            return subprocess.Popen(
+                [
+                    *(plan["python"], "-P", "-m", "workers", "run", "--name", name),
+                    *plan["arguments"],
+                    *("--parent", str(os.getpid()), "--status-fd", str(theirs)),
+                ],
+                env=child_environment(plan),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs],
+            )
+        finally:
+            os.close(theirs)
+
+    def settle(self, wait_s: float) -> dict[str, Any]:
+        """Return the worker's state once it is ready or has ended, at most after `wait_s`."""
+        self._ready.wait(wait_s)
+        return self.look()
+
+    def look(self) -> dict[str, Any]:
+        """Return where the worker is and what it does."""
+        return {
+            "host": socket.gethostname(),
+            "pid": self._child.pid,
+            "state": self._state,
+            "status": self._child.poll(),
+            "tail": self._tail[-TAIL:],
+        }
+
+    def leave(self, wait_s: float) -> int | None:
+        """Ask the worker to leave, and kill it after `wait_s`; return its exit status."""
+        self._leaves = True
+        self._child.send_signal(signal.SIGTERM)
+        try:
+            return self._child.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.wait()
+
+    def _read_log(self) -> None:
+        """Pass on what the worker logs, to where Ray keeps the actor's output."""
+        for line in self._child.stdout or ():
+            text = line.decode(errors="replace").rstrip()
+            self._tail = [*self._tail[-TAIL:], text[:2000]]
+            print(text, flush=True)
+
+    def _watch(self) -> None:
+        with os.fdopen(self._states, "rb") as states:
+            for line in states:
+                self._state = str(json.loads(line).get("state", self._state))
+                self._ready.set()
+        status = self._child.wait()
+        # What it has said last says why.
+        self._reader.join(1.0)
+        self._state = "ended"
+        self._ready.set()
+        if not self._leaves:
+            self._end_with(status)
+
+    def _end_with(self, status: int) -> None:
+        """End the actor too: for good, or so that Ray starts it again."""
+        time.sleep(AGAIN_S)
+        if status == 0 or status in HOPELESS:
+            import ray
+
+            ray.kill(self._handle, no_restart=True)
+            # Ended before Ray has taken note of it, the actor would be started again.
+            time.sleep(LEAVE_S)
+        os._exit(1)
+
+
+def require_server(settings: dict[str, str]) -> None:
+    """Make sure that one of the servers answers this node.
+
+    Raises:
+        LaunchError: none does.
+    """
+    said = ""
+    for url in settings["TUNER_API_URL"].split(","):
+        authorities = settings.get("TUNER_CA_FILE")
+        try:
+            context = ssl.create_default_context(cafile=authorities) if authorities else None
+            health = f"{url}/healthz"
+            with urllib.request.urlopen(health, timeout=10, context=context):  # noqa: S310 - checked
+                return
+        except urllib.error.HTTPError:
+            # It answers; what, the worker says.
+            return
+        except (OSError, ValueError) as exc:
+            said = f"the Tuner server {url} does not answer {socket.gethostname()}: {exc}"
+    raise LaunchError(said)
+
+
+def child_environment(plan: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a worker: this node's, without Ray's Python and Ray's own."""
+    theirs = ("RAY_", "TUNER_", "PYTHON")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(theirs) and name not in ("VIRTUAL_ENV", "LD_PRELOAD")
+    }
+    return {**kept, **plan["exports"], **plan["settings"]}
+
+
+def start(ray: Any) -> dict[str, Any]:
+    """Make the actors; return those that run and those that wait for room.
+
+    Raises:
+        LaunchError: there are some of that name, or a worker cannot start.
+    """
+    names = [f"{PLAN['name']}-{number}" for number in range(PLAN["workers"])]
+    if there := actors(ray):
+        raise LaunchError(
+            f"{len(there)} workers of the name {PLAN['name']} are there already: stop them "
+            f"({stop_command()}), or take another --name"
+        )
+    make = ray.remote(Worker).options
+    wanted = ("num_cpus", "num_gpus", "memory", "resources")
+    needs = {name: PLAN[name] for name in wanted if PLAN[name] is not None}
+    made = {
+        name: make(
+            name=name, namespace=NAMESPACE, lifetime="detached", max_restarts=-1, **needs
+        ).remote(PLAN, number)
+        for number, name in enumerate(names)
+    }
+    try:
+        return settled(ray, made)
+    except BaseException:
+        # Nothing half started.
+        for actor in made.values():
+            ray.kill(actor, no_restart=True)
+        raise
+
+
+def settled(ray: Any, made: dict[str, Any]) -> dict[str, Any]:
+    """Return what has become of the actors.
+
+    Raises:
+        LaunchError: one could not be made, or its worker ended at once.
+    """
+    placed = {actor.look.remote(): name for name, actor in made.items()}
+    there, away = ray.wait(list(placed), num_returns=len(placed), timeout=ROOM_S)
+    for reference in there:
+        answer(ray, reference)
+    ready = {made[placed[one]].settle.remote(READY_S): placed[one] for one in there}
+    running: dict[str, Any] = {}
+    for reference, name in ready.items():
+        found = answer(ray, reference)
+        if found["status"] is not None:
+            last = next((line for line in reversed(found["tail"]) if line), "it said nothing")
+            raise LaunchError(
+                f"a worker ended on {found['host']} with status {found['status']}: {last}"
+            )
+        running[name] = found
+    return {"running": running, "waiting": sorted(placed[one] for one in away)}
+
+
+def answer(ray: Any, reference: Any) -> Any:
+    """Return what an actor answers.
+
+    Raises:
+        LaunchError: it could not be made; the text is that of its own.
+    """
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as exc:
+        raise LaunchError(said_of(exc)) from exc
+
+
+def said_of(error: BaseException) -> str:
+    """Return the sentence in an error of Ray, which wraps what an actor has raised."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    own = [line.partition("LaunchError: ")[2] for line in lines if "LaunchError: " in line]
+    return (own or lines or [type(error).__name__])[-1][:1000]
+
+
+def actors(ray: Any) -> dict[str, Any]:
+    """Return the actors of this plan's name, whatever number they have."""
+    named = ray.util.list_named_actors(all_namespaces=True)
+    names = [entry["name"] for entry in named if entry["namespace"] == NAMESPACE]
+    ours = [name for name in names if name.rpartition("-")[0] == PLAN["name"]]
+    return {name: ray.get_actor(name, namespace=NAMESPACE) for name in sorted(ours)}
+
+
+def show(ray: Any) -> dict[str, Any]:
+    """Return the state of the actors; those that do not answer wait for room or are restarted."""
+    asked = {name: actor.look.remote() for name, actor in actors(ray).items()}
+    if asked:
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=10)
+    found: dict[str, Any] = {}
+    for name, reference in asked.items():
+        ready, _ = ray.wait([reference], timeout=0)
+        found[name] = answer(ray, reference) if ready else {"state": "waiting"}
+    return found
+
+
+def stop(ray: Any) -> dict[str, Any]:
+    """Let every worker leave, with a checkpoint of its trial, and end the actors."""
+    found = actors(ray)
+    asked = [actor.leave.remote(LEAVE_S) for actor in found.values()]
+    if asked:
+        ray.wait(asked, num_returns=len(asked), timeout=LEAVE_S + 10)
+    for actor in found.values():
+        ray.kill(actor, no_restart=True)
+    return {"stopped": sorted(found)}
+
+
+def connect() -> Any:
+    """Return Ray, connected to the cluster.
+
+    Raises:
+        LaunchError: there is no Ray in this Python, or none at the address.
+    """
+    # Beside this file may lie one that is called ray.py.
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [path for path in sys.path if path not in ("", here)]
+    address = PLAN["address"] or os.environ.get("RAY_ADDRESS") or "auto"
+    require_answer(address)
+    try:
+        import ray
+    except ImportError as exc:
+        raise LaunchError(
+            f"{sys.executable} has no Ray ({exc}): name one with --ray-python"
+        ) from exc
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    except Exception as exc:
+        raise LaunchError(f"no Ray answers at {address}: {said_of(exc)}") from exc
+    return ray
+
+
+def require_answer(address: str) -> None:
+    """Refuse an address where nothing listens; Ray itself would try for a minute.
+
+    Raises:
+        LaunchError: nothing listens there.
+    """
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
+            return
+    except (OSError, ValueError, OverflowError) as exc:
+        raise LaunchError(
+            f"no Ray answers at {address}: {exc}; give the address that `ray start --head` "
+            "printed, as 10.0.0.5:6379"
+        ) from exc
+
+
+def stop_command() -> str:
+    """Return what is typed to stop the workers."""
+    return f"{sys.executable} {Path(__file__).resolve()} stop"
+
+
+def main(words: list[str]) -> int:
+    """Do what is asked; print one JSON document."""
+    verbs = {"start": start, "list": show, "stop": stop}
+    if len(words) != 1 or words[0] not in verbs:
+        print(f"usage: {Path(__file__).name} {'|'.join(verbs)}", file=sys.stderr)
+        return 2
+    # Ray prints on standard output as well, which is for the document alone.
+    out, sys.stdout = sys.stdout, sys.stderr
+    try:
+        document = verbs[words[0]](connect())
+    except LaunchError as exc:
+        print(f"tuner: {exc}", file=sys.stderr)
+        return 2
+    print(json.dumps(document, indent=2), file=out, flush=True)
+    return 0
+
+
+def leave(status: int) -> NoReturn:
+    """End without Ray's own farewell, which waits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""The script that Ray's own Python runs: `ray_actors.py` with the plan in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from tuner.launch.plan import Plan
+
+_EMPTY = "PLAN: dict[str, Any] = {}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayAsk:
+    """What is asked of Ray for each worker."""
+
+    #: Of the cluster; None: `RAY_ADDRESS`, or the Ray of this machine.
+    address: str | None = None
+    #: Processors.
+    cpus: float = 1.0
+    #: Bytes; None: any.
+    memory: int | None = None
+    #: Resources of the cluster's own, by name.
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+def write_script(plan: Plan, ask: RayAsk) -> str:
+    """Return the script; it takes `start`, `list` or `stop`."""
+    source = files("tuner.launch").joinpath("ray_actors.py").read_text()
+    before, found, after = source.partition(_EMPTY)
+    if not found:
+        raise AssertionError("unreachable: the script has a place for the plan")
+    # JSON in a Python text: what either of them would read otherwise is escaped.
+    text = json.dumps(_document(plan, ask), indent=2, sort_keys=True)
+    return f"{before}PLAN: dict[str, Any] = json.loads(\n    {_literal(text)}\n)\n{after}"
+
+
+def _document(plan: Plan, ask: RayAsk) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "workers": plan.workers,
+        "python": plan.python,
+        "arguments": plan.arguments(),
+        "settings": dict(plan.settings),
+        "exports": dict(plan.exports),
+        "address": ask.address,
+        "num_cpus": ask.cpus,
+        "num_gpus": plan.gpus,
+        "memory": ask.memory,
+        "resources": ask.resources,
+    }
+
+
+def _literal(text: str) -> str:
+    """Return a text as Python source, a line of it on each line."""
+    return "\n    ".join(repr(line + "\n") for line in text.splitlines())

@@ -1,0 +1,202 @@
+"""What workers on other machines must be told, and whether it can be true there.
+
+The server's URL, the token's file and the roots are the same words on every node; what can be seen
+from here is checked here, and each worker looks at the rest before it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuner.connection import Connection, Document
+from tuner.errors import ForbiddenError, SetupError, UnavailableError
+from tuner.protocol import VERSION
+from tuner.settings import Settings
+from tuner.trust import Trust, is_loopback
+
+_MOST_TOKEN_BYTES = 10_000
+
+
+def find_url(settings: Settings, *, one_host: bool) -> str:
+    """Return the URLs of the server, with commas between, as nodes can reach it.
+
+    Args:
+        settings: of this command.
+        one_host: the cluster is this machine, so that a loopback address will do.
+
+    Raises:
+        SetupError: none is named, or one means the machine that asks.
+    """
+    if settings.api_url is None:
+        raise SetupError(
+            "no server is named: the workers run on other machines and must reach one. Start it "
+            "where they can (tuner serve --host 0.0.0.0 --tls-cert FILE --tls-key FILE, "
+            "docs/tokens.md) and name it here with TUNER_API_URL=https://HOST:PORT"
+        )
+    for url in settings.api_url.split(","):
+        host = _host(url)
+        if is_loopback(host) and not one_host:
+            raise SetupError(
+                f"TUNER_API_URL={url}: on each node {host} is the node itself, where no server is; "
+                f"name this machine by its own name or address (and let the server listen there: "
+                f"tuner serve --host 0.0.0.0), or say --one-host where the cluster is this machine"
+            )
+    return settings.api_url
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url.strip()).hostname or ""
+    except ValueError:
+        return ""  # the connection says what is wrong with it
+
+
+def find_token_file(
+    settings: Settings, environ: Mapping[str, str], given: Path | None, *, one_host: bool
+) -> Path:
+    """Return the file that the workers read their token from.
+
+    Args:
+        settings: of this command.
+        environ: of this command.
+        given: by option.
+        one_host: the cluster is this machine, whose home has a token.
+
+    Raises:
+        SetupError: there is none, or it cannot be read.
+    """
+    named = environ.get("TUNER_TOKEN_FILE")
+    path = given or (Path(named) if named else None)
+    if path is None and one_host and not settings.token:
+        path = settings.token_path
+    if path is None:
+        why = "TUNER_TOKEN is no file" if settings.token else "no file is named"
+        raise SetupError(
+            f"the workers need a file with their token, at one path on every node: {why}; make "
+            f"one with: tuner token create NAME --scope work -o FILE, and name it with --token-file"
+        )
+    path = path.expanduser().absolute()
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_TOKEN_BYTES).strip()
+    except OSError as exc:
+        raise SetupError(f"--token-file {path}: cannot be read: {exc.strerror}") from exc
+    if not text:
+        raise SetupError(f"--token-file {path}: is empty")
+    return path
+
+
+def worker_settings(settings: Settings, url: str, token_file: Path) -> dict[str, str]:
+    """Return the `TUNER_*` of the workers; the token itself is not among them."""
+    found = {
+        "TUNER_API_URL": url,
+        "TUNER_TOKEN_FILE": str(token_file),
+        "TUNER_HOME": str(settings.home),
+        "TUNER_LOG_ROOT": str(settings.log_root),
+        "TUNER_CHECKPOINT_ROOT": str(settings.checkpoint_root),
+    }
+    if settings.trust.ca_file is not None:
+        found["TUNER_CA_FILE"] = str(settings.trust.ca_file)
+    if settings.trust.plain_http:
+        found["TUNER_PLAIN_HTTP"] = "yes"
+    if settings.log_format != "text":
+        found["TUNER_LOG_FORMAT"] = settings.log_format
+    return found
+
+
+def check_server(url: str, token_file: Path, trust: Trust) -> None:
+    """Make sure that a server answers there and lets a worker with this token in.
+
+    Raises:
+        SetupError: it does not let it in, is no Tuner, or the token would go unencrypted.
+        UnavailableError: none of the servers answers.
+    """
+    token = token_file.read_text().strip()
+    *others, last = [one.strip() for one in url.split(",")]
+    for one in others:
+        try:
+            return _check_one(one, token, token_file, trust)
+        except UnavailableError:
+            continue
+    return _check_one(last, token, token_file, trust)
+
+
+def _check_one(url: str, token: str, token_file: Path, trust: Trust) -> None:
+    with _Door(url, token, trust) as door:
+        try:
+            config = door.config()
+        except ForbiddenError as exc:
+            raise SetupError(
+                f"--token-file {token_file}: {exc}; make one for workers with: "
+                f"tuner token create NAME --scope work -o FILE"
+            ) from exc
+        except SetupError as exc:
+            said = str(exc).partition("; set TUNER_TOKEN")[0]
+            raise SetupError(f"--token-file {token_file}: {said}") from exc
+    if config.get("protocol") != VERSION:
+        raise SetupError(
+            f"{url}: Tuner {config.get('release')} speaks protocol {config.get('protocol')}, the "
+            f"workers that are installed here speak {VERSION}; install the same release on both"
+        )
+
+
+class _Door(Connection):
+    """The server as a worker meets it."""
+
+    def config(self) -> Document:
+        """Return what a worker asks for first.
+
+        Raises:
+            ForbiddenError: the token may not work.
+            SetupError: it is no token of this server.
+            UnavailableError: the server does not answer.
+        """
+        return self._one("GET", "/config")
+
+
+def launches_folder(settings: Settings) -> Path:
+    """Return the folder of scripts and logs of launches; it need not be there."""
+    return settings.home / "launches"
+
+
+def make_launches_folder(settings: Settings) -> Path:
+    """Return the folder of scripts and logs of launches, for its owner alone.
+
+    Raises:
+        SetupError: it cannot be made.
+    """
+    folder = launches_folder(settings)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SetupError(
+            f"{folder}: cannot be made: {exc.strerror}; set TUNER_HOME to a folder that this "
+            f"machine and the nodes share"
+        ) from exc
+    return folder
+
+
+def keep_script(settings: Settings, name: str, text: str) -> Path:
+    """Write a script into the folder of launches, for its owner alone; return its path.
+
+    Raises:
+        SetupError: it cannot be written.
+    """
+    path = make_launches_folder(settings) / name
+    try:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text)
+    except OSError as exc:
+        raise SetupError(f"{path}: cannot be written: {exc.strerror}") from exc
+    return path
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for programs of the scheduler: nothing of Tuner's is their business.
+
+    `SBATCH_*` would overrule what stands in the script.
+    """
+    return {k: v for k, v in environ.items() if not k.startswith(("TUNER_", "SBATCH_"))}

@@ -1,0 +1,26 @@
+"""What an image says of itself, how far that is proven, and which process has a worker's name."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns; what is empty was not said, or was made by an earlier release."""
+    for name in ("lock", "files"):
+        op.add_column("tuner_tokens", sa.Column(name, sa.String(64)))
+    # A token of before keeps nobody else from saying that he runs its image, as it was then.
+    closes = sa.Column("closes_image", sa.Boolean, nullable=False, server_default=sa.false())
+    op.add_column("tuner_tokens", closes)
+    for name in ("lock", "files", "files_built"):
+        op.add_column("tuner_workers", sa.Column(name, sa.String(64)))
+    op.add_column("tuner_workers", sa.Column("image_verified", sa.String(8)))
+    for name in ("process", "keeper"):
+        op.add_column("tuner_workers", sa.Column(name, sa.String(32)))
+    op.add_column("tuner_attempts", sa.Column("image_json", sa.Text))
