@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
 
 from tuner.cli.app import app
+from tuner.cli.calling import program
+from tuner.cli.examples import EXAMPLES
 from tuner.cli.main import main
 
 #: What issue 2 asks for; the verbs of later issues are absent.
@@ -80,6 +84,34 @@ def test_help_names_values_as_people_do(name: str, capsys: pytest.CaptureFixture
     page = capsys.readouterr().out
 
     assert not re.search(r"<[a-z]+[\[>| ]|[{}]|\bx[<>]=|<=x|\[default: (True|False)\]", page), page
+
+
+def test_every_command_has_examples_and_its_page_shows_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert set(EXAMPLES) == COMMANDS
+    for name, examples in EXAMPLES.items():
+        with pytest.raises(SystemExit):
+            main([*name.split(), "--help"])
+        page = capsys.readouterr().out
+        assert all(f"  {program()} {example}\n" in page for example in examples), page
+
+
+@pytest.mark.parametrize(
+    "example", [example for examples in EXAMPLES.values() for example in examples]
+)
+def test_every_example_is_a_command_that_exists_with_options_that_it_has(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in shlex.split(example):
+        if re.fullmatch(r"[\w-]+\.[a-z]{2,6}|ktdir|hosts-token", word):
+            (tmp_path / word).touch()
+    words = shlex.split(example.partition(" | ")[0])
+    name = next(name for name in (" ".join(words[:2]), words[0]) if name in ALL)
+
+    with ALL[name].make_context(name, words[len(name.split()) :]) as context:
+        assert context.command is ALL[name]
 
 
 @pytest.mark.parametrize("name", READING)

@@ -13,6 +13,9 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typing_extensions import override
 
+from tuner.cli.calling import program
+from tuner.cli.examples import EXAMPLES
+
 ONE = "Tune on this machine"
 SERVE = "Run as a service"
 LOOK = "Look at studies"
@@ -63,7 +66,8 @@ class PlainCommand(TyperCommand):
         for parameter in self.get_params(ctx):
             if isinstance(parameter, TyperArgument) and not parameter.hidden:
                 name = _argument_name(parameter)
-                pieces.append(name if parameter.required else f"[{name}]")
+                is_said = parameter.required or name.startswith("[")
+                pieces.append(name if is_said else f"[{name}]")
         return pieces
 
     @override
@@ -83,6 +87,19 @@ class PlainCommand(TyperCommand):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+        self._format_examples(ctx, formatter)
+
+    def _format_examples(self, ctx: Any, formatter: Any) -> None:
+        path = []
+        while ctx.parent is not None:
+            path.append(ctx.info_name)
+            ctx = ctx.parent
+        examples = EXAMPLES.get(" ".join(reversed(path)), ())
+        if examples:
+            with formatter.section("Examples" if len(examples) > 1 else "Example"):
+                for example in examples:
+                    # Whole, also where it is longer than the page is wide: it is to be copied.
+                    formatter.write(f"{'':{formatter.current_indent}}{program()} {example}\n")
 
 
 class Commands(typer.Typer):
