@@ -98,11 +98,14 @@ class Slurm:
             job: number, of an array with that of its task: `12_0`.
         """
         assert not self.run("scontrol", "requeue", job)
-        self._wait(
-            lambda: "PENDING" in self.run("squeue", "--noheader", "--format=%T", f"--job={job}"),
-            f"{job}, requeued,",
-        )
-        assert not self.run("scontrol", "update", f"JobId={job}", "StartTime=now").strip()
+
+        def runs_again() -> bool:
+            # It is taken only once what ran has ended.
+            self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+            said = self.run("scontrol", "show", "job", job)
+            return "JobState=RUNNING" in said and "Restarts=1" in said
+
+        self._wait(runs_again, f"{job}, requeued,")
 
     def stop(self) -> None:
         """End every job and every daemon."""
