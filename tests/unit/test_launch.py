@@ -367,6 +367,27 @@ def test_a_script_is_written_for_its_owner_and_replaces_nothing(
     assert "is there already" in err
 
 
+@pytest.mark.parametrize("name", ["LOG_ROOT", "CHECKPOINT_ROOT"])
+def test_a_root_that_cannot_be_made_is_said_before_anything_is_written(
+    cli: Cli,
+    token: Path,
+    elsewhere: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    # Nobody can make a folder there, not even root.
+    monkeypatch.setenv(f"TUNER_{name}", "/proc/none/root")
+    script = tmp_path / "workers.sbatch"
+    code, _, err = cli(
+        "launch", "slurm", "--workers", "1", "--token-file", str(token), "-o", str(script)
+    )
+
+    assert code == 2
+    assert f"TUNER_{name}=/proc/none/root: cannot be used" in err
+    assert not script.exists()
+
+
 def test_a_server_that_is_away_is_said_before_anything_is_submitted(
     cli: Cli, token: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -31,15 +31,19 @@ def slurm(
     *,
     workers: Workers,
     name: Name = "tuner",
-    partition: Annotated[str | None, typer.Option(help="As of sbatch.")] = None,
-    account: Annotated[str | None, typer.Option(help="As of sbatch.")] = None,
-    qos: Annotated[str | None, typer.Option(help="As of sbatch.")] = None,
+    partition: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Partition of the cluster.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Account that pays for it.")
+    ] = None,
+    qos: Annotated[str | None, typer.Option(metavar="NAME", help="Quality of service.")] = None,
     time: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Limit of each worker, as of sbatch, or 4h, 1h30m, 2d."),
     ] = None,
     cpus: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Processors of each worker.")
+        int | None, typer.Option(metavar="N", min=1, max=4096, help="Processors of each worker.")
     ] = None,
     gpus: Gpus = "0",
     mem: Mem = None,

@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
-Workers = Annotated[int, typer.Option("--workers", min=1, max=1024, help="How many workers.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, max=1024, help="How many workers.")
+]
 Name = Annotated[
-    str, typer.Option(help="What the job or the actors, their logs and the workers are called.")
+    str,
+    typer.Option(
+        metavar="NAME", help="What the job or the actors, their logs and the workers are called."
+    ),
 ]
 Gpus = Annotated[
     str,

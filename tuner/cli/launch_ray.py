@@ -39,7 +39,10 @@ def ray(
         ),
     ] = None,
     cpus: Annotated[
-        float, typer.Option(min=0, max=4096, help="Processors that Ray keeps for each worker.")
+        float,
+        typer.Option(
+            metavar="N", min=0, max=4096, help="Processors that Ray keeps for each worker."
+        ),
     ] = 1.0,
     gpus: Gpus = "0",
     mem: Mem = None,

@@ -24,10 +24,10 @@ def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str
         ("LOG_ROOT", log_root, LOG_ROOT_MARK),
         ("CHECKPOINT_ROOT", checkpoint_root, CHECKPOINT_ROOT_MARK),
     ):
+        if not make and not root.is_dir():
+            continue
         try:
             mark = mark_root(root) if make else read_mark(root)
-        except FileNotFoundError:
-            mark = None
         except OSError as exc:
             raise SetupError(
                 f"TUNER_{name}={root}: cannot be used: {exc.strerror or exc}; name a folder that "

@@ -29,6 +29,8 @@ NAMESPACE = "tuner"
 READY_S = 120.0
 #: A cluster without room starts its actors later.
 ROOM_S = 30.0
+#: An actor that has not answered by then has no room yet, or is being started again.
+LOOK_S = 10.0
 #: A trial has 10 s to save itself, its worker 4 more.
 LEAVE_S = 20.0
 #: A worker that died is started again after so long.
@@ -267,7 +269,7 @@ def show(ray: Any) -> dict[str, Any]:
     """Return the state of the actors; those that do not answer wait for room or are restarted."""
     asked = {name: actor.look.remote() for name, actor in actors(ray).items()}
     if asked:
-        ray.wait(list(asked.values()), num_returns=len(asked), timeout=10)
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=LOOK_S)
     found: dict[str, Any] = {}
     for name, reference in asked.items():
         ready, _ = ray.wait([reference], timeout=0)
@@ -278,7 +280,8 @@ def show(ray: Any) -> dict[str, Any]:
 def stop(ray: Any) -> dict[str, Any]:
     """Let every worker leave, with a checkpoint of its trial, and end the actors."""
     found = actors(ray)
-    asked = [actor.leave.remote(LEAVE_S) for actor in found.values()]
+    there = [found[name] for name, state in show(ray).items() if "pid" in state]
+    asked = [actor.leave.remote(LEAVE_S) for actor in there]
     if asked:
         ray.wait(asked, num_returns=len(asked), timeout=LEAVE_S + 10)
     for actor in found.values():
