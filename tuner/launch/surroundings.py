@@ -33,8 +33,8 @@ def find_url(settings: Settings, *, one_host: bool) -> str:
         raise SetupError(
             "no server is named: the workers run on other machines and must reach one. Start it "
             "where they can (tuner serve --host 0.0.0.0 --tls-cert FILE --tls-key FILE, "
-            "docs/tokens.md) and name it here with TUNER_API_URL=https://HOST:PORT; or say --one-host "
-            "where the cluster is this machine"
+            "docs/tokens.md) and name it here with TUNER_API_URL=https://HOST:PORT; or say "
+            "--one-host where the cluster is this machine"
         )
     for url in settings.api_url.split(","):
         host = _host(url)
