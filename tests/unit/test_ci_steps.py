@@ -140,6 +140,8 @@ def test_what_cannot_be_pinned_is_said_and_left_as_it_is(
         (f"BASE=a@sha256:{DIGEST}", "ARG BASE\nFROM $BASE\n", ""),
         ("", "ARG BASE\nFROM ${BASE}\n", "${BASE}"),
         ("", "FROM scratch\n", ""),
+        ("", f'ARG BASE="a@sha256:{DIGEST}"\nFROM ${{BASE}}\n', ""),
+        ("", f"# syntax=docker/dockerfile:1\nFROM a@sha256:{DIGEST}\n", "docker/dockerfile:1"),
     ],
 )
 def test_a_base_that_no_digest_names_is_found(

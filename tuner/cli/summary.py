@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +31,10 @@ def require_writable(path: Path) -> None:
     Raises:
         SetupError: it cannot.
     """
-    try:
-        path.open("a").close()
-    except OSError as exc:
-        raise SetupError(f"--summary {path}: cannot be written: {exc.strerror}") from exc
+    # Nothing is made yet: it might lie in the spec's folder, which is packed now.
+    place = path if path.exists() else path.absolute().parent
+    if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+        raise SetupError(f"--summary {path}: no file that can be written here")
 
 
 def summary(status: Document, verdict: Verdict, rows: Sequence[Document]) -> str:
@@ -48,7 +49,7 @@ def summary(status: Document, verdict: Verdict, rows: Sequence[Document]) -> str
     """
     outcome = verdict.outcome.replace("_", " ")
     lines = [f"### {text(status['study'])}: {outcome}", ""]
-    said = verdict.text or status["reason"]
+    said = verdict.text.removeprefix(f"{outcome}: ") or status["reason"]
     lines += [text(said), ""] if said else []
     lines += [*_table(status, rows[:MOST_ROWS]), ""] if rows else []
     lines.append(f"{counts_text(status['counts'])}; the study is {text(status['state'])}.")

@@ -9,6 +9,7 @@ function value(text,    name) {
     return text
 }
 function look(image) {
+    gsub(/^ +| +$/, "", image)
     image = value(image)
     if (image == "scratch" || image in stages || image ~ /^[0-9]+$/) return
     if (image !~ /@sha256:[0-9a-f]+$/) print image
@@ -20,10 +21,13 @@ FNR == NR {
     next
 }
 toupper($1) == "ARG" {
+    gsub(/["']/, "", $2)
     at = index($2, "=")
     name = at ? substr($2, 1, at - 1) : $2
     if (at && !(name in passed)) given[name] = substr($2, at + 1)
 }
+# The image that reads the Dockerfile itself.
+FNR == 1 && tolower($0) ~ /^# *syntax *=/ { look(substr($0, index($0, "=") + 1)) }
 toupper($1) == "FROM" {
     field = 2
     while ($field ~ /^--/) field++
