@@ -17,9 +17,9 @@ import pytest
 from tests.gpu_library import make_gpu_library
 from tuner.errors import SetupError
 from tuner.local import home
-from tuner.local.autoscale import only_one, scaler_pid
 from tuner.local.fleet import Fleet, FleetState
 from tuner.local.free_devices import Others, free_room
+from tuner.local.scaler_lock import only_one, scaler_pid
 from tuner.settings import Settings, load_settings
 
 

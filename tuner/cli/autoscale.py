@@ -74,7 +74,8 @@ def autoscale(
     It runs until Ctrl-C or SIGTERM: then workers end their trials and leave. A worker that runs a
     trial is never ended because fewer are wanted.
     """
-    from tuner.local.autoscale import Autoscale, Sort, only_one
+    from tuner.local.autoscale import Autoscale, Sort
+    from tuner.local.scaler_lock import only_one
     from tuner.local.scaling import Limits
 
     require_linux("tuner workers autoscale")

@@ -197,7 +197,7 @@ def platform_command(config: Settings, n: int) -> str | None:
 
 
 def _none_yet(config: Settings) -> str:
-    from tuner.local.autoscale import scaler_pid
+    from tuner.local.scaler_lock import scaler_pid
 
     if (pid := scaler_pid(config)) is not None:
         return (

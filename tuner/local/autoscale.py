@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from tuner.errors import NotFoundError, SetupError, UnavailableError
 from tuner.local.access import find_api, start_api
 from tuner.local.fleet import LEAVE_S, Fleet, FleetState
 from tuner.local.free_devices import MAX_WORKERS, Others, free_room
-from tuner.local.home import make_home, read_service, try_lock
+from tuner.local.home import read_service
 from tuner.local.process import read_tail
 from tuner.local.scaling import Limits, Look, Scaling, Target
 from tuner.protocol import Isolation
@@ -298,44 +297,3 @@ def _change(look: Look, target: Target, why: str, limits: Limits) -> Change:
         others=look.others,
         reason="; ".join(parts),
     )
-
-
-def scaler_pid(settings: Settings) -> int | None:
-    """Return the process that scales the workers of this home; None: there is none."""
-    try:
-        fd = os.open(settings.home / "fleets" / "autoscale.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if try_lock(fd):
-            return None
-        said = os.pread(fd, 20, 0).decode(errors="replace").strip()
-    finally:
-        os.close(fd)
-    return int(said) if said.isdecimal() else None
-
-
-@contextlib.contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Hold the right to scale the workers of this home.
-
-    Raises:
-        SetupError: another process has it.
-    """
-    make_home(settings.home)
-    folder = settings.home / "fleets"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    fd = os.open(folder / "autoscale.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if not try_lock(fd):
-            holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise SetupError(
-                f"tuner workers autoscale runs already for this home (pid {holder}); end that one "
-                f"first, or give this one a home of its own with TUNER_HOME"
-            )
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        yield
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    finally:
-        os.close(fd)
