@@ -34,6 +34,17 @@ def test_a_clock_that_is_hours_off_is_told_at_the_start_and_stops_nothing(
     assert len([line for line in worker.logs() if line["message"] == "clocks differ"]) == 1
 
 
+def test_a_host_that_does_not_see_the_launchers_roots_runs_nothing(
+    peer: Peer, start: Start
+) -> None:
+    worker = start(TUNER_LOG_ROOT_MARK="that of another folder")
+
+    assert worker.wait(20) == 2
+    said = worker.wait_log("not started")["reason"]
+    assert said.startswith(f"TUNER_LOG_ROOT={worker.log_root}: is missing on ")
+    assert not worker.log_root.exists()
+
+
 def test_a_missing_setting_is_named(peer: Peer, start: Start) -> None:
     worker = start(TUNER_API_URL="")
 

@@ -75,8 +75,10 @@ class Cluster:
         document: dict[str, Any] = json.loads(done.out)
         return document
 
-    def submit(self) -> None:
-        spec = self.lab.spec(objective="schedulers_trials:count", budget={"trials": TRIALS})
+    def submit(self, **changes: Any) -> None:
+        """Submit a study of `schedulers_trials`; `changes` replace whole keys of its spec."""
+        given = {"objective": "schedulers_trials:count", "budget": {"trials": TRIALS}}
+        spec = self.lab.spec(**given | changes)
         del spec["image"]
         self.service.post("/studies", {"spec": spec})
 

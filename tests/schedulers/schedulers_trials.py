@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 
 from workers import Run
@@ -19,3 +21,11 @@ def count(run: Run) -> float:
         run.report(step, run.params["x"] * step)
         time.sleep(0.05)
     return float(run.params["x"])
+
+
+def note_devices(run: Run) -> float:
+    """Note which GPUs it was given and which its process sees, and take a while."""
+    seen = os.environ["CUDA_VISIBLE_DEVICES"]
+    (run.logdir / "devices").write_text(json.dumps({"given": run.devices, "seen": seen}))
+    time.sleep(1)
+    return 1.0

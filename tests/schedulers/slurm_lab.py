@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
@@ -19,7 +20,11 @@ import pytest
 from tests.patience import clock
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "scancel", "squeue", "sinfo")
+#: Of the node, by what Slurm is told.
+GPUS = 4
 START_S = 60.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 _CONF = """
 ClusterName=tunertest
 SlurmctldHost={host}(127.0.0.1)
@@ -43,7 +48,8 @@ ReturnToService=2
 KillWait=30
 MinJobAge=300
 SchedulerParameters=sched_interval=1,sched_min_interval=0
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Gres=gpu:4 State=UNKNOWN
 PartitionName=debug Nodes={host} Default=YES MaxTime=60 State=UP
 """
 
@@ -64,6 +70,12 @@ class Slurm:
         """Start the daemons; return when the node can take jobs."""
         for name in ("state", "spool"):
             (self.folder / name).mkdir()
+        # Slurm asks for nothing but a device of that name, and gives GPUs out by its number.
+        for number in range(GPUS):
+            (self.folder / f"gpu{number}").symlink_to("/dev/null")
+        (self.folder / "gres.conf").write_text(
+            f"AutoDetect=off\nName=gpu Flags=nvidia_gpu_env File={self.folder}/gpu[0-{GPUS - 1}]\n"
+        )
         host = socket.gethostname().partition(".")[0]
         ctld, slurmd = _free_ports()
         (self.folder / "slurm.conf").write_text(
@@ -137,6 +149,7 @@ class Slurm:
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
+                    preexec_fn=_die_with_parent,
                 )
             )
 
@@ -169,6 +182,10 @@ def slurm_or_skip() -> Iterator[Slurm]:
     finally:
         slurm.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _path() -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.gpu_library import make_gpu_library
 from tests.schedulers.launched import Cluster, opened
-from tests.schedulers.slurm_lab import Slurm, slurm_or_skip
+from tests.schedulers.slurm_lab import GPUS, Slurm, slurm_or_skip
 from tests.service_process import TOKEN, ServiceProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -80,6 +83,31 @@ def test_before_its_time_limit_a_worker_leaves_with_a_checkpoint(
     states = slurm.run("scontrol", "show", "job", job)
     assert "JobState=COMPLETED" in states, states
     assert {a["cause"] for a in cluster.attempts()} <= {None, "preempted"}
+
+
+def test_each_worker_owns_the_gpus_that_slurm_gives_to_its_job(
+    slurm: Slurm, cluster: Cluster, tmp_path: Path
+) -> None:
+    library = make_gpu_library(tmp_path / "library", [f"GPU-{n}" for n in range(GPUS)])
+    cluster.environ["PYTHONPATH"] += f"{os.pathsep}{library}"
+    trial = {"objective": "schedulers_trials:note_devices", "trial": {"gpus": 2}}
+    cluster.submit(**trial, budget={"trials": 6})
+    job = cluster.launch_json("slurm", "--workers", 2, "--gpus", 2, "--name", "pairs")["job"]
+    cluster.wait(lambda: cluster.lab.status()["state"] == "finished", "the study ends")
+    known = cluster.workers()
+    slurm.run("scancel", job)
+
+    owned: dict[str, set[str]] = {}
+    for attempt in cluster.attempts():
+        noted = json.loads((cluster.service.log_root / attempt["run_dir"] / "devices").read_text())
+        assert noted["seen"] == ",".join(noted["given"])
+        owned.setdefault(attempt["worker"], set()).add(noted["seen"])
+    assert sorted(owned) == [f"pairs-{job}-0-0", f"pairs-{job}-1-0"]
+    assert sorted(seen for each in owned.values() for seen in each) == [
+        "GPU-0,GPU-1",
+        "GPU-2,GPU-3",
+    ]
+    assert {known[name]["device"] for name in owned} == {"gpu"}
 
 
 def test_no_token_stands_in_what_slurm_keeps_of_a_job(slurm: Slurm, cluster: Cluster) -> None:
