@@ -16,6 +16,9 @@ from pathlib import Path
 EXIT_WRONG = 2
 #: What the images are named by; an empty one was built here.
 IMAGES = ("TUNER_IMAGE", "TUNER_SERVER_IMAGE")
+#: What is said of the workers' image beside its digest, where it is.
+HASHES = ("TUNER_IMAGE_LOCK", "TUNER_IMAGE_FILES")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _BY_DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
 _MAX_SHOWN = 300
 
@@ -79,9 +82,15 @@ def image_problems(environ: Mapping[str, str]) -> list[str]:
     """Return what is wrong with the images that are stated.
 
     Args:
-        environ: with `IMAGES`; one that is empty states nothing.
+        environ: with `IMAGES` and `HASHES`; one that is empty states nothing.
     """
-    return [
+    hashes = [
+        f"{name}={value[:_MAX_SHOWN]}: must be 64 hexadecimal digits, as the image's own "
+        "/app/image.json has them (`lock` and `files`), or nothing"
+        for name in HASHES
+        if (value := environ.get(name, "")) and not _HASH.fullmatch(value)
+    ]
+    return hashes + [
         f"{name}={image[:_MAX_SHOWN]}: a tag may name another image tomorrow; name it by digest, "
         "as registry/team/image@sha256:… (what `docker buildx imagetools inspect` says), or build "
         "it here with compose.build.yaml"

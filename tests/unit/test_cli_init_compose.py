@@ -76,6 +76,21 @@ def test_it_writes_all_that_a_host_needs_and_says_the_next_commands(
 
 
 @pytest.mark.usefixtures("without_docker")
+def test_the_facts_of_an_image_are_what_its_workers_have_to_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("image.json").write_text(json.dumps({"lock": "1" * 64, "files": "2" * 64}))
+
+    assert tuner("init", "compose", "host", *IMAGES, "--image-facts", "image.json") == 0
+    settings = Path("host/.env").read_text().splitlines()
+    assert {f"TUNER_IMAGE_LOCK={'1' * 64}", f"TUNER_IMAGE_FILES={'2' * 64}"} <= set(settings)
+
+    assert tuner("init", "compose", "other", "--image-facts", "image.json") == 2
+    assert "--image-facts: of which image? name it by --image" in capsys.readouterr().err
+    assert not Path("other").exists()
+
+
+@pytest.mark.usefixtures("without_docker")
 def test_the_secrets_are_closed_and_the_rest_is_read_by_containers() -> None:
     assert tuner("init", "compose", "host") == 0
 
@@ -156,6 +171,7 @@ def test_a_host_that_is_named_lets_others_in_with_a_certificate_for_its_name(
     ("options", "reason"),
     [
         (["--image", "team/worker:latest"], "--image 'team/worker:latest': name@sha256: and 64"),
+        ([*IMAGES, "--image-facts", "none.json"], "--image-facts none.json: cannot be read"),
         (["--server-image", "x@sha256:12"], "--server-image 'x@sha256:12': name@sha256: and 64"),
         (["--host", "a b"], "a b: is no host name and no address"),
         (["--host", "$(id)"], "$(id): is no host name and no address"),
@@ -196,5 +212,5 @@ def test_options_of_a_deployment_are_refused_for_a_study(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert tuner("init", "mlp", "new", "--host", "tuner.example") == 2
-    assert "--host are of `tuner init compose DIR`" in capsys.readouterr().err
+    assert "--server-image and --host are of `tuner init compose DIR`" in capsys.readouterr().err
     assert not Path("new").exists()

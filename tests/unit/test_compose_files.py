@@ -68,6 +68,10 @@ def test_what_a_worker_says_it_runs_is_what_compose_runs() -> None:
     assert SERVICES["worker"]["environment"]["TUNER_IMAGE"] == runs
     assert SERVICES["server"]["environment"]["TUNER_WORKER_IMAGE"] == runs
     assert SERVICES["check"]["environment"]["TUNER_IMAGE"] == runs
+    for name in ("LOCK", "FILES"):
+        said = f"${{TUNER_IMAGE_{name}:-}}"
+        assert SERVICES["server"]["environment"][f"TUNER_WORKER_{name}"] == said
+        assert SERVICES["check"]["environment"][f"TUNER_IMAGE_{name}"] == said
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -239,7 +243,10 @@ def test_what_is_built_here_is_what_runs_and_states_no_digest() -> None:
     stated = [value for service in build.values() for value in service["environment"].values()]
     assert set(stated) == {""}
     named = {key for service in build.values() for key in service["environment"]}
-    assert named == {"TUNER_IMAGE", "TUNER_SERVER_IMAGE", "TUNER_WORKER_IMAGE", "TUNER_WORKER_LOCK"}
+    assert named == {
+        *("TUNER_IMAGE", "TUNER_SERVER_IMAGE"),
+        *("TUNER_WORKER_IMAGE", "TUNER_WORKER_LOCK", "TUNER_WORKER_FILES"),
+    }
 
 
 def test_each_gpu_has_a_container_of_its_own_and_a_profile_starts_as_many() -> None:

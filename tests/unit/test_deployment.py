@@ -67,6 +67,13 @@ def test_a_new_volume_is_given_to_its_service_later_and_ours_must_be_ours_now(
     assert "belongs to uid 4711" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["TUNER_IMAGE_LOCK", "TUNER_IMAGE_FILES"])
+def test_a_hash_that_is_none_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([], {name: "a" * 64}) == 0
+    assert main([], {name: "a" * 63}) == 2
+    assert f"{name}={'a' * 63}: must be 64 hexadecimal digits" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "image",
     ["team/worker", "team/worker:1.0", "team/worker@sha256:abc", f"{DIGEST}0", f"-{DIGEST}"],

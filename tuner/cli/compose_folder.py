@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import tuner
 from tuner.errors import SetupError, SpecError
+from tuner.protocol import ImageFacts
 
 Document = dict[str, Any]
 #: `differs`: it is there, and is not what this release would write.
@@ -40,17 +41,21 @@ class Wanted:
 
     Attributes:
         image: of the workers, by digest; None: to be put into `.env` later.
+        facts: what workers of that image have to be; None: its digest alone counts.
         server_image: the same of server and TensorBoard.
         hosts: names and addresses by which other machines reach this one; none: only this host.
     """
 
     image: str | None = None
+    facts: ImageFacts | None = None
     server_image: str | None = None
     hosts: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, str]:
         """Return what stands in `.env` in place of the example's values."""
         found = {"TUNER_IMAGE": self.image, "TUNER_SERVER_IMAGE": self.server_image}
+        if self.facts is not None:
+            found |= {"TUNER_IMAGE_LOCK": self.facts.lock, "TUNER_IMAGE_FILES": self.facts.files}
         if self.hosts:
             found["TUNER_ADDRESS"] = "0.0.0.0"  # noqa: S104 - with TLS, a token and a password  # nosec B104  # behind TLS
         return {name: value for name, value in found.items() if value}
@@ -135,6 +140,8 @@ def write_compose(folder: Path, wanted: Wanted) -> ComposeFolder:
 
 
 def _check(wanted: Wanted) -> None:
+    if wanted.facts is not None and wanted.image is None:
+        raise SpecError("--image-facts: of which image? name it by --image")
     for option, image in (("--image", wanted.image), ("--server-image", wanted.server_image)):
         if image is not None and not _IMAGE.fullmatch(image):
             raise SpecError(

@@ -12,8 +12,10 @@ from tuner.cli.arguments import Json
 from tuner.errors import SpecError
 
 if TYPE_CHECKING:
+    from tuner.cli.compose_folder import Wanted
     from tuner.cli.first_study import FirstStudy
     from tuner.cli.ready import ReadySpace
+    from tuner.protocol import ImageFacts
 
 
 #: In place of a ready space's name.
@@ -38,6 +40,14 @@ def init(
         str | None,
         typer.Option(metavar="IMAGE", help="compose: the workers' image, name@sha256:…"),
     ] = None,
+    image_facts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="compose: the workers' image's own /app/image.json, copied out of it; workers "
+            "that are another get nothing.",
+        ),
+    ] = None,
     server_image: Annotated[
         str | None,
         typer.Option(metavar="IMAGE", help="compose: the server's image, name@sha256:…"),
@@ -58,10 +68,18 @@ def init(
     from tuner.cli.ready import find_space
 
     if name == _COMPOSE:
-        _init_compose(folder, image, server_image, host or [], as_json=as_json)
+        from tuner.cli.compose_folder import Wanted
+
+        facts = None if image_facts is None else _facts(image_facts)
+        wanted = Wanted(
+            image=image, facts=facts, server_image=server_image, hosts=tuple(host or ())
+        )
+        _init_compose(folder, wanted, as_json=as_json)
         return
-    if image or server_image or host:
-        raise SpecError("--image, --server-image and --host are of `tuner init compose DIR`")
+    if image or image_facts or server_image or host:
+        raise SpecError(
+            "--image, --image-facts, --server-image and --host are of `tuner init compose DIR`"
+        )
     space = find_space(name) if name is not None else _ask()
     made = write_study(space, folder or Path(space.name))
     if as_json:
@@ -70,19 +88,17 @@ def init(
         out().print(_said(made), markup=False, soft_wrap=True)
 
 
-def _init_compose(
-    folder: Path | None,
-    image: str | None,
-    server_image: str | None,
-    hosts: list[str],
-    *,
-    as_json: bool,
-) -> None:
-    from tuner.cli.compose_folder import Wanted, write_compose
+def _facts(path: Path) -> ImageFacts:
+    from tuner.cli.image_facts import read_image_facts
+
+    return read_image_facts(path)
+
+
+def _init_compose(folder: Path | None, wanted: Wanted, *, as_json: bool) -> None:
+    from tuner.cli.compose_folder import write_compose
     from tuner.cli.compose_text import compose_text
     from tuner.cli.output import out, print_json
 
-    wanted = Wanted(image=image, server_image=server_image, hosts=tuple(hosts))
     made = write_compose(folder or Path(_COMPOSE), wanted)
     if as_json:
         print_json(made.to_json())

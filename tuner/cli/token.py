@@ -147,21 +147,13 @@ def _compared(
     Raises:
         SpecError: it is said twice, or the file holds no facts of an image.
     """
-    from tuner.protocol import MAX_FACTS_BYTES, ProtocolError, parse_image_facts
+    from tuner.cli.image_facts import read_image_facts
 
     if facts is None:
         return lock, files
     if lock is not None or files is not None:
         raise SpecError("--image-facts: holds what --lock and --files say; keep one of them")
-    try:
-        with facts.open("rb") as file:
-            said = parse_image_facts(file.read(MAX_FACTS_BYTES + 1))
-    except OSError as exc:
-        raise SpecError(f"--image-facts {facts}: cannot be read: {exc.strerror}") from exc
-    except ProtocolError as exc:
-        raise SpecError(f"--image-facts {facts}: {exc}") from exc
-    if said.lock is None and said.files is None:
-        raise SpecError(f"--image-facts {facts}: says neither `lock` nor `files` of an image")
+    said = read_image_facts(facts)
     return said.lock, said.files
 
 
