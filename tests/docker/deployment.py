@@ -211,11 +211,15 @@ def wait_for(look: Callable[[], Found | None], what: str) -> Found:
 @contextmanager
 def deployment(engine: Engine, images: Images, standin: str, folder: Path) -> Iterator[Deployment]:
     """Yield a deployment that `tuner init compose` has written, not started; remove all of it."""
+    facts = folder.with_name(f"{folder.name}.json")
+    command = ("run", "--rm", "--entrypoint", "cat", images.worker, "/app/image.json")
+    facts.write_text(engine.docker(*command))
     made = Deployment(engine, folder, f"compose-{os.getpid()}-{free_port()}", standin)
     subprocess.run(
         [
             *(sys.executable, "-m", "tuner", "init", "compose", str(folder)),
-            *("--image", images.worker, "--server-image", images.coordinator),
+            *("--image", images.worker, "--image-facts", facts),
+            *("--server-image", images.coordinator),
         ],
         env=engine.environment({"PYTHONPATH": str(ROOT)}),
         capture_output=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docker.containers import container
 from tests.docker.deployment import (
     Deployment,
     basic,
@@ -19,6 +20,8 @@ from tests.docker.deployment import (
 from tests.docker.engine import Engine
 from tests.docker.images import Images
 
+#: A module of the worker's, in the image.
+OBJECTIVES = "/app/lib/python3*/site-packages/workers/objective.py"
 #: Volumes by the folder in which they are searched.
 VOLUMES = ("logs", "checkpoints", "redis", "postgres")
 
@@ -91,7 +94,8 @@ def test_a_study_of_twelve_trials_ends_on_three_workers_that_call_through_the_pr
     hosts = {one["attempt_list"][0]["host"] for one in shown}
     assert hosts == {one["Config"]["Hostname"] for one in host.containers("worker")}
     assert len(hosts) == 3
-    assert {one["image"] for one in host.read("workers")} == {image}
+    workers = host.read("workers")
+    assert {(one["image"], one["image_verified"]) for one in workers} == {(image, "files")}
 
 
 def test_the_api_has_tls_for_others_and_none_on_the_loopback(host: Deployment) -> None:
@@ -137,6 +141,33 @@ def test_one_more_person_logs_in_without_a_restart(host: Deployment) -> None:
 
     assert host.get("TUNER_BOARD_PORT", "/", basic("ada", password)).status == 200
     assert host.get("TUNER_BOARD_PORT", "/", basic("ada", "x")).status == 401
+
+
+def test_an_altered_image_that_says_it_is_the_pinned_one_gets_nothing_and_is_named(
+    host: Deployment,
+) -> None:
+    image = host.setting("TUNER_IMAGE")
+    altered = f"FROM {image}\nUSER root\nRUN echo '# altered' >> {OBJECTIVES}\nUSER 10001:10001\n"
+    impostor = f"{host.project}-impostor"
+    host.engine.docker("build", "--tag", impostor, "-", text=altered)
+    token = host.folder / "secrets" / "worker_token"
+    says = ("TUNER_API_URL=http://proxy:8080", "TUNER_PLAIN_HTTP=yes", f"TUNER_IMAGE={image}")
+    options = [part for one in says for part in ("--env", one)]
+    options += ["--env", "TUNER_TOKEN_FILE=/token", "--volume", f"{token}:/token:ro"]
+    options += ["--network", f"{host.project}_work", "--hostname", "impostor", impostor]
+
+    with container(host.engine, *options):
+        named = wait_for(
+            lambda: [one for one in host.read("workers") if one["host"] == "impostor"],
+            "the impostor to be named",
+        )
+        assert named[0]["state"] == "out of service"
+        assert "files" in named[0]["image_problem"]
+        study = host.submit("pinned", trials=6, seconds=0.3, more=f"image: {image}")
+        assert host.wait_finished(study)["counts"]["complete"] == 6
+        shown = [host.read(f"studies/{study}/trials/{number}") for number in range(6)]
+        assert "impostor" not in {one["host"] for trial in shown for one in trial["attempt_list"]}
+    host.engine.docker("rmi", impostor)
 
 
 def test_a_study_loses_nothing_when_worker_redis_and_leader_die_and_workers_come_and_go(
