@@ -147,7 +147,8 @@ def test_an_altered_image_that_says_it_is_the_pinned_one_gets_nothing_and_is_nam
     host: Deployment,
 ) -> None:
     image = host.setting("TUNER_IMAGE")
-    altered = f"FROM {image}\nUSER root\nRUN echo '# altered' >> {OBJECTIVES}\nUSER 10001:10001\n"
+    change = f"for file in {OBJECTIVES}; do echo '# altered' >> $file; done"
+    altered = f"FROM {image}\nUSER root\nRUN {change}\nUSER 10001:10001\n"
     impostor = f"{host.project}-impostor"
     host.engine.docker("build", "--tag", impostor, "-", text=altered)
     token = host.folder / "secrets" / "worker_token"
