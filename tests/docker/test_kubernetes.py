@@ -109,6 +109,7 @@ def test_pods_of_keda_run_one_trial_each_as_the_image_that_they_state(running: R
         *("exec", running.servers[0], "sh", "-c", f"cat /data/logs/{study}/trial_*/config.json")
     ).split("\n{")
     assert f'"image": "{running.image}"' in config
+    assert '"image_verified": "token"' in config
 
 
 def test_a_standing_worker_joins_and_gives_its_trial_back_within_its_grace(

@@ -150,6 +150,17 @@ _CHANGES: dict[str, tuple[str, Change]] = {
         "nvidia",
         in_container(SCALED, set_env("TUNER_IMAGE", f"x@sha256:{'a' * 64}")),
     ),
+    "a token that stands for another image": (
+        "cpu",
+        in_container(SERVER, set_env("TUNER_WORKER_IMAGE", f"x@sha256:{'a' * 64}")),
+    ),
+    "a token that stands for any image": (
+        "nvidia",
+        in_container(
+            SERVER,
+            lambda c: c.update(env=[e for e in c["env"] if e["name"] != "TUNER_WORKER_IMAGE"]),
+        ),
+    ),
     "a worker that states none": (
         "cpu",
         in_container(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tests.kubernetes.kustomize import Document
-from tests.kubernetes.pods import find_pods, of_kind
+from tests.kubernetes.pods import environment, find_pods, of_kind
 from tests.kubernetes.rules_network import networks
 from tests.kubernetes.rules_pods import POD_RULES
 from tests.kubernetes.rules_references import references
@@ -24,7 +24,18 @@ _RIGHTS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 def problems(manifests: Sequence[Document]) -> list[str]:
     """Return what is wrong with the manifests of one deployment."""
-    rules = (*POD_RULES, places, rights, references, replicas, drains, networks, workers, scaled)
+    rules = (
+        *POD_RULES,
+        places,
+        rights,
+        references,
+        replicas,
+        drains,
+        networks,
+        workers,
+        bound,
+        scaled,
+    )
     return [said for rule in rules for said in rule(manifests)]
 
 
@@ -101,6 +112,17 @@ def workers(manifests: Sequence[Document]) -> Iterator[str]:
             yield f"{pod.name}: a pod that is made for one attempt stays"
         if not is_scaled and limits.is_any:
             yield f"{pod.name}: workers that are to stay leave"
+
+
+def bound(manifests: Sequence[Document]) -> Iterator[str]:
+    """The workers' token stands for the image that they run: any other is an impostor's."""
+    found = list(find_pods(manifests))
+    run = {pod.spec["containers"][0]["image"] for pod in found if pod.component == "worker"}
+    for pod in found:
+        if pod.component == "server":
+            image = environment(pod.spec["containers"][0]).get("TUNER_WORKER_IMAGE", {})
+            if run != {image.get("value")}:
+                yield f"{pod.name}: the workers' token stands for {image.get('value')}, not {run}"
 
 
 def scaled(manifests: Sequence[Document]) -> Iterator[str]:
