@@ -274,40 +274,101 @@ def test_who_may_sign_is_read_from_the_branch_that_the_change_goes_to(team: Team
     assert "allowed signers" in team.step("verify", code=2, PIPELINE_SIGNERS="").stderr
 
 
+def recorder(team: Team, **programs: str) -> tuple[dict[str, str], Path]:
+    """Put programs in front of the PATH that write down how they were called.
+
+    Args:
+        team: whose steps call them.
+        programs: what each does then, as shell; "" hands over to the real one.
+
+    Returns:
+        the environment that has them, and the file that they write.
+    """
+    folder = team.folder / "bin"
+    folder.mkdir()
+    seen = team.folder / "seen"
+    seen.touch()
+    for name, does in programs.items():
+        program = folder / name
+        rest = does or f'PATH=${{PATH#*:}} exec {name} "$@"'
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >>{seen}\n{rest}\n')
+        program.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}, seen
+
+
 def test_no_secret_stands_in_an_argument_a_file_or_what_is_printed(team: Team) -> None:
     key = team.make_key("canary")
     secret = key.read_text()
-    program = team.folder / "bin"
-    program.mkdir()
-    seen = team.folder / "seen"
-    # In front of the real programs, they write down how they were called.
-    for name in ("git", "ssh-keygen", "docker", "printf"):
-        (program / name).write_text(
-            f'#!/bin/sh\nprintf "%s\\n" "$0 $*" >>{seen}\nPATH=${{PATH#*:}}\n'
-            f'[ {name} = docker ] && {{ cat >/dev/null; exit 0; }}\nexec {name} "$@"\n'
-        )
-        (program / name).chmod(0o755)
-    path = f"{program}{os.pathsep}{os.environ['PATH']}"
-    signed(team, PATH=path)
-    environ = {
+    programs = {"git": "", "ssh-keygen": "", "docker": "cat >/dev/null", "cosign": "true"}
+    environ, seen = recorder(team, **programs)
+    signed(team)
+    environ |= {
         "PIPELINE_SIGNING_KEY_FILE": "",
         "PIPELINE_SIGNING_KEY": secret.rstrip("\n"),
         "PIPELINE_PUSH_TOKEN": "canary-push-token",
-        "PATH": path,
+        "PIPELINE_REGISTRY_USER": "ada",
+        "PIPELINE_REGISTRY_PASSWORD": "canary-password",
     }
-    said = [
-        team.step("sign", **environ),
-        team.step("pin", **environ),
-        team.step("change", **environ),
-    ]
+    said = [team.step(step, **environ) for step in ("sign", "pin", "change")]
+    said.append(team.step("sign", **environ, PIPELINE_SIGN="cosign"))
     printed = "".join(done.stdout + done.stderr for done in said) + seen.read_text()
     kept = [file for file in team.folder.rglob("*") if file.is_file() and file != key]
 
-    assert "ssh-keygen" in seen.read_text()
-    line = secret.splitlines()[2]
-    for canary in (line, "canary-push-token"):
+    assert "docker login --username ada --password-stdin registry.example:5000" in printed
+    for canary in (secret.splitlines()[2], "canary-push-token", "canary-password"):
         assert canary not in printed
         assert [file for file in kept if canary.encode() in file.read_bytes()] == []
+
+
+def test_cosign_is_told_to_sign_the_digest_and_whose_signature_to_believe(team: Team) -> None:
+    """Its commands, as far as they can be seen without it and without the service it asks."""
+    environ, seen = recorder(team, cosign="true")
+    signed(team, **environ, PIPELINE_SIGN="cosign")
+    assert not (team.out / "statement.json.sig").exists()
+    assert "PIPELINE_COSIGN_IDENTITY is not set" in team.step("verify", code=2).stderr
+    identity = {"PIPELINE_COSIGN_IDENTITY": "https://a/b", "PIPELINE_COSIGN_ISSUER": "https://c"}
+    team.step("verify", **identity)
+
+    whose = "--certificate-identity https://a/b --certificate-oidc-issuer https://c"
+    sbom = team.out.relative_to(team.clone) / "sbom.cdx.json"
+    assert seen.read_text().splitlines() == [
+        f"cosign sign --yes {IMAGE}",
+        f"cosign attest --yes --type cyclonedx --predicate {sbom} {IMAGE}",
+        f"cosign verify {whose} {IMAGE}",
+        f"cosign verify-attestation {whose} --type cyclonedx {IMAGE}",
+    ]
+    (team.folder / "bin" / "cosign").write_text("#!/bin/sh\nexit 1\n")
+    team.step("verify", code=1, **identity)
+
+
+def test_the_request_is_opened_in_the_platforms_own_way(team: Team) -> None:
+    signed(team)
+    options = team.folder / "options"
+    hook = team.remote / "hooks" / "post-receive"
+    hook.write_text(f'#!/bin/sh\nenv | grep "^GIT_PUSH_OPTION_[0-9]" | sort >{options}\n')
+    hook.chmod(0o755)
+    team.run("git", "-C", str(team.remote), "config", "receive.advertisePushOptions", "true")
+    team.step("change", GITLAB_CI="true")
+    assert [line.partition("=")[2] for line in options.read_text().splitlines()] == [
+        "merge_request.create",
+        "merge_request.target=main",
+        f"merge_request.title=Pin registry.example:5000/team/digits to {DIGEST[:12]}",
+        "merge_request.remove_source_branch",
+    ]
+
+    team.git("switch", "--quiet", "main")
+    team.step("pin")
+    environ, seen = recorder(team, gh='[ "$2" = list ] || echo https://example.org/pull/1')
+    said = team.step("change", GH_TOKEN="x", **environ).stderr
+    assert "https://example.org/pull/1" in said
+    assert f"gh pr create --base main --head tuner/pin-{DIGEST[:12]}" in seen.read_text()
+    # The request that is there already is not opened twice.
+    team.git("switch", "--quiet", "main")
+    team.step("pin")
+    (team.folder / "bin" / "gh").write_text(f'#!/bin/sh\necho "$2" >>{seen}; echo open\n')
+    seen.write_text("")
+    team.step("change", GH_TOKEN="x", **environ)
+    assert seen.read_text() == "list\n"
 
 
 def test_what_a_step_needs_is_said_before_it_does_anything(team: Team) -> None:
