@@ -140,7 +140,7 @@ def test_the_check_looks_at_every_volume_as_its_service_runs() -> None:
     assert set(mounted.values()) == looked_at.keys()
     for name in ("redis", "postgres"):
         assert looked_at[mounted[name]] == SERVICES[name]["user"]
-    for name in ("logs", "checkpoints"):
+    for name in ("logs", "checkpoints", "home"):
         assert looked_at[mounted[name]] == "10001"
 
 
@@ -204,13 +204,18 @@ def test_secrets_are_files_and_each_container_gets_only_its_own() -> None:
         "proxy": {"board_users", "tls_certificate", "tls_key"},
     }
     for service in SERVICES.values():
+        # Those without a name stay behind with every container that ends.
+        assert all(":" in volume for volume in service.get("volumes", ()))
         environment = service.get("environment", {})
         secret = [k for k in environment if re.search(r"PASSWORD|TOKEN|DATABASE_URL|REDIS_URL", k)]
         assert all(key.endswith("_FILE") for key in secret), secret
 
 
 def test_every_server_has_a_home_of_its_own_so_that_a_second_one_can_stand_by() -> None:
-    assert "/var/lib/tuner" in SERVICES["server"]["volumes"]
+    server = SERVICES["server"]
+
+    assert server["environment"]["TUNER_HOME"] == "/tmp/tuner"  # noqa: S108
+    assert server["tmpfs"] == ["/tmp"]  # noqa: S108
 
 
 def test_tensorboard_shows_all_studies_and_cannot_write_there() -> None:
