@@ -284,6 +284,10 @@ _CHANGES: dict[str, tuple[str, Change]] = {
         "cpu",
         in_container(WORKER, lambda c: c["args"].__setitem__(4, "/tmp/other.json")),  # noqa: S108
     ),
+    "variables for every service": (
+        "cpu",
+        in_pod(WORKER, lambda s: s.pop("enableServiceLinks")),
+    ),
     "a variable that is no setting": (
         "cpu",
         in_container(SERVER, set_env("TUNER_LOGROOT", "/data/logs")),

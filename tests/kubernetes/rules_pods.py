@@ -128,6 +128,10 @@ def settings(manifests: Sequence[Document]) -> Iterator[str]:
         for container in pod.containers
         for name in environment(container)
     }
+    for pod in find_pods(manifests):
+        # The Service `tuner` would become TUNER_PORT and others.
+        if pod.spec.get("enableServiceLinks") is not False:
+            yield f"{pod.name}: Kubernetes adds variables that look like settings"
     for document in manifests:
         if document["kind"] == "ConfigMap":
             found |= document.get("data", {}).keys()

@@ -114,7 +114,7 @@ def test_manifests_of_the_page_are_right_by_the_schemas() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [b for b in blocks() if b.startswith("patches:")])
 def test_patches_of_the_page_fit_and_leave_right_manifests(block: str, tmp_path: Path) -> None:
-    lines = kustomization(tmp_path, ["scaled-workers", "nvidia", "images"])
+    lines = kustomization(tmp_path, ["scaled-workers", "nvidia", "images", "scaled-workers/pin"])
     (tmp_path / "kustomization.yaml").write_text("\n".join([*lines, block]))
     manifests = render(tmp_path)
 
