@@ -23,6 +23,7 @@ from tests.service_process import TOKEN, Nursery, ServiceProcess
 from tuner.queue.redis_process import RedisServer
 
 EXAMPLE = ROOT / "docker" / "example"
+TUNER = str(Path(sys.executable).with_name("tuner"))
 _VALIDATE = """
 import sys
 from cyclonedx.schema import OutputFormat, SchemaVersion
@@ -34,7 +35,7 @@ sys.exit(str(wrong) if wrong else 0)
 
 
 @pytest.fixture
-def team(tmp_path: Path, engine: Engine, registry: Registry, worker: str) -> Team:
+def team(tmp_path: Path, engine: Engine, registry: Registry, worker: str) -> Iterator[Team]:
     """A team whose code goes on top of the worker image, as docker/example has it."""
     team = Team(tmp_path)
     shutil.copytree(EXAMPLE / "code", team.clone / "train" / "code")
@@ -61,7 +62,9 @@ def team(tmp_path: Path, engine: Engine, registry: Registry, worker: str) -> Tea
         "PIPELINE_PINS": "studies/image.yaml image",
         "PIPELINE_SPEC": "studies/image.yaml",
     }
-    return team
+    yield team
+    made = engine.docker("images", "--quiet", "--filter", "reference=*/team/digits")
+    engine.call("rmi", "--force", *set(made.split()))
 
 
 @pytest.fixture
@@ -117,9 +120,12 @@ def test_a_commit_becomes_a_study_in_the_signed_image_that_was_built_from_it(
     team.git("push", "--quiet", "origin", "main")
     assert image in (team.clone / "studies" / "image.yaml").read_text()
 
+    # The commit says how workers are bound to the image; what was measured of it is compared.
+    (bound,) = re.findall(r"^tuner (token create .*)$", team.git("log", "-1", "--format=%B"), re.M)
+    assert "--files" in bound
     token = team.folder / "token"
-    token.write_text(TOKEN)
-    token.chmod(0o644)
+    command = [*bound.replace("NAME", "hosts").split(), "--output", str(token)]
+    team.run("env", *(f"{k}={v}" for k, v in server_environ.items()), TUNER, *command)
     root = server.home
     volumes = [f"--volume={root / 'logs'}:/data/logs"]
     volumes += [f"--volume={root / 'checkpoints'}:/data/checkpoints"]
@@ -143,7 +149,7 @@ def test_a_commit_becomes_a_study_in_the_signed_image_that_was_built_from_it(
         assert "not reached" in page.read_text()
     best = server.get("/studies/examples/image/best")[0]
     config = json.loads((server.log_root / best["run_dir"] / "config.json").read_text())
-    assert config["image"] == image
+    assert (config["image"], config["image_verified"]) == (image, "files")
 
     # The same commit again is the same image.
     team.git("switch", "--quiet", "--detach", commit)

@@ -191,7 +191,8 @@ def test_a_signed_image_comes_back_as_a_change_that_pins_it(team: Team) -> None:
     place = f"signatures/{DIGEST}"
     names = {"statement.json", "statement.json.sig", "sbom.cdx.json"}
     assert set(changed) == {"studies/digits.yaml", *(f"{place}/{name}" for name in names)}
-    assert IMAGE in team.git("log", "-1", "--format=%B", f"origin/{branch}")
+    message = team.git("log", "-1", "--format=%B", f"origin/{branch}")
+    assert f"tuner token create NAME --scope work --image {IMAGE}" in message
     assert "signer@example.org" in team.step("verify").stderr
 
     team.step("change")

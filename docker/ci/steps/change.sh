@@ -11,6 +11,8 @@ image=$(found image push)
 base=${PIPELINE_BASE:-main}
 digest=${image##*@sha256:}
 branch=${PIPELINE_BRANCH:-tuner/pin-$(printf '%.12s' "$digest")}
+# fact NAME: what the build of the image wrote of it, from the list that is signed.
+fact() { sed -n "/\"name\": \"tuner:$1\"/{n;s/.*\"value\": \"\([0-9a-f]\{64\}\)\".*/\1/p}" "$out/sbom.cdx.json"; }
 title="Pin ${image%@*} to $(printf '%.12s' "$digest")"
 
 token=$(secret PIPELINE_PUSH_TOKEN)
@@ -29,12 +31,19 @@ if git diff --cached --quiet; then
     say "$image is pinned already: nothing to change"
     exit 0
 fi
+bound="tuner token create NAME --scope work --image $image"
+for name in lock files; do
+    value=
+    if [ -s "$out/sbom.cdx.json" ]; then value=$(fact "$name"); fi
+    if [ -n "$value" ]; then bound="$bound --$name $value"; fi
+done
 git switch --quiet --force-create "$branch"
 GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-Tuner pipeline} GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-Tuner pipeline} \
     GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-pipeline@localhost} GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-pipeline@localhost} \
     git commit --quiet --message "$title" --message "$image
 
-Built from $(found revision build)."
+Built from $(found revision build). A token for its workers:
+$bound"
 set --
 if [ "${GITLAB_CI:-}" = true ]; then
     # GitLab makes the merge request itself, from what is pushed with it.
