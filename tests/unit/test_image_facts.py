@@ -149,6 +149,7 @@ def test_an_image_on_top_measures_again_and_keeps_what_else_is_said(
     assert said == {"lock": LOCK, "files": measurement.files, "flavour": "cpu"}
 
 
+@pytest.mark.slow  # Measures what is installed here twice, 34 000 files with TensorFlow: 4 s.
 def test_the_command_says_one_hash_and_with_json_what_it_covers(tmp_path: Path) -> None:
     path = tmp_path / "image.json"
     command = [sys.executable, "-m", "workers", "measure", "--json", "--write", str(path)]

@@ -93,10 +93,10 @@ class Verifier:
         digest = digest_of_image(worker.image)
         # Whoever may do everything need not lie about it.
         if not problem and not caller().is_operator and self._is_closed(connection, digest, now):
-            said = worker.image[:_MAX_IMAGE_CHARS]
+            name, at, _ = worker.image[:_MAX_IMAGE_CHARS].rpartition("@")
             problem = (
-                f"it says that it runs {said}, and a token is bound to that image: only a worker "
-                "that calls with such a token is believed"
+                f"it says that it runs {name}{at}{digest[: len('sha256:') + _SHOWN]}…, and a token "
+                "is bound to that image: only a worker that calls with such a token is believed"
             )
         return Verification(worker=worker, verified="stated", problem=problem)
 
@@ -118,16 +118,17 @@ def _level(who: Identity) -> Verified:
 
 def _bound_problem(who: Identity, worker: WorkerInfo) -> str:
     """Return what of a worker's image is not as its token says; empty: nothing."""
-    for bound, said, what in (
-        (who.lock, worker.lock, "the lock of its image"),
-        (who.files, worker.files, "what is installed in its image"),
+    for name, bound, said in (
+        ("lock", who.lock, worker.lock),
+        ("files", who.files, worker.files),
     ):
         if bound is None or bound == said:
             continue
-        of = "says nothing of it" if said is None else f"has {said[:_SHOWN]}…"
+        has = "says none" if said is None else f"has {name} {said[:_SHOWN]}…"
         return (
-            f"its token is bound to {bound[:_SHOWN]}… for {what}, and it {of}: start it from that "
-            "image, or make a token for this one (tuner token create … --image-facts FILE)"
+            f"its token is bound to an image with {name} {bound[:_SHOWN]}…, and its own {has}: "
+            "start it from that image, or make a token for this one "
+            "(tuner token create … --image-facts FILE)"
         )
     return ""
 

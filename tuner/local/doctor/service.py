@@ -144,7 +144,7 @@ def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[Finding
             "workers",
             f"{row['name']} on {row['host']} is out of service: {row['reason']}",
             # No self-test mends an image; what helps stands in the reason.
-            "it gets no trials until then"
+            "start it from the image of its token, or give it a token for its own"
             if row.get("image_problem")
             else f"mend that, then: tuner workers test {row['name']}",
         )
