@@ -173,8 +173,8 @@ def _wait_for(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> No
     deadline = time.monotonic() + START_S
     while not engine.answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            last = " ".join(log.read_text(errors="replace").splitlines()[-3:])
-            raise NoEngineError(f"dockerd does not start here: {last[-800:]}")
+            last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise NoEngineError(f"dockerd does not start here: {last[-800:]} ({log})")
         time.sleep(0.3)
 
 
