@@ -28,7 +28,7 @@ def main() -> None:
     require_same("VERSION", arguments.stated_version, version, "the version that is installed")
     require_same("LOCK_SHA256", arguments.stated_lock, lock, f"the sha256 of {arguments.lock.name}")
     measured = subprocess.run(
-        [sys.executable, "-m", "workers", "measure", "--json"], check=False, stdout=subprocess.PIPE
+        [sys.executable, "-m", "workers", "measure", "--json"], check=True, stdout=subprocess.PIPE
     )
     facts = {
         "version": version,
@@ -36,7 +36,7 @@ def main() -> None:
         "flavour": flavour(arguments.lock.name),
         "python": platform.python_version(),
         "lock": lock,
-        "files": json.loads(measured.stdout)["files"] if measured.returncode == 0 else None,
+        "files": json.loads(measured.stdout)["files"],
     }
     arguments.to.write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -151,6 +151,8 @@ def _own_engine(cli: str, config: Path) -> Iterator[Engine]:
         folder = Path(name)
         log = FOLDER / "dockerd.log"
         command = [
+            # A test run that is killed takes its engine along.
+            *("setpriv", "--pdeathsig", "TERM"),
             daemon,
             f"--host=unix://{folder}/docker.sock",
             f"--data-root={FOLDER / 'data'}",
