@@ -52,24 +52,9 @@ def _files(root: Path) -> list[Path]:
 
 def problems_of(name: str, text: str) -> Iterator[tuple[int, str]]:
     """Yield the number of each line of a file that has something unpinned, and what."""
-    last = name.rpartition("/")[2]
-    lines = list(_joined(text))
-    if "Dockerfile" in last:
-        yield from _of_dockerfile(lines)
-        yield from _of_downloads(lines)
-    if last.endswith((".yaml", ".yml", ".md")):
-        yield from _of_references(lines)
-    if last.endswith(".md"):
-        yield from _of_dockerfile(
-            [line for line in lines if line[1].startswith(("ARG", "FROM", "ADD", "COPY"))]
-        )
-    is_script = last.endswith(".sh") or name.startswith(".ci/") or last == "Makefile"
-    if is_script or "Dockerfile" in last or last.endswith((".yaml", ".yml")):
-        yield from _of_packages(lines)
-    if re.fullmatch(r"(?:docker/|.*/)?(?:requirements.*\.lock|.*requirements.*\.txt)", name):
-        yield from _of_lock(text)
-    if last == "package-lock.json":
-        yield from _of_package_lock(text)
+    for names, check in _CHECKS.items():
+        if re.search(names, name):
+            yield from check(text)
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
@@ -86,10 +71,10 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
         yield start, whole
 
 
-def _of_dockerfile(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _of_dockerfile(text: str) -> Iterator[tuple[int, str]]:
     arguments: dict[str, str] = {}
     stages: set[str] = set()
-    for number, line in lines:
+    for number, line in _joined(text):
         if given := re.match(r"ARG (\w+)(?:=(\S*))?", line):
             arguments[given[1]] = given[2] or ""
         copied = re.match(r"COPY .*--from=(\S+)", line)
@@ -104,8 +89,15 @@ def _of_dockerfile(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
                 yield number, f"{known}: an image without digest"
 
 
-def _of_downloads(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    for number, line in lines:
+def _of_page(text: str) -> Iterator[tuple[int, str]]:
+    """Look at what a page shows of a Dockerfile, which alone has lines that begin so."""
+    shown = ("ARG ", "FROM ", "COPY ")
+    lines = [line if line.startswith(shown) else "" for line in text.splitlines()]
+    yield from _of_dockerfile("\n".join(lines))
+
+
+def _of_downloads(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in _joined(text):
         if re.match(r"ADD (?!--checksum).*https?:", line):
             yield number, "a download without a checksum"
         if re.match(r"RUN .*\b(?:apt-get|apt|apk|dnf|yum) +(?:-\S+ +)*(?:install|add)\b", line):
@@ -114,9 +106,9 @@ def _of_downloads(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
             yield number, "a download without a checksum"
 
 
-def _of_references(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _of_references(text: str) -> Iterator[tuple[int, str]]:
     before = ""
-    for number, line in lines:
+    for number, line in _joined(text):
         nested = re.fullmatch(r"\s*(?:- )?image: *", before) is not None
         key = r"(?:image|name)" if nested else r"image"
         found = re.match(rf"\s*(?:- )?{key}: +([\"']?)(.+?)\1\s*(?:#.*)?$", line)
@@ -139,8 +131,8 @@ def _of_image(number: int, image: str) -> Iterator[tuple[int, str]]:
         yield number, f"{image}: an image without digest"
 
 
-def _of_packages(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    for number, line in lines:
+def _of_packages(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in _joined(text):
         for command in re.split(r"&&|;|\|\|", line):
             if _SPEAKS.match(command):
                 continue
@@ -163,8 +155,27 @@ def _of_lock(text: str) -> Iterator[tuple[int, str]]:
             yield line, f"{package[1]}: a package without hashes"
 
 
+def _of_hooks(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in _joined(text):
+        if re.match(r"\s*(?:- )?rev: *(?![\"']?[0-9a-f]{40}\b)", line):
+            yield number, "a hook without commit"
+
+
 def _of_package_lock(text: str) -> Iterator[tuple[int, str]]:
     for package in re.finditer(r'^    "(node_modules/[^"]+)": \{(.*?)^    \}', text, re.M | re.S):
         if '"integrity"' not in package[2] and '"link": true' not in package[2]:
             line = text.count("\n", 0, package.start()) + 1
             yield line, f"{package[1]}: a package without hashes"
+
+
+#: What is looked for in files of these names.
+_CHECKS = {
+    r"Dockerfile[^/]*$": _of_dockerfile,
+    r"Dockerfile[^/]*$": _of_downloads,
+    r"\.md$": _of_page,
+    r"\.(?:ya?ml|md)$": _of_references,
+    r"Dockerfile[^/]*$|\.(?:sh|ya?ml)$|^\.ci/|(?:^|/)Makefile$": _of_packages,
+    r"(?:^|/)requirements[^/]*\.(?:lock|txt)$": _of_lock,
+    r"(?:^|/)package-lock\.json$": _of_package_lock,
+    r"(?:^|/)\.pre-commit-config\.yaml$": _of_hooks,
+}

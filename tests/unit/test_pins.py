@@ -123,6 +123,10 @@ MUTATIONS: dict[str, Mutation] = {
         ".github/workflows/new.yml",
         lambda _: "steps:\n  - run: pip install tuner-service\n",
     ),
+    "a hook by tag": (
+        ".pre-commit-config.yaml",
+        lambda text: text + "  - repo: https://example.com/hooks\n    rev: v5.0.0\n",
+    ),
     "npm without a lock": (".ci/scripts", lambda text: text.replace("npm ci", "npm install")),
     "a lock without a hash": (
         "requirements-server.lock",
