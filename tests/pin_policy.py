@@ -52,7 +52,7 @@ def _files(root: Path) -> list[Path]:
 
 def problems_of(name: str, text: str) -> Iterator[tuple[int, str]]:
     """Yield the number of each line of a file that has something unpinned, and what."""
-    for names, check in _CHECKS.items():
+    for names, check in _CHECKS:
         if re.search(names, name):
             yield from check(text)
 
@@ -168,14 +168,14 @@ def _of_package_lock(text: str) -> Iterator[tuple[int, str]]:
             yield line, f"{package[1]}: a package without hashes"
 
 
-#: What is looked for in files of these names.
-_CHECKS = {
-    r"Dockerfile[^/]*$": _of_dockerfile,
-    r"Dockerfile[^/]*$": _of_downloads,
-    r"\.md$": _of_page,
-    r"\.(?:ya?ml|md)$": _of_references,
-    r"Dockerfile[^/]*$|\.(?:sh|ya?ml)$|^\.ci/|(?:^|/)Makefile$": _of_packages,
-    r"(?:^|/)requirements[^/]*\.(?:lock|txt)$": _of_lock,
-    r"(?:^|/)package-lock\.json$": _of_package_lock,
-    r"(?:^|/)\.pre-commit-config\.yaml$": _of_hooks,
-}
+#: What is looked for in files of which names.
+_CHECKS = (
+    (r"Dockerfile[^/]*$", _of_dockerfile),
+    (r"Dockerfile[^/]*$", _of_downloads),
+    (r"\.md$", _of_page),
+    (r"\.(?:ya?ml|md)$", _of_references),
+    (r"Dockerfile[^/]*$|\.(?:sh|ya?ml)$|^\.ci/|(?:^|/)Makefile$", _of_packages),
+    (r"(?:^|/)requirements[^/]*\.(?:lock|txt)$", _of_lock),
+    (r"(?:^|/)package-lock\.json$", _of_package_lock),
+    (r"(?:^|/)\.pre-commit-config\.yaml$", _of_hooks),
+)

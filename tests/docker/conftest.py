@@ -49,9 +49,14 @@ def base(engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
-def built_images(engine: Engine, registry: Registry, base: str) -> Images:
+def built_images(engine: Engine, registry: Registry, base: str) -> Iterator[Images]:
     """The coordinator and the plain worker, built and pushed once in a run, by digest."""
-    return build_images(engine, registry, base)
+    yield build_images(engine, registry, base)
+    # An engine that was here before keeps the layers, and no names in a registry that is gone.
+    names = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}").split("\n")
+    ours = [name.split()[0] for name in names if name.startswith(registry.address)]
+    if ours:
+        engine.call("rmi", "--force", *ours)
 
 
 @pytest.fixture

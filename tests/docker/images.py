@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +26,16 @@ class Images:
 
 
 def build_images(engine: Engine, registry: Registry, base: str) -> Images:
-    """Build and push the coordinator and the plain worker."""
-    return Images(
-        coordinator=build(
-            engine, "coordinator", registry.name("team/tuner-coordinator:test"), "--push", base=base
-        ),
-        worker=build(
-            engine, "worker", "plain", registry.name("team/tuner-worker:test"), "--push", base=base
-        ),
-    )
+    """Build and push the coordinator and the plain worker, side by side."""
+    wanted = (("coordinator",), ("worker", "plain"))
+
+    def build_one(kind: tuple[str, ...]) -> str:
+        tag = registry.name(f"team/tuner-{kind[0]}:test")
+        return build(engine, *kind, tag, "--push", base=base)
+
+    with ThreadPoolExecutor() as pool:
+        coordinator, worker = pool.map(build_one, wanted)
+    return Images(coordinator=coordinator, worker=worker)
 
 
 def build(engine: Engine, *arguments: str, base: str) -> str:
