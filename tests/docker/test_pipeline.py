@@ -173,9 +173,19 @@ def test_what_would_be_a_lie_is_not_built(team: Team, engine: Engine) -> None:
     assert engine.call("image", "inspect", tag).returncode != 0
 
 
-def test_a_registry_that_is_away_leaves_no_digest_behind(team: Team) -> None:
-    team.step("build", PIPELINE_REPOSITORY="127.0.0.1:9/team/digits")
-    team.step("push", code=1, PIPELINE_REPOSITORY="127.0.0.1:9/team/digits")
+def test_a_registry_that_is_away_is_said_before_anything_is_built(
+    team: Team, engine: Engine
+) -> None:
+    away = "127.0.0.1:9/team/digits"
+    said = team.step("build", code=2, PIPELINE_REPOSITORY=away).stderr
 
+    assert "does not answer, nothing was built" in said
+    assert engine.docker("images", "--quiet", away) == ""
+    # It goes away while the image is built.
+    team.step("build")
+    tag = (team.out / "tag").read_text().strip()
+    engine.docker("tag", tag, f"{away}:1")
+    team.leave(tag=f"{away}:1\n")
+    team.step("push", code=1, PIPELINE_REPOSITORY=away)
     assert not (team.out / "image").exists()
     assert "run the step push first" in team.step("sign", code=2).stderr

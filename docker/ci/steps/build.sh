@@ -32,6 +32,14 @@ unpinned=$(printf '%s\n' "${PIPELINE_BUILD_ARGS:-}" | awk -f "$steps/bases.awk" 
 if [ -n "${PIPELINE_CA_FILE:-}" ]; then set -- "$@" --secret "id=ca,src=$PIPELINE_CA_FILE"; fi
 if [ -n "${PIPELINE_PIP_CONFIG_FILE:-}" ]; then set -- "$@" --secret "id=pip,src=$PIPELINE_PIP_CONFIG_FILE"; fi
 
+# An image takes minutes; a registry that is away is seen at once. One that wants a password is there.
+case "$tag" in 127.*/* | localhost:*/*) insecure=--insecure ;; *) insecure= ;; esac
+# shellcheck disable=SC2086 # nothing, where there is no option
+asked=$(docker manifest inspect $insecure "$tag" 2>&1 >/dev/null) || case "$asked" in
+*refused* | *"no such host"* | *timeout* | *"deadline exceeded"* | *unreachable* | *misbehaving*)
+    wrong "the registry of $PIPELINE_REPOSITORY does not answer, nothing was built: $asked" ;;
+esac
+
 say "$tag from $dockerfile at $revision"
 DOCKER_BUILDKIT=1 docker build "$@" "$context" >&2
 printf '%s\n' "$tag" | left tag
