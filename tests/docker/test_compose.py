@@ -23,7 +23,7 @@ from tests.docker.images import Images
 #: A module of the worker's, in the image.
 OBJECTIVES = "/app/lib/python3*/site-packages/workers/objective.py"
 #: Volumes by the folder in which they are searched.
-VOLUMES = ("logs", "checkpoints", "redis", "postgres")
+VOLUMES = ("logs", "checkpoints", "home", "redis", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,8 @@ def test_everything_runs_without_root_capabilities_or_a_writable_root(host: Depl
         assert one["HostConfig"]["ReadonlyRootfs"] is True, service
         assert one["HostConfig"]["CapDrop"] == ["ALL"], service
         assert one["HostConfig"]["Memory"] > 0, service
+        volumes = [mount["Name"] for mount in one["Mounts"] if mount["Type"] == "volume"]
+        assert all(name.startswith(host.project) for name in volumes), "it would stay behind"
         if service == "check":
             continue
         status = host.engine.docker("exec", one["Id"], "cat", "/proc/self/status")
