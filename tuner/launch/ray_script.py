@@ -1,4 +1,4 @@
-"""The script that Ray's own Python runs: `ray_actors.py` with the plan in it."""
+"""The script that Ray's own Python runs: actors, worker and plan in one file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from tuner.launch.plan import Plan
 
+_ACTORS = "ray_actors.py"
+_FUTURE = "from __future__ import annotations\n"
 _EMPTY = "PLAN: dict[str, Any] = {}\n"
 
 
@@ -28,13 +30,27 @@ class RayAsk:
 
 def write_script(plan: Plan, ask: RayAsk) -> str:
     """Return the script; it takes `start`, `list` or `stop`."""
-    source = files("tuner.launch").joinpath("ray_actors.py").read_text()
-    before, found, after = source.partition(_EMPTY)
+    before, found, after = _source().partition(_EMPTY)
     if not found:
         raise AssertionError("unreachable: the script has a place for the plan")
     # JSON in a Python text: what either of them would read otherwise is escaped.
     text = json.dumps(_document(plan, ask), indent=2, sort_keys=True)
     return f"{before}PLAN: dict[str, Any] = json.loads(\n    {_literal(text)}\n)\n{after}"
+
+
+def _source() -> str:
+    """Return the actors' module with the worker's in front of it, as one file."""
+    folder = files("tuner.launch")
+    worker, actors = (
+        folder.joinpath(name).read_text().partition(_FUTURE) for name in ("ray_worker.py", _ACTORS)
+    )
+    rest = "".join(line for line in actors[2].splitlines(keepends=True) if not _is_own(line))
+    return f"{actors[0]}{_FUTURE}{worker[2]}\n{rest}"
+
+
+def _is_own(line: str) -> bool:
+    """Whether a line imports what stands in the same file then."""
+    return line.startswith("from tuner.")
 
 
 def _document(plan: Plan, ask: RayAsk) -> dict[str, Any]:
