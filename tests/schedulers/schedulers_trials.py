@@ -8,7 +8,7 @@ import time
 
 from workers import Run
 
-STEPS = 40
+STEPS = 60
 
 
 def count(run: Run) -> float:
@@ -21,6 +21,14 @@ def count(run: Run) -> float:
         run.report(step, run.params["x"] * step)
         time.sleep(0.05)
     return float(run.params["x"])
+
+
+def wait(run: Run) -> float:
+    """Report every tenth of a second until it is told to end."""
+    for step in range(1, 6000):
+        run.report(step, float(step))
+        time.sleep(0.1)
+    return 1.0
 
 
 def note_devices(run: Run) -> float:

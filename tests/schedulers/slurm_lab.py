@@ -50,7 +50,10 @@ MinJobAge=300
 SchedulerParameters=sched_interval=1,sched_min_interval=0
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Gres=gpu:4 State=UNKNOWN
-PartitionName=debug Nodes={host} Default=YES MaxTime=60 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=debug Nodes={host} Default=YES MaxTime=60 PriorityTier=1 State=UP
+PartitionName=urgent Nodes={host} MaxTime=60 PriorityTier=9 State=UP
 """
 
 

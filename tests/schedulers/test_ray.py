@@ -58,9 +58,10 @@ def test_a_study_ends_whole_although_an_actor_is_killed_in_the_middle_of_a_trial
     cluster.submit()
     launched = launch(cluster, ray, "--workers", 2)
     assert launched["running"] == ["tuner-0", "tuner-1"]
-    taken = cluster.wait_busy(lambda name: name.startswith("tuner-0-"))
     child = ask(ray, launched, "list")["tuner-0"]["pid"]
-    os.kill(parent(child), signal.SIGKILL)
+    actor = parent(child)
+    taken = cluster.wait_busy(lambda name: name.startswith("tuner-0-"))
+    os.kill(actor, signal.SIGKILL)
     wait_dead(child, 10)
 
     attempts = cluster.require_everything_once()
@@ -79,10 +80,8 @@ def test_a_study_ends_whole_although_an_actor_is_killed_in_the_middle_of_a_trial
     assert ask(ray, launched, "list") == {}
 
 
-def test_stopped_workers_give_their_trials_back_with_a_checkpoint(
-    ray: RayCluster, cluster: Cluster
-) -> None:
-    cluster.submit()
+def test_stopped_workers_give_their_trials_back(ray: RayCluster, cluster: Cluster) -> None:
+    cluster.submit(objective="schedulers_trials:wait")
     launched = launch(cluster, ray, "--workers", 1, "--name", "short")
     taken = cluster.wait_busy(lambda name: name.startswith("short-"))
     ask(ray, launched, "stop")

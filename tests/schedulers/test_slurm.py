@@ -55,10 +55,8 @@ def test_a_study_ends_whole_although_slurm_requeues_a_worker_in_the_middle_of_a_
     cluster.wait(lambda: not slurm.run("squeue", "--noheader", f"--job={job}").strip(), "the end")
 
 
-def test_a_cancelled_job_gives_its_trial_back_with_a_checkpoint(
-    slurm: Slurm, cluster: Cluster
-) -> None:
-    cluster.submit()
+def test_a_cancelled_job_gives_its_trial_back(slurm: Slurm, cluster: Cluster) -> None:
+    cluster.submit(objective="schedulers_trials:wait")
     job = cluster.launch_json("slurm", "--workers", 1, "--name", "short")["job"]
     taken = cluster.wait_busy(lambda name: name.startswith("short-"))
     slurm.run("scancel", job)
@@ -71,18 +69,35 @@ def test_a_cancelled_job_gives_its_trial_back_with_a_checkpoint(
     assert (first["state"], first["cause"]) == ("failed", "preempted")
 
 
-def test_before_its_time_limit_a_worker_leaves_with_a_checkpoint(
+def test_before_its_time_limit_a_worker_leaves_and_gives_its_trial_back(
     slurm: Slurm, cluster: Cluster
 ) -> None:
-    cluster.submit()
-    # Slurm's shortest limit is a minute, and the signal comes a minute before the limit.
-    job = cluster.launch_json("slurm", "--workers", 1, "--name", "brief", "--time", "1")["job"]
+    cluster.submit(objective="schedulers_trials:wait")
+    # The signal comes a minute before the limit.
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "brief", "--time", "2")["job"]
     cluster.wait(lambda: cluster.attempts(), "a trial begins")
     cluster.wait(lambda: not slurm.run("squeue", "--noheader", f"--job={job}").strip(), "the end")
 
     states = slurm.run("scontrol", "show", "job", job)
     assert "JobState=COMPLETED" in states, states
-    assert {a["cause"] for a in cluster.attempts()} <= {None, "preempted"}
+    assert [a["cause"] for a in cluster.attempts()] == ["preempted"]
+
+
+def test_a_worker_that_slurm_preempts_gives_its_trial_back_and_is_started_again(
+    slurm: Slurm, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.submit(objective="schedulers_trials:wait")
+    job = cluster.launch_json("slurm", "--workers", 1, "--name", "modest")["job"]
+    cluster.wait_busy(lambda name: name.startswith("modest-"))
+    output = f"--output={tmp_path}/urgent.log"
+    slurm.run("sbatch", "--partition=urgent", "--exclusive", output, "--wrap=exec sleep 1")
+    cluster.wait(lambda: cluster.attempts()[0]["finished"], "the attempt ends")
+
+    assert [(a["state"], a["cause"]) for a in cluster.attempts()] == [("failed", "preempted")]
+    cluster.wait(
+        lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job), "Slurm requeues it"
+    )
+    slurm.run("scancel", job)
 
 
 def test_each_worker_owns_the_gpus_that_slurm_gives_to_its_job(
