@@ -11,7 +11,6 @@ set -eu
 cd "$(dirname "$0")"
 
 cluster=tuner-try
-context=
 
 say() { echo "try: $*"; }
 refuse() {
@@ -19,17 +18,17 @@ refuse() {
     exit 2
 }
 have() { command -v "$1" >/dev/null 2>&1; }
-k() { kubectl ${context:+--context "$context"} "$@"; }
-t() { k --namespace tuner "$@"; }
+t() { kubectl --namespace tuner "$@"; }
 
-# What there is to try it on: a kind of our own, k3s, or nothing.
+# What there is to try it on: a kind of our own, k3s, or nothing. From here on kubectl knows no other cluster.
 find_cluster() {
     if have kind; then
         kind get clusters 2>/dev/null | grep -qx $cluster || {
             say "making a cluster with kind"
             kind create cluster --name $cluster --wait 120s
         }
-        context=kind-$cluster
+        kind export kubeconfig --name $cluster --kubeconfig "$work/kubeconfig"
+        export KUBECONFIG="$work/kubeconfig"
     elif have k3s; then
         [ -r /etc/rancher/k3s/k3s.yaml ] || refuse "k3s: /etc/rancher/k3s/k3s.yaml cannot be read: is it running?"
         export KUBECONFIG=/etc/rancher/k3s/k3s.yaml
@@ -75,80 +74,94 @@ until_ok() {
     say "$what"
 }
 
-# What the cluster must refuse, as its policy says.
+# must_refuse WHAT CONTAINER IMAGE STATED: what the cluster must refuse, as its policy says.
 must_refuse() {
-    if t run "try-$1" --image "$2" --restart Never --dry-run=server --overrides "$3" >"$work/said" 2>&1; then
+    cat >"$work/pod.yaml" <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: try-refused, namespace: tuner}
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 10001, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: $2
+      image: $3
+      env: [{name: TUNER_IMAGE, value: "$4"}]
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+END
+    if kubectl create --dry-run=server --filename "$work/pod.yaml" >"$work/said" 2>&1; then
         cat "$work/said" >&2
         refuse "the cluster lets $1 in"
     fi
-    grep -q 'by digest\|TUNER_IMAGE' "$work/said" || {
+    grep -q 'not by digest\|TUNER_IMAGE is not' "$work/said" || {
         cat "$work/said" >&2
         refuse "$1 was refused, and not by our policy"
     }
     say "refused: $1"
 }
 
-hardened='"securityContext":{"runAsNonRoot":true,"runAsUser":10001,"seccompProfile":{"type":"RuntimeDefault"}}'
-container='"securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}'
-
 up() {
     find_cluster
     say "namespace, policies and secrets"
     # First alone: a policy needs a moment until it is in force, and Secrets need their namespace.
-    k apply --filename base/namespace.yaml
-    k apply --filename base/admission.yaml
+    kubectl apply --filename base/namespace.yaml
+    kubectl apply --filename base/admission.yaml
     sh secrets.sh
     t delete job tuner-db-upgrade --ignore-not-found
-    rendered | k apply --server-side --filename -
+    rendered | kubectl apply --server-side --filename -
     until_ok "PostgreSQL is ready" 180 t rollout status statefulset/postgres --timeout 1s
     until_ok "Redis is ready" 120 t rollout status statefulset/redis --timeout 1s
     until_ok "both servers are ready" 300 t rollout status deployment/tuner-server --timeout 1s
     until_ok "the database is up to date" 120 t wait --for=condition=complete job/tuner-db-upgrade --timeout 1s
     until_ok "the workers run" 600 t rollout status deployment/tuner-worker --timeout 1s
     image=$(t get deployment tuner-worker --output jsonpath='{.spec.template.spec.containers[0].image}')
-    must_refuse "a tag" tuner:latest "{\"spec\":{$hardened,\"containers\":[{\"name\":\"x\",\"image\":\"tuner:latest\",$container}]}}"
-    must_refuse "an impostor" "$image" "{\"spec\":{$hardened,\"containers\":[{\"name\":\"worker\",\"image\":\"$image\",$container,\"env\":[{\"name\":\"TUNER_IMAGE\",\"value\":\"x@sha256:$(printf '%064d' 1)\"}]}]}}"
-    study
-    leader_goes
-    if k get crd scaledjobs.keda.sh >/dev/null 2>&1; then scaled; else say "no KEDA here: pods that come and go are not tried"; fi
+    must_refuse "a tag" any registry.example/tuner:1.0 registry.example/tuner:1.0
+    must_refuse "an impostor" worker "$image" "registry.example/tuner@sha256:$(printf '%064d' 1)"
+    study kubernetes
+    server_goes
+    if kubectl get crd scaledjobs.keda.sh >/dev/null 2>&1; then scaled; else say "no KEDA here: pods that come and go are not tried"; fi
     say "everything that this script knows works; sh try.sh --down takes it away"
 }
 
+# The oldest server, so that one command finds what another has left there.
+a_server() { t get pods --selector app.kubernetes.io/component=server --sort-by .metadata.creationTimestamp --output jsonpath='{.items[0].metadata.name}'; }
+
 # Runs `tuner` in a server's pod.
-in_server() { t exec deployment/tuner-server --container server -- env TUNER_API_URL=http://127.0.0.1:8080 tuner "$@"; }
+in_server() { t exec "$(a_server)" --container server -- env TUNER_API_URL=http://127.0.0.1:8080 tuner "$@"; }
+
+# Whether a study has ended.
+has_ended() { in_server status "try/$1" --json | grep -q '"state": *"finished"'; }
+
+# Whether no pod of KEDA's runs.
+none_runs() { [ -z "$(t get pods --selector tuner.dev/workers=scaled --field-selector status.phase=Running --output name)" ]; }
 
 study() {
-    t exec --stdin deployment/tuner-server --container server -- sh -c 'mkdir -p /tmp/try && cat >/tmp/try/try.yaml' <<'END'
+    t exec --stdin "$(a_server)" --container server -- sh -c 'mkdir -p /tmp/try && cat >/tmp/try/try.yaml' <<END
 project: try
-study: kubernetes
-command: [python, -c, "import sys, time; time.sleep(2); print('{\"score\": ' + sys.argv[1] + '}')", "{x}"]
+study: $1
+command: [python, -c, "import sys, time; time.sleep(2); print('{\\"score\\": ' + sys.argv[1] + '}')", "{x}"]
 metric: {name: score, goal: maximize}
 search_space:
   x: {type: float, low: 0.0, high: 1.0}
 budget: {trials: 6}
 END
     in_server submit /tmp/try/try.yaml
-    until_ok "the study has ended" 300 sh -c "kubectl ${context:+--context $context} -n tuner exec deployment/tuner-server -c server -- env TUNER_API_URL=http://127.0.0.1:8080 tuner status try/kubernetes --json | grep -q '\"state\": *\"finished\"'"
-    in_server best try/kubernetes
+    until_ok "the study try/$1 has ended" 600 has_ended "$1"
+    in_server best "try/$1"
 }
 
-leader_goes() {
-    pod=$(t get pods --selector app.kubernetes.io/component=server --output jsonpath='{.items[0].metadata.name}')
-    t delete pod "$pod" --wait=false
-    until_ok "a server went, and both are back" 300 t rollout status deployment/tuner-server --timeout 1s
+server_goes() {
+    t delete pod "$(a_server)"
+    until_ok "a server went, and both are ready" 300 t rollout status deployment/tuner-server --timeout 1s
 }
 
 scaled() {
-    say "KEDA: see docs/kubernetes.md for grants.sql and components/scaled-workers"
-    sed 's/:.password./'"'$(cat secrets/keda_password)'"'/' components/scaled-workers/grants.sql |
-        t exec --stdin statefulset/postgres -- psql -q -U tuner -d tuner || true
+    say "KEDA is here: its user, its pods in place of the workers that stay"
+    sed "s/:'password'/'$(cat secrets/keda_password)'/" components/scaled-workers/grants.sql |
+        t exec --stdin statefulset/postgres -- psql -q -U tuner -d tuner || say "its user was there"
     t scale deployment/tuner-worker --replicas 0
-    kubectl kustomize overlays/try-scaled | k apply --server-side --filename -
-    t exec --stdin deployment/tuner-server --container server -- sh -c \
-        'sed "s/study: .*/study: scaled/" /tmp/try/try.yaml >/tmp/try/scaled.yaml'
-    in_server submit /tmp/try/scaled.yaml
-    until_ok "pods of KEDA's have done the study" 600 sh -c "kubectl ${context:+--context $context} -n tuner exec deployment/tuner-server -c server -- env TUNER_API_URL=http://127.0.0.1:8080 tuner status try/scaled --json | grep -q '\"state\": *\"finished\"'"
-    until_ok "none of them is left" 300 sh -c "! kubectl ${context:+--context $context} -n tuner get pods -l tuner.dev/workers=scaled --field-selector status.phase=Running -o name | grep -q ."
+    kubectl kustomize overlays/try-scaled | kubectl apply --server-side --filename -
+    study scaled
+    until_ok "no pod of KEDA's is left" 300 none_runs
 }
 
 down() {
@@ -157,7 +170,7 @@ down() {
         return
     fi
     find_cluster
-    rendered | k delete --ignore-not-found --filename -
+    rendered | kubectl delete --ignore-not-found --filename -
 }
 
 have kubectl || refuse "kubectl is missing"
