@@ -249,6 +249,8 @@ def test_sigusr1_lets_a_fleet_end_its_trials_and_sigterm_then_gives_them_back(
     fleet.wait_states("busy", "idle")
     os.kill(fleet.pid, signal.SIGUSR1)
     fleet.wait_states("leaving")
+    told = len(peer.reports["s1-t0-a1"])
+    wait_until(lambda: len(peer.reports["s1-t0-a1"]) > told + 50, 30, "it does not go on")
     assert peer.finishes["s1-t0-a1"] == [], "the trial was not disturbed"
     fleet.terminate()
 

@@ -97,11 +97,22 @@ class Home:
         return {(kind["device"], kind["gpus"], kind["image"]): kind for kind in kinds}
 
 
-@pytest.fixture
-def home(sqlite_url: str) -> Iterator[Home]:
-    storage = open_storage(sqlite_url, create=True)
-    yield Home(storage)
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A database for all tests: to make one costs more than what they ask it."""
+    path = tmp_path_factory.mktemp("demand") / "tuner.db"
+    storage = open_storage(f"sqlite:///{path}", create=True)
+    yield storage
     storage.close()
+
+
+@pytest.fixture
+def home(storage: Storage) -> Home:
+    """The database without rows."""
+    with storage.begin() as connection:
+        for table in (tables.attempts, tables.trials, tables.workers, tables.studies):
+            connection.execute(table.delete())
+    return Home(storage)
 
 
 def test_an_empty_service_wants_nobody_and_says_so(home: Home) -> None:
