@@ -384,7 +384,7 @@ def test_a_root_that_cannot_be_made_is_said_before_anything_is_written(
     )
 
     assert code == 2
-    assert f"TUNER_{name}=/proc/none/root: cannot be used" in err
+    assert f"TUNER_{name}=/proc/none/root: cannot be used here" in err
     assert not script.exists()
 
 

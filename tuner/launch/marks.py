@@ -30,8 +30,8 @@ def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str
             mark = mark_root(root) if make else read_mark(root)
         except OSError as exc:
             raise SetupError(
-                f"TUNER_{name}={root}: cannot be used: {exc.strerror or exc}; name a folder that "
-                f"this machine and all nodes share"
+                f"TUNER_{name}={root}: cannot be used here: {exc.strerror or exc}; name a "
+                f"folder that this machine and all nodes share, and that you may write"
             ) from exc
         if mark is not None:
             found[variable] = mark

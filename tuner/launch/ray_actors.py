@@ -108,7 +108,10 @@ def actors(ray: Any) -> dict[str, Any]:
 
 
 def show(ray: Any) -> dict[str, Any]:
-    """Return the state of the actors; those that do not answer wait for room or are restarted."""
+    """Return the state of the actors; those that do not answer wait for room or are restarted.
+
+    What a worker has said last is there once it has ended.
+    """
     asked = {name: actor.look.remote() for name, actor in actors(ray).items()}
     if asked:
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=LOOK_S)
@@ -116,6 +119,8 @@ def show(ray: Any) -> dict[str, Any]:
     for name, reference in asked.items():
         ready, _ = ray.wait([reference], timeout=0)
         found[name] = answer(ray, reference) if ready else {"state": "waiting"}
+        if found[name].get("status") is None:
+            found[name].pop("tail", None)
     return found
 
 
