@@ -29,12 +29,13 @@ from tests.needed import needs
 from tuner.cli.app import app
 from tuner.coordinator.causes import POLICIES
 from tuner.history.outcomes import REASONS
+from tuner.registry import PRUNERS, SAMPLERS
 from tuner.server import documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.history import HistoryItem
 from tuner.spec.model import Head
-from tuner.spec.parts import PRUNER_OPTIONS, SAMPLER_OPTIONS, Budget, Data, Metric, TrialLimits
+from tuner.spec.parts import Budget, Data, Metric, TrialLimits
 
 README = ROOT / "README.md"
 STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS, BOARD = (
@@ -252,8 +253,8 @@ def test_every_key_of_a_spec_stands_in_the_page_with_its_default() -> None:
 
 def test_every_sampler_and_pruner_stands_in_the_page_with_its_options() -> None:
     rows = read_table(STUDY, "name")
-    for name, options in (SAMPLER_OPTIONS | PRUNER_OPTIONS).items():
-        for option in options:
+    for name, extension in {**SAMPLERS.built_in, **PRUNERS.built_in}.items():
+        for option in extension.keys:
             assert f"`{option}`" in rows[name][-1], (name, option)
 
 

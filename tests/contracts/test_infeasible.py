@@ -16,9 +16,9 @@ from tests.spaces import OPTIMIZER
 from tuner.coordinator.causes import POLICIES
 from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposing import Proposer
-from tuner.coordinator.pruners import PRUNERS, make_pruner
+from tuner.coordinator.pruners import make_pruner
 from tuner.protocol import Cause
-from tuner.samplers import SAMPLERS
+from tuner.registry import PRUNERS, SAMPLERS
 from tuner.samplers.marks import CAUSE_ATTR
 from tuner.space import SearchSpace
 from tuner.storage import open_storage, optuna_rows
@@ -149,7 +149,7 @@ def test_only_causes_that_speak_against_the_configuration_are_avoided(cause: Cau
     assert (study.mirror.told, study.mirror.pending()) == (3, [])
 
 
-@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"gp"}))
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS.built_in) - {"gp"}))
 @pytest.mark.parametrize("goals", [1, 2])
 def test_no_sampler_is_disturbed_by_infeasible_trials(sampler: str, goals: int) -> None:
     study = Study(sampler, 7, space=FINITE if sampler == "grid" else TREE, goals=goals)
@@ -162,7 +162,7 @@ def test_no_sampler_is_disturbed_by_infeasible_trials(sampler: str, goals: int) 
     assert all(not study.proposer.space.problems(params) for params in found)
 
 
-@pytest.mark.parametrize("pruner", sorted(PRUNERS))
+@pytest.mark.parametrize("pruner", sorted(PRUNERS.built_in))
 def test_no_pruner_compares_with_an_infeasible_trial(pruner: str) -> None:
     verdicts = []
     for cause in ("cancelled", "diverged"):

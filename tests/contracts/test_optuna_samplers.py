@@ -15,13 +15,14 @@ from optuna.testing.pytest_samplers import (
     RelativeSamplerTestCase,
 )
 
-from tuner.samplers import SAMPLERS, SamplerContext, make_sampler
+from tuner.registry import SAMPLERS
+from tuner.samplers import SamplerContext, make_sampler
 
 Make = Callable[[], BaseSampler]
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: Without torch, gp is left out of the suites and skipped once, at the end of this file.
-KNOWN = {name for name in SAMPLERS if HAS_TORCH or name != "gp"}
+KNOWN = {name for name in SAMPLERS.built_in if HAS_TORCH or name != "gp"}
 #: A grid refuses continuous ranges, which most of the suite asks for.
 FINITE = {"grid"}
 #: Those that choose all parameters together from the second trial on. NSGA-II needs a generation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from tuner.coordinator.causes import POLICIES
-from tuner.coordinator.pruners import PRUNERS, make_pruner
+from tuner.coordinator.pruners import make_pruner
 from tuner.errors import SetupError, UnknownNameError
 from tuner.protocol import Cause
-from tuner.samplers import SAMPLERS, SamplerContext, make_sampler
-from tuner.spec.parts import PRUNER_OPTIONS, SAMPLER_OPTIONS, PrunerName, SamplerName
+from tuner.registry import PRUNERS, SAMPLERS, Registry
+from tuner.samplers import SamplerContext, make_sampler
+from tuner.spec.parts import Named, Pruner, Sampler
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: A value that every option of that name may take.
@@ -35,23 +36,28 @@ VALUES = {
 
 
 class RegistryContract:
-    """What holds for every registry. Subclass it and give the six facts."""
+    """What holds for every registry. Subclass it and give the four facts."""
 
-    #: What the registry holds, by name.
-    registry: Mapping[str, Any]
-    #: The names that a spec may give.
-    spec_names: tuple[str, ...]
-    #: The options that a spec may give, by name.
-    options: Mapping[str, tuple[str, ...]]
+    registry: Registry
+    #: The section of a spec that names one.
+    section: type[Named]
     #: What is built.
     kind: type
-    #: What an error calls it.
-    noun: str
     #: Builds the entry called so with these options.
     make: Callable[[str, dict[str, Any]], Any]
 
-    def test_the_spec_knows_exactly_the_names_of_the_registry(self) -> None:
-        assert set(self.spec_names) == set(self.registry) == set(self.options)
+    def test_the_default_of_the_spec_is_in_the_table(self) -> None:
+        assert self.section().name in self.registry.built_in
+
+    def test_every_option_is_a_key_of_the_section_or_says_its_rule(self) -> None:
+        for name, extension in self.registry.built_in.items():
+            for key in extension.keys:
+                assert key in self.section.model_fields or extension.own[key].allowed, (name, key)
+
+    def test_every_key_of_the_section_is_an_option_of_something(self) -> None:
+        taken = {key for one in self.registry.built_in.values() for key in one.keys}
+
+        assert set(self.section.model_fields) - {"name", "seed"} == taken
 
     def test_every_name_builds(self) -> None:
         for name in self.buildable():
@@ -59,7 +65,7 @@ class RegistryContract:
 
     def test_every_name_builds_with_each_of_its_options(self) -> None:
         for name in self.buildable():
-            for option in self.options[name]:
+            for option in self.registry.built_in[name].keys:
                 built = type(self).make(name, {option: VALUES[option]})
                 assert isinstance(built, self.kind), (name, option)
 
@@ -71,12 +77,12 @@ class RegistryContract:
         with pytest.raises(UnknownNameError) as caught:
             type(self).make("sobol", {})
 
-        assert str(caught.value).startswith(f"unknown {self.noun} 'sobol'; known: ")
-        assert all(name in str(caught.value) for name in self.registry)
+        assert str(caught.value).startswith(f"unknown {self.registry.noun} 'sobol'; known: ")
+        assert all(name in str(caught.value) for name in self.registry.built_in)
 
     def buildable(self) -> list[str]:
         """The names that can be built on this machine."""
-        return [name for name in self.registry if HAS_TORCH or name != "gp"]
+        return [name for name in self.registry.built_in if HAS_TORCH or name != "gp"]
 
 
 def _sampler(name: str, options: dict[str, Any]) -> BaseSampler:
@@ -85,10 +91,8 @@ def _sampler(name: str, options: dict[str, Any]) -> BaseSampler:
 
 class TestSamplers(RegistryContract):
     registry = SAMPLERS
-    spec_names = typing.get_args(SamplerName)
-    options = SAMPLER_OPTIONS
+    section = Sampler
     kind = BaseSampler
-    noun = "sampler"
     make = staticmethod(_sampler)
 
     @pytest.mark.skipif(HAS_TORCH, reason="torch is installed here, so gp simply builds")
@@ -99,10 +103,8 @@ class TestSamplers(RegistryContract):
 
 class TestPruners(RegistryContract):
     registry = PRUNERS
-    spec_names = typing.get_args(PrunerName)
-    options = PRUNER_OPTIONS
+    section = Pruner
     kind = BasePruner
-    noun = "pruner"
     make = staticmethod(make_pruner)
 
 

@@ -18,7 +18,7 @@ from tuner.coordinator.mirror import Mirror
 from tuner.coordinator.proposal import Proposal
 from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
 from tuner.coordinator.speculation import Speculation
-from tuner.samplers import SAMPLERS
+from tuner.registry import SAMPLERS
 from tuner.space import SearchSpace
 
 MIXED = {"parameters": spaces.MIXED, "forbid": [{"train.optimizer": "sgd", "model.layers": 4}]}
@@ -54,7 +54,7 @@ def run(proposer: Proposer, study: Mirror, count: int) -> list[dict[str, Any]]:
     return found
 
 
-flat = sorted(set(SAMPLERS) - {"gp", "grid"})
+flat = sorted(set(SAMPLERS.built_in) - {"gp", "grid"})
 
 
 @pytest.mark.parametrize("sampler", flat)

@@ -19,7 +19,7 @@ from tuner.coordinator.proposal import RETRY, Choice, Proposal
 from tuner.coordinator.proposing import Proposer, Question
 from tuner.coordinator.pruners import make_pruner
 from tuner.coordinator.replaying import RecordedTrial, Replay
-from tuner.samplers import SAMPLERS
+from tuner.registry import SAMPLERS
 from tuner.spec import StudySpec, parse_spec
 
 TRIALS = 40
@@ -215,7 +215,9 @@ def replayed(life: Life, trials: Sequence[RecordedTrial]) -> list[tuple[str, str
 
 
 @pytest.mark.parametrize("pruner", ["none", "hyperband"])
-@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - (set() if HAS_TORCH else {"gp"})))
+@pytest.mark.parametrize(
+    "sampler", sorted(set(SAMPLERS.built_in) - (set() if HAS_TORCH else {"gp"}))
+)
 def test_every_proposal_comes_out_of_its_record_again(sampler: str, pruner: str) -> None:
     life = lived(sampler, pruner)
 

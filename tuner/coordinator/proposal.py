@@ -61,6 +61,8 @@ class Proposal:
     preparation: Preparation | None = None
     #: The failed trial whose configuration this one tries again.
     retry_of: int | None = None
+    #: What other packages bring of the study's sampler and pruner, as "toy-samplers 1.2".
+    packages: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -94,15 +96,19 @@ class Proposal:
             "brackets": self.brackets,
             "wrote": {"study": dict(self.study_attrs), "trial": dict(self.trial_attrs)},
             "insight": _finite(self.insight),
-            "software": software(),
+            "software": software(self.packages),
         }
 
 
 @cache
-def software() -> str:
-    """Return the releases that compute proposals in this process, and the kind of processor."""
+def software(packages: tuple[str, ...] = ()) -> str:
+    """Return the releases that compute proposals in this process, and the kind of processor.
+
+    Args:
+        packages: that bring the sampler or the pruner, where Tuner does not.
+    """
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
-    return ", ".join([f"tuner {release()}", *versions, platform.machine()])
+    return ", ".join([f"tuner {release()}", *versions, *packages, platform.machine()])
 
 
 def _finite(value: Any) -> Any:

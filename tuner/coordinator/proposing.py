@@ -69,6 +69,7 @@ class Proposer:
         metric: name of the only metric; empty where there are several.
         limit_s: the longest that a trial may take, seconds; None: there is no limit.
         is_growing: whether trials may lack parameters that were found after them.
+        packages: that bring the study's sampler or pruner, where Tuner does not.
 
     Attributes:
         artifact: what the sampler knows from history; may be set at any time, and holds for what
@@ -86,6 +87,7 @@ class Proposer:
         limit_s: float | None = None,
         *,
         is_growing: bool = False,
+        packages: tuple[str, ...] = (),
     ) -> None:
         self.artifact: Artifact | None = None
         self.space = space
@@ -95,6 +97,7 @@ class Proposer:
         self._options = dict(options or {})
         self._metric = metric
         self._limit_s = limit_s
+        self._packages = packages
         self._memory: dict[str, Any] = {}
         #: The configurations that were proposed, and the number of the first trial with each.
         self._seen: dict[str, int] = {}
@@ -209,6 +212,7 @@ class Proposer:
             study_attrs=draft.study_attrs if draft is not None else {},
             trial_attrs=draft.trial_attrs if draft is not None else {},
             insight=insight,
+            packages=self._packages,
         )
 
     def _ask(self, draft: Draft, question: Question, seed: int) -> tuple[dict[str, Any], Any]:

@@ -1,9 +1,9 @@
-"""The pruners that a spec may name. To add one: a function here and a line in `PRUNERS`."""
+"""Making the pruners that a spec may name; `tuner.registry.PRUNERS` is the table of them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -12,42 +12,39 @@ from optuna.pruners import BasePruner
 from tuner.coordinator.halving_pruner import HalvingPruner
 from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.coordinator.plain_pruners import MedianPruner, PatientPruner
-from tuner.errors import UnknownNameError
+from tuner.errors import SetupError
+from tuner.registry import PRUNERS
 
 
-def _asha(options: Mapping[str, Any]) -> BasePruner:
+def make_asha(options: Mapping[str, Any]) -> BasePruner:
+    """Return one that halves the trials at each rung, as results come in."""
     return HalvingPruner(**options)
 
 
-def _hyperband(options: Mapping[str, Any]) -> BasePruner:
+def make_hyperband(options: Mapping[str, Any]) -> BasePruner:
+    """Return one that halves in several brackets, which begin at different rungs."""
     return HalvingPruner(**options, is_hyperband=True)
 
 
-def _median(options: Mapping[str, Any]) -> BasePruner:
+def make_median(options: Mapping[str, Any]) -> BasePruner:
+    """Return one that ends what is worse than the median at the same step."""
     names = {"startup_trials": "n_startup_trials", "warmup_steps": "n_warmup_steps"}
     return MedianPruner(**{names[key]: value for key, value in options.items()})
 
 
-def _patient(options: Mapping[str, Any]) -> BasePruner:
+def make_patient(options: Mapping[str, Any]) -> BasePruner:
+    """Return one that ends what has not gained for some steps."""
     return PatientPruner(**{"patience": 3, **options})
 
 
-def _history(options: Mapping[str, Any]) -> BasePruner:
+def make_history(options: Mapping[str, Any]) -> BasePruner:
+    """Return one that foretells a trial's end from curves of before."""
     return HistoryPruner(**options)
 
 
-def _none(_options: Mapping[str, Any]) -> BasePruner:
+def make_none(_options: Mapping[str, Any]) -> BasePruner:
+    """Return one that ends nothing."""
     return optuna.pruners.NopPruner()
-
-
-PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
-    "asha": _asha,
-    "hyperband": _hyperband,
-    "median": _median,
-    "patient": _patient,
-    "history": _history,
-    "none": _none,
-}
 
 
 def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
@@ -55,11 +52,13 @@ def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
 
     Raises:
         UnknownNameError: there is no such pruner.
+        SetupError: the package that brings it cannot be used, or makes something else.
     """
-    try:
-        make = PRUNERS[name]
-    except KeyError:
-        raise UnknownNameError("pruner", name, PRUNERS) from None
+    make = PRUNERS.make(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return make(options)
+        pruner = make(options)
+    if not isinstance(pruner, BasePruner):
+        made, by = type(pruner).__name__, PRUNERS.package_of(name) or "Tuner"
+        raise SetupError(f"the pruner {name!r} of {by} makes no Optuna pruner, but: {made}")
+    return pruner

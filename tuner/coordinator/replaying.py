@@ -23,6 +23,7 @@ from tuner.coordinator.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.coordinator.scene import Scene
 from tuner.errors import TunerError
+from tuner.registry import used_packages
 from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
 from tuner.spec import StudySpec, space_of
@@ -87,6 +88,7 @@ class Replay:
         self._artifact = artifact
         self._known: dict[str, Artifact] = {}
         self._seed = seed % 2**32
+        self._packages = used_packages(spec.sampler.name, spec.pruner.name)
         self._views: dict[int | None, _View] = {}
 
     def trial(self, number: int) -> Replayed:
@@ -103,8 +105,9 @@ class Replay:
         reason = _difference(trial, choice)
         if not reason:
             return Replayed(trial=number, verdict="same", sampler=sampler)
-        if record["software"] != software():
-            reason += f"; it was proposed by {record['software']}, this is {software()}"
+        present = software(self._packages)
+        if record["software"] != present:
+            reason += f"; it was proposed by {record['software']}, this is {present}"
         return Replayed(
             trial=number,
             verdict="different",
@@ -209,6 +212,7 @@ class Replay:
             spec.sampler.options,
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
             is_growing=spec.finds_space,
+            packages=self._packages,
         )
         for trial in trials:
             is_retry = trial.proposal.get("retry_of") is not None

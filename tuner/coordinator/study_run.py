@@ -22,6 +22,7 @@ from tuner.coordinator.speculation import Speculation
 from tuner.curves.belief import CurveBelief
 from tuner.history.early import EarlyRanks
 from tuner.history.own import fixed_values
+from tuner.registry import used_packages
 from tuner.samplers.marks import OVERDUE
 from tuner.spec import StudySpec
 
@@ -62,6 +63,7 @@ class StudyRun:
             spec.metrics[0].name if len(spec.metrics) == 1 else "",
             spec.trial.timeout,
             is_growing=spec.finds_space,
+            packages=used_packages(spec.sampler.name, spec.pruner.name),
         )
         self.speculation = Speculation(self.mirror, self.proposer, on_ready)
         #: The attempt of each trial that reported last.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,7 @@ from tuner.protocol import (
     SHA256,
     bounds,
 )
+from tuner.registry import PRUNERS, SAMPLERS, Registry
 from tuner.space.conditions import MAX_CLAUSES
 from tuner.space.definition import MAX_PARAMETERS, MAX_VALUES
 from tuner.space.parameter import KINDS
@@ -30,9 +31,7 @@ from tuner.spec.parts import (
     Data,
     Metric,
     Pruner,
-    PrunerName,
     Sampler,
-    SamplerName,
     TrialLimits,
 )
 from tuner.spec.reading import MAX_METRICS as MAX_STUDY_METRICS
@@ -107,8 +106,8 @@ def spec_schema() -> Schema:
         "search_space": _optional(_space()),
         "forbid": _optional({"type": "array", "items": assignment, "maxItems": MAX_CLAUSES}),
         "start_with": _optional({"type": "array", "items": assignment, "maxItems": MAX_START_WITH}),
-        "sampler": _optional(_section(Sampler), {"enum": list(get_args(SamplerName))}),
-        "pruner": _optional(_section(Pruner), {"enum": list(get_args(PrunerName))}),
+        "sampler": _named(Sampler, SAMPLERS),
+        "pruner": _named(Pruner, PRUNERS),
         "history": _optional({"type": ["string", "array", "object"]}),
         "budget": {**_section(Budget), "minProperties": 1},
         "trial": _optional(trial),
@@ -152,6 +151,18 @@ def _space() -> Schema:
         "maxProperties": MAX_PARAMETERS,
         "additionalProperties": parameter,
     }
+
+
+def _named(model: type[Any], registry: Registry) -> Schema:
+    """Return the form of a sampler or pruner: a name, or a mapping with its options."""
+    usable = registry.usable()
+    names = {"enum": list(usable)}
+    section = _section(model)
+    section["properties"]["name"] |= names
+    for extension in usable.values():
+        for name, option in extension.own.items():
+            section["properties"].setdefault(name, _optional(option.schema))
+    return _optional({**section, "additionalProperties": False}, names)
 
 
 def _section(model: type[Any]) -> Schema:

@@ -64,7 +64,7 @@ def parse_spec(data: Any, source: str = "request") -> StudySpec:
 def _parse(data: Any, source: str, *, is_stored: bool) -> StudySpec:
     problems = Problems()
     with_space = not isinstance(data, Mapping) or _is_inlined(data.get("search_space"), problems)
-    spec = read_spec(data, problems, with_space=with_space, is_stored=is_stored)
+    spec = read_spec(data, problems, with_space=with_space, is_stored=is_stored, is_kept=is_stored)
     if spec is not None:
         check_resolved(spec.history, problems)
     if spec is None or len(problems):

@@ -18,7 +18,6 @@ from tuner.spec.parts import (
     Metric,
     Pruner,
     Sampler,
-    SamplerName,
     TrialLimits,
 )
 from tuner.spec.rules import (
@@ -135,7 +134,7 @@ class StudySpec(Head):
         """Return the spec with the sampler's seed set."""
         return self._with_sampler(seed=seed)
 
-    def with_sampler_named(self, name: SamplerName | None = None) -> StudySpec:
+    def with_sampler_named(self, name: str | None = None) -> StudySpec:
         """Return the spec with the sampler's name given: `name`, by default what it is."""
         return self._with_sampler(name=name or self.sampler.name)
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tuner.protocol import MAX_DEVICES, Backend, Reproducibility
 from tuner.spec.duration import DURATION
 from tuner.spec.rules import Callable, Duration, FirstRung, Label, MetricName, Number
 from tuner.spec.section import Section
 
-SamplerName = Literal["bayesian", "tpe", "random", "grid", "qmc", "nsga2", "gp"]
-PrunerName = Literal["asha", "hyperband", "median", "patient", "history", "none"]
 Goal = Literal["maximize", "minimize"]
 
 _SEED = "a whole number from 0 to 4294967295"
@@ -49,13 +47,23 @@ class Budget(Section):
     )
 
 
-class Sampler(Section):
+class Named(Section):
+    """A section whose name says which keys it has beside those of the model.
+
+    Those that a package's sampler or pruner has of its own are kept as they were given: numbers,
+    truths and texts. `tuner.spec.naming` checks names and keys.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Sampler(Named):
     """Who proposes. Options that are None are left to the sampler.
 
     A name that was not given is the default for a new study, and leaves an existing one its own.
     """
 
-    name: SamplerName = "bayesian"
+    name: str = "bayesian"
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description=_SEED)
     startup_trials: int | None = Field(
         default=None,
@@ -82,10 +90,10 @@ class Sampler(Section):
         return self.model_dump(exclude_none=True, exclude=None if self.is_named else {"name"})
 
 
-class Pruner(Section):
+class Pruner(Named):
     """Who ends hopeless trials early. Options that are None are left to the pruner."""
 
-    name: PrunerName = "none"
+    name: str = "none"
     min_resource: FirstRung | None = Field(
         default=None,
         description="auto, or a whole number from 1 to 1000000: steps every trial may take",
@@ -131,26 +139,6 @@ class Pruner(Section):
     def options(self) -> dict[str, Any]:
         """The options that were given, without the name."""
         return self.model_dump(exclude_none=True, exclude={"name"})
-
-
-#: Which options a name takes. To add a sampler or pruner: its name above and its options here.
-SAMPLER_OPTIONS: dict[str, tuple[str, ...]] = {
-    "bayesian": (),
-    "tpe": ("startup_trials",),
-    "random": (),
-    "grid": (),
-    "qmc": (),
-    "nsga2": ("population",),
-    "gp": ("startup_trials",),
-}
-PRUNER_OPTIONS: dict[str, tuple[str, ...]] = {
-    "asha": ("min_resource", "reduction_factor"),
-    "hyperband": ("min_resource", "max_resource", "reduction_factor"),
-    "median": ("startup_trials", "warmup_steps"),
-    "patient": ("patience", "min_delta"),
-    "history": ("top", "confidence"),
-    "none": (),
-}
 
 
 class TrialLimits(Section):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.registry import PRUNERS, SAMPLERS
 from tuner.space import Params, Problems, SearchSpace
 from tuner.space.conditions import parse_assignment, parse_forbid
 from tuner.space.definition import parse_all
@@ -13,9 +14,8 @@ from tuner.spec import checks
 from tuner.spec.history import History
 from tuner.spec.history_reading import read_history
 from tuner.spec.model import Head, StudySpec
+from tuner.spec.naming import read_named
 from tuner.spec.parts import (
-    PRUNER_OPTIONS,
-    SAMPLER_OPTIONS,
     Budget,
     Data,
     FoundParameter,
@@ -61,7 +61,12 @@ class Draft:
 
 
 def read_spec(
-    data: Any, problems: Problems, *, with_space: bool = True, is_stored: bool = False
+    data: Any,
+    problems: Problems,
+    *,
+    with_space: bool = True,
+    is_stored: bool = False,
+    is_kept: bool = False,
 ) -> StudySpec | None:
     """Return the spec that plain values describe, or None when there are problems.
 
@@ -70,6 +75,8 @@ def read_spec(
         problems: takes what is wrong.
         with_space: False when the search space could not be loaded; that was reported already.
         is_stored: it is a document of Tuner itself, which says what was found of a hypermodel.
+        is_kept: it was checked when it was stored; the packages that its sampler and pruner are
+            from need not be there any more.
     """
     if not isinstance(data, Mapping) or not data:
         problems.wrong((), data, f"a mapping with keys {', '.join(KEYS)}")
@@ -78,7 +85,7 @@ def read_spec(
     if FOUND in data and not is_stored:
         problems.key((FOUND,), "written by Tuner", "leave it out: trials find it again")
     problems.unknown_keys((), {key: data[key] for key in data if key != FOUND}, KEYS)
-    draft = _read_draft(data, problems, with_space=with_space)
+    draft = _read_draft(data, problems, with_space=with_space, is_kept=is_kept)
     checks.check_together(
         problems,
         metrics=draft.metrics,
@@ -90,7 +97,9 @@ def read_spec(
     return _assemble(draft) if len(problems) == before else None
 
 
-def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool) -> Draft:
+def _read_draft(
+    data: Mapping[str, Any], problems: Problems, *, with_space: bool, is_kept: bool
+) -> Draft:
     head = read_head(data, problems)
     metrics = _read_metrics(data, problems)
     _read_constraints(data.get("constraints"), problems)
@@ -104,8 +113,8 @@ def _read_draft(data: Mapping[str, Any], problems: Problems, *, with_space: bool
         metrics=metrics,
         space=space,
         start_with=start_with,
-        sampler=_read_named(Sampler, data, "sampler", SAMPLER_OPTIONS, ("name", "seed"), problems),
-        pruner=_read_named(Pruner, data, "pruner", PRUNER_OPTIONS, ("name",), problems),
+        sampler=read_named(Sampler, data, SAMPLERS, problems, is_kept=is_kept),
+        pruner=read_named(Pruner, data, PRUNERS, problems, is_kept=is_kept),
         history=read_history(data.get("history"), names, problems),
         budget=_read_budget(data, problems),
         trial=_read_optional(TrialLimits, data, "trial", problems),
@@ -197,31 +206,6 @@ def _read_start_with(
             checks.check_start(space, entry, entries, path, problems)
         entries.append(entry)
     return tuple(entries)
-
-
-def _read_named(
-    model: type[SectionT],
-    data: Mapping[str, Any],
-    key: str,
-    options: dict[str, tuple[str, ...]],
-    common: tuple[str, ...],
-    problems: Problems,
-) -> SectionT | None:
-    """Read a sampler or pruner: its name says which options it takes; a word is the name."""
-    given = data.get(key)
-    if given is None:
-        return model()
-    if isinstance(given, str):
-        known_name = options.get(given)
-        if known_name is not None:
-            return model.model_validate({"name": given})
-        given = {"name": given}
-    known: tuple[str, ...] | None = None
-    if isinstance(given, Mapping):
-        name = given.get("name", model.model_fields["name"].default)
-        chosen = options.get(name) if isinstance(name, str) else None
-        known = None if chosen is None else (*common, *chosen)
-    return read_section(model, given, (key,), problems, known=known)
 
 
 def _read_budget(data: Mapping[str, Any], problems: Problems) -> Budget | None:

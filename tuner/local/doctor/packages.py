@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator
 
 from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.registry import REGISTRIES
 from tuner.release import release
 from tuner.settings import Settings
 from tuner.storage.revisions import newest
@@ -36,6 +37,18 @@ def look_at_packages(_settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("TensorBoard", f"{_version('tensorboard')}; tuner board opens it")
+    yield from _look_at_plugins()
+
+
+def _look_at_plugins() -> Iterator[Finding]:
+    """Yield what other packages bring for specs, each imported once, and what is wrong with it."""
+    for registry in REGISTRIES:
+        added = [name for name in registry.usable() if name not in registry.built_in]
+        if added:
+            named = ", ".join(f"{name} of {registry.package_of(name)}" for name in added)
+            yield ok("plugins", f"{registry.noun}s: {named}")
+        for problem in registry.problems():
+            yield warning("plugins", problem, "mend that package, or uninstall it")
 
 
 def _version(name: str) -> str | None:

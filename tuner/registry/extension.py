@@ -1,0 +1,107 @@
+"""What a registry holds under a name, and the options that a spec may give it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: A text in a spec is no longer.
+MAX_OPTION_CHARS = 200
+#: Larger whole numbers are not the same in JSON everywhere.
+MAX_INT = 2**53
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One key of a spec's `sampler` or `pruner` that only this extension takes.
+
+    Args:
+        name: the key.
+        kind: `int`, `float` (which takes whole numbers too), `bool` or `str`.
+        low: the least number; None: there is none.
+        high: the largest number; None: there is none.
+        choices: the texts that are allowed; empty: any of 1 to 200 characters.
+        says: what it is for, in a few words.
+    """
+
+    name: str
+    kind: type[int] | type[float] | type[bool] | type[str]
+    low: float | None = None
+    high: float | None = None
+    choices: Sequence[str] = ()
+    says: str = ""
+
+    def takes(self, value: object) -> bool:
+        """Whether a spec may give this value."""
+        if self.kind is bool or isinstance(value, bool):
+            return self.kind is bool and isinstance(value, bool)
+        if self.kind is str:
+            is_short = isinstance(value, str) and 1 <= len(value) <= MAX_OPTION_CHARS
+            return is_short and (not self.choices or value in self.choices)
+        if not isinstance(value, int) and (self.kind is int or not isinstance(value, float)):
+            return False
+        is_number = abs(value) <= MAX_INT if isinstance(value, int) else math.isfinite(value)
+        is_above = self.low is None or value >= self.low
+        return is_number and is_above and (self.high is None or value <= self.high)
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        return self._rule + (f": {self.says}" if self.says else "")
+
+    @property
+    def _rule(self) -> str:
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is str:
+            named = ", ".join(f'"{choice}"' for choice in self.choices)
+            return f"one of {named}" if named else f"text of 1 to {MAX_OPTION_CHARS} characters"
+        noun = "a whole number" if self.kind is int else "a finite number"
+        low = "" if self.low is None else f" from {self.low:g}"
+        return noun + low + ("" if self.high is None else f" to {self.high:g}")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The rule as JSON Schema."""
+        if self.kind is bool:
+            return {"type": "boolean", "description": self.allowed}
+        if self.kind is str:
+            bounds: dict[str, Any] = {"minLength": 1, "maxLength": MAX_OPTION_CHARS}
+            if self.choices:
+                bounds = {"enum": list(self.choices)}
+            return {"type": "string", **bounds, "description": self.allowed}
+        limits = {"minimum": self.low, "maximum": self.high}
+        given = {key: value for key, value in limits.items() if value is not None}
+        kind = "integer" if self.kind is int else "number"
+        return {"type": kind, **given, "description": self.allowed}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """One entry of a registry.
+
+    An entry point names an object of this class, or what `make` would be.
+
+    Args:
+        make: what the registry's users call; of Tuner's own "module:name", imported when it is
+            first used.
+        options: what a spec may give beside the name (and the seed): a text names a key that the
+            section has for several, an `Option` is this one's own.
+        says: what it is, in a few words.
+    """
+
+    make: Callable[..., Any] | str
+    options: Sequence[str | Option] = ()
+    says: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of its options."""
+        return tuple(o if isinstance(o, str) else o.name for o in self.options)
+
+    @property
+    def own(self) -> Mapping[str, Option]:
+        """The options that no other extension has, by name."""
+        return {o.name: o for o in self.options if isinstance(o, Option)}

@@ -1,0 +1,136 @@
+"""One kind of extension: what Tuner brings under which name, and what other packages add."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuner.errors import SetupError, UnknownNameError
+from tuner.registry.extension import Extension
+from tuner.registry.plugins import Found, Plugin, PluginError, find_plugins
+
+logger = logging.getLogger(__name__)
+
+
+class Registry:
+    """The extensions of one kind by their names. Safe to use from several threads.
+
+    Mutable: what other packages bring is read once, when it is first needed, and each of them is
+    imported once, when it is first used.
+
+    Args:
+        noun: what one of them is called, as "sampler".
+        group: of the entry points through which packages add theirs.
+        built_in: what Tuner brings, in the order in which messages list it.
+        reserved: further names that no package may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        noun: str,
+        group: str,
+        built_in: Mapping[str, Extension],
+        reserved: tuple[str, ...] = (),
+    ) -> None:
+        self.noun = noun
+        self.group = group
+        self.built_in = built_in
+        self._reserved = reserved
+        self._lock = threading.RLock()
+        self._found: Found | None = None
+        #: What was imported: extensions of packages, or why one cannot be used.
+        self._loaded: dict[str, Extension | str] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names: Tuner's own, then those that packages add, in alphabetical order."""
+        return (*self.built_in, *sorted(self._plugins()))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one of that name; asks the installed packages only if it must."""
+        return name in self.built_in or name in self._plugins()
+
+    def find(self, name: str) -> Extension:
+        """Return one, imported where a package brings it.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            SetupError: the package that brings it cannot be used; says which and why.
+        """
+        if name in self.built_in:
+            return self.built_in[name]
+        plugin = self._plugins().get(name)
+        if plugin is None:
+            raise UnknownNameError(self.noun, name, self.names)
+        loaded = self._load(plugin)
+        if isinstance(loaded, str):
+            raise SetupError(loaded)
+        return loaded
+
+    def make(self, name: str) -> Callable[..., Any]:
+        """Return what makes one; raises as `find` does."""
+        make = self.find(name).make
+        if isinstance(make, str):
+            module, _, attribute = make.partition(":")
+            made: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+            return made
+        return make
+
+    def package_of(self, name: str) -> str | None:
+        """Return the package that brings one, as "toy-samplers 1.2"; None: Tuner, or nobody."""
+        if name in self.built_in:
+            return None
+        plugin = self._plugins().get(name)
+        return None if plugin is None else plugin.package
+
+    def usable(self) -> dict[str, Extension]:
+        """Import everything; return what can be used by its name. `problems` says the rest."""
+        for plugin in self._plugins().values():
+            self._load(plugin)
+        found = {name: self._loaded[name] for name in sorted(self._plugins())}
+        plugins = {name: one for name, one in found.items() if isinstance(one, Extension)}
+        return {**self.built_in, **plugins}
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each plugin that is left out or could not be imported so far."""
+        self._plugins()
+        left_out = [] if self._found is None else list(self._found.left_out)
+        return [*left_out, *(text for text in self._loaded.values() if isinstance(text, str))]
+
+    def forget_plugins(self) -> None:
+        """Have the installed packages read again, as after one was installed."""
+        with self._lock:
+            self._found = None
+            self._loaded.clear()
+
+    def _plugins(self) -> dict[str, Plugin]:
+        with self._lock:
+            if self._found is None:
+                taken = (*self.built_in, *self._reserved)
+                self._found = find_plugins(self.group, self.noun, taken)
+                for sentence in self._found.left_out:
+                    logger.warning(sentence)
+            return self._found.plugins
+
+    def _load(self, plugin: Plugin) -> Extension | str:
+        with self._lock:
+            if plugin.name not in self._loaded:
+                try:
+                    self._loaded[plugin.name] = self._as_extension(plugin)
+                except PluginError as exc:
+                    logger.warning(str(exc))
+                    self._loaded[plugin.name] = str(exc)
+            return self._loaded[plugin.name]
+
+    def _as_extension(self, plugin: Plugin) -> Extension:
+        loaded = plugin.load()
+        if isinstance(loaded, Extension):
+            return loaded
+        if callable(loaded):
+            return Extension(make=loaded)
+        kind = type(loaded).__name__
+        raise PluginError(f"{plugin.title} is a {kind}: give a function or an Extension")
