@@ -54,7 +54,7 @@ class Coordinator:
 
     Args:
         storage: the truth.
-        wakeups: how idle workers are woken.
+        wakeups: how idle workers are woken; None: they ask by themselves.
         on_ready: called after attempts became ready, with their number by device, image and GPUs
             (as many waiting claims look again).
         storage_problem: why nothing can be written to the log root at present, or None.
@@ -64,7 +64,7 @@ class Coordinator:
     def __init__(
         self,
         storage: Storage,
-        wakeups: WakeUps,
+        wakeups: WakeUps | None,
         *,
         on_ready: Callable[[Counter[Kind]], None] = lambda _made: None,
         storage_problem: Callable[[], str | None] = lambda: None,
@@ -244,7 +244,7 @@ class Coordinator:
         offered = [row for row in outlook.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
         for (device, image, gpus), count in outlook.idle.items():
-            if device == EXTERNAL:
+            if device == EXTERNAL or self._wakeups is None:
                 continue  # it waits for the answer to its claim, and hears no wake-up
             wanted = sum(
                 1

@@ -55,8 +55,9 @@ def why_idle(
         "median": _of_median,
         "patient": _of_patience,
         "history": _of_history,
-    }[options["name"]]
-    reason = special(connection, study, options, rows, longest, rung)
+    }.get(options["name"])
+    # Of the rule of a pruner that another package brings nothing is known.
+    reason = special and special(connection, study, options, rows, longest, rung)
     if reason:
         return reason
     took = statistics.median(row.duration_s or 0.0 for row in rows)

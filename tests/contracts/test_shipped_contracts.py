@@ -1,0 +1,188 @@
+"""What packages are held to, Tuner's own samplers and pruners are held to as well."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.toy_packages import installed, write_package
+from tuner.errors import SetupError
+from tuner.registry import PRUNERS, SAMPLERS
+from tuner.testing import PrunerContract, SamplerContract
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+FINITE = {
+    "train.rate": {"type": "ordinal", "values": [1e-4, 1e-3, 1e-2, 1e-1]},
+    "model.units": {"type": "int", "low": 1, "high": 4},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "tpe": {"startup_trials": 4},
+    "gp": {"startup_trials": 4},
+    "nsga2": {"population": 4},
+    "asha": {"min_resource": 1, "reduction_factor": 2},
+    "hyperband": {"min_resource": 1, "max_resource": 8, "reduction_factor": 2},
+    "median": {"startup_trials": 2, "warmup_steps": 1},
+    "patient": {"patience": 2, "min_delta": 0.1},
+    "history": {"top": 0.25, "confidence": 0.95},
+}
+
+
+class TestBayesian(SamplerContract):
+    name = "bayesian"
+
+
+@pytest.mark.slow
+class TestTpe(SamplerContract):
+    name = "tpe"
+    options = OPTIONS["tpe"]
+
+
+@pytest.mark.slow
+class TestRandom(SamplerContract):
+    name = "random"
+
+
+@pytest.mark.slow
+class TestGrid(SamplerContract):
+    name = "grid"
+    space = FINITE
+
+
+@pytest.mark.slow
+class TestQmc(SamplerContract):
+    name = "qmc"
+
+
+@pytest.mark.slow
+class TestNsga2(SamplerContract):
+    name = "nsga2"
+    options = OPTIONS["nsga2"]
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="sampler gp needs torch, which no lock holds (500 MB)")
+class TestGp(SamplerContract):
+    name = "gp"
+    options = OPTIONS["gp"]
+
+
+class TestAsha(PrunerContract):
+    name = "asha"
+    options = OPTIONS["asha"]
+
+
+@pytest.mark.slow
+class TestHyperband(PrunerContract):
+    name = "hyperband"
+    options = OPTIONS["hyperband"]
+
+
+@pytest.mark.slow
+class TestMedian(PrunerContract):
+    name = "median"
+    options = OPTIONS["median"]
+
+
+@pytest.mark.slow
+class TestPatient(PrunerContract):
+    name = "patient"
+    options = OPTIONS["patient"]
+
+
+@pytest.mark.slow
+class TestHistory(PrunerContract):
+    name = "history"
+    options = OPTIONS["history"]
+
+
+@pytest.mark.slow
+class TestNone(PrunerContract):
+    name = "none"
+
+
+def test_every_sampler_and_pruner_is_held_to_the_contract() -> None:
+    contracts = (*SamplerContract.__subclasses__(), *PrunerContract.__subclasses__())
+
+    assert {one.name for one in contracts} >= {*SAMPLERS.built_in, *PRUNERS.built_in}
+
+
+BROKEN = """
+import random
+import optuna
+
+class Forgetful(optuna.samplers.RandomSampler):
+    def sample_independent(self, study, trial, name, distribution):
+        value = super().sample_independent(study, trial, name, distribution)
+        kind = optuna.distributions.FloatDistribution
+        return random.uniform(1e-3, 0.9) if isinstance(distribution, kind) else value
+
+class Outside(optuna.samplers.RandomSampler):
+    def sample_independent(self, study, trial, name, distribution):
+        value = super().sample_independent(study, trial, name, distribution)
+        return 99 if name == "model.layers" else value
+
+class Counting(optuna.pruners.BasePruner):
+    def __init__(self):
+        self.asked = 0
+
+    def prune(self, study, trial):
+        self.asked += 1
+        return self.asked % 10 == 0
+
+class Fragile(optuna.pruners.BasePruner):
+    def prune(self, study, trial):
+        return 1 / len(trial.intermediate_values) > 2
+
+def forgetful(context):
+    return Forgetful(context.seed)
+
+def outside(context):
+    return Outside(context.seed)
+
+def counting(options):
+    return Counting()
+
+def fragile(options):
+    return Fragile()
+"""
+ENTRIES = """
+[tuner.samplers]
+forgetful = broken_toys:forgetful
+outside = broken_toys:outside
+[tuner.pruners]
+counting = broken_toys:counting
+fragile = broken_toys:fragile
+"""
+
+
+@pytest.fixture
+def broken_toys(tmp_path: Path) -> Iterator[None]:
+    write_package(tmp_path, "broken-toys", "1", {"broken_toys": BROKEN}, ENTRIES)
+    with installed(tmp_path):
+        yield
+
+
+@pytest.mark.usefixtures("broken_toys")
+@pytest.mark.parametrize(
+    ("contract", "name", "test"),
+    [
+        (
+            SamplerContract,
+            "forgetful",
+            "test_every_proposal_comes_out_again_after_failures_and_a_restart",
+        ),
+        (SamplerContract, "outside", "test_what_it_proposes_is_of_the_space"),
+        (PrunerContract, "counting", "test_a_restart_changes_no_decision"),
+        (PrunerContract, "fragile", "test_no_report_breaks_it"),
+    ],
+)
+def test_a_contract_refuses_what_breaks_it(
+    contract: type[SamplerContract | PrunerContract], name: str, test: str
+) -> None:
+    held = type("Held", (contract,), {"name": name})()
+
+    with pytest.raises((AssertionError, SetupError)):
+        getattr(held, test)()

@@ -1,0 +1,12 @@
+"""For tests of others: a service in this process, and what samplers, pruners and importers keep.
+
+    from tuner.testing import SamplerContract, service
+
+Nothing here is a stand-in: the service is the real one, on a database of its own.
+"""
+
+from tuner.testing.contracts import PrunerContract as PrunerContract
+from tuner.testing.contracts import SamplerContract as SamplerContract
+from tuner.testing.service import HeldAttempt as HeldAttempt
+from tuner.testing.service import LocalService as LocalService
+from tuner.testing.service import service as service

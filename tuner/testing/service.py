@@ -1,0 +1,259 @@
+"""The service in one process, without HTTP, Redis and threads of its own, for users' tests.
+
+It is the real one: spec, storage, coordinator, sampler and pruner are those that serve a fleet, on
+an SQLite database in a folder that goes with the service. Only what writes the log root is not
+there: no event files, no `trial.json`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tuner import protocol
+from tuner.cli.replay import replay_study
+from tuner.coordinator.loop import Coordinator
+from tuner.coordinator.replaying import Replayed
+from tuner.errors import SetupError
+from tuner.release import release
+from tuner.service.desk import WorkerDesk
+from tuner.service.history import HistoryDesk
+from tuner.service.service import Service
+from tuner.settings import load_settings
+from tuner.storage import open_storage
+
+#: A proposal takes milliseconds; a study whose first attempt takes longer cannot be served.
+PATIENCE_S = 30.0
+_PAUSE_S = 0.002
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldAttempt:
+    """An attempt of a trial in the hands of a worker, and what that may say of it.
+
+    Attributes:
+        assignment: all that a worker is told.
+    """
+
+    assignment: protocol.Assignment
+    _service: LocalService
+    _token: str
+
+    @property
+    def study(self) -> str:
+        """`project/study`."""
+        return self.assignment.study
+
+    @property
+    def trial(self) -> int:
+        """Number of the trial."""
+        return self.assignment.trial
+
+    @property
+    def params(self) -> Document:
+        """The trial's parameters, without those that are not active in it."""
+        return dict(self.assignment.params)
+
+    def report(self, step: int, value: float, **metrics: float) -> protocol.Order:
+        """Report the metric after so many steps.
+
+        Args:
+            step: steps that are finished, from 1, rising.
+            value: of the metric.
+            metrics: others, by name.
+
+        Returns:
+            What the trial is to do: "continue", "prune" or "cancel".
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        point = protocol.Point(step=step, value=value, metrics=metrics)
+        message = protocol.Report(token=self._token, points=[point])
+        return self._service.desk.report(self.assignment.attempt, message).order
+
+    def complete(self, *values: float, **metrics: float) -> bool:
+        """Finish with the objective's values in the study's metric order, and other numbers.
+
+        Returns:
+            Whether this attempt's result became the trial's outcome.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+        """
+        return self._finish("complete", values=list(values), metrics=metrics)
+
+    def prune(self) -> bool:
+        """Finish as pruned, after a report was answered so; see `complete`."""
+        return self._finish("pruned")
+
+    def fail(self, cause: protocol.Cause = "error", error: str = "") -> bool:
+        """Finish as failed; `error`: what the trial's process said. See `complete`."""
+        return self._finish("failed", cause=cause, error=error)
+
+    def _finish(self, outcome: protocol.Outcome, **facts: Any) -> bool:
+        message = protocol.Finish(token=self._token, outcome=outcome, **facts)
+        done = self._service.desk.finish(self.assignment.attempt, message)
+        self._service.settle()
+        return done.is_outcome
+
+
+class LocalService:
+    """A service whose loop turns when it is used. Use it from one thread.
+
+    Args:
+        folder: for its database; must exist.
+
+    Attributes:
+        verbs: all that the command line can ask for, `submit` to `delete`.
+        desk: all that workers can ask for.
+        history: earlier runs; also where imports go (`tuner.history.imported.Ingest`).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        settings = load_settings({"TUNER_HOME": str(folder)})
+        self._storage = open_storage(settings.database_url, create=True)
+        # Nobody has to be woken: attempts are asked for, not waited for.
+        self._coordinator = Coordinator(self._storage, None)
+        self.verbs = Service(self._storage, settings, on_change=self._coordinator.wake)
+        self.desk = WorkerDesk(self._storage, self._coordinator)
+        self.history = HistoryDesk(self._storage)
+
+    def __enter__(self) -> LocalService:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def submit(self, spec: Mapping[str, Any]) -> str:
+        """Submit a study, as a spec file holds it, its search space inlined; return its name.
+
+        Raises:
+            SpecError: the spec is wrong; every problem, one a line.
+        """
+        return str(self.verbs.submit(dict(spec))["study"])
+
+    def claim(self, study: str | None = None, *, worker: str = "worker-1") -> HeldAttempt | None:
+        """Return an attempt for a worker; None: there is none before others have ended.
+
+        Args:
+            study: `project/study` of one whose objective is `external`, whose trials are given to
+                those alone who ask for it; None: of any other.
+            worker: its name; one worker holds one attempt at a time.
+
+        Raises:
+            SetupError: a study that should give out attempts cannot be served; says why.
+            NotFoundError: there is no such study.
+        """
+        token = secrets.token_hex(16)
+        info = protocol.WorkerInfo(name=worker, host="here", pid=os.getpid(), release=release())
+        message = protocol.Claim(token=token, worker=info, study=study)
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            self.settle()
+            assignment = self.desk.claim(message)
+            if assignment is not None:
+                return HeldAttempt(assignment=assignment, _service=self, _token=token)
+            names = [one["study"] for one in self.verbs.list()] if study is None else [study]
+            due = [one for one in map(self.verbs.status, names) if _gives_more(one)]
+            if not due:
+                return None
+            if time.monotonic() > deadline:
+                told = "; ".join(f"{one['study']}: {one['reason'] or 'no reason'}" for one in due)
+                raise SetupError(f"no attempt within {PATIENCE_S:g} s: {told}")
+            time.sleep(_PAUSE_S)
+
+    def run(
+        self,
+        objective: Callable[[HeldAttempt], float | tuple[float, ...] | None],
+        study: str | None = None,
+    ) -> None:
+        """Run trials until none is given out any more.
+
+        Args:
+            objective: returns the objective's value(s), or None where the trial is to be pruned.
+                What it raises is raised here, and the trial goes on running.
+            study: see `claim`.
+        """
+        while (held := self.claim(study)) is not None:
+            value = objective(held)
+            if value is None:
+                held.prune()
+            else:
+                held.complete(*(value if isinstance(value, tuple) else (value,)))
+
+    def status(self, study: str) -> Document:
+        """Return what `tuner status --json` prints.
+
+        Raises:
+            NotFoundError: there is no such study.
+        """
+        self.settle()
+        return self.verbs.status(study)
+
+    def best(self, study: str, n: int = 10) -> list[Document]:
+        """Return what `tuner best --json` prints: the best `n` complete trials, best first.
+
+        Raises:
+            NotFoundError: there is no such study.
+        """
+        self.settle()
+        return self.verbs.best(study, n)
+
+    def replay(self, study: str) -> list[Replayed]:
+        """Make every proposal of a study again from its record; what `tuner replay` does.
+
+        Raises:
+            NotFoundError: there is no such study.
+        """
+        self.settle()
+        return [result for _, result in replay_study(self.verbs, study)]
+
+    def settle(self) -> None:
+        """Have the coordinator take in what was finished, and let it propose."""
+        self._coordinator.look_around()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._coordinator.close()
+        self._storage.close()
+
+
+def _gives_more(status: Document) -> bool:
+    """Whether a study gives out another attempt beside those that run."""
+    running, budget = status["counts"]["running"], status["budget"]
+    is_full = running >= (status["parallel"] or math.inf)
+    is_used = budget["used"] + running >= (budget["trials"] or math.inf)
+    return status["state"] == "running" and not is_full and not is_used
+
+
+@contextlib.contextmanager
+def service() -> Iterator[LocalService]:
+    """Give a service of its own, empty, for the block.
+
+    with tuner.testing.service() as s:
+        study = s.submit(spec)
+        s.run(lambda held: train(held.params))
+        assert s.status(study)["counts"]["complete"] == 10
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="tuner-testing-") as folder,
+        LocalService(Path(folder)) as made,
+    ):
+        yield made
