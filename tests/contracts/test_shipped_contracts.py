@@ -134,7 +134,7 @@ class Counting(optuna.pruners.BasePruner):
 
 class Fragile(optuna.pruners.BasePruner):
     def prune(self, study, trial):
-        return 1 / len(trial.intermediate_values) > 2
+        return 1 / (len(trial.intermediate_values) - 1) > 2
 
 def forgetful(context):
     return Forgetful(context.seed)

@@ -87,7 +87,8 @@ class Rung(Schema):
 class PruningAccount(Schema):
     """What a study's pruner saved, and what that may have cost."""
 
-    pruner: Literal["asha", "hyperband", "median", "patient", "history"]
+    #: As the spec names it; another package may have brought it.
+    pruner: str
     stopped: int
     #: Condemned trials that ran on to see whether that was right, and have ended.
     ran_on: int

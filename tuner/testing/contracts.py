@@ -16,7 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import TypeAdapter
+
 from tuner.registry import PRUNERS, SAMPLERS
+from tuner.server import documents, explanations
 from tuner.space import SearchSpace
 from tuner.spec import parse_spec
 from tuner.testing.service import HeldAttempt, LocalService
@@ -113,6 +116,7 @@ class SamplerContract(_Contract):
             here.run(_score)
             replayed = here.replay(study)
             status = here.status(study)
+            _check_documents(here, study)
 
         assert status["state"] == "finished", status
         assert len(replayed) == self.trials
@@ -165,6 +169,7 @@ class PrunerContract(_Contract):
                 one.complete(0.5)
             here.run(_train)
             status = here.status(study)
+            _check_documents(here, study)
 
         assert status["state"] == "finished", status
         assert status["counts"]["fail"] == 0
@@ -200,6 +205,21 @@ def _services() -> Iterator[Iterator[LocalService]]:
             yield services
         finally:
             services.close()
+
+
+def _check_documents(here: LocalService, study: str) -> None:
+    """See that what the API says of a study has the form that it publishes."""
+    verbs = here.verbs
+    trials = verbs.trials(study)
+    TypeAdapter(documents.Status).validate_python(verbs.status(study))
+    TypeAdapter(list[documents.Trial]).validate_python(trials)
+    TypeAdapter(explanations.Explanation).validate_python(verbs.explain(study))
+    TypeAdapter(explanations.Proposals).validate_python(verbs.proposals(study))
+    for trial in trials:
+        number = trial["trial"]
+        TypeAdapter(documents.TrialDetail).validate_python(verbs.show(study, number))
+        explained = verbs.explain_trial(study, number)
+        TypeAdapter(explanations.TrialExplanation).validate_python(explained)
 
 
 def _take(here: LocalService, worker: str = "worker-1") -> HeldAttempt:
