@@ -23,6 +23,7 @@ from tuner.samplers import SamplerContext, import_sampler, make_sampler
 from tuner.server.schemas import spec_schema
 from tuner.settings import load_settings
 from tuner.spec import StudySpec, parse_spec, parse_stored
+from tuner.testing import LocalService
 
 CODE = """
 import optuna
@@ -242,6 +243,27 @@ def test_a_stored_study_is_read_without_its_package_and_says_what_it_lacks(toys:
             import_sampler(found.sampler.name)
         with pytest.raises(SpecError, match=r'sampler.name: "middle": one of "bayesian"'):
             parse_spec(stored)
+
+
+def test_a_study_whose_package_is_gone_says_so_and_the_others_go_on(
+    toys: Path, tmp_path: Path
+) -> None:
+    with LocalService(tmp_path) as here:
+        alone = here.submit(spec(sampler="middle", study="alone"))
+        held = here.claim()
+        assert held is not None
+        held.complete(0.5)
+    with uninstalled(toys), LocalService(tmp_path) as here:
+        other = here.submit(spec(study="other"))
+        here.run(lambda held: held.params["x"])
+        lacking, whole = here.status(alone), here.status(other)
+        replayed = here.replay(alone)
+
+    assert whole["counts"]["complete"] == 4
+    assert "unknown sampler 'middle'" in lacking["reason"], lacking
+    assert lacking["counts"]["complete"] == 1
+    assert "it was proposed by tuner" in replayed[0].reason
+    assert "toy-things 1.2" in replayed[0].reason
 
 
 def test_installed_packages_are_asked_only_for_a_name_that_tuner_does_not_know() -> None:

@@ -22,7 +22,7 @@ from tuner.coordinator.mirror import as_forgotten, as_sampler_sees, is_lesson
 from tuner.coordinator.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.coordinator.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.coordinator.scene import Scene
-from tuner.errors import TunerError
+from tuner.errors import SetupError, TunerError, UnknownNameError
 from tuner.registry import used_packages
 from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
@@ -101,7 +101,10 @@ class Replay:
         try:
             choice = self._choose_again(record)
         except (TunerError, SpaceExhaustedError, _MisfitError) as exc:
-            return Replayed(trial=number, verdict="different", sampler=sampler, reason=str(exc))
+            reason = str(exc)
+            if isinstance(exc, UnknownNameError | SetupError):
+                reason += f"; it was proposed by {record['software']}"
+            return Replayed(trial=number, verdict="different", sampler=sampler, reason=reason)
         reason = _difference(trial, choice)
         if not reason:
             return Replayed(trial=number, verdict="same", sampler=sampler)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: A name in a spec, and the kind of an import in the database, whose column is as wide.
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -27,7 +29,7 @@ class Plugin:
     name: str
     #: Distribution and version, as "toy-samplers 1.2".
     package: str
-    entry: importlib.metadata.EntryPoint
+    entry: EntryPoint
 
     @property
     def title(self) -> str:
@@ -67,7 +69,10 @@ def find_plugins(group: str, noun: str, taken: Collection[str]) -> Found:
         noun: what one of them is called in messages.
         taken: names that Tuner has given already.
     """
-    entries = importlib.metadata.entry_points(group=group)
+    # It reads mail, of all things, to import, and hardly any process asks.
+    from importlib.metadata import entry_points
+
+    entries = entry_points(group=group)
     found = [
         Plugin(noun=noun, name=entry.name, package=_package(entry), entry=entry)
         for entry in entries
@@ -93,7 +98,7 @@ def _why_not(plugin: Plugin, taken: Collection[str], known: dict[str, Plugin]) -
     return ""
 
 
-def _package(entry: importlib.metadata.EntryPoint) -> str:
+def _package(entry: EntryPoint) -> str:
     if entry.dist is None:
         return "an unknown package"
     texts = (entry.dist.metadata["Name"], entry.dist.version)

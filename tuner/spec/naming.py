@@ -59,8 +59,9 @@ def read_named(
         return None if section is None else _with(section, extra)
     found = _find(registry, name, problems)
     if found is None:
-        # What else is wrong is said along with it.
-        read_section(model, {k: v for k, v in given.items() if k != "name"}, (key,), problems)
+        # Which further keys there are depends on the name; what all share is judged all the same.
+        shared = {k: v for k, v in given.items() if k != "name" and k in model.model_fields}
+        read_section(model, shared, (key,), problems)
         return None
     common = tuple(part for part in _COMMON if part in model.model_fields)
     plain, extra = _split(model, given, found.own)
