@@ -41,10 +41,19 @@ class Slot:
         prefix: of the worker's name.
         keeper: the supervisor, by a number of its own: it starts a process in the slot only when
             there is none.
+        may_be_renewed: whether a worker that the server refuses is started again, from what is
+            installed by then.
     """
 
     def __init__(
-        self, number: int, device: str, command: list[str], prefix: str, keeper: str
+        self,
+        number: int,
+        device: str,
+        command: list[str],
+        prefix: str,
+        keeper: str,
+        *,
+        may_be_renewed: bool = True,
     ) -> None:
         self.number = number
         self.device = device
@@ -58,6 +67,7 @@ class Slot:
         self.was_drained = False
         #: Why no further process is started here.
         self.hopeless: int | None = None
+        self._hopeless = HOPELESS if may_be_renewed else (*HOPELESS, REFUSED)
         #: Asked to give back what it runs, and not only to leave after it.
         self._is_hurried = False
         self._command = [*command, f"--keeper={keeper}"]
@@ -161,9 +171,12 @@ class Slot:
             self.was_drained = not self.is_leaving
             self.is_leaving = True
             logger.info("worker left", extra=facts)
-        elif status in HOPELESS and not self.is_leaving:
+        elif status in self._hopeless and not self.is_leaving:
             self.hopeless = status
-            logger.error("worker cannot work here, not started again", extra=facts)
+            logger.error(
+                "worker cannot work here, not started again",
+                extra={**facts, "reason": self.reason},
+            )
         elif not self.is_leaving:
             if time.monotonic() - self._started > STABLE_S:
                 self._wait_s = FIRST_RESPAWN_S

@@ -146,7 +146,16 @@ class Supervisor:
         device = self._devices[number] if self._devices else "cpu"
         command = worker_command(self._arguments.isolation, self._arguments.preimport)
         command += self._arguments.limits.options()
-        self._slots.append(Slot(number, device, command, self._prefix, self._keeper))
+        slot = Slot(
+            number,
+            device,
+            command,
+            self._prefix,
+            self._keeper,
+            # Who waited for another release to be installed would keep the place of who has it.
+            may_be_renewed=not self._arguments.limits.is_any,
+        )
+        self._slots.append(slot)
         return True
 
     def _read_control(self) -> None:

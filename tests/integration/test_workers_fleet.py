@@ -191,6 +191,16 @@ def test_a_fleet_for_one_attempt_each_ends_well_when_its_workers_have_left(
     assert fleet.workers() == []
 
 
+def test_a_fleet_for_one_attempt_that_the_server_refuses_ends_with_the_reason(
+    peer: Peer, start: Callable[..., Fleet]
+) -> None:
+    peer.config["protocol"] = 9
+    fleet = start(1, "--attempts=1", "--idle=60")
+
+    assert fleet.wait(20) == 3
+    assert "protocol 9" in fleet.wait_log("worker cannot work here, not started again")["reason"]
+
+
 def test_a_fleet_that_no_worker_can_serve_ends_with_the_reason(
     peer: Peer, start: Callable[..., Fleet]
 ) -> None:
