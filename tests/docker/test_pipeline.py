@@ -145,6 +145,9 @@ def test_a_commit_becomes_a_study_in_the_signed_image_that_was_built_from_it(
         page = team.folder / "page.md"
         environ = {**server_environ, "GITHUB_STEP_SUMMARY": str(page)}
         missed = team.step("submit", code=1, PIPELINE_FAIL_UNDER="1.1", **environ)
+        # A name of its own for each run, as the platforms' files have it.
+        other = team.step("submit", PIPELINE_AS="image-12", **server_environ)
+        assert "examples/image-12: finished" in other.stdout
         assert "not reached" in missed.stderr
         assert "not reached" in page.read_text()
     best = server.get("/studies/examples/image/best")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.ci_lab import STEPS, Team
+from tuner.errors import SpecError
 from tuner.spec import load_spec
 
 DIGEST = "ab" * 32
@@ -124,6 +126,42 @@ def test_what_cannot_be_pinned_is_said_and_left_as_it_is(
 
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert file.read_text() == text
+
+
+GOOD = f"image: {IMAGE}\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        GOOD,
+        f'{GOOD}"image": {OTHER}\n',
+        f"{GOOD}? image\n: {OTHER}\n",
+        f'"im\\u0061ge": {OTHER}\n{GOOD}',
+        f'"image": {OTHER}\n',
+        f"image: !!str {OTHER}\n",
+        f"image: &a {OTHER}\n",
+        f"image: >-\n  {OTHER}\n",
+        f"image: {IMAGE}\n  more\n",
+        f"{GOOD}---\nimage: {OTHER}\n",
+        f"image : {OTHER}\n",
+        f"image:\t{OTHER}\n",
+        f"image: {IMAGE}\rimage: {OTHER}\n",
+        f"image: {IMAGE}\u2028image: {OTHER}\n",
+        f"base: &b {{image: {OTHER}}}\n<<: *b\n{GOOD}",
+    ],
+)
+def test_the_image_that_is_verified_is_the_one_that_the_spec_means(
+    tmp_path: Path, lines: str
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(SPEC.format(image=lines), newline="")
+    command = [sys.executable, str(STEPS / "pin.py"), "--read", str(file), "image"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return
+    with contextlib.suppress(SpecError):
+        assert str(load_spec(file).spec.image) == done.stdout.strip()
 
 
 @pytest.mark.parametrize(
