@@ -96,9 +96,12 @@ class Scaling:
         if look.at - self._fewer_since < self._limits.cooldown_s:
             return Target(count=look.count)
         self._fewer_since = None
-        # One that is busy leaves by itself no sooner than its trial ends.
-        count = min(look.count, max(self._most_since, look.busy))
-        return Target(count=count, bound=target.bound)
+        if look.busy > self._most_since:
+            # They end their trials first.
+            return Target(count=min(look.count, look.busy), bound=f"{look.busy} are busy")
+        is_last = self._most_since == target.count
+        bound = target.bound if is_last else f"{self._most_since} were of use meanwhile"
+        return Target(count=self._most_since, bound=bound)
 
     def forget(self) -> None:
         """Take in that nothing is known at present: no time without a look makes workers leave."""
