@@ -30,7 +30,7 @@ from tuner.cli.app import app
 from tuner.coordinator.causes import POLICIES
 from tuner.history.outcomes import REASONS
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.server import documents
+from tuner.server import demand_documents, documents, worker_documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.history import HistoryItem
@@ -292,8 +292,9 @@ def test_every_field_of_a_document_stands_in_the_page() -> None:
     text = COMMANDS.read_text()
     models = (
         *(documents.Status, documents.Counts, documents.Budget, documents.Trial),
-        *(documents.TrialDetail, documents.Event, documents.Log, documents.Worker),
+        *(documents.TrialDetail, documents.Event, documents.Log, worker_documents.Worker),
         *(documents.Submitted, documents.Change),
+        *(demand_documents.DemandDocument, demand_documents.DemandKind),
     )
     for model in models:
         for name in model.model_fields:

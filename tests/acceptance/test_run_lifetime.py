@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
 from tests.patience import clock
-from tuner.server import documents
+from tuner.server import documents, worker_documents
 
 STUDY = "life/steps"
 
@@ -250,7 +250,7 @@ def test_every_json_document_has_its_published_schema(home: Home) -> None:
         (("show", STUDY, 0), documents.TrialDetail),
         (("events", STUDY), list[documents.Event]),
         (("logs", STUDY, 0), documents.Log),
-        (("workers", "list"), list[documents.Worker]),
+        (("workers", "list"), list[worker_documents.Worker]),
         (("watch", STUDY), documents.Status),
     ]
     home.ok("submit", spec)

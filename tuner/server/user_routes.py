@@ -12,17 +12,14 @@ from tuner.server.auth import ADMIN, NAMES_ACTOR, READ, READ_OWN, SUBMIT, SUBMIT
 from tuner.server.bodies import read_body, read_json, validate
 from tuner.server.documents import (
     Deleted,
-    Drained,
     Edited,
     Event,
     Log,
     Retried,
     Status,
     Submitted,
-    Tested,
     Trial,
     TrialDetail,
-    Worker,
 )
 from tuner.server.explain_routes import add_explanations
 from tuner.server.limits import MAX_SNAPSHOT_BYTES
@@ -30,6 +27,7 @@ from tuner.server.paths import Digest, EventId, Limit, Name, Number, Offset, Wor
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.schemas import body_schema
 from tuner.server.study_route import study_routes
+from tuner.server.worker_documents import Drained, Tested, Worker
 from tuner.service.service import Service
 
 
