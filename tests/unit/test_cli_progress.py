@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import sys
 from typing import Any
 
 import pytest
@@ -102,3 +104,21 @@ def test_until_a_trial_runs_it_says_what_is_waited_for() -> None:
     assert progress._counts(idle) == "waiting for workers"
     held = {**idle, "reason": "the log root is full; make room"}
     assert progress._counts(held) == "the log root is full"
+
+
+def test_a_log_that_is_given_colours_is_not_moved_about_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FORCE_COLOR, as CI jobs have it, makes a terminal of a file in the eyes of rich."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8"))
+    console = output._console(stderr=False)
+    with StudyProgress(console, status()) as progress:
+        progress.show(News(status=status(), ended=ENDED, order=ORDER))
+    sys.stdout.flush()
+    text = written.getvalue().decode()
+
+    assert "\x1b[32m" in text
+    assert re.findall(r"\x1b\[[0-9;?]*[^0-9;?m]|[\r\x07]", text) == []
+    assert len(text.splitlines()) == len(ENDED)
