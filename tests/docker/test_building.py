@@ -57,6 +57,29 @@ def test_a_label_that_is_not_true_stops_the_build(
     assert not is_there(engine, _TAG)
 
 
+def test_pip_is_taken_out_where_the_official_python_images_have_it(
+    engine: Engine, base: str
+) -> None:
+    library, programs = "/usr/local/lib/python3.12", "/usr/local/bin"
+    pips = [
+        f"{library}/site-packages/pip/__main__.py",
+        f"{library}/site-packages/pip-25.0.1.dist-info/RECORD",
+        f"{library}/ensurepip/__init__.py",
+        *(f"{programs}/pip{version}" for version in ("", "3", "3.12")),
+    ]
+    kept = [f"{library}/site-packages/pipeline/__init__.py", f"{programs}/python3.12"]
+    act = (
+        'for f in "$@"; do mkdir -p "${f%/*}"; touch "$f"; done; sh /harden.sh; ls "$@" 2>/dev/null'
+    )
+    script = f"--volume={ROOT / 'docker' / 'harden.sh'}:/harden.sh:ro"
+
+    done = engine.call(
+        *("run", "--rm", "--user=0", script, "--entrypoint=sh", base, "-c", act, "sh"), *pips, *kept
+    )
+
+    assert sorted(done.stdout.split()) == sorted(kept), done.stderr
+
+
 def test_a_registry_that_is_away_is_said_before_anything_is_built(
     engine: Engine, base: str
 ) -> None:

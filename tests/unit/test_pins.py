@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ OTHER = "0" * 64
 PINS = pins.load_pins(ROOT / "docker" / "pins.toml")
 
 
+@cache
+def texts() -> list[str]:
+    """Return what the files say that pins are written into."""
+    return [path.read_text() for path in pins.pinned_files(ROOT)]
+
+
 def test_nothing_in_the_repository_is_unpinned() -> None:
     assert problems(ROOT) == []
 
@@ -37,9 +44,14 @@ def test_every_file_says_what_the_pins_say() -> None:
 
 @pytest.mark.parametrize("key", sorted(PINS.images))
 def test_every_pinned_image_stands_in_a_file_that_is_deployed(key: str) -> None:
-    texts = [path.read_text() for path in pins.pinned_files(ROOT)]
+    assert any(PINS.images[key] in text for text in texts())
 
-    assert any(PINS.images[key] in text for text in texts)
+
+def test_every_pinned_action_and_tool_is_used() -> None:
+    for action in PINS.actions:
+        assert any(f"uses: {action}@" in text for text in texts()), action
+    for tool in PINS.tools:
+        assert any(f"{tool.upper()}_VERSION" in text for text in texts()), tool
 
 
 Mutation = tuple[str, Callable[[str], str]]
