@@ -79,6 +79,8 @@ class Cluster:
         """Submit a study of `schedulers_trials`; `changes` replace whole keys of its spec."""
         given = {"objective": "schedulers_trials:count", "budget": {"trials": TRIALS}}
         spec = self.lab.spec(**given | changes)
+        if "command" in changes:
+            del spec["objective"]
         del spec["image"]
         self.service.post("/studies", {"spec": spec})
 

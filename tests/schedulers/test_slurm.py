@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,15 @@ from tests.schedulers.launched import Cluster, opened
 from tests.schedulers.slurm_lab import GPUS, Slurm, slurm_or_skip
 from tests.service_process import TOKEN, ServiceProcess
 
+#: Reports every tenth of a second until a signal ends it.
+COMMAND = [
+    "python",
+    "-c",
+    "import json, time\n"
+    "for step in range(1, 6000):\n"
+    "    print(json.dumps(dict(score=1.0, step=step)))\n"
+    "    time.sleep(0.1)",
+]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -55,8 +65,12 @@ def test_a_study_ends_whole_although_slurm_requeues_a_worker_in_the_middle_of_a_
     cluster.wait(lambda: not slurm.run("squeue", "--noheader", f"--job={job}").strip(), "the end")
 
 
-def test_a_cancelled_job_gives_its_trial_back(slurm: Slurm, cluster: Cluster) -> None:
-    cluster.submit(objective="schedulers_trials:wait")
+@pytest.mark.parametrize("way", [{"objective": "schedulers_trials:wait"}, {"command": COMMAND}])
+def test_a_cancelled_job_gives_its_trial_back(
+    slurm: Slurm, cluster: Cluster, way: dict[str, Any]
+) -> None:
+    """Slurm sends its signal to every process of a job, a trial's command as well."""
+    cluster.submit(**way)
     job = cluster.launch_json("slurm", "--workers", 1, "--name", "short")["job"]
     taken = cluster.wait_busy(lambda name: name.startswith("short-"))
     slurm.run("scancel", job)
