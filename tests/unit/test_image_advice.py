@@ -48,5 +48,15 @@ def test_nothing_is_said_where_a_worker_has_it_or_is_started_with_it() -> None:
     assert image_advice(IMAGE, [liar, worker(IMAGE, image_problem="")]) == ""
     # Of a server of an earlier release.
     assert image_advice(IMAGE, [worker(IMAGE)]) == ""
-    assert image_advice(IMAGE, [], own=IMAGE) == ""
-    assert image_advice(IMAGE, [], own=OTHER) != ""
+    assert image_advice(IMAGE, [], own=IMAGE, starts=True) == ""
+
+
+def test_a_run_whose_own_workers_do_not_fit_is_told_so() -> None:
+    begin = (
+        "no worker has its image team/train@sha256:abababababab; no worker is there; those that "
+    )
+    end = " (TUNER_IMAGE). Its trials wait for one that has it"
+
+    none, other = (image_advice(IMAGE, [], own=own, starts=True) for own in (None, OTHER))
+    assert none == f"{begin}this command starts have none{end}"
+    assert other == f"{begin}this command starts have team/train@sha256:cdcdcdcdcdcd{end}"

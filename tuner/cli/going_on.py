@@ -29,6 +29,7 @@ def send(
     options: Sequence[str] = (),
     *,
     own_image: str | None = None,
+    starts: bool = False,
 ) -> tuple[Submission, Document]:
     """Submit; on a terminal, ask when the study differs in what may not change.
 
@@ -40,7 +41,8 @@ def send(
         verb: the command that submits, as `tuner run`.
         spec: its file.
         options: others that were given to the command.
-        own_image: of the workers that the command starts; None: it starts none, or they have none.
+        own_image: of the workers that the command starts; None: they have none.
+        starts: whether it starts workers.
 
     Returns:
         what was submitted in the end, and the answer.
@@ -53,7 +55,7 @@ def send(
     while True:
         try:
             answer = send_with_progress(submission, api)
-            _say_image(submission, api, own_image)
+            _say_image(submission, api, own_image, starts=starts)
             return submission, answer
         except ChangedError as exc:
             path, given = shlex.quote(str(spec)), [shlex.quote(option) for option in options]
@@ -64,7 +66,7 @@ def send(
             submission = chosen
 
 
-def _say_image(submission: Submission, api: ApiClient, own: str | None) -> None:
+def _say_image(submission: Submission, api: ApiClient, own: str | None, *, starts: bool) -> None:
     from tuner.cli.image_advice import image_advice
     from tuner.cli.output import err
 
@@ -72,7 +74,7 @@ def _say_image(submission: Submission, api: ApiClient, own: str | None) -> None:
     if image is None or submission.spec.is_external:
         return
     try:
-        advice = image_advice(image, api.workers(), own)
+        advice = image_advice(image, api.workers(), own=own, starts=starts)
     except TunerError:
         return  # this token may not look at workers; what was submitted stays
     if advice:

@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def image_advice(image: str, workers: Sequence[Document], own: str | None = None) -> str:
+def image_advice(
+    image: str, workers: Sequence[Document], *, own: str | None = None, starts: bool = False
+) -> str:
     """Return why no trial of a study will start as long as the workers are these; empty: it will.
 
     Args:
         image: that the study asks for.
         workers: as the service lists them.
-        own: the image of the workers that this command starts; None: it starts none, or they have
-            none.
+        own: the image of the workers that this command starts; None: they have none.
+        starts: whether it starts any.
     """
     # What executes one external study has that study's name as its image.
     present = [row for row in workers if row["device"] != "external" and row["state"] != "stopping"]
     having = [row for row in present if row["image"] == image]
     # A server of an earlier release believes what a worker says, or names the reason alone.
     liars = [row for row in having if row.get("image_problem")]
-    if own == image or len(having) > len(liars):
+    if (starts and own == image) or len(having) > len(liars):
         return ""
     if liars:
         named = "; ".join(f"{row['name']}: {row['image_problem']}" for row in liars[:_NAMED])
@@ -37,6 +39,8 @@ def image_advice(image: str, workers: Sequence[Document], own: str | None = None
     there = Counter(short_image(row["image"]) for row in present)
     have = ", ".join(f"{name} ({count})" for name, count in sorted(there.items()))
     said = f"the workers have: {have}" if have else "no worker is there"
+    if starts:
+        said += f"; those that this command starts have {short_image(own)} (TUNER_IMAGE)"
     return (
         f"no worker has its image {short_image(image)}; {said}. Its trials wait for one that has it"
     )

@@ -126,7 +126,7 @@ class RunSession:
     def _submit(self) -> Document:
         """Submit; a user who is asked may choose another name for the study."""
         sent = self._submission, self._client, _VERB, self._path, self._options
-        self._submission, answer = send(*sent, own_image=self._settings.image)
+        self._submission, answer = send(*sent, own_image=self._settings.image, starts=True)
         if self._submission.spec.name != self._study:
             self._study = self._submission.spec.name
             self._registration.rename(self._study)
