@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
 from tests.patience import clock
-from tuner.server import documents, worker_documents
+from tuner.server import demand_documents, documents, worker_documents
 
 STUDY = "life/steps"
 
@@ -251,6 +251,7 @@ def test_every_json_document_has_its_published_schema(home: Home) -> None:
         (("events", STUDY), list[documents.Event]),
         (("logs", STUDY, 0), documents.Log),
         (("workers", "list"), list[worker_documents.Worker]),
+        (("workers", "demand"), demand_documents.DemandDocument),
         (("watch", STUDY), documents.Status),
     ]
     home.ok("submit", spec)

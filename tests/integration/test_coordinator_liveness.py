@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from urllib.parse import quote
 
 import pytest
 
@@ -159,36 +160,36 @@ def test_three_first_trials_of_one_cause_pause_the_study(lab: Lab, cause: str) -
     assert lab.show(2)["error"] == "shape [2]"
 
 
-def test_workers_that_start_or_stop_are_neither_idle_nor_blamed(labs: Callable[[], Lab]) -> None:
-    lab = labs()
+def test_workers_that_start_or_stop_are_neither_idle_nor_blamed(lab: Lab) -> None:
     worker = lab.worker()
     lab.submit()
-    worker.beat({"state": "starting"})
-    (listed,) = lab.service.get("/workers")
-    demand = lab.service.get("/demand")
-    assert listed["state"] == "starting"
-    assert (demand["workers_wanted"], demand["workers"], demand["idle"]) == (4, 1, 0)
 
+    def demand() -> tuple[int, int, int]:
+        found = lab.service.get(f"/demand?device=cpu&gpus=0&image={quote(lab.image)}")
+        (kind,) = (kind for kind in found["kinds"] if kind["image"] == lab.image)
+        return kind["workers_wanted"], kind["workers"], kind["idle"]
+
+    assert demand() == (4, 0, 0)
+    worker.beat({"state": "starting"})
+    (listed,) = (row for row in lab.service.get("/workers") if row["name"] == worker.name)
+    assert listed["state"] == "starting"
+    assert demand() == (4, 1, 0)
     lab.wait(
         lambda: worker.beat({"state": "starting"}) and lab.status()["reason"] == STARTING,
         "it says so",
         WITHIN_S,
     )
     assert lab.events("study-waiting") == []
-    held = worker.claim()
-    held.fail("preempted")
-    worker.beat({"state": "stopping"})
-    wait_reason(lab, NO_WORKER)
-    assert lab.service.get("/demand")["workers"] == 0
 
-
-def test_workers_that_ended_without_a_word_are_not_said_to_pass_trials_by(
-    labs: Callable[[], Lab],
-) -> None:
-    lab = labs()
-    lab.submit(budget={"trials": 1})
-    worker = lab.worker()
     worker.claim().fail("preempted")
+    worker.beat({"state": "stopping"})
+    wait_reason(lab, "no worker")
+    assert demand() == (4, 0, 0)
+
+
+def test_workers_that_ended_without_a_word_are_not_said_to_pass_trials_by(lab: Lab) -> None:
+    lab.submit(budget={"trials": 1})
+    lab.claim().fail("preempted")
     # It is idle, its trial is ready again, and nothing is heard of it from now on.
     wait_reason(lab, UNHEARD)
 

@@ -239,10 +239,10 @@ def test_a_gpu_that_is_not_there_is_named(peer: Peer, start: Callable[..., Fleet
 def test_workers_that_are_too_many_may_end_their_trials_first(
     peer: Peer, start: Callable[..., Fleet]
 ) -> None:
-    fleet = start(2)
-    fleet.wait_states("idle", "idle")
+    fleet = start(1)
+    fleet.wait_states("idle")
     peer.offer("workers_trials:checkpoints")
-    fleet.wait_states("busy", "idle")
+    fleet.wait_states("busy")
     fleet.control.write_text(json.dumps({"count": 0, "after_trial": True}))
     fleet.wait_states("leaving")
 
@@ -253,10 +253,10 @@ def test_workers_that_are_too_many_may_end_their_trials_first(
 def test_sigusr1_lets_a_fleet_end_its_trials_and_sigterm_then_gives_them_back(
     peer: Peer, start: Callable[..., Fleet]
 ) -> None:
-    fleet = start(2)
-    fleet.wait_states("idle", "idle")
+    fleet = start(1)
+    fleet.wait_states("idle")
     peer.offer("workers_trials:reporter")
-    fleet.wait_states("busy", "idle")
+    fleet.wait_states("busy")
     os.kill(fleet.pid, signal.SIGUSR1)
     fleet.wait_states("leaving")
     told = len(peer.reports["s1-t0-a1"])
