@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -45,7 +46,7 @@ class Cluster:
     def start(
         self, pod: Pod, *more: str, standin: str = "", command: Sequence[str] | None = None
     ) -> str:
-        """Start the container of a pod in the background; return its id. It is removed at the end.
+        """Start the container of a pod, to be removed at the end; return its name.
 
         Args:
             pod: of the manifests.
@@ -59,9 +60,12 @@ class Cluster:
         command += container.get("args", [])
         options = [*self._rights(pod), *self._variables(container), *self._mounts(pod)]
         image = standin or container["image"]
-        started = self.engine.docker("run", "--detach", *options, *first, *more, image, *command)
-        self.held.callback(self.engine.call, "rm", "--force", "--volumes", started)
-        return started
+        name = f"{self.name}-{secrets.token_hex(4)}"
+        # Before it is made: one that cannot start is there all the same.
+        self.held.callback(self.engine.call, "rm", "--force", "--volumes", name)
+        options.append(f"--name={name}")
+        self.engine.docker("run", "--detach", *options, *first, *more, image, *command)
+        return name
 
     def probe(self, pod: Pod, started: str, kind: str = "readinessProbe") -> bool:
         """Return what a probe of the pod finds, asked from within its container."""
