@@ -11,8 +11,8 @@ import pytest
 
 from tests.toy_packages import installed, write_package
 from tuner.errors import SetupError
-from tuner.registry import PRUNERS, SAMPLERS
-from tuner.testing import PrunerContract, SamplerContract
+from tuner.registry import IMPORTERS, PRUNERS, SAMPLERS
+from tuner.testing import ImporterContract, PrunerContract, SamplerContract
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 FINITE = {
@@ -103,10 +103,25 @@ class TestNone(PrunerContract):
     name = "none"
 
 
-def test_every_sampler_and_pruner_is_held_to_the_contract() -> None:
-    contracts = (*SamplerContract.__subclasses__(), *PrunerContract.__subclasses__())
+class TestCsv(ImporterContract):
+    name = "csv"
+    runs = 3
 
-    assert {one.name for one in contracts} >= {*SAMPLERS.built_in, *PRUNERS.built_in}
+    def write(self, folder: Path) -> Path:
+        path = folder / "optuna.csv"
+        rows = [f"{n},{n / 4},{n / 8},COMPLETE" for n in range(self.runs)]
+        path.write_text("\n".join(["number,value,params_x,state", *rows, ""]))
+        return path
+
+
+def test_everything_in_a_table_is_held_to_its_contract() -> None:
+    held = (
+        (SamplerContract, SAMPLERS),
+        (PrunerContract, PRUNERS),
+        (ImporterContract, IMPORTERS),
+    )
+    for contract, registry in held:
+        assert {one.name for one in contract.__subclasses__()} >= {*registry.built_in}
 
 
 BROKEN = """

@@ -12,11 +12,10 @@ from tuner.history.records import Goal, HistoricTrial, Kind, State
 from tuner.space.value import Value
 
 #: "none": a path that was named, with what was found in it and belongs to no study.
-ImportKind = Literal[Kind, "none"]
+ImportKind = Kind
 Document = dict[str, Any]
 
 STATES: tuple[str, ...] = get_args(State)
-KINDS: tuple[str, ...] = get_args(Kind)
 #: What Optuna, and `trial.json`, call the states of trials that have ended.
 OUTCOMES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
 

@@ -13,8 +13,8 @@ from typing import Literal
 from tuner.space import SearchSpace
 from tuner.space.value import Value
 
-#: Where a study came from; "study" is one of Tuner's own, of this database or of a log root.
-Kind = Literal["study", "hparams", "kerastuner", "optuna", "csv", "mlflow", "wandb", "neptune"]
+#: Where a study came from: see `tuner.registry.is_kind`.
+Kind = str
 State = Literal["complete", "pruned", "fail", "running"]
 Goal = Literal["maximize", "minimize"]
 

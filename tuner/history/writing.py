@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.cleaning import clean_text, clean_time, storable
-from tuner.history.imported import KINDS, Document, Facts, ImportedRun
+from tuner.history.imported import Document, Facts, ImportedRun
 from tuner.history.store import THERE
+from tuner.registry import KINDS, is_kind
 from tuner.space import SearchSpace
 from tuner.storage import Storage, tables
 from tuner.storage.conflict import again_after_conflict
@@ -69,8 +70,11 @@ class HistoryWriter:
         Raises:
             SpecError: the kind is unknown.
         """
-        if kind not in (*KINDS, "none"):
-            raise SpecError(f"kind: {kind!r}: must be one of {', '.join((*KINDS, 'none'))}")
+        if kind != "none" and not is_kind(kind):
+            raise SpecError(
+                f"kind: {clean_text(kind, 64)!r}: must be one of {', '.join((*KINDS, 'none'))}, or "
+                "the name of a package's importer"
+            )
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             _sweep(connection, now)

@@ -1,4 +1,4 @@
-"""What a spec may name: samplers and pruners, one table for each kind.
+"""What a spec or an import may name: samplers, pruners and importers, one table for each kind.
 
 A table holds what Tuner brings. What other packages bring is found through their entry points, and
 only when something asks for a name that the table does not hold, or for all names. Nothing here
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from tuner.registry.extension import Extension as Extension
 from tuner.registry.extension import Option as Option
+from tuner.registry.importers import IMPORTERS as IMPORTERS
+from tuner.registry.importers import KINDS as KINDS
+from tuner.registry.importers import is_kind as is_kind
 from tuner.registry.pruners import PRUNERS as PRUNERS
 from tuner.registry.registry import Registry as Registry
 from tuner.registry.samplers import SAMPLERS as SAMPLERS
 
 #: Every kind of extension there is.
-REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS)
+REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS)
 
 
 def used_packages(sampler: str, pruner: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Registry:
         self.noun = noun
         self.group = group
         self.built_in = built_in
-        self._reserved = reserved
+        self.reserved = reserved
         self._lock = threading.RLock()
         self._found: Found | None = None
         #: What was imported: extensions of packages, or why one cannot be used.
@@ -110,7 +110,7 @@ class Registry:
     def _plugins(self) -> dict[str, Plugin]:
         with self._lock:
             if self._found is None:
-                taken = (*self.built_in, *self._reserved)
+                taken = (*self.built_in, *self.reserved)
                 self._found = find_plugins(self.group, self.noun, taken)
                 for sentence in self._found.left_out:
                     logger.warning(sentence)

@@ -9,9 +9,9 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from tuner.history.cleaning import MAX_RUNS
-from tuner.history.imported import ImportKind
-from tuner.history.records import Kind
 from tuner.history.writing import MAX_REJECTED
+from tuner.registry import KINDS
+from tuner.registry.plugins import NAME
 from tuner.server.auth import ADMIN, READ, READ_OWN, SUBMIT
 from tuner.server.bodies import read_json, validate
 from tuner.server.limits import MAX_BATCH_BYTES
@@ -27,6 +27,15 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 Short = Annotated[str, Field(max_length=64)]
 Line = Annotated[str, Field(max_length=4096)]
 Goal = Literal["maximize", "minimize"]
+#: What the study was read from.
+Kind = Annotated[
+    str,
+    Field(
+        pattern=f"^{NAME.pattern}$",
+        description=f"{', '.join(KINDS)}, or the name of a package's importer; none: a path that "
+        "was named",
+    ),
+]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -87,7 +96,7 @@ class _Begin(_Model):
     """A study to import into, there or new."""
 
     key: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
-    kind: ImportKind
+    kind: Kind
     locator: Line
 
 

@@ -7,6 +7,7 @@ Nothing here is a stand-in: the service is the real one, on a database of its ow
 
 from tuner.testing.contracts import PrunerContract as PrunerContract
 from tuner.testing.contracts import SamplerContract as SamplerContract
+from tuner.testing.importer_contract import ImporterContract as ImporterContract
 from tuner.testing.service import HeldAttempt as HeldAttempt
 from tuner.testing.service import LocalService as LocalService
 from tuner.testing.service import service as service

@@ -24,6 +24,11 @@ from tuner.cli.replay import replay_study
 from tuner.coordinator.loop import Coordinator
 from tuner.coordinator.replaying import Replayed
 from tuner.errors import SetupError
+from tuner.history.import_report import Report
+from tuner.history.imported import Options
+from tuner.history.importing import Importer
+from tuner.history.records import Goal
+from tuner.local.listed_history import Silent
 from tuner.release import release
 from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
@@ -215,6 +220,23 @@ class LocalService:
         """
         self.settle()
         return self.verbs.best(study, n)
+
+    def import_history(
+        self, path: Path | str, *, goals: Mapping[str, Goal] | None = None
+    ) -> Report:
+        """Read earlier runs into the history; what `tuner history add` does.
+
+        Args:
+            path: of a file or folder, or the URL of a database.
+            goals: of metrics, "maximize" or "minimize", by name; None: as the files say it.
+
+        Raises:
+            SpecError: there is no such path.
+        """
+        options = None
+        if goals is not None:
+            options = Options(metrics=tuple(goals), goals=tuple(goals.values()))
+        return Importer(self.history, options, Silent()).add(str(path))
 
     def replay(self, study: str) -> list[Replayed]:
         """Make every proposal of a study again from its record; what `tuner replay` does.

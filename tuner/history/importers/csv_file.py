@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.history.cleaning import (
     MAX_RUNS,
@@ -35,8 +36,19 @@ from tuner.history.outcomes import CONSTRAINT
 from tuner.history.records import Curve, HistoricTrial, Rejection
 from tuner.space.value import Value
 
+if TYPE_CHECKING:
+    from tuner.history.importers.files import FoundFile
+
 #: Rows of a run by their numbers, in the order of the file.
 Rows = list[tuple[int, list[str]]]
+
+
+def open_csv(file: FoundFile) -> CsvStudy | None:
+    """Return the study of a file that looks like a table, None for any other."""
+    line = file.start.partition(b"\n")[0]
+    is_other = b"\0" in file.start or file.start.lstrip()[:1] in (b"[", b"{")
+    is_table = not is_other and any(mark in line for mark in (b",", b";", b"\t"))
+    return CsvStudy(str(file.path), file.stamp) if is_table else None
 
 
 class CsvStudy:

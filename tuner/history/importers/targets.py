@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
-from tuner.history.importers.csv_file import CsvStudy
+from tuner.history.importers.files import FoundFile, recognise
 from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.kerastuner import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
@@ -27,8 +27,6 @@ from tuner.history.importers.trackers.mlflow_server import (
     is_server,
     parse_server,
 )
-from tuner.history.importers.trackers.wandb_export import WandbExport, read_records
-from tuner.history.importers.trackers.wandb_export import is_run as is_wandb_run
 from tuner.history.records import Rejection
 from tuner.roots import open_named
 
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from tuner.history.importers.sql_database import SqlDatabase
     from tuner.history.importers.trackers.mlflow_database import MlflowExperiment
 
-#: Objects of a JSON file in which is looked for a run.
-_LOOKED_AT = 100
 #: Of `_study`, which holds what TensorBoard shows of a study of ours.
 _OWN_STUDY = "_study"
 
@@ -146,14 +142,14 @@ def open_target(given: str, refuse: Refuse, *, log_root: Path | None = None) -> 
         if path.is_dir():
             yield _open_folder(str(path), refuse, log_root)
         else:
-            with _open_file(path) as target:
+            with _open_file(path, refuse) as target:
                 yield target
     except OSError as exc:
         raise SpecError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
 
 
 @contextmanager
-def _open_file(path: Path) -> Iterator[Target]:
+def _open_file(path: Path, refuse: Refuse) -> Iterator[Target]:
     """Open a file that was named itself."""
     if not path.is_file():
         raise SpecError(f"{path}: is neither a file nor a folder")
@@ -171,41 +167,10 @@ def _open_file(path: Path) -> Iterator[Target]:
         raise SpecError(f"{path}: is part of a run; name a folder that it lies in")
     if not start:
         raise SpecError(f"{path}: is empty")
-    studies = _file_studies(path, start, stamp)
-    yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: studies())
-
-
-def _file_studies(path: Path, start: bytes, stamp: str) -> Callable[[], list[FoundStudy]]:
-    """Return what reads a file, told by its beginning."""
-    if start.startswith(b"{") and b'"op_code"' in start:
-        return lambda: _journal(path)
-    if start.lstrip()[:1] in (b"[", b"{"):
-        if not any(map(is_wandb_run, read_records(path)[:_LOOKED_AT])):
-            _refuse_kind(path)
-        return lambda: [WandbExport(path, stamp)]
-    if not _is_table(start):
-        _refuse_kind(path)
-    return lambda: [CsvStudy(str(path), stamp)]
-
-
-def _refuse_kind(path: Path) -> NoReturn:
-    raise SpecError(
-        f"{path}: is of no known kind; known: a folder with TensorBoard, KerasTuner or Tuner runs, "
-        "a database of Optuna or MLflow, an Optuna journal, a CSV file with a header, JSON of runs "
-        "that W&B's API gave"
-    )
-
-
-def _is_table(start: bytes) -> bool:
-    line = start.partition(b"\n")[0]
-    return b"\0" not in start and any(mark in line for mark in (b",", b";", b"\t"))
-
-
-def _journal(path: Path) -> list[FoundStudy]:
-    # Optuna takes a third of a second to import; most imports need nothing of it.
-    from tuner.history.importers.optuna_journal import open_journal
-
-    return [*open_journal(path)]
+    reading = recognise(FoundFile(path=path, start=start, stamp=stamp), refuse)
+    if reading.package is not None:
+        stamp = stamp_of((stamp, reading.package))
+    yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: reading.studies())
 
 
 @contextmanager
