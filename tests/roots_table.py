@@ -38,6 +38,7 @@ OTHERS = {
     "tuner/local/listed_history.py": "whether a path that a spec lists is there",
     "tuner/local/process.py": "logs of the home",
     "tuner/local/runs.py": "the home's runs",
+    "tuner/local/scaler_lock.py": "the home's lock of who scales its workers",
     "tuner/local/service.py": "the home's service file and log",
     "tuner/queue/redis_access.py": "the private Redis' secrets, in the home",
     "tuner/queue/redis_binary.py": "the redis-server program",
