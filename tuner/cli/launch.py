@@ -74,9 +74,9 @@ def slurm(
     from tuner.launch import slurm as desk
     from tuner.launch import words
     from tuner.launch.container import parse_image
+    from tuner.launch.files import keep_script, launches_folder, make_launches_folder
     from tuner.launch.order import Order
     from tuner.launch.slurm_script import SlurmAsk, write_script
-    from tuner.launch.surroundings import keep_script, launches_folder, make_launches_folder
 
     config = settings()
     container = None if image is None else parse_image(image)

@@ -74,9 +74,9 @@ def ray(
     from tuner.errors import SpecError
     from tuner.launch import ray as desk
     from tuner.launch import words
+    from tuner.launch.files import keep_script
     from tuner.launch.order import Order
     from tuner.launch.ray_script import RayAsk, write_script
-    from tuner.launch.surroundings import keep_script
 
     config = settings()
     gpu_type, gpu_count = words.parse_gpus(gpus)

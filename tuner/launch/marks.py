@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.errors import SetupError
-from tuner.roots import CHECKPOINT_ROOT_MARK, LOG_ROOT_MARK, mark_root, read_mark
+from tuner.roots import CHECKPOINT_ROOT_MARK, LOG_ROOT_MARK, Place, mark_root, read_mark
 
 
 def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str, str]:
@@ -24,7 +24,7 @@ def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str
         ("LOG_ROOT", log_root, LOG_ROOT_MARK),
         ("CHECKPOINT_ROOT", checkpoint_root, CHECKPOINT_ROOT_MARK),
     ):
-        if not make and not root.is_dir():
+        if not make and not Place(root).exists():
             continue
         try:
             mark = mark_root(root) if make else read_mark(root)

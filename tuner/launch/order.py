@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from tuner.errors import SetupError
+from tuner.launch.files import find_token_file
 from tuner.launch.marks import mark_roots
 from tuner.launch.plan import Plan
-from tuner.launch.surroundings import check_server, find_token_file, find_url, worker_settings
+from tuner.launch.surroundings import check_server, find_url, worker_settings
 from tuner.settings import Settings
 
 #: What for: to show the script (nothing is made and nobody asked), to write it into a file for

@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 
 from tuner.connection import Connection, Document
 from tuner.errors import ForbiddenError, SetupError, UnavailableError
+from tuner.launch.files import read_token_file
 from tuner.protocol import VERSION
 from tuner.settings import Settings
 from tuner.trust import Trust, is_loopback
-
-_MOST_TOKEN_BYTES = 10_000
 
 
 def find_url(settings: Settings, *, one_host: bool) -> str:
@@ -54,41 +53,6 @@ def _host(url: str) -> str:
         return ""  # the connection says what is wrong with it
 
 
-def find_token_file(
-    settings: Settings, environ: Mapping[str, str], given: Path | None, *, one_host: bool
-) -> Path:
-    """Return the file that the workers read their token from.
-
-    Args:
-        settings: of this command.
-        environ: of this command.
-        given: by option.
-        one_host: the cluster is this machine, whose home has a token.
-
-    Raises:
-        SetupError: there is none, or it cannot be read.
-    """
-    named = environ.get("TUNER_TOKEN_FILE")
-    path = given or (Path(named) if named else None)
-    if path is None and one_host and not settings.token:
-        path = settings.token_path
-    if path is None:
-        why = "TUNER_TOKEN is no file" if settings.token else "no file is named"
-        raise SetupError(
-            f"the workers need a file with their token, at one path on every node: {why}; make "
-            f"one with: tuner token create NAME --scope work -o FILE, and name it with --token-file"
-        )
-    path = path.expanduser().absolute()
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_TOKEN_BYTES).strip()
-    except OSError as exc:
-        raise SetupError(f"--token-file {path}: cannot be read: {exc.strerror}") from exc
-    if not text:
-        raise SetupError(f"--token-file {path}: is empty")
-    return path
-
-
 def worker_settings(settings: Settings, url: str, token_file: Path) -> dict[str, str]:
     """Return the `TUNER_*` of the workers; the token itself is not among them."""
     found = {
@@ -114,7 +78,7 @@ def check_server(url: str, token_file: Path, trust: Trust) -> None:
         SetupError: it does not let it in, is no Tuner, or the token would go unencrypted.
         UnavailableError: none of the servers answers.
     """
-    token = token_file.read_text().strip()
+    token = read_token_file(token_file)
     *others, last = [one.strip() for one in url.split(",")]
     for one in others:
         try:
@@ -155,44 +119,6 @@ class _Door(Connection):
             UnavailableError: the server does not answer.
         """
         return self._one("GET", "/config")
-
-
-def launches_folder(settings: Settings) -> Path:
-    """Return the folder of scripts and logs of launches; it need not be there."""
-    return settings.home / "launches"
-
-
-def make_launches_folder(settings: Settings) -> Path:
-    """Return the folder of scripts and logs of launches, for its owner alone.
-
-    Raises:
-        SetupError: it cannot be made.
-    """
-    folder = launches_folder(settings)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise SetupError(
-            f"{folder}: cannot be made: {exc.strerror}; set TUNER_HOME to a folder that this "
-            f"machine and the nodes share"
-        ) from exc
-    return folder
-
-
-def keep_script(settings: Settings, name: str, text: str) -> Path:
-    """Write a script into the folder of launches, for its owner alone; return its path.
-
-    Raises:
-        SetupError: it cannot be written.
-    """
-    path = make_launches_folder(settings) / name
-    try:
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(text)
-    except OSError as exc:
-        raise SetupError(f"{path}: cannot be written: {exc.strerror}") from exc
-    return path
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
