@@ -73,6 +73,7 @@ OTHERS = {
     "tuner/storage/revisions.py": "migrations",
     "tuner/surrogate/search.py": "no file: a task of the model",
     "tuner/testing/contracts.py": "a temporary folder of a test",
+    "tuner/testing/importer_contract.py": "the files that an importer is tried with",
     "tuner/testing/service.py": "a temporary folder of a test",
     "workers/backends/choice.py": "Keras' own settings file",
     "workers/backends/selection.py": "the user's code, unpacked",
