@@ -70,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        if self.path.startswith("/v1/demand"):
+            self.send_error(404)
+            return
         health = {"service": "tuner", "protocol": VERSION, "release": "0", "pid": 1}
         body = json.dumps(health if self.path == "/v1/health" else []).encode()
         self.send_response(200)
@@ -123,3 +126,15 @@ def test_clocks_that_agree_are_not_mentioned(
     server: _Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list_workers(server, capsys, monkeypatch) == ("[]\n", "")
+
+
+def test_a_server_that_does_not_know_of_demand_is_not_said_to_want_no_worker(
+    server: _Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_API_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    monkeypatch.setenv("TUNER_TOKEN", "t")
+    with pytest.raises(SystemExit) as ended:
+        main(["workers", "demand"])
+
+    assert ended.value.code == 2
+    assert "this server is of a release that does not say" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tuner.cli.output import Document
+    from tuner.client import ApiClient
+    from tuner.service.reading import Reader
 
 
 #: What is wanted where there is no study.
@@ -44,18 +47,32 @@ def demand(
     from tuner.errors import NotFoundError
     from tuner.local import open_reader
 
-    try:
-        with open_reader(settings()) as api:
-            found = api.demand(device, gpus, image)
-    except NotFoundError:
-        # Nothing was ever run here.
-        found = NOTHING
+    with contextlib.ExitStack() as held:
+        try:
+            api = held.enter_context(open_reader(settings()))
+        except NotFoundError:
+            found = NOTHING  # nothing was ever run here
+        else:
+            found = _ask(api, device, gpus, image)
     if as_json:
         output.print_json(found)
         return
     if found["kinds"]:
         output.out().print(_table(found["kinds"]))
     output.out().print(_sum(found), soft_wrap=True)
+
+
+def _ask(
+    api: Reader | ApiClient, device: Device | None, gpus: int | None, image: str | None
+) -> Document:
+    from tuner.errors import NotFoundError, SetupError
+
+    try:
+        return api.demand(device, gpus, image)
+    except NotFoundError as exc:
+        raise SetupError(
+            "this server is of a release that does not say how many workers it could use; update it"
+        ) from exc
 
 
 def _table(kinds: list[Document]) -> Table:
