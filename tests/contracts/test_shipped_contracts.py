@@ -1,4 +1,7 @@
-"""What packages are held to, Tuner's own samplers and pruners are held to as well."""
+"""What packages are held to, Tuner's own samplers and pruners are held to as well.
+
+(`test_contributing.py` runs the same contracts in every `make test`, on the package of the page.)
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 class TestBayesian(SamplerContract):
     name = "bayesian"
 
@@ -69,6 +73,7 @@ class TestGp(SamplerContract):
     options = OPTIONS["gp"]
 
 
+@pytest.mark.slow
 class TestAsha(PrunerContract):
     name = "asha"
     options = OPTIONS["asha"]
