@@ -81,3 +81,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.docker)
+            if item.get_closest_marker("timeout") is None:
+                # The first one waits for base and images, long on a machine with other work.
+                item.add_marker(pytest.mark.timeout(1800))
