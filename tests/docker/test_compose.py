@@ -14,6 +14,7 @@ from tests.docker.deployment import (
     Deployment,
     basic,
     deployment,
+    free_port,
     standin_image,
     wait_for,
 )
@@ -310,6 +311,16 @@ def test_what_is_missing_is_said_in_one_sentence_and_nothing_is_started(
         refused("secrets/run-sh-secrets.sh-first")
     finally:
         (fresh.folder / "elsewhere").rename(fresh.folder / "secrets")
+
+
+def test_a_registry_that_is_away_is_said_and_nothing_is_started(fresh: Deployment) -> None:
+    away = f"127.0.0.1:{free_port()}/team/tuner-worker@sha256:{'a' * 64}"
+
+    said = fresh.compose("up", "--detach", fails=True, TUNER_IMAGE=away)
+    assert "connection refused" in said
+    assert fresh.containers() == []
+    for kind in ("volume", "network"):
+        assert fresh.project not in fresh.engine.docker(kind, "ls", "--format", "{{.Name}}")
 
 
 def test_an_image_by_its_tag_is_refused_before_anything_starts(fresh: Deployment) -> None:
