@@ -98,14 +98,13 @@ def running_engine() -> Iterator[Engine]:
     cli = _cli()
     config = _config()
     engine = Engine(host=os.environ.get("DOCKER_HOST") or _USUAL, cli=cli, config=config)
+    _require_plugins(engine)
     if engine.answers():
-        _require_plugins(engine)
         yield engine
         return
     if "DOCKER_HOST" in os.environ:
         raise NoEngineError(f"DOCKER_HOST={engine.host} does not answer")
     with _own_engine(cli, config) as own:
-        _require_plugins(own)
         yield own
 
 
