@@ -98,12 +98,14 @@ def running_engine() -> Iterator[Engine]:
     cli = _cli()
     config = _config()
     engine = Engine(host=os.environ.get("DOCKER_HOST") or _USUAL, cli=cli, config=config)
+    is_there = engine.answers()
+    if not is_there and "DOCKER_HOST" in os.environ:
+        raise NoEngineError(f"DOCKER_HOST={engine.host} does not answer")
+    # Before one is started in vain.
     _require_plugins(engine)
-    if engine.answers():
+    if is_there:
         yield engine
         return
-    if "DOCKER_HOST" in os.environ:
-        raise NoEngineError(f"DOCKER_HOST={engine.host} does not answer")
     with _own_engine(cli, config) as own:
         yield own
 
