@@ -209,7 +209,7 @@ class BoardLab:
                 files.finish(Finished(is_outcome=is_outcome, record=record))
         if attempt.state in ("lost", "cancelled"):
             # Its worker could not: the coordinator has found it, as in `RunFiler`.
-            config = trial_config(study, trial, self._specs.of(study))
+            config = trial_config(study, trial, self._specs.of(study), row)
             record = trial_record(connection, study, trial, row)
             repair_run(self.log_root, config, record)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.acceptance.environments import ROOT
 
 STEPS = ROOT / "docker" / "ci" / "steps"
+#: A pipeline has installed Tuner by then: its program is found.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Ada",
     "GIT_AUTHOR_EMAIL": "ada@example.org",
@@ -77,7 +80,7 @@ class Team:
         done = subprocess.run(
             ["sh", str(STEPS / f"{name}.sh"), *arguments],
             cwd=self.clone,
-            env={**os.environ, **IDENTITY, **self.environ, **environ},
+            env={**os.environ, "PATH": PATH, **IDENTITY, **self.environ, **environ},
             capture_output=True,
             text=True,
             check=False,

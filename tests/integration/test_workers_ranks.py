@@ -27,12 +27,17 @@ def ranks_of(worker: Started, number: int) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("rank?"))]
 
 
+def start_with_gpus(start: Start, folder: Path) -> Started:
+    """Start a worker that owns two GPUs, by a stand-in for NVIDIA's library."""
+    library = make_gpu_library(folder / "library", ["GPU-1", "GPU-2"])
+    path = os.pathsep.join(map(str, (library, ROOT, HERE)))
+    return start("--device=gpu:GPU-1,GPU-2", PYTHONPATH=path)
+
+
 def test_the_ranks_share_one_proposal_and_one_end_and_rank_0_speaks_for_them(
     peer: Peer, start: Start, tmp_path: Path
 ) -> None:
-    library = make_gpu_library(tmp_path / "library", ["GPU-1", "GPU-2"])
-    path = os.pathsep.join(map(str, (library, ROOT, HERE)))
-    worker = start("--device=gpu:GPU-1,GPU-2", PYTHONPATH=path)
+    worker = start_with_gpus(start, tmp_path)
 
     good = peer.wait_finish(offer(peer, "good", 0))
     assert (good["outcome"], good["values"]) == ("complete", [0.5])
@@ -67,9 +72,11 @@ def test_the_ranks_share_one_proposal_and_one_end_and_rank_0_speaks_for_them(
     assert left == [], "the launcher ended them, and no rank had to be looked for"
 
 
-def test_the_ranks_end_with_a_trial_that_is_killed(peer: Peer, start: Start) -> None:
+def test_the_ranks_end_with_a_trial_that_is_killed(
+    peer: Peer, start: Start, tmp_path: Path
+) -> None:
     offer(peer, "waits", 0)
-    worker = start()
+    worker = start_with_gpus(start, tmp_path)
     wait_until(lambda: len(ranks_of(worker, 0)) == 3, 30, "not all ranks have come")
     worker.process.kill()
 

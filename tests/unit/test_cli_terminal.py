@@ -32,7 +32,7 @@ STUDY, TRIAL = "vision/s", "0"
 STRUCTURE = {
     *("id", "name", "project", "state", "key", "cause", "run_dir", "device", "hash", "token"),
     *("kind", "wanted", "worker", "special", "stamp", "digest", "outcome_attempt", "code"),
-    *("finish_digest", "attempt", "holder"),
+    *("finish_digest", "attempt", "holder", "image_verified"),
 }
 
 
@@ -50,7 +50,10 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 #: These ask no server.
 HERE = {("down",), ("board",)}
 #: These end only when they are told to, or start what does: they are tried with what they refuse.
-LASTING = {("run",), ("serve",), ("submit",), ("check",), ("board",), ("workers", "up")}
+LASTING = {
+    *(("run",), ("serve",), ("submit",), ("check",), ("board",)),
+    *(("workers", "up"), ("workers", "autoscale")),
+}
 
 
 @pytest.fixture(scope="module")

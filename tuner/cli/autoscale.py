@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -201,8 +200,7 @@ class _JsonLines:
         self._print(event="draining", busy=busy, grace_s=grace_s)
 
     def _print(self, **facts: object) -> None:
-        from tuner.visible import escape_json
+        from tuner.cli.output import print_json_line
 
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        sys.stdout.write(escape_json(json.dumps({"time": moment, **facts})) + "\n")
-        sys.stdout.flush()
+        print_json_line({"time": moment, **facts})

@@ -105,6 +105,13 @@ def print_json(document: Any) -> None:
     sys.stdout.write(escape_json(text) + "\n")
 
 
+def print_json_line(document: Any) -> None:
+    """Print one JSON document on a line of its own, at once; a non-finite number is null."""
+    text = json.dumps(_finite(document), ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(escape_json(text) + "\n")
+    sys.stdout.flush()
+
+
 class LogPrinter:
     """Prints what a trial wrote: byte for byte, or as a terminal may get it; a context manager.
 
