@@ -170,6 +170,8 @@ def _own_engine(cli: str, config: Path) -> Iterator[Engine]:
             yield engine
         finally:
             _end(engine, process)
+            # A daemon may leave its network namespace mounted: the folder would not go.
+            _unmount(folder, FOLDER / "data")
 
 
 def _wait_for(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -194,3 +196,12 @@ def _end(engine: Engine, process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _unmount(*folders: Path) -> None:
+    """Take away what is still mounted below some folders, the innermost first."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    places = [Path(line.split(" ")[1]) for line in lines]
+    for place in sorted(places, reverse=True):
+        if any(place.is_relative_to(folder) for folder in folders):
+            subprocess.run(["umount", "--lazy", place], check=False)
