@@ -1,12 +1,10 @@
 """The examples with several devices train on stand-ins of the processor; no GPU is needed.
 
-Each runs in a process of its own. JAX and PyTorch are looked for, and their examples left out where
-they are not installed.
+Each runs in a process of its own, that of JAX and that of PyTorch in an environment that has it.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.backend_interpreters import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "search_spaces" / "examples"
@@ -27,12 +27,16 @@ PARAMS = {
 }
 
 
-def run_example(name: str, prepare: str, **environ: str) -> dict[str, Any]:
+def run_example(
+    name: str, prepare: str, python: Path = Path(sys.executable), **environ: str
+) -> dict[str, Any]:
     """Return what a program says that trains an example for three epochs.
 
     Args:
         name: of the objective's module.
         prepare: lines that define `facts`, which returns what is to be known besides the result.
+        python: that runs it.
+        environ: variables of its process.
     """
     program = (
         "import json, sys\n"
@@ -44,7 +48,7 @@ def run_example(name: str, prepare: str, **environ: str) -> dict[str, Any]:
         "print(json.dumps({'value': example.train(run), **facts()}))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [python, "-c", program],
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{EXAMPLES}", **environ},
         cwd=EXAMPLES,
         capture_output=True,
@@ -72,7 +76,6 @@ def test_mirrored_strategy_trains_a_replica_on_each_device() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_sharding_cuts_a_batch_into_a_part_for_each_device() -> None:
     said = run_example(
         "sharded",
@@ -85,6 +88,7 @@ def test_jax_sharding_cuts_a_batch_into_a_part_for_each_device() -> None:
         "    return placed\n"
         "example.jax.device_put = note\n"
         "def facts(): return {'parts': sorted(parts)}",
+        interpreter("jax"),
         XLA_FLAGS="--xla_force_host_platform_device_count=2",
         JAX_PLATFORMS="cpu",
     )
@@ -94,8 +98,9 @@ def test_jax_sharding_cuts_a_batch_into_a_part_for_each_device() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_torchrun_starts_a_rank_for_each_device() -> None:
-    said = run_example("torchrun", "def facts(): return {}", CUDA_VISIBLE_DEVICES="-1")
+    said = run_example(
+        "torchrun", "def facts(): return {}", interpreter("torch"), CUDA_VISIBLE_DEVICES="-1"
+    )
 
     assert said["value"] > 0.8
