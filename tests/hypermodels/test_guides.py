@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-
 import pytest
 
+from tests.backend_interpreters import interpreter
 from tests.hypermodels.cases import guide, run_all
 from tests.needed import needs
 
 pytestmark = needs("keras_tuner")
-
-#: Interpreters with Keras on another backend; tests/integration/test_workers_backends.py has them.
-PYTHONS = {name: path for name, path in os.environ.items() if name.endswith("_PYTHON")}
 GUIDED = {
     **{name: guide(name, "table", draw=1) for name in ("mlp", "Preprocessed", "subclassed")},
     "cnn": guide("cnn", "pictures", draw=1),
@@ -49,14 +43,11 @@ def test_hypermodels_of_the_guides_and_keras_tuners_own_train_unchanged() -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_hypermodels_train_unchanged_on_other_backends(backend: str) -> None:
-    python = PYTHONS.get(f"TUNER_TEST_{backend.upper()}_PYTHON")
-    if python is None and importlib.util.find_spec(backend) is None:
-        pytest.skip(f"not installed here: {backend}")
     # A gradient tape is TensorFlow's.
     cases = {name: case for name, case in GUIDED.items() if name != "CustomLoop"}
     cases["stopped"] = guide("nested", word="preempt", again=True)
 
-    results = run_all(cases, python or sys.executable, KERAS_BACKEND=backend)
+    results = run_all(cases, str(interpreter(backend)), KERAS_BACKEND=backend)
 
     again = results.pop("stopped")["again"]
     assert again["end"]["outcome"] == "complete", again["end"]
