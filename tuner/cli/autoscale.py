@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import settings
-from tuner.cli.workers import PerWorker, choose_workers
+from tuner.cli.workers import Gpus, Isolated, PerWorker, choose_workers
 from tuner.errors import SetupError
-from tuner.protocol import Isolation
 from tuner.system import require_linux
 
 if TYPE_CHECKING:
@@ -54,16 +53,9 @@ def autoscale(
             help="How long trials may go on at the end (default: to their end).",
         ),
     ] = None,
-    gpus: Annotated[
-        str | None,
-        typer.Option(
-            help="all, none, or UUIDs with commas (default: all, none where there are none)."
-        ),
-    ] = None,
+    gpus: Gpus = None,
     gpus_per_worker: PerWorker = None,
-    isolation: Annotated[
-        Isolation, typer.Option(help="How a trial gets a process of its own.")
-    ] = "fork",
+    isolation: Isolated = "fork",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON document a line instead.")
     ] = False,

@@ -26,6 +26,12 @@ PerWorker = Annotated[
     typer.Option(min=1, max=MAX_DEVICES, help="GPUs of each, as many as trial.gpus (default: 1)."),
 ]
 
+Gpus = Annotated[
+    str | None,
+    typer.Option(help="all, none, or UUIDs with commas (default: all, none where there are none)."),
+]
+Isolated = Annotated[Isolation, typer.Option(help="How a trial gets a process of its own.")]
+
 
 def up(
     *,
@@ -38,16 +44,9 @@ def up(
             help="Default: as many as the GPUs allow, else one per two cores.",
         ),
     ] = None,
-    gpus: Annotated[
-        str | None,
-        typer.Option(
-            help="all, none, or UUIDs with commas (default: all, none where there are none)."
-        ),
-    ] = None,
+    gpus: Gpus = None,
     gpus_per_worker: PerWorker = None,
-    isolation: Annotated[
-        Isolation, typer.Option(help="How a trial gets a process of its own.")
-    ] = "fork",
+    isolation: Isolated = "fork",
 ) -> None:
     """Start worker processes on this host; they stay until `tuner down`."""
     require_linux("tuner workers up")
