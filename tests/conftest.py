@@ -18,8 +18,8 @@ import hypothesis
 import pytest
 import redis
 
-from tests.servers import PostgresServer, postgres_or_skip
-from tests.service_process import Nursery
+from tests.support.servers import PostgresServer, postgres_or_skip
+from tests.support.service_process import Nursery
 from tuner.errors import SetupError
 from tuner.queue.redis_server import RedisServer, find_binary, start_redis
 

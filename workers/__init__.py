@@ -9,16 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workers.objective.run import Run
+    from workers.objective.session import TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
     from workers.ranks.launching import launch_ranks
-    from workers.run import Run
-    from workers.session import TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
 
 _EXPORTS = {
-    "Run": "workers.run",
-    "TrialCancelled": "workers.session",
-    "TrialPreempted": "workers.session",
-    "TrialPruned": "workers.session",
-    "TrialStopped": "workers.session",
+    "Run": "workers.objective.run",
+    "TrialCancelled": "workers.objective.session",
+    "TrialPreempted": "workers.objective.session",
+    "TrialPruned": "workers.objective.session",
+    "TrialStopped": "workers.objective.session",
     "launch_ranks": "workers.ranks.launching",
 }
 

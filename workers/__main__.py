@@ -14,8 +14,8 @@ from tuner.logs import configure_logging
 from tuner.protocol import BACKENDS
 from tuner.secrecy import keep_secrets
 from tuner.system import require_linux
-from workers.names import own_name
-from workers.options import load_gpus_per_worker, load_log_format
+from workers.host.names import own_name
+from workers.host.options import load_gpus_per_worker, load_log_format
 from workers.stint import add_limits, read_limits
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def _context(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from workers.start import WorkerArguments, run_worker
+    from workers.agent.start import WorkerArguments, run_worker
 
     return run_worker(
         WorkerArguments(
@@ -126,7 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _fleet(arguments: argparse.Namespace) -> int:
-    from workers.supervisor import FleetArguments, run_fleet
+    from workers.fleet.supervisor import FleetArguments, run_fleet
 
     return run_fleet(
         FleetArguments(
@@ -144,7 +144,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
 
 
 def _health(control: Path) -> int:
-    from workers.fleet_health import look
+    from workers.fleet.fleet_health import look
 
     health = look(control)
     print(health.said)  # noqa: T201 - who asks reads it, as `docker inspect` shows it
@@ -152,8 +152,8 @@ def _health(control: Path) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from workers.image_facts import write_facts
-    from workers.measure import MeasureError, measure
+    from workers.host.image_facts import write_facts
+    from workers.host.measure import MeasureError, measure
 
     try:
         measured = measure()
@@ -173,7 +173,7 @@ def _preflight() -> int:
 
 
 def _try() -> int:
-    from workers.trying import run_try
+    from workers.trial.dry_run import run_try
 
     return run_try(sys.stdin, sys.stdout)
 

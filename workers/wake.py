@@ -23,8 +23,8 @@ from rq.utils import get_version
 from rq.worker import WorkerStatus
 
 from tuner.protocol import Device, queue_name
+from workers.host.typing import override
 from workers.message import dead_ids, job_key, read_message
-from workers.typing import override
 
 logger = logging.getLogger(__name__)
 

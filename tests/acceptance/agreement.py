@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.home import Home
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
 
 #: A sampler's counter of retries of one trial is far below this.
 ALL = 10_000

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.patience import clock, read_to_end, wait_end
+from tests.support.patience import clock, read_to_end, wait_end
 
 CTRL_C = "^C"
 INTERRUPTED = 130

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.patience import clock, read_to_end
+from tests.support.patience import clock, read_to_end
 from tuner.client import ApiClient
 from tuner.errors import TunerError
 from tuner.local.home import read_token, running_service

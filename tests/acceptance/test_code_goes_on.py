@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.home import CLIMB, TUNER, Done, Home, open_home
-from tests.database_lab import copy_as
+from tests.support.databases.lab import copy_as
 
 STUDY = "walk/climb"
 OBJECTIVE = '''

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.home import CLIMB, Home, open_home
 from tuner.account import account
-from tuner.local.fleet import HOST, Fleet
+from tuner.local.fleets.fleet import HOST, Fleet
 from tuner.local.home import running_service
 from tuner.settings import load_settings
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.environments import ROOT, Environment, run
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.queue.redis_server import RedisServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.acceptance.agreement import assert_tensorboard_agrees
 from tests.acceptance.home import ROOT, open_home
-from tests.needed import needs
-from tests.patience import clock
+from tests.support.needed import needs
+from tests.support.patience import clock
 
 pytestmark = [
     pytest.mark.slow,

@@ -19,10 +19,10 @@ import pytest
 
 from tests.integration.cause_fleet import Fleet, attempts, drawn
 from tests.integration.workers_process import Started
-from tests.needed import needs
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import CLOSED, Lab
-from tests.tensorboard_api import open_tensorboard
+from tests.support.board.tensorboard_api import open_tensorboard
+from tests.support.needed import needs
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import CLOSED, Lab
 from tuner.queue.redis_process import RedisServer
 
 pytestmark = [pytest.mark.slow, needs("keras", "tensorflow", "sklearn")]

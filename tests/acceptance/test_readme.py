@@ -25,17 +25,19 @@ from tests.acceptance.console import (
     read_commands,
 )
 from tests.acceptance.home import ROOT, end_processes
-from tests.needed import needs
+from tests.support.needed import needs
 from tuner.cli.app import app
-from tuner.coordinator.causes import POLICIES
-from tuner.history.outcomes import REASONS
+from tuner.history.matching.outcomes import REASONS
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.server import demand_documents, documents, worker_documents
+from tuner.server.documents import demand as demand_documents
+from tuner.server.documents import studies as documents
+from tuner.server.documents import workers as worker_documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.history import HistoryItem
 from tuner.spec.model import Head
 from tuner.spec.parts import Budget, Data, Metric, TrialLimits
+from tuner.trials.causes import POLICIES
 
 README = ROOT / "README.md"
 STUDY, COMMANDS, TRIALS, OPERATIONS, HISTORY, EXPLAIN, OPTUNA, KERAS_TUNER, TOKENS, BOARD = (

@@ -13,8 +13,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
-from tests.patience import clock
-from tuner.server import demand_documents, documents, worker_documents
+from tests.support.patience import clock
+from tuner.server.documents import demand as demand_documents
+from tuner.server.documents import studies as documents
+from tuner.server.documents import workers as worker_documents
 
 STUDY = "life/steps"
 

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pruning-seeds", type=int, default=1, metavar="N", help=help_seeds)
     group = parser.add_argument_group("board", "the study that is looked at")
     group.add_argument("--board-trials", type=int, default=5_000, metavar="N", help="default 5000")
-    help_home = "one that tests.board_lab has made; trials are added to it"
+    help_home = "one that tests.support.board.lab has made; trials are added to it"
     group.add_argument("--board-home", type=Path, metavar="FOLDER", help=help_home)
     group = parser.add_argument_group("scale", "how much is simulated")
     for field in dataclasses.fields(scale.ScaleSize):

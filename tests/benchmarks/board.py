@@ -18,8 +18,8 @@ import httpx
 from tests.benchmarks.board_page import STOCK_WITHIN_S, PageTimes, measure_page
 from tests.benchmarks.figure import Figure, median, quantile
 from tests.benchmarks.machine import resident_mb
-from tests.board_lab import BoardLab, open_board_lab
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.lab import BoardLab, open_board_lab
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
 from tuner import board
 
 STUDY = "lab/endings"
@@ -46,7 +46,7 @@ def measure(trials: int, home: Path | None) -> list[Figure]:
 
     Args:
         trials: of the study.
-        home: one that `tests.board_lab` has made; None: it is made anew.
+        home: one that `tests.support.board.lab` has made; None: it is made anew.
     """
     with _lab(trials, home) as lab:
         logs = lab.log_root / STUDY

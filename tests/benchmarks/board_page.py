@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.benchmarks.figure import median
-from tests.board_lab import BoardLab
-from tests.board_trials import plan_trial, search_space
 from tests.browser.chromium import chromium
 from tests.browser.tab import Tab
-from tests.tensorboard_api import TensorBoard
+from tests.support.board.lab import BoardLab
+from tests.support.board.tensorboard_api import TensorBoard
+from tests.support.board.trials import plan_trial, search_space
 
 _RATE = "params.train.learning_rate"
 _TIMES = 7

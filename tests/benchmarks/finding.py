@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figure import Figure
-from tests.history_database import HistoryDatabase, complete, history_database, make_spec
-from tests.spaces import MIXED
+from tests.support.history.database import HistoryDatabase, complete, history_database, make_spec
+from tests.support.spaces import MIXED
 from tuner.history import HistoryStore
-from tuner.history.finding import find
-from tuner.history.mapping import map_study
+from tuner.history.choosing.finding import find
+from tuner.history.matching.mapping import map_study
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec, parse_spec
 from tuner.storage import tables

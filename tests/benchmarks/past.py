@@ -17,14 +17,14 @@ import optuna
 import sqlalchemy as sa
 
 from tests.benchmarks.studies import submit
-from tuner.coordinator.attempts import run_dir
-from tuner.coordinator.proposing import proposal_seed
+from tuner.proposals.proposing import proposal_seed
 from tuner.service.service import Service
 from tuner.settings import Settings
 from tuner.space import Parameter, SearchSpace
 from tuner.space.optuna import distribution, from_optuna, to_optuna
 from tuner.spec import StudySpec
 from tuner.storage import Storage, open_storage, optuna_rows, tables
+from tuner.trials.attempts import run_dir
 
 REPORTS = 3
 #: Trials that are written with one commit.

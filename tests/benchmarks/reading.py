@@ -15,7 +15,7 @@ from tests.benchmarks.studies import make_spec
 from tuner.client import ApiClient
 from tuner.errors import UnavailableError
 from tuner.protocol import Claim, Finish, WorkerInfo, dumps
-from workers.api import WorkerApi
+from workers.agent.api import WorkerApi
 
 FINISHED = 10_000
 CALLS = 20

@@ -14,7 +14,7 @@ import redis
 import sqlalchemy as sa
 
 from tests.benchmarks.stack import Stack, fresh_settings, wait_until
-from tests.servers import PostgresServer, open_postgres
+from tests.support.servers import PostgresServer, open_postgres
 from tuner.queue.redis_process import RedisServer
 from tuner.queue.redis_server import find_binary
 from tuner.settings import Settings

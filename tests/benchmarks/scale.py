@@ -20,7 +20,7 @@ from tests.benchmarks.simulated_fleet import run_fleet
 from tests.benchmarks.simulated_worker import FleetOrder
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tests.benchmarks.studies import submit
-from tests.servers import open_postgres
+from tests.support.servers import open_postgres
 from tuner.spec import StudySpec, parse_spec
 from tuner.storage import tables
 

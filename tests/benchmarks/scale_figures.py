@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.benchmarks.figure import Figure, median, quantile
 from tests.benchmarks.fleet_log import CallKind, FleetLog, Sample
 from tests.benchmarks.histogram import histogram_quantile_s
-from workers.worker import CLAIM_WAIT_S
+from workers.agent.worker import CLAIM_WAIT_S
 
 CLAIM_LIMIT_MS = 250.0
 MEMORY_LIMIT_MB = 50.0

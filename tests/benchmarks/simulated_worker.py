@@ -1,9 +1,9 @@
 """One worker that speaks the protocol, waits for wake-ups and trains nothing.
 
-It does what `workers/worker.py` and `workers/contact.py` do: one kept connection to the server; a
-claim that the server may hold back for 0.3 s; without work a blocking wait on RQ's list in Redis
-and a sign of life every five seconds; then a trial of some seconds with one or two reports, beats,
-the finish, and the files in the log root.
+It does what `workers/agent/worker.py` and `workers/agent/contact.py` do: one kept connection to the
+server; a claim that the server may hold back for 0.3 s; without work a blocking wait on RQ's list
+in Redis and a sign of life every five seconds; then a trial of some seconds with one or two
+reports, beats, the finish, and the files in the log root.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from redis.backoff import NoBackoff
 from tests.benchmarks.fleet_log import Call, CallKind, FleetLog, Run
 from tests.benchmarks.http_wire import HttpConnection
 from tuner.protocol import BEAT_S, Assignment, Finished, queue_name
-from workers.api import READ_TIMEOUT_S
-from workers.files import AttemptFiles
-from workers.outbox import Backoff
+from workers.agent.api import READ_TIMEOUT_S
+from workers.agent.outbox import Backoff
+from workers.agent.worker import CLAIM_WAIT_S, IDLE_CLAIM_S, POLL_S
+from workers.records.files import AttemptFiles
 from workers.wake import BLOCK_S
-from workers.worker import CLAIM_WAIT_S, IDLE_CLAIM_S, POLL_S
 
 _LIST = f"rq:queue:{queue_name('cpu')}"
 #: What matters of these is the order of magnitude.

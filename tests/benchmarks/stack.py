@@ -21,7 +21,7 @@ import httpx
 from tests.benchmarks.machine import cpu_s
 from tuner.client import ApiClient
 from tuner.settings import Settings, load_settings
-from workers.api import WorkerApi
+from workers.agent.api import WorkerApi
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0

@@ -11,7 +11,7 @@ from tests.benchmarks.stack import ROOT
 
 TIMES = 11
 _IMPORT = (
-    "import time; start = time.perf_counter(); import workers.run; "
+    "import time; start = time.perf_counter(); import workers.objective.run; "
     "print(time.perf_counter() - start)"
 )
 
@@ -30,7 +30,13 @@ def measure() -> list[Figure]:
             limit=0.3,
             note=f"{note}; Python itself takes {median(python):.2g} s of it",
         ),
-        Figure(name="import workers.run", value=median(imports), unit="s", limit=0.1, note=note),
+        Figure(
+            name="import workers.objective.run",
+            value=median(imports),
+            unit="s",
+            limit=0.1,
+            note=note,
+        ),
     ]
 
 

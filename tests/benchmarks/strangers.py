@@ -17,7 +17,7 @@ from tests.benchmarks.http_wire import HttpConnection
 from tests.benchmarks.machine import cpu_s, resident_mb
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tests.benchmarks.studies import make_spec, submit
-from tests.strangers import KINDS, Kind, Strangers
+from tests.support.hostile.strangers import KINDS, Kind, Strangers
 
 STRANGERS = 1000
 WORKERS = 8

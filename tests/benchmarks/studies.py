@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.spaces import OPTIMIZER
+from tests.support.spaces import OPTIMIZER
 from tuner.snapshot import make_snapshot
 from tuner.spec import StudySpec, parse_spec
 

@@ -10,7 +10,7 @@ from tests.benchmarks.figure import Figure, median
 from tests.benchmarks.optuna_peer import run_optuna
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tests.benchmarks.studies import make_spec, submit
-from tests.servers import open_postgres
+from tests.support.servers import open_postgres
 
 WORKERS = 4
 TRIALS = 240

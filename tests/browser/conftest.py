@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.board_lab import BoardLab, open_board_lab
-from tests.board_process import open_tuner_board
-from tests.board_trials import Plan
 from tests.browser.chromium import chromium_or_skip
 from tests.browser.tab import Tab
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.lab import BoardLab, open_board_lab
+from tests.support.board.process import open_tuner_board
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.trials import Plan
 
 #: What a tab is opened with: a board, and the window's size and other settings of playwright.
 OpenTab = Callable[..., Tab]

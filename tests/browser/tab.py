@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from tests.patience import clock
+from tests.support.patience import clock
 
 Answer = TypeVar("Answer")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.board_lab import open_board_lab
 from tests.browser.conftest import OpenTab, Shared
 from tests.browser.tab import Tab
-from tests.tensorboard_api import open_tensorboard
+from tests.support.board.lab import open_board_lab
+from tests.support.board.tensorboard_api import open_tensorboard
 
 pytestmark = pytest.mark.slow
 

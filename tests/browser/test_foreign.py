@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.board_foreign import HOSTILE, HOSTILE_NAMES, RECORDED, copy_recorded
 from tests.browser.conftest import BoardOf, OpenTab
 from tests.browser.tab import Tab
+from tests.support.board.foreign import HOSTILE, HOSTILE_NAMES, RECORDED, copy_recorded
 
 #: How many trials each tool has left, as the importer of history counts them.
 TRIALS = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.board_trials import FAILED_TRIAL
 from tests.browser.conftest import Shared
 from tests.browser.tab import Tab
+from tests.support.board.trials import FAILED_TRIAL
 
 RATE = "params.train.learning_rate"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.board_lab import open_board_lab
-from tests.board_trials import plan_trial, search_space
 from tests.browser.conftest import BoardOf, OpenTab
-from tests.tensorboard_api import open_tensorboard
+from tests.support.board.lab import open_board_lab
+from tests.support.board.tensorboard_api import open_tensorboard
+from tests.support.board.trials import plan_trial, search_space
 
 BETTER = 0.999
 

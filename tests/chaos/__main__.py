@@ -15,7 +15,7 @@ from tests.chaos.audit import audited, check_audit, has_strace
 from tests.chaos.fleet import has_faketime
 from tests.chaos.order import CLOCK, Order, summary
 from tests.chaos.run import run
-from tests.service_process import Nursery
+from tests.support.service_process import Nursery
 from tuner.coordinator.leadership import LEAD_S
 
 #: From here on the lead lasts as long as in production.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.rows import StudyRows
-from tests.tensorboard_api import TensorBoard
+from tests.support.board.tensorboard_api import TensorBoard
 from tuner.roots import Place
 from tuner.tfevents import read_json, read_run
 from tuner.tfevents.events import as_float32

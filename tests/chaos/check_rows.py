@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from tests.chaos.rows import ENDED, StudyRows
-from tuner.coordinator.causes import POLICIES
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna
+from tuner.trials.causes import POLICIES
 
 _STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
 

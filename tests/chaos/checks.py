@@ -15,7 +15,7 @@ from tests.chaos.objectives import chaos_trials
 from tests.chaos.rows import StudyRows
 from tests.chaos.stack import Stack
 from tests.chaos.studies import PLANTING, STUDIES, ChaosStudy
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
 from tuner.board.running import Site, open_board
 from tuner.roots import Place
 

@@ -14,10 +14,10 @@ import httpx
 from tests.chaos.check_files import check_files
 from tests.chaos.check_rows import best, check_rows, check_values
 from tests.chaos.rows import StudyRows
-from tests.patience import clock
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import CLOSED, Lab
+from tests.support.patience import clock
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import CLOSED, Lab
 from tuner.space import SearchSpace
 
 TRIALS = 5

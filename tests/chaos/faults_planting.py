@@ -15,7 +15,7 @@ from tests.chaos.guard import SECRET
 from tests.chaos.objectives.planting import combinations
 from tests.chaos.stack import Stack
 from tests.chaos.studies import PLANTING
-from tests.service_process import TOKEN
+from tests.support.service_process import TOKEN
 
 #: Somebody reads the log of the trial meanwhile; without an answer by then the API hangs.
 ANSWER_S = 15.0

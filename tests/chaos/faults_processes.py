@@ -11,7 +11,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.processes import is_alive, send, state
 from tests.chaos.stack import LEASE_S, Kind
 from tests.chaos.waiting import wait_until
-from tests.service_process import ServiceProcess
+from tests.support.service_process import ServiceProcess
 
 #: Longer than a lease and the beat before it.
 PAST_LEASE = (1.4 * LEASE_S, 1.7 * LEASE_S)

@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.chaos.objectives.chaos_trials import PACE
 from tests.chaos.processes import children, is_alive
-from tests.patience import clock
-from tests.service_process import ROOT, TOKEN
+from tests.support.patience import clock
+from tests.support.service_process import ROOT, TOKEN
 
 END_TIMEOUT_S = 20.0
 

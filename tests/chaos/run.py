@@ -20,7 +20,7 @@ from tests.chaos.schedule import applicable, plan
 from tests.chaos.stack import Stack
 from tests.chaos.studies import OBJECTIVES, PLANTING, STUDIES
 from tests.chaos.waiting import wait_until
-from tests.service_process import Nursery
+from tests.support.service_process import Nursery
 from tuner.snapshot import make_snapshot
 
 LOOK_S = 0.25

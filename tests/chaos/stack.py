@@ -17,11 +17,11 @@ from tests.chaos.http_link import HttpLink
 from tests.chaos.links import Link, Network, Target
 from tests.chaos.log_root import LogRoot
 from tests.chaos.objectives.planting import GUARD, ORDERS
-from tests.servers import PostgresServer, open_postgres
-from tests.service_process import Nursery, ServiceProcess
-from tuner.coordinator.lifecycle import OPEN
+from tests.support.servers import PostgresServer, open_postgres
+from tests.support.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_server import find_binary, start_redis
 from tuner.storage import tables
+from tuner.trials.study_states import OPEN
 
 Kind = Literal["sqlite", "postgresql"]
 LEASE_S = 2.5

@@ -16,7 +16,7 @@ from tests.chaos.fleet import has_faketime
 from tests.chaos.order import CLOCK, Order, Outcome, summary
 from tests.chaos.run import run
 from tests.chaos.stack import Kind
-from tests.service_process import Nursery
+from tests.support.service_process import Nursery
 
 #: What CI runs: there a failure must be the fault of a change.
 CI_SEED = 20261122

@@ -20,7 +20,7 @@ from tests.chaos.log_root import LogRoot
 from tests.chaos.rows import StudyRows
 from tests.chaos.schedule import applicable, plan
 from tests.chaos.stack import Kind
-from tests.service_process import Nursery, ServiceProcess
+from tests.support.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_process import RedisServer
 
 #: What is done to a database without a fault, by what must then be said.

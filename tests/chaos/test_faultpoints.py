@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from tests.chaos.doomed import REACHED_S, Bench, value
 from tests.chaos.stack import Kind
-from tests.servers import PostgresServer
-from tests.service_process import Nursery, ServiceProcess
+from tests.support.servers import PostgresServer
+from tests.support.service_process import Nursery, ServiceProcess
 from tuner.faultpoints import POINTS
 from tuner.queue.redis_process import RedisServer
 from tuner.storage import tables

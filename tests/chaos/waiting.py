@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.patience import clock
+from tests.support.patience import clock
 
 
 def wait_until(

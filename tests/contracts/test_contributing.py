@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import contributing_page
-from tests.toy_packages import installed
+from tests.support import contributing_page
+from tests.support.toy_packages import installed
 from tuner.registry import REGISTRIES, used_packages
 
 

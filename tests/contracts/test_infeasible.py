@@ -12,17 +12,17 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from tests.spaces import OPTIMIZER
-from tuner.coordinator.causes import POLICIES
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposing import Proposer
-from tuner.coordinator.pruners import make_pruner
+from tests.support.spaces import OPTIMIZER
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposing import Proposer
+from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
 from tuner.registry import PRUNERS, SAMPLERS
 from tuner.samplers.marks import CAUSE_ATTR
 from tuner.space import SearchSpace
 from tuner.storage import open_storage, optuna_rows
 from tuner.storage.database import open_optuna
+from tuner.trials.causes import POLICIES
 
 #: The score grows with the rate, up to where the training diverges.
 SPACE = {

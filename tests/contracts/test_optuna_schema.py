@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from tests.database_lab import opened
+from tests.support.databases.lab import opened
 from tuner.storage.database import open_optuna
 from tuner.storage.revisions import Schema, known
 from tuner.storage.schema import drop, migrate, read_schema

@@ -11,13 +11,13 @@ import pytest
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tuner.coordinator.causes import POLICIES
-from tuner.coordinator.pruners import make_pruner
 from tuner.errors import SetupError, UnknownNameError
+from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
 from tuner.registry import PRUNERS, SAMPLERS, Registry
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.spec.parts import Named, Pruner, Sampler
+from tuner.trials.causes import POLICIES
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: A value that every option of that name may take.

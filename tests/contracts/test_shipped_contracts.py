@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.toy_packages import installed, write_package
+from tests.support.toy_packages import installed, write_package
 from tuner.errors import SetupError
 from tuner.registry import IMPORTERS, PRUNERS, SAMPLERS
 from tuner.testing import ImporterContract, PrunerContract, SamplerContract

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.docker.engine import Engine
-from tests.patience import clock
+from tests.support.patience import clock
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from tests.docker.base import debian_image
 from tests.docker.engine import Engine
 from tests.docker.images import Images
-from tests.patience import clock
+from tests.support.patience import clock
 
 Found = TypeVar("Found")
 

@@ -22,7 +22,7 @@ from tests.docker.engine import Engine
 from tests.docker.images import Images
 
 #: A module of the worker's, in the image.
-OBJECTIVES = "/app/lib/python3*/site-packages/workers/objective.py"
+OBJECTIVES = "/app/lib/python3*/site-packages/workers/objective/finding.py"
 #: Volumes by the folder in which they are searched.
 VOLUMES = ("logs", "checkpoints", "home", "redis", "postgres")
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.archives import make_archive
 from tests.docker.containers import container, wait_until
 from tests.docker.engine import Engine
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 
 OBJECTIVE = "import time\n\ndef train(run):\n    time.sleep(0.3)\n    return run.params['x']\n"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.environments import ROOT, Environment
-from tests.ci_lab import Team
 from tests.docker.containers import container
 from tests.docker.engine import Engine
 from tests.docker.registry import Registry
-from tests.service_process import TOKEN, Nursery, ServiceProcess
+from tests.support.service_process import TOKEN, Nursery, ServiceProcess
+from tests.support.training.ci_lab import Team
 from tuner.queue.redis_process import RedisServer
 
 EXAMPLE = ROOT / "docker" / "example"

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.protocol import Found
-from workers.channel import Channel
-from workers.child import execute
-from workers.task import Task
+from workers.objective.task import Task
+from workers.trial.channel import Channel
+from workers.trial.child import execute
 
 
 class Peer:

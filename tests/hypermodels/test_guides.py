@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.backend_interpreters import interpreter
 from tests.hypermodels.cases import guide, run_all
-from tests.needed import needs
+from tests.support.needed import needs
+from tests.support.training.backend_interpreters import interpreter
 
 pytestmark = needs("keras_tuner")
 GUIDED = {

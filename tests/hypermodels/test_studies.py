@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.home import Home, open_home
-from tests.needed import needs
+from tests.support.needed import needs
 from tuner.roots import Place
 from tuner.tfevents import read_run
 

@@ -17,9 +17,9 @@ import pytest
 
 from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
-from tests.patience import clock
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.roots import Place
 from tuner.tfevents import RunEvents, read_run
 

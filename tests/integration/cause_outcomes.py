@@ -11,7 +11,7 @@ from tests.integration.cause_fleet import (
     drawn,
     read_record,
 )
-from tests.study_lab import Lab
+from tests.support.study_lab import Lab
 from tuner.samplers.marks import CAUSE_ATTR
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.database_dump import Database
 from tests.integration.cause_fleet import Fleet, open_fleet
 from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start, Started
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.dump import Database
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.queue.redis_process import RedisServer
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]

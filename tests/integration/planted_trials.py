@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.planted import Ground, plant
+from tests.support.hostile.planted import Ground, plant
 from workers import Run
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.patience import clock, wait_end
+from tests.support.patience import clock, wait_end
 
 pytestmark = pytest.mark.usefixtures("redis_binary")
 

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.database_dump import Database
 from tests.integration.conftest import MakeService
 from tests.integration.test_coordinator_refusals import is_problem
-from tests.protocol_worker import Held
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.dump import Database
+from tests.support.protocol_worker import Held
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 TEXT = "x" * (10 << 20)
 POINT = {"step": 1, "value": 0.5}

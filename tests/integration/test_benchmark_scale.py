@@ -11,7 +11,7 @@ from tests.benchmarks.fleet_log import FleetLog, Run
 from tests.benchmarks.histogram import histogram_quantile_s
 from tests.benchmarks.scale import ScaleSize, measure
 from tests.benchmarks.scale_figures import EVEN, fairness
-from tests.servers import PostgresServer
+from tests.support.servers import PostgresServer
 
 SIZE = ScaleSize(workers=6, trials=60, studies=4, trial_s=0.3)
 

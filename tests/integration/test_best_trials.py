@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.board_foreign import HOSTILE, RECORDED, copy_recorded, write_trial
-from tests.board_lab import open_board_lab
-from tests.board_plugin import PluginClient, open_plugin
-from tests.tensorboard_api import open_tensorboard
+from tests.support.board.foreign import HOSTILE, RECORDED, copy_recorded, write_trial
+from tests.support.board.lab import open_board_lab
+from tests.support.board.plugin import PluginClient, open_plugin
+from tests.support.board.tensorboard_api import open_tensorboard
 from tuner.board.plugin import BestTrialsLoader
 
 QUICK = [name for name in HOSTILE if name not in ("many_runs", "empty", "no_hparams")]

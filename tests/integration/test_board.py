@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import pytest
 
-from tests.event_files import write_run
-from tests.patience import clock, wait_end
-from tests.tensorboard_api import TensorBoard
+from tests.support.board.event_files import write_run
+from tests.support.board.tensorboard_api import TensorBoard
+from tests.support.patience import clock, wait_end
 from tuner.board.landlock import landlock_abi
 from tuner.roots import Place
 from tuner.tfevents import write_json

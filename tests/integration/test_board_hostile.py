@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.board_foreign import HOSTILE
-from tests.board_lab import open_board_lab
-from tests.board_process import family_mb, open_tuner_board
-from tests.patience import clock
-from tests.tensorboard_api import TensorBoard
+from tests.support.board.foreign import HOSTILE
+from tests.support.board.lab import open_board_lab
+from tests.support.board.process import family_mb, open_tuner_board
+from tests.support.board.tensorboard_api import TensorBoard
+from tests.support.patience import clock
 
 #: One answer may take so long, on a machine with an idle core.
 ANSWER_S = 5.0

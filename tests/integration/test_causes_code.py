@@ -23,7 +23,7 @@ from tests.integration.cause_fleet import (
 )
 from tests.integration.cause_outcomes import assert_failed
 from tests.integration.workers_process import ROOT
-from tests.service_process import TOKEN, ServiceProcess
+from tests.support.service_process import TOKEN, ServiceProcess
 
 #: What fails, its cause, and what the explanation holds.
 ENDS = {
@@ -64,7 +64,7 @@ def test_a_failure_of_the_code_or_of_its_numbers_is_final_and_counts(
     trial = assert_failed(lab, cause, number=number, used=len(ENDS) + 1)
 
     assert text in trial["error"]
-    assert "workers/child.py" not in trial["error"]
+    assert "workers/trial/child.py" not in trial["error"]
     assert lab.status()["counts"] == {
         "waiting": 0, "running": 0, "complete": 1, "pruned": 0, "fail": len(ENDS)
     }  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.archives import make_archive
 from tests.integration.cause_fleet import (
     Fleet,
     attempts,
@@ -19,7 +18,8 @@ from tests.integration.cause_fleet import (
 )
 from tests.integration.cause_outcomes import assert_completed, assert_failed
 from tests.integration.workers_process import ROOT, Started, kill
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.study_lab import Lab
 from tuner.samplers.marks import CAUSE_ATTR
 
 

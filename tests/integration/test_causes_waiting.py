@@ -21,8 +21,8 @@ from tests.integration.cause_fleet import (
     wait_attempt,
 )
 from tests.integration.cause_outcomes import assert_failed
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 
 class Waiting:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.patience import clock
-from tests.study_faults import House, spec
+from tests.support.hostile.study_faults import House, spec
+from tests.support.patience import clock
 from tuner.storage import tables
 
 

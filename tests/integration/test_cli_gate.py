@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from tests.service_process import TOKEN
-from tests.study_lab import Lab
+from tests.support.service_process import TOKEN
+from tests.support.study_lab import Lab
+from tuner.cli.following.watching import Ending, Limits, follow
 from tuner.cli.main import main
-from tuner.cli.watching import Ending, Limits, follow
 from tuner.client import ApiClient
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import tuner
-from tests.patience import clock, read_to_end
+from tests.support.patience import clock, read_to_end
 from tuner.local.home import is_running
 
 pytestmark = pytest.mark.usefixtures("redis_binary")

@@ -12,8 +12,8 @@ import pytest
 
 from tests.chaos.fleet import clock_environ, has_faketime
 from tests.integration.workers_process import Started
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 
 pytestmark = pytest.mark.slow
 

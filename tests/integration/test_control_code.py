@@ -10,9 +10,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.archives import make_archive
-from tests.service_process import TOKEN
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.service_process import TOKEN
+from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.refusal import ChangedError
 from tuner.service.service import Service

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from tests.database_dump import Database, study_id_of
-from tests.protocol_worker import Held
-from tests.study_lab import Lab
+from tests.support.databases.dump import Database, study_id_of
+from tests.support.protocol_worker import Held
+from tests.support.study_lab import Lab
 
 
 def delete(lab: Lab) -> httpx.Response:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.protocol_worker import Held
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.study_lab import Lab
 
 MAY_CHANGE = "may change: pruner, pruner.min_resource, "
 

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from tests.database_dump import Database, study_id_of
 from tests.integration.conftest import MakeService
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.study_lab import Lab
+from tests.support.databases.dump import Database, study_id_of
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.study_lab import Lab
 
 
 def test_a_busy_study_can_be_steered_without_a_fault(lab: Lab) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 
 @dataclass

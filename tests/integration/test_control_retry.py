@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from tests.archives import make_archive
-from tests.protocol_worker import ProtocolWorker
-from tests.study_lab import COUNTS, Lab
+from tests.support.archives import make_archive
+from tests.support.protocol_worker import ProtocolWorker
+from tests.support.study_lab import COUNTS, Lab
 
 
 def test_retry_tries_failed_configurations_again_as_new_trials_at_the_front(lab: Lab) -> None:

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 
-from tests.protocol_worker import Held, here
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held, here
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 Loss = tuple[Lab, Held]

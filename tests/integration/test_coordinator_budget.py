@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.archives import make_archive
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.study_lab import Lab
 from tuner.storage import open_storage, tables
 
 WIDE = {"trials": 100}

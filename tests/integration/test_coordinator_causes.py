@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from tests.patience import clock
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.study_lab import Lab
 
 #: Causes whose trial ends with the first attempt.
 FINAL = ["timeout", "diverged", "error", "cancelled"]

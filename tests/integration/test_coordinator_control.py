@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.conftest import MakeService
-from tests.study_lab import COUNTS, Lab
+from tests.support.study_lab import COUNTS, Lab
 
 
 def test_a_paused_study_starts_nothing_and_lets_running_trials_finish(lab: Lab) -> None:

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from tests.integration.test_history_lessons import objective, run, submit, verdicts
 from tests.integration.workers_process import Started
-from tests.patience import clock
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import TOKEN, Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import TOKEN, Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.coordinator import leadership
 from tuner.coordinator.leadership import Leadership
 from tuner.errors import FencedError

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.patience import clock
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 LEASE_S = 3.0

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.protocol_worker import ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
-from tuner.coordinator.reasons import BUSY, NO_WORKER, STARTING, UNHEARD
+from tests.support.protocol_worker import ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
+from tuner.trials.wait_reasons import BUSY, NO_WORKER, STARTING, UNHEARD
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 WITHIN_S = 10.0

@@ -15,9 +15,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 
 #: Generated requests per operation, of each of the two kinds: by the description and against it.
 EXAMPLES = 4

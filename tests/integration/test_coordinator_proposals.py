@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.protocol_worker import Held
-from tests.spaces import MIXED, finite
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.spaces import MIXED, finite
+from tests.support.study_lab import Lab
 from tuner.space import SearchSpace
 
 #: What is proposed does not depend on the database; `test_coordinator_restarts.py` has both.

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from tests.protocol_worker import Held
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.study_lab import Lab
 
 MEDIAN = {"name": "median", "startup_trials": 1, "warmup_steps": 0}
 ASHA = {"name": "asha", "min_resource": 1}

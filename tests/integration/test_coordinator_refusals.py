@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN
+from tests.support.study_lab import Lab
 
 TEN_MB = 10 * 2**20
 

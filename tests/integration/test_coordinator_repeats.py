@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.study_lab import Lab
 
 
 def claim_twice(lab: Lab, worker: ProtocolWorker) -> Held:

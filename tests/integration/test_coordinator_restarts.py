@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import pytest
 from optuna.trial import TrialState
 
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN, ServiceProcess
-from tests.spaces import MIXED, finite
-from tests.study_lab import Lab
-from tuner.cli.replay import replay_study
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.spaces import MIXED, finite
+from tests.support.study_lab import Lab
+from tuner.cli.commands.replay import replay_study
 from tuner.client import ApiClient
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna

@@ -19,12 +19,12 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from tests.integration.workers_process import Started
-from tests.patience import clock
-from tests.service_process import TOKEN, Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.service_process import TOKEN, Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_process import RedisServer
-from workers.worker import IDLE_CLAIM_S
+from workers.agent.worker import IDLE_CLAIM_S
 
 WORKERS = 2
 SOON_S = 20.0

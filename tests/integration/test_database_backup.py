@@ -19,14 +19,23 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from tests.database_lab import TUNER, Cli, Crew, Rows, assert_exact, finish, opened, read_rows
-from tests.protocol_worker import ProtocolWorker
-from tests.servers import PostgresServer
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import Lab
-from tuner.service.restoring import restore
+from tests.support.databases.lab import (
+    TUNER,
+    Cli,
+    Crew,
+    Rows,
+    assert_exact,
+    finish,
+    opened,
+    read_rows,
+)
+from tests.support.protocol_worker import ProtocolWorker
+from tests.support.servers import PostgresServer
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import Lab
+from tuner.service.studies.restoring import restore
 from tuner.storage import tables
-from tuner.storage.backup_file import BackupFile
+from tuner.storage.backups.reading import BackupFile
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 BUDGET = 30

@@ -12,11 +12,11 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from tests.database_lab import Cli
-from tests.study_faults import HEALTHY, VICTIM, House, build
-from tuner.coordinator.faults import CANNOT_GO_ON
+from tests.support.databases.lab import Cli
+from tests.support.hostile.study_faults import HEALTHY, VICTIM, House, build
 from tuner.errors import StudyError
 from tuner.storage import tables
+from tuner.trials.faults import CANNOT_GO_ON
 
 Wreck = Callable[[House], None]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.database_lab import Cli, read_rows, read_shape
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.lab import Cli, read_rows, read_shape
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.storage.revisions import newest
 
 Lines = list[bytes]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.database_lab import Cli, read_rows
-from tests.study_faults import VICTIM, build
+from tests.support.databases.lab import Cli, read_rows
+from tests.support.hostile.study_faults import VICTIM, build
 from tuner.local.closing import close_home
 from tuner.storage import open_storage
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from tests.database_lab import TUNER, assert_exact, read_shape
 from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import TOKEN, Nursery, ServiceProcess
-from tests.source_tree import add_migration, copy_tree
-from tests.study_lab import Lab
+from tests.support.databases.lab import TUNER, assert_exact, read_shape
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import TOKEN, Nursery, ServiceProcess
+from tests.support.source_tree import add_migration, copy_tree
+from tests.support.study_lab import Lab
 
 OLD, NEW = "7.1.0", "7.2.0"
 BUDGET = 16

@@ -10,7 +10,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from tests.database_lab import (
+from tests.support.databases.lab import (
     Cli,
     Crew,
     Rows,
@@ -21,9 +21,9 @@ from tests.database_lab import (
     read_rows,
     read_shape,
 )
-from tests.service_process import Nursery, ServiceProcess
-from tests.source_tree import add_migration, copy_tree
-from tests.study_lab import Lab
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.source_tree import add_migration, copy_tree
+from tests.support.study_lab import Lab
 from tuner.errors import SetupError
 from tuner.storage import open_storage
 from tuner.storage.revisions import Schema, known, newest

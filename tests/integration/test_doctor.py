@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor_breakages import (
+from tests.support.history.database import complete, grid, history_database
+from tests.support.hostile.doctor_breakages import (
     BREAKAGES,
     CANARY,
     Break,
@@ -24,9 +25,8 @@ from tests.doctor_breakages import (
     home_of,
     open_token,
 )
-from tests.history_database import complete, grid, history_database
-from tests.patience import clock
-from tests.terminal import on_a_terminal
+from tests.support.patience import clock
+from tests.support.terminal import on_a_terminal
 from tuner.local.doctor import Finding, examine
 from tuner.queue.redis_faults import known_faults
 from tuner.queue.redis_server import RedisServer

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.backend_interpreters import interpreter
+from tests.support.training.backend_interpreters import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "search_spaces" / "examples"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MakeService
-from tests.protocol_worker import ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import COUNTS, Lab
+from tests.support.protocol_worker import ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import COUNTS, Lab
 
 
 @dataclass

@@ -15,14 +15,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.filing_lab import wait_until
 from tests.integration.conftest import MakeService
 from tests.integration.test_operations_health import WELL, ready
 from tests.integration.test_operations_metrics import Scraped
-from tests.patience import clock, wait_end
-from tests.service_process import ROOT, TOKEN, ServiceProcess
-from tests.stuck_files import hold_up
-from tests.study_lab import Lab
+from tests.support.databases.filing_lab import wait_until
+from tests.support.hostile.stuck_files import hold_up
+from tests.support.patience import clock, wait_end
+from tests.support.service_process import ROOT, TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_a_server_stops_although_its_filer_hangs(
     start = tmp_path / "start"
     start.mkdir()
     (start / "sitecustomize.py").write_text(
-        "import pathlib; from tests.stuck_files import install\n"
+        "import pathlib; from tests.support.hostile.stuck_files import install\n"
         f"install(pathlib.Path({str(hold)!r}))\n"
     )
     environ = {

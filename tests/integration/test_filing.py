@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.filing_lab import FilingLab, filing_lab, wait_until
-from tests.guard import Guard
-from tests.planted import plant
+from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.hostile.guard import Guard
+from tests.support.hostile.planted import plant
 from tuner.errors import NotFoundError
-from tuner.service import unfiled
-from tuner.service.restoring import restore
-from tuner.service.unfiled import FIRST_RETRY_S, LONGEST_RETRY_S, Subject
+from tuner.service.roots import unfiled
+from tuner.service.roots.unfiled import FIRST_RETRY_S, LONGEST_RETRY_S, Subject
+from tuner.service.studies.restoring import restore
 from tuner.storage import open_storage, tables
-from tuner.storage.backup import write_backup
-from tuner.storage.backup_file import BackupFile
+from tuner.storage.backups.reading import BackupFile
+from tuner.storage.backups.writing import write_backup
 
 
 @pytest.fixture

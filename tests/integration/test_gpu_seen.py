@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
 from tests.integration.cause_fleet import Fleet, wait_attempt
 from tests.integration.conftest import Start
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import HERE, ROOT, Started
-from tests.needed import needs
-from tests.study_lab import Lab
+from tests.support.needed import needs
+from tests.support.study_lab import Lab
+from tests.support.training.gpu_library import make_gpu_library
 
 GPU = "GPU-5fa1"
 

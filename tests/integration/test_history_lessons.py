@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
-from tuner.cli.replay import replay_study
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
+from tuner.cli.commands.replay import replay_study
 from tuner.client import ApiClient
 from tuner.storage import open_storage, tables
 

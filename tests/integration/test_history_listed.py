@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.service_process import TOKEN
-from tests.study_lab import Lab
+from tests.support.service_process import TOKEN
+from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.errors import SpecError
 from tuner.history import HistoryStore
-from tuner.history.finding import Found, find
+from tuner.history.choosing.finding import Found, find
 from tuner.local.submission import Submission, make_submission
 from tuner.settings import load_settings
 from tuner.spec import parse_spec

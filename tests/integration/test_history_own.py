@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.database_dump import Database, study_id_of
-from tests.database_lab import opened
-from tests.history_lab import Counter
 from tests.integration.test_history_lessons import (
     SPACE,
     explain,
@@ -23,11 +20,14 @@ from tests.integration.test_history_lessons import (
     told,
     verdicts,
 )
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.dump import Database, study_id_of
+from tests.support.databases.lab import opened
+from tests.support.history.lab import Counter
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.history import HistoryStore
-from tuner.history.finding import Found, find
+from tuner.history.choosing.finding import Found, find
 from tuner.history.import_report import Report
 from tuner.history.importing import Importer
 from tuner.local.submission import make_submission

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
-from tests.database_lab import Cli, Done
-from tests.history_lab import DATA
-from tests.servers import PostgresServer, postgres_or_skip
+from tests.support.databases.lab import Cli, Done
+from tests.support.history.lab import DATA
+from tests.support.servers import PostgresServer, postgres_or_skip
 from tests.unit.test_history_producers import make_studies
 
 #: With what a URL has to escape.

@@ -16,16 +16,16 @@ from rich.console import Console
 
 from tests.integration.cause_fleet import open_fleet
 from tests.integration.pruning_trials import EPOCHS, height
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
-from tuner.cli import output
-from tuner.cli.pruning import print_pruning
-from tuner.cli.replay import replay_study
-from tuner.cli.trial_view import print_trial
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
+from tuner.cli.commands.replay import replay_study
+from tuner.cli.render import output
+from tuner.cli.render.pruning import print_pruning
+from tuner.cli.render.trial_view import print_trial
 from tuner.client import ApiClient
-from tuner.history.imported import Facts, ImportedRun
-from tuner.history.records import HistoricTrial
+from tuner.history.store.imported import Facts, ImportedRun
+from tuner.history.store.records import HistoricTrial
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 

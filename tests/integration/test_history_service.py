@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.database_lab import Cli, opened
-from tests.history_lab import DATA, Counter, HistoryLab, open_lab
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.lab import Cli, opened
+from tests.support.history.lab import DATA, Counter, HistoryLab, open_lab
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.history import HistoricStudy, HistoryStore
 from tuner.history.import_report import Report
-from tuner.history.imported import Options
 from tuner.history.importing import Importer
+from tuner.history.store.imported import Options
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.history_lab import DATA, HistoryLab, open_lab
-from tests.needed import needs
+from tests.support.history.lab import DATA, HistoryLab, open_lab
+from tests.support.needed import needs
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.local.closing import close_home, close_roots, open_to_others
 from tuner.local.home import home_lock, make_home
 from tuner.settings import load_settings

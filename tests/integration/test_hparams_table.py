@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.board_lab import BoardLab, open_board_lab
-from tests.board_trials import BIG, LONG, SCRIPT, UNICODE
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.lab import BoardLab, open_board_lab
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.trials import BIG, LONG, SCRIPT, UNICODE
 from tuner.roots import Place
 from tuner.storage import tables
 from tuner.tfevents import RunWriter

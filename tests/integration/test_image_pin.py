@@ -15,9 +15,9 @@ from tests.integration.cause_fleet import Fleet, attempts, open_fleet
 from tests.integration.conftest import MakeService
 from tests.integration.test_tokens import Bearer, listed_worker, make_token
 from tests.integration.workers_peer import wait_until
-from tests.protocol_worker import Held
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 LOCK, FILES, OTHER = "1" * 64, "2" * 64, "3" * 64
 

@@ -13,9 +13,9 @@ from tests.integration.cause_fleet import ServerAddress
 from tests.integration.conftest import MakeService
 from tests.integration.workers_process import Started
 from tests.kubernetes.keda import keda_of, query_for, scaled_job
-from tests.patience import clock
-from tests.service_process import ServiceProcess
-from tests.study_lab import CLOSED, Lab
+from tests.support.patience import clock
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import CLOSED, Lab
 
 #: Pods at most; fewer than there are trials.
 MOST = 3

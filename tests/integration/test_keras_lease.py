@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MakeService
-from tests.patience import clock
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.errors import ForbiddenError, SetupError
 from tuner.keras.held import Held
 from tuner.keras.service import Service, settings_of

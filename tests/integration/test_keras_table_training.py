@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.keras_table.table import load_table
-from tests.needed import needs
-from tests.service_process import ROOT
+from tests.support.needed import needs
+from tests.support.service_process import ROOT
 
 pytestmark = needs("keras", "tensorflow", "sklearn")
 

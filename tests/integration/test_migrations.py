@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.archives import make_archive
-from tests.database_lab import copy_as
+from tests.support.archives import make_archive
+from tests.support.databases.lab import copy_as
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from tests.study_faults import HEALTHY, VICTIM, House, build
+from tests.support.hostile.study_faults import HEALTHY, VICTIM, House, build
 from tuner import protocol
 from tuner.coordinator import memory
-from tuner.coordinator.faults import is_own
 from tuner.storage import tables
+from tuner.trials.faults import is_own
 
 
 @contextmanager

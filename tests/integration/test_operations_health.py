@@ -20,10 +20,10 @@ import redis
 import sqlalchemy as sa
 
 from tests.integration.test_operations_metrics import Scraped
-from tests.patience import clock
-from tests.servers import PostgresServer, postgres_or_skip
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.servers import PostgresServer, postgres_or_skip
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.protocol import queue_name
 from tuner.queue.redis_process import RedisServer
 from tuner.server.health import FLOOD

@@ -15,10 +15,10 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.conftest import MakeService
-from tests.patience import clock
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import TOKEN, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import clock
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.protocol import queue_name
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"

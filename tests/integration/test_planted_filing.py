@@ -1,7 +1,7 @@
 """Whatever a trial leaves below the roots, it costs that trial's files and nothing else.
 
-The whole table of `tests/planted.py`, with a real filer on a real database: every case is planted
-in the folders of a study of its own, beside one that has nothing wrong.
+The whole table of `tests/support/hostile/planted.py`, with a real filer on a real database: every
+case is planted in the folders of a study of its own, beside one that has nothing wrong.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.filing_lab import FilingLab, filing_lab, wait_until
-from tests.guard import SECRET, Guard
-from tests.planted import CASES, PLACES, Ground, plant, plant_crowd
+from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.hostile.guard import SECRET, Guard
+from tests.support.hostile.planted import CASES, PLACES, Ground, plant, plant_crowd
 from tuner.errors import NotFoundError
 
 #: Of the server, beside what the table itself takes.

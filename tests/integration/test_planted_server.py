@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.filing_lab import wait_until
-from tests.guard import SECRET, Guard
 from tests.integration.cause_fleet import Fleet
 from tests.integration.test_operations_health import WELL, ready
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.databases.filing_lab import wait_until
+from tests.support.hostile.guard import SECRET, Guard
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 MOST_MEMORY = 100 << 20
 #: The attacks that were seen to stop, kill or mislead a server, with 10^5 files beside them.

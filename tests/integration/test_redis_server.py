@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.errors import SetupError
 from tuner.queue.redis_server import (
     RedisServer,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MakeService
-from tests.patience import read_to_end
-from tests.service_process import ROOT, TOKEN, ServiceProcess
+from tests.support.patience import read_to_end
+from tests.support.service_process import ROOT, TOKEN, ServiceProcess
 from tuner.roots import Place
 from tuner.tfevents import read_run
 

@@ -13,10 +13,10 @@ import pytest
 
 from tests.benchmarks.machine import resident_mb
 from tests.integration.conftest import MakeService
-from tests.patience import clock
-from tests.service_process import ServiceProcess
-from tests.strangers import strangers
-from tests.study_lab import Lab
+from tests.support.hostile.strangers import strangers
+from tests.support.patience import clock
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.server import limits
 
 BODY = b"[]," * (20_000_000 // 3)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.study_faults import (
+from tests.support.hostile.study_faults import (
     DAMAGES,
     HEALTHY,
     TYPED,
@@ -26,13 +26,13 @@ from tests.study_faults import (
     copy_home,
     spec,
 )
-from tuner.coordinator.faults import STEPS, Step
-from tuner.coordinator.integrity.repair import check, repair
-from tuner.coordinator.integrity.values import SHAPES
 from tuner.coordinator.isolation import TURN_CPU_S, Isolation
 from tuner.errors import TunerError
+from tuner.integrity.repair import check, repair
+from tuner.integrity.values import SHAPES
 from tuner.spec import parse_spec
 from tuner.storage import tables
+from tuner.trials.faults import STEPS, Step
 
 #: Words of libraries and of SQL, which tell a user nothing.
 RAW = re.compile(r"sqlalche|sqlite3|\[SQL|Traceback|INSERT |SELECT |UPDATE |FOREIGN KEY|psycopg")

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service_process import Nursery, ServiceProcess
-from tests.study_lab import Lab
+from tests.support.service_process import Nursery, ServiceProcess
+from tests.support.study_lab import Lab
 
 RAW = re.compile(r"sqlalche|sqlite3|\[SQL|Traceback|INSERT |SELECT |UPDATE |FOREIGN KEY")
 DAMAGES = {

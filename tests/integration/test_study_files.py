@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
 from tuner.errors import UnavailableError
 from tuner.secrecy import SECRET_VALUES
-from tuner.service.filing_schedule import EVERY_S, Due, Schedule
+from tuner.service.files.schedule import EVERY_S, Due, Schedule
 from tuner.service.insights.computing import FAILED, Insights, Wish
 from tuner.storage import tables
 
@@ -170,8 +170,8 @@ def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As long as it takes on this machine: that it waits is tested, not for how long.
-    monkeypatch.setattr("tuner.service.filing.INSIGHTS_WITHIN_S", 60.0)
-    monkeypatch.setattr("tuner.service.filing._STOP_S", 120.0)
+    monkeypatch.setattr("tuner.service.files.filing.INSIGHTS_WITHIN_S", 60.0)
+    monkeypatch.setattr("tuner.service.files.filing._STOP_S", 120.0)
     lab.add_study("s", trials=12)
     _with_insights(lab)
     lab.start()

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.event_files import event_files
-from tests.tensorboard_api import TensorBoard, open_tensorboard
+from tests.support.board.event_files import event_files
+from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
 from tuner.exporters import StudyWriter, repair_run, write_study
 from tuner.roots import Place
 from tuner.space import SearchSpace

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from tests.integration.cause_fleet import Fleet
-from tests.protocol_worker import Held
-from tests.service_process import TOKEN
-from tests.study_lab import Lab
-from tuner.cli.replay import replay_study
+from tests.support.protocol_worker import Held
+from tests.support.service_process import TOKEN
+from tests.support.study_lab import Lab
+from tuner.cli.commands.replay import replay_study
 from tuner.client import ApiClient
 from tuner.samplers.marks import TOOK_ATTR
 

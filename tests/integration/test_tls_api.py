@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.certificates import Authority, Signed
-from tests.patience import clock
+from tests.support.certificates import Authority, Signed
+from tests.support.patience import clock
 from tuner.client import ApiClient
 from tuner.errors import UnavailableError
 from tuner.protocol import Beat, WorkerInfo
 from tuner.trust import Trust
-from workers.api import WorkerApi
+from workers.agent.api import WorkerApi
 
 
 class Served:

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.certificates import Authority, Signed
-from tests.patience import clock
-from tests.servers import PostgresServer, ServerMissingError, open_tls_postgres
+from tests.support.certificates import Authority, Signed
+from tests.support.patience import clock
+from tests.support.servers import PostgresServer, ServerMissingError, open_tls_postgres
 from tuner.errors import SetupError, UnavailableError
 from tuner.queue.redis_server import resolve_redis
 from tuner.queue.wakeup import WakeUps

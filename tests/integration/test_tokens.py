@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.archives import make_archive
 from tests.integration.conftest import MakeService
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 IMAGE = f"sha256:{'a' * 64}"
 OTHER_IMAGE = f"sha256:{'b' * 64}"

@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from tests.archives import make_archive
-from tests.backend_interpreters import interpreter
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import HERE, ROOT, Started
+from tests.support.archives import make_archive
+from tests.support.training.backend_interpreters import interpreter
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
 GUARD = """
 import os, sys, tempfile, time
 from workers.backends.selection import Selection
-from workers.guard import ForkGuard
-from workers.task import Task
-from workers.trial_process import start_process, wait_for_end
+from workers.backends.fork_safety import ForkGuard
+from workers.objective.task import Task
+from workers.trial.trial_process import start_process, wait_for_end
 
 selection = Selection(os.environ)
 selection.preimport("keras", os.environ)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.integration.cause_fleet import attempts, open_fleet
-from tests.protocol_worker import Held, ProtocolWorker
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.protocol_worker import Held, ProtocolWorker
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 LEASE_S = 1.2

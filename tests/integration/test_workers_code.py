@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.archives import make_archive
 from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start
+from tests.support.archives import make_archive
 
 GOAL = "def train(run):\n    print(__file__)\n    return float(run.params['layers'])\n"
 

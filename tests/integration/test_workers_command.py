@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.archives import make_archive
 from tests.conftest import KEPT_SETTINGS
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Started, is_alive, read_pid
+from tests.support.archives import make_archive
 from tuner.roots import Place
 from tuner.tfevents import read_run
 

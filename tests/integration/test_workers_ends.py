@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Start, Started, kill, read_pid, wait_dead
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
@@ -117,7 +117,7 @@ def test_every_bad_end_has_its_cause_and_says_what_happened(
 
     assert (finish["outcome"], finish["cause"]) == ("failed", cause)
     assert text in finish["error"]
-    assert "workers/child.py" not in finish["error"]
+    assert "workers/trial/child.py" not in finish["error"]
     assert finish["values"] == []
     run = read_run(Place(folder))
     assert run["status"] == "failure"

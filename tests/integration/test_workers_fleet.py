@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import ROOT, Started, is_alive, kill, read_pid, wait_dead
-from tests.patience import clock
+from tests.support.patience import clock
+from tests.support.training.gpu_library import make_gpu_library
 
 
 class Fleet(Started):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Started
-from tests.needed import needs
+from tests.support.needed import needs
 from tuner.roots import Place
 from tuner.tfevents import read_run
 

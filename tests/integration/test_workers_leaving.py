@@ -8,7 +8,7 @@ import time
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Start, read_pid
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.roots import Place
 from tuner.tfevents import read_run
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
 from tests.integration.workers_peer import TOKEN, Peer, wait_until
 from tests.integration.workers_process import (
     ROOT,
@@ -19,6 +18,7 @@ from tests.integration.workers_process import (
     read_pid,
     wait_dead,
 )
+from tests.support.training.gpu_library import make_gpu_library
 from tuner.roots import Place
 from tuner.service.logfile import read_log
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.gpu_library import make_gpu_library
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import HERE, ROOT, Start, Started, is_alive, wait_dead
+from tests.support.training.gpu_library import make_gpu_library
 
 
 def offer(peer: Peer, case: str, number: int, objective: str = "train") -> str:

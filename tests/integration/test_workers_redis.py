@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 
 from tests.integration.workers_peer import Peer, wait_until
 from tests.integration.workers_process import Started
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_server import RedisServer
 

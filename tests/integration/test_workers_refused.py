@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.archives import make_archive
 from tests.integration import refused_trials as trials
 from tests.integration.cause_fleet import Fleet, attempts, open_fleet
 from tests.integration.workers_process import Started
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.archives import make_archive
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 from tuner.protocol import MAX_IMAGE_CHARS
 from tuner.storage import tables
 from tuner.storage.engine import make_engine

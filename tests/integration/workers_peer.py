@@ -17,7 +17,7 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.patience import clock
+from tests.support.patience import clock
 
 TOKEN = "peer-token-7f3a"
 

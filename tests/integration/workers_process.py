@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.integration.workers_peer import wait_until
-from tests.patience import wait_end
+from tests.support.patience import wait_end
 
 Start = Callable[..., "Started"]
 

@@ -10,9 +10,9 @@ from tests.kubernetes.kustomize import Document
 from tests.kubernetes.pods import Pod, environment, find_pods
 from tuner.server.serve import STOP_S as SERVER_STOP_S
 from tuner.settings import SETTINGS
-from workers.attempt import GRACE_S
-from workers.orphans import END_S
-from workers.supervisor import STOP_S
+from workers.agent.attempt import GRACE_S
+from workers.fleet.supervisor import STOP_S
+from workers.host.orphans import END_S
 
 BY_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 #: What may hold a password is given as a file.

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from tests.history_database import make_spec
 from tests.kubernetes.keda import Keda, keda_of, query_for
-from tests.servers import PostgresServer
-from tuner.service.demand import Demand
-from tuner.service.kinds import Like
+from tests.support.history.database import make_spec
+from tests.support.servers import PostgresServer
+from tuner.service.demand.kinds import Like
+from tuner.service.demand.reading import Demand
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.service_process import Nursery, ServiceProcess
+from tests.support.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_process import RedisServer
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.home import ROOT, TUNER, Done
-from tests.patience import read_to_end
-from tests.service_process import ServiceProcess
-from tests.study_lab import Lab
+from tests.support.patience import read_to_end
+from tests.support.service_process import ServiceProcess
+from tests.support.study_lab import Lab
 
 HERE = Path(__file__).parent
 TRIALS = 12

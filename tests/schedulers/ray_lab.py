@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.environments import CACHE, made
-from tests.patience import clock
+from tests.support.patience import clock
 
 RAY = os.environ.get("TUNER_TEST_RAY") or "ray==2.60.0"
 START_S = 120.0

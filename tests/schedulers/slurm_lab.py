@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import clock
+from tests.support.patience import clock
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "scancel", "squeue", "sinfo")
 #: Of the node, by what Slurm is told.

@@ -15,7 +15,7 @@ import pytest
 from tests.integration.workers_process import is_alive, wait_dead
 from tests.schedulers.launched import Cluster, opened
 from tests.schedulers.ray_lab import RayCluster, ray_or_skip
-from tests.service_process import ServiceProcess
+from tests.support.service_process import ServiceProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

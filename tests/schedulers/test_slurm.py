@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
 from tests.schedulers.launched import Cluster, opened
 from tests.schedulers.slurm_lab import GPUS, Slurm, slurm_or_skip
-from tests.service_process import TOKEN, ServiceProcess
+from tests.support.service_process import TOKEN, ServiceProcess
+from tests.support.training.gpu_library import make_gpu_library
 
 #: Reports every tenth of a second until a signal ends it.
 COMMAND = [

@@ -15,12 +15,12 @@ import httpx
 import redis
 import sqlalchemy as sa
 
-from tests.servers import open_postgres
-from tests.service_process import TOKEN
 from tests.soak.report import SAID, SAMPLES, report
 from tests.soak.sampling import Sampler
 from tests.soak.service import Service
 from tests.soak.studies import PLACES, Rotation
+from tests.support.servers import open_postgres
+from tests.support.service_process import TOKEN
 
 LOOK_S = 3.0
 

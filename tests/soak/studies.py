@@ -15,7 +15,7 @@ from tests.chaos.objectives.chaos_trials import FATES
 from tests.chaos.objectives.planting import FILES, combinations
 from tests.chaos.studies import OBJECTIVES, SPACE
 from tests.soak.service import IMAGE
-from tests.study_lab import CLOSED
+from tests.support.study_lab import CLOSED
 from tuner.snapshot import make_snapshot
 
 PROJECT = "soak"

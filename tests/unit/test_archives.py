@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_app import TOKEN, Sent
-from tests.archives import make_archive
+from tests.support.api_app import TOKEN, Sent
+from tests.support.archives import make_archive
 from tuner import archives
 from tuner.archives import ArchiveError, check_archive
 from tuner.snapshot import make_snapshot, read_contents
-from workers.code_cache import CodeCache, CodeError
+from workers.agent.code_cache import CodeCache, CodeError
 
 MB = 1_000_000
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workers.backends.seeing import require_gpus
-from workers.failure import CausedError
+from workers.caused import CausedError
 
 
 def library(name: str, found: int) -> Any:

@@ -16,7 +16,7 @@ from tuner.samplers.bayesian.dialect import declared
 from tuner.samplers.bayesian.history import priors_of, sources_of
 from tuner.samplers.bayesian.sampler import BayesianSampler
 from tuner.space import SearchSpace
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.source import Source
 
 SPACE = SearchSpace.from_json(
     {

@@ -12,7 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tests import spaces
+from tests.support import spaces
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.space import SearchSpace
 from tuner.space.optuna import distribution, from_optuna

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.event_files import write_run
-from tests.guard import SECRET, Guard
-from tests.planted import CASES, Ground, plant, plant_crowd
+from tests.support.board.event_files import write_run
+from tests.support.hostile.guard import SECRET, Guard
+from tests.support.hostile.planted import CASES, Ground, plant, plant_crowd
 from tuner.board import view as view_module
 from tuner.board.confinement import board_environment, board_rights
 from tuner.board.landlock import landlock_abi

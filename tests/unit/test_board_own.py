@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.board_lab import BoardLab
-from tests.board_trials import Plan
+from tests.support.board.lab import BoardLab
+from tests.support.board.trials import Plan
 from tuner.board.best_trials.catalogue import Catalogue
 from tuner.board.best_trials.importance import importance_document
 from tuner.board.best_trials.model import Row, Table

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tuner.board.best_trials import report_scripts
-from tuner.board.best_trials.report import Report, report_page
-from tuner.board.best_trials.report_html import MOST_TEXT, embedded_json, value_text
+from tuner.board.best_trials.report import scripts as report_scripts
+from tuner.board.best_trials.report.document import Report, report_page
+from tuner.board.best_trials.report.html import MOST_TEXT, embedded_json, value_text
 
 #: What would run, or end what it stands in, if it were taken for markup.
 HOSTILE = (

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from tests.history_database import make_spec
+from tests.support.history.database import make_spec
 from tuner.board.running import FOLDER, LOG_ROOT, PROJECT, STUDY
-from tuner.cli.board_link import tab_link, way_to_board
 from tuner.cli.board_target import find_target
+from tuner.cli.reading.board_link import tab_link, way_to_board
 from tuner.errors import NotFoundError, SetupError
 from tuner.local.boards import RunningBoard, board_of, noted_board
 from tuner.local.home import make_home

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.event_files import write_run
+from tests.support.board.event_files import write_run
 from tuner.board import view as view_module
 from tuner.board.running import FOLDER, LOG_ROOT, PROJECT
 from tuner.board.view import View

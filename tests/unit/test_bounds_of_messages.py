@@ -32,10 +32,10 @@ from tuner.protocol import (
     found_problem,
 )
 from workers import Run
-from workers.channel import ChannelError
-from workers.heard import HeardEnd, HeardPoint, hear
-from workers.outbox import Outbox
-from workers.result import read_result
+from workers.agent.outbox import Outbox
+from workers.objective.result import read_result
+from workers.trial.channel import ChannelError
+from workers.trial.heard import HeardEnd, HeardPoint, hear
 
 END = {"kind": "end", "outcome": "complete", "values": [0.5]}
 POINT = {"kind": "point", "step": 1, "value": 0.5, "metrics": {}, "time": 0.0}

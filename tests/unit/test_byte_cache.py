@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.coordinator.byte_cache import ByteCache, size_of
-from tuner.coordinator.learning import forget_others
+from tuner.learning.byte_cache import ByteCache, size_of
+from tuner.learning.learning import forget_others
 
 MOST = 100_000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.coordinator.causes import LONGEST_DELAY_S, POLICIES, delay_s, runs_again
 from tuner.protocol import Cause
+from tuner.trials.causes import LONGEST_DELAY_S, POLICIES, delay_s, runs_again
 
 
 @pytest.mark.parametrize("cause", ["lost", "rejected"])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci_lab import STEPS, Team
+from tests.support.training.ci_lab import STEPS, Team
 from tuner.errors import SpecError
 from tuner.spec import load_spec
 

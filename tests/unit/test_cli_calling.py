@@ -11,7 +11,7 @@ import typer
 
 from tuner.cli import calling
 from tuner.cli.app import app
-from tuner.cli.output import _Console
+from tuner.cli.render.output import _Console
 
 
 @pytest.fixture(autouse=True)

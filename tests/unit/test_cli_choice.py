@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.cli.choice import Chosen, read_choice
+from tuner.cli.following.choice import Chosen, read_choice
 from tuner.cli.main import main
 from tuner.service.service import Service
 from tuner.settings import load_settings

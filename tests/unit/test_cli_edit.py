@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.test_cli_commands import SPEC
 from tuner.account import account
-from tuner.cli.edit import read_pairs
+from tuner.cli.commands.edit import read_pairs
 from tuner.cli.main import main
 from tuner.errors import SpecError
 from tuner.service.service import Service

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tuner.cli import read
 from tuner.cli.app import app
+from tuner.cli.commands import read
 from tuner.cli.faults import explain
 from tuner.cli.main import main
 

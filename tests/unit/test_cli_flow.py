@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.cli.flow import flow
-from tuner.spec.yaml12 import parse_value
+from tuner.cli.writing.flow import flow
+from tuner.spec.reading.yaml12 import parse_value
 
 _SCALARS = (
     st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("äß漢"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, NO_ANSWER, NO_RESULT, TIME_UP, WRONG
-from tuner.cli.gate import Gate, Verdict, judge
+from tuner.cli.following.gate import Gate, Verdict, judge
 from tuner.errors import SpecError
 
 UP, DOWN = [("score", "maximize")], [("loss", "minimize")]

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from tuner.cli import going_on
-from tuner.cli.next_step import run_command
+from tuner.cli.following import going_on
+from tuner.cli.following.next_step import run_command
 from tuner.client import ApiClient
 from tuner.errors import SpecError, StudyError
 from tuner.local.submission import Submission, make_submission

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import on_a_terminal
-from tuner.cli.first_study import write_study
+from tests.support.terminal import on_a_terminal
 from tuner.cli.main import main
-from tuner.cli.ready import ReadySpace, find_space, ready_spaces
+from tuner.cli.writing.first_study import write_study
+from tuner.cli.writing.ready import ReadySpace, find_space, ready_spaces
 from tuner.spec import load_spec
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from tuner.cli import output
-from tuner.cli.leaderboard import Board, print_board, varied_parameters
+from tuner.cli.render import output
+from tuner.cli.render.leaderboard import Board, print_board, varied_parameters
 
 ACC = [{"name": "acc", "goal": "maximize"}]
 WIDTHS = (60, 80, 110, 200)

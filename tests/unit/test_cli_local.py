@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tuner.cli import board
-from tuner.cli.workers import platform_command
+from tuner.cli.commands import board
+from tuner.cli.commands.workers import platform_command
 from tuner.errors import SetupError
 from tuner.local import home
-from tuner.local.fleet import Fleet, worker_env
+from tuner.local.fleets.fleet import Fleet, worker_env
 from tuner.local.process import end_process, python_env
 from tuner.local.runs import Keeper, Run, live_runs
 from tuner.local.service import live_service

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
-from tuner.cli.params import cut, fitted_params, header, ordered, params_text
+from tuner.cli.render.params import cut, fitted_params, header, ordered, params_text
 
 PARAMS = {"train.learning_rate": 0.00921, "train.optimizer": "adam", "model.width": 64}
 

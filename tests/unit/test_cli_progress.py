@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from tuner.cli import output
-from tuner.cli.feed import News
-from tuner.cli.progress import StudyProgress
+from tuner.cli.reading.feed import News
+from tuner.cli.render import output
+from tuner.cli.render.progress import StudyProgress
 
 PARAMS = {"train.learning_rate": 0.00921, "train.optimizer": "adam", "model.width": 64, "fixed": 3}
 ORDER = ("model.width", "train.learning_rate", "train.optimizer")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.history_database import HistoryDatabase, complete, grid, history_database
-from tuner.cli import report as command
-from tuner.cli.report_data import read_report
+from tests.support.history.database import HistoryDatabase, complete, grid, history_database
+from tuner.cli.commands import report as command
+from tuner.cli.writing.report_data import read_report
 from tuner.errors import SetupError
 from tuner.roots import Place
 from tuner.settings import Settings, load_settings

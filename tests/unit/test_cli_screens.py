@@ -12,15 +12,15 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from tests.history_database import HistoryDatabase, complete, grid, history_database
-from tuner.cli import output
-from tuner.cli.headings import print_best
-from tuner.cli.leaderboard import print_board, read_board
-from tuner.cli.lessons import importance_facts, importance_text
-from tuner.cli.status_view import print_screen, read_screen
-from tuner.cli.tables import facts, now_text, study_table
-from tuner.cli.trial_view import print_trial
-from tuner.coordinator.marks import STOPPED
+from tests.support.history.database import HistoryDatabase, complete, grid, history_database
+from tuner.cli.render import output
+from tuner.cli.render.headings import print_best
+from tuner.cli.render.leaderboard import print_board, read_board
+from tuner.cli.render.lessons import importance_facts, importance_text
+from tuner.cli.render.status_view import print_screen, read_screen
+from tuner.cli.render.tables import facts, now_text, study_table
+from tuner.cli.render.trial_view import print_trial
+from tuner.proposals.pruners.marks import STOPPED
 from tuner.storage import optuna_rows, tables
 
 WIDTHS = (60, 80, 110, 200)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tuner.cli.gate import Verdict
-from tuner.cli.summary import (
+from tuner.cli.following.gate import Verdict
+from tuner.cli.following.summary import (
     MOST_PARAMETERS,
     MOST_ROWS,
     MOST_SIGNS,

@@ -20,8 +20,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from tests.history_database import METRIC, complete, history_database
-from tests.terminal import ENDLESS, HOSTILE, on_a_terminal, raw_marks
+from tests.support.history.database import METRIC, complete, history_database
+from tests.support.terminal import ENDLESS, HOSTILE, on_a_terminal, raw_marks
 from tuner.cli.app import app
 from tuner.history import HistoricTrial
 from tuner.storage import tables

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.cli import output
-from tuner.cli.tables import facts
-from tuner.cli.unfiled import unfiled_facts
+from tuner.cli.render import output
+from tuner.cli.render.tables import facts
+from tuner.cli.render.unfiled import unfiled_facts
 
 FAULT: dict[str, Any] = {
     "kind": "run",

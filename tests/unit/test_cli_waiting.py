@@ -8,8 +8,8 @@ import time
 import pytest
 from rich.console import Console
 
-from tuner.cli import waiting as module
-from tuner.cli.waiting import waiting
+from tuner.cli.render import waiting as module
+from tuner.cli.render.waiting import waiting
 
 LIMIT_S = 30.0
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.archives import make_archive
+from tests.support.archives import make_archive
 from tuner.snapshot import CodeDifference, compare_code, contents, make_snapshot
 
 CODE = '''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.server.connections import Doorkeeper, Phase
+from tuner.server.http.connections import Doorkeeper, Phase
 from tuner.server.limits import PLACES_FOR_OTHERS, max_connections
 
 MOST = 200

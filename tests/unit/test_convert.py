@@ -20,7 +20,7 @@ from tuner.errors import NotFoundError, SpecError
 from tuner.protocol import fill_places
 from tuner.space.value import show
 from tuner.spec import StudySpec, parse_spec
-from tuner.spec.yaml12 import parse_document
+from tuner.spec.reading.yaml12 import parse_document
 from workers.command.filling import fill_command
 
 DATA = Path(__file__).parent.parent / "data"

@@ -18,7 +18,7 @@ from tests.unit.test_convert import PROJECT, SAMPLES
 from tuner.convert import convert
 from tuner.errors import SpecError
 from tuner.spec import parse_spec
-from tuner.spec.yaml12 import parse_document
+from tuner.spec.reading.yaml12 import parse_document
 
 SWEEP = parse_document((SAMPLES / "sweep.yaml").read_text(), "sweep").data
 KATIB = parse_document((SAMPLES / "katib.yaml").read_text(), "katib").data

@@ -20,7 +20,7 @@ from tuner.space.definition import to_json
 from tuner.space.kerastuner import to_kerastuner
 from tuner.space.value import is_number
 from tuner.spec import parse_spec
-from tuner.spec.yaml12 import parse_document
+from tuner.spec.reading.yaml12 import parse_document
 
 #: A tool's file of a space; None for a parameter that the tool cannot express.
 Writer = Callable[[SearchSpace], Any]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tuner.identity import Identity, Scope, calling
-from tuner.server.demand_documents import DemandDocument
+from tuner.server.documents.demand import DemandDocument
 from tuner.server.metrics import MOST_KINDS, OTHER_IMAGES, wanted_by_kind
-from tuner.service.demand import Demand
-from tuner.service.demand_document import SHOWN
-from tuner.service.kinds import Like
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
+from tuner.service.demand.document import SHOWN
+from tuner.service.demand.kinds import Like
+from tuner.service.demand.reading import Demand
 from tuner.spec import parse_spec
 from tuner.storage import Storage, open_storage, tables
 

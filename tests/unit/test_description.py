@@ -9,14 +9,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.api_app import TOKEN, Sent, api, operations
+from tests.support.api_app import TOKEN, Sent, api, operations
 from tests.unit.test_work_is_bounded import SPEC
 from tuner.errors import SpecError
 from tuner.protocol import MAX_STEP
+from tuner.server.documents.schemas import spec_schema
 from tuner.server.front import OPEN_PATHS
-from tuner.server.schemas import spec_schema
 from tuner.spec import load_spec, parse_spec
-from tuner.spec.reading import KEYS
+from tuner.spec.reading.study import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "search_spaces" / "examples").glob("*.yaml"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
+from tests.support.training.gpu_library import make_gpu_library
 from tuner.errors import SetupError
 from tuner.protocol import (
     MAX_DEVICES,
@@ -19,11 +19,11 @@ from tuner.protocol import (
     dumps,
     queue_name,
 )
-from workers.device_sets import find_devices, parse_device
-from workers.devices import DeviceError, check_gpus, list_gpus
-from workers.environment import Environment
-from workers.options import load_gpus_per_worker
-from workers.run import Run
+from workers.host.device_sets import find_devices, parse_device
+from workers.host.devices import DeviceError, check_gpus, list_gpus
+from workers.host.options import load_gpus_per_worker
+from workers.objective.run import Run
+from workers.records.environment import Environment
 
 SIX = [f"GPU-{n}" for n in range(6)]
 

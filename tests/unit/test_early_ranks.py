@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.history_database import HistoryDatabase, history_database, make_spec
+from tests.support.history.database import HistoryDatabase, history_database, make_spec
 from tuner.curves.early_ranks import (
     correlations,
     first_cell,
@@ -20,9 +20,9 @@ from tuner.curves.early_ranks import (
 )
 from tuner.curves.runs import CELLS
 from tuner.history import HistoryStore
-from tuner.history.early import EarlyRanks, find_early_ranks
-from tuner.history.finding import find
-from tuner.history.records import HistoricTrial
+from tuner.history.choosing.finding import find
+from tuner.history.learning_curves.early import EarlyRanks, find_early_ranks
+from tuner.history.store.records import HistoricTrial
 from tuner.spec import parse_spec
 from tuner.surrogate.columns import Floats
 

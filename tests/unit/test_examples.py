@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.cli.ready import ready_spaces
+from tuner.cli.writing.ready import ready_spaces
 from tuner.spec import load_spec
 from workers import Run
 
@@ -117,7 +117,7 @@ def test_every_example_trains() -> None:
 def train(*names: str) -> dict[str, list[float]]:
     """Return what two configurations of each example give after one epoch."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.example_trainings", *names],
+        [sys.executable, "-m", "tests.support.training.example_trainings", *names],
         cwd=EXAMPLES.parents[1],
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.event_files import event_files
+from tests.support.board.event_files import event_files
 from tuner.exporters import repair_run
 from tuner.roots import Place
 from tuner.tfevents import RunEvents, RunWriter, read_json, read_run, write_json

@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2
 
-from tests.event_files import event_files
+from tests.support.board.event_files import event_files
 from tuner.exporters import StudyWriter, write_study
 from tuner.exporters.study import HISTORY_TAG
 from tuner.roots import Place

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tuner.roots import Place
-from workers.device_texts import device_cause
-from workers.failure import classify, explain_exit, read_tail
+from workers.failures.causes import classify, explain_exit, read_tail
+from workers.failures.device_texts import device_cause
 
 OOM = [
     # TensorFlow's allocator, on both kinds of device.

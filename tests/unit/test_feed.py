@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.history_database import HistoryDatabase, complete, history_database
-from tuner.cli.feed import PRUNER_NOTE, Feed
-from tuner.coordinator.events import record_event
+from tests.support.history.database import HistoryDatabase, complete, history_database
+from tuner.cli.reading.feed import PRUNER_NOTE, Feed
 from tuner.storage import tables
+from tuner.trials.events import record_event
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from workers.__main__ import main
-from workers.fleet_health import MOST_BYTES, STALE_S, look, state_path
-from workers.supervisor import MARK_S
+from workers.fleet.fleet_health import MOST_BYTES, STALE_S, look, state_path
+from workers.fleet.supervisor import MARK_S
 
 
 @pytest.fixture

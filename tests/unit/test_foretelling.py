@@ -9,11 +9,11 @@ import pytest
 
 from tuner.samplers.bayesian.curve import Curve
 from tuner.samplers.bayesian.ends import expected_ends
-from tuner.surrogate.building import build_prior
 from tuner.surrogate.columns import Columns
-from tuner.surrogate.foretelling import Foretelling, correlations, foretelling
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.building import build_prior
+from tuner.surrogate.history.foretelling import Foretelling, correlations, foretelling
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.source import Source
 
 COLUMNS = Columns(("real", "real"), (0, 0))
 

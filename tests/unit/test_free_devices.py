@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.gpu_library import make_gpu_library
+from tests.support.training.gpu_library import make_gpu_library
 from tuner.errors import SetupError
 from tuner.local import home
-from tuner.local.fleet import Fleet, FleetState
-from tuner.local.free_devices import Others, free_room
-from tuner.local.scaler_lock import only_one, scaler_pid
+from tuner.local.fleets.fleet import Fleet, FleetState
+from tuner.local.fleets.free_devices import Others, free_room
+from tuner.local.fleets.scaler_lock import only_one, scaler_pid
 from tuner.settings import Settings, load_settings
 
 

@@ -8,12 +8,12 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from tests.api_app import POWERLESS, TOKEN, Sent, api, book, operations
+from tests.support.api_app import POWERLESS, TOKEN, Sent, api, book, operations
 from tuner.server import limits
-from tuner.server.connections import Doorkeeper
 from tuner.server.front import OPEN_PATHS, Front
+from tuner.server.http.connections import Doorkeeper
+from tuner.server.http.wire import Wire
 from tuner.server.limits import MAX_BODY_BYTES
-from tuner.server.wire import Wire
 
 CHUNK = b"[" * (8 << 20)
 OPERATIONS = operations()

@@ -16,10 +16,10 @@ from tuner.samplers.bayesian.dialect import declared
 from tuner.samplers.bayesian.observations import Reader
 from tuner.samplers.bayesian.proposing import Request, choose
 from tuner.samplers.bayesian.start import START
-from tuner.service.gain import Results, estimate_gain
-from tuner.service.shadows import beginnings
-from tuner.service.value_scale import ValueScale
-from tuner.service.wording import gain_text
+from tuner.service.answers.wording import gain_text
+from tuner.service.explanations.gain import Results, estimate_gain
+from tuner.service.explanations.shadows import beginnings
+from tuner.service.explanations.value_scale import ValueScale
 from tuner.space import SearchSpace
 from tuner.space.encoding import Encoding
 

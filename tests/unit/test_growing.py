@@ -10,7 +10,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from tests.growing_lab import (
+from tests.support.databases.growing_lab import (
     KIND,
     RATE,
     SPEC,
@@ -27,10 +27,10 @@ from tests.growing_lab import (
     take,
     verdicts,
 )
-from tests.study_faults import House
-from tuner.cli.feed import Feed
+from tests.support.hostile.study_faults import House
+from tuner.cli.reading.feed import Feed
 from tuner.coordinator.committing import MirrorBehindError, commit_proposal
-from tuner.coordinator.integrity.diagnosis import diagnose
+from tuner.integrity.diagnosis import diagnose
 from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
 from tuner.storage.database import open_optuna
@@ -70,7 +70,7 @@ def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_so
 def test_the_status_says_what_a_study_waits_for(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuner.coordinator.liveness.HOLD_S", 0.0)
+    monkeypatch.setattr("tuner.coordinator.waits.HOLD_S", 0.0)
     submit(house)
     first = take(house)
     house.idle(1)

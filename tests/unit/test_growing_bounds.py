@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.growing_lab import (
+from tests.support.databases.growing_lab import (
     KIND,
     RATE,
     SPEC,
@@ -26,7 +26,7 @@ from tests.growing_lab import (
     submit,
     take,
 )
-from tests.study_faults import House
+from tests.support.hostile.study_faults import House
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import Found, ProtocolError
 from tuner.spec import grow, parse_spec

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.pruned_study import Study, finals, straight
-from tuner.coordinator.condemned import halved_text
-from tuner.coordinator.halving_pruner import HalvingPruner
-from tuner.history.early import EarlyRanks
+from tests.support.databases.pruned_study import Study, finals, straight
+from tuner.history.learning_curves.early import EarlyRanks
+from tuner.proposals.pruners.halving import HalvingPruner
+from tuner.proposals.pruners.wording import halved_text
 
 
 def test_of_the_trials_at_a_rung_the_best_third_goes_on() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.filing_lab import wait_until
-from tuner.service.hands import Hands, Late, StuckError
+from tests.support.databases.filing_lab import wait_until
+from tuner.service.roots.hands import Hands, Late, StuckError
 
 SOON_S = 0.05
 

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.database_lab import TUNER, Cli
-from tests.history_lab import DATA, HistoryLab, open_lab
+from tests.support.databases.lab import TUNER, Cli
+from tests.support.history.lab import DATA, HistoryLab, open_lab
 from tests.unit.test_history_importing import write_own, write_run
 from tests.unit.test_history_producers import make_studies
 from tuner.errors import SpecError, UnavailableError
-from tuner.history import cleaning
-from tuner.history.imported import ImportedRun, Options
 from tuner.history.importers import source
+from tuner.history.store import cleaning
+from tuner.history.store.imported import ImportedRun, Options
 from tuner.roots import Place
 from tuner.tfevents import RunWriter
 
@@ -295,7 +295,7 @@ def test_a_table_that_has_changed_replaces_what_it_was(lab: HistoryLab, tmp_path
 def test_runs_of_one_name_without_number_are_bounded_and_counted(
     lab: HistoryLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuner.history.importers.csv_file.MAX_RUNS", 100)
+    monkeypatch.setattr("tuner.history.importers.tables.file.MAX_RUNS", 100)
     path = tmp_path / "runs.csv"
     rows = ["same,1,0.5"] * 5000
     rows[50] = "same,1,bad"

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.historic import historic_trial
-from tests.history_database import (
+from tests.support.history.database import (
     METRIC,
     SPACE,
     HistoryDatabase,
@@ -19,12 +18,13 @@ from tests.history_database import (
     history_database,
     make_spec,
 )
-from tests.history_lab import DATA, open_lab
+from tests.support.history.historic import historic_trial
+from tests.support.history.lab import DATA, open_lab
 from tuner.history import HistoricTrial
-from tuner.history.finding import Found, find
-from tuner.history.receipt import SourceReceipt
+from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.receipt import SourceReceipt
 from tuner.spec import parse_spec
-from tuner.surrogate.foretelling import foretelling
+from tuner.surrogate.history.foretelling import foretelling
 
 RATE, MOMENTUM = SPACE["train.rate"], SPACE["train.momentum"]
 

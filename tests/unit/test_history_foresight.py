@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.history_database import HistoryDatabase, history_database, make_spec
+from tests.support.history.database import HistoryDatabase, history_database, make_spec
 from tuner.curves.belief import CurveBelief, Standing, chances
 from tuner.history import HistoryStore
-from tuner.history.finding import find
-from tuner.history.foresight import CurveReceipt, find_curves
-from tuner.history.records import HistoricTrial
+from tuner.history.choosing.finding import find
+from tuner.history.learning_curves.curve_prior import CurveReceipt, find_curves
+from tuner.history.store.records import HistoricTrial
 from tuner.spec import parse_spec
 
 EPOCHS = 8

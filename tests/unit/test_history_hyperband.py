@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.event_files import curve, end, file_name, start, write_events
-from tests.history_lab import HistoryLab, open_lab
-from tuner.history.finding import Found, find
+from tests.support.board.event_files import curve, end, file_name, start, write_events
+from tests.support.history.lab import HistoryLab, open_lab
+from tuner.history.choosing.finding import Found, find
 from tuner.history.importers.source import import_key
 from tuner.spec import parse_spec
-from tuner.surrogate.source import FINAL
+from tuner.surrogate.history.source import FINAL
 
 SPACE = [
     {

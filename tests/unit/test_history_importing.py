@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.database_dump import Database
-from tests.history_lab import DATA, HistoryLab, open_lab
-from tests.source_tree import ROOT
+from tests.support.databases.dump import Database
+from tests.support.history.lab import DATA, HistoryLab, open_lab
+from tests.support.source_tree import ROOT
 from tuner.errors import NotFoundError, SpecError
 from tuner.exporters import repair_run
 from tuner.history import HistoricTrial
-from tuner.history.imported import ImportedRun, Options
-from tuner.history.writing import HistoryWriter
+from tuner.history.store.imported import ImportedRun, Options
+from tuner.history.store.writing import HistoryWriter
 from tuner.roots import Place
 from tuner.service.service import Service
 from tuner.settings import load_settings
@@ -345,8 +345,8 @@ def test_an_import_is_not_seen_before_it_is_finished(lab: HistoryLab, logs: Path
 
 KILLED = """
 import os, signal, sys
-from tests.history_lab import open_lab
-from tuner.history.writing import HistoryWriter
+from tests.support.history.lab import open_lab
+from tuner.history.store.writing import HistoryWriter
 
 finish = HistoryWriter.history_{step}
 def die(*args, **kwargs):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.historic import ALL, historic_study, historic_trial, make_space, mapped
-from tuner.history.mapping import MAX_TRIALS, MapOptions
+from tests.support.history.historic import ALL, historic_study, historic_trial, make_space, mapped
+from tuner.history.matching.mapping import MAX_TRIALS, MapOptions
 
 NAN = math.nan
 LOG = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}

@@ -10,12 +10,12 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.historic import ALL, historic_study, historic_trial, mapped
+from tests.support.history.historic import ALL, historic_study, historic_trial, mapped
 from tests.unit.space_strategies import choose, spaces
-from tuner.history.mapping import MapOptions
-from tuner.history.outcomes import REASONS
-from tuner.history.records import HistoricStudy
-from tuner.history.values import is_near
+from tuner.history.matching.mapping import MapOptions
+from tuner.history.matching.outcomes import REASONS
+from tuner.history.matching.values import is_near
+from tuner.history.store.records import HistoricStudy
 from tuner.space import Params, SearchSpace
 from tuner.space.encoding import Encoding
 

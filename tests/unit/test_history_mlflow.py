@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.history_lab import DATA, HistoryLab, open_lab
+from tests.support.history.lab import DATA, HistoryLab, open_lab
 from tuner.errors import NotFoundError, SpecError, UnavailableError
-from tuner.history.imported import Options
 from tuner.history.importers.trackers import mlflow_server
 from tuner.history.importers.trackers.mlflow_server import PASSWORD, TOKEN, USER
+from tuner.history.store.imported import Options
 
 MLRUNS = DATA / "mlflow" / "mlruns"
 ACCURACY = Options(metrics=("val/accuracy",), goals=("maximize",))

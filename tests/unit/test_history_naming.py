@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.history.metric import MetricMatch, match_metric
-from tuner.history.naming import match_names
+from tuner.history.matching.metric import MetricMatch, match_metric
+from tuner.history.matching.naming import match_names
 
 RATE, SIZE = "train.learning_rate", "train.batch_size"
 

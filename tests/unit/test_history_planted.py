@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.event_files import write_run
-from tests.guard import SECRET, Guard
-from tests.history_lab import HistoryLab, open_lab
-from tests.planted import CASES, Ground, plant, plant_crowd
+from tests.support.board.event_files import write_run
+from tests.support.history.lab import HistoryLab, open_lab
+from tests.support.hostile.guard import SECRET, Guard
+from tests.support.hostile.planted import CASES, Ground, plant, plant_crowd
 from tuner.history.importers import listing
 
 STUDY = "project/study"

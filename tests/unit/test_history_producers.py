@@ -11,12 +11,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.history_lab import DATA, HistoryLab, open_lab
+from tests.support.history.lab import DATA, HistoryLab, open_lab
 from tuner.errors import NotFoundError
 from tuner.history import importing
-from tuner.history.imported import Options
-from tuner.history.importers import kerastuner
-from tuner.history.outcomes import read_outcomes
+from tuner.history.importers.kerastuner import projects as kerastuner
+from tuner.history.matching.outcomes import read_outcomes
+from tuner.history.store.imported import Options
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),

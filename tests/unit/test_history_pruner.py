@@ -12,14 +12,14 @@ from optuna.trial import TrialState
 
 from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Task, believe, make_task
-from tuner.coordinator.condemned import mark_text
-from tuner.coordinator.frozen import freeze
-from tuner.coordinator.history_pruner import HistoryPruner
-from tuner.coordinator.marks import MARK
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposing import Proposer
 from tuner.curves.belief import CurveBelief
-from tuner.history.horizon import declared_horizon
+from tuner.history.learning_curves.horizon import declared_horizon
+from tuner.proposals.frozen import freeze
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposing import Proposer
+from tuner.proposals.pruners.by_history import HistoryPruner
+from tuner.proposals.pruners.marks import MARK
+from tuner.proposals.pruners.wording import mark_text
 from tuner.space import SearchSpace
 
 TASKS = [make_task(task.name, task.curves()) for task in load_table().tasks[:9]]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.history_lab import HistoryLab, open_lab
-from tuner.coordinator.learning import learn
-from tuner.coordinator.lessons import Lesson, lesson_text
-from tuner.history.imported import Options
-from tuner.service.wording import source_notes
+from tests.support.history.lab import HistoryLab, open_lab
+from tuner.history.store.imported import Options
+from tuner.learning.learning import learn
+from tuner.learning.lessons import Lesson, lesson_text
+from tuner.service.answers.wording import source_notes
 from tuner.spec import parse_spec, parse_stored
 
 SPEC: dict[str, Any] = {

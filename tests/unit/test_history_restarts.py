@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.event_files import curve, end, file_name, start, write_events
-from tests.history_lab import HistoryLab, open_lab
-from tuner.cli.history import print_report
-from tuner.history.imported import ImportedRun
+from tests.support.board.event_files import curve, end, file_name, start, write_events
+from tests.support.history.lab import HistoryLab, open_lab
+from tuner.cli.render.imports import print_report
 from tuner.history.importers.source import import_key
-from tuner.history.records import HistoricTrial
+from tuner.history.store.imported import ImportedRun
+from tuner.history.store.records import HistoricTrial
 
 T = 1_700_000_000
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.history_lab import HistoryLab, open_lab
-from tuner.history.finding import Found, find
-from tuner.history.imported import Options
-from tuner.history.records import HistoricTrial
+from tests.support.history.lab import HistoryLab, open_lab
+from tuner.history.choosing.finding import Found, find
+from tuner.history.store.imported import Options
+from tuner.history.store.records import HistoricTrial
 from tuner.spec import parse_spec
-from tuner.surrogate.source import FINAL
+from tuner.surrogate.history.source import FINAL
 
 RATE = {"type": "float", "low": 1e-4, "high": 0.1, "log": True}
 SPEC = {

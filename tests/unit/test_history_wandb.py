@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.history_lab import DATA, HistoryLab, open_lab
-from tuner.history.imported import Options
+from tests.support.history.lab import DATA, HistoryLab, open_lab
+from tuner.history.store.imported import Options
 
 WANDB = DATA / "wandb"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.cli.image_advice import image_advice
+from tuner.cli.render.image_advice import image_advice
 
 IMAGE = "team/train@sha256:" + "ab" * 32
 OTHER = "team/train@sha256:" + "cd" * 32

@@ -13,10 +13,10 @@ import pytest
 
 from tuner.errors import SetupError
 from tuner.protocol import ProtocolError, WorkerInfo, check_worker, parse_image_facts
-from workers import image_facts
-from workers.image_facts import FoundFacts, find_facts, write_facts
-from workers.measure import MeasureError, Measurement
-from workers.names import own_name
+from workers.host import image_facts
+from workers.host.image_facts import FoundFacts, find_facts, write_facts
+from workers.host.measure import MeasureError, Measurement
+from workers.host.names import own_name
 
 LOCK, FILES = "a" * 64, "b" * 64
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.history_database import HistoryDatabase, complete, history_database
-from tuner.server.explanations import Importance
-from tuner.service.effects import Column, effect_shares
-from tuner.service.importance import LEAST, importance_document
+from tests.support.history.database import HistoryDatabase, complete, history_database
+from tuner.server.documents.explanations import Importance
+from tuner.service.importance.asking import LEAST, importance_document
+from tuner.service.importance.effects import Column, effect_shares
 from tuner.storage import tables
 
 SPACE: dict[str, Any] = {

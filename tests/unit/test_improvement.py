@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.history_database import HistoryDatabase, complete, history_database
+from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.service.insights.document import insights_document
 from tuner.service.insights.improvement import next_trials, told_chance
 

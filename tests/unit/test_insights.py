@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.history_database import HistoryDatabase, complete, history_database
+from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.service.insights.document import insights_document
 from tuner.service.insights.fanova import NO_FOREST
 from tuner.service.insights.form import important

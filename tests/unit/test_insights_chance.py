@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
-from tuner.service.gain import Results
+from tuner.service.explanations.gain import Results
 from tuner.service.insights.improvement import look_ahead, told_chance
 from tuner.space import SearchSpace
 

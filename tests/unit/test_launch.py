@@ -25,8 +25,8 @@ from tuner.launch.ray_script import RayAsk
 from tuner.launch.ray_script import write_script as ray_script
 from tuner.launch.slurm_script import SlurmAsk, write_script
 from tuner.roots import mark_root, read_mark
-from workers.device_sets import resolve_visible
-from workers.shared_roots import require_shared_roots
+from workers.host.device_sets import resolve_visible
+from workers.host.shared_roots import require_shared_roots
 
 Cli = Callable[..., tuple[int, str, str]]
 DIGEST = "sha256:" + "4d" * 32
@@ -458,7 +458,7 @@ def test_a_worker_tells_its_launchers_roots_from_other_folders_of_that_name(tmp_
 def test_the_gpus_that_a_scheduler_gives_are_named_by_uuid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.device_sets.list_gpus", lambda: ["GPU-a", "GPU-b", "GPU-c"])
+    monkeypatch.setattr("workers.host.device_sets.list_gpus", lambda: ["GPU-a", "GPU-b", "GPU-c"])
 
     assert resolve_visible("gpu:visible", "2,0") == "gpu:GPU-c,GPU-a"
     assert resolve_visible("gpu:visible", "MIG-7,GPU-b") == "gpu:MIG-7,GPU-b"

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from tensorboard.plugin_util import markdown_to_safe_html
 
-from tests.history_database import HistoryDatabase, complete, history_database
+from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.service.insights.leaderboard import leaderboard_markdown
 from tuner.spec import parse_spec
 from tuner.storage import tables

@@ -10,11 +10,11 @@ from typing import Any
 import optuna
 import pytest
 
-from tests.history_database import make_spec
-from tests.history_lab import Counter, HistoryLab, open_lab
+from tests.support.history.database import make_spec
+from tests.support.history.lab import Counter, HistoryLab, open_lab
 from tests.unit.test_history_importing import write_run
 from tuner.errors import SpecError
-from tuner.history.finding import Found, find
+from tuner.history.choosing.finding import Found, find
 from tuner.local.listed_history import import_listed
 from tuner.spec import parse_spec
 

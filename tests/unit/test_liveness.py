@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tuner.coordinator.liveness import FleetWorker, Need, find_reason, is_passing
-from tuner.coordinator.reasons import (
+from tuner.coordinator.waits import FleetWorker, Need, find_reason, is_passing
+from tuner.proposals.failure_streaks import Setbacks
+from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
     NO_WORKER,
@@ -17,7 +18,6 @@ from tuner.coordinator.reasons import (
     STARTING,
     UNHEARD,
 )
-from tuner.coordinator.setbacks import Setbacks
 
 NOW = 1_800_000_000.0
 IMAGE = "team/train@sha256:" + "ab" * 32

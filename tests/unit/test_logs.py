@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.terminal import HOSTILE, raw_marks
+from tests.support.terminal import HOSTILE, raw_marks
 from tuner.errors import SetupError
 from tuner.logs import JsonFormatter, TextFormatter, parse_log_format
 

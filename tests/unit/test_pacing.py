@@ -13,7 +13,7 @@ import pytest
 from tuner.client import ApiClient
 from tuner.errors import UnavailableError
 from tuner.protocol import BEAT_S, Beat, WorkerInfo, retry_after_s
-from workers.api import WorkerApi
+from workers.agent.api import WorkerApi
 
 WAIT_S = 0.2
 BEAT = Beat(worker=WorkerInfo(name="w", host="h", pid=1), state="idle")

@@ -14,7 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from tensorboard.plugins import base_plugin
 
-from tuner.cli.ready import ready_spaces
+from tuner.cli.writing.ready import ready_spaces
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.history_lab import DATA
+from tests.support.history.lab import DATA
 from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
 from tuner.history.importers.trackers.parquet_pages import read_column, unsnap
 

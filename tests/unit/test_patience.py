@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.patience import clock, share
+from tests.support.patience import clock, share
 
 
 def test_it_is_the_wall_clock_where_a_core_is_idle_and_slower_where_many_share_them() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pin_policy import problems, problems_of
+from tests.support.hostile.pin_policy import problems, problems_of
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("pins", ROOT / "docker" / "pins.py")

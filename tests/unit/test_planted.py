@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guard import Guard
-from tests.planted import CASES, PLACES, Ground, plant
+from tests.support.hostile.guard import Guard
+from tests.support.hostile.planted import CASES, PLACES, Ground, plant
 
 
 def ground_in(folder: Path) -> Ground:

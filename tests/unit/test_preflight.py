@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tuner.cli import output
 from tuner.cli.preflight.cost import estimate_cost
 from tuner.cli.preflight.looking import advise_found, offers_models
 from tuner.cli.preflight.probes import MAX_CORNERS, Probe, choose_probes
 from tuner.cli.preflight.regions import find_regions
 from tuner.cli.preflight.report import describe, show, warn
 from tuner.cli.preflight.running import Seen
+from tuner.cli.render import output
 from tuner.errors import SpecError
 from tuner.protocol import Assignment
 from tuner.space import SearchSpace

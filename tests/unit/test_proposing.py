@@ -12,12 +12,12 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
-from tests import spaces
-from tuner.coordinator import speculation as speculating
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposal import Proposal
-from tuner.coordinator.proposing import Proposer, SpaceExhaustedError, proposal_seed
-from tuner.coordinator.speculation import Speculation
+from tests.support import spaces
+from tuner.proposals import prefetch as speculating
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.prefetch import Speculation
+from tuner.proposals.proposal import Proposal
+from tuner.proposals.proposing import Proposer, SpaceExhaustedError, proposal_seed
 from tuner.registry import SAMPLERS
 from tuner.space import SearchSpace
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pruned_study import Study, straight
-from tuner.coordinator.condemned import halved_text, stop_text
-from tuner.coordinator.marks import HALVED, STOPPED
+from tests.support.databases.pruned_study import Study, straight
+from tuner.proposals.pruners.marks import HALVED, STOPPED
+from tuner.proposals.pruners.wording import halved_text, stop_text
 
 
 def stopped(study: Study, curve: dict[int, float]) -> tuple[str, dict[str, object]]:

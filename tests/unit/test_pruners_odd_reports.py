@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pruned_study import NAN, Study, finals, straight
+from tests.support.databases.pruned_study import NAN, Study, finals, straight
 
 PRUNERS: list[dict[str, Any]] = [
     {"pruner": "asha"},

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from tests.history_database import HistoryDatabase, complete, history_database
-from tuner.cli import output
-from tuner.cli.pruning import print_account
-from tuner.coordinator.marks import FIRST_RUNG, HALVED
-from tuner.server.documents import PruningAccount, Status
-from tuner.service.pruning_account import account_for
+from tests.support.history.database import HistoryDatabase, complete, history_database
+from tuner.cli.render import output
+from tuner.cli.render.pruning import print_account
+from tuner.proposals.pruners.marks import FIRST_RUNG, HALVED
+from tuner.server.documents.studies import PruningAccount, Status
+from tuner.service.explanations.pruning_account import account_for
 from tuner.storage import optuna_rows, tables
 
 SPACE = {"train.rate": {"type": "float", "low": 0.0, "high": 1.0}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tuner.server.http.rates import Rates
 from tuner.server.limits import MAX_REMEMBERED, Rate
-from tuner.server.rates import Rates
 
 RATE = Rate(per_s=10, burst=5)
 

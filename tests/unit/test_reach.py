@@ -8,7 +8,7 @@ import pytest
 
 from tuner.errors import ForbiddenError
 from tuner.identity import OWNER, Identity, Scope, calling
-from tuner.service.reach import covered, covered_worker, require_reach
+from tuner.service.answers.reach import covered, covered_worker, require_reach
 from tuner.spec import parse_spec
 
 MINE = Identity(

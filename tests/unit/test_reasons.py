@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 from rich.theme import Theme
 
-from tuner.cli.explanation import print_explanation
-from tuner.cli.trial_explanation import print_reason
+from tuner.cli.render.explanation import print_explanation
+from tuner.cli.render.trial_explanation import print_reason
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.samplers.bayesian.data import Data
 from tuner.samplers.bayesian.drivers import driven_by
-from tuner.service.nearest import NEAR, _distances
-from tuner.service.wording import interval_text, reason_texts
+from tuner.service.answers.wording import interval_text, reason_texts
+from tuner.service.explanations.nearest import NEAR, _distances
 from tuner.space import SearchSpace
 from tuner.space.encoding import Encoding
 from tuner.surrogate.columns import Columns, Floats

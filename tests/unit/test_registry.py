@@ -13,15 +13,15 @@ import jsonschema_rs
 import pytest
 from optuna.pruners import BasePruner
 
-from tests.toy_packages import installed, uninstalled, write_package
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposing import Proposer
-from tuner.coordinator.pruners import make_pruner
+from tests.support.toy_packages import installed, uninstalled, write_package
 from tuner.errors import SetupError, SpecError, UnknownNameError
 from tuner.local.doctor.packages import look_at_packages
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposing import Proposer
+from tuner.proposals.pruners.making import make_pruner
 from tuner.registry import PRUNERS, SAMPLERS, Option, used_packages
 from tuner.samplers import SamplerContext, import_sampler, make_sampler
-from tuner.server.schemas import spec_schema
+from tuner.server.documents.schemas import spec_schema
 from tuner.settings import load_settings
 from tuner.spec import StudySpec, parse_spec, parse_stored
 from tuner.testing import LocalService

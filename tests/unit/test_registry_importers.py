@@ -14,18 +14,18 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import tuner.history.importers
-from tests.toy_packages import installed, write_package
+from tests.support.toy_packages import installed, write_package
 from tuner.errors import SpecError
-from tuner.history.imported import Facts, ImportedRun, Options
 from tuner.history.importers import file_study
 from tuner.history.importers.file_study import FileStudy
-from tuner.history.records import HistoricTrial, Rejection
+from tuner.history.store.imported import Facts, ImportedRun, Options
+from tuner.history.store.records import HistoricTrial, Rejection
 from tuner.registry import IMPORTERS, KINDS
-from tuner.server.history_routes import Kind
+from tuner.server.routes.history import Kind
 from tuner.testing import LocalService, service
 
 CODE = """
-from tuner.history.records import HistoricTrial
+from tuner.history.store.records import HistoricTrial
 from tuner.registry import Extension
 
 def read_toys(file):

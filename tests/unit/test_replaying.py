@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests import spaces
-from tuner.coordinator.artifact import Artifact
-from tuner.coordinator.frozen import STATES
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposal import RETRY, Choice, Proposal
-from tuner.coordinator.proposing import Proposer, Question
-from tuner.coordinator.pruners import make_pruner
-from tuner.coordinator.replaying import RecordedTrial, Replay
+from tests.support import spaces
+from tuner.proposals.artifact import Artifact
+from tuner.proposals.frozen import STATES
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposal import RETRY, Choice, Proposal
+from tuner.proposals.proposing import Proposer, Question
+from tuner.proposals.pruners.making import make_pruner
+from tuner.proposals.replaying import RecordedTrial, Replay
 from tuner.registry import SAMPLERS
 from tuner.spec import StudySpec, parse_spec
 

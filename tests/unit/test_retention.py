@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.retention import remove_checkpoints, spare_checkpoints
+from tuner.service.files.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted import plant_crowd
+from tests.support.hostile.planted import plant_crowd
 from tuner.roots import Folder, Place, UnfitError, remove_folder
 
 MOST = 1000

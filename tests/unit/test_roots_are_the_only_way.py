@@ -2,8 +2,9 @@
 
 Every call in `tuner/` and `workers/` that opens, lists, asks after, writes or removes a file by its
 path is found in the source. A module that does so without touching the roots stands in `OTHERS`
-(`tests/roots_table.py`) with what its files are; of a module that has to do with the roots each
-call stands in `CALLS`. What stands in neither fails, and so does what stands there and is gone.
+(`tests/support/hostile/roots_table.py`) with what its files are; of a module that has to do with
+the roots each call stands in `CALLS`. What stands in neither fails, and so does what stands there
+and is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.roots_table import CALLS, OTHERS
+from tests.support.hostile.roots_table import CALLS, OTHERS
 
 ROOT = Path(__file__).resolve().parents[2]
 

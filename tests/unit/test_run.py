@@ -16,8 +16,8 @@ import pytest
 
 from tuner.roots import Place
 from workers import Run, TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
-from workers.result import ResultError, read_result
-from workers.session import Point, Session, Word
+from workers.objective.result import ResultError, read_result
+from workers.objective.session import Point, Session, Word
 
 SCORE = [{"name": "score", "goal": "maximize"}]
 TWO = [{"name": "score", "goal": "maximize"}, {"name": "size", "goal": "minimize"}]
@@ -71,7 +71,7 @@ def test_an_objective_runs_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
 def test_importing_run_takes_the_standard_library_alone() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import workers.run\n"
+        "import workers.objective.run\n"
         "from workers import Run\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(sorted(new - set(sys.stdlib_module_names)))"

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.local.scaling import Limits, Look, Scaling, Target
+from tuner.local.fleets.scaling import Limits, Look, Scaling, Target
 
 COOLDOWN_S = 60.0
 

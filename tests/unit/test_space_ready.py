@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.space_strategies import choose
-from tuner.cli.ready import ReadySpace, find_space, ready_spaces
+from tuner.cli.writing.ready import ReadySpace, find_space, ready_spaces
 from tuner.errors import SpecError
 from tuner.spec import load_spec
 

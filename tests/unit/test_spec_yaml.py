@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.patience import clock
+from tests.support.patience import clock
 from tuner.errors import SpecError
-from tuner.spec.yaml12 import parse_document, plain_value
-from tuner.spec.yaml_file import MAX_BYTES, read_document
+from tuner.spec.reading.yaml12 import parse_document, plain_value
+from tuner.spec.reading.yaml_file import MAX_BYTES, read_document
 
 
 def load(text: str) -> Any:

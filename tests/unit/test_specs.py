@@ -6,8 +6,8 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from tests.study_faults import spec
-from tuner.service.specs import MOST, Specs
+from tests.support.hostile.study_faults import spec
+from tuner.trials.specs import MOST, Specs
 
 
 def row(number: int, revision: int = 1) -> Any:

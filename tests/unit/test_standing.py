@@ -8,15 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from tuner.protocol import WorkerInfo
-from tuner.service import standing
-from tuner.service.rows import set_worker
-from tuner.service.standing import (
+from tuner.service.workers import worker_status as standing
+from tuner.service.workers.worker_status import (
     FORGOTTEN_EARLY_S,
     FORGOTTEN_S,
     Reception,
     Standing,
 )
 from tuner.storage import Storage, open_storage, tables
+from tuner.trials.rows import set_worker
 
 NOW = 1_800_000_000.0
 #: A study's row, as far as it must be.

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tuner.cli import output
-from tuner.cli.feed import News
-from tuner.cli.progress import StudyProgress
-from tuner.cli.trial_view import print_trial
-from tuner.coordinator.setbacks import Setbacks
+from tuner.cli.reading.feed import News
+from tuner.cli.render import output
+from tuner.cli.render.progress import StudyProgress
+from tuner.cli.render.trial_view import print_trial
+from tuner.proposals.failure_streaks import Setbacks
 from tuner.protocol import Point, encode_number
-from workers.api import WorkerApi
-from workers.outbox import Outbox
+from workers.agent.api import WorkerApi
+from workers.agent.outbox import Outbox
 
 METRICS = [{"name": "f1", "goal": "maximize"}]
 

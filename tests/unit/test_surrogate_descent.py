@@ -9,8 +9,8 @@ from hypothesis import given
 from scipy.optimize import rosen, rosen_der, rosen_hess
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.descent import descend
-from tuner.surrogate.halves import layout
+from tuner.surrogate.gaussian.descent import descend
+from tuner.surrogate.gaussian.halves import layout
 
 SIZES = st.integers(1, 30)
 SEEDS = st.integers(0, 2**32 - 1)

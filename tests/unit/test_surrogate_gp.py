@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
-from tuner.surrogate.acquisition import LogExpectedImprovement, LogFeasibility, log_improvement
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.fitting import LEAST_NOISE, OFFSET, Posterior
-from tuner.surrogate.gp import GaussianProcess, fit_gp, fit_gps
-from tuner.surrogate.hypervolume import LogHypervolumeImprovement, boxes, front, reference
+from tuner.surrogate.gaussian.fitting import LEAST_NOISE, OFFSET, Posterior
+from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gp, fit_gps
 from tuner.surrogate.model import Model, slopes
+from tuner.surrogate.search.acquisition import (
+    LogExpectedImprovement,
+    LogFeasibility,
+    log_improvement,
+)
+from tuner.surrogate.search.hypervolume import LogHypervolumeImprovement, boxes, front, reference
 from tuner.surrogate.warp import warp
 
 COLUMNS = Columns(("real", "grid", "choice", "real"), (0, 5, 3, 0))

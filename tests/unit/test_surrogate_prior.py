@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from tuner.surrogate.building import build_prior
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.building import build_prior
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.source import Source
 
 COLUMNS = Columns(kinds=("real", "real", "real", "choice"), sizes=(0, 0, 0, 3))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.surrogate.ranking import score
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.ranking import score
+from tuner.surrogate.history.source import Source
 
 
 def source(x: list[float], y: list[float], rung: list[int] | None = None) -> Source:

@@ -10,11 +10,11 @@ from typing_extensions import override
 
 from tuner.space import SearchSpace
 from tuner.space.encoding import Encoding
-from tuner.surrogate.acquisition import Acquisition
-from tuner.surrogate.ascent import climb
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.search import maximise
-from tuner.surrogate.task import Taken, Task
+from tuner.surrogate.search.acquisition import Acquisition
+from tuner.surrogate.search.ascent import climb
+from tuner.surrogate.search.searching import maximise
+from tuner.surrogate.search.task import Taken, Task
 
 REALS = {f"x{i}": {"type": "float", "low": 0.0, "high": 1.0} for i in range(6)}
 TREE = {

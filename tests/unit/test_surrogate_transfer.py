@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from tuner.surrogate.building import build_prior
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gate import START, open_gate
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.sizing import Data, Posterior
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.building import build_prior
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.sizing import Data, Posterior
+from tuner.surrogate.history.source import Source
 from tuner.surrogate.transfer import fit_transfer
 from tuner.surrogate.warp import warp
 

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from tests.event_files import event_files
+from tests.support.board.event_files import event_files
 from tuner.roots import Place
 from tuner.tfevents import RunWriter, events, read_run
 from tuner.tfevents.framing import frame, masked_crc, read_frames

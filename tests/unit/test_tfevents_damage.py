@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.event_files import event_files
+from tests.support.board.event_files import event_files
 from tests.unit.test_tfevents import write_run
 from tuner.roots import Place
 from tuner.tfevents import RunWriter, read_run, write_json

@@ -12,8 +12,8 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposing import Proposer
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposing import Proposer
 from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.timely import timely
 from tuner.samplers.marks import TOOK_ATTR, told_attrs

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.api_app import TOKEN, Sent, api, api_storage
-from tests.patience import clock
+from tests.support.api_app import TOKEN, Sent, api, api_storage
+from tests.support.patience import clock
 from tuner.identity import Scope
 from tuner.server.front import OPEN_PATHS
 from tuner.storage import tables

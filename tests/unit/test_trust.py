@@ -11,11 +11,11 @@ from fastapi import FastAPI
 
 from tuner.client import ApiClient
 from tuner.errors import SetupError
-from tuner.server.http_server import make_config
+from tuner.server.http.http_server import make_config
 from tuner.settings import load_settings
 from tuner.trust import Trust, explain_tls, is_loopback
-from workers.api import WorkerApi
-from workers.options import load_options
+from workers.agent.api import WorkerApi
+from workers.host.options import load_options
 
 FAR = "http://tuner.example:8080"
 CA = Path("/etc/authority.pem")

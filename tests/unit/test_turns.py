@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tuner.coordinator.turns import Contender, Turns
+from tuner.trials.fair_share import Contender, Turns
 
 
 def _serve(priorities: list[int], workers: int, trials: int) -> Counter[int]:

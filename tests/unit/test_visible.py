@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.terminal import HOSTILE, steers
+from tests.support.terminal import HOSTILE, steers
 from tuner.visible import LogView, escape_json, visible
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.service.wanting import MOST_WANTED, Standing, Want, want_of
+from tuner.service.demand.wanting import MOST_WANTED, Standing, Want, want_of
 
 LATER = 1_800_000_008.0
 

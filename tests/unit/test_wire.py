@@ -12,8 +12,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from tuner.server import limits
-from tuner.server.connections import Doorkeeper
-from tuner.server.wire import Wire, connection_of
+from tuner.server.http.connections import Doorkeeper
+from tuner.server.http.wire import Wire, connection_of
 
 HEAD = b"POST /v1/claim HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 GET = b"GET /v1/claim HTTP/1.1\r\nHost: x\r\n\r\n"

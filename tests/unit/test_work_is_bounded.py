@@ -16,7 +16,9 @@ from starlette.exceptions import HTTPException
 
 from tuner.errors import TunerError
 from tuner.protocol import Finish, ProtocolError, Report, check_finish, check_points
-from tuner.server import bodies, history_routes, user_routes
+from tuner.server import bodies
+from tuner.server.routes import history as history_routes
+from tuner.server.routes import users as user_routes
 from tuner.space.problem import MAX_LISTED
 from tuner.spec import edit_spec, parse_spec
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tuner.roots import Place
-from workers.checkpoints import Checkpoints
-from workers.session import Point
+from workers.objective.checkpoints import Checkpoints
+from workers.objective.session import Point
 
 
 class Model:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.guard import SECRET, Guard
-from tests.planted import CASES, Ground, plant
+from tests.support.hostile.guard import SECRET, Guard
+from tests.support.hostile.planted import CASES, Ground, plant
 from tuner.protocol import Assignment, Finished
 from tuner.roots import Place
-from workers import files as files_module
-from workers.checkpoints import Checkpoints
-from workers.failure import read_tail
-from workers.files import AttemptFiles
-from workers.session import Point
+from workers.failures.causes import read_tail
+from workers.objective.checkpoints import Checkpoints
+from workers.objective.session import Point
+from workers.records import files as files_module
+from workers.records.files import AttemptFiles
 
 RUN = "project/study/trial_00001"
 SAVED = "project/study/trial_00001"

@@ -13,13 +13,13 @@ import pytest
 from tuner.protocol import MAX_FOUND, Assignment, Found, Report
 from tuner.roots import Place
 from tuner.tfevents import read_run
-from workers.channel import Channel, ChannelError, ChannelLink
-from workers.files import AttemptFiles
-from workers.heard import HeardFound, hear
+from workers.agent.outbox import Outbox
 from workers.hyper.loading import load_hypermodel
 from workers.hyper.problem import HypermodelError
-from workers.outbox import Outbox
-from workers.session import Session
+from workers.objective.session import Session
+from workers.records.files import AttemptFiles
+from workers.trial.channel import Channel, ChannelError, ChannelLink
+from workers.trial.heard import HeardFound, hear
 
 WHOLE = {"type": "int", "low": 1, "high": 8}
 

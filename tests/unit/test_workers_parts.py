@@ -13,12 +13,12 @@ import pytest
 
 from tuner.errors import SetupError
 from tuner.protocol import Assignment, WorkerInfo
-from workers.channel import Channel, ChannelError, ChannelLink
-from workers.environment import Environment
-from workers.failure import classify, describe_error, describe_exit, last_lines
-from workers.options import load_options, load_token
-from workers.outbox import Backoff
-from workers.session import Point
+from workers.agent.outbox import Backoff
+from workers.failures.causes import classify, describe_error, describe_exit, last_lines
+from workers.host.options import load_options, load_token
+from workers.objective.session import Point
+from workers.records.environment import Environment
+from workers.trial.channel import Channel, ChannelError, ChannelLink
 
 
 class ResourceExhaustedError(Exception):
@@ -78,8 +78,8 @@ def test_frames_of_this_package_are_left_out_of_tracebacks() -> None:
     except TypeError as exc:
         text, whole = describe_error(exc), "".join(traceback.format_exception(exc))
 
-    assert "workers/channel.py" in whole
-    assert "workers/channel.py" not in text
+    assert "workers/trial/channel.py" in whole
+    assert "workers/trial/channel.py" not in text
     assert "test_workers_parts.py" in text
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import make_archive
-from workers.code_cache import UNUSED_S, CodeCache, CodeError
-from workers.own_modules import hiding_modules
+from tests.support.archives import make_archive
+from workers.agent.code_cache import UNUSED_S, CodeCache, CodeError
+from workers.objective.own_modules import hiding_modules
 
 
 def open_cache(root: Path, archive: bytes) -> tuple[CodeCache, str, list[str]]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli import (
+from tuner.cli.calling import spell
+from tuner.cli.commands import (
     autoscale,
     board,
     change,
@@ -33,7 +34,6 @@ from tuner.cli import (
     token,
     workers,
 )
-from tuner.cli.calling import spell
 from tuner.cli.help import CHANGE, LOOK, ONE, SERVE, Commands, SectionedGroup
 
 app = Commands(

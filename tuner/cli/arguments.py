@@ -58,7 +58,7 @@ AnyTrial = Annotated[
     str | None,
     typer.Argument(metavar="TRIAL", help="number of the trial, or best (default: the best)"),
 ]
-#: Where either of the two may be left out, they are told apart by `tuner.cli.choice`.
+#: Where either of the two may be left out, they are told apart by `tuner.cli.following.choice`.
 StudyOrTrial = Annotated[
     str | None, typer.Argument(metavar="STUDY", help="project/study (default: the newest)")
 ]

@@ -16,10 +16,10 @@ from tuner.convert.writing import write
 from tuner.errors import SpecError
 from tuner.roots import open_named
 from tuner.space import Problems
-from tuner.spec.document import Document
-from tuner.spec.loading import problem_lines
-from tuner.spec.reading import read_spec
-from tuner.spec.yaml12 import parse_document
+from tuner.spec.reading.document import Document
+from tuner.spec.reading.loading import problem_lines
+from tuner.spec.reading.study import read_spec
+from tuner.spec.reading.yaml12 import parse_document
 
 #: A search that a person wrote; an oracle's state, or a space that was written by a program.
 MAX_YAML_BYTES = 256 * 1024

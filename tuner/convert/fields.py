@@ -8,7 +8,7 @@ from typing import Any
 from tuner.errors import SpecError
 from tuner.space.problem import field_name
 from tuner.space.value import is_number, is_whole, show
-from tuner.spec.document import Document
+from tuner.spec.reading.document import Document
 
 
 class Fields:

@@ -16,8 +16,8 @@ from tuner.convert.draft import Draft
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, choices
 from tuner.errors import NotFoundError, SpecError
-from tuner.history.imported import Facts, ImportedRun, Options
 from tuner.history.importers.targets import hide_secrets, parse_url
+from tuner.history.store.imported import Facts, ImportedRun, Options
 from tuner.space.definition import to_json
 from tuner.space.value import Value, is_value, show_all
 
@@ -47,7 +47,7 @@ def read_database(given: str) -> Draft:
         UnavailableError: it cannot be reached.
     """
     # Optuna takes a third of a second to import.
-    from tuner.history.importers.optuna_database import OptunaDatabase
+    from tuner.history.importers.optuna.database import OptunaDatabase
     from tuner.history.importers.sql_database import SqlDatabase
 
     url, wanted = parse_url(given)
@@ -65,7 +65,7 @@ def read_journal(path: Path) -> Draft:
         SpecError: it is no journal of Optuna's, or has several studies.
         OSError: it cannot be read.
     """
-    from tuner.history.importers.optuna_journal import open_journal
+    from tuner.history.importers.optuna.journal import open_journal
 
     return _draft(_choose(open_journal(path), "", str(path)))
 

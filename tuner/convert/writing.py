@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner.convert.draft import Draft, Note
 from tuner.space.value import Value
-from tuner.spec.yaml12 import plain_value
+from tuner.spec.reading.yaml12 import plain_value
 
 _WIDTH = 100
 _HEAD = ("project", "study", "objective", "hypermodel", "command", "metric")

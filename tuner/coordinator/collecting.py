@@ -7,14 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import ENDED, UPDATE_TRIAL
-from tuner.coordinator.durations import ASKING, read_durations
-from tuner.coordinator.frozen import STATES, told_values
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
+from tuner.proposals.durations import ASKING, read_durations
+from tuner.proposals.frozen import STATES, told_values
 from tuner.samplers.marks import told_attrs
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.attempts import ENDED, UPDATE_TRIAL
 
 #: Results that are told at once: after them the other studies have their turn.
 BATCH = 500

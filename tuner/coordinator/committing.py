@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import insert_attempt
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.proposal import Proposal
-from tuner.coordinator.proposing import proposal_seed
 from tuner.coordinator.study_run import StudyRun
 from tuner.errors import StudyError
+from tuner.proposals.proposal import Proposal
+from tuner.proposals.proposing import proposal_seed
 from tuner.storage import Storage, optuna_rows, tables
+from tuner.trials.attempts import insert_attempt
 
 
 class MirrorBehindError(StudyError):

@@ -11,15 +11,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import Ending, end_attempt
-from tuner.coordinator.faults import is_own
-from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
-from tuner.coordinator.locking import hold_study
+from tuner.instruments import Instruments
 from tuner.protocol import LEASE_S
 from tuner.spec import parse_stored
 from tuner.storage import Storage, tables
+from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.faults import is_own
+from tuner.trials.locking import hold_study
 
 logger = logging.getLogger(__name__)
 

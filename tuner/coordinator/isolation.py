@@ -16,11 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.faults import Step, is_own, reason_of, set_aside
-from tuner.coordinator.integrity.diagnosis import diagnose
 from tuner.coordinator.leadership import Leadership
 from tuner.errors import UnavailableError
+from tuner.integrity.diagnosis import diagnose
 from tuner.storage import Storage, tables
+from tuner.trials.faults import Step, is_own, reason_of, set_aside
 
 logger = logging.getLogger(__name__)
 

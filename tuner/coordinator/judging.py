@@ -12,16 +12,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.condemned import stop_text
-from tuner.coordinator.events import record_event
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.marks import HALVED, MARK, STOPPED
 from tuner.coordinator.memory import Memory
-from tuner.coordinator.mirror import LEFT_BY_PRUNERS
 from tuner.coordinator.study_run import StudyRun
+from tuner.proposals.in_memory_study import LEFT_BY_PRUNERS
+from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
+from tuner.proposals.pruners.wording import stop_text
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.events import record_event
 
 _a = tables.attempts
 # As the partial index has it, so that the database uses it: the loop asks this in every round.

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from tuner.coordinator.timing import skip_gap
 from tuner.errors import FencedError, UnavailableError
 from tuner.storage import Storage, tables
+from tuner.trials.timing import skip_gap
 
 #: A leader that has not said so for this long leads no more.
 LEAD_S = 10.0

@@ -16,20 +16,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.allotting import ROUND, Allotting
-from tuner.coordinator.demand import EXTERNAL, Kind, matches
 from tuner.coordinator.expiry import Expiry
-from tuner.coordinator.historian import Historian
-from tuner.coordinator.instruments import Instruments
+from tuner.coordinator.history_refresher import Historian
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEAD_S, Leadership
 from tuner.coordinator.memory import Memory
-from tuner.coordinator.outlook import Outlook, take_outlook
+from tuner.coordinator.round_state import Outlook, take_outlook
+from tuner.coordinator.scheduling import ROUND, Allotting
 from tuner.coordinator.steering import Steering
 from tuner.errors import FencedError, UnavailableError
+from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.storage import Storage
+from tuner.trials.demand import EXTERNAL, Kind, matches
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.events import record_event
-from tuner.coordinator.first_rung import FirstRung
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.marks import FIRST_RUNG
 from tuner.coordinator.study_run import StudyRun
+from tuner.proposals.pruners.first_rung import FirstRung
+from tuner.proposals.pruners.marks import FIRST_RUNG
 from tuner.storage import Storage, optuna_rows, tables
+from tuner.trials.events import record_event
 
 #: An event of this kind says where trials are judged first, and why; the other that it misleads.
 CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"

@@ -10,21 +10,20 @@ import sqlalchemy as sa
 from tuner.coordinator.collecting import BATCH, collect
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.lifecycle import (
+from tuner.coordinator.limits import limit_reached, new_setback
+from tuner.coordinator.round_state import Outlook
+from tuner.coordinator.rung_keeping import keep_first_rung
+from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.waits import Liveness, is_passing
+from tuner.storage import Storage
+from tuner.trials.study_states import (
     CANCELLED,
     drop_unstarted,
     has_live_attempts,
     is_still,
-    limit_reached,
-    new_setback,
     set_hindrance,
     set_state,
 )
-from tuner.coordinator.liveness import Liveness, is_passing
-from tuner.coordinator.outlook import Outlook
-from tuner.coordinator.rung_keeping import keep_first_rung
-from tuner.coordinator.study_run import StudyRun
-from tuner.storage import Storage
 
 
 class Steering:

@@ -8,15 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.attempts import ENDED
-from tuner.coordinator.frozen import freeze, told_values
-from tuner.coordinator.lessons import load_lesson
-from tuner.coordinator.marks import FIRST_RUNG
 from tuner.coordinator.study_run import StudyRun
+from tuner.learning.lessons import load_lesson
+from tuner.proposals.frozen import freeze, told_values
+from tuner.proposals.pruners.marks import FIRST_RUNG
 from tuner.samplers import import_sampler
 from tuner.spec import parse_stored
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.attempts import ENDED
 
 
 def load_study_run(

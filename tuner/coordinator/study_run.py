@@ -8,20 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.artifact import Artifact
-from tuner.coordinator.first_rung import FirstRung
-from tuner.coordinator.halving_pruner import HalvingPruner
-from tuner.coordinator.history_pruner import HistoryPruner
-from tuner.coordinator.learners import learns
-from tuner.coordinator.mirror import Mirror
-from tuner.coordinator.proposal import DEFAULTS, RETRY, Choice, Proposal
-from tuner.coordinator.proposing import Proposer
-from tuner.coordinator.pruners import make_pruner
-from tuner.coordinator.setbacks import Setbacks
-from tuner.coordinator.speculation import Speculation
 from tuner.curves.belief import CurveBelief
-from tuner.history.early import EarlyRanks
-from tuner.history.own import fixed_values
+from tuner.history.learning_curves.early import EarlyRanks
+from tuner.history.store.own import fixed_values
+from tuner.proposals.artifact import Artifact
+from tuner.proposals.failure_streaks import Setbacks
+from tuner.proposals.history_users import learns
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.prefetch import Speculation
+from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, Proposal
+from tuner.proposals.proposing import Proposer
+from tuner.proposals.pruners.by_history import HistoryPruner
+from tuner.proposals.pruners.first_rung import FirstRung
+from tuner.proposals.pruners.halving import HalvingPruner
+from tuner.proposals.pruners.making import make_pruner
 from tuner.registry import used_packages
 from tuner.samplers.marks import OVERDUE
 from tuner.spec import StudySpec

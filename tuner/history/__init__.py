@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tuner.history.records import (
+from tuner.history.store.database import HistoryStore
+from tuner.history.store.records import (
     Goal,
     HistoricStudy,
     HistoricTrial,
     Rejection,
     StudySummary,
 )
-from tuner.history.store import HistoryStore
 
 __all__ = [
     "Goal",

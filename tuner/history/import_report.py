@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner.history.records import Rejection
+from tuner.history.store.records import Rejection
 
 
 @dataclass(kw_only=True)

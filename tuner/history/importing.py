@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import MAX_RUNS
 from tuner.history.import_report import Report, StudyReport
-from tuner.history.imported import Document, Facts, ImportedRun, Ingest, Options
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.source import (
     FoundStudy,
@@ -18,7 +16,9 @@ from tuner.history.importers.source import (
     is_read_otherwise,
 )
 from tuner.history.importers.targets import Target, locate, open_target
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import MAX_RUNS
+from tuner.history.store.imported import Document, Facts, ImportedRun, Ingest, Options
+from tuner.history.store.records import Rejection
 
 #: Rises when the importers read the same files differently, so that they are read again.
 _VERSION = 4

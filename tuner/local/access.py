@@ -118,7 +118,7 @@ def _faults_told(storage: Storage) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError) as exc:
-        from tuner.coordinator.integrity.repair import check
+        from tuner.integrity.repair import check
 
         found = check(storage)
         if not found:
@@ -146,9 +146,9 @@ def _open_own_reader(settings: Settings) -> Iterator[Reader]:
 @contextlib.contextmanager
 def _open_service(settings: Settings) -> Iterator[Service]:
     from tuner.account import account
-    from tuner.coordinator.events import acting
     from tuner.service.service import Service
     from tuner.storage import open_storage
+    from tuner.trials.events import acting
 
     storage = open_storage(settings.database_url, create=False)
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.errors import SpecError
-from tuner.history.imported import Ingest, Options
+from tuner.history.choosing.selection import is_under
 from tuner.history.importing import Importer, Progress
-from tuner.history.selection import is_under
+from tuner.history.store.imported import Ingest, Options
 from tuner.spec import StudySpec
 from tuner.spec.history import HistoryItem, is_url
 

@@ -33,8 +33,8 @@ def open_tokens(settings: Settings, *, create: bool) -> Iterator[TokenDesk | Api
             yield api
         return
     from tuner.account import account
-    from tuner.coordinator.events import acting
     from tuner.service.tokens import TokenDesk
+    from tuner.trials.events import acting
 
     with open_database(settings, create=create) as storage, acting(account()):
         yield TokenDesk(storage)

@@ -16,7 +16,7 @@ IMPORTERS = Registry(
     group="tuner.importers",
     built_in={
         "csv": Extension(
-            make="tuner.history.importers.csv_file:open_csv", says="a CSV file with a header"
+            make="tuner.history.importers.tables.file:open_csv", says="a CSV file with a header"
         ),
     },
     # Of folders, databases and servers, which `tuner.history.importers.targets` tells apart;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.registry.extension import Extension
 from tuner.registry.registry import Registry
 
-_IN = "tuner.coordinator.pruners"
+_IN = "tuner.proposals.pruners.making"
 
 #: Each makes an Optuna pruner from the options that the spec gives.
 PRUNERS = Registry(

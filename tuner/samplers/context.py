@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.space import SearchSpace
 
 if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do without
-    from tuner.surrogate.prior import Prior
+    from tuner.surrogate.history.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)

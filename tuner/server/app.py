@@ -11,27 +11,27 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from tuner import protocol
-from tuner.coordinator.instruments import Instruments
+from tuner.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
-from tuner.server.demand_routes import demand_router
 from tuner.server.description import add_description
 from tuner.server.front import Front
 from tuner.server.health import Health
-from tuner.server.history_routes import history_router
 from tuner.server.metrics import Metrics
-from tuner.server.operator_routes import health_router, metrics_router
 from tuner.server.problems import install_problems
 from tuner.server.request_log import RequestLog
+from tuner.server.routes.demand import demand_router
+from tuner.server.routes.history import history_router
+from tuner.server.routes.operators import health_router, metrics_router
+from tuner.server.routes.tokens import token_router
+from tuner.server.routes.users import user_router
+from tuner.server.routes.workers import WorkerRedis, worker_router
 from tuner.server.token_book import TokenBook
-from tuner.server.token_routes import token_router
-from tuner.server.user_routes import user_router
-from tuner.server.worker_routes import WorkerRedis, worker_router
-from tuner.service.demand import Demand
-from tuner.service.desk import WorkerDesk
+from tuner.service.demand.reading import Demand
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk
+from tuner.service.workers.worker_service import WorkerDesk
 
 #: Requests worked on at once; each holds a database connection only while it needs one.
 THREADS = 24
@@ -53,7 +53,7 @@ def make_app(
 ) -> FastAPI:
     """Return the application; what is open without a token stands in `tuner.server.front`.
 
-    Every other route names what its caller needs (`tuner.server.auth`).
+    Every other route names what its caller needs (`tuner.server.routes.auth`).
     """
 
     @contextlib.asynccontextmanager

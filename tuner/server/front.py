@@ -20,11 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tuner.errors import UnavailableError
 from tuner.identity import calling
 from tuner.server import description, limits
-from tuner.server.auth import note_identity
+from tuner.server.http.rates import Rates
+from tuner.server.http.wire import connection_of
 from tuner.server.problems import problem
-from tuner.server.rates import Rates
+from tuner.server.routes.auth import note_identity
 from tuner.server.token_book import TokenBook, TokenRefusedError
-from tuner.server.wire import connection_of
 
 #: Whoever watches over the server asks for these, of which each answer is short.
 _PROBES = frozenset({"/healthz", "/readyz", "/v1/health"})

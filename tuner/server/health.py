@@ -17,7 +17,7 @@ from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.queue.wakeup import WakeUps
 from tuner.server.glance import Glance
-from tuner.service.filing import Trouble
+from tuner.service.files.filing import Trouble
 from tuner.storage import Storage
 from tuner.storage.outage import TROUBLE_TEXTS, trouble_of
 from tuner.storage.outage import Trouble as DatabaseTrouble

@@ -41,8 +41,8 @@ BODY_STALL_S = 20.0
 BODY_S = 300.0
 #: The client takes nothing of an answer for so long.
 ANSWER_STALL_S = 60.0
-#: An unused connection is kept so long. Longer than workers keep one (`workers/api.py`), so that a
-#: call is never sent on one that is being closed.
+#: An unused connection is kept so long. Longer than workers keep one (`workers/agent/api.py`), so
+#: that a call is never sent on one that is being closed.
 IDLE_S = 75.0
 #: The same of a stranger, and for an answer that a stranger does not take: probes and browsers ask
 #: again on a new connection.

@@ -14,20 +14,20 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from tuner.coordinator.attempts import ENDED, LIVE
-from tuner.coordinator.demand import UNHEARD_S
-from tuner.coordinator.lifecycle import OPEN
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.release import release
 from tuner.server.glance import Glance
 from tuner.server.health import Health, Part, State
-from tuner.service import unfiled
-from tuner.service.demand import Demand
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
+from tuner.service.demand.reading import Demand
+from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
 from tuner.storage.outage import Trouble as DatabaseTrouble
+from tuner.trials.attempts import ENDED, LIVE
+from tuner.trials.demand import UNHEARD_S
+from tuner.trials.study_states import OPEN
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.
 RECENT_S = 3600.0

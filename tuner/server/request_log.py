@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tuner.coordinator.instruments import Instruments
+from tuner.instruments import Instruments
 from tuner.server.problems import problem, request_id
 
 logger = logging.getLogger(__name__)

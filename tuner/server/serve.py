@@ -13,27 +13,27 @@ from types import FrameType, TracebackType
 
 import uvicorn
 
-from tuner.coordinator.instruments import Instruments
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
 from tuner.heaps import freeze_objects, share_heaps
+from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
 from tuner.server.bell import Bell
 from tuner.server.health import Health
-from tuner.server.http_server import make_config
-from tuner.server.listening import Address, Server, listen, urls
+from tuner.server.http.http_server import make_config
+from tuner.server.http.listening import Address, Server, listen, urls
+from tuner.server.http.tls import Certificate, Tls
 from tuner.server.metrics import Metrics
-from tuner.server.tls import Certificate, Tls
+from tuner.server.routes.workers import WorkerRedis
 from tuner.server.token_book import TokenBook
-from tuner.server.worker_routes import WorkerRedis
-from tuner.service.demand import Demand
-from tuner.service.desk import WorkerDesk
-from tuner.service.filing import Filer
+from tuner.service.demand.reading import Demand
+from tuner.service.files.filing import Filer
 from tuner.service.history import HistoryDesk
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk, workers_identity
+from tuner.service.workers.worker_service import WorkerDesk
 from tuner.settings import Settings
 from tuner.storage import open_storage
 

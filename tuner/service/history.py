@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tuner.history import HistoryStore
-from tuner.history.writing import HistoryWriter
+from tuner.history.store.writing import HistoryWriter
 from tuner.identity import caller
-from tuner.service.times import iso
-from tuner.service.views import Document
+from tuner.service.answers.times import iso
+from tuner.service.answers.views import Document
 
 
 class HistoryDesk(HistoryWriter):

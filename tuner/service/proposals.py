@@ -7,16 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.artifact import split
-from tuner.coordinator.attempts import ENDED
-from tuner.coordinator.frozen import told_values
-from tuner.coordinator.lessons import artifact_row
 from tuner.errors import NotFoundError
+from tuner.learning.lessons import artifact_row
+from tuner.proposals.artifact import split
+from tuner.proposals.frozen import told_values
 from tuner.protocol import encode_number
 from tuner.samplers.marks import TOOK_ATTR
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
 from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.attempts import ENDED
 
 
 def proposal_page(

@@ -10,24 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.demand import UNHEARD_S
-from tuner.coordinator.integrity.diagnosis import diagnose
-from tuner.coordinator.integrity.values import wrong_values
 from tuner.errors import NotFoundError, SpecError
+from tuner.integrity.diagnosis import diagnose
+from tuner.integrity.values import wrong_values
 from tuner.roots import Place
-from tuner.service import unfiled
-from tuner.service.demand import Demand
-from tuner.service.finding import find_study, find_trial, visible
-from tuner.service.hands import Hands
-from tuner.service.importance import Importances
-from tuner.service.kinds import Like
-from tuner.service.logfile import read_log
-from tuner.service.pruning_account import PruningAccounts
-from tuner.service.ranking import MAX_ROWS, front, in_state, ranked
-from tuner.service.reach import covered, covered_worker
-from tuner.service.stops import stop_document
-from tuner.service.times import iso
-from tuner.service.views import (
+from tuner.service.answers.ranking import MAX_ROWS, front, in_state, ranked
+from tuner.service.answers.reach import covered, covered_worker
+from tuner.service.answers.stops import stop_document
+from tuner.service.answers.times import iso
+from tuner.service.answers.views import (
     STATES,
     Document,
     attempt_document,
@@ -37,9 +28,18 @@ from tuner.service.views import (
     trial_documents,
     worker_document,
 )
+from tuner.service.demand.kinds import Like
+from tuner.service.demand.reading import Demand
+from tuner.service.explanations.pruning_account import PruningAccounts
+from tuner.service.importance.asking import Importances
+from tuner.service.logfile import read_log
+from tuner.service.roots import unfiled
+from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.storage.curves import stored_value
+from tuner.trials.demand import UNHEARD_S
+from tuner.trials.finding import find_study, find_trial, visible
 
 logger = logging.getLogger(__name__)
 
@@ -251,7 +251,7 @@ class Reader:
             gain: whether the gain is estimated, which takes a second.
         """
         # Optuna and scipy take a second to import, which every other question does without.
-        from tuner.service.explaining import explain_study
+        from tuner.service.explanations.explaining import explain_study
 
         with self._storage.read() as connection:
             row = find_study(connection, study)
@@ -261,7 +261,7 @@ class Reader:
 
     def explain_trial(self, study: str, number: int) -> Document:
         """Return why a trial was proposed, and the historic trials nearest to it."""
-        from tuner.service.explaining import explain_trial
+        from tuner.service.explanations.explaining import explain_trial
 
         with self._storage.read() as connection:
             row = find_study(connection, study)
@@ -272,7 +272,7 @@ class Reader:
     def importance(self, study: str) -> Document:
         """Return which parameters matter in a study, and which best values lie at an end.
 
-        As `tuner.service.importance.importance_document` returns it.
+        As `tuner.service.importance.asking.importance_document` returns it.
         """
         with self._storage.read() as connection:
             return self._importances.of(connection, find_study(connection, study))

@@ -12,18 +12,18 @@ import sqlalchemy as sa
 from tuner.archives import ArchiveError, check_archive
 from tuner.errors import NotFoundError, SpecError, StudyError
 from tuner.refusal import CodeChoice
-from tuner.service.code import require_code, store_code
-from tuner.service.control import Control, describe, is_cancelled
-from tuner.service.deleting import delete_study
-from tuner.service.finding import find_study
-from tuner.service.reach import require_reach
-from tuner.service.removing import remove_study
-from tuner.service.retrying import retry_failed
-from tuner.service.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
-from tuner.service.views import Document
+from tuner.service.answers.reach import require_reach
+from tuner.service.answers.views import Document
+from tuner.service.roots.removing import remove_study
+from tuner.service.studies.code import require_code, store_code
+from tuner.service.studies.control import Control, describe, is_cancelled
+from tuner.service.studies.deleting import delete_study
+from tuner.service.studies.retrying import retry_failed
+from tuner.service.studies.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec, parse_stored
 from tuner.storage import tables
 from tuner.storage.conflict import again_after_conflict
+from tuner.trials.finding import find_study
 
 #: Inside `Service`, the name `list` is a verb.
 Changes = list[Change]

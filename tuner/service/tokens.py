@@ -6,16 +6,16 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
-from tuner.coordinator.events import acting_name
 from tuner.errors import SetupError, SpecError
 from tuner.identity import WORKERS, Identity, Scope, digest_of, new_token
 from tuner.protocol import NAME_PATTERN, hash_problem
-from tuner.service.times import iso
-from tuner.service.views import Document
+from tuner.service.answers.times import iso
+from tuner.service.answers.views import Document
 from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
 from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
+from tuner.trials.events import acting_name
 
 #: The longest time that a token can be made for; `spec.duration` takes no longer one.
 MAX_EXPIRES_S = 1000 * 86_400.0

@@ -8,14 +8,14 @@ from typing import Any
 from tuner.errors import SpecError
 from tuner.space import Problems
 from tuner.space.problem import did_you_mean
-from tuner.spec.history_reading import check_resolved
 from tuner.spec.identity import MAY_CHANGE
-from tuner.spec.loading import problem_lines
 from tuner.spec.model import Head, StudySpec
 from tuner.spec.parts import Budget, Pruner, TrialLimits
-from tuner.spec.reading import KEYS, read_spec
+from tuner.spec.reading.history import check_resolved
+from tuner.spec.reading.loading import problem_lines
+from tuner.spec.reading.sections import LATER, LATER_KEYS
+from tuner.spec.reading.study import KEYS, read_spec
 from tuner.spec.section import Section
-from tuner.spec.sections import LATER, LATER_KEYS
 
 #: What removes a limit that may be left out.
 NONE = "none"

@@ -19,9 +19,9 @@ from tuner.space import Condition, Parameter, Problems, SearchSpace, Value
 from tuner.space.definition import parse, parse_all, to_json
 from tuner.space.value import is_number, show
 from tuner.spec.found import known_parameters
-from tuner.spec.loading import parse_stored
 from tuner.spec.model import StudySpec
 from tuner.spec.parts import FoundParameter
+from tuner.spec.reading.loading import parse_stored
 
 #: A given range is held against a grid value by value up to so many; beyond, by its ends.
 _LISTED = 10_000

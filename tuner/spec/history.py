@@ -1,7 +1,7 @@
 """The key `history`: which earlier studies and imported runs may teach this study.
 
 `auto` takes all that fits, `none` nothing; a list names studies (`project/name`), paths that were
-imported, and `auto` for what is found beside them. `tuner.spec.history_reading` reads it.
+imported, and `auto` for what is found beside them. `tuner.spec.reading.history` reads it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.spec.model import StudySpec
-from tuner.spec.ways import WAYS
+from tuner.spec.reading.ways import WAYS
 
 #: Keys that a re-submission may change; the change is logged.
 MAY_CHANGE = frozenset({"budget", "history", "parallel", "pruner", "priority", "trial"})

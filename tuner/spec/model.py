@@ -1,6 +1,6 @@
 """What a user asks for: the study spec, frozen, checked and complete.
 
-`tuner.spec.reading` makes a `StudySpec` and reports all problems at once.
+`tuner.spec.reading.study` makes a `StudySpec` and reports all problems at once.
 """
 
 from __future__ import annotations

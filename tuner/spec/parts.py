@@ -51,7 +51,7 @@ class Named(Section):
     """A section whose name says which keys it has beside those of the model.
 
     Those that a package's sampler or pruner has of its own are kept as they were given: numbers,
-    truths and texts. `tuner.spec.naming` checks names and keys.
+    truths and texts. `tuner.spec.reading.naming` checks names and keys.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -251,7 +251,7 @@ history = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("key", sa.String(160), nullable=False, unique=True),
     sa.Column("state", sa.String(8), nullable=False),
-    # As in `tuner.history.records`, or "none": something that holds no run, with its rejections.
+    # As in `tuner.history.store.records`, or "none": what holds no run, with its rejections.
     sa.Column("kind", sa.String(12), nullable=False),
     # Path or URL, without password and query.
     sa.Column("locator", sa.Text, nullable=False),
@@ -278,7 +278,7 @@ history_trials = sa.Table(
     sa.Column("key", sa.String(200), primary_key=True),
     # Of the files that it was read from.
     sa.Column("stamp", sa.String(64), nullable=False),
-    # As in `tuner.history.records`, or "open": it holds no word about its end.
+    # As in `tuner.history.store.records`, or "open": it holds no word about its end.
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("cause", sa.String(16)),
     sa.Column("params_json", sa.Text, nullable=False),

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.gp import GaussianProcess, fit_gps
+from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gps
+from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.model import Model
-from tuner.surrogate.prior import Prior
 from tuner.surrogate.transfer import TransferModel, fit_transfer
 
 #: Omega before anything is observed.

@@ -26,12 +26,12 @@ import numpy as np
 from scipy.linalg import lapack
 from typing_extensions import override
 
-from tuner.surrogate import kernel
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.gp import cholesky, leave_one_out
+from tuner.surrogate.gaussian import kernel
+from tuner.surrogate.gaussian.gp import cholesky, leave_one_out
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.sizing import LEAST_NOISE, SHIFT, Data, Sizes, find_sizes
 from tuner.surrogate.model import Model
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.sizing import LEAST_NOISE, SHIFT, Data, Sizes, find_sizes
 
 #: The least variance of a prediction, relative to the residual's.
 _LEAST = 1e-10

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.server import documents, explanations
+from tuner.server.documents import explanations
+from tuner.server.documents import studies as documents
 from tuner.space import SearchSpace
 from tuner.spec import parse_spec
 from tuner.testing.service import HeldAttempt, LocalService

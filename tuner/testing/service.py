@@ -20,19 +20,19 @@ from types import TracebackType
 from typing import Any
 
 from tuner import protocol
-from tuner.cli.replay import replay_study
+from tuner.cli.commands.replay import replay_study
 from tuner.coordinator.loop import Coordinator
-from tuner.coordinator.replaying import Replayed
 from tuner.errors import SetupError
 from tuner.history.import_report import Report
-from tuner.history.imported import Options
 from tuner.history.importing import Importer
-from tuner.history.records import Goal
+from tuner.history.store.imported import Options
+from tuner.history.store.records import Goal
 from tuner.local.listed_history import Silent
+from tuner.proposals.replaying import Replayed
 from tuner.release import release
-from tuner.service.desk import WorkerDesk
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
+from tuner.service.workers.worker_service import WorkerDesk
 from tuner.settings import load_settings
 from tuner.storage import open_storage
 
@@ -123,7 +123,7 @@ class LocalService:
     Attributes:
         verbs: all that the command line can ask for, `submit` to `delete`.
         desk: all that workers can ask for.
-        history: earlier runs; also where imports go (`tuner.history.imported.Ingest`).
+        history: earlier runs; also where imports go (`tuner.history.store.imported.Ingest`).
     """
 
     def __init__(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workers.failure import CausedError
+from workers.caused import CausedError
 
 
 def require_gpus(backend: str, devices: Sequence[str]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workers.command.errors import CommandError
-from workers.device_texts import device_cause
-from workers.failure import with_own_names, with_tail
-from workers.files import probe
-from workers.missing import how_to_install, how_to_take_along
+from workers.failures.causes import with_own_names, with_tail
+from workers.failures.device_texts import device_cause
+from workers.failures.missing import how_to_install, how_to_take_along
+from workers.records.files import probe
 
 #: A shell says of a child that a signal has ended: 128 and the signal.
 _SHELL = 128

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuner.protocol import Cause
-from workers.failure import CausedError
+from workers.caused import CausedError
 
 
 class CommandError(CausedError):

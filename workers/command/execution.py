@@ -18,10 +18,10 @@ from workers.command.filling import fill_command
 from workers.command.lines import Lines, Said, read_line
 from workers.command.process import CommandProcess
 from workers.command.workplace import find_program, workplace
-from workers.failure import read_tail
-from workers.memory import oom_kills
-from workers.run import Run
-from workers.task import SHOW_STACK, Task
+from workers.failures.causes import read_tail
+from workers.host.memory import oom_kills
+from workers.objective.run import Run
+from workers.objective.task import SHOW_STACK, Task
 
 #: So often the service's wishes are looked at while the command prints nothing.
 LOOK_S = 0.1

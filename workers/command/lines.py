@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner.protocol import fitting_metrics
 from workers.command.errors import CommandError
-from workers.numbers import as_float, as_step, describe
+from workers.objective.numbers import as_float, as_step, describe
 
 #: A longer line is not looked at; it stands in the output all the same.
 MAX_LINE_BYTES = 1 << 20

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workers.command.errors import CommandError
-from workers.linux import die_with_parent, kill_group
+from workers.host.linux import die_with_parent, kill_group
 
 #: From SIGTERM until it is killed; a worker that must leave grants 10 s in all.
 GRACE_S = 8.0

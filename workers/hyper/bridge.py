@@ -13,10 +13,10 @@ from typing import Any
 
 import keras_tuner
 
+from workers.host.typing import override
 from workers.hyper.book import Book
 from workers.hyper.definition import model_value
 from workers.hyper.problem import HypermodelError
-from workers.typing import override
 
 _Base: Any = keras_tuner.HyperParameters
 

@@ -16,7 +16,7 @@ from workers.hyper.book import Book
 from workers.hyper.bridge import ProbeHyperParameters, TrialHyperParameters
 from workers.hyper.loading import Hypermodel
 from workers.hyper.problem import HypermodelError
-from workers.session import TrialStopped
+from workers.objective.session import TrialStopped
 
 #: Builds at most: a model with more conditions names the rest in later trials.
 MAX_BUILDS = 200

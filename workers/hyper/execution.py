@@ -11,9 +11,9 @@ from workers.hyper.book import Book
 from workers.hyper.loading import Arguments, Hypermodel, load_arguments, load_hypermodel
 from workers.hyper.problem import HypermodelError
 from workers.hyper.results import join_executions
-from workers.numbers import describe
-from workers.objective import HYPERMODEL
-from workers.run import Run
+from workers.objective.finding import HYPERMODEL
+from workers.objective.numbers import describe
+from workers.objective.run import Run
 
 
 def run_hypermodel(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.hyper.problem import HypermodelError
-from workers.numbers import describe
-from workers.objective import load_object, load_objective
+from workers.objective.finding import load_object, load_objective
+from workers.objective.numbers import describe
 
 
 @dataclass(frozen=True, kw_only=True)

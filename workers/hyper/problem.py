@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.objective import ObjectiveError
+from workers.objective.finding import ObjectiveError
 
 
 class HypermodelError(ObjectiveError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from workers.result import ResultError, read_result
+from workers.objective.result import ResultError, read_result
 
 #: Executions of one trial at most.
 MAX_EXECUTIONS = 1000

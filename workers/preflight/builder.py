@@ -13,15 +13,15 @@ import time
 from typing import Any, NoReturn
 
 from workers.backends.trial import BackendError, prepare
-from workers.channel import Channel
-from workers.failure import classify, describe_error
-from workers.linux import be_killed_first, die_with_parent
-from workers.numbers import describe
-from workers.objective import ObjectiveError
+from workers.failures.causes import classify, describe_error
+from workers.host.linux import be_killed_first, die_with_parent
+from workers.objective.finding import ObjectiveError
+from workers.objective.numbers import describe
+from workers.objective.seeds import seed_everything
+from workers.objective.task import Task
 from workers.preflight.measuring import batch_of, weigh
 from workers.preflight.sources import NoModelsError, Source, open_source
-from workers.seeds import seed_everything
-from workers.task import Task
+from workers.trial.channel import Channel
 
 #: Models above this many parameters are looked for in memory before the next is built, 0.2 s.
 _LARGE = 1_000_000

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from workers.hyper.book import Book
 from workers.hyper.loading import Arguments, load_arguments, load_hypermodel
-from workers.objective import HYPERMODEL, load_objective
+from workers.objective.finding import HYPERMODEL, load_objective
+from workers.objective.task import Task
 from workers.preflight.measuring import STEPS, EnoughStepsError, make_timer
-from workers.task import Task
 
 
 class NoModelsError(Exception):
@@ -121,7 +121,7 @@ class BuildSource:
         Raises:
             Exception: what the function raised.
         """
-        from workers.run import Params
+        from workers.objective.run import Params
 
         return self._build(Params(params))
 

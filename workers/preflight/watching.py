@@ -19,14 +19,14 @@ from typing import Any, TextIO
 from tuner.errors import SpecError
 from tuner.protocol import Assignment, ProtocolError
 from workers.backends.selection import Selection
-from workers.channel import Channel, ChannelError
-from workers.child import scrubbed
-from workers.devices import list_gpus
-from workers.failure import last_lines
-from workers.linux import kill_group
-from workers.orphans import adopt_orphans, end_orphans
-from workers.task import Task
-from workers.trial_process import python_command
+from workers.failures.causes import last_lines
+from workers.host.devices import list_gpus
+from workers.host.linux import kill_group
+from workers.host.orphans import adopt_orphans, end_orphans
+from workers.objective.task import Task
+from workers.trial.channel import Channel, ChannelError
+from workers.trial.child import scrubbed
+from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
 #: Imports of the user's modules and of a framework, on a busy machine.

@@ -11,10 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from workers.channel import Channel, ChannelError
-from workers.heard import HeardEnd, HeardPoint, hear
+from workers.objective.session import Session, Word
 from workers.ranks.meeting import MAX_RANKS, admit
-from workers.session import Session, Word
+from workers.trial.channel import Channel, ChannelError
+from workers.trial.heard import HeardEnd, HeardPoint, hear
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tuner.roots import Place
-from workers.failure import CausedError, explain_exit, read_tail, with_tail
-from workers.heard import HeardEnd
-from workers.memory import oom_kills
+from workers.caused import CausedError
+from workers.failures.causes import explain_exit, read_tail, with_tail
+from workers.host.memory import oom_kills
+from workers.objective.run import Run
+from workers.objective.task import Task
 from workers.ranks.crew import Crew, Loss
 from workers.ranks.meeting import MAX_RANKS, MEETING, open_meeting
-from workers.run import Run
-from workers.task import Task
-from workers.trial_process import python_command
+from workers.trial.heard import HeardEnd
+from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
 #: Rank 0 has its result; so long may the others take to end.

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any
 
-from workers.channel import Channel
-from workers.child import execute
+from workers.objective.task import Task
 from workers.ranks.meeting import come, own_rank
-from workers.task import Task
+from workers.trial.channel import Channel
+from workers.trial.child import execute
 
 #: The trial's own process answers at once; a machine under load takes its time.
 WELCOME_S = 60.0

@@ -1,8 +1,8 @@
 """How near the estimate of what history gained comes to cold starts that are really made.
 
-`tuner explain` simulates cold starts on what a study has found (`tuner.service.gain`). Here each
-study gets real ones: runs of the same sampler without history, until they come as far. Studies have
-related history, misleading history, and none.
+`tuner explain` simulates cold starts on what a study has found (`tuner.service.explanations.gain`).
+Here each study gets real ones: runs of the same sampler without history, until they come as far.
+Studies have related history, misleading history, and none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.benchmarks.sampler.methods import make_method
 from tests.benchmarks.sampler.methods.method import Problem
 from tests.benchmarks.sampler.play import Played, play
 from tests.benchmarks.sampler.tasks.task import Task
-from tuner.service.gain import Results, estimate_gain
+from tuner.service.explanations.gain import Results, estimate_gain
 from tuner.surrogate.columns import Floats
 
 #: Trials of a study, real cold starts of each task, and their trials at most.

@@ -21,9 +21,9 @@ from tests.benchmarks.sampler.tasks.continuous import related_tasks
 from tests.benchmarks.sampler.tasks.task import Task, sample
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.space.encoding import Encoding
-from tuner.surrogate.building import build_prior
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.building import build_prior
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.source import Source
 
 _FAMILY = "hartmann6"
 _PENDING = 3

@@ -27,7 +27,7 @@ from tuner.board.best_trials.page import (
     study_document,
 )
 from tuner.board.best_trials.points import points_answer
-from tuner.board.best_trials.report_answer import report_answer
+from tuner.board.best_trials.report.answer import report_answer
 from tuner.board.best_trials.requests import ProblemError, Query, answer, handle
 from tuner.board.best_trials.static_files import static_routes
 from tuner.board.best_trials.takeaway import takeaway_answer

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.cli.output import Document, duration
+from tuner.cli.render.output import Document, duration
 from tuner.errors import SpecError
-from tuner.local.devices import default_workers
+from tuner.local.fleets.devices import default_workers
 from tuner.spec import StudySpec
 
 HOUR_S = 3600.0

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuner.cli.output import Document
 from tuner.cli.preflight.cost import estimate_cost
 from tuner.cli.preflight.probes import choose_probes
 from tuner.cli.preflight.report import describe
 from tuner.cli.preflight.running import build_probes
+from tuner.cli.render.output import Document
 from tuner.protocol import Assignment, Found
 from tuner.spec import StudySpec, known_parameters
 from tuner.spec.advice import advise_names

@@ -9,7 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tuner.cli.output import parameter as shown
+from tuner.cli.render.output import parameter as shown
 
 Params = Mapping[str, Any]
 #: Fewer faults than this may lie in one place by chance.

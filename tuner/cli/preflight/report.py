@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from tuner.cli.output import Document, duration, parameter
 from tuner.cli.preflight.cost import step_text
 from tuner.cli.preflight.probes import Probe
 from tuner.cli.preflight.regions import find_regions
 from tuner.cli.preflight.running import Seen
+from tuner.cli.render.output import Document, duration, parameter
 
 #: What is shown of a failure; the rest is in the document.
 _MOST_FAILURES, _MOST_OTHERS, _MOST_CHARS = 5, 3, 160

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.cli.output import Document, err
 from tuner.cli.preflight.probes import Probe
+from tuner.cli.render.output import Document, err
 from tuner.protocol import Assignment
 
 #: Of all configurations together, seconds; what was not built by then is left out.

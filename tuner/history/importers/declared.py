@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import clean_text
+from tuner.history.store.cleaning import clean_text
 from tuner.space import Parameter, SearchSpace
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from tuner.history.cleaning import (
+from tuner.history.store.cleaning import (
     MAX_METRICS,
     MAX_PARAMETERS,
     MAX_RUNS,
@@ -17,8 +17,8 @@ from tuner.history.cleaning import (
     clean_text,
     clean_time,
 )
-from tuner.history.imported import STATES, Facts, ImportedRun, ImportKind, Options
-from tuner.history.records import Goal, HistoricTrial, Rejection
+from tuner.history.store.imported import STATES, Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Goal, HistoricTrial, Rejection
 
 #: What such an importer gives.
 Item = HistoricTrial | Rejection | Facts

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import clean_text
 from tuner.history.importers.file_study import FileStudy, Item
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.trackers.wandb_export import WandbExport, read_records
 from tuner.history.importers.trackers.wandb_export import is_run as is_wandb_run
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import clean_text
+from tuner.history.store.records import Rejection
 from tuner.registry import IMPORTERS
 
 #: Objects of a JSON file in which is looked for a run.
@@ -123,6 +123,6 @@ def _unknown_kind(path: Path, added: list[str]) -> SpecError:
 
 def _journal(path: Path) -> list[FoundStudy]:
     # Optuna takes a third of a second to import; most imports need nothing of it.
-    from tuner.history.importers.optuna_journal import open_journal
+    from tuner.history.importers.optuna.journal import open_journal
 
     return [*open_journal(path)]

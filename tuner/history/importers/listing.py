@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tuner.history.importers.folders import FileStamp, Folder, is_run_name, join
-from tuner.history.records import Rejection
+from tuner.history.store.records import Rejection
 from tuner.roots import Folder as OpenFolder
 from tuner.roots import Place, UnfitError, check_regular, kind_name
 

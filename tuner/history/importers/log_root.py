@@ -7,12 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import clean_curves, clean_key, clean_metrics, clean_params, clean_time
-from tuner.history.imported import OUTCOMES, Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import Folder, files_stamp, is_run_name
 from tuner.history.importers.source import read_object
-from tuner.history.own import fixed_values, spec_space
-from tuner.history.records import Goal, HistoricTrial, Rejection, State
+from tuner.history.store.cleaning import (
+    clean_curves,
+    clean_key,
+    clean_metrics,
+    clean_params,
+    clean_time,
+)
+from tuner.history.store.imported import OUTCOMES, Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.own import fixed_values, spec_space
+from tuner.history.store.records import Goal, HistoricTrial, Rejection, State
 from tuner.tfevents.events import OBJECTIVE_TAG, curve_tag, objective_tag
 from tuner.tfevents.reader import RunEvents, read_files
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tuner.history.importers.folders import Folder as FoundFolder
 from tuner.history.importers.folders import is_run_name, join
 from tuner.history.importers.listing import Listing, Refuse, why_not
-from tuner.history.records import Rejection
+from tuner.history.store.records import Rejection
 from tuner.roots import Folder, Place
 
 #: Deeper than any log root; a path that long is a mistake.

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from tuner.history.cleaning import clean_text
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import Folder
-from tuner.history.records import Rejection
-from tuner.history.writing import MAX_REJECTED
+from tuner.history.store.cleaning import clean_text
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
+from tuner.history.store.writing import MAX_REJECTED
 
 #: Larger JSON files are none that a tuner wrote.
 MAX_JSON_BYTES = 64 << 20

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tuner.history.records import State
+from tuner.history.store.records import State
 
 #: Names of columns that may hold them, in their plain form.
 COLUMNS = frozenset(

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.importers.files import FoundFile, recognise
 from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
-from tuner.history.importers.kerastuner import KerasTunerStudy
+from tuner.history.importers.kerastuner.projects import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
 from tuner.history.importers.scan import is_own, scan
 from tuner.history.importers.source import FoundStudy
-from tuner.history.importers.tensorboard import find_studies
+from tuner.history.importers.tensorboard.folders import find_studies
 from tuner.history.importers.trackers.finding import Trackers, inner_stamps
 from tuner.history.importers.trackers.mlflow_server import (
     MlflowServer,
@@ -27,11 +27,11 @@ from tuner.history.importers.trackers.mlflow_server import (
     is_server,
     parse_server,
 )
-from tuner.history.records import Rejection
+from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 
 if TYPE_CHECKING:
-    from tuner.history.importers.optuna_database import OptunaStudy
+    from tuner.history.importers.optuna.database import OptunaStudy
     from tuner.history.importers.sql_database import SqlDatabase
     from tuner.history.importers.trackers.mlflow_database import MlflowExperiment
 
@@ -205,7 +205,7 @@ def _open_server(given: str) -> Iterator[Target]:
 
 def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
     """Return the studies of a database, whoever keeps them there."""
-    from tuner.history.importers.optuna_database import OptunaDatabase
+    from tuner.history.importers.optuna.database import OptunaDatabase
     from tuner.history.importers.trackers.mlflow_database import MlflowDatabase, is_mlflow
 
     if is_mlflow(database.names):

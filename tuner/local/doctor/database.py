@@ -123,7 +123,7 @@ def _revision(
 
 def look_at_studies(settings: Settings) -> Iterator[Finding]:
     """Yield what contradicts itself in the rows; `tuner db check` says it one by one."""
-    from tuner.coordinator.integrity.repair import check
+    from tuner.integrity.repair import check
 
     path = sqlite_path(settings.database_url)
     is_elsewhere = settings.api_url is not None and not settings.names_database

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tuner.surrogate.acquisition import Arms
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gate import Gate, open_gate
-from tuner.surrogate.gp import fit_gps
-from tuner.surrogate.prior import Prior
+from tuner.surrogate.gaussian.gp import fit_gps
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.search.acquisition import Arms
 
 #: How many models without history share the belief at most, and of how many rows all together:
 #: few observations leave much open, and each model takes its time.

@@ -8,10 +8,10 @@ import numpy as np
 
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.columns import Columns, Flags, Floats, Numbers
-from tuner.surrogate.thinning import thin
+from tuner.surrogate.gaussian.thinning import thin
 from tuner.surrogate.warp import Scale, warp_with_scale
 
-#: A model is fitted to at most so many points; see `tuner.surrogate.thinning`.
+#: A model is fitted to at most so many points; see `tuner.surrogate.gaussian.thinning`.
 MOST = 300
 #: A configuration that fails counts as good as this share of the others, with so much variance: its
 #: place is unattractive, but its neighbours may still be the best.

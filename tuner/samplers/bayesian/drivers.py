@@ -10,8 +10,8 @@ from scipy.special import log_ndtr
 
 from tuner.samplers.bayesian.data import Data
 from tuner.space.encoding import Encoding
-from tuner.surrogate.acquisition import Arms, log_improvement
 from tuner.surrogate.columns import Floats
+from tuner.surrogate.search.acquisition import Arms, log_improvement
 
 #: So many parameters are named, those whose change is worth most.
 COUNT = 4

@@ -17,11 +17,11 @@ import numpy as np
 from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
 from tuner.samplers.bayesian.hurdles import hurdles, is_starved
 from tuner.samplers.bayesian.standing import Standings, standings
-from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Columns, Floats, Numbers
-from tuner.surrogate.foretelling import Foretelling
-from tuner.surrogate.gp import fit_gp
-from tuner.surrogate.thinning import thin
+from tuner.surrogate.gaussian.gp import fit_gp
+from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.history.foretelling import Foretelling
+from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
 
 #: Rows of the model: with more of them, of each trial the furthest rung alone, and then the best,

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.special import ndtr
 
 from tuner.samplers.bayesian.observations import Observations
-from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Columns, Flags, Floats
-from tuner.surrogate.gp import fit_gp
+from tuner.surrogate.gaussian.gp import fit_gp
+from tuner.surrogate.gaussian.thinning import thin
 from tuner.surrogate.model import Model
-from tuner.surrogate.thinning import thin
+from tuner.surrogate.search.acquisition import LogFeasibility
 
 #: Values further from 0 than this, in typical values, would flatten the border.
 _FAR = 3.0

@@ -12,11 +12,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.samplers.bayesian.curve import finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
-from tuner.surrogate.building import POINTS, build_prior
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.foretelling import correlations
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.source import FINAL, Source
+from tuner.surrogate.history.building import POINTS, build_prior
+from tuner.surrogate.history.foretelling import correlations
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.source import FINAL, Source
 
 Given = Study | Sequence[FrozenTrial] | Source
 

@@ -15,10 +15,10 @@ from typing_extensions import override
 
 from tuner.samplers.bayesian.curve import Curve
 from tuner.samplers.bayesian.standing import Standings
-from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.gp import GaussianProcess
+from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.model import Model
+from tuner.surrogate.search.acquisition import LogFeasibility
 
 #: So many trials in a row that a pruner stopped, and none has come through for a while.
 STARVED = 15

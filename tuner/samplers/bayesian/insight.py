@@ -9,7 +9,7 @@ import numpy as np
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.bounds import Bounds
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.prior import Prior
+from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.warp import Scale
 
 #: Deviations to either side of the mean between which 90 % of a normal distribution lie.

@@ -11,16 +11,16 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.history.horizon import declared_horizon
+from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.samplers.bayesian.curve import Curve, finite_reports
 from tuner.samplers.bayesian.dialect import Dialect
 from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.ends import Ends, expected_ends
 from tuner.samplers.bayesian.timely import Timely, timely
 from tuner.samplers.marks import CAUSE_ATTR
-from tuner.surrogate.acquisition import LogFeasibility
 from tuner.surrogate.columns import Flags, Floats, Numbers
-from tuner.surrogate.foretelling import Foretelling
+from tuner.surrogate.history.foretelling import Foretelling
+from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
 
 #: Where Optuna's `RetryFailedTrialCallback` notes which trials a new one tries again.

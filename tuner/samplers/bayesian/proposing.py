@@ -23,13 +23,13 @@ from tuner.samplers.bayesian.turns import (
     looks_over,
 )
 from tuner.space.encoding import Encoding
-from tuner.surrogate.acquisition import Acquisition, LogExpectedImprovement, Product
 from tuner.surrogate.bounds import known_bounds
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.hypervolume import LogHypervolumeImprovement
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.search import maximise
-from tuner.surrogate.task import Taken, Task
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.search.acquisition import Acquisition, LogExpectedImprovement, Product
+from tuner.surrogate.search.hypervolume import LogHypervolumeImprovement
+from tuner.surrogate.search.searching import maximise
+from tuner.surrogate.search.task import Taken, Task
 
 #: Trials with a value that a model without history needs at least.
 _LEAST = 2

@@ -23,8 +23,8 @@ from tuner.samplers.bayesian.observations import Reader
 from tuner.samplers.bayesian.proposing import Request, choose
 from tuner.space import SearchSpace
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.prior import Prior
-from tuner.surrogate.source import Source
+from tuner.surrogate.history.prior import Prior
+from tuner.surrogate.history.source import Source
 from tuner.surrogate.threads import one_thread
 
 #: Trials that are not run yet may still be asked for parameters that they lack.

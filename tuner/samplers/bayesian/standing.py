@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from tuner.samplers.bayesian.curve import Curve
-from tuner.surrogate import kernel
 from tuner.surrogate.columns import Flags, Floats, Numbers
-from tuner.surrogate.foretelling import Foretelling
+from tuner.surrogate.gaussian import kernel
+from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.warp import Scale, warp_with_scale
 
 #: The least deviation around a line that history may foretell.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.fitting import Hyper, usual_length
-from tuner.surrogate.gp import GaussianProcess
-from tuner.surrogate.task import Task
+from tuner.surrogate.gaussian.fitting import Hyper, usual_length
+from tuner.surrogate.gaussian.gp import GaussianProcess
+from tuner.surrogate.search.task import Task
 
 #: Trials that are spread over the space before the model chooses.
 START = 4

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from tuner.samplers.bayesian.durations import Durations
 from tuner.surrogate.columns import Columns, Flags, Floats
-from tuner.surrogate.gp import GaussianProcess, fit_gp
+from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gp
+from tuner.surrogate.gaussian.thinning import thin
 from tuner.surrogate.model import Model
-from tuner.surrogate.thinning import thin
 
 #: Fewer durations that are known to their end are no guide to others.
 _LEAST = 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tuner.service.answers.views import Document
+from tuner.service.answers.wording import count, interval_text, value_text
 from tuner.service.insights.sample import Sample
-from tuner.service.views import Document
-from tuner.service.wording import count, interval_text, value_text
 
 #: Before so many results no parameter is said to matter little.
 _LEAST = 30

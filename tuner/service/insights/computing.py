@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuner.secrecy import SECRET_VALUES
-from tuner.service.care import DATABASE_AWAY
+from tuner.service.answers.views import Document
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
 from tuner.service.insights.sample import LEAST
-from tuner.service.views import Document
+from tuner.service.roots.care import DATABASE_AWAY
 from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)

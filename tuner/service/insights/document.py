@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tuner.service.answers.views import Document
+from tuner.service.importance.weighing import weigh
 from tuner.service.insights.advice import advise
 from tuner.service.insights.early import begin
 from tuner.service.insights.fanova import fanova
@@ -15,8 +17,6 @@ from tuner.service.insights.improvement import improvement
 from tuner.service.insights.ped_anova import ped_anova
 from tuner.service.insights.sample import LEAST, Sample
 from tuner.service.insights.widening import next_range
-from tuner.service.views import Document
-from tuner.service.weighing import weigh
 from tuner.storage import Storage
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from tuner.service.answers.views import Document
 from tuner.service.insights.advice import advise
 from tuner.service.insights.form import empty
 from tuner.service.insights.past import history_over_trials
 from tuner.service.insights.sample import LEAST, Sample, read_sample
-from tuner.service.views import Document
 from tuner.storage import Storage, tables
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from tuner.service.effects import cut
+from tuner.service.answers.views import Document
+from tuner.service.importance.effects import cut
 from tuner.service.insights.sample import Sample
-from tuner.service.views import Document
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.surrogate.columns import Floats

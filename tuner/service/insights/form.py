@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
 
 #: Of the file's form.
 VERSION = 1

@@ -22,14 +22,14 @@ import numpy as np
 
 from tuner.samplers.bayesian.belief import MEMBERS
 from tuner.samplers.bayesian.dialect import declared
-from tuner.service.gain import NEAR, Results, data_of
+from tuner.service.answers.views import Document
+from tuner.service.explanations.gain import NEAR, Results, data_of
 from tuner.service.insights.sample import Sample
-from tuner.service.views import Document
 from tuner.space.encoding import Encoding
-from tuner.surrogate.acquisition import log_improvement
 from tuner.surrogate.bounds import known_bounds
 from tuner.surrogate.columns import Floats
-from tuner.surrogate.gp import GaussianProcess, fit_gps
+from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gps
+from tuner.surrogate.search.acquisition import log_improvement
 
 #: With fewer whole results nothing is said; of more, the newest are looked at, and the best.
 LEAST, MOST = 15, 200

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from tuner.service.ranking import front, ranked
-from tuner.service.views import metrics_of
-from tuner.service.wording import value_text
+from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.views import metrics_of
+from tuner.service.answers.wording import value_text
 from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.gain import RELIED_ON
+from tuner.service.answers.views import Document
+from tuner.service.explanations.gain import RELIED_ON
+from tuner.service.explanations.reasons import history_share
 from tuner.service.insights.sample import MOST
-from tuner.service.reasons import history_share
-from tuner.service.views import Document
 from tuner.spec import StudySpec
 from tuner.storage import tables
 

@@ -14,7 +14,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
 from tuner.space.parameter import Parameter
 
 #: The best are this share of the trials, and so many at least: Optuna wants five.

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.views import Document, status_document
+from tuner.service.answers.views import Document, status_document
 from tuner.space import Parameter
 from tuner.spec import StudySpec
 

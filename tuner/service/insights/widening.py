@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tuner.service.views import Document
+from tuner.service.answers.views import Document
 from tuner.space.parameter import Parameter
 from tuner.space.value import MAX_INT
 

@@ -9,14 +9,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.benchmarks.pruning_play import HALF
 from tests.benchmarks.sampler.pruned.arm import PrunedProblem
-from tuner.coordinator.brackets import bracket_pruner
-from tuner.coordinator.halving_pruner import HalvingPruner
-from tuner.coordinator.history_pruner import HistoryPruner
 from tuner.curves.belief import CurveBelief
 from tuner.curves.early_ranks import correlations, first_cell, values_at
 from tuner.curves.runs import CELLS, make_run
 from tuner.curves.table import make_table, merge
-from tuner.history.early import EarlyRanks
+from tuner.history.learning_curves.early import EarlyRanks
+from tuner.proposals.brackets import bracket_pruner
+from tuner.proposals.pruners.by_history import HistoryPruner
+from tuner.proposals.pruners.halving import HalvingPruner
 
 
 def inform(pruner: BasePruner, problem: PrunedProblem) -> None:

@@ -20,7 +20,7 @@ _NONE = HistorySpec()
 #: What decides when a trial is stopped.
 _PRUNERS = (
     "tuner/curves",
-    "tuner/history/early.py",
+    "tuner/history/learning_curves/early.py",
     "tuner/coordinator/*prun*.py",
     "tuner/coordinator/*rung*.py",
 )

@@ -13,7 +13,7 @@ from tests.benchmarks.sampler.methods.our_pool import PoolEncoding
 from tests.benchmarks.sampler.pruned.arm import Arm, Job, PrunedProblem
 from tests.benchmarks.sampler.pruned.beliefs import brackets_of, inform, settle
 from tests.benchmarks.sampler.pruned.nearest import NearestRow
-from tuner.coordinator.pruners import make_pruner
+from tuner.proposals.pruners.making import make_pruner
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.space import Parameter, Params, Value
 from tuner.space.optuna import distribution, from_optuna, to_optuna

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import clean_key
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.sql_database import SqlDatabase
 from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import clean_key
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 
 _TABLES = ("experiments", "runs", "params", "metrics", "latest_metrics")
 _NEEDED = frozenset({"experiments", "runs", "params", "metrics"})

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, files_stamp, stamp_of
 from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun, plain_text
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 from tuner.roots import open_named
-from tuner.spec.yaml12 import plain_value
+from tuner.spec.reading.yaml12 import plain_value
 
 META = "meta.yaml"
 #: As MLflow numbers the states of runs (its `RunStatus`).

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tuner.errors import NotFoundError, SpecError, UnavailableError
-from tuner.history.cleaning import MAX_RUNS, clean_key, clean_text
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import MAX_RUNS, clean_key, clean_text
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 
 #: As MLflow's own client reads them.
 TOKEN, USER, PASSWORD = (

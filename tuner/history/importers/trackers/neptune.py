@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tuner.history.cleaning import MAX_PARAMETERS, clean_key, clean_text
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, stamp_of
 from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
 from tuner.history.importers.trackers.parquet_pages import read_column
 from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun
-from tuner.history.metric import is_metric_name
-from tuner.history.records import Rejection
+from tuner.history.matching.metric import is_metric_name
+from tuner.history.store.cleaning import MAX_PARAMETERS, clean_key, clean_text
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 
 PART = re.compile(r"(.+)_part_(\d{1,6})\.parquet")
 #: Of one part: the exporter begins a new one at 50 MB.

@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuner.history.cleaning import (
+from tuner.history.importers.cells import NOTHING, is_plain_number, read_number
+from tuner.history.importers.state_words import read_word
+from tuner.history.store.cleaning import (
     MAX_METRICS,
     clean_curves,
     clean_key,
@@ -16,10 +18,8 @@ from tuner.history.cleaning import (
     clean_time,
     last_or_best,
 )
-from tuner.history.imported import Facts, ImportedRun, Options
-from tuner.history.importers.csv_cells import NOTHING, is_plain_number, read_number
-from tuner.history.importers.state_words import read_word
-from tuner.history.records import HistoricTrial
+from tuner.history.store.imported import Facts, ImportedRun, Options
+from tuner.history.store.records import HistoricTrial
 from tuner.space.value import Value
 
 #: Points of one metric that are looked at; a curve keeps far fewer.

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SpecError
-from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, MAX_RUNS, clean_key
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.source import MAX_JSON_BYTES
 from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
 from tuner.history.importers.trackers.wandb_values import numbers
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, MAX_RUNS, clean_key
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 
 #: What the API calls a run's last values, in its releases and in data frames of it.

@@ -8,8 +8,6 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from tuner.history.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
-from tuner.history.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.importers.folders import FileStamp, Folder, stamp_of
 from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
 from tuner.history.importers.trackers.wandb_records import (
@@ -22,7 +20,9 @@ from tuner.history.importers.trackers.wandb_records import (
     text,
 )
 from tuner.history.importers.trackers.wandb_values import numbers
-from tuner.history.records import Rejection
+from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
+from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.records import Rejection
 
 END = ".wandb"
 MAX_BYTES = 2 << 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tuner.history.cleaning import MAX_METRICS
 from tuner.history.importers.trackers.tracked import flatten
+from tuner.history.store.cleaning import MAX_METRICS
 
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 

@@ -1,0 +1,1 @@
+"""Log directories and TensorBoards for tests of the tab Best trials."""

@@ -1,0 +1,1 @@
+"""Real trainings for tests, and what they need."""

@@ -1,0 +1,1 @@
+"""What `tuner check` looks at."""

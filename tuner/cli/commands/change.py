@@ -1,0 +1,187 @@
+"""The commands that change a study; without a running service they do it themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.arguments import AnyStudy, Study, settings
+from tuner.cli.calling import command
+from tuner.cli.following.choice import take_study
+from tuner.cli.reading.feed import CLOSED
+from tuner.cli.reading.polling import ENDED
+from tuner.visible import visible
+
+if TYPE_CHECKING:
+    from tuner.cli.render.output import Document
+    from tuner.client import ApiClient
+    from tuner.service.service import Service
+    from tuner.settings import Settings
+
+
+def pause(study: AnyStudy = None) -> None:
+    """Start no further trial; those that run end by themselves."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        study = take_study(api, study)
+        api.pause(study)
+    _say(f"{study}: paused; go on with: {command('resume', study)}")
+
+
+def resume(study: AnyStudy = None) -> None:
+    """Go on with a paused study."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        study = take_study(api, study)
+        api.resume(study)
+        _say(f"{study}: running{_next_step(api, study)}")
+
+
+def stop(
+    study: AnyStudy = None,
+    *,
+    now: Annotated[bool, typer.Option("--now", help="End the running trials at once.")] = False,
+) -> None:
+    """Finish a study before its budget is used; running trials end by themselves."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        study = take_study(api, study)
+        before = api.status(study)["state"]
+        api.stop(study, now=now)
+    if before in CLOSED:
+        _say(f"{study}: is {before} already")
+    else:
+        _say(f"{study}: stopping" + (", running trials are ended" if now else ""))
+
+
+def cancel(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="TRIAL", min=0, help="only this trial")
+    ] = None,
+) -> None:
+    """Cancel a study with everything that runs, or one trial of it."""
+    from tuner.local import open_changer
+
+    with open_changer(settings()) as api:
+        before = api.status(study)["state"] if trial is None else api.show(study, trial)["state"]
+        api.cancel(study, trial)
+    what = study if trial is None else f"{study}: trial {trial}"
+    if before in (*CLOSED, *ENDED):
+        _say(f"{what}: is {before} already")
+    else:
+        _say(f"{what}: is cancelled")
+
+
+def retry(
+    study: AnyStudy = None,
+    *,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed", show_default=False, help="Every trial that failed, which is the default."
+        ),
+    ] = True,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SPEC", help="The study's spec, with mended code for all trials from now on."
+        ),
+    ] = None,
+) -> None:
+    """Run the failed trials of a study again, as new trials with the same parameters."""
+    from tuner.cli.following.going_on import retry_with
+    from tuner.cli.render.output import change_text
+    from tuner.local import open_changer
+    from tuner.local.submission import make_submission
+
+    config = settings()
+    submission = None if spec is None else make_submission(spec, config)
+    if submission is not None and study is not None and _is_sibling(study, submission.spec.name):
+        submission = submission.renamed(study)
+    with open_changer(config) as api:
+        study = take_study(api, study if submission is None else study or submission.spec.name)
+        if submission is None:
+            answer = api.retry(study, failed=failed)
+        else:
+            answer = retry_with(submission, api, study, spec)
+        step = _next_step(api, study)
+    for change in answer["changes"]:
+        _say(f"{study}: {change_text(change)}")
+    if submission is not None and not any(c["key"] == "code" for c in answer["changes"]):
+        _say(f"{study}: the code is the same as before")
+    numbers = ", ".join(map(str, answer["retried"]))
+    again = f"{study}: runs again: trial {numbers}{step}"
+    _say(again if numbers else f"{study}: no trial has failed")
+
+
+def _is_sibling(study: str, name: str) -> bool:
+    """Return whether `study` is called like `name` with a number: its spec is that of `name`."""
+    return study.rpartition("-")[2].isdecimal() and study.rpartition("-")[0] == name
+
+
+def delete(
+    study: Study,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
+    from tuner.local import open_changer
+    from tuner.local.commands import forget_command
+
+    config = settings()
+    with open_changer(config) as api:
+        status = api.status(study)
+        running = _running_text(config, study, status)
+        if not yes:
+            trials = sum(status["counts"].values())
+            head = f"{study} is running now: {running}.\n" if running else ""
+            _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
+        done = api.delete(study)
+    forget_command(config, study)
+    _say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
+    for kept in done.get("kept", ()):
+        _say(f"{kept['path']} is still there: {kept['reason']}")
+
+
+def _running_text(config: Settings, study: str, status: Document) -> str:
+    """Return what is at work for a study that is about to be deleted, nothing for one at rest."""
+    from tuner.local.runs import live_runs
+
+    count = status["counts"]["running"]
+    trials = [f"{count} trial{'' if count == 1 else 's'} at work"] if count else []
+    runs = [pid for pid, name in live_runs(config).items() if name == study]
+    commands = [f"`tuner run` (pid {pid}) trains it" for pid in runs]
+    return " and ".join([*trials, *commands])
+
+
+def _next_step(api: Service | ApiClient, study: str) -> str:
+    """Return what to do so that a running study gets on, nothing where workers are there."""
+    from tuner.cli.following.next_step import reason_here
+
+    status = api.status(study)
+    if status["state"] != "running" or status["workers"] or api.workers():
+        return ""
+    return f"; {reason_here(settings(), status)}" if status["reason"] else ""
+
+
+def _confirm(question: str) -> None:
+    try:
+        agreed = typer.confirm(visible(question), err=True)
+    except typer.Abort:
+        typer.echo(err=True)
+        agreed = False
+    if not agreed:
+        _say("nothing was deleted")
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    from tuner.cli.render.output import err
+
+    err().print(text, markup=False, soft_wrap=True)

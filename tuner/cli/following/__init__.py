@@ -1,0 +1,1 @@
+"""Running or following a study to its end."""

@@ -1,0 +1,98 @@
+"""Which study and which trial a command means, when it was not told all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from tuner.cli.arguments import check_study
+from tuner.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient
+    from tuner.service.reading import Reader
+    from tuner.service.service import Service
+
+    Api = Reader | ApiClient | Service
+
+#: In place of a trial's number.
+BEST = "best"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What was typed for `[STUDY] [TRIAL]`: None where it was left out, `best` for that trial."""
+
+    study: str | None = None
+    trial: int | str | None = None
+
+
+def read_choice(words: Iterable[str | None]) -> Chosen:
+    """Return the study and the trial among the arguments of a command.
+
+    A study holds a slash, and a trial is a number or `best`, so that either may be left out.
+
+    Raises:
+        typer.BadParameter: a word is neither, or stands twice.
+    """
+    given = [word for word in words if word is not None]
+    trial = None
+    if given and (len(given) > 1 or _is_trial(given[0])):
+        trial = _read_trial(given.pop())
+    study = check_study(given[0]) if given else None
+    return Chosen(study=study, trial=trial)
+
+
+def take_study(api: Api, study: str | None) -> str:
+    """Return the study that was named, else the newest one; standard error says which that is.
+
+    Raises:
+        NotFoundError: none was named and there is none.
+    """
+    if study is not None:
+        return study
+    rows = api.list()
+    if not rows:
+        raise NotFoundError("no studies yet; start one with: tuner run SPEC")
+    newest = str(max(rows, key=lambda row: str(row["created"]))["study"])
+    _say(f"{newest} (the newest study)")
+    return newest
+
+
+def take_trial(api: Api, study: str, trial: int | str | None) -> int:
+    """Return the number of the trial that was named; the best one for `best`, and for none.
+
+    Raises:
+        NotFoundError: no trial of the study is complete.
+    """
+    if isinstance(trial, int):
+        return trial
+    best = api.best(study, 1)
+    if not best:
+        raise NotFoundError(f"{study}: no trial is complete yet, so none is the best")
+    number = int(best[0]["trial"])
+    _say(f"{study}: trial {number} (the best)")
+    return number
+
+
+def _is_trial(word: str) -> bool:
+    return word == BEST or word.isdecimal()
+
+
+def _read_trial(word: str) -> int | str:
+    if word == BEST:
+        return word
+    if word.isdecimal() and len(word) < 10:
+        return int(word)
+    raise typer.BadParameter(
+        f"{word[:80]!r} is no trial; give its number, from 0, or: {BEST}", param_hint="'TRIAL'"
+    )
+
+
+def _say(text: str) -> None:
+    from tuner.cli.render.output import err
+
+    err().print(text, style="quiet", markup=False, soft_wrap=True)

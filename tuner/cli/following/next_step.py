@@ -1,0 +1,80 @@
+"""How a study goes on whose `tuner run` is gone, and where studies of before are."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.cli.calling import command, near, program
+from tuner.errors import TunerError
+from tuner.homes import DATABASE, clone_home
+from tuner.settings import Settings
+from tuner.trials.wait_reasons import NO_WORKER
+
+if TYPE_CHECKING:
+    from tuner.cli.render.output import Document
+
+_PAUSED = "by the user"
+
+
+def run_command(spec: Path, options: Sequence[str] = ()) -> str:
+    """Return the command that runs a spec, as it is typed in this folder."""
+    return " ".join([program(), "run", near(spec), *map(shlex.quote, options)])
+
+
+def reason_here(settings: Settings, status: Document) -> str:
+    """Return why a study stands still, and the command that goes on with it if it ran here."""
+    from tuner.local.commands import read_command
+    from tuner.local.fleets.fleet import HOST, Fleet
+    from tuner.local.runs import live_runs
+
+    reason = str(status["reason"] or "")
+    # For a moment after the end of a run the service is still there, and gives no reason yet.
+    waits = status["state"] == "running" and (not reason or reason.startswith(NO_WORKER))
+    if not waits and (status["state"], reason) != ("paused", _PAUSED):
+        return reason
+    noted = read_command(settings, status["study"])
+    if noted is None or status["workers"] or status["study"] in live_runs(settings).values():
+        return reason
+    if not reason and (settings.api_url or Fleet(settings, HOST).state() is not None):
+        return reason
+    what = "nobody works on it, its run was ended" if waits else reason
+    return f"{what}; go on with: {run_command(*noted)}"
+
+
+def elsewhere(settings: Settings) -> str:
+    """Return where `make` of an earlier release kept studies apart, nothing where it did not."""
+    other = clone_home()
+    if other is None or settings.api_url or settings.home in (other, other.resolve()):
+        return ""
+    return (
+        f"studies that make ran in this clone before are in {other}: "
+        f"TUNER_HOME={shlex.quote(str(other))} {command('list')}; "
+        f"to learn from them: {command('history', 'add', other)}"
+    )
+
+
+def same_elsewhere(settings: Settings, study: str) -> Path | None:
+    """Return the home that `make` kept apart in this clone, where it holds a study of this name."""
+    from tuner.local import open_reader
+
+    other = clone_home()
+    if other is None or settings.api_url or settings.home in (other, other.resolve()):
+        return None
+    its = replace(
+        settings,
+        home=other,
+        log_root=other / "logs",
+        checkpoint_root=other / "checkpoints",
+        database_url=f"sqlite:///{other / DATABASE}",
+        token=None,
+    )
+    try:
+        with open_reader(its) as api:
+            api.status(study)
+    except TunerError:
+        return None
+    return other

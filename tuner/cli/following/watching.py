@@ -1,0 +1,121 @@
+"""Following a study to its end: on a screen, in a log, or in silence for one JSON document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from tuner.cli.calling import command
+from tuner.cli.reading.feed import Feed, is_over
+from tuner.cli.render import headings, output
+from tuner.cli.render.progress import StudyProgress
+from tuner.errors import NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from tuner.cli.render.output import Document
+    from tuner.client import ApiClient
+    from tuner.service.reading import Reader
+
+#: Between two looks, and after one that nobody answered.
+_LOOK_S, _AWAY_S = 0.5, 2.0
+#: A server elsewhere may be replaced by its standby, or started again, while it is watched.
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a study is followed.
+
+    Attributes:
+        timeout_s: at most so long, None for no end.
+        patience_s: a service may not answer for so long before the command gives up.
+    """
+
+    timeout_s: float | None = None
+    patience_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What was seen last, and whether the time was up before the study was over."""
+
+    status: Document
+    is_timeout: bool = False
+
+
+def follow(
+    api: Reader | ApiClient, study: str, *, is_silent: bool = False, limits: Limits | None = None
+) -> Ending:
+    """Follow a study until it is over.
+
+    Args:
+        api: the service.
+        study: its name.
+        is_silent: nothing is printed.
+        limits: how long.
+
+    Raises:
+        UnavailableError: the service does not answer any more, or the study was deleted.
+        NotFoundError: there is no such study from the start.
+    """
+    limits = limits or Limits()
+    first = api.status(study)
+    if is_silent:
+        return _until_over(lambda: api.status(study), study, limits, lambda _: None)
+    console = output.out()
+    feed = Feed(api, study)
+    with StudyProgress(console, first) as progress:
+
+        def look() -> Document:
+            news = feed.look()
+            progress.show(news)
+            return news.status
+
+        ending = _until_over(look, study, limits, lambda text: progress.say(text, wraps=True))
+    headings.print_best(console, api, ending.status)
+    reason = ending.status["reason"]
+    said = f" [quiet]({escape(reason)})[/]" if reason else ""
+    console.print(f"{study}: {output.styled(ending.status['state'])}{said}", soft_wrap=True)
+    return ending
+
+
+def _until_over(
+    look: Callable[[], Document], study: str, limits: Limits, say: Callable[[str], None]
+) -> Ending:
+    """Look twice a second until the study is over or a limit is reached."""
+    heard = time.monotonic()
+    told = float("-inf")
+    until = heard + limits.timeout_s if limits.timeout_s is not None else float("inf")
+    while True:
+        try:
+            status = look()
+        except NotFoundError as exc:
+            raise UnavailableError(f"{study} was deleted while it was watched") from exc
+        except UnavailableError as exc:
+            _bear(exc, study, heard=heard, until=until, patience_s=limits.patience_s)
+            if told < heard:
+                told = time.monotonic()
+                said = f"{exc}; it is asked again for up to {limits.patience_s:g} s"
+                say(f"[warn]{escape(said)}[/]")
+            time.sleep(_AWAY_S)
+            continue
+        heard = time.monotonic()
+        if is_over(status):
+            return Ending(status=status)
+        if heard >= until:
+            return Ending(status=status, is_timeout=True)
+        time.sleep(_LOOK_S)
+
+
+def _bear(
+    error: UnavailableError, study: str, *, heard: float, until: float, patience_s: float
+) -> None:
+    """Return while an answer may still be waited for, else end the watch."""
+    now = time.monotonic()
+    if now - heard >= patience_s or now >= until:
+        again = command("watch", study)
+        raise UnavailableError(f"{error}; watch again with: {again}") from error

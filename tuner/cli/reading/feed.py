@@ -1,0 +1,113 @@
+"""What is new in a study since the last look: its status, the trials that ended, and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuner.cli.reading.importance import order_of, read_importance
+from tuner.cli.reading.polling import all_events
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient, Document
+    from tuner.service.reading import Reader
+
+#: More trials than this between two looks are counted, not shown.
+_SHOWN = 25
+
+
+#: Kinds of events that are shown beside the trials.
+_NOTED = ("attempt-", "worker-", "history", "pruner-", "space-")
+#: Beside the events of a trial's end there is one that says why it is about to be stopped.
+_NO_END = "trial-stopped"
+#: In front of what history tells, which is no trouble.
+HISTORY_NOTE = "history: "
+#: In front of what a pruner decided for the whole study; a warning of it has nothing in front.
+PRUNER_NOTE = "pruning: "
+#: In front of what a trial found of its hypermodel.
+SPACE_NOTE = "search space: "
+
+#: Which parameters matter is asked again when the results are more by this share.
+_GROWTH = 0.2
+
+CLOSED = ("finished", "failed", "cancelled")
+
+
+def is_over(status: Document) -> bool:
+    """Whether nothing more happens by itself: over, or paused because its trials failed alike.
+
+    A study that a user has paused is waited for: a user resumes it.
+    """
+    stuck = status["state"] == "paused" and status["reason"] != "by the user"
+    return bool(status["state"] in CLOSED or stuck)
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """One look at a study."""
+
+    status: Document
+    #: Ended since the last look, in the order of their ends.
+    ended: tuple[Document, ...] = ()
+    #: Ended too, but too many to show each.
+    not_shown: int = 0
+    #: Text of what else happened: what history tells, trials that run again, workers that go out
+    #: of service.
+    notes: tuple[str, ...] = ()
+    #: Names of the tuned parameters, those that matter first; empty: not known.
+    order: tuple[str, ...] = ()
+
+
+class Feed:
+    """Follows a study from its present state on."""
+
+    def __init__(self, api: Reader | ApiClient, study: str, *, from_start: bool = False) -> None:
+        self.api = api
+        self.study = study
+        self._seen = 0
+        self._order: tuple[str, ...] = ()
+        #: From so many results on it is asked again.
+        self._ask_at = 0.0
+        if not from_start:
+            events = all_events(api, study)
+            self._seen = events[-1]["id"] if events else 0
+
+    def look(self) -> News:
+        """Return what happened since the last look.
+
+        Raises:
+            UnavailableError: the service does not answer; nothing is lost for the next look.
+        """
+        # The status first: what it counts as ended is then among the events.
+        status = self.api.status(self.study)
+        events = all_events(self.api, self.study, self._seen)
+        ends = [row for row in events if row["kind"].startswith("trial-")]
+        numbers = [row["trial"] for row in ends if row["kind"] != _NO_END]
+        shown = numbers[-_SHOWN:]
+        ended = tuple(self.api.show(self.study, number) for number in shown)
+        notes = tuple(_note(row) for row in events if row["kind"].startswith(_NOTED))
+        if events:
+            self._seen = events[-1]["id"]
+        return News(
+            status=status,
+            ended=ended,
+            not_shown=len(numbers) - len(shown),
+            notes=notes[-_SHOWN:],
+            order=self._ordered(status["counts"]) if ended else self._order,
+        )
+
+    def _ordered(self, counts: Document) -> tuple[str, ...]:
+        """Return the parameters in an order that changes seldom, as lines are compared."""
+        results = counts["complete"] + counts["pruned"]
+        if results >= self._ask_at:
+            self._ask_at = results * (1.0 + _GROWTH)
+            self._order = order_of(read_importance(self.api, self.study))
+        return self._order
+
+
+def _note(event: Document) -> str:
+    kind = str(event["kind"])
+    head = HISTORY_NOTE if kind.startswith("history") else ""
+    head = PRUNER_NOTE if kind == "pruner-rung" else head
+    head = SPACE_NOTE if kind == "space-found" else head
+    return head + str(event["text"])

@@ -1,0 +1,54 @@
+"""What a submission says of the image that its study asks for: which workers have it, and which."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuner.cli.render.output import Document
+
+#: Workers that say the image and are not believed: so many are named.
+_NAMED = 3
+
+
+def image_advice(
+    image: str, workers: Sequence[Document], *, own: str | None = None, starts: bool = False
+) -> str:
+    """Return why no trial of a study will start as long as the workers are these; empty: it will.
+
+    Args:
+        image: that the study asks for.
+        workers: as the service lists them.
+        own: the image of the workers that this command starts; None: they have none.
+        starts: whether it starts any.
+    """
+    # What executes one external study has that study's name as its image.
+    present = [row for row in workers if row["device"] != "external" and row["state"] != "stopping"]
+    having = [row for row in present if row["image"] == image]
+    # A server of an earlier release believes what a worker says, or names the reason alone.
+    liars = [row for row in having if row.get("image_problem")]
+    if (starts and own == image) or len(having) > len(liars):
+        return ""
+    if liars:
+        named = "; ".join(f"{row['name']}: {row['image_problem']}" for row in liars[:_NAMED])
+        return (
+            f"the workers that say they have its image {short_image(image)} get no trials: {named}"
+        )
+    there = Counter(short_image(row["image"]) for row in present)
+    have = ", ".join(f"{name} ({count})" for name, count in sorted(there.items()))
+    said = f"the workers have: {have}" if have else "no worker is there"
+    if starts:
+        said += f"; those that this command starts have {short_image(own)} (TUNER_IMAGE)"
+    return (
+        f"no worker has its image {short_image(image)}; {said}. Its trials wait for one that has it"
+    )
+
+
+def short_image(image: str | None) -> str:
+    """Return an image with the first digits of its digest."""
+    if image is None:
+        return "none"
+    name, mark, digest = image.partition("@sha256:")
+    return f"{name}{mark}{digest[:12]}"

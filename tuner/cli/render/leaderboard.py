@@ -1,0 +1,264 @@
+"""The best trials as a table: as many parameters as fit, those that matter first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tuner.cli.reading.importance import order_of, read_importance
+from tuner.cli.render.output import Document, duration, number, parameter, styled
+from tuner.cli.render.params import cut, fitted_params, header, ordered, params_text, short_names
+from tuner.cli.render.tables import GAP, empty_table, objectives
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient
+    from tuner.service.reading import Reader
+
+#: So many parameters are worth more than the duration and the state of a trial.
+_LEAST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What a leaderboard shows.
+
+    Attributes:
+        rows: trials, the best first.
+        metrics: of the study, with their goals.
+        order: the names of its tuned parameters, those that matter first; empty: not known.
+        all_params: every parameter, however many there are.
+        counts: of the study's trials, by state; empty: not known.
+        pruned: the best of its pruned trials, where it is not among the rows.
+    """
+
+    rows: Sequence[Document]
+    metrics: Sequence[Document]
+    order: Sequence[str] = ()
+    all_params: bool = False
+    counts: Document = field(default_factory=dict)
+    pruned: Document | None = None
+
+    @property
+    def missing(self) -> str:
+        """Why there are no rows."""
+        counts = [f"{n} {state}" for state, n in self.counts.items() if n]
+        return "no trial is complete yet" + (f" ({', '.join(counts)})" if counts else "")
+
+
+def read_board(
+    api: Reader | ApiClient, study: str, rows: Sequence[Document], *, all_params: bool = False
+) -> Board:
+    """Return the leaderboard of these rows, with what it says beside them."""
+    status = api.status(study)
+    counts = status["counts"]
+    complete = sum(row["state"] == "COMPLETE" for row in rows)
+    pruned = None
+    # Where the complete ones are all there, it is seen that pruned ones are not.
+    if counts["pruned"] and complete == len(rows) == counts["complete"]:
+        pruned = api.best(study, complete + 1, all=True)[-1]
+    return Board(
+        rows=rows,
+        metrics=status["metrics"],
+        order=order_of(read_importance(api, study)),
+        all_params=all_params,
+        counts=counts,
+        pruned=pruned,
+    )
+
+
+def print_board(console: Console, board: Board) -> None:
+    """Print the leaderboard, and what to know of it."""
+    table, hidden = _table(board, console.width)
+    console.print(table)
+    for note in _notes(board, hidden, console.width):
+        console.print(note, soft_wrap=not console.is_terminal)
+
+
+def board_table(board: Board, width: int) -> Table:
+    """Return the leaderboard: rank, trial, objective, duration, varied parameters, state."""
+    return _table(board, width)[0]
+
+
+def varied_parameters(rows: Sequence[Document]) -> list[str]:
+    """Return the names whose values differ between the rows, in the spec's order; all of one."""
+    names = list(dict.fromkeys(name for row in rows for name in row["params"]))
+    if len(rows) < 2:
+        return names
+    first = rows[0]["params"]
+    return [
+        name
+        for name in names
+        if any(row["params"].get(name) != first.get(name) for row in rows[1:])
+    ]
+
+
+def pruned_note(rows: Sequence[Document], metrics: Sequence[Document]) -> str:
+    """Return why complete trials stand above pruned ones, where these look better; else nothing.
+
+    Args:
+        rows: complete trials, then pruned ones, each kind the best first.
+        metrics: of the study.
+    """
+    complete = [row for row in rows if row["state"] == "COMPLETE"]
+    pruned = next((row for row in rows if row["state"] == "PRUNED"), None)
+    if pruned is None or not complete or len(metrics) != 1:
+        return ""
+    worst, shown = complete[-1]["objective"], pruned["objective"]
+    higher = metrics[0]["goal"] == "maximize"
+    if shown is None or not (shown > worst if higher else shown < worst):
+        return ""
+    step = pruned.get("last_step")
+    at = f" at step {step}" if step else ""
+    return (
+        f"A complete {number(worst)} (trial {complete[-1]['trial']}) stands above a pruned "
+        f"{number(shown)} (trial {pruned['trial']}): that is what the trial last reported{at}, "
+        f"before it was stopped, and no result."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    """A column: its name, and a cell a row, as plain text and as markup."""
+
+    name: str
+    texts: Sequence[str]
+    markup: Sequence[str] = ()
+    justify: Literal["left", "right"] = "right"
+    is_quiet: bool = False
+    folds: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns on the screen, with the gap."""
+        return max(map(cell_len, [*header(self.name).split("\n"), *self.texts])) + GAP
+
+    @property
+    def cells(self) -> list[str]:
+        """The cells as rich markup."""
+        return list(self.markup) or [escape(text) for text in self.texts]
+
+
+def _table(board: Board, width: int) -> tuple[Table, int]:
+    """Return the table, and how many of the varied parameters it leaves out."""
+    columns, hidden = _columns(board, width)
+    table = empty_table()
+    for column in columns:
+        table.add_column(
+            escape(header(column.name)),
+            justify=column.justify,
+            style="quiet" if column.is_quiet else None,
+            no_wrap=not column.folds,
+            overflow="fold",
+        )
+    has_best = len(board.metrics) == 1 and board.rows[0]["state"] == "COMPLETE"
+    for at, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
+        table.add_row(*cells, style="best" if has_best and at == 0 else None)
+    return table, hidden
+
+
+def _columns(board: Board, width: int) -> tuple[list[_Column], int]:
+    head, params = _head(board), _params(board)
+    took = [_Column(name="duration", texts=[duration(row["duration_s"]) for row in board.rows])]
+    states = [_states(board.rows)]
+    is_plain = all(row["state"] == "COMPLETE" for row in board.rows)
+    # Where it is narrow, a parameter says more than how long it took, or that all are complete.
+    tails = [(took, states), ([], states), *([([], [])] if is_plain else [])]
+    for before, after in tails:
+        room = width - sum(column.width for column in [*head, *before, *after])
+        shown = _fitting(params, room)
+        if shown >= min(_LEAST, len(params)):
+            break
+    hidden = len(params) - shown
+    if board.all_params and hidden:
+        return [*head, *before, _listed(board), *after], 0
+    return [*head, *before, *params[:shown], *after], hidden
+
+
+def _head(board: Board) -> list[_Column]:
+    names = [str(metric["name"]) for metric in board.metrics]
+    values = [objectives(row, names) for row in board.rows]
+    return [
+        _Column(name="#", texts=[str(at + 1) for at in range(len(board.rows))], is_quiet=True),
+        _Column(name="trial", texts=[str(row["trial"]) for row in board.rows]),
+        *(
+            _Column(name=name, texts=[found[at] for found in values])
+            for at, name in enumerate(names)
+        ),
+    ]
+
+
+def _params(board: Board) -> list[_Column]:
+    return [
+        _Column(name=name, texts=[cut(parameter(row["params"].get(name))) for row in board.rows])
+        for name in _varied(board)
+    ]
+
+
+def _listed(board: Board) -> _Column:
+    """Return the parameters in one column, all of them."""
+    texts = [params_text(row["params"], _varied(board)) for row in board.rows]
+    return _Column(name="parameters", texts=texts, markup=texts, justify="left", folds=True)
+
+
+def _varied(board: Board) -> list[str]:
+    tuned = set(board.order)
+    varied = ordered(varied_parameters(board.rows), board.order)
+    # Of a single trial all are varied, those too that are fixed.
+    return [name for name in varied if not tuned or name in tuned]
+
+
+def _fitting(columns: Sequence[_Column], room: int) -> int:
+    """Return how many of the first columns fit."""
+    for at, column in enumerate(columns):
+        room -= column.width
+        if room < 0:
+            return at
+    return len(columns)
+
+
+def _states(rows: Sequence[Document]) -> _Column:
+    rests = [_state_rest(row) for row in rows]
+    return _Column(
+        name="state",
+        texts=[f"{row['state']}{rest}" for row, rest in zip(rows, rests, strict=True)],
+        markup=[
+            styled(row["state"]) + (f"[quiet]{escape(rest)}[/]" if rest else "")
+            for row, rest in zip(rows, rests, strict=True)
+        ],
+        justify="left",
+    )
+
+
+def _state_rest(row: Document) -> str:
+    if row["state"] == "PRUNED" and row.get("last_step"):
+        return f" at step {row['last_step']}"
+    return f" {row['cause']}" if row["cause"] else ""
+
+
+def _notes(board: Board, hidden: int, width: int) -> list[str]:
+    notes = []
+    alike = [name for name in board.order if name not in set(varied_parameters(board.rows))]
+    if len(board.rows) > 1 and alike:
+        head = "the same in all: "
+        params = fitted_params(board.rows[0]["params"], alike, width - len(head))
+        notes += [f"[quiet]{head}[/]{params}"] if params else []
+    if hidden:
+        names = ", ".join(short_names(_varied(board))[-hidden:])
+        count = "1 more parameter" if hidden == 1 else f"{hidden} more parameters"
+        named = f" ({names})" if len(names) < width // 2 else ""
+        notes.append(f"[quiet]{count}{escape(named)}: --all-params[/]")
+    rows = [*board.rows, *([board.pruned] if board.pruned is not None else [])]
+    above = pruned_note(rows, board.metrics)
+    if board.pruned is not None:
+        count = board.counts["pruned"]
+        trials = "1 pruned trial is" if count == 1 else f"{count} pruned trials are"
+        above = f"{trials} not listed: --all. {above}"
+    if above:
+        notes.append(f"[quiet]{escape(above.rstrip())}[/]")
+    return notes

@@ -1,0 +1,228 @@
+"""What a report of a study is made from: the service's answers, and files beside its logs.
+
+The numbers are the database's, so a report can be made of a study whose logs are elsewhere; what
+lies in the log root alone (insights, the environment of a trial) is then left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuner.board.best_trials.page import encode
+from tuner.board.best_trials.report.document import (
+    MOST_POINT_COLUMNS,
+    MOST_POINTS,
+    MOST_ROWS,
+    Report,
+)
+from tuner.cli.reading.importance import order_of, read_importance
+from tuner.cli.render.params import ordered
+from tuner.roots import Place
+from tuner.settings import Settings
+from tuner.tfevents import read_json
+
+if TYPE_CHECKING:
+    from tuner.client import ApiClient
+    from tuner.service.reading import Reader
+
+    Api = Reader | ApiClient
+
+Document = Mapping[str, Any]
+_PAGE = 1_000
+#: Curves that are named, and others in grey.
+_CURVES, _GREY = 5, 20
+#: Of a file of the log root, in bytes, and of the error of a trial, in signs.
+_MOST_FILE, _MOST_ERROR = 16 << 20, 300
+#: What `config.json` says of the place where a trial ran.
+_ENVIRONMENT = (
+    *("host", "platform", "gpu", "versions", "command", "environment"),
+    *("image", "image_verified", "lock", "files", "data"),
+)
+
+
+def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
+    """Return a report of a study.
+
+    Args:
+        api: the service.
+        settings: where the logs are.
+        study: its name.
+        made: when, for people.
+
+    Raises:
+        NotFoundError: there is no such study.
+    """
+    status, best = api.status(study), api.best(study, MOST_ROWS, all=True)
+    trials = _all_trials(api, study)
+    place = Place(settings.log_root, study)
+    facts = _file(place.below("_study"), "study.json")
+    importance = read_importance(api, study)
+    names = ordered((name for row in trials for name in row["params"]), order_of(importance))
+    names = names[:MOST_POINT_COLUMNS]
+    config = _config(settings, best)
+    return Report(
+        study=_study(status, len(trials)),
+        trials={
+            "total": len(trials),
+            "columns": [_column(name, trials, facts) for name in names],
+            "rows": [_row(row, at) for at, row in enumerate(best)],
+        },
+        points=_points(trials, names, _reasons(api, study, trials)),
+        curves=_curves(api, study, status, best),
+        insights=_file(place.below("_study"), "insights.json") or _insights(importance),
+        yaml=_start_with(best),
+        config=json.dumps(config, indent=1, ensure_ascii=False) if config else "",
+        environment={key: config[key] for key in _ENVIRONMENT if config.get(key)},
+        made=made,
+    )
+
+
+def _all_trials(api: Api, study: str) -> list[Document]:
+    trials: list[Document] = []
+    while len(trials) < MOST_POINTS:
+        page = api.trials(study, None, _PAGE, len(trials))
+        trials += page
+        if len(page) < _PAGE:
+            break
+    return trials[:MOST_POINTS]
+
+
+def _study(status: Document, count: int) -> Document:
+    metrics = status["metrics"]
+    is_single = len(metrics) == 1
+    return {
+        "study": status["study"],
+        "source": "tuner",
+        "state": status["state"],
+        "goal": metrics[0]["goal"] if is_single else None,
+        "metric": metrics[0]["name"] if is_single else None,
+        "metrics": metrics,
+        "trials": max(count, sum(status["counts"].values())),
+        "counts": status["counts"],
+        "best": status["best"],
+    }
+
+
+def _row(row: Document, at: int) -> Document:
+    is_ranked = row["state"] == "COMPLETE"
+    return {
+        **{key: row[key] for key in ("trial", "objective", "cause", "params", "metrics")},
+        **{key: row[key] for key in ("attempts", "duration_s", "started")},
+        "rank": at + 1 if is_ranked else None,
+        "state": str(row["state"]).lower(),
+        "run": str(row["run_dir"] or "").rpartition("/")[2],
+    }
+
+
+def _column(name: str, trials: Sequence[Document], facts: Document) -> Document:
+    """Return what the plots need to know of a parameter."""
+    parameters = facts.get("parameters")
+    listed = [p for p in parameters if isinstance(p, dict)] if isinstance(parameters, list) else []
+    known: Document = next((p for p in listed if p.get("name") == name), {})
+    values = [row["params"][name] for row in trials if name in row["params"]]
+    return {
+        **{key: known.get(key) for key in ("low", "high", "log", "values")},
+        "key": f"params.{name}",
+        "label": name,
+        "group": "param",
+        "type": _type(values),
+        "conditional": len(values) < len(trials),
+        "constant": len({json.dumps(value) for value in values}) < 2,
+    }
+
+
+def _type(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values}
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {int}:
+        return "int"
+    return "float" if kinds and kinds <= {int, float} else "text"
+
+
+def _points(
+    trials: Sequence[Document], names: Sequence[str], reasons: Mapping[int, str]
+) -> Document:
+    metrics = list(dict.fromkeys(name for row in trials for name in row["metrics"]))
+    columns: dict[str, list[Any]] = {
+        "cause": [row["cause"] for row in trials],
+        "reason": [reasons.get(row["trial"]) for row in trials],
+        "started": [row["started"] for row in trials],
+        "duration_s": [row["duration_s"] for row in trials],
+    }
+    for name in names:
+        columns[f"params.{name}"] = [encode(row["params"].get(name)) for row in trials]
+    for name in metrics[:MOST_POINT_COLUMNS]:
+        columns[f"metrics.{name}"] = [row["metrics"].get(name) for row in trials]
+    return {
+        "total": len(trials),
+        "matching": len(trials),
+        "rows": len(trials),
+        "trial": [row["trial"] for row in trials],
+        "state": [str(row["state"]).lower() for row in trials],
+        "objective": [row["objective"] for row in trials],
+        "columns": columns,
+    }
+
+
+def _reasons(api: Api, study: str, trials: Sequence[Document]) -> dict[int, str]:
+    """Return what the first trial of each cause said when it failed."""
+    first: dict[str, int] = {}
+    for row in trials:
+        if row["state"] == "FAIL":
+            first.setdefault(str(row["cause"]), row["trial"])
+    said = {trial: str(api.show(study, trial)["error"]) for trial in first.values()}
+    return {trial: error.strip()[-_MOST_ERROR:] for trial, error in said.items()}
+
+
+def _curves(api: Api, study: str, status: Document, best: Sequence[Document]) -> Document:
+    tag = str(status["metrics"][0]["name"])
+    drawn = [_curve(api.show(study, row["trial"])) for row in best[: _CURVES + _GREY]]
+    found = [curve for curve in drawn if curve["steps"]]
+    return {"tags": [tag], "tag": tag, "curves": found[:_CURVES], "grey": found[_CURVES:]}
+
+
+def _curve(trial: Document) -> Document:
+    reports = [r for r in trial["reports"] if r["attempt"] == trial["attempts"]]
+    return {
+        "trial": trial["trial"],
+        "run": str(trial["run_dir"] or ""),
+        "state": str(trial["state"]).lower(),
+        "steps": [report["step"] for report in reports],
+        "values": [report["value"] for report in reports],
+    }
+
+
+def _insights(importance: Document | None) -> Document:
+    """Return what the service knows of importance, where the log root has no file of it."""
+    if importance is None:
+        return {}
+    known = {key: importance.get(key) for key in ("why", "parameters")}
+    found = {"why": known["why"] or "", "methods": {"main_effects": known}}
+    return {"trials": importance.get("trials"), "importance": found}
+
+
+def _start_with(best: Sequence[Document]) -> str:
+    """Return the lines of a spec that run the best configuration again; JSON is YAML as well."""
+    if not best or best[0]["state"] != "COMPLETE":
+        return ""
+    pairs = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in best[0]["params"].items()]
+    lines = "\n    ".join(pairs) or "{}"
+    return f"# in a spec with this search space, to be tried first:\nstart_with:\n  - {lines}\n"
+
+
+def _config(settings: Settings, best: Sequence[Document]) -> Document:
+    if not best or not best[0]["run_dir"]:
+        return {}
+    return _file(Place(settings.log_root, best[0]["run_dir"]), "config.json")
+
+
+def _file(place: Place, name: str) -> Document:
+    """Return a JSON object beside the logs; an empty one where there is none to be read."""
+    try:
+        found = read_json(place, name, most=_MOST_FILE)
+    except OSError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,199 @@
+"""Keeps up to date what the open studies know from history, beside the coordinator's loop.
+
+A thread looks every few seconds whether the history has changed, and learns anew for each study
+that is open (`learning.py`); the loop never waits for it. What was learnt is stored first, and
+holds from the next proposal on. A study that has no lesson yet waits a little for its first:
+starting cold would waste its first trials. After a restart, or with another leader, the stored
+lesson is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.leadership import Leadership
+from tuner.coordinator.study_run import StudyRun
+from tuner.errors import UnavailableError
+from tuner.learning.byte_cache import ByteCache
+from tuner.learning.lessons import Lesson, store_lesson
+from tuner.spec import StudySpec
+from tuner.storage import Storage, tables
+from tuner.trials.events import record_event
+
+logger = logging.getLogger(__name__)
+
+#: The history is looked at this often.
+LOOK_S = 5.0
+#: What is kept of earlier lessons: mapped studies and fitted models.
+CACHE_BYTES = 100 << 20
+
+_s = tables.studies
+# So that it cannot be deleted around the new row.
+_HELD = (
+    sa.select(_s.c.id)
+    .where(_s.c.id == sa.bindparam("study_id"))
+    .with_for_update(read=True, key_share=True)
+)
+
+
+@dataclass(frozen=True)
+class _Pupil:
+    """A study that learns, as the thread needs it."""
+
+    study: sa.Row[Any]
+    spec: StudySpec
+    #: Of the history that its newest lesson was made of.
+    version: str | None
+
+
+class Historian:
+    """Learns from history for the studies of one coordinator. The loop alone calls its methods.
+
+    Args:
+        storage: the truth.
+        leadership: of this process.
+        isolation: keeps the studies apart where the loop is given what was learnt.
+        wake: has the loop look around again.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        leadership: Leadership,
+        isolation: Isolation,
+        wake: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._leadership = leadership
+        self._isolation = isolation
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._pupils: dict[int, _Pupil] = {}
+        self._learnt: dict[int, tuple[_Pupil, Lesson]] = {}
+        #: How long the last lesson of each study took, seconds: a large one does not go first.
+        self._took: dict[int, float] = {}
+        self._changed = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def attend(self, runs: Iterable[StudyRun]) -> None:
+        """Look after these studies from now on, and give them what was learnt.
+
+        Raises:
+            FencedError: another coordinator leads.
+            UnavailableError: the database cannot be reached.
+        """
+        wanted = {run.study.id: run for run in runs if run.learns and run.is_open}
+        with self._lock:
+            learnt = dict(self._learnt)
+            is_new = not wanted.keys() <= self._pupils.keys()
+        for study_id, (pupil, lesson) in learnt.items():
+            run = wanted.get(study_id)
+            # A study that was edited meanwhile may want something else of history.
+            if run is not None and run.study.revision == pupil.study.revision:
+                with self._isolation.step(run.study, "learning from history"):
+                    self._hand_over(run, lesson)
+        with self._lock:
+            for study_id, handed in learnt.items():
+                if self._learnt[study_id] is handed:
+                    del self._learnt[study_id]
+            self._pupils = {
+                study_id: _Pupil(run.study, run.spec, run.lesson_version)
+                for study_id, run in wanted.items()
+            }
+        if is_new:
+            self._look_now()
+
+    def stop(self) -> None:
+        """End the thread after what it is at."""
+        self._stopping = True
+        self._changed.set()
+
+    def _hand_over(self, run: StudyRun, lesson: Lesson) -> None:
+        is_news = lesson.text != run.lesson_text
+        with self._storage.begin("store-lesson") as connection:
+            self._leadership.require(connection)
+            if connection.execute(_HELD, {"study_id": run.study.id}).first() is None:
+                return  # it was deleted just now
+            now = self._storage.now(connection)
+            store_lesson(connection, run.study.id, lesson, now)
+            if is_news:
+                kind = "history-failed" if lesson.problem else "history"
+                record_event(connection, now, kind, lesson.text, study_id=run.study.id)
+        run.take_lesson(
+            lesson.artifact,
+            lesson.version,
+            lesson.text,
+            belief=lesson.belief,
+            early=lesson.early,
+        )
+        logger.info(
+            "study learnt from history",
+            extra={"study": run.name, "artifact": lesson.key, "took_s": round(lesson.took_s, 3)},
+        )
+
+    def _look_now(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="historian", daemon=True)
+            self._thread.start()
+        self._changed.set()
+
+    def _run(self) -> None:
+        cache = ByteCache(CACHE_BYTES)
+        while not self._stopping:
+            self._changed.clear()
+            try:
+                self._look(cache)
+            except (UnavailableError, sa.exc.DBAPIError) as exc:
+                logger.info("history waits for the database", extra={"error": str(exc)[:200]})
+            except Exception:
+                # The thread must outlive its own faults: the next look sees what is missing.
+                logger.exception("looking at the history failed")
+            self._changed.wait(LOOK_S)
+
+    def _look(self, cache: ByteCache) -> None:
+        from tuner.learning.learning import (
+            forget_others,
+            history_version,
+            learn,
+            lesson_version,
+        )
+
+        with self._lock:
+            pupils = dict(self._pupils)
+        forget_others(cache, pupils)
+        if not pupils:
+            return
+        with self._storage.read() as connection:
+            history = history_version(connection)
+        # Those that wait for their first lesson come first, of them the one that took least so far.
+        self._took = {key: took for key, took in self._took.items() if key in pupils}
+        turns = sorted(pupils, key=lambda i: (pupils[i].version is not None, self._took.get(i, 0)))
+        for study_id in turns:
+            pupil = pupils[study_id]
+            version = lesson_version(history, pupil.spec)
+            if self._stopping or not self._is_due(study_id, pupil, version):
+                continue
+            lesson = learn(self._storage, pupil.study, pupil.spec, version, cache)
+            self._took[study_id] = lesson.took_s
+            with self._lock:
+                self._learnt[study_id] = (pupil, lesson)
+            self._wake()
+
+    def _is_due(self, study_id: int, pupil: _Pupil, version: str) -> bool:
+        """Whether this version was not learnt from, nor given up for a newer pupil, meanwhile."""
+        with self._lock:
+            present = self._pupils.get(study_id)
+            waiting = self._learnt.get(study_id)
+        if present is None or present.study.revision != pupil.study.revision:
+            return False
+        if waiting is not None and waiting[0].study.revision == pupil.study.revision:
+            return waiting[1].version != version
+        return present.version != version

@@ -1,0 +1,51 @@
+"""What ends or pauses a study by itself: its budget, target, patience, and failures in a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, tables
+from tuner.trials.study_states import state_text
+from tuner.trials.timing import active_s
+
+
+def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
+    """Return which limit of the budget the study has reached, in words, or None."""
+    if run.nothing_left and run.in_flight == 0:
+        head = "nothing to search" if run.awaits_space else "search space exhausted"
+        return f"{head}: {run.nothing_left}"
+    budget = run.spec.budget
+    if budget.trials is not None and run.used >= budget.trials:
+        return f"budget.trials: {budget.trials} trials are done"
+    if budget.hours is not None and active_s(study, now) >= budget.hours * 3600:
+        return f"budget.hours: {budget.hours:g} hours are over"
+    if budget.target is not None and run.best is not None:
+        goal = run.spec.metrics[0].goal
+        hit = run.best >= budget.target if goal == "maximize" else run.best <= budget.target
+        if hit:
+            return f"budget.target: {run.best:.6g} reaches {budget.target:g}"
+    if budget.patience is not None and run.since_best >= budget.patience:
+        return f"budget.patience: {run.since_best} trials without gain"
+    return None
+
+
+def new_setback(storage: Storage, run: StudyRun) -> str | None:
+    """Return a reason to pause for which the study has not paused before, or None."""
+    e = tables.events
+    for reason in run.setbacks.reasons:
+        if reason in run.setbacks.said:
+            continue
+        query = sa.select(e.c.id).where(
+            e.c.study_id == run.study.id,
+            e.c.kind == "study-paused",
+            e.c.text == state_text("paused", reason),
+        )
+        with storage.read() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return reason
+        # The user has resumed the study all the same.
+        run.setbacks.said.add(reason)
+    return None

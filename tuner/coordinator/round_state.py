@@ -1,0 +1,140 @@
+"""What one round of the coordinator looks at, read in one transaction.
+
+A round runs several times for every trial, so it asks as little as it can. What changes while it
+works is seen by the next one: whoever changes something wakes the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.collecting import studies_to_collect
+from tuner.coordinator.judging import unjudged_attempts
+from tuner.storage import Storage, tables
+from tuner.trials.demand import (
+    Kind,
+    idle_workers,
+    leased_attempts,
+    ready_attempts,
+    waits_for_busy,
+)
+from tuner.trials.faults import is_own
+from tuner.trials.study_states import OPEN
+
+_OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """The open studies and the fleet at one moment of the database's clock."""
+
+    now: float
+    #: Rows of the open studies by id.
+    studies: dict[int, sa.Row[Any]]
+    #: Ids of studies with results that Optuna was not told yet.
+    untold: frozenset[int]
+    #: Number of idle workers by device, image and GPUs.
+    idle: Counter[Kind]
+    #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
+    unjudged: dict[str, int]
+    #: Attempts that wait to be claimed, and that `parallel` does not hold back: `study_id`, `no`,
+    #: `created`, `not_before`.
+    ready: Sequence[sa.Row[Any]]
+    #: Number of them that idle workers may claim, by study id.
+    offered: Counter[int]
+    #: Number of those that are executed again, by study id.
+    repeated: Counter[int]
+    #: Number of attempts that are being executed, by study id.
+    leased: Counter[int]
+    #: What is wrong with the attempts of studies, by study id: they are not among the above.
+    faults: dict[int, Exception]
+
+
+def take_outlook(storage: Storage) -> Outlook:
+    """Read the present state.
+
+    Raises:
+        UnavailableError: the database cannot be reached.
+    """
+    with storage.read() as connection:
+        now = storage.now(connection)
+        rows = connection.execute(_OPEN_STUDIES).all()
+        studies = {row.id: row for row in rows}
+        leased = leased_attempts(connection)
+        faults: dict[int, Exception] = {}
+        found = _sound(ready_attempts(connection), studies, faults)
+        ready = _allowed(found, studies, leased)
+        offered: Counter[int] = Counter()
+        repeated: Counter[int] = Counter()
+        for row in ready:
+            with _noted(faults, row.study_id):
+                is_offered = not waits_for_busy(connection, row, now)
+                offered[row.study_id] += is_offered
+                repeated[row.study_id] += is_offered and row.no > 1
+        ready = [row for row in ready if row.study_id not in faults]
+        return Outlook(
+            now=now,
+            studies=studies,
+            untold=studies_to_collect(connection, studies),
+            unjudged=unjudged_attempts(connection),
+            idle=idle_workers(connection, now),
+            ready=ready,
+            offered=offered,
+            repeated=repeated,
+            leased=leased,
+            faults=faults,
+        )
+
+
+@contextlib.contextmanager
+def _noted(faults: dict[int, Exception], study_id: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        if not is_own(exc):
+            raise
+        faults.setdefault(study_id, exc)
+
+
+def _sound(
+    ready: Sequence[sa.Row[Any]],
+    studies: dict[int, sa.Row[Any]],
+    faults: dict[int, Exception],
+) -> Sequence[sa.Row[Any]]:
+    """Return the ready attempts of studies whose values are of the right kind; note the others."""
+    for study in studies.values():
+        with _noted(faults, study.id):
+            _require_number("parallel", study.parallel)
+            _require_number("revision", study.revision)
+    for row in ready:
+        with _noted(faults, row.study_id):
+            _require_number("no", row.no)
+            _require_number("created", row.created)
+            _require_number("not_before", row.not_before)
+    return [row for row in ready if row.study_id not in faults]
+
+
+def _require_number(column: str, value: object) -> None:
+    # SQLite takes a text where the column says number.
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(f"{column} is {str(value)[:40]!r}, which is no number")
+
+
+def _allowed(
+    ready: Sequence[sa.Row[Any]], studies: dict[int, sa.Row[Any]], leased: Counter[int]
+) -> Sequence[sa.Row[Any]]:
+    """Return the ready attempts without those that `parallel`, lowered meanwhile, holds back."""
+    taken = Counter(leased)
+    allowed = []
+    for row in ready:
+        study = studies.get(row.study_id)
+        if study is None or study.parallel is None or taken[row.study_id] < study.parallel:
+            taken[row.study_id] += 1
+            allowed.append(row)
+    return allowed

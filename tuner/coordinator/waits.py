@@ -1,0 +1,296 @@
+"""Why a running study starts no trial: what its status says while nothing of it runs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.coordinator.round_state import Outlook
+from tuner.coordinator.study_run import StudyRun
+from tuner.storage import Storage, tables
+from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
+from tuner.trials.wait_reasons import (
+    BUSY,
+    ELSEWHERE,
+    NO_PROCESS,
+    NO_WORKER,
+    NOT_CLAIMING,
+    PASSING,
+    PREPARING,
+    RETRY,
+    SEEKING,
+    SOUGHT,
+    STARTING,
+    UNHEARD,
+)
+
+#: A reason must hold for so long before it is said, so that a study between two trials says none.
+HOLD_S = 2.0
+#: What often passes by itself, such as a worker that is still starting, is given longer.
+LONG_HOLD_S = 6.0
+#: The fleet is looked at this often at most.
+LOOK_S = 1.0
+_LONG = (
+    NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING, STARTING, UNHEARD,
+)  # fmt: skip
+#: An idle worker that was heard of so long after a trial was ready has passed it by: it is woken at
+#: once, and asks every two seconds while Redis is away.
+PASSED_BY_S = 5.0
+#: Followed by the number of GPUs.
+_PER_WORKER = " --gpus-per-worker"
+#: Workers that are named with their reasons; of more, the number is given.
+MAX_NAMED = 3
+
+_w, _c = tables.workers, tables.snapshots
+_FLEET = (
+    sa.select(
+        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.last_seen,
+        _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
+    )
+    # One that stops takes no further trial, and is soon gone.
+    .where(
+        _w.c.state.not_in(("gone", "stopping")),
+        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+    )
+    .order_by(_w.c.name)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetWorker:
+    """A worker that was heard of lately."""
+
+    name: str
+    device: str
+    #: How many it owns.
+    gpus: int
+    image: str | None
+    state: str
+    last_seen: float
+    #: Of its token; None: all.
+    projects: frozenset[str] | None
+    #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
+    hindrance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a study has to start, and what it needs for that."""
+
+    device: str
+    project: str
+    #: How many each of its trials owns.
+    gpus: int
+    image: str | None
+    #: Whether its code snapshot is missing in the database.
+    lacks_code: bool = False
+    #: Since when, or from when on, each attempt that waits may be claimed.
+    ready: Sequence[float] = ()
+    #: How many of them idle workers may claim.
+    offered: int = 0
+
+
+def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
+    """Return why a study of which nothing runs starts no trial; empty: nothing hinders it.
+
+    Args:
+        need: of the study; it has something to start.
+        fleet: all workers that are there.
+        now: the database's time.
+    """
+    if need.lacks_code:
+        return "its code is not in the database any more; submit the study again from its folder"
+    if need.device == EXTERNAL:
+        fleet = [w for w in fleet if w.device == EXTERNAL and w.image == need.image]
+        if not fleet:
+            return NO_PROCESS
+    if not fleet:
+        return NO_WORKER + (f"{_PER_WORKER} {need.gpus}" if need.gpus > 1 else "")
+    of_device = [worker for worker in fleet if worker.device == need.device]
+    of_size = [worker for worker in of_device if worker.gpus == need.gpus]
+    able = [w for w in of_size if need.image is None or w.image == need.image]
+    if not able:
+        return _misfit(need, fleet, of_device, of_size)
+    allowed = [w for w in able if w.projects is None or need.project in w.projects]
+    if not allowed:
+        # Which these are is nobody's business here.
+        return (
+            f"no worker has a token for project {need.project}; of the device and image that it "
+            f"needs {'is' if len(able) == 1 else 'are'} {len(able)}, with tokens for other projects"
+        )
+    takers = [worker for worker in allowed if not worker.hindrance]
+    if not takers:
+        return f"every worker that could run it takes no trials: {_named(allowed)}"
+    return _waiting_for(need, takers, now)
+
+
+def _misfit(
+    need: Need,
+    fleet: Sequence[FleetWorker],
+    of_device: Sequence[FleetWorker],
+    of_size: Sequence[FleetWorker],
+) -> str:
+    """Return the reason of a study that no worker fits: by its device, its size or its image."""
+    if not of_device:
+        kinds = _counted(worker.device for worker in fleet)
+        return f"no {need.device} worker is there; the workers that are there: {kinds}"
+    if not of_size:
+        return _other_size(need, of_device)
+    images = _counted(_short(worker.image) for worker in of_size)
+    return f"no worker has its image {_short(need.image)}; the workers have: {images}"
+
+
+def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
+    """Return the reason of a study whose trials own more GPUs, or fewer, than any worker does."""
+    needed = "1 GPU" if need.gpus == 1 else f"{need.gpus} GPUs"
+    sizes = sorted({worker.gpus for worker in workers})
+    if len(sizes) == 1:
+        owned = f"own {sizes[0]} each" if len(workers) > 1 else f"own {sizes[0]}"
+    else:
+        owned = "own " + ", ".join(
+            f"{size} ({sum(worker.gpus == size for worker in workers)})" for size in sizes
+        )
+    return (
+        f"each trial needs {needed}; the workers {owned}; start some with: "
+        f"tuner workers up{_PER_WORKER} {need.gpus}"
+    )
+
+
+def _waiting_for(need: Need, takers: Sequence[FleetWorker], now: float) -> str:
+    """Return what a study waits for that has workers, some of them idle or all busy."""
+    idle = [worker for worker in takers if worker.state == "idle"]
+    if need.ready and min(need.ready) > now:
+        at = datetime.datetime.fromtimestamp(min(need.ready), datetime.UTC)
+        return f"{RETRY}{at:%H:%M:%S} UTC, after a failure that was not its own"
+    if not idle:
+        return STARTING if any(worker.state == "starting" for worker in takers) else BUSY
+    if not need.ready:
+        return PREPARING
+    if not need.offered:
+        return ELSEWHERE
+    # Who has ended without a word is counted as idle until it was silent for long.
+    passed = min(need.ready) + PASSED_BY_S
+    return NOT_CLAIMING if any(worker.last_seen > passed for worker in idle) else UNHEARD
+
+
+def is_passing(reason: str) -> bool:
+    """Whether a reason is part of ordinary work, and no event."""
+    return reason.startswith(PASSING)
+
+
+class Liveness:
+    """Says of each study why nothing of it runs, once that has been so for a while.
+
+    Mutable: it remembers since when a reason has held.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._since: dict[int, tuple[str, float]] = {}
+        self._fleet: list[FleetWorker] = []
+        self._codes: frozenset[str] = frozenset()
+        self._looked_at = float("-inf")
+
+    def reason(
+        self, run: StudyRun, study: sa.Row[Any], outlook: Outlook, storage_problem: str | None
+    ) -> str:
+        """Return what the status of a running study is to give as its reason now.
+
+        Raises:
+            UnavailableError: the database cannot be reached.
+        """
+        if storage_problem is not None:
+            return storage_problem
+        mine = [row for row in outlook.ready if row.study_id == study.id]
+        ready = [max(row.created, row.not_before) for row in mine]
+        has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
+        if outlook.leased[study.id] and run.awaits_space and (sought := run.mirror.pending()):
+            return self._held(study, f"{SEEKING}{sought[0]}{SOUGHT}", time.monotonic())
+        if outlook.leased[study.id] or not has_work:
+            self._since.pop(study.id, None)
+            return ""
+        self._look(outlook)
+        need = Need(
+            device=study.device,
+            project=study.project,
+            gpus=gpus_of_row(study),
+            image=needed_image(study),
+            lacks_code=study.code is not None and study.code not in self._codes,
+            ready=ready,
+            offered=outlook.offered[study.id],
+        )
+        return self._held(study, find_reason(need, self._fleet, outlook.now), time.monotonic())
+
+    def _held(self, study: sa.Row[Any], found: str, moment: float) -> str:
+        """Return the reason that was found once it has held, until then the one that stands."""
+        text, since = self._since.get(study.id, ("", moment))
+        if text != found:
+            since = moment
+            self._since[study.id] = (found, since)
+        is_long = found in _LONG or found.startswith(NO_WORKER)
+        hold_s = LONG_HOLD_S if is_long else HOLD_S
+        is_due = not found or moment - since >= hold_s
+        return found if is_due else str(study.reason)
+
+    def _look(self, outlook: Outlook) -> None:
+        """Read the fleet, and which code is there, unless that was done just now."""
+        moment = time.monotonic()
+        if moment < self._looked_at + LOOK_S:
+            return
+        wanted = [study.code for study in outlook.studies.values() if study.code is not None]
+        with self._storage.read() as connection:
+            rows = connection.execute(_FLEET, {"heard_after": outlook.now - UNHEARD_S}).all()
+            codes = sa.select(_c.c.hash).where(_c.c.hash.in_(wanted))
+            self._codes = frozenset(connection.execute(codes).scalars() if wanted else ())
+        self._fleet = [
+            FleetWorker(
+                name=row.name,
+                device=row.device,
+                gpus=gpus_of_row(row),
+                image=row.image,
+                state=row.state,
+                last_seen=row.last_seen,
+                projects=_projects(row.projects_json),
+                hindrance=_hindrance(row),
+            )
+            for row in rows
+        ]
+        self._looked_at = moment
+
+
+def _hindrance(row: Any) -> str:
+    if row.drain:
+        return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
+    if row.image_problem:
+        return f"gets none, {row.image_problem}"
+    return f"out of service, {row.out_reason}" if row.out_reason else ""
+
+
+def _projects(text: str) -> frozenset[str] | None:
+    projects = json.loads(text)
+    return None if projects is None else frozenset(projects)
+
+
+def _counted(kinds: Any) -> str:
+    return ", ".join(f"{kind} ({n})" for kind, n in sorted(Counter(kinds).items()))
+
+
+def _named(workers: Sequence[FleetWorker]) -> str:
+    parts = [f"{worker.name} ({worker.hindrance})" for worker in workers[:MAX_NAMED]]
+    more = len(workers) - MAX_NAMED
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _short(image: str | None) -> str:
+    """Return an image with the first digits of its digest."""
+    if image is None:
+        return "none"
+    name, mark, digest = image.partition("@sha256:")
+    return f"{name}{mark}{digest[:12]}"

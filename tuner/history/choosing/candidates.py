@@ -1,0 +1,204 @@
+"""One study of the history after the other: whether it can inform a study, and as what source."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+
+from tuner.errors import SpecError, StudyError
+from tuner.history.choosing.receipt import SourceReceipt
+from tuner.history.choosing.selection import Choice
+from tuner.history.matching.mapping import MapOptions, Mapped, map_study
+from tuner.history.matching.metric import MetricMatch, match_metric
+from tuner.history.matching.naming import match_names
+from tuner.history.store.database import HistoryStore
+from tuner.history.store.records import HistoricStudy, StudySummary
+from tuner.space.encoding import Encoding
+from tuner.spec.history import HistoryItem
+from tuner.spec.parts import Metric
+from tuner.surrogate.history.source import Source
+
+#: How much more a study of the same data counts.
+SAME_DATA = 2.0
+
+#: What a study has to have that was found, and one that the user names.
+_FOUND = MapOptions()
+_LISTED = MapOptions(min_trials=3, min_share=0.0, takes_unnamed=True)
+#: Takes whatever can be mapped.
+_ALL = MapOptions(min_trials=1, min_share=0.0)
+
+#: Studies without pruned trials whose curves are read all the same, for a study that has a pruner:
+#: what they say of how far a rung foretells the end changes little with more of them.
+_MOST_CURVES = 100
+
+#: Mapped studies by what they depend on, for one study that learns.
+Cache = MutableMapping[object, Mapped]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The study that is to learn, and for which of its metrics.
+
+    Attributes:
+        name: `project/study`.
+        encoding: of its space.
+        metric: which metric.
+        data: fingerprint of its data, if any.
+        code: hash of its code, if any.
+        stops_trials: whether it has a pruner, so that curves of whole trials tell something too.
+    """
+
+    name: str
+    encoding: Encoding
+    metric: Metric
+    data: str | None
+    code: str | None
+    stops_trials: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A study that was looked at; it has a source while nothing speaks against it."""
+
+    receipt: SourceReceipt
+    source: Source | None = None
+    is_own: bool = False
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """The most telling first: named by the user, of the same data, newest."""
+        receipt = self.receipt
+        return (not receipt.listed, not receipt.same_data, -(receipt.finished or 0.0), receipt.key)
+
+    def without_source(self, reason: str) -> Candidate:
+        """Return the candidate left out for a reason that concerns the whole study."""
+        return replace(self, receipt=self.receipt.without_use(reason), source=None)
+
+
+class Looker:
+    """Looks at studies on behalf of one that is to learn.
+
+    Args:
+        store: the history.
+        target: who is to learn.
+        cache: of earlier looks for the same study; it is added to.
+    """
+
+    def __init__(self, store: HistoryStore, target: Target, cache: Cache) -> None:
+        self._store = store
+        self._target = target
+        self._cache = cache
+        #: Of so many studies the curves were read although none of their trials was pruned.
+        self._with_curves = 0
+
+    def look(self, choice: Choice) -> Candidate | None:
+        """Return a study as a candidate; None when the spec does not speak of it."""
+        summary, item = choice.summary, choice.item
+        itself = summary.is_own and summary.key == self._target.name
+        if item is None or (itself and not choice.is_listed):
+            return None
+        options = self._options(choice, item)
+        reason = "the study itself" if itself else self._refusal(summary, item, options)
+        plain = Candidate(receipt=self._receipt(choice), is_own=summary.is_own)
+        if reason:
+            return plain.without_source(reason)
+        try:
+            mapped = self._map(summary, options)
+        except (SpecError, StudyError) as exc:
+            return plain.without_source(f"cannot be read: {exc}")
+        return replace(
+            plain, receipt=_filled(plain.receipt, mapped, options.weight), source=mapped.source
+        )
+
+    def own(self, summary: StudySummary) -> Source | None:
+        """Return the trials that the study itself has so far, to tell its copies by."""
+        try:
+            return self._map(summary, _ALL).source
+        except (SpecError, StudyError):
+            return None
+
+    def _options(self, choice: Choice, item: HistoryItem) -> MapOptions:
+        same_data = _same(choice.summary.data, self._target.data)
+        weight = item.weight * (SAME_DATA if same_data else 1.0)
+        base = _LISTED if choice.is_listed else _FOUND
+        return replace(base, weight=weight, renames=item.rename)
+
+    def _refusal(self, summary: StudySummary, item: HistoryItem, options: MapOptions) -> str:
+        """Return why a study need not even be loaded, empty when it has to be."""
+        if item.weight == 0:
+            return "the spec gives it weight 0"
+        match = self._match(summary, options)
+        if isinstance(match, str):
+            return match
+        names = self._target.encoding.names
+        if not match_names(summary.parameters, names, item.rename).found:
+            return f"0 of the {len(names)} tuned parameters known"
+        if summary.trials < options.min_trials:
+            return f"{summary.trials} trials, at least {options.min_trials} needed"
+        return ""
+
+    def _match(self, summary: StudySummary, options: MapOptions) -> MetricMatch | str:
+        metric = self._target.metric
+        return match_metric(
+            summary.metrics,
+            metric.name,
+            metric.goal,
+            options.renames,
+            takes_unnamed=options.takes_unnamed,
+        )
+
+    def _map(self, summary: StudySummary, options: MapOptions) -> Mapped:
+        metric = self._target.metric
+        with_curves = self._target.stops_trials and self._with_curves < _MOST_CURVES
+        self._with_curves += with_curves
+        key = (summary.key, summary.version, metric.name, repr(options), with_curves)
+        if key not in self._cache:
+            study = self._load(summary.key, with_curves=with_curves)
+            self._cache[key] = map_study(
+                study, self._target.encoding, metric.name, metric.goal, options
+            )
+        return self._cache[key]
+
+    def _load(self, key: str, *, with_curves: bool) -> HistoricStudy:
+        study = self._store.load(key, curves=with_curves)
+        if not with_curves and any(trial.state == "pruned" for trial in study.trials):
+            study = self._store.load(key)
+        return study
+
+    def _receipt(self, choice: Choice) -> SourceReceipt:
+        summary, target = choice.summary, self._target
+        match = None
+        if choice.item is not None:
+            match = self._match(summary, self._options(choice, choice.item))
+        named = match if isinstance(match, MetricMatch) else None
+        return SourceReceipt(
+            key=summary.key,
+            kind=summary.kind,
+            locator=summary.locator,
+            metric=target.metric.name,
+            metric_there=None if named is None else named.name,
+            metric_note="" if named is None else named.note,
+            listed=choice.is_listed,
+            found_at=choice.found_at,
+            same_data=_same(summary.data, target.data),
+            same_code=_same(summary.code, target.code),
+            finished=summary.finished,
+            found=summary.trials,
+            dropped={"left-out": summary.trials},
+        )
+
+
+def _filled(receipt: SourceReceipt, mapped: Mapped, weight: float) -> SourceReceipt:
+    return replace(
+        receipt,
+        found=mapped.found,
+        used=mapped.used,
+        dropped=mapped.dropped,
+        weight=0.0 if mapped.source is None else weight,
+        parameters=mapped.notes,
+        left_out=mapped.left_out,
+    )
+
+
+def _same(theirs: str | None, mine: str | None) -> bool:
+    return mine is not None and theirs == mine

@@ -1,0 +1,86 @@
+"""Which studies of the history a spec speaks of, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from posixpath import normpath
+
+from tuner.history.store.records import StudySummary
+from tuner.spec.history import History, HistoryItem, is_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A study, and the item of the spec that it falls under; None: none does."""
+
+    summary: StudySummary
+    item: HistoryItem | None
+    #: The place under the item's path where its runs lie, when it is kept as of another place.
+    found_at: str = ""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the spec names it, by itself or by its path."""
+        return self.item is not None and not self.item.auto
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a spec selects.
+
+    Attributes:
+        choices: one for each study of the history, in its order.
+        unknown: items that name nothing that is there.
+    """
+
+    choices: tuple[Choice, ...]
+    unknown: tuple[HistoryItem, ...]
+
+
+def select(summaries: Iterable[StudySummary], history: History) -> Selection:
+    """Return under which item each study falls: its own, else the nearest path, else auto.
+
+    Args:
+        summaries: the history.
+        history: of the spec.
+    """
+    auto = next((item for item in history if item.auto), None)
+    paths = [item for item in history if item.path is not None]
+    # The longest first: a path within another one says more.
+    paths.sort(key=lambda item: -len(item.place))
+    studies = {item.study: item for item in history if item.study is not None}
+    choices = [_choose(summary, studies.get(summary.key), paths, auto) for summary in summaries]
+    met = {choice.item.place for choice in choices if choice.item is not None}
+    unknown = tuple(item for item in history if not item.auto and item.place not in met)
+    return Selection(choices=tuple(choices), unknown=unknown)
+
+
+def is_under(locator: str, place: str) -> bool:
+    """Whether what was imported as `locator` is the file, folder or database `place`, or in it."""
+    # The studies of a database file stand under its URL.
+    return any(_begins(locator, root) for root in (place, f"sqlite:///{place}"))
+
+
+def _begins(locator: str, place: str) -> bool:
+    whole, root = (text if is_url(text) else normpath(text) for text in (locator, place))
+    root = root.rstrip("/")
+    return whole.startswith(root) and whole[len(root) : len(root) + 1] in ("", "/", "#")
+
+
+def _choose(
+    summary: StudySummary,
+    named: HistoryItem | None,
+    paths: Sequence[HistoryItem],
+    auto: HistoryItem | None,
+) -> Choice:
+    if named is not None:
+        return Choice(summary=summary, item=named)
+    for item in paths:
+        if not summary.is_own and is_under(summary.locator, item.place):
+            return Choice(summary=summary, item=item)
+    for item in paths:
+        for place in summary.also_at:
+            if is_under(place, item.place):
+                return Choice(summary=summary, item=item, found_at=place)
+    return Choice(summary=summary, item=auto)

@@ -1,0 +1,1 @@
+"""KerasTuner's projects and logs."""

@@ -1,0 +1,1 @@
+"""The learning curves of earlier studies, and what they foretell."""

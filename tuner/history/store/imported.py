@@ -1,0 +1,193 @@
+"""What an importer brings and what the database is handed: runs, and what is known of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
+
+from tuner.errors import SpecError
+from tuner.history.store.cleaning import (
+    clean_curves,
+    clean_key,
+    clean_metrics,
+    clean_params,
+    clean_text,
+)
+from tuner.history.store.records import Goal, HistoricTrial, Kind, State
+from tuner.space.value import Value
+
+#: "none": a path that was named, with what was found in it and belongs to no study.
+ImportKind = Kind
+Document = dict[str, Any]
+
+STATES: tuple[str, ...] = get_args(State)
+#: What Optuna, and `trial.json`, call the states of trials that have ended.
+OUTCOMES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportedRun:
+    """A run as it was read."""
+
+    trial: HistoricTrial
+    #: Of the files that it was read from: the same stamp, the same run.
+    stamp: str
+    #: Nothing says whether it ended. It counts as ended where no run of its study says so.
+    is_open: bool = False
+    #: Of a trial of Tuner's: its folder and seed, which no other trial of any database has.
+    run_dir: str | None = None
+    seed: int | None = None
+
+    def to_document(self) -> Document:
+        """Return the run as JSON values; `from_document` inverts it."""
+        trial = self.trial
+        return {
+            "key": trial.key,
+            "stamp": self.stamp,
+            "state": "open" if self.is_open else trial.state,
+            "cause": trial.cause,
+            "params": dict(trial.params),
+            "metrics": dict(trial.metrics),
+            "curves": {name: [list(p) for p in curve] for name, curve in trial.curves.items()},
+            "started": trial.started,
+            "finished": trial.finished,
+            "run_dir": self.run_dir,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_document(cls, document: Document) -> ImportedRun:
+        """Return the run of a document that may come from anywhere.
+
+        Raises:
+            SpecError: the state is unknown.
+        """
+        state = document["state"]
+        if state != "open" and state not in STATES:
+            raise SpecError(f"state: {state!r}: must be one of {', '.join((*STATES, 'open'))}")
+        cause = document.get("cause")
+        return cls(
+            trial=HistoricTrial(
+                key=clean_key(document["key"]),
+                params=clean_params(document["params"]),
+                metrics=clean_metrics(document["metrics"]),
+                curves=clean_curves(document["curves"]),
+                state="running" if state == "open" else state,
+                cause=None if cause is None else clean_text(cause, 16),
+                started=document.get("started"),
+                finished=document.get("finished"),
+            ),
+            stamp=clean_text(document["stamp"], 64),
+            is_open=state == "open",
+            run_dir=document.get("run_dir"),
+            seed=document.get("seed"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user said about the metric of an import; nothing, as a rule."""
+
+    metrics: tuple[str, ...] = ()
+    #: One for each of `metrics`; None: not said.
+    goals: tuple[Goal | None, ...] = ()
+    reduce: Literal["last", "best"] = "last"
+
+    @property
+    def by_name(self) -> dict[str, Goal | None]:
+        """The goals by the metrics' names."""
+        return dict(zip(self.metrics, self.goals, strict=True))
+
+    def to_json(self) -> Document:
+        """Return the options as JSON values."""
+        goals = list(self.goals)
+        return {"metrics": list(self.metrics), "goals": goals, "reduce": self.reduce}
+
+    @classmethod
+    def from_json(cls, data: Document) -> Options:
+        """Invert `to_json`."""
+        return cls(
+            metrics=tuple(data["metrics"]), goals=tuple(data["goals"]), reduce=data["reduce"]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of an imported study beside its runs."""
+
+    metrics: Mapping[str, Goal | None] = field(default_factory=dict)
+    parameters: Sequence[str] = ()
+    #: `SearchSpace.to_json`, None where the space is not known.
+    space: Document | None = None
+    constants: Mapping[str, Value] = field(default_factory=dict)
+    data: str | None = None
+    code: str | None = None
+    image: str | None = None
+    notes: Sequence[str] = ()
+    options: Document = field(default_factory=lambda: Options().to_json())
+    #: Of a path that was named: what an unchanged one amounts to.
+    totals: Mapping[str, int] = field(default_factory=dict)
+    #: Keys of the studies, of this database or imported, that have runs of it already, which are
+    #: therefore not kept again. The database alone knows.
+    holds: Sequence[str] = ()
+
+    def to_json(self) -> Document:
+        """Return the facts as JSON values; `Facts(**data)` inverts it."""
+        return {
+            "metrics": dict(self.metrics),
+            "parameters": list(self.parameters),
+            "space": self.space,
+            "constants": dict(self.constants),
+            "data": self.data,
+            "code": self.code,
+            "image": self.image,
+            "notes": list(self.notes),
+            "options": self.options,
+            "totals": dict(self.totals),
+            "holds": list(self.holds),
+        }
+
+
+class Ingest(Protocol):
+    """Where imports go: the service over HTTP, or the database itself.
+
+    All methods raise `UnavailableError` when it cannot be reached. An import that was begun and not
+    finished is never seen by anybody; beginning again is harmless.
+    """
+
+    def history_imports(self) -> list[Document]:
+        """Return `{key, kind, locator, stamp, rejected, options, totals}` of every import."""
+        ...
+
+    def history_runs(self, key: str) -> dict[str, str]:
+        """Return the stamp of every run of an imported study by its key; none: no such study."""
+        ...
+
+    def history_begin(self, key: str, kind: str, locator: str) -> Document:
+        """Begin to import into the study `key`, there or new: `{number}`."""
+        ...
+
+    def history_put(self, number: int, runs: Sequence[Document]) -> Document:
+        """Add runs (`ImportedRun.to_document`) to an import; again has no effect.
+
+        Returns:
+            `{kept, own}`: how many were taken, and how many are trials of this database.
+        """
+        ...
+
+    def history_finish(self, number: int, document: Document) -> Document:
+        """Put an import in place, all of it at once.
+
+        Args:
+            number: of the import.
+            document: `{stamp, facts, rejected: [{path, reason, count}], own, replace, gone}`;
+                `replace` drops the runs of before that did not come again; `gone` names further
+                ones that are dropped, and may be left out.
+
+        Returns:
+            `{key, trials, same_as, changed}`; `same_as`: the key of another import that holds
+            exactly the same runs, for whose sake this one was dropped, or None; `changed`: how many
+            runs of before were dropped, or have other parameters, values or outcomes now.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What a study learns from history: its prior, kept up to date."""

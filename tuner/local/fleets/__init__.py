@@ -1,0 +1,1 @@
+"""The workers of this host, and how many there should be."""

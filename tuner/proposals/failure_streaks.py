@@ -1,0 +1,170 @@
+"""Trials that failed as if the next ones would too: reasons for a study to pause.
+
+A study whose trials all fail must not use up its budget for nothing, and one whose trials are never
+counted must not run for ever. Whoever resumes it means it: each reason pauses a study once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.trials.causes import POLICIES, is_infeasible
+
+#: How many of the first trials must fail alike for the study to pause.
+SAME_FAILURES = 3
+#: How many of the first trials must be pruned without any value for the study to pause.
+VALUELESS = 3
+#: After so many failures alike in a row, and after as many again, it pauses.
+ROW = 10
+#: After so many trials in a row that the budget does not count, and after as many again, it pauses.
+UNCOUNTED = 5
+#: The longest line of an error that is shown, characters.
+_LONGEST = 300
+_NUMBERS = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+class Setbacks:
+    """The failures of one study. Mutable: it is told of every trial, in the order of their telling.
+
+    The same trials give the same reasons, so that a coordinator that was killed before it could
+    pause the study does so after its restart, and one that did need not do it again.
+
+    Args:
+        study: its name, for the commands in a reason.
+    """
+
+    def __init__(self, study: str) -> None:
+        #: Reasons for which the study is known to have paused already.
+        self.said: set[str] = set()
+        #: Failures from before something was mended: see `_note_mended`.
+        self.mended: frozenset[int] = frozenset()
+        self._study = study
+        self._ended = 0
+        self._valueless = 0
+        self._worked = 0
+        self._alike: list[tuple[str, str]] = []
+        self._row: list[sa.Row[Any]] = []
+        #: Whether the row holds all failures so far.
+        self._is_whole = True
+        #: When the study was last to pause because of the row.
+        self._paused = math.inf
+        self._uncounted = 0
+        self._reasons: dict[str, str] = {}
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the study should pause, or should have paused, in words."""
+        return list(self._reasons.values())
+
+    def note(self, trial: sa.Row[Any]) -> None:
+        """Take in a trial that has ended."""
+        self._ended += 1
+        self._note_first(trial)
+        self._note_valueless(trial)
+        self._note_uncounted(trial)
+        if trial.state != "fail":
+            self._note_mended(trial)
+            self._worked += 1
+            self._end_row()
+        elif is_infeasible(trial.cause):
+            self._note_failed(trial)
+
+    def _note_first(self, trial: sa.Row[Any]) -> None:
+        if self._ended > SAME_FAILURES or trial.state != "fail" or trial.cause == "cancelled":
+            return
+        # What an error says is the same in every trial; the words about a tensor that did not fit,
+        # or a worker that is gone, need not be.
+        key = _last_line(trial.error) if trial.cause == "error" else ""
+        self._alike.append((trial.cause, key))
+        if len(self._alike) == SAME_FAILURES and len(set(self._alike)) == 1:
+            text = f"the first {SAME_FAILURES} trials failed alike ({trial.cause})"
+            self._reasons["alike"] = _with_line(text, trial)
+
+    def _note_valueless(self, trial: sa.Row[Any]) -> None:
+        is_valueless = trial.state == "pruned" and trial.objective is None
+        self._valueless += is_valueless and self._valueless == self._ended - 1
+        if self._valueless == VALUELESS == self._ended:
+            self._reasons["valueless"] = (
+                f"the first {VALUELESS} trials were pruned before they reported a number, which "
+                "teaches nothing. Report numbers: run.report(step, value); "
+                f"without a pruner: tuner edit {self._study} pruner=none; "
+                f"go on all the same: tuner resume {self._study}"
+            )
+
+    def _note_failed(self, trial: sa.Row[Any]) -> None:
+        if self._row and _kind(trial) != _kind(self._row[-1]):
+            self._end_row()
+            self._is_whole = False
+        self._row.append(trial)
+        count = len(self._row)
+        if count % ROW == 0:
+            self._reasons["row"] = self._row_text(trial)
+        if count % ROW == 0 or (count == SAME_FAILURES and "alike" in self._reasons):
+            self._paused = trial.finished
+
+    def _row_text(self, trial: sa.Row[Any]) -> str:
+        count, number, study = len(self._row), trial.number, self._study
+        text = f"{count} trials in a row failed alike, trial {number} the last ({trial.cause})"
+        reading = (
+            "no trial has worked so far, so the code may be broken"
+            if self._worked == 0
+            else f"others worked ({self._worked}), so a part of the search space may be bad"
+        )
+        return (
+            f"{_with_line(text, trial)}; {reading}. "
+            f"Look: tuner show {study} {number}; "
+            f"with mended code: tuner retry {study} --failed --spec SPEC; "
+            f"go on all the same: tuner resume {study}"
+        )
+
+    def _end_row(self) -> None:
+        self._row = []
+        self._paused = math.inf
+        self._reasons.pop("row", None)
+
+    def _note_mended(self, trial: sa.Row[Any]) -> None:
+        """See whether what made all trials so far fail alike was mended during a pause.
+
+        So it was when the first trial that was proposed after the pause works: then the failures
+        said nothing of their configurations. A bad region goes on to fail.
+        """
+        all_alike = self._worked == 0 and self._is_whole
+        before = all(row.created <= self._paused for row in self._row)
+        if all_alike and before and trial.created > self._paused:
+            self.mended = frozenset(row.number for row in self._row)
+
+    def _note_uncounted(self, trial: sa.Row[Any]) -> None:
+        # By the cause: what is tried again by the user is not counted either.
+        policy = next((p for c, p in POLICIES.items() if c == trial.cause), None)
+        if trial.state != "fail" or policy is None or policy.counted:
+            self._uncounted = 0
+            self._reasons.pop("uncounted", None)
+            return
+        self._uncounted += 1
+        if self._uncounted % UNCOUNTED == 0:
+            text = (
+                f"{self._uncounted} trials in a row ended without a result that counts; "
+                f"the last one, trial {trial.number} ({trial.cause})"
+            )
+            self._reasons["uncounted"] = _with_line(text, trial)
+
+
+def _kind(trial: sa.Row[Any]) -> tuple[str, str]:
+    """Return what failures alike share: the cause, and what an error says but for its numbers."""
+    # A shape, or a value, differs from trial to trial.
+    line = _NUMBERS.sub("", _last_line(trial.error)) if trial.cause == "error" else ""
+    return trial.cause, line
+
+
+def _with_line(text: str, trial: sa.Row[Any]) -> str:
+    line = _last_line(trial.error)[:_LONGEST]
+    return f"{text}: {line}" if line else text
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

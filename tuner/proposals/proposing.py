@@ -1,0 +1,325 @@
+"""Choosing the parameters of the next trial: valid, allowed, and not tried before.
+
+The declared space is walked with Optuna's public sampler methods, as `Trial.suggest_*` would do it,
+but without writing: a proposal that is forbidden or repeats an earlier one is thrown away and asked
+for again with another seed, which costs no trial number. What it rests on is a `Question`: the same
+question has the same answer, in any process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import _filter_study
+from optuna.samplers import BaseSampler
+
+from tuner.proposals.artifact import Artifact
+from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.proposal import Choice, Proposal
+from tuner.proposals.study_snapshot import Draft, Scene
+from tuner.samplers import SamplerContext, make_sampler
+from tuner.space import Parameter, SearchSpace
+from tuner.space.optuna import distribution, from_optuna, to_optuna
+
+#: How often a sampler is asked again before random configurations are tried instead.
+SAMPLER_TRIES = 4
+RANDOM_TRIES = 200
+#: A finite space up to this size is listed to find what is left of it.
+LISTED = 20_000
+
+
+class SpaceExhaustedError(Exception):
+    """Every allowed configuration of a finite space was proposed already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """All that a proposal depends on, but for the study's own space, sampler and seed."""
+
+    scene: Scene
+    #: Values that the trial has to have: those to start with whose turn it is.
+    start: Mapping[str, Any]
+    #: What the sampler knows from history.
+    artifact: Artifact | None = None
+    #: The longest that a trial may take, seconds.
+    limit_s: float | None = None
+
+
+def proposal_seed(study_seed: int, number: int, attempt: int = 0) -> int:
+    """Return the seed of a proposal: a function of study, trial and try alone, below 2**32."""
+    text = f"{study_seed}/{number}/{attempt}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+class Proposer:
+    """Proposes for one study.
+
+    Args:
+        space: the declared space.
+        sampler: name in `SAMPLERS`.
+        study_seed: below 2**32.
+        fixed: configurations to try first, in this order; parameters left out are sampled.
+        options: the sampler's, as the spec gives them.
+        metric: name of the only metric; empty where there are several.
+        limit_s: the longest that a trial may take, seconds; None: there is no limit.
+        is_growing: whether trials may lack parameters that were found after them.
+        packages: that bring the study's sampler or pruner, where Tuner does not.
+
+    Attributes:
+        artifact: what the sampler knows from history; may be set at any time, and holds for what
+            is asked from then on.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        sampler: str,
+        study_seed: int,
+        fixed: Collection[Mapping[str, Any]] = (),
+        options: Mapping[str, int] | None = None,
+        metric: str = "",
+        limit_s: float | None = None,
+        *,
+        is_growing: bool = False,
+        packages: tuple[str, ...] = (),
+    ) -> None:
+        self.artifact: Artifact | None = None
+        self.space = space
+        self.sampler = sampler
+        self.study_seed = study_seed
+        self._fixed = list(fixed)
+        self._options = dict(options or {})
+        self._metric = metric
+        self._limit_s = limit_s
+        self._packages = packages
+        self._memory: dict[str, Any] = {}
+        #: The configurations that were proposed, and the number of the first trial with each.
+        self._seen: dict[str, int] = {}
+        self._count = 0
+        #: How many were proposed that are no retries: whose turn it is of those to try first.
+        self._turn = 0
+        self._has_conditions = is_growing or any(p.when for p in space.parameters)
+        self._distributions = {
+            p.name: distribution(p) for p in space.parameters if p.kind != "fixed"
+        }
+
+    @property
+    def artifact_key(self) -> str | None:
+        """The key of what the sampler knows from history at present."""
+        return None if self.artifact is None else self.artifact.key
+
+    def remember(self, params: Mapping[str, Any], *, is_retry: bool = False) -> None:
+        """Note the configuration of the next trial, so that it is not proposed again.
+
+        Args:
+            params: the configuration.
+            is_retry: the user had it tried again: it takes no turn of those to try first.
+        """
+        self._seen.setdefault(self.space.key(params), self._count)
+        self._count += 1
+        self._turn += not is_retry
+
+    def question(self, scene: Scene) -> Question:
+        """Return what is to be answered now.
+
+        Args:
+            scene: of all trials that were noted.
+        """
+        return Question(
+            scene=scene, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
+        )
+
+    def propose(self, mirror: Mirror) -> Proposal:
+        """Return the next configuration as the study's sampler wants it; see `answer`."""
+        return self.answer(self.question(mirror.scene()))
+
+    def answer(self, question: Question) -> Proposal:
+        """Return the configuration that the study's sampler wants. Safe in another thread.
+
+        Raises:
+            SpaceExhaustedError: nothing is left to propose.
+        """
+        draft = Draft(question.scene)
+        number = question.scene.number
+        for attempt in range(SAMPLER_TRIES):
+            seed = proposal_seed(self.study_seed, number, attempt)
+            params, insight = self._ask(draft, question, seed)
+            if self._is_new(params, number):
+                choice = Choice(params=params, sampler=self.sampler, seed=seed, attempt=attempt)
+                return self._made(question, choice, draft, insight)
+        return self._made(question, self._random(question), draft, None)
+
+    def cheap(self, question: Question) -> Proposal:
+        """Return a random new configuration at once: the choice when the sampler is slow.
+
+        Raises:
+            SpaceExhaustedError: nothing is left to propose.
+        """
+        return self._made(question, self._random(question), None, None)
+
+    def is_new(self, proposal: Proposal) -> bool:
+        """Return whether the proposal, made earlier, is not taken and may have the present turn."""
+        is_free = self._is_new(proposal.params, self._count)
+        return is_free and self._start().items() <= proposal.params.items()
+
+    def encode(self, params: Mapping[str, Any]) -> dict[str, tuple[float, BaseDistribution]]:
+        """Return Optuna's internal representation and distribution of each tuned parameter."""
+        encoded = {}
+        for name, value in params.items():
+            dist = self._distributions.get(name)
+            if dist is not None:
+                external = to_optuna(self.space[name], value)
+                encoded[name] = (float(dist.to_internal_repr(external)), dist)
+        return encoded
+
+    def decode(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return Optuna's external values and the distributions of each tuned parameter."""
+        chosen = {n: v for n, v in params.items() if n in self._distributions}
+        return (
+            {name: to_optuna(self.space[name], value) for name, value in chosen.items()},
+            {name: self._distributions[name] for name in chosen},
+        )
+
+    def _start(self) -> Mapping[str, Any]:
+        return self._fixed[self._turn] if self._turn < len(self._fixed) else {}
+
+    def _is_new(self, params: Mapping[str, Any], number: int) -> bool:
+        """Whether no trial below `number` had these parameters, and nothing forbids them."""
+        if self.space.is_forbidden(params):
+            return False
+        return self._seen.get(self.space.key(params), number) >= number
+
+    def _made(
+        self, question: Question, choice: Choice, draft: Draft | None, insight: Any
+    ) -> Proposal:
+        scene, artifact = question.scene, question.artifact
+        return Proposal(
+            choice=choice,
+            told=scene.told,
+            trials=scene.number,
+            pending=scene.pending,
+            forgotten=scene.forgotten,
+            artifact=None if artifact is None else artifact.key,
+            limit_s=question.limit_s,
+            all_curves=scene.all_curves,
+            brackets=scene.brackets,
+            study_attrs=draft.study_attrs if draft is not None else {},
+            trial_attrs=draft.trial_attrs if draft is not None else {},
+            insight=insight,
+            packages=self._packages,
+        )
+
+    def _ask(self, draft: Draft, question: Question, seed: int) -> tuple[dict[str, Any], Any]:
+        """Return a configuration, and what the sampler says about it."""
+        context = SamplerContext(
+            study_seed=self.study_seed,
+            seed=seed,
+            space=self.space,
+            has_conditions=self._has_conditions,
+            metric=self._metric,
+            prior=None if question.artifact is None else question.artifact.prior,
+            limit_s=question.limit_s,
+            options=self._options,
+            memory=self._memory,
+        )
+        sampler = make_sampler(self.sampler, context)
+        start, _ = self.decode(question.start)
+        walk = _Walk(draft, sampler, self._distributions, start)
+        params = self.space.walk(walk.choose)
+        return params, getattr(sampler, "insight", None)
+
+    def _random(self, question: Question) -> Choice:
+        number = question.scene.number
+        seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
+        rng = random.Random(seed)  # noqa: S311 - not for security  # nosec B311  # no secret
+        # One to start with that was tried already (filled by chance) must not end the study.
+        for given in (question.start, {}) if question.start else ({},):
+            for _ in range(RANDOM_TRIES):
+                params = self.space.walk(self._random_choice(rng, given))
+                if self._is_new(params, number):
+                    return Choice(params=params, sampler="random", seed=seed, attempt=SAMPLER_TRIES)
+        listed = self._listed(rng, number)
+        return Choice(params=listed, sampler="listed", seed=seed, attempt=SAMPLER_TRIES)
+
+    def _random_choice(
+        self, rng: random.Random, start: Mapping[str, Any]
+    ) -> Callable[[Parameter], Any]:
+        sampler = optuna.samplers.RandomSampler(seed=rng.getrandbits(32))
+
+        def choose(parameter: Parameter) -> Any:
+            if parameter.name in start:
+                return start[parameter.name]
+            dist = self._distributions[parameter.name]
+            value = sampler.sample_independent(None, None, parameter.name, dist)  # type: ignore[arg-type]
+            return from_optuna(parameter, value)
+
+        return choose
+
+    def _listed(self, rng: random.Random, number: int) -> dict[str, Any]:
+        size = self.space.cardinality()
+        if size is None or size > LISTED:
+            raise SpaceExhaustedError(
+                f"no allowed new configuration was found in {RANDOM_TRIES} random ones"
+            )
+        left = [c for c in self.space.configurations() if self._is_new(c, number)]
+        if not left:
+            raise SpaceExhaustedError(f"all {len(self._seen)} configurations were proposed")
+        return rng.choice(left)
+
+
+class _Walk:
+    """One walk through the space with one sampler, as Optuna's `Trial` does it."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        sampler: BaseSampler,
+        distributions: Mapping[str, BaseDistribution],
+        start: Mapping[str, Any],
+    ) -> None:
+        self._sampler = sampler
+        self._distributions = distributions
+        self._start = start
+        study = draft.open_study(sampler)
+        sampler.before_trial(study, draft.new_trial())
+        self._trial = draft.new_trial()
+        if start:
+            # Where Optuna leaves what was enqueued: a sampler may choose the rest to go with it.
+            self._trial.system_attrs["fixed_params"] = start
+        # Hyperband shows a sampler only the trials of the same bracket.
+        self._study = _filter_study(study, self._trial)
+        self._space = sampler.infer_relative_search_space(self._study, self._trial)
+        self._relative = sampler.sample_relative(self._study, self._trial, self._space)
+
+    def choose(self, parameter: Parameter) -> Any:
+        """Return the value of an active parameter."""
+        dist = self._distributions[parameter.name]
+        if parameter.name in self._start:
+            value = self._start[parameter.name]
+        else:
+            value = self._sample(parameter.name, dist)
+        self._trial.params[parameter.name] = value
+        self._trial.distributions[parameter.name] = dist
+        return from_optuna(parameter, value)
+
+    def _sample(self, name: str, dist: BaseDistribution) -> Any:
+        if name in self._relative:
+            value = self._relative[name]
+            if dist._contains(dist.to_internal_repr(value)):  # noqa: SLF001 - as Optuna's Trial
+                return value
+        if dist.single():
+            return dist.to_external_repr(_single(dist))
+        return self._sampler.sample_independent(self._study, self._trial, name, dist)
+
+
+def _single(dist: BaseDistribution) -> float:
+    """Return the internal representation of the only value of `dist`."""
+    if isinstance(dist, optuna.distributions.CategoricalDistribution):
+        return 0.0
+    return float(dist.low)  # type: ignore[attr-defined]

@@ -1,0 +1,303 @@
+"""Making the proposals of a study again from their records, to see that they come out the same.
+
+A record says which results had entered, which trials there were, and what the sampler knew from
+history; the trials themselves and the artifact are in the database. Nothing else goes in: neither
+what a coordinator remembers nor when it was killed can matter.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from tuner.errors import SetupError, TunerError, UnknownNameError
+from tuner.proposals.artifact import Artifact
+from tuner.proposals.frozen import freeze
+from tuner.proposals.in_memory_study import as_forgotten, as_sampler_sees, is_lesson
+from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, software
+from tuner.proposals.proposing import Proposer, Question, SpaceExhaustedError
+from tuner.proposals.study_snapshot import Scene
+from tuner.registry import used_packages
+from tuner.samplers.marks import told_attrs
+from tuner.space import SearchSpace
+from tuner.spec import StudySpec, space_of
+
+Verdict = Literal["same", "different", "unknown"]
+#: Samplers that leave nothing on the study, and so do not depend on what was left by a trial whose
+#: record does not say it.
+_LEAVES_NOTHING = ("bayesian", "tpe", "random", "grid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedTrial:
+    """A trial as it ended, and the record of its proposal."""
+
+    number: int
+    params: Mapping[str, Any]
+    proposal: Mapping[str, Any]
+    #: Its place in the order in which results entered; None while it has none.
+    told: int | None
+    #: complete, pruned or fail, once it was told.
+    state: str | None = None
+    cause: str | None = None
+    values: Sequence[float] = ()
+    curve: Mapping[int, float] = field(default_factory=dict)
+    #: How long it took, as samplers read it; None: it says nothing of that.
+    took: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """What came out for one trial."""
+
+    trial: int
+    verdict: Verdict
+    #: Who chose: the sampler, a fallback, or `retry`.
+    sampler: str
+    #: Why it is different or unknown; empty: it is the same.
+    reason: str = ""
+    #: What was chosen this time, where that is different.
+    params: Mapping[str, Any] | None = None
+
+
+class Replay:
+    """Makes the proposals of one study again.
+
+    Args:
+        spec: of the study.
+        seed: of the study.
+        trials: all of them, in number order.
+        artifact: returns an artifact by its key; a `TunerError` says why it cannot.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        seed: int,
+        trials: Sequence[RecordedTrial],
+        artifact: Callable[[str], Artifact],
+    ) -> None:
+        self._spec = spec
+        self._trials = trials
+        self._artifact = artifact
+        self._known: dict[str, Artifact] = {}
+        self._seed = seed % 2**32
+        self._packages = used_packages(spec.sampler.name, spec.pruner.name)
+        self._views: dict[int | None, _View] = {}
+
+    def trial(self, number: int) -> Replayed:
+        """Make one proposal again and compare it with the trial's."""
+        trial = self._trials[number]
+        record = trial.proposal
+        sampler = str(record.get("sampler", "unknown"))
+        if reason := self._unrecorded(record):
+            return Replayed(trial=number, verdict="unknown", sampler=sampler, reason=reason)
+        try:
+            choice = self._choose_again(record)
+        except (TunerError, SpaceExhaustedError, _MisfitError) as exc:
+            reason = str(exc)
+            if isinstance(exc, UnknownNameError | SetupError):
+                reason += f"; it was proposed by {record['software']}"
+            return Replayed(trial=number, verdict="different", sampler=sampler, reason=reason)
+        reason = _difference(trial, choice)
+        if not reason:
+            return Replayed(trial=number, verdict="same", sampler=sampler)
+        present = software(self._packages)
+        if record["software"] != present:
+            reason += f"; it was proposed by {record['software']}, this is {present}"
+        return Replayed(
+            trial=number,
+            verdict="different",
+            sampler=sampler,
+            reason=reason,
+            params=choice.params,
+        )
+
+    def _unrecorded(self, record: Mapping[str, Any]) -> str:
+        """Return why the record does not say enough; empty: it does."""
+        if "trials" not in record:
+            return "proposed by an earlier release, which recorded less"
+        if self._spec.sampler.name in _LEAVES_NOTHING or record["retry_of"] is not None:
+            return ""
+        earlier = self._trials[: record["trials"]]
+        if any("trials" not in trial.proposal for trial in earlier):
+            return "an earlier release, which recorded less, proposed trials before it"
+        return ""
+
+    def _choose_again(self, record: Mapping[str, Any]) -> Choice:
+        retry_of = record["retry_of"]
+        view = self._view(record)
+        if retry_of is not None:
+            return Choice(params=dict(view.trials[retry_of].params), sampler=RETRY, seed=0)
+        if record["sampler"] == DEFAULTS:
+            return Choice(params={}, sampler=DEFAULTS, seed=0)
+        question = self._question(record, view)
+        if record["preparation"] == "missed":
+            return view.proposer.cheap(question).choice
+        return view.proposer.answer(question).choice
+
+    def _view(self, record: Mapping[str, Any]) -> _View:
+        """Return the study as it was by the record: of a hypermodel it may have known less."""
+        revision = record.get("revision")
+        if revision not in self._views:
+            space = self._spec.space
+            if revision is not None:
+                space = space_of(self._spec, record["known"])
+            trials = [_as_of(trial, revision) for trial in self._trials]
+            self._views[revision] = _View(self._make_proposer(space, trials), trials)
+        return self._views[revision]
+
+    def _question(self, record: Mapping[str, Any], view: _View) -> Question:
+        count = record["trials"]
+        known = self._trials[:count]
+        is_retry = [trial.proposal.get("retry_of") is not None for trial in known]
+        turn = count - sum(is_retry)
+        start = self._spec.start_with
+        key = record["artifact"]
+        return Question(
+            scene=self._scene(record, known, view),
+            start=start[turn] if turn < len(start) else {},
+            artifact=None if key is None else self._load(key),
+            # Records of earlier releases name none, which was right: nothing was known of it.
+            limit_s=record.get("limit_s"),
+        )
+
+    def _scene(
+        self, record: Mapping[str, Any], known: Sequence[RecordedTrial], view: _View
+    ) -> Scene:
+        attrs: dict[str, Any] = {}
+        for trial in known:
+            attrs |= trial.proposal.get("wrote", {}).get("study", {})
+        told, all_curves = record["told"], record["curves"] == "all"
+        seen = [
+            view.frozen[trial.number].seen(is_told=_entered(trial, told), all_curves=all_curves)
+            for trial in known
+        ]
+        # Records of earlier releases name none.
+        forgotten = tuple(record.get("forgotten", ()))
+        for number in forgotten:
+            if not is_lesson(seen[number]):
+                raise _MisfitError(f"by its record trial {number} was a forgotten failure")
+            seen[number] = as_forgotten(seen[number])
+        pending = tuple(trial.number for trial in known if not _entered(trial, told))
+        if list(pending) != record["pending"]:
+            raise _MisfitError(f"by its record {record['pending']} were pending, not {pending}")
+        return Scene(
+            study=self._spec.name,
+            directions=tuple(StudyDirection[m.goal.upper()] for m in self._spec.metrics),
+            trials=seen,
+            told=told,
+            pending=pending,
+            forgotten=forgotten,
+            attrs=attrs,
+            all_curves=all_curves,
+            brackets=record["brackets"],
+        )
+
+    def _load(self, key: str) -> Artifact:
+        if key not in self._known:
+            self._known[key] = self._artifact(key)
+        return self._known[key]
+
+    def _make_proposer(self, space: SearchSpace, trials: Sequence[RecordedTrial]) -> Proposer:
+        spec = self._spec
+        proposer = Proposer(
+            space,
+            spec.sampler.name,
+            self._seed,
+            spec.start_with,
+            spec.sampler.options,
+            spec.metrics[0].name if len(spec.metrics) == 1 else "",
+            is_growing=spec.finds_space,
+            packages=self._packages,
+        )
+        for trial in trials:
+            is_retry = trial.proposal.get("retry_of") is not None
+            proposer.remember(trial.params, is_retry=is_retry)
+        return proposer
+
+
+class _MisfitError(Exception):
+    """A record and the results of the study contradict each other."""
+
+
+class _View:
+    """A study as it was in one of its revisions."""
+
+    def __init__(self, proposer: Proposer, trials: Sequence[RecordedTrial]) -> None:
+        self.proposer = proposer
+        self.trials = trials
+        self.frozen = [_FrozenTrial(proposer, trial) for trial in trials]
+
+
+def _as_of(trial: RecordedTrial, revision: int | None) -> RecordedTrial:
+    """Return a trial without the values that it brought in after a revision."""
+    late = trial.proposal.get("late")
+    if revision is None or not late:
+        return trial
+    params = {n: v for n, v in trial.params.items() if late.get(n, 0) <= revision}
+    return dataclasses.replace(trial, params=params)
+
+
+class _FrozenTrial:
+    """One trial as samplers see it, before and after its result; made once for all proposals."""
+
+    def __init__(self, proposer: Proposer, trial: RecordedTrial) -> None:
+        self._proposer = proposer
+        self._trial = trial
+        self._made: dict[tuple[bool, bool], FrozenTrial] = {}
+
+    def seen(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
+        """Return the trial as it stood in the scene of a proposal."""
+        key = (is_told, all_curves)
+        if key not in self._made:
+            self._made[key] = self._make(is_told=is_told, all_curves=all_curves)
+        return self._made[key]
+
+    def _make(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
+        trial = self._trial
+        attrs = dict(trial.proposal.get("wrote", {}).get("trial", {}))
+        if is_told:
+            attrs |= told_attrs(trial.cause, trial.took)
+        frozen = freeze(
+            self._proposer,
+            trial.params,
+            state=trial.state if is_told else None,
+            values=trial.values if is_told else (),
+            attrs=attrs,
+            curve=trial.curve if is_told else {},
+        )
+        seen = copy.copy(as_sampler_sees(frozen, all_curves=all_curves))
+        seen.number = seen._trial_id = trial.number  # noqa: SLF001 - as the mirror's storage does
+        return seen
+
+
+def _entered(trial: RecordedTrial, told: int) -> bool:
+    return trial.told is not None and trial.told <= told
+
+
+def _difference(trial: RecordedTrial, choice: Choice) -> str:
+    """Return in words how a choice differs from the trial's; empty: not at all."""
+    record = trial.proposal
+    # What the trial met by itself was not chosen.
+    late = record.get("late", {})
+    params = {name: value for name, value in trial.params.items() if name not in late}
+    if choice.params != params:
+        names = sorted(
+            name
+            for name in {**choice.params, **params}
+            if choice.params.get(name, _NOTHING) != params.get(name, _NOTHING)
+        )
+        return f"other values: {', '.join(names)}"
+    if (choice.sampler, choice.attempt) != (record["sampler"], record["try"]):
+        return f"chosen by {choice.sampler}, try {choice.attempt}"
+    return ""
+
+
+_NOTHING = object()

@@ -1,0 +1,210 @@
+"""The study at one moment, as a sampler sees it, and what the sampler leaves behind.
+
+A proposal depends on its scene, its seeds and its prior alone, so that it can be made again from
+the record of the scene (`replaying.py`). What a sampler writes while it works (the position of QMC
+in its sequence, the generation of NSGA-II) stays in a `Draft` and becomes part of the proposal: of
+a proposal that is thrown away nothing is left.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
+
+from tuner.proposals.brackets import Brackets, bracket_pruner
+
+_STUDY_ID = 0
+#: A scene is no place in time: what is made for it has no clock.
+_NO_TIME = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - Optuna's times are naive UTC
+
+
+def running_trial(number: int) -> FrozenTrial:
+    """Return a trial that has just been made, without parameters."""
+    return FrozenTrial(
+        trial_id=number,
+        number=number,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=_NO_TIME,
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What was known when a trial was proposed; the trial itself is not among them."""
+
+    study: str
+    directions: tuple[StudyDirection, ...]
+    #: By number, from 0 on; Optuna's ids are the same numbers. Running ones have no reports.
+    trials: Sequence[FrozenTrial]
+    #: How many results had entered.
+    told: int
+    #: Numbers of the trials without a result.
+    pending: tuple[int, ...]
+    #: The study's system attributes.
+    attrs: Mapping[str, Any]
+    #: Numbers of the failed trials that teach nothing, although the cause is their configuration.
+    forgotten: tuple[int, ...] = ()
+    #: Whether complete trials have their curves, or pruned ones alone.
+    all_curves: bool = True
+    #: Of Hyperband, which shows a sampler only the trials of the new one's bracket.
+    brackets: Brackets | None = None
+
+    @property
+    def number(self) -> int:
+        """The number that the proposed trial would get."""
+        return len(self.trials)
+
+
+class Draft(BaseStorage):
+    """A scene as an Optuna storage, with the new trial in it; what is written stays here.
+
+    Args:
+        scene: is not changed.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        #: Attributes of the study, and of the new trial, that were written.
+        self.study_attrs: dict[str, Any] = {}
+        self.trial_attrs: dict[str, Any] = {}
+
+    def open_study(self, sampler: BaseSampler) -> optuna.Study:
+        """Return a view for one call of a sampler: a `Study` caches the trials it has read."""
+        return optuna.load_study(
+            study_name=self.scene.study,
+            storage=self,
+            sampler=sampler,
+            pruner=bracket_pruner(self.scene.brackets),
+        )
+
+    def new_trial(self) -> FrozenTrial:
+        """Return a copy of the new trial, whose parameters the caller may fill in."""
+        trial = running_trial(self.scene.number)
+        trial.system_attrs = dict(self.trial_attrs)
+        return trial
+
+    @override
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return _STUDY_ID
+
+    @override
+    def get_study_name_from_id(self, study_id: int) -> str:
+        return self.scene.study
+
+    @override
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        return list(self.scene.directions)
+
+    @override
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return {}
+
+    @override
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return {**self.scene.attrs, **self.study_attrs}
+
+    @override
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.study_attrs[key] = value
+
+    @override
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if trial_id != self.scene.number:
+            _refuse()
+        self.trial_attrs[key] = value
+
+    @override
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        if trial_id == self.scene.number:
+            return self.new_trial()
+        return self.scene.trials[trial_id]
+
+    @override
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        # Never copied: whoever changes a trial breaks Optuna's contract with samplers.
+        trials = [*self.scene.trials, self.new_trial()]
+        return trials if states is None else [t for t in trials if t.state in states]
+
+    @override
+    def get_all_studies(self) -> list[FrozenStudy]:
+        return [
+            FrozenStudy(
+                study_name=self.scene.study,
+                direction=None,
+                directions=list(self.scene.directions),
+                user_attrs={},
+                system_attrs=self.get_study_system_attrs(_STUDY_ID),
+                study_id=_STUDY_ID,
+            )
+        ]
+
+    @override
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        _refuse()
+
+    @override
+    def delete_study(self, study_id: int) -> None:
+        _refuse()
+
+    @override
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        _refuse()
+
+    @override
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        _refuse()
+
+    @override
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        _refuse()
+
+    @override
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        _refuse()
+
+    @override
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        _refuse()
+
+    @override
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise NotImplementedError("a sampler writes attributes of the study and of its own trial only")

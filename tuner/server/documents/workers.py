@@ -1,0 +1,51 @@
+"""The JSON documents about workers, as schemas."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tuner.server.documents.studies import Schema
+
+
+class Worker(Schema):
+    """A live worker."""
+
+    name: str
+    host: str
+    pid: int
+    #: `external`: it executes one study's trials alone, whose name is its image.
+    device: Literal["cpu", "gpu", "external"]
+    #: Of several GPUs, with commas between.
+    device_id: str | None
+    #: How many GPUs it owns.
+    gpus: int
+    state: Literal["starting", "idle", "busy", "stopping", "draining", "out of service"]
+    #: Why it leaves or is out of service; else empty.
+    reason: str
+    out_since: str | None
+    study: str | None
+    trial: int | None
+    attempt: int | None
+    last_seen: str | None
+    image: str | None
+    #: What it says of this image (the hash of its lock file, and of what is installed), how far it
+    #: is proven that it runs in it, and why that is not believed; empty: it is.
+    lock: str | None = None
+    files: str | None = None
+    image_verified: Literal["stated", "token", "lock", "files"] | None = None
+    image_problem: str = ""
+    release: str
+
+
+class Tested(Schema):
+    """A worker that was asked to test itself."""
+
+    worker: str
+    state: str
+
+
+class Drained(Schema):
+    """A worker that takes no further attempt."""
+
+    worker: str
+    state: str

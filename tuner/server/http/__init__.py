@@ -1,0 +1,1 @@
+"""Connections, and HTTP on them, within bounds."""

@@ -1,0 +1,249 @@
+"""The history's side of the API: what is known, and imports that a command sends in batches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from tuner.history.store.cleaning import MAX_RUNS
+from tuner.history.store.writing import MAX_REJECTED
+from tuner.registry import KINDS
+from tuner.registry.plugins import NAME
+from tuner.server.bodies import read_json, validate
+from tuner.server.documents.schemas import body_schema
+from tuner.server.limits import MAX_BATCH_BYTES
+from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.routes.auth import ADMIN, READ, READ_OWN, SUBMIT
+from tuner.service.history import HistoryDesk
+
+MAX_BATCH_RUNS = 5000
+
+Key = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+Short = Annotated[str, Field(max_length=64)]
+Line = Annotated[str, Field(max_length=4096)]
+Goal = Literal["maximize", "minimize"]
+#: What the study was read from.
+Kind = Annotated[
+    str,
+    Field(
+        pattern=f"^{NAME.pattern}$",
+        description=f"{', '.join(KINDS)}, or the name of a package's importer; none: a path that "
+        "was named",
+    ),
+]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class _Model(BaseModel):
+    # What comes in and goes out has these fields and no others.
+    model_config = ConfigDict(extra="forbid")
+
+
+class Metric(_Model):
+    """A metric; its goal is null where nobody said it."""
+
+    name: str
+    goal: Goal | None
+
+
+class HistoryStudy(_Model):
+    """A study of the history without its trials."""
+
+    key: str
+    kind: Kind
+    locator: str
+    is_own: bool
+    trials: int
+    metrics: list[Metric]
+    parameters: list[str]
+    finished: str | None
+    notes: list[str]
+
+
+class HistoryRejection(_Model):
+    """Something that was found at an import and could not be used."""
+
+    locator: str
+    path: str
+    reason: str
+    count: int
+
+
+class _Options(_Model):
+    metrics: list[Line]
+    goals: list[Goal | None]
+    reduce: Literal["last", "best"]
+
+
+class HistoryImport(_Model):
+    """An import: what it was read from, and its stamp by which a change is noticed."""
+
+    key: str
+    kind: str
+    locator: str
+    stamp: str
+    rejected: int
+    options: _Options
+    totals: dict[str, int]
+
+
+class _Begin(_Model):
+    """A study to import into, there or new."""
+
+    key: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
+    kind: Kind
+    locator: Line
+
+
+class Begun(_Model):
+    """The number of an import."""
+
+    number: int
+
+
+class _Run(_Model):
+    """A run as it was read."""
+
+    key: Annotated[str, Field(min_length=1, max_length=1000)]
+    stamp: Short
+    state: Literal["complete", "pruned", "fail", "running", "open"]
+    cause: Short | None = None
+    params: dict[str, Scalar]
+    metrics: dict[str, float]
+    curves: dict[str, list[tuple[int, float]]]
+    started: float | None = None
+    finished: float | None = None
+    run_dir: Line | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+
+
+class _Runs(_Model):
+    """Runs of an import."""
+
+    runs: Annotated[list[_Run], Field(max_length=MAX_BATCH_RUNS)]
+
+
+class Put(_Model):
+    """How many runs were taken, and how many are trials of this database."""
+
+    kept: int
+    own: int
+
+
+class _Facts(_Model):
+    metrics: dict[str, Goal | None]
+    parameters: list[str]
+    space: dict[str, Any] | None
+    constants: dict[str, Scalar]
+    data: Line | None
+    code: Line | None
+    image: Line | None
+    notes: list[Line]
+    options: _Options
+    totals: dict[str, Count]
+    holds: list[Line] = []
+
+
+class _Rejected(_Model):
+    path: Line
+    reason: Line
+    count: Count
+
+
+class _Finish(_Model):
+    """What is known of the study, and what could not be used of it."""
+
+    stamp: Short
+    facts: _Facts
+    rejected: Annotated[list[_Rejected], Field(max_length=MAX_REJECTED)]
+    own: Count
+    replace: bool
+    #: Keys of runs that earlier releases took for such.
+    gone: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_RUNS)] = []
+
+
+class Finished(_Model):
+    """What became of an import."""
+
+    key: str
+    trials: int
+    same_as: str | None
+    #: Runs of before that have another content now, or are no runs any more.
+    changed: int
+
+
+class Removed(_Model):
+    """What was forgotten."""
+
+    removed: str
+    trials: int
+
+
+def history_router(desk: HistoryDesk) -> APIRouter:
+    """Return the routes of the history."""
+    router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, tags=["history"])
+
+    @router.get("/history", dependencies=READ_OWN, response_model=list[HistoryStudy])
+    def history() -> Any:
+        """Return every study of the history, imported or not, newest first."""
+        return desk.history()
+
+    @router.get("/history/rejected", dependencies=READ, response_model=list[HistoryRejection])
+    def rejected() -> Any:
+        """Return what was named at an import and could not be used."""
+        return desk.history_rejected()
+
+    @router.get("/history/imports", dependencies=READ, response_model=list[HistoryImport])
+    def imports() -> Any:
+        """Return every import with its stamp."""
+        return desk.history_imports()
+
+    @router.get("/history/{key}/runs", dependencies=READ, response_model=dict[str, str])
+    def runs(key: Key) -> Any:
+        """Return the stamp of every run of an imported study."""
+        return desk.history_runs(key)
+
+    @router.delete("/history/{key}", dependencies=ADMIN, response_model=Removed)
+    def remove(key: Key) -> Any:
+        """Forget an imported study."""
+        return desk.remove_history(key)
+
+    _add_importing(router, desk)
+    return router
+
+
+def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
+    @router.post(
+        "/history", dependencies=SUBMIT, response_model=Begun, openapi_extra=body_schema(_Begin)
+    )
+    async def begin(request: Request) -> Any:
+        """Begin to import into a study; nobody sees it before it is finished."""
+        body = validate(_Begin, await read_json(request))
+        return await run_in_threadpool(desk.history_begin, body.key, body.kind, body.locator)
+
+    @router.post(
+        "/history/imports/{number}/runs",
+        dependencies=SUBMIT,
+        response_model=Put,
+        openapi_extra=body_schema(_Runs),
+    )
+    async def put(number: Number, request: Request) -> Any:
+        """Add runs to an import; the same again have no effect."""
+        body = validate(_Runs, await read_json(request, MAX_BATCH_BYTES)).model_dump()
+        return await run_in_threadpool(desk.history_put, number, body["runs"])
+
+    @router.post(
+        "/history/imports/{number}/finish",
+        dependencies=SUBMIT,
+        response_model=Finished,
+        openapi_extra=body_schema(_Finish),
+    )
+    async def finish(number: Number, request: Request) -> Any:
+        """Put an import in place, all of it at once."""
+        body = validate(_Finish, await read_json(request, MAX_BATCH_BYTES)).model_dump()
+        return await run_in_threadpool(desk.history_finish, number, body)

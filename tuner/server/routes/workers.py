@@ -1,0 +1,194 @@
+"""The workers' side of the API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from tuner import protocol
+from tuner.identity import Identity
+from tuner.instruments import Instruments
+from tuner.release import release
+from tuner.server.bell import Bell
+from tuner.server.bodies import read_message
+from tuner.server.documents.schemas import body_schema
+from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
+from tuner.server.routes.auth import WORK_OWN, identity
+from tuner.server.token_book import TokenBook
+from tuner.service.workers.worker_service import WorkerDesk
+from tuner.storage.conflict import again_after_conflict
+from tuner.trials.demand import claim_kind
+
+MAX_WAIT_S = 30.0
+#: A claim that waits is ended so soon when its token is revoked, with what `TokenBook` remembers.
+RECHECK_S = 0.4
+AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRedis:
+    """Where workers get wake-ups from.
+
+    Attributes:
+        url: for who may do everything; None: there is no Redis.
+        fetching_url: of a user who can only fetch wake-ups; None: there is none.
+    """
+
+    url: str | None
+    fetching_url: str | None
+
+    def url_for(self, who: Identity) -> str | None:
+        """Return the URL that a worker is told; None: it asks the server for work instead."""
+        return self.url if who.is_operator else self.fetching_url
+
+
+def _json(message: protocol.Message) -> Response:
+    return Response(protocol.dumps(message), media_type="application/json")
+
+
+async def _has_hung_up(request: Request) -> bool:
+    """Whether nobody waits for the answer any more; the request's body was read before."""
+    # The end of a connection that came in with the request is seen one round of the loop later,
+    # and told to the application in the round after that.
+    for _ in range(2):
+        await asyncio.sleep(0)
+    return await request.is_disconnected()
+
+
+async def _wait(
+    ticket: asyncio.Future[None], deadline: float, recheck: Callable[[], Awaitable[None]]
+) -> None:
+    """Wait for the bell until `deadline`, as long as the token stays good."""
+    while not ticket.done() and (left := deadline - time.monotonic()) > 0:
+        await asyncio.wait([ticket], timeout=min(left, RECHECK_S))
+        await recheck()
+
+
+def worker_router(
+    desk: WorkerDesk,
+    bell: Bell,
+    tokens: TokenBook,
+    redis: WorkerRedis,
+    instruments: Instruments,
+) -> APIRouter:
+    """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
+    router = APIRouter(prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES)
+    _add_config(router, desk, redis)
+    _add_claim(router, desk, bell, tokens, instruments)
+    _add_attempts(router, desk, instruments)
+    return router
+
+
+def _add_config(router: APIRouter, desk: WorkerDesk, redis: WorkerRedis) -> None:
+    @router.get(
+        "/config",
+        dependencies=WORK_OWN,
+    )
+    def config(request: Request) -> dict[str, Any]:
+        """What a worker needs to know before its first claim."""
+        return {
+            "protocol": protocol.VERSION,
+            "release": release(),
+            "redis_url": redis.url_for(identity(request.scope)),
+            "beat_s": protocol.BEAT_S,
+            "lease_s": protocol.LEASE_S,
+        }
+
+    @router.get("/code/{digest}", dependencies=WORK_OWN, response_class=Response)
+    def code(digest: Digest) -> Response:
+        """Return a code snapshot (tar.gz)."""
+        return Response(desk.code(digest), media_type="application/gzip")
+
+
+def _add_claim(
+    router: APIRouter,
+    desk: WorkerDesk,
+    bell: Bell,
+    tokens: TokenBook,
+    instruments: Instruments,
+) -> None:
+    claim_desk = again_after_conflict(desk.claim)
+    beat_desk = again_after_conflict(desk.beat)
+
+    @router.post(
+        "/claim",
+        dependencies=WORK_OWN,
+        response_model=protocol.Assignment,
+        responses={204: {"description": "There is no attempt for this worker."}},
+        openapi_extra=body_schema(protocol.Claim),
+    )
+    async def claim(request: Request) -> Response:
+        """Lease an attempt; waits up to `wait_s` for one."""
+        message = await read_message(request, protocol.Claim)
+        deadline = time.monotonic() + min(max(message.wait_s, 0.0), MAX_WAIT_S)
+        caller = identity(request.scope)
+        # Of a token that is bound to a digest alone, the name of the image is known later.
+        is_bound = caller.image is not None and "@" in caller.image
+        kind = claim_kind(message, caller.image if is_bound else message.worker.image)
+        while True:
+            ticket = bell.ticket(kind)
+            try:
+                if await _has_hung_up(request):
+                    # It has given this claim up, or sends it again: an attempt would be nobody's.
+                    return Response(status_code=204)
+                start = time.monotonic()
+                assignment = await run_in_threadpool(claim_desk, message)
+                instruments.claimed(time.monotonic() - start, given=assignment is not None)
+                if assignment is not None:
+                    return _json(assignment)
+                if time.monotonic() >= deadline:
+                    return Response(status_code=204)
+                await _wait(ticket, deadline, lambda: tokens.recheck(caller))
+            finally:
+                ticket.cancel()
+
+    @router.post(
+        "/beat",
+        dependencies=WORK_OWN,
+        response_model=protocol.Reply,
+        openapi_extra=body_schema(protocol.Beat),
+    )
+    async def beat(request: Request) -> Response:
+        """Extend the lease; learn whether the trial goes on."""
+        message = await read_message(request, protocol.Beat)
+        if await _has_hung_up(request):
+            # What it said then need not be so any more.
+            return Response(status_code=204)
+        with instruments.calling("beat"):
+            return _json(await run_in_threadpool(beat_desk, message))
+
+
+def _add_attempts(router: APIRouter, desk: WorkerDesk, instruments: Instruments) -> None:
+    report_desk = again_after_conflict(desk.report)
+    finish_desk = again_after_conflict(desk.finish)
+
+    @router.post(
+        "/attempts/{attempt}/report",
+        dependencies=WORK_OWN,
+        response_model=protocol.Reply,
+        openapi_extra=body_schema(protocol.Report),
+    )
+    async def report(attempt: AttemptId, request: Request) -> Response:
+        """Post reports; learn whether the trial goes on."""
+        message = await read_message(request, protocol.Report)
+        with instruments.calling("report"):
+            return _json(await run_in_threadpool(report_desk, attempt, message))
+
+    @router.post(
+        "/attempts/{attempt}/finish",
+        dependencies=WORK_OWN,
+        response_model=protocol.Finished,
+        openapi_extra=body_schema(protocol.Finish),
+    )
+    async def finish(attempt: AttemptId, request: Request) -> Response:
+        """Hand in the result; the first accepted one is the trial's outcome."""
+        message = await read_message(request, protocol.Finish)
+        with instruments.calling("finish"):
+            return _json(await run_in_threadpool(finish_desk, attempt, message))

@@ -1,0 +1,1 @@
+"""What users are answered about studies and trials."""

@@ -1,0 +1,112 @@
+"""The contents of `config.json` and `trial.json`, as the database knows them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import distribution_to_json
+
+from tuner.service.answers.stops import stop_document
+from tuner.service.answers.times import iso
+from tuner.service.answers.views import attempt_document
+from tuner.space.optuna import distribution
+from tuner.spec import StudySpec
+from tuner.storage import tables
+from tuner.storage.curves import join_reports, stored_value
+
+#: Rises when a field of `config.json` or `trial.json` changes its meaning.
+RECORD_VERSION = 1
+_OUTCOMES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
+
+
+def trial_config(
+    study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec, attempt: sa.Row[Any]
+) -> dict[str, Any]:
+    """Return the part of `config.json` that the server knows."""
+    params = json.loads(trial.params_json)
+    return {
+        "version": RECORD_VERSION,
+        "study": f"{study.project}/{study.name}",
+        "trial": trial.number,
+        "params": params,
+        "distributions": {
+            name: json.loads(distribution_to_json(distribution(spec.space[name])))
+            for name in params
+            if spec.space[name].kind != "fixed"
+        },
+        "metrics": [{"name": m.name, "goal": m.goal} for m in spec.metrics],
+        "objective": spec.entry,
+        "seed": trial.seed,
+        "reproducibility": spec.trial.reproducibility,
+        "proposal": json.loads(trial.proposal_json),
+        "code": {"snapshot": trial.code, "git": json.loads(trial.git_json)},
+        "data": {"fingerprint": study.data},
+        **_image_facts(study, attempt),
+        "spec": json.loads(study.spec_json),
+    }
+
+
+def _image_facts(study: sa.Row[Any], attempt: sa.Row[Any]) -> dict[str, Any]:
+    """Return which image runs an attempt, and how far that is proven (`protocol.IMAGE_FACTS`)."""
+    if attempt.image_json is None:
+        # Given out by an earlier release: the worker says it.
+        return {"image": study.image}
+    facts: dict[str, Any] = json.loads(attempt.image_json)
+    # Outside of a container: what the spec asks for.
+    return {**facts, "image": facts["image"] or study.image}
+
+
+def trial_record(
+    connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any], attempt: sa.Row[Any]
+) -> dict[str, Any]:
+    """Return the content of `trial.json` in the folder of `attempt`."""
+    is_outcome = trial.outcome_attempt == attempt.id
+    source = trial if is_outcome else attempt
+    a, r = tables.attempts, tables.reports
+    attempts = connection.execute(sa.select(a).where(*_mine(a, trial)).order_by(a.c.no)).all()
+    reports = connection.execute(sa.select(r).where(*_mine(r, trial), r.c.no <= attempt.no)).all()
+    return {
+        "version": RECORD_VERSION,
+        "study": f"{study.project}/{study.name}",
+        "trial": trial.number,
+        "attempt": attempt.no,
+        "run_dir": attempt.run_dir,
+        "is_outcome": is_outcome,
+        "outcome": _outcome(trial, attempt, is_outcome=is_outcome),
+        "cause": source.cause,
+        "error": source.error,
+        "stop": stop_document(connection, trial) if is_outcome else None,
+        "objective": trial.objective if is_outcome else None,
+        "values": json.loads(trial.values_json) if is_outcome and trial.values_json else [],
+        "metrics": json.loads(trial.metrics_json) if is_outcome and trial.metrics_json else {},
+        "params": json.loads(trial.params_json),
+        "seed": trial.seed,
+        "curve": [
+            [step, _finite(stored_value(row)), row.time]
+            for step, row in join_reports(reports).items()
+        ],
+        "started": iso(attempt.claimed),
+        "finished": iso(attempt.finished),
+        "duration_s": attempt.duration_s,
+        "worker": attempt.worker,
+        "host": attempt.host,
+        "attempts": [attempt_document(row) for row in attempts],
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Return what strict JSON can hold: null stands for NaN and infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _outcome(trial: sa.Row[Any], attempt: sa.Row[Any], *, is_outcome: bool) -> str:
+    if is_outcome:
+        return _OUTCOMES[trial.state]
+    return str(attempt.cause or attempt.state).upper()
+
+
+def _mine(table: sa.Table, trial: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (table.c.study_id == trial.study_id, table.c.number == trial.number)

@@ -1,0 +1,23 @@
+"""Why a pruner stopped a trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.proposals.pruners.marks import read_mark
+from tuner.proposals.pruners.wording import stop_text
+from tuner.service.answers.views import Document
+
+
+def stop_document(connection: sa.Connection, trial: sa.Row[Any]) -> Document | None:
+    """Return why a pruner condemned a trial: `text`, and what that rests on.
+
+    None: none did, or it was a pruner of an earlier release that left no word.
+    """
+    found = read_mark(connection, trial.optuna_id)
+    if found is None:
+        return None
+    key, mark = found
+    return {"text": stop_text(key, mark), **mark}

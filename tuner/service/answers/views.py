@@ -1,0 +1,262 @@
+"""Rows of the database as the documents that users see (`tuner.server.documents.studies`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.integrity.values import WORDS, require_sound
+from tuner.protocol import IMAGE_FACTS
+from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.times import iso
+from tuner.storage import tables
+from tuner.trials.demand import gpus_of_row
+from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
+from tuner.trials.timing import active_s
+
+Document = dict[str, Any]
+STATES = ("waiting", "running", "complete", "pruned", "fail")
+_STUDY_STATES = WORDS["tuner_studies", "state"]
+
+
+def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
+    """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
+    try:
+        require_sound(tables.studies, row._asdict())
+        return status_document(connection, row, now)
+    except Exception as exc:
+        if not is_own(exc):
+            raise
+        name = f"{row.project}/{row.name}"
+        fault = reason_of(name, "reading it", exc)
+        is_told = str(row.reason).startswith(CANNOT_GO_ON)
+        budget = ("trials", "hours", "target", "patience")
+        return {
+            "study": name,
+            "state": row.state if row.state in _STUDY_STATES else "paused",
+            "reason": str(row.reason) if is_told else fault,
+            "counts": dict.fromkeys(STATES, 0),
+            "best": None,
+            "workers": 0,
+            "budget": {**dict.fromkeys(budget), "used": 0, "used_hours": 0.0},
+            "metrics": [],
+            "parallel": None,
+            **{key: _iso_or_none(getattr(row, key)) for key in ("created", "started", "finished")},
+            "fault": fault,
+        }
+
+
+def _iso_or_none(value: Any) -> str | None:
+    try:
+        return iso(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
+    """Return the state of a study."""
+    t, a = tables.trials, tables.attempts
+    counts = dict.fromkeys(STATES, 0)
+    used = 0
+    query = (
+        sa.select(t.c.state, t.c.counted, sa.func.count())
+        .where(t.c.study_id == row.id)
+        .group_by(t.c.state, t.c.counted)
+    )
+    for state, counted, count in connection.execute(query):
+        counts[state] += count
+        used += count if counted and state in ("complete", "pruned", "fail") else 0
+    workers = connection.execute(
+        sa.select(sa.func.count()).where(a.c.study_id == row.id, a.c.state == "leased")
+    ).scalar_one()
+    spec = json.loads(row.spec_json)
+    budget = spec["budget"]
+    return {
+        "study": f"{row.project}/{row.name}",
+        "state": row.state,
+        "reason": row.reason,
+        "counts": counts,
+        "best": _best_of(connection, row),
+        "workers": workers,
+        "budget": {
+            "trials": budget.get("trials"),
+            "used": used,
+            "hours": budget.get("hours"),
+            "used_hours": round(active_s(row, now) / 3600, 4),
+            "target": budget.get("target"),
+            "patience": budget.get("patience"),
+        },
+        "metrics": metrics_of(row),
+        "parallel": spec.get("parallel"),
+        "created": iso(row.created),
+        "started": iso(row.started),
+        "finished": iso(row.finished),
+        "fault": None,
+    }
+
+
+def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
+    metrics = metrics_of(row)
+    if len(metrics) > 1:
+        best = front(connection, row, metrics)
+        if not best:
+            return None
+        return {"trial": best[0].number, "objective": None, "pareto": len(best)}
+    first = ranked(connection, row, metrics[0]["goal"], 1)
+    if not first:
+        return None
+    return {"trial": first[0].number, "objective": first[0].objective, "pareto": None}
+
+
+def trial_documents(
+    connection: sa.Connection, study: sa.Row[Any], trials: Sequence[sa.Row[Any]]
+) -> list[Document]:
+    """Return trials as rows of a list."""
+    numbers = [trial.number for trial in trials]
+    runs, steps = _runs(connection, study.id, numbers), _last_steps(connection, study.id, numbers)
+    return [
+        {
+            **_trial(trial, *runs.get(trial.number, (0, None))),
+            "last_step": steps.get(trial.number),
+        }
+        for trial in trials
+    ]
+
+
+def metrics_of(study: sa.Row[Any]) -> list[dict[str, str]]:
+    """Return name and goal of each metric."""
+    metrics: list[dict[str, str]] = json.loads(study.spec_json)["metric"]
+    return metrics
+
+
+def _runs(
+    connection: sa.Connection, study_id: int, numbers: list[int]
+) -> dict[int, tuple[int, str | None]]:
+    """Return how many attempts each trial had, and the folder of its newest one that ran."""
+    a = tables.attempts
+    runs: dict[int, tuple[int, str | None]] = {}
+    for start in range(0, len(numbers), 500):
+        query = (
+            sa.select(a.c.number, a.c.run_dir)
+            .where(
+                a.c.study_id == study_id,
+                a.c.number.in_(numbers[start : start + 500]),
+                a.c.claimed.is_not(None),
+            )
+            .order_by(a.c.number, a.c.no)
+        )
+        for number, run_dir in connection.execute(query):
+            runs[number] = (runs.get(number, (0, None))[0] + 1, run_dir)
+    return runs
+
+
+def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) -> dict[int, int]:
+    """Return the last step that the newest attempt of each trial has reported."""
+    r = tables.reports
+    steps: dict[int, int] = {}
+    for start in range(0, len(numbers), 500):
+        query = (
+            sa.select(r.c.number, sa.func.max(r.c.step))
+            .where(r.c.study_id == study_id, r.c.number.in_(numbers[start : start + 500]))
+            .group_by(r.c.number, r.c.no)
+            .order_by(r.c.number, r.c.no)
+        )
+        # The newest attempt comes last.
+        for number, step in connection.execute(query):
+            steps[number] = step
+    return steps
+
+
+def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None) -> Document:
+    return {
+        "trial": row.number,
+        "objective": row.objective,
+        "state": row.state.upper(),
+        "cause": row.cause,
+        "params": json.loads(row.params_json),
+        "metrics": json.loads(row.metrics_json) if row.metrics_json else {},
+        "attempts": attempts,
+        "started": iso(row.started),
+        "finished": iso(row.finished),
+        "duration_s": row.duration_s,
+        "run_dir": run_dir,
+    }
+
+
+def event_document(row: sa.Row[Any]) -> Document:
+    """Return an event."""
+    return {
+        "id": row.id,
+        "time": iso(row.time),
+        "trial": row.number,
+        "attempt": row.attempt,
+        "kind": row.kind,
+        "text": row.text,
+        "actor": row.actor,
+    }
+
+
+def worker_document(row: sa.Row[Any]) -> Document:
+    """Return a worker joined with what it runs."""
+    return {
+        "name": row.name,
+        "host": row.host,
+        "pid": row.pid,
+        "device": row.device,
+        "device_id": row.device_id,
+        "gpus": gpus_of_row(row),
+        "state": _worker_state(row),
+        "reason": _worker_reason(row),
+        "out_since": iso(row.out_since) if row.out_reason else None,
+        "study": f"{row.project}/{row.study}" if row.project else None,
+        "trial": row.number,
+        "attempt": row.no,
+        "last_seen": iso(row.last_seen),
+        "image": row.image,
+        "lock": row.lock,
+        "files": row.files,
+        "image_verified": row.image_verified,
+        "image_problem": row.image_problem,
+        "release": row.release,
+    }
+
+
+def _worker_state(row: sa.Row[Any]) -> str:
+    if row.drain:
+        return "draining"
+    return "out of service" if _worker_reason(row) else str(row.state)
+
+
+def _worker_reason(row: sa.Row[Any]) -> str:
+    """Return why a worker leaves or takes no trials; empty: it does neither."""
+    if row.drain:
+        return row.drain_reason or "drained by a user"
+    return str(row.image_problem or row.out_reason)
+
+
+def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
+    """Return one attempt as users see it."""
+    return {
+        "attempt": row.no,
+        "id": row.id,
+        "state": row.state,
+        "cause": row.cause,
+        "error": row.error,
+        "worker": row.worker,
+        "host": row.host,
+        "started": iso(row.claimed),
+        "finished": iso(row.finished),
+        "duration_s": row.duration_s,
+        "exit_status": row.exit_status,
+        "run_dir": row.run_dir,
+        **_image_of(row),
+    }
+
+
+def _image_of(attempt: sa.Row[Any]) -> dict[str, Any]:
+    """Return which image ran an attempt, and how far that was proven when it was given out."""
+    facts = json.loads(attempt.image_json) if attempt.image_json else {}
+    return {name: facts.get(name) for name in IMAGE_FACTS}

@@ -1,0 +1,117 @@
+"""What a worker must be to run some studies' trials, and the workers that are there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.integrity.values import wrong_values
+from tuner.storage import tables
+from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
+
+_w = tables.workers
+_ABLE: sa.Select[Any] = sa.select(
+    _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.projects_json
+).where(
+    _w.c.device != EXTERNAL,
+    _w.c.state.in_(("starting", "idle", "busy")),
+    _w.c.drain.is_(False),
+    _w.c.out_reason == "",
+    _w.c.image_problem == "",
+    _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a worker must be to run some studies' trials."""
+
+    device: str
+    #: How many it owns, exactly; 0 on the processor.
+    gpus: int
+    #: None: any will do.
+    image: str | None
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """What kinds are sorted by."""
+        return self.device, self.gpus, self.image or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Like:
+    """Only what one sort of worker could run; None: whatever it is."""
+
+    device: str | None = None
+    gpus: int | None = None
+    #: Its image; empty: it has none.
+    image: str | None = None
+
+    def may_run(self, kind: Kind) -> bool:
+        """Whether such a worker could run the trials of a kind."""
+        fits = self.device in (None, kind.device) and self.gpus in (None, kind.gpus)
+        if not fits or self.image is None or kind.image is None:
+            return fits
+        # A token that is bound to a digest leaves the name of the image to the studies.
+        return self.image in (kind.image, kind.image.rpartition("@")[2])
+
+
+#: Whatever any worker could run.
+ANY = Like()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbleWorker:
+    """A worker that is there and may be given trials, or soon may."""
+
+    name: str
+    device: str
+    gpus: int
+    image: str | None
+    is_idle: bool
+    #: None: of all projects.
+    projects: frozenset[str] | None
+
+    def fits(self, kind: Kind) -> bool:
+        """Whether it is what the trials of a kind need."""
+        is_alike = (self.device, self.gpus) == (kind.device, kind.gpus)
+        return is_alike and kind.image in (None, self.image)
+
+    def serves(self, projects: frozenset[str]) -> bool:
+        """Whether its token is for one of these projects."""
+        return self.projects is None or not projects.isdisjoint(self.projects)
+
+
+def kind_of(study: sa.Row[Any]) -> Kind:
+    """Return what a study's trials need.
+
+    Args:
+        study: `device`, `gpus`, `image`, `project` and `name` of its row.
+    """
+    return Kind(device=study.device, gpus=gpus_of_row(study), image=needed_image(study))
+
+
+def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
+    """Return the live workers that are in service and stay."""
+    rows = connection.execute(_ABLE, {"heard_after": now - UNHEARD_S})
+    return [
+        AbleWorker(
+            name=row.name,
+            device=row.device,
+            gpus=gpus_of_row(row),
+            image=row.image,
+            is_idle=row.state == "idle",
+            projects=_projects(row.projects_json),
+        )
+        for row in rows
+        # One that cannot be read takes no other out of the count.
+        if next(wrong_values(_w, row._asdict()), None) is None
+    ]
+
+
+def _projects(text: str) -> frozenset[str] | None:
+    projects = json.loads(text)
+    return None if projects is None else frozenset(projects)

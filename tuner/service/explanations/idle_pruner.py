@@ -1,0 +1,143 @@
+"""Why a pruner has stopped nothing: what it lacks, in a sentence, with the way on."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.service.answers.reported import Reported
+from tuner.service.answers.views import Document
+from tuner.service.answers.wording import count
+from tuner.storage import tables
+
+#: Optuna's, for the pruner `median`, and what `patient` has without an option.
+_STARTUP_TRIALS, _PATIENCE = 5, 3
+_FEW = 3
+#: Reports go out twice a second, and the answer comes with the next one.
+_SHORT_S = 1.0
+
+
+def why_idle(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    options: Mapping[str, Any],
+    rows: Sequence[sa.Row[Any]],
+    reported: Mapping[int, Reported],
+    rung: Document | None,
+) -> str:
+    """Return why a pruner has stopped no trial; empty: no trial has ended yet.
+
+    Args:
+        connection: to the database.
+        study: its row.
+        options: of the pruner, with its name.
+        rows: the trials that have ended, in number order.
+        reported: what they have reported.
+        rung: where it judges first, if it has rungs.
+    """
+    if not rows:
+        return ""
+    found = [reported[row.number] for row in rows if row.number in reported]
+    longest = max((one.last for one in found), default=0)
+    if not found:
+        return "no trial has reported anything: call run.report(step, value) after each epoch"
+    if not any(one.numbers for one in found):
+        return "no report was a number"
+    if all(one.reports == 1 for one in found):
+        return "each trial reports once, when nothing is left to save: report after each epoch"
+    special = {
+        "asha": _of_rung,
+        "hyperband": _of_rung,
+        "median": _of_median,
+        "patient": _of_patience,
+        "history": _of_history,
+    }.get(options["name"])
+    # Of the rule of a pruner that another package brings nothing is known.
+    reason = special and special(connection, study, options, rows, longest, rung)
+    if reason:
+        return reason
+    took = statistics.median(row.duration_s or 0.0 for row in rows)
+    if took < _SHORT_S:
+        return f"a trial is over in {took:.1f} s, before a decision can reach it"
+    if len(rows) <= _FEW:
+        return f"too few trials to compare: {count(len(rows), 'trial')} ended"
+    return "no trial has stood badly enough"
+
+
+def _of_rung(
+    _connection: sa.Connection,
+    _study: sa.Row[Any],
+    _options: Mapping[str, Any],
+    _rows: Sequence[sa.Row[Any]],
+    longest: int,
+    rung: Document | None,
+) -> str:
+    if rung is None or rung["step"] is None:
+        return "no trial has run to its end yet, and until one has, nothing is stopped"
+    if rung["step"] >= longest:
+        return (
+            f"the first rung, step {rung['step']}, is not before the end of a trial "
+            f"({count(longest, 'step')}): lower pruner.min_resource"
+        )
+    return ""
+
+
+def _of_median(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    options: Mapping[str, Any],
+    rows: Sequence[sa.Row[Any]],
+    longest: int,
+    _rung: Document | None,
+) -> str:
+    startup = options.get("startup_trials", _STARTUP_TRIALS)
+    whole = sum(row.state == "complete" for row in rows)
+    warmup = options.get("warmup_steps", 0)
+    if whole < startup:
+        return f"it begins after {count(startup, 'whole trial')} (startup_trials), {whole} ended"
+    if warmup >= longest:
+        return f"warmup_steps, {warmup}, is not below the length of a trial ({longest} steps)"
+    r = tables.reports
+    steps, reports = connection.execute(
+        sa.select(sa.func.count(r.c.step.distinct()), sa.func.count()).where(
+            r.c.study_id == study.id, r.c.value.is_not(None)
+        )
+    ).one()
+    if steps == reports:
+        return "no two trials report at the same step, and it compares at equal steps: take asha"
+    return ""
+
+
+def _of_patience(
+    _connection: sa.Connection,
+    _study: sa.Row[Any],
+    options: Mapping[str, Any],
+    _rows: Sequence[sa.Row[Any]],
+    longest: int,
+    _rung: Document | None,
+) -> str:
+    patience = options.get("patience", _PATIENCE)
+    if patience >= longest:
+        return f"patience, {patience}, is not below the length of a trial ({longest} steps)"
+    return f"no trial went {count(patience, 'step')} without a gain"
+
+
+def _of_history(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    _options: Mapping[str, Any],
+    _rows: Sequence[sa.Row[Any]],
+    _longest: int,
+    _rung: Document | None,
+) -> str:
+    a = tables.artifacts
+    query = sa.select(a.c.receipt_json).where(a.c.study_id == study.id)
+    receipt = connection.execute(query.order_by(a.c.created.desc()).limit(1)).scalar_one_or_none()
+    curves = json.loads(receipt).get("curves") if receipt is not None else None
+    if curves is None:
+        return "what history says was not looked at yet"
+    return str(curves["summary"]).removeprefix("prunes nothing: ") if curves["key"] is None else ""

@@ -1,0 +1,208 @@
+"""What a study's pruner has saved, what that may have cost, and why it stopped nothing.
+
+Saved is an estimate: as if each stopped trial had gone on to its end at its own speed. What was
+lost is told by the trials that were condemned and ran on all the same: how many of them came out
+among the best tenth.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.history.learning_curves.horizon import declared_horizon
+from tuner.proposals.pruners.marks import read_first_rung, read_marks
+from tuner.service.answers.reported import Reported, read_reported
+from tuner.service.answers.views import Document
+from tuner.service.explanations.idle_pruner import why_idle
+from tuner.storage import tables
+from tuner.trials.attempts import ENDED
+
+Rows = Sequence[sa.Row[Any]]
+
+#: Would-be winners are trials as good as the best of so many.
+WINNERS = 0.1
+#: Of the range of what was lost.
+_RANGE = (0.1, 0.9)
+
+
+#: An account may take so much of the time between two questions for it.
+_EFFORT = 0.05
+_KEPT = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    key: tuple[Any, ...]
+    document: Document | None
+    made: float
+    took: float
+
+
+class PruningAccounts:
+    """The accounts of studies, as their statuses show them. Safe to use from several threads.
+
+    A study that runs is asked for its status several times a second, and an account reads all its
+    trials: of a large study that has not ended it may be some seconds old.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, _Kept] = {}
+
+    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Document | None:
+        """Return the account of a study's pruner; None: it has none."""
+        key = (study.revision, study.state, study.told)
+        kept = self._kept.get(study.id)
+        began = time.monotonic()
+        if kept is not None:
+            is_young = kept.took > _EFFORT * (began - kept.made)
+            if kept.key == key or (kept.key[:2] == key[:2] and is_young):
+                return kept.document
+        document = account_for(connection, study)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        now = time.monotonic()
+        self._kept[study.id] = _Kept(key=key, document=document, made=now, took=now - began)
+        return document
+
+
+def account_for(connection: sa.Connection, study: sa.Row[Any]) -> Document | None:
+    """Return the account of a study's pruner; None: it has none."""
+    spec = json.loads(study.spec_json)
+    options = spec["pruner"]
+    if options["name"] == "none":
+        return None
+    t = tables.trials
+    columns = (t.c.number, t.c.state, t.c.objective, t.c.duration_s, t.c.params_json)
+    query: sa.Select[Any] = sa.select(*columns)
+    query = query.where(t.c.study_id == study.id, t.c.state.in_(ENDED))
+    rows: Rows = connection.execute(query.order_by(t.c.number)).all()
+    reported = read_reported(connection, study.id)
+    marks = read_marks(connection, study.optuna_id)
+    rung = _rung(connection, study, options)
+    stopped = [row for row in rows if row.state == "pruned"]
+    ran_on = [row for row in rows if row.state == "complete" and row.number in marks]
+    length = _usual_length(rows, reported)
+    return {
+        "pruner": options["name"],
+        "stopped": len(stopped),
+        "ran_on": len(ran_on),
+        "saved": _saved(rows, stopped, reported, _fixed(spec), length),
+        "lost": _lost(rows, len(stopped), ran_on, spec["metric"][0]["goal"]),
+        "first_rung": rung,
+        "idle": why_idle(connection, study, options, rows, reported, rung) if not stopped else "",
+    }
+
+
+def _rung(
+    connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, Any]
+) -> Document | None:
+    """Return where a pruner with rungs judges first; `step` is null while that is not known."""
+    if options["name"] not in ("asha", "hyperband"):
+        return None
+    stored = read_first_rung(connection, study.optuna_id) or {}
+    given = options.get("min_resource", "auto")
+    names = ("step", "why", "warning")
+    if given == "auto":
+        if stored.get("kind") not in (None, "given"):
+            return {name: stored[name] for name in names}
+        why = "not chosen yet: nothing is stopped until a trial has run to its end"
+        return {"step": None, "why": why, "warning": ""}
+    warning = stored["warning"] if stored.get("step") == given else ""
+    return {"step": given, "why": "as given", "warning": warning}
+
+
+def _fixed(spec: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = spec["search_space"]
+    return {name: p["value"] for name, p in parameters.items() if p["type"] == "fixed"}
+
+
+def _usual_length(rows: Rows, reported: Mapping[int, Reported]) -> float | None:
+    """Return how many steps a trial has that runs to its end; None: not known."""
+    whole = [
+        reported[row.number].last
+        for row in rows
+        if row.state == "complete" and row.number in reported
+    ]
+    return statistics.median(whole) if whole else None
+
+
+def _saved(
+    rows: Rows,
+    stopped: Rows,
+    reported: Mapping[int, Reported],
+    fixed: Mapping[str, Any],
+    usual: float | None,
+) -> Document | None:
+    """Return epochs and hours that were not trained, and their share of all; None: not known."""
+    trained = float(sum(reported[row.number].last for row in rows if row.number in reported))
+    usual_s = _usual_step_s(reported)
+    epochs, hours = 0.0, 0.0
+    for row in stopped:
+        done = reported[row.number].last if row.number in reported else 0
+        length = declared_horizon({**fixed, **json.loads(row.params_json)}) or usual
+        if length is None:
+            return None
+        rest = max(0.0, length - done)
+        epochs += rest
+        if done and row.duration_s:
+            hours += rest * _step_s(reported[row.number], row.duration_s, usual_s) / 3600.0
+    if trained + epochs <= 0.0:
+        return None
+    return {"epochs": epochs, "hours": round(hours, 4), "share": epochs / (trained + epochs)}
+
+
+def _usual_step_s(reported: Mapping[int, Reported]) -> float:
+    """Return the seconds of a step by the trials with two reports or more; inf where none has."""
+    steps = [trial.step_s for trial in reported.values() if trial.step_s is not None]
+    return statistics.median(steps) if steps else math.inf
+
+
+def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
+    """Return the seconds that a step of a trial took, its start left out where reports tell it.
+
+    Of a trial with one report the start cannot be told from the step: others say how long a step
+    takes. One that was interrupted and went on reports with a gap: the duration is the bound.
+    """
+    step_s = usual_s if reported.step_s is None else reported.step_s
+    return min(duration_s / reported.last, step_s)
+
+
+def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Document | None:
+    """Return which share of the would-be winners was stopped; None: nothing that ran on tells it.
+
+    Of m condemned trials that ran on, g came out among the best: the chance that a condemned one is
+    a winner has the posterior Beta(g + 1/2, m - g + 1/2), with a prior that says next to nothing.
+    """
+    if not stopped or not ran_on:
+        return None
+    # It takes a quarter of a second to import.
+    from scipy.special import betaincinv
+
+    sign = -1.0 if goal == "maximize" else 1.0
+    ended = [row for row in rows if row.state in ("complete", "pruned")]
+    values = sorted(sign * row.objective for row in ended if row.state == "complete")
+    winners = min(len(values), math.ceil(WINNERS * len(ended)))
+    bar = values[winners - 1]
+    good = sum(sign * row.objective <= bar for row in ran_on)
+    bad = len(ran_on) - good
+    low, high = (float(betaincinv(good + 0.5, bad + 0.5, at)) for at in _RANGE)
+    middle = good / len(ran_on)
+    return {
+        "share": _share(stopped, middle, winners),
+        "low": _share(stopped, low, winners) if good else 0.0,
+        "high": _share(stopped, high, winners),
+        "good": good,
+        "winners": winners,
+    }
+
+
+def _share(stopped: int, chance: float, kept: int) -> float:
+    return stopped * chance / (stopped * chance + kept)

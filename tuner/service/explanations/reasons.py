@@ -1,0 +1,169 @@
+"""Why a trial was proposed: who chose it, what drives it, and against which earlier trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.proposals.proposal import DEFAULTS
+from tuner.service.answers.views import Document
+from tuner.space.encoding import Encoding
+from tuner.spec import StudySpec
+
+Rows = Sequence[sa.Row[Any]]
+
+#: Two values so near each other, in widths of the range, are much the same; with none nearer than
+#: the second a value is new.
+_SAME, _NEW = 0.05, 0.1
+#: A better value counts from this share of the interval's width on.
+_MATTERS = 0.1
+#: Models that compare a proposal with earlier trials.
+_MODELLED = ("cold", "warm+cold")
+
+_WHY = {
+    "prior": "the first choice of history: nothing was known of this study yet",
+    "start": "spread over the space: too little was known for a model",
+    "cold": "the largest expected improvement by this study's own results",
+}
+
+
+def why_text(record: Document, rows: Rows, spec: StudySpec) -> str:
+    """Return in a sentence who chose a trial, and by what."""
+    reason = _chosen_by(record)
+    start = start_index(record, rows, spec)
+    text = reason if start is None else f"start_with[{start}]; the rest: {reason}"
+    late = record.get("late")
+    return text if not late else f"{text}; met while it ran: {', '.join(late)}"
+
+
+def history_share(record: Document, rows: Rows, spec: StudySpec) -> float:
+    """Return how much say history had in the choice of a trial, from 0 to 1."""
+    insight = record.get("insight") or {}
+    is_told = record.get("retry_of") is not None or start_index(record, rows, spec) is not None
+    if is_told or record.get("preparation") == "missed":
+        return 0.0
+    if insight.get("model") == "prior":
+        return 1.0
+    return float(insight.get("trust") or 0.0) if insight.get("model") == "warm+cold" else 0.0
+
+
+def start_index(record: Document, rows: Rows, spec: StudySpec) -> int | None:
+    """Return which of the configurations to start with had its turn, None when none had."""
+    if not spec.start_with or record.get("retry_of") is not None or "trials" not in record:
+        return None
+    earlier = rows[: record["trials"]]
+    is_retry = [json.loads(row.proposal_json).get("retry_of") is not None for row in earlier]
+    turn = len(earlier) - sum(is_retry)
+    return turn if turn < len(spec.start_with) else None
+
+
+def _chosen_by(record: Document) -> str:
+    if record.get("retry_of") is not None:
+        return f"trial {record['retry_of']} failed, and a user had it tried again"
+    sampler = record["sampler"]
+    if record.get("preparation") == "missed":
+        return "at random: the sampler was not ready in time"
+    if sampler == "random" and record.get("try"):
+        return "at random: the sampler proposed only what was tried or is forbidden"
+    if sampler == DEFAULTS:
+        return "nobody: it has the hypermodel's own defaults, and was to find the parameters"
+    if sampler == "listed":
+        return "one of the last configurations that were left"
+    insight = record.get("insight") or {}
+    if insight.get("model") == "warm+cold":
+        trust = insight.get("trust")
+        share = f", trusted {trust:.0%}," if trust is not None else ""
+        return f"the largest expected improvement by history{share} and this study's own results"
+    return _WHY.get(insight.get("model", ""), f"by sampler {sampler}")
+
+
+def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) -> Document:
+    """Return how a proposal differs from the best trial that it knew, and what drives it.
+
+    Returns:
+        `exploring`: which share of the expected improvement is owed to what is not known, from 0 to
+        1; `against`: `trial` and `objective` of the best one; `drivers`: what would be expected
+        with one parameter as it was there, and whether the parameter `gains` by its change;
+        `changes`: of each tuned parameter its `value`, the one `there`, whether it is much the
+        `same`, and, where nothing like it was ever tried, the `nearest` value that was, with its
+        `trial`. Empty where no model compared.
+    """
+    insight = record.get("insight") or {}
+    nothing: Document = {"exploring": None, "against": None, "drivers": [], "changes": []}
+    recorded = insight.get("against")
+    if insight.get("model") not in _MODELLED or recorded is None:
+        return nothing
+    known = [row for row in rows if row.told is not None and row.told <= record["told"]]
+    against = next((row for row in known if row.number == recorded["trial"]), None)
+    if against is None:
+        return nothing
+    there = json.loads(against.params_json)
+    return {
+        "exploring": recorded["exploring"],
+        "against": {"trial": against.number, "objective": against.objective},
+        "drivers": [
+            {
+                "name": driver["name"],
+                "gains": _gains(insight, driver, spec),
+                "value": params.get(driver["name"]),
+                "there": there.get(driver["name"]),
+                **{f"expected{end}": driver[key] for end, key in _ENDS},
+            }
+            for driver in recorded["drivers"]
+        ],
+        "changes": _changes(Encoding(spec.space), params, there, known),
+    }
+
+
+_ENDS = (("", "mean"), ("_low", "low"), ("_high", "high"))
+
+
+def _gains(insight: Document, driver: Document, spec: StudySpec) -> bool:
+    """Whether a parameter is where it is for a better value, and not for what is learnt there."""
+    sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
+    width = abs(insight["objective_high"] - insight["objective_low"])
+    return bool(sign * (driver["mean"] - insight["objective_mean"]) > _MATTERS * width)
+
+
+def _changes(encoding: Encoding, params: Document, there: Document, known: Rows) -> list[Document]:
+    """Return each tuned parameter of a proposal beside the same of another trial."""
+    tried = [(row.number, json.loads(row.params_json)) for row in known]
+    return [
+        {
+            "name": name,
+            "value": params[name],
+            "there": there.get(name),
+            "same": name in there and _apart(encoding, name, params[name], there[name]) <= _SAME,
+            "nearest": _nearest(encoding, name, params[name], tried),
+        }
+        for name in encoding.names
+        if name in params
+    ]
+
+
+def _nearest(
+    encoding: Encoding, name: str, value: Any, tried: Sequence[tuple[int, Document]]
+) -> Document | None:
+    """Return the value nearest to one that is new; None where it is not new."""
+    found = [
+        (_apart(encoding, name, value, other[name]), number, other[name])
+        for number, other in tried
+        if name in other
+    ]
+    if not found:
+        return {"trial": None, "value": None}
+    apart, number, nearest = min(found, key=lambda item: item[:2])
+    return {"trial": number, "value": nearest} if apart > _NEW else None
+
+
+def _apart(encoding: Encoding, name: str, left: Any, right: Any) -> float:
+    """Return how far two values are from each other, in widths of the range; choices: 0 or 1."""
+    if encoding.axes[encoding.index(name)].kind == "choice":
+        return float(left != right)
+    try:
+        return abs(encoding.unit(name, left) - encoding.unit(name, right))
+    except ValueError:
+        return 1.0

@@ -1,0 +1,1 @@
+"""The files that the service itself writes and removes below its roots."""

@@ -1,0 +1,81 @@
+"""Removing the checkpoints of trials that are not among the best (`trial.keep`)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.roots import Place, remove_folder
+from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.views import metrics_of
+from tuner.spec import StudySpec
+from tuner.storage import tables
+from tuner.trials.attempts import ENDED
+
+logger = logging.getLogger(__name__)
+
+#: The folder of one trial's checkpoints.
+CHECKPOINTS = re.compile(r"trial_(\d{5,10})")
+
+
+def spare_checkpoints(
+    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
+) -> frozenset[int]:
+    """Return the ended trials that are not among the best `trial.keep`; none without that.
+
+    Trials that run or wait keep their checkpoints: a successor may continue from them. With
+    several metrics the Pareto front counts, lower numbers first.
+    """
+    if spec.trial.keep is None:
+        return frozenset()
+    metrics = metrics_of(study)
+    best = (
+        front(connection, study, metrics)[: spec.trial.keep]
+        if len(metrics) > 1
+        else ranked(connection, study, metrics[0]["goal"], spec.trial.keep)
+    )
+    t = tables.trials
+    ended = connection.execute(
+        sa.select(t.c.number).where(t.c.study_id == study.id, t.c.state.in_(ENDED))
+    ).scalars()
+    return frozenset(ended) - {trial.number for trial in best}
+
+
+def remove_checkpoints(root: Path, study: sa.Row[Any], spare: Set[int]) -> list[int]:
+    """Remove the checkpoints of some trials of a study.
+
+    Returns:
+        The trials whose checkpoints were removed now.
+
+    Raises:
+        UnfitError: something else stands in the place of the study's folder.
+        OSError: a folder cannot be removed; the others are.
+    """
+    removed = []
+    problem: OSError | None = None
+    try:
+        folder = Place(root, f"{study.project}/{study.name}").open()
+    except FileNotFoundError:
+        return []
+    with folder:
+        matches = (CHECKPOINTS.fullmatch(entry.name) for entry in folder.entries())
+        found = [match[0] for match in matches if match and int(match[1]) in spare]
+        for name in found:
+            try:
+                if remove_folder(folder, name):
+                    removed.append(int(name.removeprefix("trial_")))
+            except OSError as exc:
+                problem = exc
+    if removed:
+        logger.info(
+            "checkpoints removed",
+            extra={"study": f"{study.project}/{study.name}", "trials": removed},
+        )
+    if problem is not None:
+        raise problem
+    return removed

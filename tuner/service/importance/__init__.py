@@ -1,0 +1,1 @@
+"""Which parameters decide how good a trial is."""

@@ -1,0 +1,86 @@
+"""Best values that lie at an end of their range: a wider range may hold better ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.service.answers.views import Document
+from tuner.space.axis import Axis
+from tuner.space.parameter import Parameter
+from tuner.surrogate.columns import Flags
+
+#: A value so near an end of its range, in widths of the range, lies there; the values of most of
+#: the best trials must be within the second of it.
+_AT_END, _NEAR_END = 0.01, 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Results:
+    """Trials that have a value, and which of them are the best.
+
+    Attributes:
+        params: of each trial.
+        best: which ones are the best, shape (n,).
+        first: index of the best whole one; None: there is none.
+    """
+
+    params: Sequence[Mapping[str, Any]]
+    best: Flags
+    first: int | None
+
+
+def edges(tuned: Sequence[Parameter], results: Results) -> list[Document]:
+    """Return the parameters whose best value, and most of the good ones, are at the same end.
+
+    Returns:
+        Of each `name`, `value`, `end` (low or high), and the range's `low` and `high`.
+    """
+    if results.first is None:
+        return []
+    best = results.params[results.first]
+    good = [params for params, is_best in zip(results.params, results.best, strict=True) if is_best]
+    found = []
+    for parameter in tuned:
+        end = _end(Axis(parameter), best, good)
+        if end is not None:
+            low, high = _ends(parameter)
+            value = best[parameter.name]
+            found.append(
+                {"name": parameter.name, "value": value, "end": end, "low": low, "high": high}
+            )
+    return found
+
+
+def position(axis: Axis, params: Mapping[str, Any]) -> float:
+    """Return where a trial's value lies on the scale; NaN where the parameter is not active."""
+    value = params.get(axis.parameter.name)
+    return math.nan if value is None else axis.unit(value)
+
+
+def _end(axis: Axis, best: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return at which end the best values of a parameter are; None: at none that could move."""
+    at = position(axis, best)
+    if axis.kind == "choice" or axis.size == 1 or not min(at, 1.0 - at) <= _AT_END:
+        return None
+    end = "low" if at < 0.5 else "high"
+    if _is_natural(axis.parameter, end):
+        return None
+    there = [position(axis, params) for params in good]
+    near = sum((place if end == "low" else 1.0 - place) <= _NEAR_END for place in there)
+    return end if 2 * near > len(good) else None
+
+
+def _ends(parameter: Parameter) -> tuple[Any, Any]:
+    values = parameter.values
+    return (values[0], values[-1]) if values else parameter.bounds
+
+
+def _is_natural(parameter: Parameter, end: str) -> bool:
+    """Whether a range can hardly go on there: below 0, below one of a thing, above all of it."""
+    low, high = _ends(parameter)
+    if end == "low":
+        return bool(low == 0 or (low == 1 and parameter.kind in ("int", "ordinal")))
+    return bool(high == 1 and low == 0 and parameter.kind == "float")

@@ -1,0 +1,90 @@
+"""Weighing the parameters of a study by what came of its trials."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from tuner.service.answers.views import Document
+from tuner.service.importance.edges import Results, edges, position
+from tuner.service.importance.effects import Column, effect_shares
+from tuner.space.axis import Axis
+from tuner.space.parameter import Parameter
+from tuner.space.scale import all_scaled, scaled
+from tuner.spec import parse_stored
+from tuner.surrogate.columns import Floats
+
+#: The best of a study are this share of its trials, so many at least, and a third at most.
+_SHARE, _FEWEST = 0.1, 5
+
+
+def weigh(spec: dict[str, Any], known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Document:
+    """Return what a document of importance says beyond the names; see `importance_document`.
+
+    Of several metrics each is explained by itself, and a share is the mean of its shares.
+
+    Args:
+        spec: of the study, as it is stored.
+        known: the trials that have a value for each metric, with these, in number order.
+    """
+    study = parse_stored(spec)
+    tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]
+    params = [json.loads(row.params_json) for row, _ in known]
+    signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in study.metrics]
+    costs = np.array([values for _, values in known], dtype=float) * signs
+    results = _results(known, params, costs[:, 0]) if len(signs) == 1 else None
+    found: Document = {}
+    if results is not None:
+        found = {"best": int(results.best.sum()), "edges": edges(tuned, results)}
+    columns = [_column(parameter, params) for parameter in tuned]
+    shares = [effect_shares(columns, costs[:, at]) for at in range(len(signs))]
+    explained = [share for share in shares if share is not None]
+    if not explained:
+        is_same = bool(np.all(np.ptp(costs, axis=0) == 0.0))
+        chance = "no parameter stands out of what chance does"
+        return {**found, "why": "all trials came out the same" if is_same else chance}
+    means = np.mean(explained, axis=0).tolist()
+    pairs = sorted(zip(tuned, means, strict=True), key=lambda pair: -pair[1])
+    parameters = [{"name": parameter.name, "share": share} for parameter, share in pairs]
+    return {**found, "why": "", "parameters": parameters}
+
+
+def _results(
+    known: Sequence[tuple[sa.Row[Any], list[float]]],
+    params: Sequence[Mapping[str, Any]],
+    costs: Floats,
+) -> Results | None:
+    """Return which trials are the best; None where most are equally good."""
+    wanted = min(max(math.ceil(_SHARE * len(costs)), _FEWEST), len(costs) // 3)
+    best = costs <= np.partition(costs, wanted - 1)[wanted - 1]
+    if 2 * best.sum() > len(costs):
+        return None
+    pairs = enumerate(zip(known, costs, strict=True))
+    whole = [(cost, at) for at, ((row, _), cost) in pairs if row.state == "complete"]
+    return Results(params=params, best=best, first=min(whole)[1] if whole else None)
+
+
+def _column(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Column:
+    axis = Axis(parameter)
+    if parameter.values:
+        at = np.array([position(axis, params) for params in trials], dtype=float)
+    else:
+        at = _numbers(parameter, trials)
+    return Column(at=at, is_choice=axis.kind == "choice")
+
+
+def _numbers(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return `position` of a number in all trials at once, shape (n,)."""
+    at = np.array([params.get(parameter.name, math.nan) for params in trials], dtype=float)
+    low, high = parameter.bounds
+    at, low, high = all_scaled(parameter, at), scaled(parameter, low), scaled(parameter, high)
+    return np.asarray((at - low) / max(high - low, _TINY))
+
+
+#: A range of a single value has no width.
+_TINY = 1e-300

@@ -1,0 +1,1 @@
+"""Work below the roots whose faults, or whose hanging, stay its own."""

@@ -1,0 +1,73 @@
+"""Removing the folders of a study that was deleted, and nothing outside of the roots."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tuner.roots import Place, UnfitError, remove_folder
+from tuner.service.roots.hands import Hands, StuckError
+from tuner.service.roots.unfiled import reason_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Removal:
+    """What has become of a study's folders.
+
+    Attributes:
+        removed: paths.
+        kept: path and reason of what is still there, for people.
+    """
+
+    removed: list[str] = field(default_factory=list)
+    kept: list[dict[str, str]] = field(default_factory=list)
+
+
+def remove_study(roots: Iterable[Path], project: str, study: str, hands: Hands) -> Removal:
+    """Remove the folders of a study below some roots.
+
+    What stands in the place of a folder and is none, such as a link, is left alone: it may be
+    anybody's.
+
+    Args:
+        roots: log root and checkpoint root.
+        project: of the study.
+        study: its name within the project.
+        hands: a root may not answer; then the rest is removed when it does.
+    """
+    done = Removal()
+    for root in roots:
+        place = Place(root, f"{project}/{study}")
+        path = str(place.path)
+        try:
+            call = partial(_remove, Place(root, project), study)
+            if hands.do(path, f"the folder {path}", call):
+                done.removed.append(path)
+        except StuckError as exc:
+            reason = "is still being removed" if exc.is_begun else "the file system does not answer"
+            done.kept.append({"path": path, "reason": reason})
+        except OSError as exc:
+            done.kept.append({"path": path, "reason": reason_of(exc, root)})
+    if done.kept:
+        logger.warning("not removed", extra={"kept": done.kept})
+    return done
+
+
+def _remove(project: Place, study: str) -> bool:
+    """Remove a folder; return whether there was one."""
+    try:
+        folder = project.open()
+    except FileNotFoundError:
+        return False
+    with folder:
+        if remove_folder(folder, study):
+            return True
+        kind = folder.kind_of(study)
+        if kind is not None:
+            raise UnfitError(str(folder.path / study), f"is {kind} and no folder; it is left alone")
+    return False

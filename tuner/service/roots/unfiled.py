@@ -1,0 +1,203 @@
+"""What could not be written or removed below the roots: noted with its reason, and tried again.
+
+A trial may leave anything in its folder, so a fault there is that run's alone: it is tried again
+rarely, and never stands before others.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from tuner.roots import UnfitError
+from tuner.service.answers.times import iso
+from tuner.storage import tables
+
+Kind = Literal["run", "study", "checkpoints", "root"]
+
+#: After the first fault; doubled with each that follows.
+FIRST_RETRY_S = 10.0
+LONGEST_RETRY_S = 3600.0
+#: So many are listed of a study.
+LISTED = 5
+_MOST_REASON = 2000
+_OF_OTHERS = "a file of another study: the file system does not answer"
+
+#: What only the file system itself says, whatever lies there. What is open here counts as well.
+_OF_THE_SYSTEM = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENODEV,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+    }
+)
+
+_u = tables.unfiled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What was to be written or removed; see the columns of `tables.unfiled`."""
+
+    kind: Kind
+    study_id: int
+    key: str = ""
+    number: int | None = None
+
+
+def is_of_the_system(error: BaseException) -> bool:
+    """Whether an error says something about the file system, not about what lies there."""
+    is_known = isinstance(error, OSError) and not isinstance(error, UnfitError)
+    return is_known and getattr(error, "errno", None) in _OF_THE_SYSTEM
+
+
+def reason_of(error: BaseException, root: Path) -> str:
+    """Return what went wrong, for people; paths are those below the root."""
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"[:_MOST_REASON]
+    text = error.strerror or str(error)
+    if not isinstance(error.filename, str | bytes):
+        return text[:_MOST_REASON]
+    path = (
+        error.filename.decode(errors="replace")
+        if isinstance(error.filename, bytes)
+        else error.filename
+    )
+    return f"{path.removeprefix(f'{root}/')}: {text}"[:_MOST_REASON]
+
+
+def note(
+    connection: sa.Connection, subject: Subject, reason: str, now: float, *, waiting: bool = False
+) -> None:
+    """Note that something could not be done; of a study that has gone meanwhile, nothing.
+
+    Args:
+        connection: in the caller's transaction.
+        subject: what.
+        reason: for people.
+        now: the database's time.
+        waiting: the file system has not answered yet.
+    """
+    if subject.study_id and not _is_there(connection, subject.study_id):
+        return
+    row = connection.execute(sa.select(_u).where(_is(subject))).first()
+    tries = 1 if row is None else row.tries + (not waiting)
+    values = {
+        "number": subject.number,
+        "reason": reason,
+        "waiting": waiting,
+        "tries": tries,
+        "next_try": now + min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries - 1, 20)),
+    }
+    if row is not None:
+        connection.execute(_u.update().where(_is(subject)).values(**values))
+        return
+    key = {"kind": subject.kind, "study_id": subject.study_id, "key": subject.key}
+    connection.execute(_u.insert().values(**key, **values, since=now))
+
+
+def forgive(connection: sa.Connection, subject: Subject) -> None:
+    """Note that something has been done after all."""
+    connection.execute(_u.delete().where(_is(subject)))
+
+
+def forget_study(connection: sa.Connection, study_id: int) -> None:
+    """Remove what is noted of a study."""
+    connection.execute(_u.delete().where(_u.c.study_id == study_id))
+
+
+def forget_waiting(connection: sa.Connection) -> None:
+    """Remove what a server of before waited for, and what is noted of studies that are gone."""
+    connection.execute(_u.delete().where(_u.c.waiting))
+    known = sa.select(tables.studies.c.id)
+    connection.execute(_u.delete().where(_u.c.study_id != 0, _u.c.study_id.not_in(known)))
+
+
+def not_due(connection: sa.Connection, kind: Kind, now: float) -> set[int]:
+    """Return the studies of which something of this kind is not to be tried yet."""
+    query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try > now)
+    return set(connection.execute(query).scalars())
+
+
+def due_studies(connection: sa.Connection, kind: Kind, now: float) -> set[int]:
+    """Return the studies of which something of this kind is to be tried again now."""
+    query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try <= now)
+    return set(connection.execute(query).scalars())
+
+
+def counts(connection: sa.Connection) -> Mapping[str, int]:
+    """Return how many there are of each kind."""
+    query = sa.select(_u.c.kind, sa.func.count()).group_by(_u.c.kind)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def of_study(connection: sa.Connection, study_id: int) -> dict[str, Any] | None:
+    """Return what is noted of a study, and what all studies wait for; None: nothing.
+
+    Returns:
+        `total`, and `first`: the documents of the roots, then of the oldest.
+    """
+    waits = sa.and_(_u.c.waiting, _u.c.study_id != study_id)
+    mine = sa.or_(_u.c.study_id == study_id, waits)
+    total = connection.execute(sa.select(sa.func.count()).select_from(_u).where(mine)).scalar_one()
+    if not total:
+        return None
+    # A root first: while it does not answer, what is noted below it is for the same reason.
+    order = (_u.c.waiting.desc(), (_u.c.kind != "root"), _u.c.since)
+    query = sa.select(_u).where(mine).order_by(*order).limit(LISTED)
+    rows = connection.execute(query).all()
+    return {"total": total, "first": [_document(row, seen_from=study_id) for row in rows]}
+
+
+def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[dict[str, Any]]:
+    """Return the documents of what is noted of a trial's runs."""
+    query = (
+        sa.select(_u)
+        .where(_u.c.study_id == study_id, _u.c.kind == "run", _u.c.number == number)
+        .order_by(_u.c.since)
+        .limit(LISTED)
+    )
+    return [_document(row) for row in connection.execute(query)]
+
+
+def _document(row: sa.Row[Any], *, seen_from: int | None = None) -> dict[str, Any]:
+    is_others = seen_from is not None and row.study_id not in (0, seen_from)
+    return {
+        "kind": "root" if is_others else row.kind,
+        "trial": None if is_others else row.number,
+        # Whoever may ask for this study need not know of the other.
+        "reason": _OF_OTHERS if is_others else row.reason,
+        "waiting": row.waiting,
+        "tries": row.tries,
+        "since": iso(row.since),
+        "next_try": iso(row.next_try),
+    }
+
+
+def _is(subject: Subject) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _u.c.kind == subject.kind,
+        _u.c.study_id == subject.study_id,
+        _u.c.key == subject.key,
+    )
+
+
+def _is_there(connection: sa.Connection, study_id: int) -> bool:
+    s = tables.studies
+    # Held, so that whoever deletes the study finds what is noted here.
+    query = sa.select(s.c.id).where(s.c.id == study_id).with_for_update(key_share=True, read=True)
+    return connection.execute(query).first() is not None

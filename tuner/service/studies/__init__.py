@@ -1,0 +1,1 @@
+"""What changes a study: submitting, steering, editing, retrying, deleting."""

@@ -1,0 +1,174 @@
+"""Taking in what a trial has found of its hypermodel: the study's search space grows by it.
+
+It is stored in one transaction that holds the study, or not at all; the same again changes nothing.
+The revision rises, so that the coordinator, which may have proposed meanwhile without it, loads the
+study anew. What entered when stands in the records of the proposals, so that they can be made again
+(`tuner.proposals.replaying`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution
+
+from tuner.errors import FencedError, SpecError
+from tuner.protocol import MAX_ERROR_CHARS, Found, ProtocolError
+from tuner.space import SearchSpace, Value
+from tuner.space.optuna import distribution, to_optuna
+from tuner.spec import Growth, StudySpec, grow, parse_stored
+from tuner.storage import Storage, optuna_rows, tables
+from tuner.trials.attempts import ENDED, UPDATE_TRIAL, Ending, end_attempt, lock_trial
+from tuner.trials.events import record_event
+from tuner.trials.faults import study_step
+from tuner.trials.rows import lock_attempt
+
+#: Names of parameters that an event tells.
+_NAMED = 20
+
+_s, _a = tables.studies, tables.attempts
+# Held for a change of its spec; before its attempts and trials, as everywhere.
+_HOLD = (
+    sa.select(_s)
+    .join(_a, _a.c.study_id == _s.c.id)
+    .where(_a.c.id == sa.bindparam("attempt_id"))
+    .with_for_update(of=_s, key_share=True)
+)
+
+
+class Growing:
+    """Takes in what trials find. Safe to use from several threads.
+
+    Args:
+        storage: the truth.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def take(self, attempt_id: str, token: str, found: list[Found], *, ends: bool) -> str:
+        """Store what an attempt has found.
+
+        Args:
+            attempt_id: of the attempt.
+            token: of its claim.
+            found: what it says, checked by `check_found`.
+            ends: end the attempt where it contradicts the study.
+
+        Returns:
+            Why the attempt is an error; empty: it is none, and what it found is stored.
+
+        Raises:
+            NotFoundError: there is no such attempt.
+            FencedError: the token is not the attempt's, or the attempt has ended.
+            ProtocolError: the study has no hypermodel.
+            StudyFaultError: the rows of the study are in the way.
+        """
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            study = connection.execute(_HOLD, {"attempt_id": attempt_id}).first()
+            attempt = lock_attempt(connection, attempt_id, token)
+            if study is None or attempt.state not in ("leased", "lost"):
+                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
+            passing = (FencedError, ProtocolError)
+            with study_step(study.id, "taking a report", passing=passing):
+                try:
+                    _take(connection, study, attempt, found, now)
+                except SpecError as exc:
+                    error = str(exc)[:MAX_ERROR_CHARS]
+                else:
+                    return ""
+                if ends:
+                    ending = Ending(
+                        state="fail", cause="error", error=error, attempt_state="failed"
+                    )
+                    end_attempt(connection, study, attempt, ending, now, retries=0)
+                return error
+
+
+def _take(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    attempt: sa.Row[Any],
+    found: list[Found],
+    now: float,
+) -> None:
+    spec = parse_stored(json.loads(study.spec_json))
+    if not spec.finds_space:
+        raise ProtocolError("found: the search space of the study is given: it has no hypermodel")
+    trial = lock_trial(connection, attempt.study_id, attempt.number)
+    if trial.state in ENDED:
+        raise FencedError(f"trial {attempt.number} has an outcome already")
+    params, record = json.loads(trial.params_json), json.loads(trial.proposal_json)
+    names = record.get("names", {}).get(str(attempt.no), {})
+    growth = grow(spec, found, since=study.next_number, renamed=names)
+    values = _new_values(growth.spec.space, params, growth.values)
+    if not growth.fresh and growth.spec.found == spec.found and not values:
+        return
+    revision = study.revision + 1
+    changed = {"revision": revision, "spec_json": json.dumps(growth.spec.to_json())}
+    connection.execute(_s.update().where(_s.c.id == study.id).values(**changed))
+    record["late"] = {**record.get("late", {}), **dict.fromkeys(values, revision)}
+    if growth.renamed:
+        # What this attempt says later, it says in its own names.
+        record["names"] = {**record.get("names", {}), str(attempt.no): growth.renamed}
+    texts = {
+        # In the order of the space, as a sampler walks it.
+        "params_json": json.dumps(_ordered(growth.spec.space, {**params, **values})),
+        "proposal_json": json.dumps(record),
+    }
+    at = {"of_study": trial.study_id, "of_number": trial.number}
+    connection.execute(UPDATE_TRIAL, {**at, **texts})
+    optuna_rows.add_params(connection, trial.optuna_id, _encoded(growth.spec, values))
+    if growth.fresh:
+        record_event(
+            connection,
+            now,
+            "space-found",
+            _said(trial.number, growth),
+            study_id=study.id,
+            number=trial.number,
+            attempt=attempt.id,
+        )
+
+
+def _new_values(
+    space: SearchSpace, params: Mapping[str, Value], found: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Return the values that the trial did not have, of parameters that are active in it."""
+    values = dict(params)
+    for parameter in space.parameters:
+        name = parameter.name
+        if name in found and name not in values and space.is_active(parameter, values):
+            values[name] = found[name]
+    return {name: value for name, value in values.items() if name not in params}
+
+
+def _ordered(space: SearchSpace, params: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: params[name] for name in space.names if name in params}
+
+
+def _encoded(
+    spec: StudySpec, values: Mapping[str, Value]
+) -> dict[str, tuple[float, BaseDistribution]]:
+    encoded: dict[str, tuple[float, BaseDistribution]] = {}
+    for name, value in values.items():
+        parameter = spec.space[name]
+        if parameter.kind != "fixed":
+            dist = distribution(parameter)
+            encoded[name] = (float(dist.to_internal_repr(to_optuna(parameter, value))), dist)
+    return encoded
+
+
+def _said(number: int, growth: Growth) -> str:
+    names = growth.fresh[:_NAMED]
+    more = len(growth.fresh) - len(names)
+    count = "1 parameter" if len(growth.fresh) == 1 else f"{len(growth.fresh)} parameters"
+    text = f"trial {number} found {count} of the hypermodel: {', '.join(names)}"
+    text += f" and {more} more" if more > 0 else ""
+    if growth.unfit:
+        text += f"; used, but not allowed by their own definitions: {'; '.join(growth.unfit)}"
+    return text

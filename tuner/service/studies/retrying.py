@@ -1,0 +1,70 @@
+"""Trying failed configurations again, as new trials at the front of a study."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.storage import tables
+from tuner.trials.attempts import ENDED
+from tuner.trials.events import record_event
+from tuner.trials.study_states import set_state
+
+
+def retry_failed(connection: sa.Connection, study: sa.Row[Any], now: float) -> list[int]:
+    """Have the study try the configurations of its failed trials again.
+
+    What the user cancelled is left alone. Asked again, it adds nothing and gives the same answer,
+    until the new trials have ended.
+
+    Returns:
+        Numbers of the failed trials whose configuration is being tried again.
+    """
+    t = tables.trials
+    failed = connection.execute(
+        sa.select(t.c.number)
+        .where(t.c.study_id == study.id, t.c.state == "fail", t.c.cause != "cancelled")
+        .order_by(t.c.number)
+    ).scalars()
+    asked = set(json.loads(study.retry_json))
+    new = [number for number in failed if number not in asked]
+    if new:
+        _ask(connection, study, sorted(asked | set(new)), new, now)
+        if study.state in ("finished", "paused", "stopping"):
+            set_state(connection, study, "running", "", now)
+    return sorted({*new, *(asked - _ended_again(connection, study))})
+
+
+def _ask(
+    connection: sa.Connection, study: sa.Row[Any], asked: list[int], new: list[int], now: float
+) -> None:
+    s, t = tables.studies, tables.trials
+    # The new trial counts instead of the failed one.
+    connection.execute(
+        t.update().where(t.c.study_id == study.id, t.c.number.in_(new)).values(counted=False)
+    )
+    # The revision rises from what it is by now: an edit may stand before this in the transaction.
+    connection.execute(
+        s.update()
+        .where(s.c.id == study.id)
+        .values(retry_json=json.dumps(asked), revision=s.c.revision + 1)
+    )
+    text = f"trials {', '.join(map(str, new))} are tried again as new trials"
+    record_event(connection, now, "study-retry", text, study_id=study.id)
+
+
+def _ended_again(connection: sa.Connection, study: sa.Row[Any]) -> set[int]:
+    """Return the trials whose configuration was tried again, by a trial that has ended."""
+    t = tables.trials
+    proposals = connection.execute(
+        sa.select(t.c.proposal_json).where(
+            t.c.study_id == study.id,
+            t.c.state.in_(ENDED),
+            # Few are retries, and reading JSON costs more than comparing text.
+            t.c.proposal_json.contains('"retry_of": ', autoescape=True),
+            ~t.c.proposal_json.contains('"retry_of": null', autoescape=True),
+        )
+    ).scalars()
+    return {json.loads(text)["retry_of"] for text in proposals}

@@ -1,0 +1,230 @@
+"""Making a study of a spec, and what may change of it later. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.refusal import ChangedError, CodeChoice, Refusal
+from tuner.service.studies.code import find_difference
+from tuner.service.studies.control import is_cancelled
+from tuner.snapshot import CodeDifference
+from tuner.spec import (
+    Change,
+    StudySpec,
+    compare,
+    identity,
+    is_raised,
+    keep_found,
+    parse_stored,
+    show_change,
+)
+from tuner.storage import optuna_rows, tables
+from tuner.trials.demand import device_of
+from tuner.trials.events import record_event
+from tuner.trials.study_states import set_state
+
+#: Of a project or a study.
+MAX_NAME = 63
+#: Other files that are named one by one.
+MAX_OTHERS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resubmission:
+    """What a submission did to a study that existed.
+
+    Attributes:
+        changes: what it has changed.
+        not_taken: in what the submitted code differs from the one that trials go on with; None:
+            the study has taken it.
+    """
+
+    changes: list[Change]
+    not_taken: CodeDifference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What is submitted.
+
+    Attributes:
+        spec: the checked spec.
+        code: SHA-256 of a snapshot that was stored before, or None.
+        data: fingerprint of the declared data, or None.
+        git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
+    """
+
+    spec: StudySpec
+    code: str | None = None
+    data: str | None = None
+    git: dict[str, Any] | None = None
+
+
+def create_study(connection: sa.Connection, sent: Sent, now: float) -> sa.Row[Any]:
+    """Insert a study that runs; return its row."""
+    spec = sent.spec.with_sampler_named()
+    if spec.sampler.seed is None:
+        spec = spec.with_seed(secrets.randbelow(2**32))
+    optuna_id = optuna_rows.insert_study(connection, spec.name, [m.goal for m in spec.metrics])
+    row = connection.execute(
+        tables.studies.insert()
+        .values(
+            project=spec.project,
+            name=spec.study,
+            state="running",
+            optuna_id=optuna_id,
+            identity=identity(spec, sent.code, sent.data),
+            code=sent.code,
+            data=sent.data,
+            git_json=json.dumps(sent.git),
+            seed=spec.sampler.seed,
+            image=spec.image,
+            created=now,
+            started=now,
+            running_since=now,
+            **_columns(spec),
+        )
+        .returning(tables.studies)
+    ).one()
+    record_event(connection, now, "study-created", f"study {spec.name}", study_id=row.id)
+    return row
+
+
+def resubmit(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    sent: Sent,
+    now: float,
+    *,
+    choice: CodeChoice | None = None,
+) -> Resubmission:
+    """Apply what a submission of an existing study changes.
+
+    Files that the objective does not import end nothing: trials go on with those of the study.
+
+    Args:
+        connection: of the transaction.
+        study: its row, held for a change.
+        sent: what was submitted.
+        now: of the database.
+        choice: what is done with other code. None: it is refused.
+
+    Raises:
+        ChangedError: it differs in more than may change.
+    """
+    old = parse_stored(json.loads(study.spec_json))
+    changed, refused = compare(old, sent.spec)
+    difference = find_difference(connection, study, sent.spec, sent.code)
+    takes_code = choice == "new" and study.code != sent.code
+    if takes_code:
+        changed.append(_code_change(study, sent, difference))
+    elif difference.code and choice is None:
+        refused.append(_code_change(study, sent, difference))
+    if study.data != sent.data:
+        detail = ("the files that data.paths names are others than those the study began with",)
+        refused.append(Change(key="data", old=study.data, new=sent.data, detail=detail))
+    if refused:
+        refusal = _refusal(connection, study, sent.spec, refused, difference.code)
+        raise ChangedError(refusal)
+    spec = keep_found(old, sent.spec).with_sampler_named(old.sampler.name)
+    if spec.sampler.seed is None:
+        spec = spec.with_seed(study.seed)
+    if takes_code:
+        s = tables.studies
+        values = {"code": sent.code, "git_json": json.dumps(sent.git)}
+        values["identity"] = identity(spec, sent.code, sent.data)
+        connection.execute(s.update().where(s.c.id == study.id).values(**values))
+    apply_spec(connection, study, old, spec, changed, now)
+    return Resubmission(changes=changed, not_taken=None if takes_code else difference)
+
+
+def apply_spec(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    old: StudySpec,
+    new: StudySpec,
+    changed: list[Change],
+    now: float,
+) -> None:
+    """Store a changed spec, and let a study that has reached its budget go on with a larger one."""
+    if not changed:
+        return
+    s = tables.studies
+    connection.execute(
+        s.update().where(s.c.id == study.id).values(revision=s.c.revision + 1, **_columns(new))
+    )
+    text = "; ".join(change.text for change in changed)
+    record_event(connection, now, "study-edited", text, study_id=study.id)
+    maximize = new.metrics[0].goal == "maximize"
+    is_over = study.state in ("finished", "stopping") and not is_cancelled(study)
+    if is_over and is_raised(old.budget, new.budget, maximize=maximize):
+        # Whether the new limit is not reached either, the coordinator finds out at once.
+        set_state(connection, study, "running", "", now)
+
+
+def _columns(spec: StudySpec) -> dict[str, Any]:
+    """Return the columns of a study that hold its spec, whole and in part."""
+    return {
+        "spec_json": json.dumps(spec.to_json()),
+        "priority": spec.priority,
+        "parallel": spec.parallel,
+        "device": device_of(spec),
+        "gpus": spec.trial.gpus,
+    }
+
+
+def _code_change(study: sa.Row[Any], sent: Sent, difference: CodeDifference) -> Change:
+    others = tuple(f"{path}: other content" for path in difference.others[:MAX_OTHERS])
+    detail = difference.code or others or ("comments or format only",)
+    if not difference.is_known:
+        detail = ()
+    return Change(key="code", old=study.code, new=sent.code, detail=detail)
+
+
+def _refusal(
+    connection: sa.Connection,
+    study: sa.Row[Any],
+    spec: StudySpec,
+    refused: list[Change],
+    code: tuple[str, ...],
+) -> Refusal:
+    texts: list[str] = []
+    for change in refused:
+        if change.key == "code":
+            texts += code
+        elif change.detail:
+            texts.append(change.text)
+        else:
+            old, new = show_change(change.old), show_change(change.new)
+            texts.append(f"{change.key}: {old} (there) → {new} (new)")
+    t = tables.trials
+    failed = sa.select(t.c.number).where(
+        t.c.study_id == study.id, t.c.state == "fail", t.c.cause != "cancelled"
+    )
+    return Refusal(
+        study=spec.name,
+        texts=tuple(texts),
+        code_only=all(change.key == "code" for change in refused),
+        sibling=_free_name(connection, spec),
+        learns=any(item.auto for item in spec.history),
+        failed=connection.execute(failed.limit(1)).first() is not None,
+    )
+
+
+def _free_name(connection: sa.Connection, spec: StudySpec) -> str | None:
+    """Return the study's name with the next number that no study of the project has."""
+    s = tables.studies
+    names = connection.execute(sa.select(s.c.name).where(s.c.project == spec.project)).scalars()
+    taken = set(names)
+    found = re.fullmatch(r"(.+?)-([0-9]{1,6})", spec.study)
+    base, first = (found[1], int(found[2]) + 1) if found else (spec.study, 2)
+    numbers = range(first, first + len(taken) + 1)
+    free = (name for n in numbers if (name := f"{base}-{n}") not in taken)
+    name = next(free)
+    return name if len(name) <= MAX_NAME else None

@@ -1,0 +1,1 @@
+"""What workers ask: claim, report, beat, finish."""

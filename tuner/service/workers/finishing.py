@@ -1,0 +1,196 @@
+"""Taking in results. The first accepted finish of a trial is its outcome."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.errors import FencedError, NotFoundError, SpecError, TunerError
+from tuner.instruments import Instruments
+from tuner.protocol import (
+    ERROR_LINES,
+    MAX_ERROR_CHARS,
+    ProtocolError,
+    check_finish,
+    decode_number,
+)
+from tuner.service.answers.records import trial_record
+from tuner.service.studies.code import fresh_modules, note_modules
+from tuner.service.studies.growing import Growing
+from tuner.service.workers.apart import set_study_aside
+from tuner.service.workers.reporting import store_points
+from tuner.storage import Storage, tables
+from tuner.trials.attempts import ENDED, Ending, end_attempt, lock_trial
+from tuner.trials.breaker import hold_against
+from tuner.trials.faults import StudyFaultError, study_step
+from tuner.trials.locking import hold_study, lock_attempts
+from tuner.trials.rows import lock_attempt, set_worker, trial_of
+from tuner.trials.specs import Specs
+
+#: What is raised on purpose: an answer to the worker.
+TOLD = (TunerError, ProtocolError)
+
+_STATES = {"complete": "complete", "pruned": "pruned", "failed": "fail"}
+
+
+class Finishing:
+    """Accepts or refuses results. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        specs: Specs,
+        instruments: Instruments,
+        storage_problem: Callable[[], str | None],
+    ) -> None:
+        self._storage = storage
+        self._storage_problem = storage_problem
+        self._instruments = instruments
+        self._specs = specs
+        self._growing = Growing(storage)
+
+    def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
+        """Take the result of an attempt; errors as `_finish`.
+
+        Raises:
+            FencedError: also where the rows of the study are in the way, which is paused for it.
+                The worker lets the attempt go; the trial runs again once the study is repaired.
+        """
+        try:
+            return self._finish(attempt_id, finish)
+        except StudyFaultError as fault:
+            reason = set_study_aside(self._storage, fault)
+            raise FencedError(f"the result cannot be taken: the study {reason}") from fault
+
+    def _finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
+        """Take the result of an attempt.
+
+        Raises:
+            NotFoundError: there is no such attempt.
+            FencedError: the trial has an outcome, the attempt was called off, the token is another
+                attempt's, or the attempt was finished with another body.
+            ProtocolError: the result is out of bounds, or contradicts itself.
+            SpecError: it contradicts the study.
+        """
+        check_finish(finish)
+        digest = hashlib.sha256(protocol.dumps(finish).encode()).hexdigest()
+        if finish.found and not self._is_finished(attempt_id):
+            problem = self._growing.take(attempt_id, finish.token, finish.found, ends=False)
+            if problem and finish.outcome != "failed":
+                finish = dataclasses.replace(
+                    finish, outcome="failed", cause="error", error=problem, values=[]
+                )
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            study = hold_study(connection, attempt_id)
+            attempt = lock_attempt(connection, attempt_id, finish.token)
+            if study is None:
+                raise NotFoundError(f"the study of attempt {attempt_id} was deleted just now")
+            is_new = attempt.finish_digest is None
+            if is_new:
+                with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
+                    self._accept(connection, study, attempt, finish, digest, now)
+            elif attempt.finish_digest != digest:
+                raise FencedError(f"attempt {attempt_id} was finished with another result")
+            attempt = lock_attempt(connection, attempt_id, finish.token)
+            trial = trial_of(connection, attempt)
+            with study_step(study.id, "taking a result", attempt=attempt.id):
+                record = trial_record(connection, study, trial, attempt)
+        # For itself: a study's row is locked before its attempts and trials.
+        if is_new and (fresh := fresh_modules(study, finish.modules)):
+            with self._storage.begin() as connection:
+                note_modules(connection, study.id, fresh)
+        is_outcome = trial.outcome_attempt == attempt.id
+        if is_new and not is_outcome and attempt.cause is not None:
+            self._instruments.retried(attempt.cause)
+        return protocol.Finished(is_outcome=is_outcome, record=record)
+
+    def _is_finished(self, attempt_id: str) -> bool:
+        """Whether the attempt has handed its result in; then it is only repeated."""
+        a = tables.attempts
+        query = sa.select(a.c.finish_digest).where(a.c.id == attempt_id)
+        with self._storage.read() as connection:
+            return connection.execute(query).scalar_one_or_none() is not None
+
+    def _accept(
+        self,
+        connection: sa.Connection,
+        study: sa.Row[Any],
+        attempt: sa.Row[Any],
+        finish: protocol.Finish,
+        digest: str,
+        now: float,
+    ) -> None:
+        if attempt.state not in ("leased", "lost"):
+            raise FencedError(f"attempt {attempt.id} was called off ({attempt.state})")
+        if attempt.state == "lost":
+            # Its successor may finish, or be claimed, at this moment.
+            lock_attempts(connection, attempt.study_id, attempt.number)
+        # Held from here on: two attempts of one trial may finish at the same moment.
+        if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+            raise FencedError(f"trial {attempt.number} has an outcome already")
+        with study_step(study.id, "taking a result", attempt=attempt.id):
+            spec = self._specs.of(study)
+        store_points(connection, attempt, finish.points, now)
+        ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
+        end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
+        if ending.cause == "storage" and self._storage_problem() is None:
+            # The log root can be written from here: it is the worker that cannot.
+            hold_against(connection, attempt, now)
+        set_worker(connection, attempt.worker, "idle", None, now)
+
+
+def _ending(
+    connection: sa.Connection,
+    attempt: sa.Row[Any],
+    finish: protocol.Finish,
+    digest: str,
+    *,
+    metrics: int,
+) -> Ending:
+    values = [decode_number(value) for value in finish.values]
+    state, cause, error = _STATES[finish.outcome], finish.cause, finish.error
+    if finish.outcome == "complete":
+        cause = None
+        if len(values) != metrics:
+            raise SpecError(f"values: the study has {metrics} metrics, got {len(values)}")
+        if not all(map(math.isfinite, values)):
+            # Never a score: a NaN that is stored as best cannot be beaten.
+            state, cause = "fail", "diverged"
+            error = error or f"the objective is {finish.values}"
+    elif finish.outcome == "pruned":
+        cause, values = None, _last_report(connection, attempt)
+    return Ending(
+        state=state,
+        cause=cause,
+        error="\n".join(error.splitlines()[-ERROR_LINES:])[:MAX_ERROR_CHARS],
+        values=[] if state == "fail" else values,
+        metrics=finish.metrics,
+        duration_s=finish.duration_s,
+        exit_status=finish.exit_status,
+        digest=digest,
+        attempt_state="failed" if cause is not None else "done",
+    )
+
+
+def _last_report(connection: sa.Connection, attempt: sa.Row[Any]) -> list[float]:
+    r = tables.reports
+    value = connection.execute(
+        sa.select(r.c.value)
+        .where(
+            r.c.study_id == attempt.study_id,
+            r.c.number == attempt.number,
+            r.c.no <= attempt.no,
+            # NaN and infinity are no results: the last number that was reported is.
+            r.c.value.is_not(None),
+        )
+        .order_by(r.c.no.desc(), r.c.step.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return [] if value is None else [float(value)]

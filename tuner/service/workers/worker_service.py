@@ -1,0 +1,273 @@
+"""The workers' side: claim, report, beat, finish. Every call may be repeated.
+
+The token is made by the worker before it claims; a call repeated with the same token gets the first
+answer. Only `FencedError` takes an attempt away from a worker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.coordinator.loop import Coordinator
+from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
+from tuner.identity import Identity, caller
+from tuner.integrity.diagnosis import diagnose
+from tuner.release import release
+from tuner.service.workers.apart import apart, set_study_aside
+from tuner.service.workers.assigning import (
+    AssignmentError,
+    ClaimedTwiceError,
+    assign,
+    choose_attempt,
+    end_unassignable,
+)
+from tuner.service.workers.bearers import may_fetch
+from tuner.service.workers.finishing import Finishing
+from tuner.service.workers.reporting import Reporting, extend_lease
+from tuner.service.workers.verifying import Verifier
+from tuner.service.workers.worker_status import Reception, Standing
+from tuner.storage import Storage, tables
+from tuner.trials.abandoned import Sign, release_abandoned
+from tuner.trials.breaker import note_test
+from tuner.trials.events import record_event
+from tuner.trials.faults import StudyFaultError, study_step
+from tuner.trials.rows import is_bearers, lock_attempt, set_worker
+from tuner.trials.specs import Specs
+
+logger = logging.getLogger(__name__)
+
+#: A claim passes by so many attempts that no worker can be told of.
+MAX_UNASSIGNABLE = 20
+#: What is kept of the result of a self-test.
+MAX_TEST_CHARS = 2000
+
+
+class WorkerDesk:
+    """Answers workers. Safe to use from several threads.
+
+    Args:
+        storage: the truth.
+        coordinator: is woken when a worker is idle or has finished, and judges reports.
+        storage_problem: why nothing can be written to the log root at present, or None: then
+            nothing is given out.
+        workers: who holds the token that this server was given for its workers.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        coordinator: Coordinator,
+        storage_problem: Callable[[], str | None] = lambda: None,
+        workers: Identity | None = None,
+    ) -> None:
+        self._storage = storage
+        self._coordinator = coordinator
+        self._storage_problem = storage_problem
+        self._specs = Specs()
+        self._reception = Reception(release(), Verifier(workers))
+        self._finishing = Finishing(storage, self._specs, coordinator.instruments, storage_problem)
+        self.report = Reporting(storage, coordinator).report
+
+    def claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
+        """Give the worker an attempt, or None when there is none for it.
+
+        Raises:
+            SpecError: the token is malformed.
+            ProtocolError: what the worker says of itself is out of bounds.
+            StudyError: the worker speaks another version of the protocol, or its name is another
+                token's.
+        """
+        if not protocol.CLAIM_TOKEN.fullmatch(claim.token):
+            raise SpecError("token: must be 32 to 64 hexadecimal characters")
+        protocol.check_study(claim.study)
+        if claim.version != protocol.VERSION:
+            # What it runs already it may bring to its end.
+            raise StudyError(
+                f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
+                f"install release {release()} of tuner-service on the worker's side"
+            )
+        assignment = None
+        for _ in range(MAX_UNASSIGNABLE):
+            try:
+                assignment = apart(self._storage, lambda: self._claim(claim))
+                break
+            except AssignmentError as exc:
+                # Its study's fault: neither this worker nor the next one is to stumble over it.
+                self._take_away(exc)
+            except ClaimedTwiceError:
+                continue  # what the other one was given is found by the token now
+        if assignment is None:
+            self._coordinator.wake()
+        return assignment
+
+    def _claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
+        a = tables.attempts
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            standing = self._reception.meet(connection, claim.worker, now, claim.study)
+            claim = dataclasses.replace(claim, worker=standing.worker)
+            mine = connection.execute(sa.select(a).where(a.c.token == claim.token)).first()
+            if mine is not None and not is_bearers(mine.bearer):
+                raise FencedError("the claim was made with another token of the API")
+            if mine is None:
+                mine = self._give(connection, claim, standing, now)
+            elif mine.state == "revoked":
+                mine = None  # offered to others, because the worker seemed not to have got it
+            name, changes = claim.worker.name, standing.changes
+            if mine is None:
+                set_worker(connection, name, "idle", None, now, changes)
+                return None
+            # A repetition may arrive when the attempt has long ended.
+            held = mine.id if mine.state == "leased" else None
+            set_worker(connection, name, "busy" if held else "idle", held, now, changes)
+            # One that it was given before it lets go, if nothing can be said of it any more.
+            given = mine.id if mine.claimed != now else None
+            step = study_step(
+                mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
+            )
+            with step:
+                return assign(connection, mine, self._specs.of)
+
+    def _take_away(self, error: AssignmentError) -> None:
+        """Take an attempt that no worker can be told of out of the way.
+
+        Where the rows of its study are damaged, that is paused, and loses nothing.
+        """
+        a = tables.attempts
+        with self._storage.read() as connection:
+            query: sa.Select[Any] = sa.select(a.c.study_id, a.c.state).where(
+                a.c.id == error.attempt
+            )
+            attempt = connection.execute(query).first()
+        if attempt is not None and diagnose(self._storage, attempt.study_id):
+            held = error.attempt if attempt.state == "leased" else None
+            fault = StudyFaultError(attempt.study_id, "giving out a trial", held)
+            set_study_aside(self._storage, fault)
+            return
+        logger.warning("unassignable", extra={"attempt": error.attempt, "reason": str(error)})
+
+        def end() -> None:
+            with self._storage.begin() as connection:
+                now = self._storage.now(connection)
+                study_id = -1 if attempt is None else attempt.study_id
+                with study_step(study_id, "giving out a trial"):
+                    end_unassignable(connection, error, now)
+
+        apart(self._storage, end)
+
+    def beat(self, beat: protocol.Beat) -> protocol.Reply:
+        """Note a worker's sign of life and extend its lease.
+
+        Raises:
+            NotFoundError: there is no such attempt.
+            FencedError: the attempt it runs was taken from it.
+        """
+        reply = apart(self._storage, lambda: self._beat(beat))
+        if beat.state == "idle":
+            self._coordinator.wake()
+        return reply or protocol.Reply(order="continue")
+
+    def _beat(self, beat: protocol.Beat) -> protocol.Reply:
+        is_idle = beat.state == "idle"
+        # It runs nothing, whatever was given to its name before.
+        is_free = is_idle or beat.state == "starting"
+        order: protocol.Order = "continue"
+        with self._storage.begin() as connection:
+            now = self._storage.now(connection)
+            if beat.attempt is not None and beat.token is not None:
+                order = _beat_attempt(connection, beat.attempt, beat.token, now)
+            meet = self._reception.meet if is_free else self._reception.recognise
+            standing = meet(connection, beat.worker, now)
+            if is_free:
+                self._release(connection, standing, "idle", now)
+            running = None if is_free else beat.attempt
+            set_worker(connection, beat.worker.name, beat.state, running, now, standing.changes)
+            if beat.self_test is not None:
+                note_test(connection, standing.row, beat.self_test[:MAX_TEST_CHARS], now)
+                standing = meet(connection, beat.worker, now)
+        return protocol.Reply(
+            order=order,
+            drain=standing.drain,
+            reason=standing.reason,
+            self_test=is_idle and standing.test_due,
+        )
+
+    def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
+        """Take the result of an attempt; errors as `Finishing.finish`."""
+        finished = self._finishing.finish(attempt_id, finish)
+        self._coordinator.wake()
+        return finished
+
+    def code(self, digest: str) -> bytes:
+        """Return a code snapshot, to a worker that of what it runs.
+
+        Raises:
+            NotFoundError: there is no such snapshot, or nothing for this caller.
+        """
+        table = tables.snapshots
+        with self._storage.read() as connection:
+            content = None
+            if may_fetch(connection, caller(), digest):
+                content = connection.execute(
+                    sa.select(table.c.content).where(table.c.hash == digest)
+                ).scalar_one_or_none()
+        if content is None:
+            raise NotFoundError(f"there is no code snapshot {digest[:80]}")
+        return bytes(content)
+
+    def _give(
+        self,
+        connection: sa.Connection,
+        claim: protocol.Claim,
+        standing: Standing,
+        now: float,
+    ) -> sa.Row[Any] | None:
+        """Lease an attempt to a worker that claims with a new token, if there is one for it."""
+        is_free = self._release(connection, standing, "claim", now)
+        if not is_free or not standing.is_in_service or self._storage_problem() is not None:
+            return None
+        mine = choose_attempt(connection, claim, standing.verification.to_json(), now)
+        if mine is not None and claim.worker.name in json.loads(mine.excluded_json):
+            record_event(
+                connection,
+                now,
+                "attempt-same-worker",
+                f"attempt {mine.no} goes to worker {claim.worker.name}, where the trial failed "
+                "before: no other worker that could run it is there",
+                study_id=mine.study_id,
+                number=mine.number,
+                attempt=mine.id,
+            )
+        return mine
+
+    def _release(
+        self, connection: sa.Connection, standing: Standing, sign: Sign, now: float
+    ) -> bool:
+        """End what the worker holds and does not execute; return whether it holds nothing else."""
+        return release_abandoned(
+            connection,
+            standing.row.name,
+            "new process" if standing.is_new_process else sign,
+            now,
+            lambda study: self._specs.of(study).trial.retries,
+        )
+
+
+def _beat_attempt(
+    connection: sa.Connection, attempt_id: str, token: str, now: float
+) -> protocol.Order:
+    attempt = lock_attempt(connection, attempt_id, token)
+    if attempt.state == "cancelled":
+        return "cancel"
+    if attempt.state not in ("leased", "lost"):
+        raise FencedError(f"attempt {attempt.id} has ended ({attempt.state})")
+    extend_lease(connection, attempt, now)
+    wanted: protocol.Order = attempt.wanted
+    return wanted

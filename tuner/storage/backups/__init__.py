@@ -1,0 +1,1 @@
+"""Backups: written, read and put back."""

@@ -1,0 +1,1 @@
+"""What several earlier studies teach, as one prior."""

@@ -1,0 +1,221 @@
+"""From sources to a prior.
+
+All sources meet on the same points, so that it does not matter where each of them looked: a study
+that was optimised well saw good points only, which must not pass for a good space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.surrogate.columns import Columns, Floats
+from tuner.surrogate.gaussian import kernel
+from tuner.surrogate.gaussian.expansion import Expansion
+from tuner.surrogate.history.directions import agreements, features, portfolio, standard
+from tuner.surrogate.history.foretelling import foretelling
+from tuner.surrogate.history.pooling import Pooled, pool
+from tuner.surrogate.history.prior import Contribution, Prior, Witnesses
+from tuner.surrogate.history.ranking import Scored
+from tuner.surrogate.history.rows import thin_ranked
+from tuner.surrogate.history.screening import Cache, Screened, screen
+from tuner.surrogate.history.source import Source
+from tuner.surrogate.packing import digest
+
+#: Points on which the features rest.
+POINTS = 512
+#: Sources that are modelled together; more than these lean on what those have in common.
+_TOGETHER = 32
+#: Rows of a source that its model rests on.
+_ROWS = 256
+#: Rows of each source that are kept for receipts, and that may enter the portfolio.
+_WITNESSES, _PROPOSED = 8, 3
+
+#: Share of the scores' variance that the sources' means must show over the space: the rest is
+#: noise.
+_LEAST_SHOWN = 0.2
+
+_NOISE = "its values do not follow the parameters: what they show is noise"
+
+#: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), in
+#: logarithms.
+_CENTRE, _SPREAD = np.log([1.0, 1.0, 1.2, 0.03]), np.array([0.5, 0.3, 0.5, 1.0])
+#: And of its lengthscales: halfway between those of history, with what is the target's own being
+#: rougher, and what is usual without history (in one dimension); deviation of all together, and of
+#: each alone. History that misleads must not keep the model from the lengths that are true.
+_STRETCH, _USUAL = 0.5, 0.5
+_TOGETHER_SPREAD, _ALONE_SPREAD = 0.7, 0.6
+
+
+def build_prior(
+    columns: Columns,
+    candidates: Floats,
+    sources: Sequence[Source],
+    cache: Cache | None = None,
+) -> Prior | None:
+    """Return what sources teach about a target.
+
+    Args:
+        columns: of the target.
+        candidates: points that fill the target's space, shape (C, d); the first 512 are used.
+        sources: earlier studies in the target's columns; their order does not matter.
+        cache: what was computed for single sources, by their content; may be empty or lose entries
+            at any time, only makes it faster.
+
+    Returns:
+        None when no source can be used, or they show nothing but noise: the study starts cold.
+    """
+    cache = {} if cache is None else cache
+    screened = screen(sources, cache)
+    if not screened.kept:
+        return None
+    points = candidates[:POINTS]
+    winners, others = _proposed(columns, screened)
+    places = np.concatenate([points, winners, others])
+    pooled, raw = _means(columns, screened, places, cache)
+    if _shown(raw[:, : len(points)], pooled.noise) < _LEAST_SHOWN:
+        return None
+    means = standard(raw, len(points))
+    on_points = means[:, : len(points)]
+    shares = np.array([source.weight for source in screened.kept])
+    shares /= shares.sum()
+    return Prior(
+        columns=columns,
+        expansion=Expansion.through(columns, pooled.lengths, points, features(on_points, shares)),
+        lengths=pooled.own_lengths,
+        centre=np.concatenate([_CENTRE, _lengths(pooled)]),
+        precision=_precision(len(columns)),
+        likeness=pooled.likeness,
+        portfolio=places[
+            portfolio(
+                means,
+                shares,
+                kernel.scaled(columns, places, pooled.own_lengths),
+                range(len(points), len(points) + len(winners)),
+            )
+        ],
+        contributions=_contributions(screened, shares, on_points),
+        witnesses=_witnesses(screened),
+        foretelling=foretelling([s.foretold for s in screened.kept if s.foretold is not None]),
+    )
+
+
+def explain_none(sources: Sequence[Source], cache: Cache | None = None) -> tuple[Contribution, ...]:
+    """Return why each of the sources taught nothing, where `build_prior` has returned None."""
+    screened = screen(sources, {} if cache is None else cache)
+    reasons = [(source.name, why) for source, why in screened.dropped]
+    reasons += [(source.name, _NOISE) for source in screened.kept]
+    return tuple(Contribution(name, 0, 0.0, None, why) for name, why in reasons)
+
+
+def _shown(means: Floats, noise: float) -> float:
+    """Return which share of the scores' variance is due to the parameters, from 0 to 1.
+
+    Absolute sizes would not do: a study that was optimised, scored by its own spread, varies little
+    over most of the space, and chance explains a few percent of any noise.
+
+    Args:
+        means: of the sources at points that fill the space, shape (T, points).
+        noise: variance of the noise of the scores.
+    """
+    shown = float(means.var(axis=1).mean())
+    return shown / (shown + noise)
+
+
+def _lengths(pooled: Pooled) -> Floats:
+    """Return the centre of the warm model's log lengthscales, shape (d,)."""
+    historic: Floats = np.log(_STRETCH) - 0.5 * np.log(pooled.own_lengths)
+    usual = float(np.log(_USUAL)) + 0.5 * float(np.log(len(historic)))
+    return np.asarray(0.5 * (historic + usual), dtype=np.float64)
+
+
+def _precision(width: int) -> Floats:
+    """Return the inverse covariance of the warm model's theta, shape (4 + d, 4 + d)."""
+    covariance = np.zeros((4 + width, 4 + width))
+    covariance[4:, 4:] = _TOGETHER_SPREAD**2
+    covariance += np.diag(np.concatenate([_SPREAD, np.full(width, _ALONE_SPREAD)]) ** 2)
+    return np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+
+
+def _proposed(columns: Columns, screened: Screened) -> tuple[Floats, Floats]:
+    """Return the best configurations of the sources that lie in the space, (k, d) and (l, d).
+
+    The first ones are the best of a source that recorded all that this study tunes: they can be
+    tried as they are.
+    """
+    scored = screened.scored[:_TOGETHER]
+    is_whole = [not np.isnan(item.x).all(axis=0).any() for item in scored]
+    winners = [item.x[:1] for item, whole in zip(scored, is_whole, strict=True) if whole]
+    others = [item.x[whole:_PROPOSED] for item, whole in zip(scored, is_whole, strict=True)]
+    none = np.empty((0, len(columns)))
+    return (
+        _inside(columns, np.concatenate([none, *winners])),
+        _inside(columns, np.concatenate([none, *others])),
+    )
+
+
+def _inside(columns: Columns, x: Floats) -> Floats:
+    """Return the points that lie in the space; NaN does."""
+    top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
+    inside: Floats = x[(np.isnan(x) | ((x >= 0.0) & (x <= top))).all(axis=1)]
+    return inside
+
+
+def _means(
+    columns: Columns, screened: Screened, places: Floats, cache: Cache
+) -> tuple[Pooled, Floats]:
+    """Return the model of what sources share, and each one's mean at places, (T, places)."""
+    together, others = screened.scored[:_TOGETHER], screened.scored[_TOGETHER:]
+    key = "pooled-" + digest(
+        {"places": places},
+        {
+            "kinds": columns.kinds,
+            "sizes": columns.sizes,
+            "together": [source.content for source in screened.kept[:_TOGETHER]],
+        },
+    )
+    if key not in cache:
+        pooled = pool(columns, [thin_ranked(scored, _ROWS) for scored in together])
+        cache[key] = pooled, *pooled.means(places)
+    pooled, shared, means = cache[key]
+    if not others:
+        return pooled, means
+    expansion = Expansion.through(
+        columns, pooled.own_lengths, places[:POINTS], shared[:POINTS, None]
+    )
+    found = [means]
+    for source, scored in zip(screened.kept[_TOGETHER:], others, strict=True):
+        single = f"{key}-{source.content}"
+        if single not in cache:
+            thinned = thin_ranked(scored, _ROWS)
+            at_rows = expansion(thinned.x)[:, 0]
+            mean = pooled.mean_beside(thinned, at_rows, places, shared)
+            # Half the memory; the same values whether they were kept or made just now.
+            cache[single] = mean.astype(np.float32)
+        found.append(cache[single][None].astype(np.float64))
+    return pooled, np.concatenate(found)
+
+
+def _contributions(screened: Screened, shares: Floats, means: Floats) -> tuple[Contribution, ...]:
+    used = [
+        Contribution(source.name, len(scored.z), float(share), agreement)
+        for source, scored, share, agreement in zip(
+            screened.kept, screened.scored, shares, agreements(means, shares), strict=True
+        )
+    ]
+    dropped = [Contribution(source.name, 0, 0.0, None, why) for source, why in screened.dropped]
+    return (*used, *dropped)
+
+
+def _witnesses(screened: Screened) -> Witnesses:
+    top = [
+        Scored(x=s.x[:_WITNESSES], z=s.z[:_WITNESSES], row=s.row[:_WITNESSES])
+        for s in screened.scored
+    ]
+    return Witnesses(
+        x=np.concatenate([s.x for s in top]),
+        z=np.concatenate([s.z for s in top]),
+        row=np.concatenate([s.row for s in top]).astype(np.int64),
+        source=np.repeat(np.arange(len(top)), [len(s.z) for s in top]).astype(np.int64),
+    )

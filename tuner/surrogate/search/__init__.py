@@ -1,0 +1,1 @@
+"""The search for the point where a trial is worth most."""

@@ -1,0 +1,1 @@
+"""Studies, trials, attempts and workers as the database has them: what all above share."""

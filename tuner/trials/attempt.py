@@ -1,0 +1,59 @@
+"""An attempt as the database has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.protocol import Cause, Order
+from tuner.trials.states import AttemptState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """A row of `tuner.storage.tables.attempts`, which says what each column is for."""
+
+    id: str
+    study_id: int
+    number: int
+    no: int
+    state: AttemptState
+    excluded_json: str
+    token: str | None
+    worker: str | None
+    host: str | None
+    lease_until: float | None
+    wanted: Order
+    run_dir: str
+    created: float
+    not_before: float
+    claimed: float | None
+    finished: float | None
+    cause: Cause | None
+    error: str
+    duration_s: float | None
+    exit_status: int | None
+    finish_digest: str | None
+    filed: bool
+    judged: bool
+    heard: bool
+    bearer: int | None
+    image_json: str | None
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Attempt:
+        """Return the attempt of a whole row.
+
+        Raises:
+            ValueError: its state is none.
+        """
+        return cls(**{**row._mapping, "state": AttemptState(row.state)})
+
+    @property
+    def excluded(self) -> list[str]:
+        """The workers that another one is preferred to."""
+        excluded: list[str] = json.loads(self.excluded_json)
+        return excluded

@@ -1,0 +1,277 @@
+"""Takes workers out of service that fail trial after trial, and back in after a passed self-test.
+
+A worker is known by its name, which a supervisor gives to every process on the same device in turn:
+so one whose processes die again and again is one worker. Two distinct trials in a row speak against
+it before it is judged, so one that an operator kills once stays in.
+
+Trials of one study may all fail for the study's own fault (code that ends its worker, a host's
+memory that it fills), so they alone take no worker out: a second study's trial has to fail there as
+well, or its self-test, which is asked for at once and before it gets another trial. After time out
+of service and a passed self-test it is on probation until its next success: then the first trial
+against it is enough for a judgement, and it is out for twice as long as the time before.
+
+Every function runs inside the caller's transaction, and locks the worker after attempts and trials.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.protocol import LEASE_S
+from tuner.storage import tables
+from tuner.trials.events import record_event
+
+logger = logging.getLogger(__name__)
+
+#: So many distinct trials in a row take a worker out of service; on probation, one.
+LIMIT = 2
+#: The first self-test is due after so many leases (30 s); each further one after twice the time.
+FIRST_WAIT_LEASES = 1.5
+LAST_WAIT_LEASES = 90.0
+#: Causes that speak against the worker whatever happens to the trial afterwards.
+AGAINST = ("lost", "rejected")
+#: Causes that speak against it once the same configuration was completed elsewhere.
+AGAINST_IF_OTHERS_CAN = ("oom", "timeout")
+_MAX_ERROR_CHARS = 160
+#: Failed attempts that are remembered of one worker.
+_REMEMBERED = 8
+
+_w, _a, _s = tables.workers, tables.attempts, tables.studies
+# Built once, because every trial that ends well executes it.
+_REHABILITATE = (
+    _w.update()
+    .where(
+        _w.c.name == sa.bindparam("who"),
+        sa.or_(_w.c.failed_json != "[]", _w.c.test_tries > 0, _w.c.out_reason != ""),
+    )
+    .values(
+        failed_json="[]",
+        test_tries=0,
+        out_reason="",
+        out_since=None,
+        # One that a user has asked for is still due.
+        test_after=sa.case((_w.c.out_reason != "", sa.null()), else_=_w.c.test_after),
+    )
+)
+
+
+def wait_s(tries: int) -> float:
+    """Return how long after its removal, or its last self-test, a worker is tested, seconds.
+
+    Args:
+        tries: self-tests since the worker's last success.
+    """
+    return min(FIRST_WAIT_LEASES * 2.0**tries, LAST_WAIT_LEASES) * LEASE_S
+
+
+def note_end(
+    connection: sa.Connection,
+    attempt: sa.Row[Any],
+    cause: str | None,
+    now: float,
+    *,
+    retry_of: int | None = None,
+) -> None:
+    """Take down what the end of an attempt says about the worker that ran it.
+
+    Args:
+        connection: of the transaction that ends the attempt.
+        attempt: its row; it may have ended as lost before, which this end takes back.
+        cause: of the failure; None: it succeeded.
+        now: the database's time.
+        retry_of: the trial whose configuration this trial repeats.
+    """
+    if attempt.worker is None:
+        return
+    if cause is None:
+        connection.execute(_REHABILITATE, {"who": attempt.worker})
+        if attempt.no > 1 or retry_of is not None:
+            _blame_others(connection, attempt, now, retry_of)
+    elif cause in AGAINST:
+        hold_against(connection, attempt, now)
+    elif attempt.state == "lost":
+        forgive(connection, attempt)
+
+
+def hold_against(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> None:
+    """Count an attempt against its worker, and take the worker out when it is one too many."""
+    row = _lock(connection, attempt.worker)
+    if row is None:
+        return
+    failed = json.loads(row.failed_json)
+    if attempt.id not in failed:
+        failed.append(attempt.id)
+    _set(connection, row.name, failed_json=json.dumps(failed[-_REMEMBERED:]))
+    if row.out_reason != "" or not _is_judged(row, failed):
+        return
+    if len({_study_key(name) for name in failed}) > 1:
+        _take_out(connection, row, failed, _describe(connection, row, failed), now)
+    elif row.test_after is None:
+        _set(connection, row.name, test_after=now)
+        logger.warning("worker is to test itself", extra={"worker": row.name, "failed": failed})
+
+
+def forgive(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
+    """Count an attempt no longer against its worker: it was lost for a while only."""
+    row = _lock(connection, attempt.worker)
+    if row is None:
+        return
+    failed = json.loads(row.failed_json)
+    if attempt.id in failed:
+        failed.remove(attempt.id)
+        _set(connection, row.name, failed_json=json.dumps(failed))
+
+
+def is_test_due(worker: sa.Row[Any], now: float) -> bool:
+    """Whether a worker is to test itself now: it is out of service, or a user has asked for it."""
+    return worker.test_after is not None and worker.test_after <= now
+
+
+def note_test(connection: sa.Connection, worker: sa.Row[Any], found: str, now: float) -> None:
+    """Take the result of a self-test.
+
+    Args:
+        connection: of the transaction of the worker's beat.
+        worker: its row.
+        found: what is wrong with it; empty: it passed.
+        now: the database's time.
+    """
+    row = _lock(connection, worker.name)
+    if row is None:
+        return
+    failed = json.loads(row.failed_json)
+    if found:
+        _note_failed_test(connection, row, failed, found, now)
+    elif not is_test_due(row, now):
+        return  # the same result a second time, or one that somebody has just overtaken
+    elif row.out_reason == "":
+        _set(connection, row.name, test_after=None, failed_json="[]")
+    else:
+        # What failed is remembered on probation: another study's trial then takes it out at once.
+        back = {"out_reason": "", "out_since": None, "test_after": None}
+        _set(connection, row.name, test_tries=row.test_tries + 1, **back)
+        text = f"worker {row.name} is back in service: its self-test passed"
+        _tell_studies(connection, failed, "worker-back", text, now)
+        logger.warning("worker is back in service", extra={"worker": row.name})
+
+
+def _note_failed_test(
+    connection: sa.Connection, row: sa.Row[Any], failed: list[str], found: str, now: float
+) -> None:
+    if row.out_reason == "":
+        why = f"{_describe(connection, row, failed)}; " if _is_judged(row, failed) else ""
+        reason = f"{why}its self-test failed: {found}" if why else found
+        _take_out(connection, row, failed, reason, now)
+        return
+    due = {"test_after": now + wait_s(row.test_tries + 1), "test_tries": row.test_tries + 1}
+    _set(connection, row.name, out_reason=f"its self-test failed: {found}", **due)
+    logger.warning("worker stays out of service", extra={"worker": row.name, "reason": found})
+
+
+def _take_out(
+    connection: sa.Connection, row: sa.Row[Any], failed: list[str], reason: str, now: float
+) -> None:
+    due = now + wait_s(row.test_tries)
+    _set(connection, row.name, out_reason=reason, out_since=now, test_after=due)
+    text = f"worker {row.name} is out of service: {reason}"
+    _tell_studies(connection, failed, "worker-out", text, now)
+    logger.warning("worker is out of service", extra={"worker": row.name, "reason": reason})
+
+
+def _blame_others(
+    connection: sa.Connection, done: sa.Row[Any], now: float, retry_of: int | None
+) -> None:
+    """Count earlier attempts of a configuration that could be completed against their workers.
+
+    A worker that has completed any trial since then is left alone.
+    """
+    numbers = [done.number] if retry_of is None else [done.number, retry_of]
+    later = _a.alias()
+    has_succeeded = (
+        sa.select(later.c.id)
+        .where(
+            later.c.worker == _a.c.worker,
+            later.c.state == "done",
+            later.c.finished > _a.c.finished,
+        )
+        .exists()
+    )
+    query = sa.select(_a).where(
+        _a.c.study_id == done.study_id,
+        _a.c.number.in_(numbers),
+        _a.c.cause.in_(AGAINST_IF_OTHERS_CAN),
+        _a.c.worker != done.worker,
+        ~has_succeeded,
+    )
+    for attempt in connection.execute(query).all():
+        hold_against(connection, attempt, now)
+
+
+def _is_judged(row: sa.Row[Any], failed: list[str]) -> bool:
+    """Whether enough trials in a row failed on a worker for a judgement."""
+    trials = {_trial_key(name) for name in failed}
+    return len(trials) >= (1 if row.test_tries else LIMIT)
+
+
+def _describe(connection: sa.Connection, row: sa.Row[Any], failed: list[str]) -> str:
+    """Return why a worker goes out of service: the trials in a row, with their causes."""
+    if row.test_tries:
+        failed = failed[-1:]  # the others have taken it out before
+    parts = [_failure(row) for row in _failed_rows(connection, failed)]
+    count = len({_trial_key(name) for name in failed})
+    head = f"{count} trials in a row failed here" if count > 1 else "a trial failed here again"
+    return f"{head}: {'; '.join(parts)}" if parts else head
+
+
+def _tell_studies(
+    connection: sa.Connection, failed: list[str], kind: str, text: str, now: float
+) -> None:
+    rows = _failed_rows(connection, failed)
+    for study_id, project in sorted({(row.study_id, row.project) for row in rows}):
+        told = text
+        # Who reads the events of a study may be nobody to another project.
+        for row in rows:
+            if row.project != project:
+                told = told.replace(_failure(row), "a trial of another project")
+        record_event(connection, now, kind, told, study_id=study_id)
+
+
+def _failure(row: sa.Row[Any]) -> str:
+    """Return a failed attempt and its cause in a few words."""
+    last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
+    why = f"{row.cause}: {last}" if last else row.cause
+    return f"{row.project}/{row.name} trial {row.number} ({why})"
+
+
+def _failed_rows(connection: sa.Connection, failed: list[str]) -> list[sa.Row[Any]]:
+    """Return the newest failed attempt of each trial; those of deleted studies are missing."""
+    newest = {_trial_key(name): name for name in failed}
+    query = (
+        sa.select(
+            _a.c.id, _a.c.study_id, _a.c.number, _a.c.cause, _a.c.error, _s.c.project, _s.c.name
+        )
+        .join(_s, _s.c.id == _a.c.study_id)
+        .where(_a.c.id.in_(newest.values()))
+        .order_by(_a.c.finished)
+    )
+    return list(connection.execute(query))
+
+
+def _trial_key(attempt_id: str) -> str:
+    return attempt_id.rpartition("-a")[0]
+
+
+def _study_key(attempt_id: str) -> str:
+    return attempt_id.partition("-t")[0]
+
+
+def _lock(connection: sa.Connection, name: str | None) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(_w).where(_w.c.name == name).with_for_update()).first()
+
+
+def _set(connection: sa.Connection, name: str, **values: Any) -> None:
+    connection.execute(_w.update().where(_w.c.name == name).values(**values))

@@ -1,0 +1,68 @@
+"""A study as the database has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.trials.states import StudyState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """A row of `tuner.storage.tables.studies`, which says what each column is for.
+
+    Its spec is read by `tuner.trials.specs` alone.
+    """
+
+    id: int
+    project: str
+    name: str
+    state: StudyState
+    reason: str
+    optuna_id: int
+    spec_json: str
+    identity: str
+    code: str | None
+    modules_json: str
+    data: str | None
+    git_json: str
+    seed: int
+    device: str
+    gpus: int | None
+    image: str | None
+    priority: int
+    parallel: int | None
+    next_number: int
+    told: int
+    filed: int
+    retry_json: str
+    revision: int
+    created: float
+    started: float | None
+    finished: float | None
+    running_since: float | None
+    active_s: float
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Study:
+        """Return the study of a whole row.
+
+        Raises:
+            ValueError: its state is none.
+        """
+        return cls(**{**row._mapping, "state": StudyState(row.state)})
+
+    @property
+    def full_name(self) -> str:
+        """`project/name`."""
+        return f"{self.project}/{self.name}"
+
+    @property
+    def retries_wanted(self) -> list[int]:
+        """Numbers of failed trials whose configuration is to be tried again."""
+        numbers: list[int] = json.loads(self.retry_json)
+        return numbers

@@ -1,0 +1,72 @@
+"""A trial as the database has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.protocol import Cause
+from tuner.trials.states import TrialState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A row of `tuner.storage.tables.trials`, which says what each column is for."""
+
+    study_id: int
+    number: int
+    state: TrialState
+    params_json: str
+    code: str | None
+    git_json: str
+    seed: int
+    proposal_json: str
+    optuna_id: int
+    objective: float | None
+    values_json: str | None
+    metrics_json: str | None
+    cause: Cause | None
+    error: str
+    counted: bool
+    told: int | None
+    outcome_attempt: str | None
+    created: float
+    started: float | None
+    finished: float | None
+    duration_s: float | None
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Trial:
+        """Return the trial of a whole row.
+
+        Raises:
+            ValueError: its state is none.
+        """
+        return cls(**{**row._mapping, "state": TrialState(row.state)})
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters, as the objective gets them."""
+        params: dict[str, Any] = json.loads(self.params_json)
+        return params
+
+    @property
+    def proposal(self) -> dict[str, Any]:
+        """What it was conditioned on (`tuner.proposals.proposal`)."""
+        proposal: dict[str, Any] = json.loads(self.proposal_json)
+        return proposal
+
+    @property
+    def values(self) -> list[float]:
+        """One for each metric of the study; empty without an objective."""
+        values: list[float] = json.loads(self.values_json or "[]")
+        return values
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the objective has returned."""
+        metrics: dict[str, float] = json.loads(self.metrics_json or "{}")
+        return metrics

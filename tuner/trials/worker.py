@@ -1,0 +1,66 @@
+"""A worker as the database has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.trials.states import WorkerState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worker:
+    """A row of `tuner.storage.tables.workers`, which says what each column is for."""
+
+    name: str
+    host: str
+    pid: int
+    device: str
+    device_id: str | None
+    gpus: int | None
+    image: str | None
+    release: str
+    state: WorkerState
+    drain: bool
+    drain_reason: str
+    failed_json: str
+    out_reason: str
+    out_since: float | None
+    test_after: float | None
+    test_tries: int
+    attempt: str | None
+    bearer: int | None
+    projects_json: str
+    image_problem: str
+    lock: str | None
+    files: str | None
+    files_built: str | None
+    image_verified: str | None
+    process: str | None
+    keeper: str | None
+    first_seen: float
+    last_seen: float
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Worker:
+        """Return the worker of a whole row.
+
+        Raises:
+            ValueError: its state is none.
+        """
+        return cls(**{**row._mapping, "state": WorkerState(row.state)})
+
+    @property
+    def failed(self) -> list[str]:
+        """Attempts that speak against it since its last success, oldest first."""
+        failed: list[str] = json.loads(self.failed_json)
+        return failed
+
+    @property
+    def projects(self) -> list[str] | None:
+        """The projects of its token; None: all."""
+        projects: list[str] | None = json.loads(self.projects_json)
+        return projects

@@ -1,0 +1,1 @@
+"""A worker: it claims attempts and has them executed."""

@@ -1,0 +1,116 @@
+"""A worker's contact with the server about one attempt: beats, repeated calls, the finish."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from typing import Any
+
+from tuner.errors import UnavailableError
+from tuner.protocol import Assignment, Beat, Finish, Finished, Reply, dumps
+from workers.agent.api import RefusedError
+from workers.agent.context import Post
+from workers.agent.outbox import Backoff, Outbox
+
+logger = logging.getLogger(__name__)
+
+#: After a signal to leave, a result is offered to a silent server for so long.
+LAST_OFFER_S = 13.0
+
+
+class Contact:
+    """Keeps the lease of one attempt and hands its result over. Mutable: it keeps time.
+
+    Every method that calls the server raises `FencedError` when the attempt is no longer this
+    worker's.
+
+    Args:
+        post: of the worker.
+        assignment: the attempt.
+        token: of its claim.
+    """
+
+    def __init__(self, post: Post, assignment: Assignment, token: str) -> None:
+        self.outbox = Outbox(post.api, assignment.attempt, token)
+        #: When the next beat is due (monotonic).
+        self.beat_at = time.monotonic() + post.beat_s
+        self._post = post
+        self._attempt = assignment.attempt
+        self._token = token
+        self._facts: dict[str, Any] = {"study": assignment.study, "trial": assignment.trial}
+        self._facts["attempt"] = assignment.attempt
+        self._backoff = Backoff()
+
+    def beat_if_due(self) -> Reply | None:
+        """Beat when it is time; None when it is not, or nobody answers."""
+        now = time.monotonic()
+        if now < self.beat_at:
+            return None
+        self.beat_at = now + self._post.beat_s
+        beat = Beat(
+            worker=self._post.info,
+            state="stopping" if self._post.leave.requested else "busy",
+            attempt=self._attempt,
+            token=self._token,
+        )
+        try:
+            return self._post.api.beat(beat)
+        except UnavailableError:
+            self.beat_at = time.monotonic() + 1.0
+        except RefusedError as exc:
+            logger.error("beat refused", extra={**self._facts, "reason": str(exc)})
+        return None
+
+    def retry(self) -> bool:
+        """Wait before a call is repeated; False when this worker must leave without an answer."""
+        leave = self._post.leave
+        leave.sleep(self._backoff.next_s())
+        self.beat_if_due()
+        asked_at = leave.requested_at
+        is_late = asked_at is not None and time.monotonic() > asked_at + LAST_OFFER_S
+        if leave.forced or is_late:
+            logger.error("the server does not answer, the worker leaves", extra=self._facts)
+            return False
+        return True
+
+    def hand_over(self, finish: Finish) -> Finished | None:
+        """Offer the finish, with what is left in the outbox, until the server answers.
+
+        Its body stays the same over all repetitions. A result that the server refuses is replaced,
+        once, by a failure that says so. None when this worker had to leave before.
+        """
+        try:
+            return self._hand_over(finish)
+        except RefusedError as exc:
+            logger.error("result refused", extra={**self._facts, "reason": str(exc)})
+            self.outbox.drop()
+            return self._hand_over(_refused(finish, str(exc)))
+
+    def _hand_over(self, finish: Finish) -> Finished | None:
+        while not self.outbox.fits_one_message():
+            if self.outbox.post(time.monotonic()) is None and not self.retry():
+                return None
+        outbox = self.outbox
+        body = dumps(dataclasses.replace(finish, points=outbox.points, found=outbox.found))
+        while True:
+            try:
+                return self._post.api.finish(self._attempt, body)
+            except UnavailableError as exc:
+                logger.warning("finish not answered", extra={**self._facts, "reason": str(exc)})
+            if not self.retry():
+                return None
+
+
+def _refused(finish: Finish, reason: str) -> Finish:
+    """Return the failure that stands for a finish which the server has refused."""
+    was = finish.outcome if finish.cause is None else f"{finish.outcome}, {finish.cause}"
+    values = f", values {finish.values}"[:200] if finish.values else ""
+    return Finish(
+        token=finish.token,
+        outcome="failed",
+        cause="error",
+        error=f"the server refused what this trial handed in ({was}{values}): {reason}",
+        duration_s=finish.duration_s,
+        exit_status=finish.exit_status,
+    )

@@ -1,0 +1,77 @@
+"""Where attempts are executed: what all attempts of one worker have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.protocol import BEAT_S, Reply, WorkerInfo
+from workers.agent.api import WorkerApi
+from workers.agent.code_cache import CodeCache
+from workers.backends.choice import Choice
+from workers.backends.fork_safety import ForkGuard
+from workers.backends.selection import Selection
+from workers.host.shutdown import Leave
+from workers.records.environment import Environment
+
+logger = logging.getLogger(__name__)
+
+
+def _tell_nobody(_pid: int | None) -> None:
+    """Take the news and drop it."""
+
+
+@dataclass(kw_only=True)
+class Post:
+    """The post of a worker.
+
+    Mutable, because the server may ask this worker to leave with any answer, and a GPU may fail.
+    """
+
+    api: WorkerApi
+    info: WorkerInfo
+    environment: Environment
+    code: CodeCache
+    guard: ForkGuard
+    leave: Leave
+    log_root: Path
+    checkpoint_root: Path
+    #: What Keras computes with here, and in each trial.
+    backends: Selection
+    beat_s: float = BEAT_S
+    #: Called with the process id of a trial that starts, and with None when it has ended.
+    on_trial: Callable[[int | None], None] = _tell_nobody
+    #: The server wants this worker to leave after the attempt it runs, and why.
+    drain: bool = False
+    drain_reason: str = ""
+    #: Why a GPU of this worker is of no use, until the server was told.
+    device_error: str | None = None
+
+    def heed(self, reply: Reply) -> None:
+        """Take in whether the server wants this worker to leave."""
+        if reply.drain:
+            self.drain, self.drain_reason = True, reply.reason
+
+    def may_fork(self, backend: Choice | None) -> bool:
+        """Return whether the process of a trial can be a copy of this one.
+
+        Args:
+            backend: what Keras computes with in the trial.
+        """
+        if self.info.isolation != "fork" or not self.guard.may_fork():
+            return False
+        if self.backends.suits(backend):
+            return True
+        wants = None if backend is None else backend.to_json()
+        logger.info(
+            "fresh interpreter for another backend of Keras",
+            extra={"wants": wants, "has": self.backends.loaded},
+        )
+        return False
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this worker takes no further attempt."""
+        return self.leave.takes_no_more or self.drain

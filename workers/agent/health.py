@@ -1,0 +1,69 @@
+"""Whether this worker is of use: what the server thinks of it, and what its self-test finds."""
+
+from __future__ import annotations
+
+import logging
+
+from tuner.protocol import Reply
+from workers.agent.context import Post
+from workers.agent.selftest import SelfTest
+
+logger = logging.getLogger(__name__)
+
+
+class Health:
+    """A worker's own health. Mutable: it goes out of service, tests itself and comes back.
+
+    Args:
+        post: of the worker.
+    """
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._test: SelfTest | None = None
+        self._out_reason = ""
+        #: What the next beat tells of a self-test: empty, it passed; None, there was none.
+        self.finding: str | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether this worker is out of service, or about to be: it claims nothing."""
+        return self._out_reason != "" or self.is_testing or self.finding is not None
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether a self-test runs."""
+        return self._test is not None
+
+    def look(self) -> bool:
+        """Take in what has been found out; return whether there is news for the server."""
+        if self._post.device_error is not None:
+            self.finding, self._post.device_error = self._post.device_error, None
+            return True
+        if self._test is None:
+            return False
+        result = self._test.result()
+        if result is None:
+            return False
+        self._test, self.finding = None, result
+        logger.info("self-test ended", extra={"problem": result})
+        return True
+
+    def heed(self, reply: Reply) -> None:
+        """Take in the server's answer to a beat, which has told it the finding."""
+        self.finding = None
+        reason = "" if reply.drain else reply.reason
+        if reason != self._out_reason:
+            said = "worker is out of service" if reason else "worker is back in service"
+            logger.warning(said, extra={"reason": reason or "its self-test passed"})
+            self._out_reason = reason
+        if reply.drain:
+            logger.warning("worker is to leave", extra={"reason": reply.reason})
+        elif reply.self_test and self._test is None:
+            logger.info("self-test started")
+            self._test = SelfTest(self._post)
+
+    def close(self) -> None:
+        """End a self-test that runs."""
+        if self._test is not None:
+            self._test.close()

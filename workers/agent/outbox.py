@@ -1,0 +1,154 @@
+"""Points and found parameters on their way to the server: the first at once, then together.
+
+The first *number* goes at once as well: no pruner looks at NaN, so a trial that reports it first is
+to be judged as soon as one that does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tuner.errors import UnavailableError
+from tuner.protocol import (
+    MAX_FOUND,
+    MAX_METRIC_BYTES,
+    REPORT_INTERVAL_S,
+    Found,
+    Point,
+    Reply,
+    Report,
+    decode_number,
+    fitting_found,
+    metrics_size,
+)
+from workers.agent.api import RefusedError, WorkerApi
+
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 5.0
+#: A server that was only restarted is back within seconds: so long waits stay short.
+QUICK_FOR_S = 30.0
+QUICK_RETRY_S = 1.0
+#: Of a step and its value in a message, bytes.
+_POINT_BYTES = 90
+
+
+class Backoff:
+    """Growing waits between repeated calls. Mutable: it counts."""
+
+    def __init__(self, first_s: float = FIRST_RETRY_S, last_s: float = LAST_RETRY_S) -> None:
+        self._first_s = first_s
+        self._last_s = last_s
+        self._next_s = first_s
+        self._waited_s = 0.0
+
+    def next_s(self) -> float:
+        """Return the next wait, seconds."""
+        wait_s = self._next_s
+        self._waited_s += wait_s
+        is_quick = self._waited_s < QUICK_FOR_S
+        most_s = min(QUICK_RETRY_S, self._last_s) if is_quick else self._last_s
+        self._next_s = min(wait_s * 2, most_s)
+        return wait_s
+
+    def reset(self) -> None:
+        """Start anew after a success."""
+        self._next_s, self._waited_s = self._first_s, 0.0
+
+
+class Outbox:
+    """What of one attempt the server has not yet. Mutable: it comes and goes.
+
+    Args:
+        api: of the server.
+        attempt: its id.
+        token: of its claim.
+    """
+
+    def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:
+        self.points: list[Point] = []
+        self._found: dict[str, Found] = {}
+        #: Of all parameters that were found so far.
+        self._names: set[str] = set()
+        self._api = api
+        self._attempt = attempt
+        self._token = token
+        self._due_at = 0.0
+        self._has_numbers = False
+        self._backoff = Backoff()
+
+    def add(self, point: Point) -> None:
+        """Take in a point whose metrics fit a message."""
+        self.points.append(point)
+        if not self._has_numbers and math.isfinite(decode_number(point.value)):
+            self._has_numbers, self._due_at = True, 0.0
+
+    def add_found(self, found: Sequence[Found]) -> None:
+        """Take in parameters that fit a message, of a name what was said last.
+
+        The first go at once. Those beyond what a study may hold are dropped.
+        """
+        for item in found:
+            if item.name in self._names or len(self._names) < MAX_FOUND:
+                self._found.pop(item.name, None)
+                self._found[item.name] = item
+        if not self._names:
+            self._due_at = 0.0
+        self._names |= self._found.keys()
+
+    @property
+    def found(self) -> list[Found]:
+        """The parameters that the server has not yet."""
+        return list(self._found.values())
+
+    def drop(self) -> None:
+        """Forget everything: the server takes none of it."""
+        self.points.clear()
+        self._found.clear()
+
+    def due_at(self) -> float:
+        """Return when to post next (monotonic); infinity when there is nothing."""
+        return self._due_at if self.points or self._found else math.inf
+
+    def fits_one_message(self) -> bool:
+        """Return whether everything can travel together, with a finish for example."""
+        all_found = len(fitting_found(self.found)) == len(self._found)
+        return all_found and len(self._batch()) == len(self.points)
+
+    def post(self, now: float) -> Reply | None:
+        """Post what is waiting; None when the server did not answer, and the points stay.
+
+        Raises:
+            FencedError: the attempt is no longer this worker's.
+            RefusedError: the server takes none of what is waiting, which is dropped.
+        """
+        batch, found = self._batch(), fitting_found(self.found)
+        report = Report(token=self._token, points=batch, found=found)
+        try:
+            reply = self._api.report(self._attempt, report)
+        except UnavailableError:
+            self._due_at = now + self._backoff.next_s()
+            return None
+        except RefusedError:
+            self.drop()
+            raise
+        self._backoff.reset()
+        del self.points[: len(batch)]
+        for item in found:
+            # Unless more was said of it meanwhile.
+            if self._found.get(item.name) is item:
+                del self._found[item.name]
+        self._due_at = now + REPORT_INTERVAL_S
+        return reply
+
+    def _batch(self) -> list[Point]:
+        size = 0
+        for number, point in enumerate(self.points):
+            size += _size(point)
+            if number and size > MAX_METRIC_BYTES:
+                return self.points[:number]
+        return self.points[:]
+
+
+def _size(point: Point) -> int:
+    return _POINT_BYTES + metrics_size(point.metrics)

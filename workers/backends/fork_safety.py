@@ -1,0 +1,48 @@
+"""Says whether this process may still be forked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+
+from workers.backends.started import started
+from workers.host.linux import thread_count
+
+logger = logging.getLogger(__name__)
+
+
+def preimport_numpy() -> None:
+    """Import numpy: every seeded trial needs it, and it takes longer than a short trial."""
+    if importlib.util.find_spec("numpy") is not None:
+        # numpy loads this part when it is first asked for.
+        importlib.import_module("numpy.random")
+
+
+class ForkGuard:
+    """Refuses to fork a process in which a backend has run anything since the guard was made.
+
+    The first operation of TensorFlow, JAX or PyTorch starts threads, and a forked process hangs for
+    ever when it needs them (measured on each: `fit` in a child whose parent had multiplied two
+    matrices). So more threads than at the start mean: no fork. What each of them says of itself
+    counts too: a device that was opened, whose driver a forked process cannot use.
+    """
+
+    def __init__(self) -> None:
+        self.baseline = thread_count()
+
+    def may_fork(self) -> bool:
+        """Return whether no thread was added and no backend has started."""
+        count = thread_count()
+        reason = started()
+        if count <= self.baseline and reason is None:
+            return True
+        logger.warning(
+            "the trial gets a fresh interpreter instead of a fork of this process",
+            extra={
+                "reason": reason or "it has grown threads",
+                "threads": count,
+                "baseline": self.baseline,
+            },
+        )
+        return False

@@ -1,0 +1,1 @@
+"""Why attempts fail, and what to do about it, in words."""

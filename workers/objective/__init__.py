@@ -1,0 +1,1 @@
+"""What an objective gets, and how it is found and watched."""

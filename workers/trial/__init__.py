@@ -1,0 +1,1 @@
+"""The process of a trial, and its worker across the line."""

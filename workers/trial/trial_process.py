@@ -1,0 +1,213 @@
+"""The process of a trial as its worker sees it: start, words, messages, death."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tuner.logs import reset_logging
+from tuner.secrecy import set_readable
+from workers.host.linux import die_with_parent, kill_group
+from workers.host.memory import oom_kills
+from workers.host.orphans import reap_orphans
+from workers.host.shutdown import AFTER_TRIAL
+from workers.objective.session import Word
+from workers.objective.task import SHOW_STACK, Task
+from workers.trial.channel import Channel, ChannelError
+from workers.trial.child import SECRETS, conduct, scrubbed
+
+logger = logging.getLogger(__name__)
+
+
+class TrialProcess:
+    """A started process; made by `start_process`. Mutable: it lives, then it has an exit status.
+
+    Args:
+        pid: leader of a session and process group of its own.
+        channel: this side's end.
+    """
+
+    def __init__(self, pid: int, channel: Channel) -> None:
+        self.pid = pid
+        self.channel = channel
+        #: Exit status or minus the signal; None while it is not reaped.
+        self.status: int | None = None
+        self.was_killed = False
+        self.was_asked_where = False
+        self._pidfd = os.pidfd_open(pid)
+        self._oom_kills = oom_kills()
+        self._poll = select.poll()
+        self._poll.register(channel.fileno(), select.POLLIN)
+        self._poll.register(self._pidfd, select.POLLIN)
+
+    def wait(self, timeout_s: float, *others: int) -> None:
+        """Wait for a message, the death of the process, or news on one of the `others`."""
+        for fd in others:
+            self._poll.register(fd, select.POLLIN)
+        self._poll.poll(max(0.0, timeout_s) * 1000)
+        if self.channel.closed:
+            # Closed and alive (user code closed everything): only the death is still of interest.
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(self.channel.fileno())
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what has arrived, without waiting; a process that sends nonsense is killed."""
+        try:
+            return self.channel.receive()
+        except ChannelError as exc:
+            logger.warning("the trial's process wrote into its channel", extra={"reason": str(exc)})
+            self.kill()
+            return []
+
+    def tell(self, word: Word, step: int) -> None:
+        """Pass a word on, as the answer to the report of `step`."""
+        self.channel.send_now({"word": word, "step": step})
+
+    def has_ended(self) -> bool:
+        """Return whether the process is dead; it is reaped then, and what it left is killed."""
+        if self.status is not None:
+            return True
+        reap_orphans({self.pid})
+        info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if info is None:
+            return False
+        # Not reaped yet, so the number of the group cannot have been given to somebody else.
+        kill_group(self.pid)
+        _, status = os.waitpid(self.pid, 0)
+        self.status = os.waitstatus_to_exitcode(status)
+        return True
+
+    def kill(self) -> None:
+        """Kill the process and everything in its group; idempotent."""
+        if self.status is None:
+            self.was_killed = True
+            kill_group(self.pid)
+            # A process that has just been forked does not lead its group yet.
+            os.kill(self.pid, signal.SIGKILL)
+
+    def show_stack(self) -> None:
+        """Have the process write into its output where it stands, if it can still take a signal."""
+        if self.status is None:
+            self.was_asked_where = True
+            os.kill(self.pid, SHOW_STACK)
+
+    def died_of_memory(self) -> bool:
+        """Return whether the kernel, not this worker, killed it for memory."""
+        killed = self.status == -signal.SIGKILL and not self.was_killed
+        return killed and oom_kills() > self._oom_kills
+
+    def close(self) -> None:
+        """Kill what is left, and give the descriptors back."""
+        while not self.has_ended():
+            self.kill()
+            self.wait(1.0)
+        os.close(self._pidfd)
+        self.channel.close()
+
+
+def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> TrialProcess:
+    """Start the process of a trial.
+
+    Args:
+        task: what it runs.
+        fork: whether to fork this process, which must have one thread and no TensorFlow operation
+        behind it;
+            otherwise a fresh interpreter is started.
+        forget: called in a forked process, to drop the secrets that it inherits in memory.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        pid = _fork(task, ours, theirs, forget) if fork else _spawn(theirs)
+    process = TrialProcess(pid, Channel(ours))
+    if not fork:
+        with contextlib.suppress(OSError):
+            process.channel.send(task.to_json())
+    return process
+
+
+def python_command() -> list[str]:
+    """Return how to start a module in an interpreter that seeks modules where this one does."""
+    return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m"]
+
+
+def _spawn(theirs: socket.socket) -> int:
+    command = [*python_command(), "workers.trial.child", str(theirs.fileno()), str(os.getpid())]
+    process = subprocess.Popen(
+        command,
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        env=scrubbed(os.environ),
+        start_new_session=True,
+    )
+    # It is reaped by its number; the object must not wait for it as well.
+    process.returncode = 0
+    return process.pid
+
+
+def _fork(
+    task: Task, ours: socket.socket, theirs: socket.socket, forget: Callable[[], None]
+) -> int:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        die_with_parent(parent)
+        os.setsid()
+        _reset_signals()
+        _cut_off(keep=theirs.fileno())
+        reset_logging()
+        for key in SECRETS:
+            os.environ.pop(key, None)
+        forget()
+        # A trial is the user's: it may be looked into, and has nothing to hide any more.
+        set_readable(readable=True)
+        conduct(task, Channel(theirs))
+    finally:
+        # Whatever happened, this copy of the worker must never return into the worker's loop.
+        os._exit(70)
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, AFTER_TRIAL):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _cut_off(keep: int) -> None:
+    """Replace every inherited socket and pipe by the null device.
+
+    The server and Redis must see a dead worker's connections end, and no number may be given to a
+    new file while an old object, when it is collected, still closes it.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - one system call less for each name
+        fd = int(name)
+        if fd <= 2 or fd == keep:
+            continue
+        with contextlib.suppress(OSError):
+            mode = os.fstat(fd).st_mode
+            if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+                os.dup2(null, fd, inheritable=False)
+    os.close(null)
+
+
+def wait_for_end(process: TrialProcess, deadline: float) -> bool:
+    """Wait until the process has ended, at most until `deadline`; return whether it has."""
+    while not process.has_ended():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        process.wait(left)
+    return True
