@@ -33,7 +33,7 @@ def measure() -> list[Figure]:
 
 
 def _resident_mb(count: int) -> float:
-    # A pruner: with one, the mirror holds every curve.
+    # A pruner: with one, the in-memory study holds every curve.
     spec = make_spec("memory", "reporting", trials=count + RUN, pruner="median")
     with fresh_settings() as settings:
         study = fill_database(settings, spec, count)

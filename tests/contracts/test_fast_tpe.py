@@ -62,7 +62,7 @@ def propose(
 
 
 def end(study: optuna.Study, trial: FrozenTrial, rng: random.Random) -> None:
-    """Give a running trial one of the ends that the coordinator's mirror knows."""
+    """Give a running trial one of the ends that the coordinator's in-memory study knows."""
     step = rng.randint(1, 4)
     state = rng.choices(
         [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL], weights=[7, 2, 1]

@@ -13,7 +13,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.support.spaces import OPTIMIZER
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
@@ -68,7 +68,7 @@ class Study:
     ) -> None:
         self.proposer = Proposer(SearchSpace.from_json(space or SPACE), sampler, seed)
         pruning = make_pruner(pruner, {}) if pruner != "none" else NopPruner()
-        self.mirror = Mirror("p/s", ["maximize"] * goals, pruning)
+        self.in_memory = InMemoryStudy("p/s", ["maximize"] * goals, pruning)
         self.goals = goals
         self.cause = cause
         self.border = border
@@ -85,25 +85,25 @@ class Study:
 
     def propose(self) -> tuple[dict[str, Any], int]:
         """Add the next trial; return its parameters and number."""
-        proposal = self.proposer.propose(self.mirror)
+        proposal = self.proposer.propose(self.in_memory)
         self.drawn = dict(proposal.trial_attrs)
-        self.mirror.load_study_attrs(proposal.study_attrs)
+        self.in_memory.load_study_attrs(proposal.study_attrs)
         encoded = self.proposer.encode(proposal.params)
-        return proposal.params, self.mirror.add(encoded, proposal.trial_attrs)
+        return proposal.params, self.in_memory.add(encoded, proposal.trial_attrs)
 
     def step(self) -> dict[str, Any]:
         params, number = self.propose()
         self.proposer.remember(params)
         self.params.append(params)
         if self.is_bad(params):
-            self.mirror.report(number, 1, 0.5)
-            self.mirror.report(number, 2, math.nan)
+            self.in_memory.report(number, 1, 0.5)
+            self.in_memory.report(number, 2, math.nan)
             curve = {1: 0.5, 2: math.nan}
-            self.mirror.tell(number, TrialState.FAIL, [], curve, cause=self.cause)
+            self.in_memory.tell(number, TrialState.FAIL, [], curve, cause=self.cause)
         else:
             values = [score(params)] * self.goals
-            self.mirror.report(number, 1, values[0])
-            self.mirror.tell(number, TrialState.COMPLETE, values, {1: values[0]})
+            self.in_memory.report(number, 1, values[0])
+            self.in_memory.tell(number, TrialState.COMPLETE, values, {1: values[0]})
         return params
 
     def bad_ones(self, count: int) -> int:
@@ -144,9 +144,9 @@ def test_only_causes_that_speak_against_the_configuration_are_avoided(cause: Cau
     study = Study("tpe", 7, cause=cause, border=-1.0)
     study.run(3)
 
-    trials = study.mirror.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    trials = study.in_memory.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     assert len(trials) == (3 if cause in INFEASIBLE else 0)
-    assert (study.mirror.told, study.mirror.pending()) == (3, [])
+    assert (study.in_memory.told, study.in_memory.pending()) == (3, [])
 
 
 @pytest.mark.parametrize("sampler", sorted(set(SAMPLERS.built_in) - {"gp"}))
@@ -169,7 +169,7 @@ def test_no_pruner_compares_with_an_infeasible_trial(pruner: str) -> None:
         study = Study("random", 7, pruner=pruner, cause=cause)
         study.run(12)
         _, number = study.propose()
-        verdicts.append([study.mirror.report(number, step, 0.1 / step) for step in range(1, 10)])
+        verdicts.append([study.in_memory.report(number, step, 0.1 / step) for step in range(1, 10)])
 
     assert verdicts[0] == verdicts[1]
 
@@ -185,7 +185,7 @@ class Stored(Study):
             self.id = optuna_rows.insert_study(connection, "p/s", ["maximize"])
 
     def step(self) -> dict[str, Any]:
-        number = len(self.mirror)
+        number = len(self.in_memory)
         params = super().step()
         now = time.time()
         with self.storage.begin() as connection:
@@ -223,11 +223,11 @@ class Stored(Study):
     def restart(self) -> None:
         """Forget everything, and read it from the database again."""
         fresh = Study(self.proposer.sampler, self.proposer.study_seed, border=self.border)
-        fresh.mirror.load_study_attrs(self.mirror.study_attrs())
+        fresh.in_memory.load_study_attrs(self.in_memory.study_attrs())
         for number, trial in enumerate(self.stored()):
-            fresh.mirror.load_trial(number, trial)
+            fresh.in_memory.load_trial(number, trial)
             fresh.proposer.remember(self.params[number])
-        self.mirror, self.proposer = fresh.mirror, fresh.proposer
+        self.in_memory, self.proposer = fresh.in_memory, fresh.proposer
 
     def close(self) -> None:
         with self.storage.begin() as connection:

@@ -223,7 +223,7 @@ def _failed_beyond_a_border(seed: int) -> int:
         trial = study.ask()
         x, y = (trial.suggest_float(name, -5.0, 5.0) for name in "xy")
         bad.append(x + y > 0)
-        # The constraint of the coordinator's mirror: the configuration is to blame.
+        # The constraint of the coordinator's in-memory study: the configuration is to blame.
         if bad[-1]:
             study._storage.set_trial_system_attr(trial._trial_id, "constraints:tuner", math.inf)
             study.tell(trial, state=TrialState.PRUNED)

@@ -29,7 +29,7 @@ from tests.support.databases.growing_lab import (
 )
 from tests.support.hostile.study_faults import House
 from tuner.cli.reading.feed import Feed
-from tuner.coordinator.committing import MirrorBehindError, commit_proposal
+from tuner.coordinator.committing import BehindDatabaseError, commit_proposal
 from tuner.integrity.diagnosis import diagnose
 from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
@@ -285,10 +285,10 @@ def test_no_trial_is_stored_that_rests_on_a_space_which_has_grown_meanwhile(hous
     house.rounds()
     coordinator = house.coordinator
     (run,) = coordinator._memory
-    proposal = run.proposer.propose(run.mirror)
+    proposal = run.proposer.propose(run.in_memory)
     report(first, found("rate", RATE, 0.01))
 
-    with pytest.raises(MirrorBehindError):
+    with pytest.raises(BehindDatabaseError):
         commit_proposal(house.storage, coordinator.leadership, run, proposal)
     assert take(house, "w-2").given.params.keys() == {"units", "rate"}
 

@@ -15,7 +15,7 @@ from tests.benchmarks.pruning_play import Task, believe, make_task
 from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.frozen import freeze
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.proposals.pruners.marks import MARK
@@ -39,40 +39,40 @@ class Study:
         self.pruner.constants = {} if horizon is None else {"train.epochs": horizon}
         self.pruner.take(belief)
         self.proposer = Proposer(SPACE, "random", 0)
-        self.mirror = Mirror("p/s", ["minimize"], self.pruner)
+        self.in_memory = InMemoryStudy("p/s", ["minimize"], self.pruner)
         self.done: list[tuple[int, int, bool]] = []
         self.curves: dict[int, dict[int, float]] = {}
         self.ended: dict[int, tuple[str, list[float]]] = {}
 
     def add(self) -> int:
-        return self.mirror.add(self.proposer.encode({"x": 0.5}))
+        return self.in_memory.add(self.proposer.encode({"x": 0.5}))
 
     def report(self, number: int, step: int, value: float) -> bool:
         self.curves.setdefault(number, {})[step] = value
-        prunes = self.mirror.report(number, step, value)
+        prunes = self.in_memory.report(number, step, value)
         self.done.append((number, step, prunes))
         return prunes
 
     def end(self, number: int, state: str, *values: float) -> None:
         self.ended[number] = (state, list(values))
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-        self.mirror.tell(number, states[state], list(values), self.curves.get(number, {}))
+        self.in_memory.tell(number, states[state], list(values), self.curves.get(number, {}))
 
     def restarted(self) -> Study:
         """Return the study as another coordinator builds it from what is stored."""
         other = Study(self.pruner._referee.belief if self.pruner._referee else None)
         other.pruner.constants = self.pruner.constants
-        for number in range(len(self.mirror)):
+        for number in range(len(self.in_memory)):
             state, values = self.ended.get(number, (None, []))
             frozen = freeze(
                 other.proposer,
                 {"x": 0.5},
                 state=state,
                 values=values,
-                attrs=copy.deepcopy(self.mirror.trial_attrs(number)),
+                attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
                 curve=self.curves.get(number, {}),
             )
-            other.mirror.load_trial(number, frozen)
+            other.in_memory.load_trial(number, frozen)
         other.curves, other.ended = copy.deepcopy(self.curves), dict(self.ended)
         return other
 
@@ -116,7 +116,7 @@ def test_it_stops_bad_trials_and_says_why(played: Study) -> None:
     assert 5 <= len(stopped) <= 25
     assert min(step for step in stopped.values()) <= 3, "some early"
     for number, step in stopped.items():
-        mark = played.mirror.trial_attrs(number)[MARK]
+        mark = played.in_memory.trial_attrs(number)[MARK]
         assert (mark["step"], mark["horizon"], mark["audited"]) == (step, EPOCHS, False)
         assert mark["used"] < 0.1
         assert mark["rank"] > mark["of"] / 4
@@ -127,7 +127,7 @@ def test_it_stops_bad_trials_and_says_why(played: Study) -> None:
 
 
 def test_the_first_it_condemns_run_on_and_are_marked(played: Study) -> None:
-    marks = [played.mirror.trial_attrs(n).get(MARK) for n in range(len(ROWS))]
+    marks = [played.in_memory.trial_attrs(n).get(MARK) for n in range(len(ROWS))]
     by_count = {mark["count"]: mark for mark in marks if mark is not None}
 
     assert sorted(by_count) == list(range(1, len(by_count) + 1))
@@ -144,8 +144,8 @@ def test_decisions_are_the_same_after_every_restart(played: Study, workers: int)
 
     assert anew.done == through.done
     numbers = range(len(ROWS))
-    assert [anew.mirror.trial_attrs(n) for n in numbers] == [
-        through.mirror.trial_attrs(n) for n in numbers
+    assert [anew.in_memory.trial_attrs(n) for n in numbers] == [
+        through.in_memory.trial_attrs(n) for n in numbers
     ]
 
 
@@ -155,10 +155,10 @@ def test_a_report_that_is_sent_again_gets_the_same_answer(played: Study) -> None
     for step in (1, 2, 3, 4):
         if study.report(number, step, 1e6):
             break
-    mark = study.mirror.trial_attrs(number)[MARK]
+    mark = study.in_memory.trial_attrs(number)[MARK]
 
     assert study.report(number, step, 1e6) == (not mark["audited"])
-    assert study.mirror.trial_attrs(number)[MARK] == mark
+    assert study.in_memory.trial_attrs(number)[MARK] == mark
 
 
 def test_what_a_running_trial_was_marked_with_is_no_business_of_the_sampler() -> None:
@@ -167,13 +167,13 @@ def test_what_a_running_trial_was_marked_with_is_no_business_of_the_sampler() ->
     for step in (1, 2, 3, 4):
         study.report(number, step, 1e6)
 
-    assert MARK in study.mirror.trial_attrs(number)
-    assert MARK not in study.mirror.scene().trials[number].system_attrs
+    assert MARK in study.in_memory.trial_attrs(number)
+    assert MARK not in study.in_memory.scene().trials[number].system_attrs
 
 
 def test_it_follows_the_goal() -> None:
     study = Study()
-    study.mirror = Mirror("p/s", ["maximize"], study.pruner)
+    study.in_memory = InMemoryStudy("p/s", ["maximize"], study.pruner)
     flipped = Task("flipped", -TARGET.curves, -TARGET.final)
     train(study, ROWS[:25], task=flipped)
     mirrored = train(Study(), ROWS[:25])
@@ -201,7 +201,7 @@ def test_nothing_is_stopped_before_a_horizon_is_known() -> None:
 
     stopped = [number for number in numbers[-6:] if study.report(number, 6, 1e3)]
     assert stopped, "now one trial is whole"
-    assert study.mirror.trial_attrs(stopped[0])[MARK]["horizon"] == 12
+    assert study.in_memory.trial_attrs(stopped[0])[MARK]["horizon"] == 12
 
 
 def test_nothing_is_stopped_at_its_last_step_or_beyond() -> None:

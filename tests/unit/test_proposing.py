@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 
 from tests.support import spaces
 from tuner.proposals import prefetch as speculating
-from tuner.proposals.in_memory_study import Mirror
-from tuner.proposals.prefetch import Speculation
+from tuner.proposals.in_memory_study import InMemoryStudy
+from tuner.proposals.prefetch import Prefetch
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import Proposer, SpaceExhaustedError, proposal_seed
 from tuner.registry import SAMPLERS
@@ -31,11 +31,11 @@ def make(
     return Proposer(SearchSpace.from_json(dict(space)), sampler, 7, fixed)
 
 
-def mirror() -> Mirror:
-    return Mirror("p/s", ["minimize"], NopPruner())
+def in_memory() -> InMemoryStudy:
+    return InMemoryStudy("p/s", ["minimize"], NopPruner())
 
 
-def add(study: Mirror, proposer: Proposer, proposal: Proposal) -> int:
+def add(study: InMemoryStudy, proposer: Proposer, proposal: Proposal) -> int:
     """Store a proposal, as the coordinator does it; return its number."""
     study.load_study_attrs(proposal.study_attrs)
     number = study.add(proposer.encode(proposal.params), proposal.trial_attrs)
@@ -43,7 +43,7 @@ def add(study: Mirror, proposer: Proposer, proposal: Proposal) -> int:
     return number
 
 
-def run(proposer: Proposer, study: Mirror, count: int) -> list[dict[str, Any]]:
+def run(proposer: Proposer, study: InMemoryStudy, count: int) -> list[dict[str, Any]]:
     """Propose, store and tell `count` trials, as the coordinator does it."""
     found = []
     for _ in range(count):
@@ -61,7 +61,7 @@ flat = sorted(set(SAMPLERS.built_in) - {"gp", "grid"})
 def test_every_proposal_is_a_valid_new_and_allowed_configuration(sampler: str) -> None:
     proposer = make(MIXED, sampler)
 
-    found = run(proposer, mirror(), 40)
+    found = run(proposer, in_memory(), 40)
 
     assert [proposer.space.problems(params) for params in found] == [[]] * 40
     assert len({proposer.space.key(params) for params in found}) == 40
@@ -69,7 +69,7 @@ def test_every_proposal_is_a_valid_new_and_allowed_configuration(sampler: str) -
 
 @pytest.mark.parametrize("sampler", [*flat, "grid"])
 def test_a_finite_space_is_proposed_completely_and_then_exhausted(sampler: str) -> None:
-    proposer, study = make(FINITE, sampler), mirror()
+    proposer, study = make(FINITE, sampler), in_memory()
     allowed = {proposer.space.key(c) for c in proposer.space.configurations()}
 
     found = run(proposer, study, len(allowed))
@@ -81,12 +81,12 @@ def test_a_finite_space_is_proposed_completely_and_then_exhausted(sampler: str) 
 
 @pytest.mark.parametrize("sampler", flat)
 def test_a_restarted_coordinator_goes_on_as_the_first_would_have(sampler: str) -> None:
-    straight = run(make(MIXED, sampler), mirror(), 24)
+    straight = run(make(MIXED, sampler), in_memory(), 24)
 
-    proposer, study = make(MIXED, sampler), mirror()
+    proposer, study = make(MIXED, sampler), in_memory()
     broken = run(proposer, study, 11)
-    # The restart: a new proposer over a mirror rebuilt from what the Storage holds.
-    rebuilt = mirror()
+    # The restart: a new proposer over a study rebuilt from what the Storage holds.
+    rebuilt = in_memory()
     rebuilt.load_study_attrs(study.study_attrs())
     for number, trial in enumerate(study.study.get_trials(deepcopy=True)[:11]):
         rebuilt.load_trial(number, trial)
@@ -102,7 +102,7 @@ def test_start_with_comes_first_and_what_it_leaves_out_is_sampled() -> None:
     first = {"train.rate": 0.01, "train.optimizer": "sgd", "model.layers": 2}
     proposer = make(MIXED, "tpe", fixed=[first])
 
-    (params,) = run(proposer, mirror(), 1)
+    (params,) = run(proposer, in_memory(), 1)
 
     assert first.items() <= params.items()
     assert proposer.space.problems(params) == []
@@ -116,7 +116,7 @@ def test_each_trial_and_try_has_a_seed_of_its_own() -> None:
 
 
 def test_a_proposal_says_what_it_was_conditioned_on() -> None:
-    proposer, study = make(MIXED, "random"), mirror()
+    proposer, study = make(MIXED, "random"), in_memory()
     run(proposer, study, 3)
     pending = proposer.propose(study)
     add(study, proposer, pending)
@@ -127,37 +127,37 @@ def test_a_proposal_says_what_it_was_conditioned_on() -> None:
 
 
 def test_a_slow_sampler_is_replaced_by_a_cheap_choice_that_says_so() -> None:
-    proposer, study = make(MIXED, "tpe"), mirror()
-    speculation = Speculation(study, proposer)
+    proposer, study = make(MIXED, "tpe"), in_memory()
+    prefetch = Prefetch(study, proposer)
 
-    speculation._thread.submit(time.sleep, 2.0)  # the sampler before it
-    assert speculation.take(5.0) is None
+    prefetch._thread.submit(time.sleep, 2.0)  # the sampler before it
+    assert prefetch.take(5.0) is None
     time.sleep(0.6)
-    proposal = speculation.take(5.0)
+    proposal = prefetch.take(5.0)
 
     assert proposal is not None
     assert (proposal.sampler, proposal.preparation) == ("random", "missed")
     assert proposer.space.problems(proposal.params) == []
-    speculation.close()
+    prefetch.close()
 
 
 def test_a_worker_idles_for_a_short_while_rather_than_take_a_random_choice() -> None:
-    proposer, study = make(MIXED, "tpe"), mirror()
+    proposer, study = make(MIXED, "tpe"), in_memory()
     told = threading.Event()
-    speculation = Speculation(study, proposer, told.set)
+    prefetch = Prefetch(study, proposer, told.set)
 
-    speculation._thread.submit(time.sleep, 0.5)  # the sampler before it
-    assert speculation.take(None) is None
+    prefetch._thread.submit(time.sleep, 0.5)  # the sampler before it
+    assert prefetch.take(None) is None
     assert told.wait(10.0)
-    proposal = speculation.take(None)
+    proposal = prefetch.take(None)
 
     assert proposal is not None
     assert (proposal.sampler, proposal.preparation) == ("tpe", "ready")
-    speculation.close()
+    prefetch.close()
 
 
 def test_results_of_the_pruner_enter_the_mirror_and_nan_is_no_score() -> None:
-    proposer, study = make(MIXED, "tpe"), mirror()
+    proposer, study = make(MIXED, "tpe"), in_memory()
     proposal = proposer.propose(study)
     number = add(study, proposer, proposal)
 
@@ -175,8 +175,8 @@ def test_a_free_worker_waits_for_a_proposal_that_knows_the_last_result(
 ) -> None:
     # However slow the machine: half of a trial of 120 s is the limit, not what is usually enough.
     monkeypatch.setattr(speculating, "LONGEST_WAIT_S", 60.0)
-    proposer, study = make(MIXED, "bayesian"), mirror()
-    ahead = Speculation(study, proposer)
+    proposer, study = make(MIXED, "bayesian"), in_memory()
+    ahead = Prefetch(study, proposer)
     told = []
     for _ in range(6):
         ahead.prepare(120.0)
@@ -194,37 +194,37 @@ def test_a_free_worker_waits_for_a_proposal_that_knows_the_last_result(
 
 
 def test_trials_that_last_no_longer_than_a_proposal_do_not_wait_for_it() -> None:
-    proposer, study = make(MIXED, "tpe"), mirror()
-    speculation = Speculation(study, proposer)
+    proposer, study = make(MIXED, "tpe"), in_memory()
+    prefetch = Prefetch(study, proposer)
     first = None
     while first is None:
-        first = speculation.take(0.001)
+        first = prefetch.take(0.001)
     number = add(study, proposer, first)
-    speculation.prepare(0.001)
-    while speculation.is_busy:
+    prefetch.prepare(0.001)
+    while prefetch.is_busy:
         time.sleep(0.01)
     study.tell(number, TrialState.COMPLETE, [1.0], {})
-    speculation._thread.submit(time.sleep, 5.0)  # the sampler is slow from now on
+    prefetch._thread.submit(time.sleep, 5.0)  # the sampler is slow from now on
 
-    proposal = speculation.take(0.001)
+    proposal = prefetch.take(0.001)
 
     assert proposal is not None
     assert (proposal.told, proposal.preparation) == (0, "stale")
-    speculation.close()
+    prefetch.close()
 
 
 def test_no_proposal_is_begun_while_results_wait_to_be_told() -> None:
-    proposer, study = make(MIXED, "tpe"), mirror()
-    speculation = Speculation(study, proposer)
-    speculation.results_wait = True
+    proposer, study = make(MIXED, "tpe"), in_memory()
+    prefetch = Prefetch(study, proposer)
+    prefetch.results_wait = True
 
-    speculation.prepare(30.0)
-    assert speculation.take(30.0) is None
-    assert not speculation.is_busy
+    prefetch.prepare(30.0)
+    assert prefetch.take(30.0) is None
+    assert not prefetch.is_busy
 
-    speculation.results_wait = False
+    prefetch.results_wait = False
     proposal = None
     while proposal is None:
-        proposal = speculation.take(30.0)
+        proposal = prefetch.take(30.0)
     assert (proposal.told, proposal.sampler) == (0, "tpe")
-    speculation.close()
+    prefetch.close()

@@ -12,7 +12,7 @@ from tuner.proposals.pruners.wording import halved_text, stop_text
 def stopped(study: Study, curve: dict[int, float]) -> tuple[str, dict[str, object]]:
     """Train on a curve that is to be stopped; return what its pruner left."""
     assert study.train(curve) == "pruned"
-    attrs = study.mirror.trial_attrs(len(study.mirror) - 1)
+    attrs = study.in_memory.trial_attrs(len(study.in_memory) - 1)
     (key,) = [key for key in (STOPPED, HALVED) if key in attrs]
     return key, attrs[key]
 

@@ -16,7 +16,7 @@ from optuna.pruners import BasePruner
 from tests.support.toy_packages import installed, uninstalled, write_package
 from tuner.errors import SetupError, SpecError, UnknownNameError
 from tuner.local.doctor.packages import look_at_packages
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.making import make_pruner
 from tuner.registry import PRUNERS, SAMPLERS, Option, used_packages
@@ -228,7 +228,7 @@ def test_a_proposal_records_the_package_and_the_version_of_its_sampler() -> None
     proposer = Proposer(given.space, "middle", 7, packages=packages)
     pruner = make_pruner("threshold", {})
 
-    record = proposer.propose(Mirror("p/s", ["maximize"], pruner)).to_json()
+    record = proposer.propose(InMemoryStudy("p/s", ["maximize"], pruner)).to_json()
 
     assert "toy-things 1.2" in record["software"].split(", ")
     assert used_packages("bayesian", "asha") == ()

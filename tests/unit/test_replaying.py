@@ -14,7 +14,7 @@ import pytest
 from tests.support import spaces
 from tuner.proposals.artifact import Artifact
 from tuner.proposals.frozen import STATES
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import RETRY, Choice, Proposal
 from tuner.proposals.proposing import Proposer, Question
 from tuner.proposals.pruners.making import make_pruner
@@ -86,7 +86,9 @@ class Life:
         )
         pruner = make_pruner(spec.pruner.name, spec.pruner.options)
         goals = [metric.goal for metric in spec.metrics]
-        self.mirror = Mirror(spec.name, goals, pruner, all_curves=spec.pruner.name != "none")
+        self.in_memory = InMemoryStudy(
+            spec.name, goals, pruner, all_curves=spec.pruner.name != "none"
+        )
         for row in self.rows:
             self.enter(row)
         for row in sorted(self.rows, key=lambda row: row["told"] or 0):
@@ -97,10 +99,10 @@ class Life:
     def forget(self) -> None:
         """As the coordinator: what is tried again no longer speaks against its configuration."""
         again = [row["proposal"]["retry_of"] for row in self.rows]
-        self.mirror.forget(number for number in again if number is not None)
+        self.in_memory.forget(number for number in again if number is not None)
 
     def question(self) -> Question:
-        return self.proposer.question(self.mirror.scene())
+        return self.proposer.question(self.in_memory.scene())
 
     def step(self) -> None:
         what = self.chance.random()
@@ -118,7 +120,7 @@ class Life:
         if self.failed and what > 0.8:
             number = self.failed.pop()
             choice = Choice(params=self.rows[number]["params"], sampler=RETRY, seed=0)
-            scene = self.mirror.scene()
+            scene = self.in_memory.scene()
             return Proposal(
                 choice=choice,
                 told=scene.told,
@@ -151,8 +153,8 @@ class Life:
 
     def enter(self, row: dict[str, Any]) -> None:
         wrote = row["proposal"]["wrote"]
-        self.mirror.load_study_attrs(wrote["study"])
-        self.mirror.add(self.proposer.encode(row["params"]), wrote["trial"])
+        self.in_memory.load_study_attrs(wrote["study"])
+        self.in_memory.add(self.proposer.encode(row["params"]), wrote["trial"])
         is_retry = row["proposal"]["retry_of"] is not None
         self.proposer.remember(row["params"], is_retry=is_retry)
 
@@ -165,7 +167,7 @@ class Life:
         score = float(sum(map(ord, str(sorted(row["params"].items())))) % 997)
         # The first attempt went further than the one that counts, which began again.
         for step in range(1, 6):
-            self.mirror.report(row["number"], step, -score * step)
+            self.in_memory.report(row["number"], step, -score * step)
         row["curve"] = {step: score * step for step in range(1, 4)}
         row["state"], row["cause"] = self.chance.choice(ENDS)
         if row["state"] == "pruned" and len(self.spec.metrics) > 1:
@@ -184,7 +186,7 @@ class Life:
 
     def tell(self, row: Mapping[str, Any]) -> None:
         state = STATES[row["state"]]
-        self.mirror.tell(
+        self.in_memory.tell(
             row["number"],
             state,
             row["values"],

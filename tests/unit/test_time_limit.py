@@ -12,7 +12,7 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.timely import timely
@@ -35,24 +35,24 @@ class Study:
 
     def __init__(self, seed: int, limit_s: float | None = LIMIT_S) -> None:
         self.proposer = Proposer(SPACE, "bayesian", seed, limit_s=limit_s)
-        self.mirror = Mirror("p/s", ["maximize"], NopPruner())
+        self.in_memory = InMemoryStudy("p/s", ["maximize"], NopPruner())
         self.chance = np.random.default_rng(seed)
 
     def propose(self) -> dict[str, Any]:
-        return self.proposer.propose(self.mirror).params
+        return self.proposer.propose(self.in_memory).params
 
     def tell(self, params: dict[str, Any]) -> bool:
         """Run a trial; return whether the limit has ended it."""
-        number = self.mirror.add(self.proposer.encode(params))
+        number = self.in_memory.add(self.proposer.encode(params))
         self.proposer.remember(params)
         seconds = seconds_of(params) * math.exp(0.05 * self.chance.normal())
         if seconds > LIMIT_S:
             took = {"seconds": LIMIT_S + 0.4, "reporting": None}
-            self.mirror.tell(number, TrialState.FAIL, [], {}, cause="timeout", took=took)
+            self.in_memory.tell(number, TrialState.FAIL, [], {}, cause="timeout", took=took)
             return True
         value = params["x"] + params["y"]
         took = {"seconds": seconds, "reporting": None}
-        self.mirror.tell(number, TrialState.COMPLETE, [value], {}, took=took)
+        self.in_memory.tell(number, TrialState.COMPLETE, [value], {}, took=took)
         return False
 
     def run(self, count: int) -> int:
@@ -61,7 +61,7 @@ class Study:
 
     def best(self) -> float:
         """Return the best value."""
-        trials = self.mirror.scene().trials
+        trials = self.in_memory.scene().trials
         return max(t.values[0] for t in trials if t.state == TrialState.COMPLETE)
 
 

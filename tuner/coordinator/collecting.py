@@ -41,8 +41,8 @@ def studies_to_collect(connection: sa.Connection, study_ids: Collection[int]) ->
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
     """Tell the ended trials that were not told yet, at most `BATCH`; return how many there were.
 
-    The database comes first, in one transaction; the mirror follows. A crash in between loses only
-    the mirror, which is rebuilt from the database.
+    The database comes first, in one transaction; the in-memory study follows. A crash in between
+    loses only the in-memory study, which is rebuilt from the database.
 
     Raises:
         MissingRowsError: Optuna's tables do not hold the study, or a trial, any more.
@@ -72,7 +72,7 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
             _write(connection, study.optuna_id, row, order, curves.get(row.number, {}), attrs)
     for row in rows:
         curve = curves.get(row.number, {})
-        run.mirror.tell(
+        run.in_memory.tell(
             row.number,
             STATES[row.state],
             told_values(row),

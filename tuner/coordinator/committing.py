@@ -16,8 +16,8 @@ from tuner.storage import Storage, optuna_rows, tables
 from tuner.trials.attempts import insert_attempt
 
 
-class MirrorBehindError(StudyError):
-    """The database holds other trials than the mirror, which must be rebuilt."""
+class BehindDatabaseError(StudyError):
+    """The database holds other trials than the in-memory study, which must be rebuilt."""
 
 
 def commit_proposal(
@@ -26,15 +26,15 @@ def commit_proposal(
     """Store `proposal` as the study's next trial, with an attempt ready to be claimed.
 
     The number is reserved, the trial enters Optuna's tables and ours, and its attempt is made in
-    one transaction; only then the mirror learns of it.
+    one transaction; only then the in-memory study learns of it.
 
     Raises:
         FencedError: another coordinator leads.
         MissingRowsError: Optuna's tables do not hold the study any more.
-        MirrorBehindError: the next number in the database is not the mirror's, the study was
-            changed, or it is no longer running.
+        BehindDatabaseError: the next number in the database is not the in-memory study's, the study
+            was changed, or it is no longer running.
     """
-    number = len(run.mirror)
+    number = len(run.in_memory)
     encoded = run.proposer.encode(proposal.params)
     with storage.begin("propose") as connection:
         leadership.require(connection)
@@ -65,8 +65,8 @@ def commit_proposal(
         }
         connection.execute(tables.trials.insert(), row)
         insert_attempt(connection, study, number, 1, now)
-    run.mirror.load_study_attrs(proposal.study_attrs)
-    run.mirror.add(encoded, proposal.trial_attrs)
+    run.in_memory.load_study_attrs(proposal.study_attrs)
+    run.in_memory.add(encoded, proposal.trial_attrs)
     run.proposed(proposal.params, is_retry=proposal.retry_of is not None)
     return number
 
@@ -86,5 +86,5 @@ def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> sa.R
         .returning(s)
     ).first()
     if study is None:
-        raise MirrorBehindError(f"trial {number} cannot be reserved")
+        raise BehindDatabaseError(f"trial {number} cannot be reserved")
     return study

@@ -82,14 +82,14 @@ def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: 
         leadership.require(connection)
         # Held while it is judged: a report that comes meanwhile waits, and marks it again.
         attempt = connection.execute(_LOCKED, {"of_id": attempt_id}).first()
-        if attempt is None or attempt.number >= len(run.mirror):
+        if attempt is None or attempt.number >= len(run.in_memory):
             return
         changes: dict[str, Any] = {"judged": True}
         if attempt.state == "leased" and run.spec.pruner.name != "none":
             curve = read_curves(connection, attempt.study_id, [attempt.number])
             points = sorted(curve.get(attempt.number, {}).items())
             stops = run.judge(attempt.number, attempt.no, points)
-            attrs = run.mirror.trial_attrs(attempt.number)
+            attrs = run.in_memory.trial_attrs(attempt.number)
             if stops and attempt.wanted == "continue":
                 changes["wanted"] = "prune"
                 tell_stop(connection, storage.now(connection), attempt, attrs)

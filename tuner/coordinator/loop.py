@@ -156,12 +156,12 @@ class Coordinator:
             in its memory. Then the leader judges in its next round (`judging.py`).
         """
         run = self._memory.get(study_id) if self._leads else None
-        if run is None or number >= len(run.mirror):
+        if run is None or number >= len(run.in_memory):
             return None
         if run.spec.pruner.name == "none":
             return Verdict(prune=False, attrs={})
         return Verdict(
-            prune=run.judge(number, attempt, points), attrs=run.mirror.trial_attrs(number)
+            prune=run.judge(number, attempt, points), attrs=run.in_memory.trial_attrs(number)
         )
 
     def look_around(self, *, void_dead_local: bool = False) -> float | None:

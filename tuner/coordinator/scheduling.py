@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tuner.coordinator.committing import MirrorBehindError, commit_proposal
+from tuner.coordinator.committing import BehindDatabaseError, commit_proposal
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
@@ -108,11 +108,11 @@ class Allotting:
 
     def _prepare(self, run: StudyRun) -> None:
         if self._memory.get(run.study.id) is not run:
-            return  # it was set aside, or its mirror was behind: it has just been forgotten
+            return  # it was set aside, or was behind the database: it has just been forgotten
         is_sought = run.awaits_space and (run.in_flight or not run.is_open)
         if run.remaining != 0 and not run.exhausted and not run.awaits_lesson and not is_sought:
             try:
-                run.speculation.prepare(run.trial_s)
+                run.prefetch.prepare(run.trial_s)
             except SpaceExhaustedError as exc:
                 run.exhausted = str(exc)
 
@@ -121,7 +121,7 @@ class Allotting:
         start = time.monotonic()
         try:
             told = run.next_retry() or run.next_default()
-            proposal = told or run.speculation.take(run.trial_s)
+            proposal = told or run.prefetch.take(run.trial_s)
             if proposal is None:
                 return False
             number = commit_proposal(self._storage, self._leadership, run, proposal)
@@ -129,7 +129,7 @@ class Allotting:
             run.exhausted = str(exc)
             self._wake()
             return False
-        except MirrorBehindError:
+        except BehindDatabaseError:
             self._memory.forget(run.study.id)
             self._wake()
             return False

@@ -73,13 +73,13 @@ class Steering:
                 self._finish(run, study, outlook.now)
 
     def _tell(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
-        # While a sampler reads the mirror, results wait; its end wakes this loop.
-        run.speculation.results_wait = study.id in outlook.untold
-        if run.speculation.results_wait:
-            run.speculation.settle(run.trial_s)
-            if not run.speculation.is_busy:
+        # While a sampler reads the in-memory study, results wait; its end wakes this loop.
+        run.prefetch.results_wait = study.id in outlook.untold
+        if run.prefetch.results_wait:
+            run.prefetch.settle(run.trial_s)
+            if not run.prefetch.is_busy:
                 count = collect(self._storage, self._leadership, run)
-                run.speculation.results_wait = count == BATCH
+                run.prefetch.results_wait = count == BATCH
                 if count == BATCH:
                     self._wake()
 

@@ -39,12 +39,12 @@ def load_study_run(
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         _require_all(connection, study, rows)
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
-        wanted = run.mirror.all_curves or any(row.state == "pruned" for row in rows)
+        wanted = run.in_memory.all_curves or any(row.state == "pruned" for row in rows)
         curves = read_curves(connection, study.id) if wanted else {}
         study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
         # The pruner's, and no business of the sampler.
         run.load_rung(study_attrs.pop(FIRST_RUNG, None))
-        run.mirror.load_study_attrs(study_attrs)
+        run.in_memory.load_study_attrs(study_attrs)
         lesson = load_lesson(connection, study.id) if run.learns else None
     if lesson is not None and lesson.known != run.known.get("known"):
         # Made for fewer parameters: another one is being learnt.
@@ -69,12 +69,12 @@ def load_study_run(
             attrs=attrs.get(row.optuna_id, {}),
             curve=curves.get(row.number, {}),
         )
-        run.mirror.load_trial(row.number, frozen)
+        run.in_memory.load_trial(row.number, frozen)
     told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)
     for row in told:
         run.ended(row)
     run.again = _retries(study, rows)
-    run.mirror.forget(_mended(study, rows))
+    run.in_memory.forget(_mended(study, rows))
     return run
 
 

@@ -14,8 +14,8 @@ from tuner.history.store.own import fixed_values
 from tuner.proposals.artifact import Artifact
 from tuner.proposals.failure_streaks import Setbacks
 from tuner.proposals.history_users import learns
-from tuner.proposals.in_memory_study import Mirror
-from tuner.proposals.prefetch import Speculation
+from tuner.proposals.in_memory_study import InMemoryStudy
+from tuner.proposals.prefetch import Prefetch
 from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, Proposal
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.by_history import HistoryPruner
@@ -32,7 +32,7 @@ LESSON_WAIT_S = 30.0
 
 
 class StudyRun:
-    """One study as the coordinator sees it: mirror, proposer, and counters that cost no query.
+    """One study as the coordinator sees it, with counters that cost no query.
 
     Attributes:
         study: the study's row when it was loaded; `revision` tells whether it is still current.
@@ -53,7 +53,7 @@ class StudyRun:
         #: Whether something has changed since the first rung was looked at.
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         all_curves = spec.pruner.name != "none"
-        self.mirror = Mirror(self.name, goals, self._pruner, all_curves=all_curves)
+        self.in_memory = InMemoryStudy(self.name, goals, self._pruner, all_curves=all_curves)
         self.proposer = Proposer(
             spec.space,
             spec.sampler.name,
@@ -65,7 +65,7 @@ class StudyRun:
             is_growing=spec.finds_space,
             packages=used_packages(spec.sampler.name, spec.pruner.name),
         )
-        self.speculation = Speculation(self.mirror, self.proposer, on_ready)
+        self.prefetch = Prefetch(self.in_memory, self.proposer, on_ready)
         #: The attempt of each trial that reported last.
         self._reporting: dict[int, int] = {}
         #: Whether its sampler or its pruner takes something from history.
@@ -182,7 +182,7 @@ class StudyRun:
         """Return what is to be stored of the first rung; None: it stays."""
         if not isinstance(self._pruner, HalvingPruner):
             return None
-        return self._pruner.decide(self.mirror.study)
+        return self._pruner.decide(self.in_memory.study)
 
     def take_rung(self, rung: FirstRung | None) -> None:
         """Judge from this first rung on, now that it is stored; None: it stays."""
@@ -220,9 +220,9 @@ class StudyRun:
         """
         if points and attempt > self._reporting.get(number, 0):
             self._reporting[number] = attempt
-            self.mirror.take_back(number, points[0][0])
+            self.in_memory.take_back(number, points[0][0])
         # Every point is entered, also behind one that already decides.
-        verdicts = [self.mirror.report(number, step, value) for step, value in points]
+        verdicts = [self.in_memory.report(number, step, value) for step, value in points]
         return any(verdicts)
 
     def next_retry(self) -> Proposal | None:
@@ -245,10 +245,10 @@ class StudyRun:
         """Return a proposal that no sampler was asked for."""
         return Proposal(
             choice=choice,
-            told=self.mirror.told,
-            trials=len(self.mirror),
-            pending=tuple(self.mirror.pending()),
-            all_curves=self.mirror.all_curves,
+            told=self.in_memory.told,
+            trials=len(self.in_memory),
+            pending=tuple(self.in_memory.pending()),
+            all_curves=self.in_memory.all_curves,
             retry_of=retry_of,
         )
 
@@ -265,9 +265,9 @@ class StudyRun:
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         self.used += bool(trial.counted)
         self.setbacks.note(trial)
-        self.mirror.forget(self.setbacks.mended)
+        self.in_memory.forget(self.setbacks.mended)
         if _had_less_time(trial, self.spec):
-            self.mirror.forget([trial.number])
+            self.in_memory.forget([trial.number])
         if trial.duration_s is not None:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
@@ -288,7 +288,7 @@ class StudyRun:
 
     def close(self) -> None:
         """Let go of the proposing thread."""
-        self.speculation.close()
+        self.prefetch.close()
 
 
 def _had_less_time(trial: sa.Row[Any], spec: StudySpec) -> bool:

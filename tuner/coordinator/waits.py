@@ -211,7 +211,7 @@ class Liveness:
         mine = [row for row in outlook.ready if row.study_id == study.id]
         ready = [max(row.created, row.not_before) for row in mine]
         has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
-        if outlook.leased[study.id] and run.awaits_space and (sought := run.mirror.pending()):
+        if outlook.leased[study.id] and run.awaits_space and (sought := run.in_memory.pending()):
             return self._held(study, f"{SEEKING}{sought[0]}{SOUGHT}", time.monotonic())
         if outlook.leased[study.id] or not has_work:
             self._since.pop(study.id, None)

@@ -1,9 +1,8 @@
 """A study in memory, as the samplers and pruners see it; rebuilt from the Storage at any time.
 
-The mirror is an in-memory Optuna study of the same name and pruner, with the trials in number
-order. Only the coordinator changes it. Pruners ask it instead of the database, and samplers see the
-scenes that are taken of it: asking costs no commit, and a crash loses nothing that the database
-does not hold.
+It is an Optuna study of the same name and pruner, with the trials in number order. Only the
+coordinator changes it. Pruners ask it instead of the database, and samplers see the snapshots that
+are taken of it: asking costs no commit, and a crash loses nothing that the database does not hold.
 
 In one thing it differs from the database. A trial whose configuration is to blame for its failure
 is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
@@ -43,7 +42,7 @@ LEFT_BY_PRUNERS = ("completed_rung_", HALVED, MARK, STOPPED)
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
 
-class Mirror:
+class InMemoryStudy:
     """The in-memory study. `lock` is held while a result enters it and while a scene is taken.
 
     Args:
@@ -234,7 +233,7 @@ class Mirror:
 
 
 def as_sampler_sees(trial: FrozenTrial, *, all_curves: bool) -> FrozenTrial:
-    """Return a trial of the Storage as it stands in the mirror; see `Mirror`."""
+    """Return a trial of the Storage as it stands in the in-memory study; see `InMemoryStudy`."""
     seen = copy.copy(trial)
     seen.intermediate_values = numbers_of(trial.intermediate_values)
     is_ended = trial.state.is_finished()
@@ -251,7 +250,7 @@ def numbers_of(curve: Mapping[int, float]) -> dict[int, float]:
 
 
 def is_lesson(trial: FrozenTrial) -> bool:
-    """Whether a trial, as it stands in the mirror, says that its configuration made it fail."""
+    """Whether a trial, as samplers see it, says that its configuration made it fail."""
     return trial.state == TrialState.PRUNED and _INFEASIBLE.items() <= trial.system_attrs.items()
 
 

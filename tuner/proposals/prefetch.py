@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import Proposer, Question
 
@@ -32,14 +32,17 @@ IDLE_SHARE, LEAST_IDLE_S, LONGEST_IDLE_S = 0.05, 0.5, 5.0
 FIRST_IDLE_S = 2.0
 
 
-class Speculation:
+class Prefetch:
     """Keeps the next proposal of one study ready. Used by the coordinator's thread alone."""
 
     def __init__(
-        self, mirror: Mirror, proposer: Proposer, on_ready: Callable[[], None] = lambda: None
+        self,
+        in_memory: InMemoryStudy,
+        proposer: Proposer,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_ready = on_ready
-        self._mirror = mirror
+        self._in_memory = in_memory
         self._proposer = proposer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proposer")
         self._running: Future[Proposal] | None = None
@@ -47,8 +50,8 @@ class Speculation:
         #: A random choice that is being made.
         self._chance: Future[Proposal] | None = None
         self._ready: Proposal | None = None
-        #: Results have come that the mirror does not hold: a proposal that is begun now would not
-        #: know them, and while one is being made they wait.
+        #: Results have come that the in-memory study does not hold: a proposal that is begun now
+        #: would not know them, and while one is being made they wait.
         self.results_wait = False
         #: Moving average of what one proposal costs, seconds.
         self.ask_s = 0.0
@@ -86,7 +89,7 @@ class Speculation:
             return None if random is None else random.prepared("missed")
         if was_fresh:
             return chosen.prepared("ready")
-        is_fresh = chosen.told == self._mirror.told
+        is_fresh = chosen.told == self._in_memory.told
         return chosen.prepared("waited" if is_fresh else "stale")
 
     def _by_chance(self) -> Proposal | None:
@@ -134,7 +137,7 @@ class Speculation:
     def _is_fresh(self) -> bool:
         return (
             self._ready is not None
-            and self._ready.told == self._mirror.told
+            and self._ready.told == self._in_memory.told
             and self._ready.artifact == self._proposer.artifact_key
             and self._proposer.is_new(self._ready)
         )
@@ -142,7 +145,7 @@ class Speculation:
     def _waiting_s(self, trial_s: float | None) -> float:
         if trial_s is None:
             return LONGEST_WAIT_S
-        return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s / max(len(self._mirror.pending()), 1))
+        return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s / max(len(self._in_memory.pending()), 1))
 
     def _may_idle(self, trial_s: float | None) -> bool:
         """Whether a worker may wait longer for the sampler that is at work."""
@@ -161,7 +164,7 @@ class Speculation:
             self._running.add_done_callback(lambda _: self._on_ready())
 
     def _question(self) -> Question:
-        return self._proposer.question(self._mirror.scene())
+        return self._proposer.question(self._in_memory.scene())
 
     def _compute(self, question: Question) -> Proposal:
         start = time.monotonic()

@@ -20,7 +20,7 @@ from optuna.pruners import _filter_study
 from optuna.samplers import BaseSampler
 
 from tuner.proposals.artifact import Artifact
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import Choice, Proposal
 from tuner.proposals.study_snapshot import Draft, Scene
 from tuner.samplers import SamplerContext, make_sampler
@@ -135,9 +135,9 @@ class Proposer:
             scene=scene, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
         )
 
-    def propose(self, mirror: Mirror) -> Proposal:
+    def propose(self, in_memory: InMemoryStudy) -> Proposal:
         """Return the next configuration as the study's sampler wants it; see `answer`."""
-        return self.answer(self.question(mirror.scene()))
+        return self.answer(self.question(in_memory.scene()))
 
     def answer(self, question: Question) -> Proposal:
         """Return the configuration that the study's sampler wants. Safe in another thread.

@@ -274,7 +274,7 @@ class _FrozenTrial:
             curve=trial.curve if is_told else {},
         )
         seen = copy.copy(as_sampler_sees(frozen, all_curves=all_curves))
-        seen.number = seen._trial_id = trial.number  # noqa: SLF001 - as the mirror's storage does
+        seen.number = seen._trial_id = trial.number  # noqa: SLF001 - as the in-memory study's storage does
         return seen
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from tuner.proposals.frozen import freeze
-from tuner.proposals.in_memory_study import Mirror
+from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.first_rung import FirstRung
 from tuner.proposals.pruners.halving import HalvingPruner
@@ -30,7 +30,7 @@ class Study:
         self.options = {"pruner": pruner, **options}
         self.pruner = make_pruner(pruner, options)
         self.proposer = Proposer(SPACE, "random", 0)
-        self.mirror = Mirror("p/s", ["minimize"], self.pruner)
+        self.in_memory = InMemoryStudy("p/s", ["minimize"], self.pruner)
         self.curves: dict[int, dict[int, float]] = {}
         self.ended: dict[int, tuple[str, list[float]]] = {}
         self.orders: list[tuple[int, int, bool]] = []
@@ -42,23 +42,23 @@ class Study:
         return self.pruner.rung
 
     def add(self) -> int:
-        return self.mirror.add(self.proposer.encode({"x": 0.5}))
+        return self.in_memory.add(self.proposer.encode({"x": 0.5}))
 
     def report(self, number: int, step: int, value: float) -> bool:
         self.curves.setdefault(number, {})[step] = value
-        prunes = self.mirror.report(number, step, value)
+        prunes = self.in_memory.report(number, step, value)
         self.orders.append((number, step, prunes))
         return prunes
 
     def end(self, number: int, state: str, *values: float) -> None:
         self.ended[number] = (state, list(values))
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-        self.mirror.tell(number, states[state], list(values), self.curves.get(number, {}))
+        self.in_memory.tell(number, states[state], list(values), self.curves.get(number, {}))
         self.settle()
 
     def settle(self) -> None:
         if isinstance(self.pruner, HalvingPruner):
-            decision = self.pruner.decide(self.mirror.study)
+            decision = self.pruner.decide(self.in_memory.study)
             if decision is not None:
                 self.decided.append(decision)
                 self.pruner.take(decision)
@@ -74,7 +74,7 @@ class Study:
         return "complete"
 
     def mark(self, number: int) -> Any:
-        return self.mirror.trial_attrs(number).get(HALVED)
+        return self.in_memory.trial_attrs(number).get(HALVED)
 
     def restarted(self) -> Study:
         """Return the study as another coordinator builds it from what is stored."""
@@ -82,17 +82,17 @@ class Study:
         other = Study(options.pop("pruner"), **options)
         if self.decided and isinstance(other.pruner, HalvingPruner):
             other.pruner.take(FirstRung(**self.decided[-1].to_json()))
-        for number in range(len(self.mirror)):
+        for number in range(len(self.in_memory)):
             state, values = self.ended.get(number, (None, []))
             frozen = freeze(
                 other.proposer,
                 {"x": 0.5},
                 state=state,
                 values=values,
-                attrs=copy.deepcopy(self.mirror.trial_attrs(number)),
+                attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
                 curve=self.curves.get(number, {}),
             )
-            other.mirror.load_trial(number, frozen)
+            other.in_memory.load_trial(number, frozen)
         other.curves, other.ended = copy.deepcopy(self.curves), dict(self.ended)
         other.orders, other.decided = list(self.orders), list(self.decided)
         return other

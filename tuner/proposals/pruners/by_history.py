@@ -170,7 +170,7 @@ def _fate(trial: FrozenTrial) -> Fate | None:
     """Return how a trial ended for its peers; None: its end says nothing of its parameters."""
     if trial.state == TrialState.COMPLETE:
         return "whole"
-    # In the mirror a trial whose parameters made it fail is PRUNED with the cause on it.
+    # In the in-memory study a trial whose parameters made it fail is PRUNED with the cause on it.
     if trial.state == TrialState.PRUNED and trial.system_attrs.get(CAUSE_ATTR) is not None:
         return "worst"
     return None if trial.state == TrialState.FAIL else "open"

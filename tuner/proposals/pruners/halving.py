@@ -7,10 +7,10 @@ compared all the same. It is judged once, when that report comes, among all valu
 the rung: it goes on when it is in the best 1/f, or the best while there are fewer than 2 f.
 
 That is the rule of Optuna's `SuccessiveHalvingPruner`, with three differences: a report without a
-number does not get here (`mirror.py`), nothing is stopped at its last step, and the first rung may
-be chosen late and move (`first_rung.py`): as rungs are read from the curves, no value is misplaced.
-Some trials that are condemned at their first rung run on all the same, so that it is seen whether
-the rung is right: as many as cost a tenth of all steps that were trained.
+number does not get here (`in_memory_study.py`), nothing is stopped at its last step, and the first
+rung may be chosen late and move (`first_rung.py`): as rungs are read from the curves, no value is
+misplaced. Some trials that are condemned at their first rung run on all the same, so that it is
+seen whether the rung is right: as many as cost a tenth of all steps that were trained.
 
 A decision is a function of the trials with their reports, the marks on them, and the first rung.
 """
@@ -241,7 +241,7 @@ class HalvingPruner(BasePruner):
         return seen
 
     def _look(self, study: optuna.Study, trial: FrozenTrial) -> Seen | None:
-        # In the mirror a trial whose parameters made it fail is PRUNED with the cause on it.
+        # A trial whose parameters made it fail is PRUNED here, with the cause on it.
         if trial.state == TrialState.FAIL or CAUSE_ATTR in trial.system_attrs:
             return None
         mark = trial.system_attrs.get(HALVED) or {"first": False}
