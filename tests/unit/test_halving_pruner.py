@@ -230,7 +230,7 @@ def test_hyperband_judges_a_bracket_by_itself() -> None:
     for final in finals(40):
         study.train(straight(final))
 
-    brackets = study.in_memory.scene().brackets
+    brackets = study.in_memory.snapshot().brackets
     assert brackets == {"min_resource": 1, "max_resource": 9, "reduction_factor": 3}
     first = {study.mark(n)["rung"] for n in range(40) if study.mark(n) and study.mark(n)["first"]}
     assert first == {1, 3}, "the third bracket begins at the last step"
@@ -240,7 +240,7 @@ def test_hyperband_with_a_largest_step_need_not_wait_for_the_first_trial() -> No
     study = Study("hyperband", max_resource=52)
     study.settle()
 
-    assert study.in_memory.scene().brackets == {
+    assert study.in_memory.snapshot().brackets == {
         "min_resource": 3,
         "max_resource": 52,
         "reduction_factor": 3,
@@ -249,10 +249,10 @@ def test_hyperband_with_a_largest_step_need_not_wait_for_the_first_trial() -> No
 
 def test_hyperband_has_no_brackets_before_the_length_is_known() -> None:
     study = Study("hyperband")
-    assert study.in_memory.scene().brackets is None
+    assert study.in_memory.snapshot().brackets is None
     study.train(straight(0.0, 27))
 
-    assert study.in_memory.scene().brackets == {
+    assert study.in_memory.snapshot().brackets == {
         "min_resource": 2,
         "max_resource": 27,
         "reduction_factor": 3,

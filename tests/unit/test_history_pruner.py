@@ -168,7 +168,7 @@ def test_what_a_running_trial_was_marked_with_is_no_business_of_the_sampler() ->
         study.report(number, step, 1e6)
 
     assert MARK in study.in_memory.trial_attrs(number)
-    assert MARK not in study.in_memory.scene().trials[number].system_attrs
+    assert MARK not in study.in_memory.snapshot().trials[number].system_attrs
 
 
 def test_it_follows_the_goal() -> None:

@@ -102,7 +102,7 @@ class Life:
         self.in_memory.forget(number for number in again if number is not None)
 
     def question(self) -> Question:
-        return self.proposer.question(self.in_memory.scene())
+        return self.proposer.question(self.in_memory.snapshot())
 
     def step(self) -> None:
         what = self.chance.random()
@@ -120,13 +120,13 @@ class Life:
         if self.failed and what > 0.8:
             number = self.failed.pop()
             choice = Choice(params=self.rows[number]["params"], sampler=RETRY, seed=0)
-            scene = self.in_memory.scene()
+            snapshot = self.in_memory.snapshot()
             return Proposal(
                 choice=choice,
-                told=scene.told,
-                trials=scene.number,
-                pending=scene.pending,
-                forgotten=scene.forgotten,
+                told=snapshot.told,
+                trials=snapshot.number,
+                pending=snapshot.pending,
+                forgotten=snapshot.forgotten,
                 retry_of=number,
             )
         prepared, self.prepared = self.prepared, None

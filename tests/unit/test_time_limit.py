@@ -61,7 +61,7 @@ class Study:
 
     def best(self) -> float:
         """Return the best value."""
-        trials = self.in_memory.scene().trials
+        trials = self.in_memory.snapshot().trials
         return max(t.values[0] for t in trials if t.state == TrialState.COMPLETE)
 
 

@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.proposals.pruners.halving import HalvingPruner
 from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
-from tuner.proposals.study_snapshot import Scene, running_trial
+from tuner.proposals.study_snapshot import StudySnapshot, running_trial
 from tuner.samplers.marks import CAUSE_ATTR, told_attrs
 from tuner.trials.causes import is_infeasible
 
@@ -43,7 +43,7 @@ _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
 
 class InMemoryStudy:
-    """The in-memory study. `lock` is held while a result enters it and while a scene is taken.
+    """The in-memory study. `lock` is held while a result enters it and while a snapshot is taken.
 
     Args:
         name: of the study.
@@ -120,7 +120,7 @@ class InMemoryStudy:
             if not trial.state.is_finished():
                 self._running.add(len(self._ids) - 1)
 
-    def scene(self) -> Scene:
+    def snapshot(self) -> StudySnapshot:
         """Return the study as it is now, for one proposal."""
         with self.lock:
             trials = self.storage.get_all_trials(self._study_id, deepcopy=False)
@@ -135,7 +135,7 @@ class InMemoryStudy:
         for number in pending:
             # Reports come at any time: what a sampler saw of them could not be told afterwards.
             trials[number] = _without_reports(trials[number])
-        return Scene(
+        return StudySnapshot(
             study=self.study.study_name,
             directions=tuple(self.study.directions),
             trials=trials,

@@ -164,7 +164,7 @@ class Prefetch:
             self._running.add_done_callback(lambda _: self._on_ready())
 
     def _question(self) -> Question:
-        return self._proposer.question(self._in_memory.scene())
+        return self._proposer.question(self._in_memory.snapshot())
 
     def _compute(self, question: Question) -> Proposal:
         start = time.monotonic()

@@ -22,7 +22,7 @@ from optuna.samplers import BaseSampler
 from tuner.proposals.artifact import Artifact
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import Choice, Proposal
-from tuner.proposals.study_snapshot import Draft, Scene
+from tuner.proposals.study_snapshot import SnapshotStorage, StudySnapshot
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.space import Parameter, SearchSpace
 from tuner.space.optuna import distribution, from_optuna, to_optuna
@@ -42,7 +42,7 @@ class SpaceExhaustedError(Exception):
 class Question:
     """All that a proposal depends on, but for the study's own space, sampler and seed."""
 
-    scene: Scene
+    snapshot: StudySnapshot
     #: Values that the trial has to have: those to start with whose turn it is.
     start: Mapping[str, Any]
     #: What the sampler knows from history.
@@ -125,19 +125,19 @@ class Proposer:
         self._count += 1
         self._turn += not is_retry
 
-    def question(self, scene: Scene) -> Question:
+    def question(self, snapshot: StudySnapshot) -> Question:
         """Return what is to be answered now.
 
         Args:
-            scene: of all trials that were noted.
+            snapshot: of all trials that were noted.
         """
         return Question(
-            scene=scene, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
+            snapshot=snapshot, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
         )
 
     def propose(self, in_memory: InMemoryStudy) -> Proposal:
         """Return the next configuration as the study's sampler wants it; see `answer`."""
-        return self.answer(self.question(in_memory.scene()))
+        return self.answer(self.question(in_memory.snapshot()))
 
     def answer(self, question: Question) -> Proposal:
         """Return the configuration that the study's sampler wants. Safe in another thread.
@@ -145,15 +145,15 @@ class Proposer:
         Raises:
             SpaceExhaustedError: nothing is left to propose.
         """
-        draft = Draft(question.scene)
-        number = question.scene.number
+        storage = SnapshotStorage(question.snapshot)
+        number = question.snapshot.number
         for attempt in range(SAMPLER_TRIES):
             seed = proposal_seed(self.study_seed, number, attempt)
-            params, insight = self._ask(draft, question, seed)
+            params, insight = self._ask(storage, question, seed)
             if self._is_new(params, number):
                 choice = Choice(params=params, sampler=self.sampler, seed=seed, attempt=attempt)
-                return self._made(question, choice, draft, insight)
-        return self._made(question, self._random(question), draft, None)
+                return self._made(question, choice, storage, insight)
+        return self._made(question, self._random(question), storage, None)
 
     def cheap(self, question: Question) -> Proposal:
         """Return a random new configuration at once: the choice when the sampler is slow.
@@ -196,26 +196,28 @@ class Proposer:
         return self._seen.get(self.space.key(params), number) >= number
 
     def _made(
-        self, question: Question, choice: Choice, draft: Draft | None, insight: Any
+        self, question: Question, choice: Choice, storage: SnapshotStorage | None, insight: Any
     ) -> Proposal:
-        scene, artifact = question.scene, question.artifact
+        snapshot, artifact = question.snapshot, question.artifact
         return Proposal(
             choice=choice,
-            told=scene.told,
-            trials=scene.number,
-            pending=scene.pending,
-            forgotten=scene.forgotten,
+            told=snapshot.told,
+            trials=snapshot.number,
+            pending=snapshot.pending,
+            forgotten=snapshot.forgotten,
             artifact=None if artifact is None else artifact.key,
             limit_s=question.limit_s,
-            all_curves=scene.all_curves,
-            brackets=scene.brackets,
-            study_attrs=draft.study_attrs if draft is not None else {},
-            trial_attrs=draft.trial_attrs if draft is not None else {},
+            all_curves=snapshot.all_curves,
+            brackets=snapshot.brackets,
+            study_attrs=storage.study_attrs if storage is not None else {},
+            trial_attrs=storage.trial_attrs if storage is not None else {},
             insight=insight,
             packages=self._packages,
         )
 
-    def _ask(self, draft: Draft, question: Question, seed: int) -> tuple[dict[str, Any], Any]:
+    def _ask(
+        self, storage: SnapshotStorage, question: Question, seed: int
+    ) -> tuple[dict[str, Any], Any]:
         """Return a configuration, and what the sampler says about it."""
         context = SamplerContext(
             study_seed=self.study_seed,
@@ -230,12 +232,12 @@ class Proposer:
         )
         sampler = make_sampler(self.sampler, context)
         start, _ = self.decode(question.start)
-        walk = _Walk(draft, sampler, self._distributions, start)
+        walk = _Walk(storage, sampler, self._distributions, start)
         params = self.space.walk(walk.choose)
         return params, getattr(sampler, "insight", None)
 
     def _random(self, question: Question) -> Choice:
-        number = question.scene.number
+        number = question.snapshot.number
         seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
         rng = random.Random(seed)  # noqa: S311 - not for security  # nosec B311  # no secret
         # One to start with that was tried already (filled by chance) must not end the study.
@@ -278,7 +280,7 @@ class _Walk:
 
     def __init__(
         self,
-        draft: Draft,
+        storage: SnapshotStorage,
         sampler: BaseSampler,
         distributions: Mapping[str, BaseDistribution],
         start: Mapping[str, Any],
@@ -286,9 +288,9 @@ class _Walk:
         self._sampler = sampler
         self._distributions = distributions
         self._start = start
-        study = draft.open_study(sampler)
-        sampler.before_trial(study, draft.new_trial())
-        self._trial = draft.new_trial()
+        study = storage.open_study(sampler)
+        sampler.before_trial(study, storage.new_trial())
+        self._trial = storage.new_trial()
         if start:
             # Where Optuna leaves what was enqueued: a sampler may choose the rest to go with it.
             self._trial.system_attrs["fixed_params"] = start

@@ -22,7 +22,7 @@ from tuner.proposals.frozen import freeze
 from tuner.proposals.in_memory_study import as_forgotten, as_sampler_sees, is_lesson
 from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.proposals.proposing import Proposer, Question, SpaceExhaustedError
-from tuner.proposals.study_snapshot import Scene
+from tuner.proposals.study_snapshot import StudySnapshot
 from tuner.registry import used_packages
 from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
@@ -161,16 +161,16 @@ class Replay:
         start = self._spec.start_with
         key = record["artifact"]
         return Question(
-            scene=self._scene(record, known, view),
+            snapshot=self._snapshot(record, known, view),
             start=start[turn] if turn < len(start) else {},
             artifact=None if key is None else self._load(key),
             # Records of earlier releases name none, which was right: nothing was known of it.
             limit_s=record.get("limit_s"),
         )
 
-    def _scene(
+    def _snapshot(
         self, record: Mapping[str, Any], known: Sequence[RecordedTrial], view: _View
-    ) -> Scene:
+    ) -> StudySnapshot:
         attrs: dict[str, Any] = {}
         for trial in known:
             attrs |= trial.proposal.get("wrote", {}).get("study", {})
@@ -188,7 +188,7 @@ class Replay:
         pending = tuple(trial.number for trial in known if not _entered(trial, told))
         if list(pending) != record["pending"]:
             raise _MisfitError(f"by its record {record['pending']} were pending, not {pending}")
-        return Scene(
+        return StudySnapshot(
             study=self._spec.name,
             directions=tuple(StudyDirection[m.goal.upper()] for m in self._spec.metrics),
             trials=seen,
@@ -254,7 +254,7 @@ class _FrozenTrial:
         self._made: dict[tuple[bool, bool], FrozenTrial] = {}
 
     def seen(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
-        """Return the trial as it stood in the scene of a proposal."""
+        """Return the trial as it stood in the snapshot of a proposal."""
         key = (is_told, all_curves)
         if key not in self._made:
             self._made[key] = self._make(is_told=is_told, all_curves=all_curves)

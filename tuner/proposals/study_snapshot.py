@@ -1,9 +1,9 @@
 """The study at one moment, as a sampler sees it, and what the sampler leaves behind.
 
-A proposal depends on its scene, its seeds and its prior alone, so that it can be made again from
-the record of the scene (`replaying.py`). What a sampler writes while it works (the position of QMC
-in its sequence, the generation of NSGA-II) stays in a `Draft` and becomes part of the proposal: of
-a proposal that is thrown away nothing is left.
+A proposal depends on its snapshot, its seeds and its prior alone, so that it can be made again from
+the record of the snapshot (`replaying.py`). What a sampler writes while it works (the position of
+QMC in its sequence, the generation of NSGA-II) stays in a `SnapshotStorage` and becomes part of the
+proposal: of a proposal that is thrown away nothing is left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing_extensions import override
 from tuner.proposals.brackets import Brackets, bracket_pruner
 
 _STUDY_ID = 0
-#: A scene is no place in time: what is made for it has no clock.
+#: A snapshot is no place in time: what is made for it has no clock.
 _NO_TIME = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - Optuna's times are naive UTC
 
 
@@ -47,7 +47,7 @@ def running_trial(number: int) -> FrozenTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class StudySnapshot:
     """What was known when a trial was proposed; the trial itself is not among them."""
 
     study: str
@@ -73,15 +73,15 @@ class Scene:
         return len(self.trials)
 
 
-class Draft(BaseStorage):
-    """A scene as an Optuna storage, with the new trial in it; what is written stays here.
+class SnapshotStorage(BaseStorage):
+    """A snapshot as an Optuna storage, with the new trial in it; what is written stays here.
 
     Args:
-        scene: is not changed.
+        snapshot: is not changed.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, snapshot: StudySnapshot) -> None:
+        self.snapshot = snapshot
         #: Attributes of the study, and of the new trial, that were written.
         self.study_attrs: dict[str, Any] = {}
         self.trial_attrs: dict[str, Any] = {}
@@ -89,15 +89,15 @@ class Draft(BaseStorage):
     def open_study(self, sampler: BaseSampler) -> optuna.Study:
         """Return a view for one call of a sampler: a `Study` caches the trials it has read."""
         return optuna.load_study(
-            study_name=self.scene.study,
+            study_name=self.snapshot.study,
             storage=self,
             sampler=sampler,
-            pruner=bracket_pruner(self.scene.brackets),
+            pruner=bracket_pruner(self.snapshot.brackets),
         )
 
     def new_trial(self) -> FrozenTrial:
         """Return a copy of the new trial, whose parameters the caller may fill in."""
-        trial = running_trial(self.scene.number)
+        trial = running_trial(self.snapshot.number)
         trial.system_attrs = dict(self.trial_attrs)
         return trial
 
@@ -107,11 +107,11 @@ class Draft(BaseStorage):
 
     @override
     def get_study_name_from_id(self, study_id: int) -> str:
-        return self.scene.study
+        return self.snapshot.study
 
     @override
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        return list(self.scene.directions)
+        return list(self.snapshot.directions)
 
     @override
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Draft(BaseStorage):
 
     @override
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return {**self.scene.attrs, **self.study_attrs}
+        return {**self.snapshot.attrs, **self.study_attrs}
 
     @override
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
@@ -127,15 +127,15 @@ class Draft(BaseStorage):
 
     @override
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        if trial_id != self.scene.number:
+        if trial_id != self.snapshot.number:
             _refuse()
         self.trial_attrs[key] = value
 
     @override
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        if trial_id == self.scene.number:
+        if trial_id == self.snapshot.number:
             return self.new_trial()
-        return self.scene.trials[trial_id]
+        return self.snapshot.trials[trial_id]
 
     @override
     def get_all_trials(
@@ -145,16 +145,16 @@ class Draft(BaseStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         # Never copied: whoever changes a trial breaks Optuna's contract with samplers.
-        trials = [*self.scene.trials, self.new_trial()]
+        trials = [*self.snapshot.trials, self.new_trial()]
         return trials if states is None else [t for t in trials if t.state in states]
 
     @override
     def get_all_studies(self) -> list[FrozenStudy]:
         return [
             FrozenStudy(
-                study_name=self.scene.study,
+                study_name=self.snapshot.study,
                 direction=None,
-                directions=list(self.scene.directions),
+                directions=list(self.snapshot.directions),
                 user_attrs={},
                 system_attrs=self.get_study_system_attrs(_STUDY_ID),
                 study_id=_STUDY_ID,
