@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tuner.coordinator.waits import FleetWorker, Need, find_reason, is_passing
-from tuner.proposals.failure_streaks import Setbacks
+from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
@@ -24,7 +24,7 @@ IMAGE = "team/train@sha256:" + "ab" * 32
 
 
 def worker(name: str = "w", **facts: Any) -> FleetWorker:
-    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "hindrance": ""}
+    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "unavailable_because": ""}
     return FleetWorker(name=name, **{**given, "projects": None, "last_seen": NOW, **facts})
 
 
@@ -77,11 +77,13 @@ def test_an_image_that_no_worker_has_is_named_with_those_that_they_have() -> Non
 
 def test_workers_out_of_service_or_leaving_are_named_with_their_reasons() -> None:
     fleet = [
-        worker("a", hindrance="out of service, no luck"),
-        worker("b", hindrance="leaves, its release 0.1.0 is older than the server's 0.2.0"),
+        worker("a", unavailable_because="out of service, no luck"),
+        worker(
+            "b", unavailable_because="leaves, its release 0.1.0 is older than the server's 0.2.0"
+        ),
         worker("other", image=IMAGE, device="gpu"),
     ]
-    many = [worker(f"w{n}", hindrance="out of service, x") for n in range(5)]
+    many = [worker(f"w{n}", unavailable_because="out of service, x") for n in range(5)]
 
     assert reason(*fleet) == (
         "every worker that could run it takes no trials: a (out of service, no luck); "
@@ -137,7 +139,7 @@ def test_workers_whose_tokens_are_for_other_projects_are_counted_and_no_project_
 def test_a_worker_whose_image_does_not_fit_its_token_is_named_with_that() -> None:
     problem = "gets none, its token is bound to the image a, and it says that it runs b"
 
-    assert reason(worker(hindrance=problem), ready=[0.0], offered=1) == (
+    assert reason(worker(unavailable_because=problem), ready=[0.0], offered=1) == (
         f"every worker that could run it takes no trials: w ({problem})"
     )
 
@@ -154,7 +156,9 @@ def test_what_passes_by_itself_is_no_event() -> None:
     assert not any(is_passing(text) for text in (NO_WORKER, NOT_CLAIMING, "", "log root is full"))
 
 
-def told(setbacks: Setbacks, *ends: tuple[str, str], first: int = 0, wait: float = 0) -> list[str]:
+def told(
+    streaks: FailureStreaks, *ends: tuple[str, str], first: int = 0, wait: float = 0
+) -> list[str]:
     """Tell trials by cause ("" for a complete one) and the last line of their error.
 
     Each is proposed `wait` seconds after the one before has ended.
@@ -169,45 +173,45 @@ def told(setbacks: Setbacks, *ends: tuple[str, str], first: int = 0, wait: float
             created=10.0 * number + wait,
             finished=10.0 * number + 9.0,
         )
-        setbacks.note(trial)
-    return setbacks.reasons
+        streaks.note(trial)
+    return streaks.reasons
 
 
 @pytest.mark.parametrize("cause", ["oom", "timeout", "diverged", "rejected", "lost"])
 def test_three_first_trials_with_the_same_cause_are_alike_whatever_their_words(cause: str) -> None:
-    reasons = told(Setbacks("p/s"), *((cause, f"tensor {n}") for n in range(3)))
+    reasons = told(FailureStreaks("p/s"), *((cause, f"tensor {n}") for n in range(3)))
 
     assert reasons == [f"the first 3 trials failed alike ({cause}): tensor 2"]
 
 
 def test_errors_are_alike_only_with_the_same_words() -> None:
-    assert told(Setbacks("p/s"), *(("error", f"KeyError: {n}") for n in range(3))) == []
-    assert told(Setbacks("p/s"), *[("error", "KeyError: 'x'")] * 3) == [
+    assert told(FailureStreaks("p/s"), *(("error", f"KeyError: {n}") for n in range(3))) == []
+    assert told(FailureStreaks("p/s"), *[("error", "KeyError: 'x'")] * 3) == [
         "the first 3 trials failed alike (error): KeyError: 'x'"
     ]
 
 
 @pytest.mark.parametrize("other", ["", "cancelled", "timeout"])
 def test_one_other_end_among_the_first_three_is_enough_to_go_on(other: str) -> None:
-    assert told(Setbacks("p/s"), ("oom", "x"), (other, ""), ("oom", "x"), ("oom", "x")) == []
+    assert told(FailureStreaks("p/s"), ("oom", "x"), (other, ""), ("oom", "x"), ("oom", "x")) == []
 
 
 def test_five_trials_in_a_row_that_do_not_count_are_a_reason_and_five_more_another() -> None:
-    setbacks = Setbacks("p/s")
+    streaks = FailureStreaks("p/s")
     four = [("", ""), *[("lost", "gone")] * 4]
-    assert told(setbacks, *four) == []
-    assert told(setbacks, ("rejected", "no GPU")) == [
+    assert told(streaks, *four) == []
+    assert told(streaks, ("rejected", "no GPU")) == [
         "5 trials in a row ended without a result that counts; "
         "the last one, trial 0 (rejected): no GPU"
     ]
-    assert told(setbacks, *[("lost", "gone")] * 4) == setbacks.reasons
-    assert told(setbacks, ("lost", "gone"))[0].startswith("10 trials in a row")
+    assert told(streaks, *[("lost", "gone")] * 4) == streaks.reasons
+    assert told(streaks, ("lost", "gone"))[0].startswith("10 trials in a row")
 
 
 def test_a_trial_that_counts_ends_the_row() -> None:
     four = [("lost", "gone")] * 4
 
-    assert told(Setbacks("p/s"), ("", ""), *four, ("error", "KeyError"), *four) == []
+    assert told(FailureStreaks("p/s"), ("", ""), *four, ("error", "KeyError"), *four) == []
 
 
 BAD = ("error", "ValueError: subtracting 5 from 3")
@@ -215,9 +219,9 @@ WORKS = ("", "")
 
 
 def test_ten_failures_alike_in_a_row_are_a_reason_that_names_the_ways_on() -> None:
-    setbacks = Setbacks("p/s")
-    assert told(setbacks, WORKS, *[BAD] * 9) == []
-    (reason,) = told(setbacks, BAD, first=10)
+    streaks = FailureStreaks("p/s")
+    assert told(streaks, WORKS, *[BAD] * 9) == []
+    (reason,) = told(streaks, BAD, first=10)
 
     assert reason == (
         "10 trials in a row failed alike, trial 10 the last (error): "
@@ -230,52 +234,52 @@ def test_ten_failures_alike_in_a_row_are_a_reason_that_names_the_ways_on() -> No
 def test_numbers_in_an_error_do_not_make_it_another() -> None:
     ends = [("error", f"ValueError: subtracting {n}.5 from -{n}e-3") for n in range(10)]
 
-    (reason,) = told(Setbacks("p/s"), *ends)
+    (reason,) = told(FailureStreaks("p/s"), *ends)
     assert "no trial has worked so far, so the code may be broken" in reason
 
 
 @pytest.mark.parametrize("other", [WORKS, ("error", "KeyError"), ("oom", "")])
 def test_another_end_breaks_a_row_of_failures_alike(other: tuple[str, str]) -> None:
-    assert told(Setbacks("p/s"), WORKS, *[BAD] * 9, other, *[BAD] * 9) == []
+    assert told(FailureStreaks("p/s"), WORKS, *[BAD] * 9, other, *[BAD] * 9) == []
 
 
 def test_what_a_machine_or_the_user_ended_neither_breaks_nor_lengthens_a_row() -> None:
     others = [("cancelled", ""), ("lost", "gone")]
 
-    assert told(Setbacks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 4) == []
-    assert told(Setbacks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 5) != []
+    assert told(FailureStreaks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 4) == []
+    assert told(FailureStreaks("p/s"), WORKS, *[BAD] * 5, *others, *[BAD] * 5) != []
 
 
 def test_each_further_ten_failures_in_a_row_are_a_reason_of_their_own() -> None:
-    setbacks = Setbacks("p/s")
-    first = told(setbacks, WORKS, *[BAD] * 10)
-    assert told(setbacks, *[BAD] * 9, first=11) == first
-    second = told(setbacks, BAD, first=20)
+    streaks = FailureStreaks("p/s")
+    first = told(streaks, WORKS, *[BAD] * 10)
+    assert told(streaks, *[BAD] * 9, first=11) == first
+    second = told(streaks, BAD, first=20)
     assert second[0].startswith("20 trials in a row failed alike, trial 20")
-    assert told(setbacks, WORKS, *[BAD] * 9, first=21) == []
-    (third,) = told(setbacks, BAD, first=31)
+    assert told(streaks, WORKS, *[BAD] * 9, first=21) == []
+    (third,) = told(streaks, BAD, first=31)
     assert third.startswith("10 trials in a row failed alike, trial 31")
     assert len({*first, *second, third}) == 3
 
 
 def test_a_first_success_after_a_pause_means_that_something_was_mended() -> None:
-    setbacks = Setbacks("p/s")
-    told(setbacks, *[BAD] * 3)
-    told(setbacks, WORKS, first=3)
+    streaks = FailureStreaks("p/s")
+    told(streaks, *[BAD] * 3)
+    told(streaks, WORKS, first=3)
 
-    assert setbacks.mended == {0, 1, 2}
+    assert streaks.mended == {0, 1, 2}
 
 
 def test_a_region_that_goes_on_to_fail_after_a_pause_was_not_mended() -> None:
-    setbacks = Setbacks("p/s")
-    told(setbacks, *[BAD] * 4, WORKS)
+    streaks = FailureStreaks("p/s")
+    told(streaks, *[BAD] * 4, WORKS)
 
-    assert setbacks.mended == set()
+    assert streaks.mended == set()
 
 
 def test_a_success_of_a_trial_from_before_the_pause_mends_nothing() -> None:
-    setbacks = Setbacks("p/s")
-    told(setbacks, *[BAD] * 3)
-    told(setbacks, WORKS, first=3, wait=-5)
+    streaks = FailureStreaks("p/s")
+    told(streaks, *[BAD] * 3)
+    told(streaks, WORKS, first=3, wait=-5)
 
-    assert setbacks.mended == set()
+    assert streaks.mended == set()

@@ -16,7 +16,7 @@ from tuner.cli.reading.feed import News
 from tuner.cli.render import output
 from tuner.cli.render.progress import StudyProgress
 from tuner.cli.render.trial_view import print_trial
-from tuner.proposals.failure_streaks import Setbacks
+from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.protocol import Point, encode_number
 from workers.agent.api import WorkerApi
 from workers.agent.outbox import Outbox
@@ -100,7 +100,7 @@ def test_a_pruned_trial_without_a_number_is_told_as_such() -> None:
 
 
 def told(*objectives: float | None, state: str = "pruned") -> list[str]:
-    setbacks = Setbacks("p/s")
+    streaks = FailureStreaks("p/s")
     for number, objective in enumerate(objectives):
         row: Any = SimpleNamespace(
             number=number,
@@ -112,8 +112,8 @@ def told(*objectives: float | None, state: str = "pruned") -> list[str]:
             created=0.0,
             finished=1.0,
         )
-        setbacks.note(row)
-    return setbacks.reasons
+        streaks.note(row)
+    return streaks.reasons
 
 
 def test_three_first_trials_pruned_without_a_value_are_a_reason_to_pause() -> None:

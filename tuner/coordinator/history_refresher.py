@@ -44,7 +44,7 @@ _HELD = (
 
 
 @dataclass(frozen=True)
-class _Pupil:
+class _Learner:
     """A study that learns, as the thread needs it."""
 
     study: sa.Row[Any]
@@ -53,7 +53,7 @@ class _Pupil:
     version: str | None
 
 
-class Historian:
+class HistoryRefresher:
     """Learns from history for the studies of one coordinator. The loop alone calls its methods.
 
     Args:
@@ -75,15 +75,15 @@ class Historian:
         self._isolation = isolation
         self._wake = wake
         self._lock = threading.Lock()
-        self._pupils: dict[int, _Pupil] = {}
-        self._learnt: dict[int, tuple[_Pupil, Lesson]] = {}
+        self._learners: dict[int, _Learner] = {}
+        self._learnt: dict[int, tuple[_Learner, Lesson]] = {}
         #: How long the last lesson of each study took, seconds: a large one does not go first.
         self._took: dict[int, float] = {}
         self._changed = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def attend(self, runs: Iterable[StudyRun]) -> None:
+    def refresh(self, runs: Iterable[StudyRun]) -> None:
         """Look after these studies from now on, and give them what was learnt.
 
         Raises:
@@ -93,19 +93,19 @@ class Historian:
         wanted = {run.study.id: run for run in runs if run.learns and run.is_open}
         with self._lock:
             learnt = dict(self._learnt)
-            is_new = not wanted.keys() <= self._pupils.keys()
-        for study_id, (pupil, lesson) in learnt.items():
+            is_new = not wanted.keys() <= self._learners.keys()
+        for study_id, (learner, lesson) in learnt.items():
             run = wanted.get(study_id)
             # A study that was edited meanwhile may want something else of history.
-            if run is not None and run.study.revision == pupil.study.revision:
+            if run is not None and run.study.revision == learner.study.revision:
                 with self._isolation.step(run.study, "learning from history"):
                     self._hand_over(run, lesson)
         with self._lock:
             for study_id, handed in learnt.items():
                 if self._learnt[study_id] is handed:
                     del self._learnt[study_id]
-            self._pupils = {
-                study_id: _Pupil(run.study, run.spec, run.lesson_version)
+            self._learners = {
+                study_id: _Learner(run.study, run.spec, run.lesson_version)
                 for study_id, run in wanted.items()
             }
         if is_new:
@@ -141,7 +141,7 @@ class Historian:
 
     def _look_now(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="historian", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="history-refresher", daemon=True)
             self._thread.start()
         self._changed.set()
 
@@ -167,33 +167,35 @@ class Historian:
         )
 
         with self._lock:
-            pupils = dict(self._pupils)
-        forget_others(cache, pupils)
-        if not pupils:
+            learners = dict(self._learners)
+        forget_others(cache, learners)
+        if not learners:
             return
         with self._storage.read() as connection:
             history = history_version(connection)
         # Those that wait for their first lesson come first, of them the one that took least so far.
-        self._took = {key: took for key, took in self._took.items() if key in pupils}
-        turns = sorted(pupils, key=lambda i: (pupils[i].version is not None, self._took.get(i, 0)))
+        self._took = {key: took for key, took in self._took.items() if key in learners}
+        turns = sorted(
+            learners, key=lambda i: (learners[i].version is not None, self._took.get(i, 0))
+        )
         for study_id in turns:
-            pupil = pupils[study_id]
-            version = lesson_version(history, pupil.spec)
-            if self._stopping or not self._is_due(study_id, pupil, version):
+            learner = learners[study_id]
+            version = lesson_version(history, learner.spec)
+            if self._stopping or not self._is_due(study_id, learner, version):
                 continue
-            lesson = learn(self._storage, pupil.study, pupil.spec, version, cache)
+            lesson = learn(self._storage, learner.study, learner.spec, version, cache)
             self._took[study_id] = lesson.took_s
             with self._lock:
-                self._learnt[study_id] = (pupil, lesson)
+                self._learnt[study_id] = (learner, lesson)
             self._wake()
 
-    def _is_due(self, study_id: int, pupil: _Pupil, version: str) -> bool:
-        """Whether this version was not learnt from, nor given up for a newer pupil, meanwhile."""
+    def _is_due(self, study_id: int, learner: _Learner, version: str) -> bool:
+        """Whether this version was not learnt from, nor given up for a newer learner, meanwhile."""
         with self._lock:
-            present = self._pupils.get(study_id)
+            present = self._learners.get(study_id)
             waiting = self._learnt.get(study_id)
-        if present is None or present.study.revision != pupil.study.revision:
+        if present is None or present.study.revision != learner.study.revision:
             return False
-        if waiting is not None and waiting[0].study.revision == pupil.study.revision:
+        if waiting is not None and waiting[0].study.revision == learner.study.revision:
             return waiting[1].version != version
         return present.version != version

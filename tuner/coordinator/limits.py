@@ -32,11 +32,11 @@ def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
     return None
 
 
-def new_setback(storage: Storage, run: StudyRun) -> str | None:
+def new_pause_reason(storage: Storage, run: StudyRun) -> str | None:
     """Return a reason to pause for which the study has not paused before, or None."""
     e = tables.events
-    for reason in run.setbacks.reasons:
-        if reason in run.setbacks.said:
+    for reason in run.streaks.reasons:
+        if reason in run.streaks.said:
             continue
         query = sa.select(e.c.id).where(
             e.c.study_id == run.study.id,
@@ -47,5 +47,5 @@ def new_setback(storage: Storage, run: StudyRun) -> str | None:
             if connection.execute(query.limit(1)).first() is None:
                 return reason
         # The user has resumed the study all the same.
-        run.setbacks.said.add(reason)
+        run.streaks.said.add(reason)
     return None

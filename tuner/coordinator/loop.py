@@ -17,14 +17,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.expiry import Expiry
-from tuner.coordinator.history_refresher import Historian
+from tuner.coordinator.history_refresher import HistoryRefresher
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEAD_S, Leadership
+from tuner.coordinator.lifecycle import Lifecycle
 from tuner.coordinator.memory import Memory
-from tuner.coordinator.round_state import Outlook, take_outlook
-from tuner.coordinator.scheduling import ROUND, Allotting
-from tuner.coordinator.steering import Steering
+from tuner.coordinator.round_state import RoundState, read_round_state
+from tuner.coordinator.scheduling import ROUND, Scheduling
 from tuner.errors import FencedError, UnavailableError
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
@@ -42,7 +42,7 @@ FAULT_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PruneDecision:
     """What the pruner says, and the system attributes it has left on the trial."""
 
     prune: bool
@@ -78,11 +78,13 @@ class Coordinator:
         self._memory = Memory(storage, self.wake)
         self._isolation = Isolation(storage, self.leadership, self._memory.forget)
         self._expiry = Expiry(storage, self.leadership, self.instruments, self._isolation)
-        self._historian = Historian(storage, self.leadership, self._isolation, self.wake)
-        self._steering = Steering(
+        self._history_refresher = HistoryRefresher(
+            storage, self.leadership, self._isolation, self.wake
+        )
+        self._lifecycle = Lifecycle(
             storage, self.leadership, self._isolation, storage_problem, self.wake
         )
-        self._allotting = Allotting(
+        self._scheduling = Scheduling(
             storage,
             self.leadership,
             self._memory,
@@ -146,7 +148,7 @@ class Coordinator:
 
     def judge(
         self, study_id: int, number: int, attempt: int, points: list[tuple[int, float]]
-    ) -> Verdict | None:
+    ) -> PruneDecision | None:
         """Enter reports of an attempt of a running trial and let the pruner judge them.
 
         Called by the server's threads.
@@ -159,8 +161,8 @@ class Coordinator:
         if run is None or number >= len(run.in_memory):
             return None
         if run.spec.pruner.name == "none":
-            return Verdict(prune=False, attrs={})
-        return Verdict(
+            return PruneDecision(prune=False, attrs={})
+        return PruneDecision(
             prune=run.judge(number, attempt, points), attrs=run.in_memory.trial_attrs(number)
         )
 
@@ -175,28 +177,28 @@ class Coordinator:
             self._is_settled = True
         if not self._keep_lead():
             return None
-        outlook = take_outlook(self._storage)
-        self._load(outlook)
-        self._historian.attend(self._memory)
-        self._expire(outlook, void_dead_local=void_dead_local)
-        if outlook.unjudged:
-            waiting_for = outlook.unjudged, outlook.studies
+        round_state = read_round_state(self._storage)
+        self._load(round_state)
+        self._history_refresher.refresh(self._memory)
+        self._expire(round_state, void_dead_local=void_dead_local)
+        if round_state.unjudged:
+            waiting_for = round_state.unjudged, round_state.studies
             judge_waiting(
                 self._storage, self.leadership, self._memory, self._isolation, *waiting_for
             )
         for run in self._memory:
             if self._isolation.is_due(run.study.id):
-                self._steering.look_after(run, outlook.studies[run.study.id], outlook)
-        made = self._allotting.propose(outlook) if self._storage_problem() is None else 0
-        waiting = self._dispatch(outlook)
-        self._isolation.end_round(others=len(outlook.studies) > 1)
+                self._lifecycle.look_after(run, round_state.studies[run.study.id], round_state)
+        made = self._scheduling.propose(round_state) if self._storage_problem() is None else 0
+        waiting = self._dispatch(round_state)
+        self._isolation.end_round(others=len(round_state.studies) > 1)
         if made >= ROUND:
             return 0.0
         return DISPATCH_AFTER_S if made or waiting else None
 
-    def _load(self, outlook: Outlook) -> None:
-        served = self._isolation.served(outlook.studies)
-        for study_id, fault in outlook.faults.items():
+    def _load(self, round_state: RoundState) -> None:
+        served = self._isolation.served(round_state.studies)
+        for study_id, fault in round_state.faults.items():
             study = served.pop(study_id, None)
             if study is not None:
                 self._isolation.set_aside(study, "looking at its attempts", fault)
@@ -204,14 +206,14 @@ class Coordinator:
             with self._isolation.step(study, "loading it"):
                 raise problem
 
-    def _expire(self, outlook: Outlook, *, void_dead_local: bool) -> None:
+    def _expire(self, round_state: RoundState, *, void_dead_local: bool) -> None:
         """End the leases that are over: twice a second, not in every round."""
         moment = time.monotonic()
         if moment < self._expire_at and not void_dead_local:
             return
         self._expire_at = moment + TICK_S
-        ended = self._expiry.void_dead_local(outlook.studies) if void_dead_local else 0
-        if ended + self._expiry.expire(outlook.studies) > 0:
+        ended = self._expiry.void_dead_local(round_state.studies) if void_dead_local else 0
+        if ended + self._expiry.expire(round_state.studies) > 0:
             self.wake()
 
     def _keep_lead(self) -> bool:
@@ -236,14 +238,14 @@ class Coordinator:
         self._leads = False
         self._lead_until = 0.0
         self._memory.clear()
-        self._historian.attend(())
+        self._history_refresher.refresh(())
 
-    def _dispatch(self, outlook: Outlook) -> bool:
+    def _dispatch(self, round_state: RoundState) -> bool:
         """Wake idle workers for attempts that nobody has claimed; return if some are too young."""
-        now, studies = outlook.now, outlook.studies
-        offered = [row for row in outlook.ready if row.not_before <= now]
+        now, studies = round_state.now, round_state.studies
+        offered = [row for row in round_state.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
-        for (device, image, gpus), count in outlook.idle.items():
+        for (device, image, gpus), count in round_state.idle.items():
             if device == EXTERNAL or self._wakeups is None:
                 continue  # it waits for the answer to its claim, and hears no wake-up
             wanted = sum(
@@ -256,7 +258,7 @@ class Coordinator:
 
     def close(self) -> None:
         """Let go of the studies and of the lead; the loop does so at its end."""
-        self._historian.stop()
+        self._history_refresher.stop()
         self._memory.close()
         if self._leads:
             try:

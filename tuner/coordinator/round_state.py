@@ -31,7 +31,7 @@ _OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class RoundState:
     """The open studies and the fleet at one moment of the database's clock."""
 
     now: float
@@ -56,7 +56,7 @@ class Outlook:
     faults: dict[int, Exception]
 
 
-def take_outlook(storage: Storage) -> Outlook:
+def read_round_state(storage: Storage) -> RoundState:
     """Read the present state.
 
     Raises:
@@ -78,7 +78,7 @@ def take_outlook(storage: Storage) -> Outlook:
                 offered[row.study_id] += is_offered
                 repeated[row.study_id] += is_offered and row.no > 1
         ready = [row for row in ready if row.study_id not in faults]
-        return Outlook(
+        return RoundState(
             now=now,
             studies=studies,
             untold=studies_to_collect(connection, studies),

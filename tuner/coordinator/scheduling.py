@@ -11,7 +11,7 @@ from tuner.coordinator.committing import BehindDatabaseError, commit_proposal
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
-from tuner.coordinator.round_state import Outlook
+from tuner.coordinator.round_state import RoundState
 from tuner.coordinator.study_run import StudyRun
 from tuner.instruments import Instruments
 from tuner.proposals.proposing import SpaceExhaustedError
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 ROUND = 8
 
 
-class Allotting:
+class Scheduling:
     """Proposes trials for idle workers.
 
     Args:
@@ -58,32 +58,32 @@ class Allotting:
         self._wake = wake
         self._turns = Turns()
 
-    def propose(self, outlook: Outlook) -> int:
+    def propose(self, round_state: RoundState) -> int:
         """Propose for idle workers, at most `ROUND` trials; return how many were made."""
-        ready = Counter(outlook.offered)
+        ready = Counter(round_state.offered)
         made: Counter[Kind] = Counter()
         running = [
             run
             for run in self._memory
-            if outlook.studies[run.study.id].state == "running"
+            if round_state.studies[run.study.id].state == "running"
             and self._isolation.is_due(run.study.id)
         ]
-        self._turns.keep(outlook.studies)
-        for kind, count in outlook.idle.items():
+        self._turns.keep(round_state.studies)
+        for kind, count in round_state.idle.items():
             fitting = [run for run in running if matches(run.study, *kind)]
             wanted = count - sum(ready[run.study.id] for run in fitting)
             # Trials of one study that run again and again keep no other from its turn.
             beside = count - sum(
-                ready[run.study.id] - outlook.repeated[run.study.id] for run in fitting
+                ready[run.study.id] - round_state.repeated[run.study.id] for run in fitting
             )
             while max(wanted, beside) > 0 and made.total() < ROUND:
-                held = ready + outlook.leased
+                held = ready + round_state.leased
                 able = fitting if wanted > 0 else [r for r in fitting if not held[r.study.id]]
                 run = self._next_in_turn(able, held)
                 if run is None:
                     break
                 is_made = False
-                with self._isolation.step(outlook.studies[run.study.id], "proposing"):
+                with self._isolation.step(round_state.studies[run.study.id], "proposing"):
                     is_made = self._propose_one(run)
                 if is_made:
                     self._turns.take(_contender(run))
@@ -96,7 +96,7 @@ class Allotting:
         if made:
             self._on_ready(made)
         for run in running:
-            with self._isolation.step(outlook.studies[run.study.id], "proposing"):
+            with self._isolation.step(round_state.studies[run.study.id], "proposing"):
                 self._prepare(run)
         return made.total()
 

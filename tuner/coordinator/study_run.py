@@ -12,7 +12,7 @@ from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.early import EarlyRanks
 from tuner.history.store.own import fixed_values
 from tuner.proposals.artifact import Artifact
-from tuner.proposals.failure_streaks import Setbacks
+from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.proposals.history_users import learns
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.prefetch import Prefetch
@@ -82,7 +82,7 @@ class StudyRun:
         #: Failed trials to be tried again, with their parameters.
         self.again: list[tuple[int, dict[str, Any]]] = []
         self._maximize = goals[0] == "maximize"
-        self.setbacks = Setbacks(self.name)
+        self.streaks = FailureStreaks(self.name)
         #: Why the sampler has nothing left to propose, once that is so.
         self.exhausted = ""
         #: A trial with a result of a hypermodel in which nothing was found.
@@ -264,8 +264,8 @@ class StudyRun:
         self.in_flight -= 1
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         self.used += bool(trial.counted)
-        self.setbacks.note(trial)
-        self.in_memory.forget(self.setbacks.mended)
+        self.streaks.note(trial)
+        self.in_memory.forget(self.streaks.mended)
         if _had_less_time(trial, self.spec):
             self.in_memory.forget([trial.number])
         if trial.duration_s is not None:

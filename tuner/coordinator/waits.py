@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.round_state import Outlook
+from tuner.coordinator.round_state import RoundState
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
 from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
@@ -77,7 +77,7 @@ class FleetWorker:
     #: Of its token; None: all.
     projects: frozenset[str] | None
     #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
-    hindrance: str
+    unavailable_because: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
             f"no worker has a token for project {need.project}; of the device and image that it "
             f"needs {'is' if len(able) == 1 else 'are'} {len(able)}, with tokens for other projects"
         )
-    takers = [worker for worker in allowed if not worker.hindrance]
+    takers = [worker for worker in allowed if not worker.unavailable_because]
     if not takers:
         return f"every worker that could run it takes no trials: {_named(allowed)}"
     return _waiting_for(need, takers, now)
@@ -185,7 +185,7 @@ def is_passing(reason: str) -> bool:
     return reason.startswith(PASSING)
 
 
-class Liveness:
+class WaitReasons:
     """Says of each study why nothing of it runs, once that has been so for a while.
 
     Mutable: it remembers since when a reason has held.
@@ -199,7 +199,11 @@ class Liveness:
         self._looked_at = float("-inf")
 
     def reason(
-        self, run: StudyRun, study: sa.Row[Any], outlook: Outlook, storage_problem: str | None
+        self,
+        run: StudyRun,
+        study: sa.Row[Any],
+        round_state: RoundState,
+        storage_problem: str | None,
     ) -> str:
         """Return what the status of a running study is to give as its reason now.
 
@@ -208,15 +212,19 @@ class Liveness:
         """
         if storage_problem is not None:
             return storage_problem
-        mine = [row for row in outlook.ready if row.study_id == study.id]
+        mine = [row for row in round_state.ready if row.study_id == study.id]
         ready = [max(row.created, row.not_before) for row in mine]
         has_work = bool(ready) or (run.remaining != 0 and not run.nothing_left)
-        if outlook.leased[study.id] and run.awaits_space and (sought := run.in_memory.pending()):
+        if (
+            round_state.leased[study.id]
+            and run.awaits_space
+            and (sought := run.in_memory.pending())
+        ):
             return self._held(study, f"{SEEKING}{sought[0]}{SOUGHT}", time.monotonic())
-        if outlook.leased[study.id] or not has_work:
+        if round_state.leased[study.id] or not has_work:
             self._since.pop(study.id, None)
             return ""
-        self._look(outlook)
+        self._look(round_state)
         need = Need(
             device=study.device,
             project=study.project,
@@ -224,9 +232,9 @@ class Liveness:
             image=needed_image(study),
             lacks_code=study.code is not None and study.code not in self._codes,
             ready=ready,
-            offered=outlook.offered[study.id],
+            offered=round_state.offered[study.id],
         )
-        return self._held(study, find_reason(need, self._fleet, outlook.now), time.monotonic())
+        return self._held(study, find_reason(need, self._fleet, round_state.now), time.monotonic())
 
     def _held(self, study: sa.Row[Any], found: str, moment: float) -> str:
         """Return the reason that was found once it has held, until then the one that stands."""
@@ -239,14 +247,14 @@ class Liveness:
         is_due = not found or moment - since >= hold_s
         return found if is_due else str(study.reason)
 
-    def _look(self, outlook: Outlook) -> None:
+    def _look(self, round_state: RoundState) -> None:
         """Read the fleet, and which code is there, unless that was done just now."""
         moment = time.monotonic()
         if moment < self._looked_at + LOOK_S:
             return
-        wanted = [study.code for study in outlook.studies.values() if study.code is not None]
+        wanted = [study.code for study in round_state.studies.values() if study.code is not None]
         with self._storage.read() as connection:
-            rows = connection.execute(_FLEET, {"heard_after": outlook.now - UNHEARD_S}).all()
+            rows = connection.execute(_FLEET, {"heard_after": round_state.now - UNHEARD_S}).all()
             codes = sa.select(_c.c.hash).where(_c.c.hash.in_(wanted))
             self._codes = frozenset(connection.execute(codes).scalars() if wanted else ())
         self._fleet = [
@@ -258,14 +266,14 @@ class Liveness:
                 state=row.state,
                 last_seen=row.last_seen,
                 projects=_projects(row.projects_json),
-                hindrance=_hindrance(row),
+                unavailable_because=_unavailable_because(row),
             )
             for row in rows
         ]
         self._looked_at = moment
 
 
-def _hindrance(row: Any) -> str:
+def _unavailable_because(row: Any) -> str:
     if row.drain:
         return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
     if row.image_problem:
@@ -283,7 +291,7 @@ def _counted(kinds: Any) -> str:
 
 
 def _named(workers: Sequence[FleetWorker]) -> str:
-    parts = [f"{worker.name} ({worker.hindrance})" for worker in workers[:MAX_NAMED]]
+    parts = [f"{worker.name} ({worker.unavailable_because})" for worker in workers[:MAX_NAMED]]
     more = len(workers) - MAX_NAMED
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 

@@ -27,7 +27,7 @@ _LONGEST = 300
 _NUMBERS = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
-class Setbacks:
+class FailureStreaks:
     """The failures of one study. Mutable: it is told of every trial, in the order of their telling.
 
     The same trials give the same reasons, so that a coordinator that was killed before it could

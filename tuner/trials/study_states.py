@@ -53,7 +53,7 @@ def state_text(state: str, reason: str) -> str:
     return f"study is {state}" + (f": {reason}" if reason else "")
 
 
-def set_hindrance(
+def set_wait_reason(
     connection: sa.Connection, study: sa.Row[Any], reason: str, now: float, *, event: str | None
 ) -> None:
     """Say why a running study starts no trial at present; empty: nothing hinders it.

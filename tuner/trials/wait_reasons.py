@@ -1,7 +1,7 @@
 """What the status of a running study may give as the reason why no trial starts.
 
-Those that name workers are made in `liveness.py`. Nothing is imported here, so that the command
-line may know a reason without loading the coordinator.
+Those that name workers are made in `coordinator/waits.py`. Nothing is imported here, so that the
+command line may know a reason without loading the coordinator.
 """
 
 #: For a study whose trials own several GPUs each, followed by how many a worker needs.

@@ -1,7 +1,7 @@
 """The pruner that asks history: it ends trials that stood as those did that came to nothing.
 
-What history says is made in the background with the lesson of the study (`historian.py`), stored,
-and handed over with `take`. Without it, and before, nothing is pruned.
+What history says is made in the background with the lesson of the study (`history_refresher.py`),
+stored, and handed over with `take`. Without it, and before, nothing is pruned.
 
 The horizon of a trial is what its parameters or the study's constants declare as epochs
 (`tuner.history.learning_curves.horizon`); else the longest whole curve of this study and of earlier

@@ -10,23 +10,23 @@ import sqlalchemy as sa
 from tuner.coordinator.collecting import BATCH, collect
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.limits import limit_reached, new_setback
-from tuner.coordinator.round_state import Outlook
+from tuner.coordinator.limits import limit_reached, new_pause_reason
+from tuner.coordinator.round_state import RoundState
 from tuner.coordinator.rung_keeping import keep_first_rung
 from tuner.coordinator.study_run import StudyRun
-from tuner.coordinator.waits import Liveness, is_passing
+from tuner.coordinator.waits import WaitReasons, is_passing
 from tuner.storage import Storage
 from tuner.trials.study_states import (
     CANCELLED,
     drop_unstarted,
     has_live_attempts,
     is_still,
-    set_hindrance,
     set_state,
+    set_wait_reason,
 )
 
 
-class Steering:
+class Lifecycle:
     """Moves studies from state to state, as the leading coordinator.
 
     Args:
@@ -50,31 +50,31 @@ class Steering:
         self._isolation = isolation
         self._storage_problem = storage_problem
         self._wake = wake
-        self._liveness = Liveness(storage)
+        self._wait_reasons = WaitReasons(storage)
 
-    def look_after(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+    def look_after(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
         """Tell the study's results, and see whether it goes on.
 
         Args:
             run: the study in memory.
             study: its row, as this round found it.
-            outlook: what this round has seen.
+            round_state: what this round has seen.
         """
         with self._isolation.step(study, "telling its results"):
-            self._tell(run, study, outlook)
+            self._tell(run, study, round_state)
         if self._isolation.is_due(study.id):
             with self._isolation.step(study, "choosing its first rung"):
                 keep_first_rung(self._storage, self._leadership, run)
         if self._isolation.is_due(study.id) and study.state == "running":
             with self._isolation.step(study, "looking at its budget"):
-                self._look_at_budget(run, study, outlook)
+                self._look_at_budget(run, study, round_state)
         elif self._isolation.is_due(study.id) and study.state == "stopping":
             with self._isolation.step(study, "ending it"):
-                self._finish(run, study, outlook.now)
+                self._finish(run, study, round_state.now)
 
-    def _tell(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+    def _tell(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
         # While a sampler reads the in-memory study, results wait; its end wakes this loop.
-        run.prefetch.results_wait = study.id in outlook.untold
+        run.prefetch.results_wait = study.id in round_state.untold
         if run.prefetch.results_wait:
             run.prefetch.settle(run.trial_s)
             if not run.prefetch.is_busy:
@@ -83,16 +83,16 @@ class Steering:
                 if count == BATCH:
                     self._wake()
 
-    def _look_at_budget(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
-        setback = new_setback(self._storage, run)
-        if setback is not None:
-            self.set_state(study, "paused", setback)
+    def _look_at_budget(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
+        pause_reason = new_pause_reason(self._storage, run)
+        if pause_reason is not None:
+            self.set_state(study, "paused", pause_reason)
             return
-        reason = limit_reached(run, study, outlook.now)
+        reason = limit_reached(run, study, round_state.now)
         if reason is not None:
             self.set_state(study, "stopping", reason)
         else:
-            self._say_hindrance(run, study, outlook)
+            self._say_wait_reason(run, study, round_state)
 
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
         with self._storage.begin("finish-study") as connection:
@@ -120,9 +120,9 @@ class Steering:
                 set_state(connection, study, state, reason, now)
         self._wake()
 
-    def _say_hindrance(self, run: StudyRun, study: sa.Row[Any], outlook: Outlook) -> None:
+    def _say_wait_reason(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
         """Have the study's status say why nothing is started, while that is so."""
-        reason = self._liveness.reason(run, study, outlook, self._storage_problem())
+        reason = self._wait_reasons.reason(run, study, round_state, self._storage_problem())
         if reason == study.reason:
             return
         # What comes and goes while all is well is no event; what hindered the study and is gone is
@@ -132,4 +132,6 @@ class Steering:
         with self._storage.begin("wait-reason") as connection:
             self._leadership.require(connection)
             now = self._storage.now(connection)
-            set_hindrance(connection, study, reason, now, event=said if said != was_said else None)
+            set_wait_reason(
+                connection, study, reason, now, event=said if said != was_said else None
+            )
