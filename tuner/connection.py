@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from tuner.account import ACTOR_HEADER, account
@@ -103,12 +102,7 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _list(self, path: str, **query: str | int) -> list[Document]:
