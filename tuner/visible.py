@@ -6,7 +6,10 @@ mark that turns the direction of writing makes a name read as another one.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 #: C0 but tab and newline, DEL, C1; lone surrogates; line separators; marks of direction, of no
 #: width and of format (Unicode's Cf but the Arabic signs that are seen); fillers that are blank.
@@ -33,6 +36,17 @@ def visible(text: str) -> str:
     Tabs and newlines stay. What is visible already comes back as it was.
     """
     return _UNSAFE.sub(_written_out, text)
+
+
+def finite(value: Any) -> Any:
+    """Return a JSON value as strict JSON has it: null stands for NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
 
 
 def escape_json(document: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 from tuner.instruments import Preparation
 from tuner.proposals.brackets import Brackets
 from tuner.release import release
+from tuner.visible import finite
 
 #: What computes a proposal beside Tuner: another release may round, or choose, otherwise.
 LIBRARIES = ("optuna", "numpy", "scipy")
@@ -95,7 +95,7 @@ class Proposal:
             "curves": "all" if self.all_curves else "pruned",
             "brackets": self.brackets,
             "wrote": {"study": dict(self.study_attrs), "trial": dict(self.trial_attrs)},
-            "insight": _finite(self.insight),
+            "insight": finite(self.insight),
             "software": software(self.packages),
         }
 
@@ -109,14 +109,3 @@ def software(packages: tuple[str, ...] = ()) -> str:
     """
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     return ", ".join([f"tuner {release()}", *versions, *packages, platform.machine()])
-
-
-def _finite(value: Any) -> Any:
-    """Return what strict JSON can hold: null stands for NaN and infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tensorboard.backend import http_util
 from werkzeug import wrappers
+
+from tuner.visible import finite
 
 Handler = Callable[["Query"], wrappers.Response]
 
@@ -128,7 +129,7 @@ def dump(document: Any, *, indent: int | None = None) -> str:
     try:
         return json.dumps(document, allow_nan=False, separators=separators, indent=indent)
     except ValueError:
-        return json.dumps(_finite(document), separators=separators, indent=indent)
+        return json.dumps(finite(document), separators=separators, indent=indent)
 
 
 def plain(
@@ -165,13 +166,3 @@ def _respond(
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -70,11 +70,6 @@ def static_routes() -> dict[str, Any]:
     }
 
 
-def static_names() -> list[str]:
-    """Return the names of the files that `serve_static` has."""
-    return sorted(_names())
-
-
 @cache
 def plotly_path() -> Path | None:
     """Return where plotly's package has its script; None: it is not installed."""

@@ -80,11 +80,6 @@ def print_board(console: Console, board: Board) -> None:
         console.print(note, soft_wrap=not console.is_terminal)
 
 
-def board_table(board: Board, width: int) -> Table:
-    """Return the leaderboard: rank, trial, objective, duration, varied parameters, state."""
-    return _table(board, width)[0]
-
-
 def varied_parameters(rows: Sequence[Document]) -> list[str]:
     """Return the names whose values differ between the rows, in the spec's order; all of one."""
     names = list(dict.fromkeys(name for row in rows for name in row["params"]))

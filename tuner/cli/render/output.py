@@ -5,13 +5,11 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import math
 import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,7 +21,7 @@ from rich.theme import Theme
 from typing_extensions import override
 
 from tuner.cli.calling import spell
-from tuner.visible import LogView, escape_json, visible
+from tuner.visible import LogView, escape_json, finite, visible
 
 Document = dict[str, Any]
 
@@ -101,13 +99,13 @@ def _side(key: str, value: Any) -> str:
 
 def print_json(document: Any) -> None:
     """Print one JSON document; a non-finite number is null."""
-    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write(escape_json(text) + "\n")
 
 
 def print_json_line(document: Any) -> None:
     """Print one JSON document on a line of its own, at once; a non-finite number is null."""
-    text = json.dumps(_finite(document), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False)
     sys.stdout.write(escape_json(text) + "\n")
     sys.stdout.flush()
 
@@ -137,12 +135,7 @@ class LogPrinter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._view is not None:
             self._write(self._view.show(self._decoder.decode(b"", final=True)) + self._view.end())
 
@@ -260,13 +253,3 @@ def _console(*, stderr: bool) -> Console:
     if not is_screen:
         console.width = max(console.width, _PIPE_WIDTH)
     return console
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
