@@ -13,7 +13,7 @@ from pathlib import Path
 from tuner.errors import SetupError
 from tuner.homes import DATABASE, default_home
 from tuner.logs import LogFormat, parse_log_format
-from tuner.system import parse_gpus_per_worker
+from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
 from tuner.trust import Trust
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
@@ -146,17 +146,6 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def parse_yes(name: str, value: str | None) -> bool:
-    """Return whether a setting says yes; not given is no.
-
-    Raises:
-        SetupError: it is neither yes nor no.
-    """
-    if value not in (None, "yes", "no"):
-        raise SetupError(f"{name}={value}: yes or no")
-    return value == "yes"
-
-
 def parse_proxies(name: str, value: str) -> tuple[str, ...]:
     """Return the addresses and networks in a list with commas.
 
@@ -194,15 +183,7 @@ def _tidy_urls(urls: str | None) -> str | None:
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:
-    plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
-    value, path = environ.get(plain), environ.get(by_file)
-    if name in _FILES and path is not None and not value:
-        return path or None
-    if path is None:
-        return value or None
-    if value:
-        raise SetupError(f"{plain} and {by_file} are both set; keep one")
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError as exc:
-        raise SetupError(f"{by_file}={path}: cannot be read: {exc.strerror}") from exc
+    by_file = environ.get(f"TUNER_{name}_FILE")
+    if name in _FILES and by_file is not None and not environ.get(f"TUNER_{name}"):
+        return by_file or None
+    return read_setting(environ, name)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from tuner.errors import SetupError
 
 #: GPUs that one worker owns, and one trial asks for: those of the largest usual host.
 MAX_DEVICES = 8
 
+_PR_SET_PDEATHSIG = 1
 _NAMES = {"darwin": "macOS", "win32": "Windows"}
 
 
@@ -44,6 +49,56 @@ def require_linux(what: str) -> None:
         )
 
 
+def make_bond() -> Callable[[], None] | None:
+    """Return what a child runs before its program: SIGTERM reaches it when this process ends.
+
+    The bond is to the calling *thread*. None where the kernel cannot promise it.
+    """
+    if not is_linux():
+        return None
+    import ctypes
+
+    # Loaded here: between fork and exec only calls that need no lock are safe.
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def bond() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bond
+
+
+def read_setting(environ: Mapping[str, str], name: str) -> str | None:
+    """Return the setting `TUNER_<name>`, or what the file holds that `TUNER_<name>_FILE` names.
+
+    Raises:
+        SetupError: both are set, or the file cannot be read.
+    """
+    plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
+    value, path = environ.get(plain), environ.get(by_file)
+    if path is None:
+        return value or None
+    if value:
+        raise SetupError(f"{plain} and {by_file} are both set; keep one")
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as exc:
+        raise SetupError(f"{by_file}={path}: cannot be read: {exc.strerror}") from exc
+
+
+def parse_yes(name: str, value: str | None) -> bool:
+    """Return whether a setting says yes; not given is no.
+
+    Raises:
+        SetupError: it is neither yes nor no.
+    """
+    if value not in (None, "yes", "no"):
+        raise SetupError(f"{name}={value}: yes or no")
+    return value == "yes"
+
+
 def parse_gpus_per_worker(name: str, text: str) -> int:
     """Return how many GPUs each worker is to own.
 
@@ -59,11 +114,19 @@ def parse_gpus_per_worker(name: str, text: str) -> int:
     return int(text)
 
 
+def is_installed(module: str) -> bool:
+    """Return whether a top-level module can be imported; it is not."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
 def pip_install(*packages: str) -> str:
     """Return the command that installs packages into the environment of this interpreter."""
     python = shlex.quote(sys.executable)
     names = " ".join(shlex.quote(package) for package in packages)
     # Environments that uv made have no pip.
-    if importlib.util.find_spec("pip") is None:
+    if not is_installed("pip"):
         return f"uv pip install --python {python} {names}"
     return f"{python} -m pip install {names}"

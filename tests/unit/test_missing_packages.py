@@ -41,7 +41,7 @@ def test_a_package_is_named_as_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
 ) -> None:
     # Also where it is installed: the import is refused, and the finder knows of none.
-    monkeypatch.setattr("workers.failures.missing._is_there", lambda name: False)
+    monkeypatch.setattr("workers.failures.missing.is_installed", lambda name: False)
 
     said = message_of(f"raise ModuleNotFoundError('gone', name={module!r})\n", tmp_path)
 

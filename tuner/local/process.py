@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,9 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tuner.local.home import is_running
-from tuner.system import is_linux
-
-_PR_SET_PDEATHSIG = 1
+from tuner.system import make_bond
 
 
 def start_python(
@@ -41,7 +38,8 @@ def start_python(
             stdout=out,
             stderr=out,
             start_new_session=True,
-            preexec_fn=_make_bond(os.getpid()) if bound else None,
+            # Elsewhere than on Linux only TensorBoard starts, and its command alone ends it.
+            preexec_fn=make_bond() if bound else None,
         )
 
 
@@ -91,22 +89,3 @@ def read_tail(path: Path, *, since: int = 0, lines: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(text.strip().splitlines()[-lines:])
-
-
-def _make_bond(parent: int) -> Callable[[], None] | None:
-    """Return what a child runs before its program: SIGTERM reaches it when `parent` ends.
-
-    None where the kernel cannot promise that; TensorBoard, which is all that starts there, is then
-    ended by its command alone.
-    """
-    if not is_linux():
-        return None
-    # Loaded here: between fork and exec only calls that need no lock are safe.
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def bond() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return bond

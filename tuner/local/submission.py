@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from tuner.snapshot import (
     warn_of_standard_names,
 )
 from tuner.spec import LoadedSpec, StudySpec, load_spec
+from tuner.system import is_installed
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
@@ -205,7 +205,7 @@ def _has_module(loaded: LoadedSpec, path: Path, key: str, value: str) -> bool:
     if _holds(loaded.folder, top):
         _require_module(loaded.folder, path, key, module)
         return True
-    if loaded.spec.image or _is_installed(top):
+    if loaded.spec.image or is_installed(top):
         return False
     raise SpecError(
         f"{path}: {key}: {value!r}: there is no {top}.py and no folder {top}/ "
@@ -236,10 +236,3 @@ def _require_module(folder: Path, path: Path, key: str, module: str) -> None:
     at = folder.joinpath(*module.split("."))
     if not at.with_name(at.name + ".py").is_file() and not at.is_dir():
         raise SpecError(f"{path}: {key}: there is no module {module!r} in {folder} ({at}.py)")
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

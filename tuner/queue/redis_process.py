@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -18,16 +16,14 @@ import redis
 
 from tuner.errors import SetupError
 from tuner.queue.redis_access import RedisAccess
+from tuner.system import make_bond
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 
-_PR_SET_PDEATHSIG = 1
 _FOLDER_PREFIX = "tuner-redis-"
-# Loaded before any fork: loading a library between fork and exec may deadlock.
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class RedisServer:
@@ -121,14 +117,6 @@ class RedisServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _launch(self) -> bool:
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            # SIGTERM, not SIGKILL: the server then writes what it has not yet synced.
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
         self._process = subprocess.Popen(
             [self.binary, self._config_path],
             stdin=subprocess.DEVNULL,
@@ -137,7 +125,8 @@ class RedisServer:
             env={"PATH": os.defpath, "LC_ALL": "C"},
             # A session of its own: Ctrl-C must end the API before its Redis.
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            # SIGTERM, not SIGKILL: the server then writes what it has not yet synced.
+            preexec_fn=make_bond(),
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._process.poll() is None and time.monotonic() < deadline:

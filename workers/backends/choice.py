@@ -11,7 +11,6 @@ The first of these that says anything decides:
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked
-from tuner.system import pip_install
+from tuner.system import is_installed, pip_install
 
 Source = Literal["spec", "code", "environment", "keras.json", "installed"]
 
@@ -107,14 +106,6 @@ def problem(choice: Choice) -> str | None:
         f"{where} is {name!r}, which is not installed for the worker; install it there with: "
         f"{pip_install(name)}"
     )
-
-
-def is_installed(module: str) -> bool:
-    """Return whether a top-level module can be imported; it is not."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _named_in_file(environ: Mapping[str, str]) -> str | None:

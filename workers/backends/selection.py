@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked, Assignment, backend_asked
-from workers.backends.choice import Choice, choose, choose_default, is_installed, problem
+from tuner.system import is_installed
+from workers.backends.choice import Choice, choose, choose_default, problem
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workers.command.errors import CommandError
-from workers.failures.causes import with_own_names, with_tail
+from workers.failures.causes import signal_name, with_own_names, with_tail
 from workers.failures.device_texts import device_cause
 from workers.failures.missing import how_to_install, how_to_take_along
 from workers.records.files import probe
@@ -37,7 +37,8 @@ def explain_status(
         of_memory: whether the kernel has killed a process for memory meanwhile.
         roots: log root and checkpoint root: where one of them is full, that is why.
     """
-    ended = _describe(status)
+    ended = f"exited with status {status}" if status >= 0 else f"died of {signal_name(-status)}"
+    ended = f"the command {ended}"
     killed = status in (-signal.SIGKILL, _SHELL + signal.SIGKILL)
     if killed and of_memory:
         return CommandError(f"{ended}: the kernel killed it for memory", "oom")
@@ -52,16 +53,6 @@ def explain_status(
     if cause := device_cause(last):
         return CommandError(text, cause)
     return CommandError(text, "oom" if _NO_MEMORY.search(last) else "error")
-
-
-def _describe(status: int) -> str:
-    if status >= 0:
-        return f"the command exited with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"the command died of {name}"
 
 
 def _advice(last: str, folder: Path) -> str:

@@ -134,11 +134,15 @@ def describe_exit(status: int) -> str:
     """
     if status >= 0:
         return f"the trial's process exited with status {status} without a result"
+    return f"the trial's process died of {signal_name(-status)}"
+
+
+def signal_name(number: int) -> str:
+    """Return what a signal is called."""
     try:
-        name = signal.Signals(-status).name
+        return signal.Signals(number).name
     except ValueError:
-        name = f"signal {-status}"
-    return f"the trial's process died of {name}"
+        return f"signal {number}"
 
 
 def _trim(report: traceback.TracebackException) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 
-from tuner.system import pip_install
+from tuner.system import is_installed, pip_install
 
 #: Packages that are installed under another name than they are imported by.
 PACKAGES = {
@@ -31,7 +30,7 @@ def how_to_install(error: BaseException) -> str:
     if not name:
         return ""
     top = name.partition(".")[0]
-    if _is_there(top):
+    if is_installed(top):
         # The package is there, the part of it is not: another release, or a slip.
         return ""
     if image := os.environ.get("TUNER_IMAGE"):
@@ -69,10 +68,3 @@ def how_to_do_without(error: BaseException) -> str:
         "the worker cannot reach the network: put the file into Keras' cache (~/.keras) of the "
         "worker's host or image beforehand, or build without downloaded weights (weights=None)"
     )
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.logs import LogFormat, parse_log_format
-from tuner.system import parse_gpus_per_worker
+from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
 from tuner.trust import Trust
 
 
@@ -42,16 +42,15 @@ def load_options(environ: Mapping[str, str]) -> WorkerOptions:
         home=home,
         log_root=_folder(environ, "LOG_ROOT", home / "logs"),
         checkpoint_root=_folder(environ, "CHECKPOINT_ROOT", home / "checkpoints"),
-        image=_read(environ, "IMAGE"),
+        image=read_setting(environ, "IMAGE"),
         trust=_load_trust(environ),
     )
 
 
 def _load_trust(environ: Mapping[str, str]) -> Trust:
-    ca_file, plain = environ.get("TUNER_CA_FILE"), _read(environ, "PLAIN_HTTP")
-    if plain not in (None, "yes", "no"):
-        raise SetupError(f"TUNER_PLAIN_HTTP={plain}: yes or no")
-    return Trust(ca_file=Path(ca_file) if ca_file else None, plain_http=plain == "yes")
+    ca_file = environ.get("TUNER_CA_FILE")
+    plain = parse_yes("TUNER_PLAIN_HTTP", read_setting(environ, "PLAIN_HTTP"))
+    return Trust(ca_file=Path(ca_file) if ca_file else None, plain_http=plain)
 
 
 def load_token(environ: Mapping[str, str]) -> str:
@@ -69,7 +68,7 @@ def load_log_format(environ: Mapping[str, str]) -> LogFormat:
     Raises:
         SetupError: there is no such format.
     """
-    return parse_log_format(_read(environ, "LOG_FORMAT"))
+    return parse_log_format(read_setting(environ, "LOG_FORMAT"))
 
 
 def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
@@ -84,7 +83,7 @@ def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
     """
     if given is not None:
         return parse_gpus_per_worker("--gpus-per-worker", given)
-    setting = _read(environ, "GPUS_PER_WORKER")
+    setting = read_setting(environ, "GPUS_PER_WORKER")
     return parse_gpus_per_worker("TUNER_GPUS_PER_WORKER", setting) if setting else 1
 
 
@@ -94,26 +93,13 @@ def _default_home(environ: Mapping[str, str]) -> Path:
 
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
-    return Path(os.path.abspath(Path(_read(environ, name) or default).expanduser()))  # noqa: PTH100
+    return Path(os.path.abspath(Path(read_setting(environ, name) or default).expanduser()))  # noqa: PTH100
 
 
 def _required(environ: Mapping[str, str], name: str, meaning: str) -> str:
-    value = _read(environ, name)
+    value = read_setting(environ, name)
     if value is None:
         raise SetupError(
             f"TUNER_{name} is not set: give {meaning} in it, or a file in TUNER_{name}_FILE"
         )
     return value
-
-
-def _read(environ: Mapping[str, str], name: str) -> str | None:
-    plain, by_file = f"TUNER_{name}", f"TUNER_{name}_FILE"
-    value, path = environ.get(plain), environ.get(by_file)
-    if path is None:
-        return value or None
-    if value:
-        raise SetupError(f"{plain} and {by_file} are both set; keep one")
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError as exc:
-        raise SetupError(f"{by_file}={path}: cannot be read: {exc.strerror}") from exc

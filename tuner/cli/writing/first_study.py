@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import shlex
 import textwrap
@@ -18,7 +17,7 @@ from tuner.cli.writing.objective_stub import objective_stub
 from tuner.cli.writing.ready import ReadySpace, example_reasons
 from tuner.errors import SetupError, SpecError
 from tuner.spec.reading.yaml_file import read_document
-from tuner.system import pip_install
+from tuner.system import is_installed, pip_install
 
 Document = dict[str, Any]
 
@@ -142,14 +141,10 @@ def _missing(code: str) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.append(node.module)
     needed = dict.fromkeys(module.partition(".")[0] for module in modules)
-    missing = [name for name in needed if not _is_there(name)]
-    if "keras" in needed and not any(map(_is_there, _BACKENDS)):
+    missing = [name for name in needed if not is_installed(name)]
+    if "keras" in needed and not any(map(is_installed, _BACKENDS)):
         missing.append(_BACKENDS[0])
     return tuple(_PACKAGES.get(name, name) for name in missing)
-
-
-def _is_there(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 def _spec_text(space: ReadySpace, project: str) -> str:

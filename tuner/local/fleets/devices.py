@@ -10,15 +10,7 @@ from tuner.spec import StudySpec
 
 def count_gpus() -> int:
     """Return the number of NVIDIA GPUs that the driver shows; 0 without driver or library."""
-    try:
-        import pynvml
-    except ImportError:
-        return 0
-    try:
-        pynvml.nvmlInit()
-        return int(pynvml.nvmlDeviceGetCount())
-    except pynvml.NVMLError:
-        return 0
+    return len(list_gpus())
 
 
 def list_gpus() -> list[str]:
