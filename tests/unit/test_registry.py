@@ -19,7 +19,7 @@ from tuner.local.doctor.packages import look_at_packages
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.making import make_pruner
-from tuner.registry import PRUNERS, SAMPLERS, Option, used_packages
+from tuner.registry import PRUNERS, SAMPLERS, Option, Trait, used_packages
 from tuner.samplers import SamplerContext, import_sampler, make_sampler
 from tuner.server.documents.schemas import spec_schema
 from tuner.settings import load_settings
@@ -28,13 +28,28 @@ from tuner.testing import LocalService
 
 CODE = """
 import optuna
-from tuner.registry import Extension, Option
+from tuner.registry import Extension, Option, Trait
 
 def make_middle(context):
     return optuna.samplers.RandomSampler(seed=context.seed)
 
 def make_number(context):
     return 7
+
+class Learner(optuna.samplers.RandomSampler):
+    seen = []
+    took = []
+
+    def before_trial(self, study, trial):
+        for one in study.get_trials(deepcopy=False):
+            if "tuner:took" in one.system_attrs:
+                self.took.append(one.system_attrs["tuner:took"])
+
+def make_learner(context):
+    Learner.seen.append(context)
+    return Learner(seed=context.seed)
+
+learner = Extension(make=make_learner, traits=[Trait.LEARNS, Trait.ASKS_DURATIONS])
 
 def make_pruner(options):
     return optuna.pruners.ThresholdPruner(upper=options.get("upper", 1.0))
@@ -55,6 +70,7 @@ text = "no function"
 ENTRIES = """
 [tuner.samplers]
 middle = toy_things:middle
+learner = toy_things:learner
 number = toy_things:make_number
 text = toy_things:text
 tpe = toy_things:make_middle
@@ -208,6 +224,29 @@ def test_the_doctor_names_what_packages_bring_and_what_is_wrong_with_it() -> Non
 
     assert any("middle" in text and text.startswith("ok") for text in texts), texts
     assert any("'gone' of toy-things 1.2 cannot be imported" in text for text in texts), texts
+
+
+def test_a_sampler_has_the_traits_that_its_line_or_its_package_gives_it() -> None:
+    assert SAMPLERS.has("bayesian", Trait.LEARNS)
+    assert not SAMPLERS.has("tpe", Trait.LEARNS)
+    assert SAMPLERS.has("learner", Trait.LEARNS)
+    assert not any(SAMPLERS.has(name, Trait.LEARNS) for name in ("middle", "gone", "nobodys"))
+
+
+def test_a_packages_sampler_that_learns_gets_a_prior_and_durations(tmp_path: Path) -> None:
+    earlier = spec(study="earlier", sampler="random", budget={"trials": 30})
+    with LocalService(tmp_path) as here:
+        here.submit(earlier)
+        here.run(lambda held: held.params["x"])
+        study = here.submit(spec(study="later", sampler="learner"))
+        here.run(lambda held: held.params["x"])
+        told = here.verbs.explain(study)
+        (learner,) = {type(make_sampler("learner", SamplerContext(study_seed=1, seed=2)))}
+
+    assert told["state"] == "informed", told
+    assert any(context.prior is not None for context in learner.seen)
+    assert learner.took[0]["seconds"] >= 0
+    assert "earlier" in told["sources"][0]["key"]
 
 
 def test_what_makes_no_sampler_is_named() -> None:

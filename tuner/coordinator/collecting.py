@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
-from tuner.proposals.durations import ASKING, read_durations
+from tuner.proposals.durations import read_durations
 from tuner.proposals.frozen import STATES, told_values
+from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.marks import told_attrs
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
@@ -65,7 +66,7 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
             return 0  # it was deleted just now
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         durations = {}
-        if run.spec.sampler.name in ASKING:
+        if SAMPLERS.has(run.spec.sampler.name, Trait.ASKS_DURATIONS):
             durations = read_durations(connection, run.study.id, rows)
         for order, row in enumerate(rows, start=study.told - len(rows) + 1):
             attrs = told_attrs(row.cause, durations.get(row.number))

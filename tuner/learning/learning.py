@@ -22,7 +22,7 @@ from tuner.history.learning_curves.early import EarlyRanks, find_early_ranks
 from tuner.history.store.database import HistoryStore
 from tuner.learning.lessons import Lesson, digest
 from tuner.proposals.artifact import Artifact
-from tuner.proposals.history_users import HISTORY, LEARNING, seeks_first_rung
+from tuner.proposals.history_users import HISTORY, seeks_first_rung, takes_prior
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
@@ -128,10 +128,9 @@ def learn(
             if share
         }
     ).to_json()
-    has_prior = spec.sampler.name in LEARNING
     return Lesson(
         artifact=Artifact(priors) if any(priors) else None,
-        summary=known["summary"] if has_prior else {},
+        summary=known["summary"] if takes_prior(spec) else {},
         sources=tuple(known["sources"]),
         shares=shares,
         version=version,
@@ -160,7 +159,7 @@ def _early(storage: Storage, found: Found, spec: StudySpec, cache: Cache) -> Ear
 
 def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:
     by_metric: Sequence[Sequence[Source]] = [found.by_metric[m.name] for m in spec.metrics]
-    if not any(by_metric) or spec.sampler.name not in LEARNING:
+    if not any(by_metric) or not takes_prior(spec):
         return tuple(None for _ in by_metric)
     encoding = Encoding(spec.space)
     # The same points for every study of this space: what was computed for them is kept.
@@ -181,7 +180,7 @@ def _shares(
         if prior is not None:
             told = [dict(vars(item)) for item in prior.contributions]
             shares[metric.name] = {"likeness": prior.likeness, "sources": told}
-        elif sources and spec.sampler.name in LEARNING:
+        elif sources and takes_prior(spec):
             told = [dict(vars(item)) for item in explain_none(sources, cache)]
             shares[metric.name] = {"sources": told}
         else:

@@ -10,9 +10,6 @@ import sqlalchemy as sa
 from tuner.samplers.marks import OVERDUE
 from tuner.storage import tables
 
-#: Samplers that ask how long trials took.
-ASKING = ("bayesian",)
-
 Took = dict[str, float | None]
 
 

@@ -1,19 +1,21 @@
-"""Which samplers and pruners take something from history."""
+"""Which studies take something from history."""
 
+from tuner.registry import PRUNERS, SAMPLERS, Trait
 from tuner.spec import StudySpec
 
-#: Samplers that do.
-LEARNING = ("bayesian",)
-#: The pruner that does.
+#: The pruner that foretells from curves of before.
 HISTORY = "history"
-#: Pruners that take their first rung from it, unless it is given.
-WITH_RUNGS = ("asha", "hyperband")
+
+
+def takes_prior(spec: StudySpec) -> bool:
+    """Whether the study's sampler learns from history."""
+    return SAMPLERS.has(spec.sampler.name, Trait.LEARNS)
 
 
 def seeks_first_rung(spec: StudySpec) -> bool:
     """Whether history may say from when on ranks foretell the end."""
     is_open = spec.pruner.min_resource in (None, "auto")
-    return spec.pruner.name in WITH_RUNGS and is_open and bool(spec.history)
+    return is_open and bool(spec.history) and PRUNERS.has(spec.pruner.name, Trait.RUNGS)
 
 
 def learns(spec: StudySpec) -> bool:
@@ -21,5 +23,5 @@ def learns(spec: StudySpec) -> bool:
 
     With `history: none` its pruner has one too: that it prunes nothing, and why.
     """
-    is_taught = spec.sampler.name in LEARNING and bool(spec.history)
+    is_taught = bool(spec.history) and takes_prior(spec)
     return spec.pruner.name == HISTORY or is_taught or seeks_first_rung(spec)

@@ -23,15 +23,12 @@ from tuner.proposals.in_memory_study import as_forgotten, as_sampler_sees, is_le
 from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.proposals.proposing import Proposer, Question, SpaceExhaustedError
 from tuner.proposals.study_snapshot import StudySnapshot
-from tuner.registry import used_packages
+from tuner.registry import SAMPLERS, Trait, used_packages
 from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
 from tuner.spec import StudySpec, space_of
 
 Verdict = Literal["same", "different", "unknown"]
-#: Samplers that leave nothing on the study, and so do not depend on what was left by a trial whose
-#: record does not say it.
-_LEAVES_NOTHING = ("bayesian", "tpe", "random", "grid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +120,9 @@ class Replay:
         """Return why the record does not say enough; empty: it does."""
         if "trials" not in record:
             return "proposed by an earlier release, which recorded less"
-        if self._spec.sampler.name in _LEAVES_NOTHING or record["retry_of"] is not None:
+        # Else it depends on what a trial has left of which the record does not say it.
+        is_alone = SAMPLERS.has(self._spec.sampler.name, Trait.LEAVES_NOTHING)
+        if is_alone or record["retry_of"] is not None:
             return ""
         earlier = self._trials[: record["trials"]]
         if any("trials" not in trial.proposal for trial in earlier):

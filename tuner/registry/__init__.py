@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tuner.registry.extension import Extension as Extension
 from tuner.registry.extension import Option as Option
+from tuner.registry.extension import Trait as Trait
 from tuner.registry.importers import IMPORTERS as IMPORTERS
 from tuner.registry.importers import KINDS as KINDS
 from tuner.registry.importers import is_kind as is_kind

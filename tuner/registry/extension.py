@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 #: A text in a spec is no longer.
@@ -78,6 +79,23 @@ class Option:
         return {"type": kind, **given, "description": self.allowed}
 
 
+class Trait(Enum):
+    """What the rest of Tuner does differently for a sampler or a pruner; its value says it."""
+
+    #: Of samplers: a study's history is looked at, and stands in `SamplerContext.prior`.
+    LEARNS = "learns from history"
+    #: Of samplers: each ended trial holds `tuner.samplers.marks.TOOK_ATTR`.
+    ASKS_DURATIONS = "asks how long trials took"
+    #: Of samplers: a proposal depends on nothing that an earlier one has left on the study.
+    LEAVES_NOTHING = "leaves nothing on the study"
+    #: Of samplers: what is expected of the next trials is told of chance alone.
+    BLIND = "learns nothing from results"
+    #: Of samplers: what is expected of the next trials is told as for a model that adapts.
+    MODELS = "chooses by a model of the results"
+    #: Of pruners, which are a `HalvingPruner` then: history may say where the first rung is.
+    RUNGS = "halves the trials at rungs"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Extension:
     """One entry of a registry.
@@ -89,11 +107,13 @@ class Extension:
             first used.
         options: what a spec may give beside the name (and the seed): a text names a key that the
             section has for several, an `Option` is this one's own.
+        traits: what the rest of Tuner does for it.
         says: what it is, in a few words.
     """
 
     make: Callable[..., Any] | str
     options: Sequence[str | Option] = ()
+    traits: Collection[Trait] = ()
     says: str = ""
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.registry.extension import Extension
+from tuner.registry.extension import Extension, Trait
 from tuner.registry.registry import Registry
 
 _IN = "tuner.proposals.pruners.making"
@@ -12,10 +12,15 @@ PRUNERS = Registry(
     noun="pruner",
     group="tuner.pruners",
     built_in={
-        "asha": Extension(make=f"{_IN}:make_asha", options=("min_resource", "reduction_factor")),
+        "asha": Extension(
+            make=f"{_IN}:make_asha",
+            options=("min_resource", "reduction_factor"),
+            traits=(Trait.RUNGS,),
+        ),
         "hyperband": Extension(
             make=f"{_IN}:make_hyperband",
             options=("min_resource", "max_resource", "reduction_factor"),
+            traits=(Trait.RUNGS,),
         ),
         "median": Extension(make=f"{_IN}:make_median", options=("startup_trials", "warmup_steps")),
         "patient": Extension(make=f"{_IN}:make_patient", options=("patience", "min_delta")),

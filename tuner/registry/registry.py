@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuner.errors import SetupError, UnknownNameError
-from tuner.registry.extension import Extension
+from tuner.registry.extension import Extension, Trait
 from tuner.registry.plugins import Found, Plugin, PluginError, find_plugins
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,14 @@ class Registry:
             made: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
             return made
         return make
+
+    def has(self, name: str, trait: Trait) -> bool:
+        """Whether one has a trait; none that is not there or cannot be used has any."""
+        if name in self.built_in:
+            return trait in self.built_in[name].traits
+        plugin = self._plugins().get(name)
+        loaded = None if plugin is None else self._load(plugin)
+        return isinstance(loaded, Extension) and trait in loaded.traits
 
     def package_of(self, name: str) -> str | None:
         """Return the package that brings one, as "toy-samplers 1.2"; None: Tuner, or nobody."""

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class HeldAttempt:
     assignment: protocol.Assignment
     _service: LocalService
     _token: str
+    _claimed: float = field(default_factory=time.monotonic)
 
     @property
     def study(self) -> str:
@@ -107,7 +108,8 @@ class HeldAttempt:
         return self._finish("failed", cause=cause, error=error)
 
     def _finish(self, outcome: protocol.Outcome, **facts: Any) -> bool:
-        message = protocol.Finish(token=self._token, outcome=outcome, **facts)
+        took_s = time.monotonic() - self._claimed
+        message = protocol.Finish(token=self._token, outcome=outcome, duration_s=took_s, **facts)
         done = self._service.desk.finish(self.assignment.attempt, message)
         self._service.settle()
         return done.is_outcome

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tuner.learning.lessons import lesson_text
 from tuner.proposals.frozen import told_values
-from tuner.proposals.history_users import LEARNING
+from tuner.proposals.history_users import takes_prior
 from tuner.service.answers.stops import stop_document
 from tuner.service.answers.times import iso
 from tuner.service.answers.views import Document
@@ -129,7 +129,7 @@ def _key(row: sa.Row[Any]) -> str | None:
 
 
 def _state(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> str:
-    if spec.sampler.name not in LEARNING or not spec.history:
+    if not takes_prior(spec) or not spec.history:
         return "unused"
     if newest is None:
         return "pending"
@@ -137,7 +137,7 @@ def _state(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> st
 
 
 def _summary(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> str:
-    if spec.sampler.name not in LEARNING:
+    if not takes_prior(spec):
         return f"sampler {spec.sampler.name} takes nothing from history"
     if not spec.history:
         return "starts cold: history is none"

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import read_first_rung, read_marks
+from tuner.registry import PRUNERS, Trait
 from tuner.service.answers.reported import Reported, read_reported
 from tuner.service.answers.views import Document
 from tuner.service.explanations.idle_pruner import why_idle
@@ -105,7 +106,7 @@ def _rung(
     connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, Any]
 ) -> Document | None:
     """Return where a pruner with rungs judges first; `step` is null while that is not known."""
-    if options["name"] not in ("asha", "hyperband"):
+    if not PRUNERS.has(options["name"], Trait.RUNGS):
         return None
     stored = read_first_rung(connection, study.optuna_id) or {}
     given = options.get("min_resource", "auto")

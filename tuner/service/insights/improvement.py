@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.bayesian.belief import MEMBERS
 from tuner.samplers.bayesian.dialect import declared
 from tuner.service.answers.views import Document
@@ -48,9 +49,6 @@ _MODELS, _OTHERS = (1.8, 0.85), (-1.0, 0.54)
 _STRETCH = 2.0
 #: No chance is told as certain.
 _SUREST = 0.98
-#: Samplers that learn nothing from results, and those that choose by models as these.
-BLIND = ("random", "qmc", "grid")
-MODELLING = ("bayesian", "gp")
 
 
 def improvement(sample: Sample) -> Document:
@@ -69,7 +67,7 @@ def improvement(sample: Sample) -> Document:
     if whole < LEAST:
         return _nothing(f"not known before {LEAST} trials are complete")
     ahead = next_trials(whole, _left(sample))
-    if sample.spec.sampler.name in BLIND:
+    if SAMPLERS.has(sample.spec.sampler.name, Trait.BLIND):
         return {**_nothing(""), "next_trials": ahead, "chance": ahead / (whole + ahead)}
     results = _results(sample)
     with contextlib.suppress(np.linalg.LinAlgError):
@@ -171,7 +169,7 @@ def told_chance(raw: float, sampler: str) -> float:
         raw: as the model sees it.
         sampler: of the study, as its spec names it.
     """
-    shift, slope = _MODELS if sampler in MODELLING else _OTHERS
+    shift, slope = _MODELS if SAMPLERS.has(sampler, Trait.MODELS) else _OTHERS
     odds = shift + slope * math.log(raw / (1.0 - raw))
     return min(max(1.0 / (1.0 + math.exp(-odds)), 1.0 - _SUREST), _SUREST)
 
