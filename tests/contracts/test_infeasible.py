@@ -18,11 +18,10 @@ from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.samplers.marks import CAUSE_ATTR
 from tuner.space import SearchSpace
 from tuner.storage import open_storage, optuna_rows
 from tuner.storage.database import open_optuna
-from tuner.trials.causes import POLICIES
+from tuner.trials.causes import CAUSE_ATTR, POLICIES
 
 #: The score grows with the rate, up to where the training diverges.
 SPACE = {

@@ -12,7 +12,7 @@ from tests.integration.cause_fleet import (
     read_record,
 )
 from tests.support.study_lab import Lab
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.trials.causes import CAUSE_ATTR
 
 
 def assert_failed(

@@ -20,7 +20,7 @@ from tests.integration.cause_outcomes import assert_completed, assert_failed
 from tests.integration.workers_process import ROOT, Started, kill
 from tests.support.archives import make_archive
 from tests.support.study_lab import Lab
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.trials.causes import CAUSE_ATTR
 
 
 def test_a_killed_trial_or_worker_is_lost_and_the_trial_runs_elsewhere_within_its_retries(

@@ -15,9 +15,9 @@ import pytest
 from optuna.trial import Trial, TrialState
 
 from tuner.samplers.bayesian import BayesianSampler
-from tuner.samplers.marks import CAUSE_ATTR
 from tuner.space import SearchSpace
 from tuner.space.optuna import distribution, from_optuna
+from tuner.trials.causes import CAUSE_ATTR
 
 UNIT = {"type": "float", "low": 0.0, "high": 1.0}
 THREE = {"x": UNIT, "y": UNIT, "w": UNIT}

@@ -17,6 +17,7 @@ from tuner.samplers.bayesian.history import priors_of, sources_of
 from tuner.samplers.bayesian.sampler import BayesianSampler
 from tuner.space import SearchSpace
 from tuner.surrogate.history.source import Source
+from tuner.trials.causes import CAUSE_ATTR
 
 SPACE = SearchSpace.from_json(
     {
@@ -139,28 +140,30 @@ def test_a_list_of_trials_has_the_directions_of_the_study() -> None:
 def test_only_what_the_configuration_is_to_blame_for_counts_as_bad() -> None:
     (source,) = sources(
         [
-            trial(0.1),
+            *(trial(rate) for rate in (0.1, 0.15, 0.17)),
             trial(0.2, value=math.inf),
             trial(0.3, state=TrialState.FAIL),
             trial(0.4, state=TrialState.RUNNING),
             trial(0.5, state=TrialState.PRUNED),
+            trial(0.6, state=TrialState.FAIL, system_attrs={CAUSE_ATTR: "oom"}),
+            trial(0.7, state=TrialState.FAIL, system_attrs={CAUSE_ATTR: "lost"}),
         ]
     )
 
-    assert len(source) == 2
-    assert np.isnan(source.y).tolist() == [False, True]
+    assert np.isnan(source.y).tolist() == [False, False, False, True, True]
 
 
 def test_stopped_trials_come_with_where_the_others_stood() -> None:
     (source,) = sources(
         [
             trial(0.01, value=1.0, intermediate_values={1: 3.0, 2: 2.0}),
+            trial(0.02, value=0.5, intermediate_values={1: 4.0, 2: 1.0}),
             trial(0.5, state=TrialState.PRUNED, intermediate_values={1: 5.0}),
         ]
     )
 
     rows = sorted(zip(source.rung.tolist(), source.y.tolist(), strict=True))
-    assert rows == [(-1, 1.0), (1, 3.0), (1, 5.0)]
+    assert rows == [(-1, 0.5), (-1, 1.0), (1, 3.0), (1, 4.0), (1, 5.0)]
 
 
 def test_parameters_that_a_study_did_not_have_are_unknown() -> None:
@@ -170,7 +173,7 @@ def test_parameters_that_a_study_did_not_have_are_unknown() -> None:
             distributions={"rate": RANGES["rate"], "other": FloatDistribution(0, 2)},
             value=r,
         )
-        for r in (0.1, 0.2)
+        for r in (0.1, 0.2, 0.3)
     ]
 
     (source,) = sources(old)
@@ -236,8 +239,8 @@ def test_a_trial_that_violates_a_constraint_speaks_against_its_parameters(
     state: TrialState,
 ) -> None:
     given = {"state": state, "intermediate_values": {3: 0.0}, "value": 0.0}
-    found = [trial(0.1, constraints={"memory": limit}, **given) for limit in (-1.0, 0.0, 0.5)]
+    found = [trial(0.1, constraints={"memory": limit}, **given) for limit in (-2.0, -1.0, 0.0, 0.5)]
     (source,) = sources_of([found], DIALECT, [MIN], 0)
 
     assert int(np.isnan(source.y).sum()) == 1
-    assert int((source.y == 0.0).sum()) == 2
+    assert int((source.y == 0.0).sum()) == 3

@@ -19,6 +19,7 @@ from tuner.errors import UnavailableError
 from tuner.history.choosing.finding import Found, find
 from tuner.history.learning_curves.curve_prior import CurveReceipt, find_curves
 from tuner.history.learning_curves.early import EarlyRanks, find_early_ranks
+from tuner.history.matching.priors import make_priors
 from tuner.history.store.database import HistoryStore
 from tuner.learning.lessons import Lesson, digest
 from tuner.proposals.artifact import Artifact
@@ -29,15 +30,13 @@ from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
 from tuner.storage.outage import is_damage
-from tuner.surrogate.history.building import build_prior, explain_none
+from tuner.surrogate.history.building import explain_none
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 from tuner.surrogate.threads import one_thread
 
 logger = logging.getLogger(__name__)
 
-#: Points of the study's space at which the sources are compared.
-CANDIDATES = 2048
 #: Studies in one of these states teach others something that is final.
 _CLOSED = ("finished", "failed", "cancelled")
 
@@ -161,13 +160,7 @@ def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, 
     by_metric: Sequence[Sequence[Source]] = [found.by_metric[m.name] for m in spec.metrics]
     if not any(by_metric) or not takes_prior(spec):
         return tuple(None for _ in by_metric)
-    encoding = Encoding(spec.space)
-    # The same points for every study of this space: what was computed for them is kept.
-    candidates = encoding.sample(CANDIDATES, 0)
-    return tuple(
-        build_prior(encoding.columns, candidates, sources, cache) if sources else None
-        for sources in by_metric
-    )
+    return make_priors(Encoding(spec.space), by_metric, cache)
 
 
 def _shares(

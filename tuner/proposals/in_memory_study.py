@@ -32,8 +32,8 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.proposals.pruners.halving import HalvingPruner
 from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
 from tuner.proposals.study_snapshot import StudySnapshot, running_trial
-from tuner.samplers.marks import CAUSE_ATTR, told_attrs
-from tuner.trials.causes import is_infeasible
+from tuner.samplers.marks import told_attrs
+from tuner.trials.causes import CAUSE_ATTR, is_infeasible
 
 #: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
 #: rungs it has completed. The keys begin so.

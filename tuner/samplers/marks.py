@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: The attribute of a trial that names the cause of its failure.
-CAUSE_ATTR = "tuner:cause"
+from tuner.trials.causes import CAUSE_ATTR
+
 #: The cause of a trial that its time limit has ended.
 OVERDUE = "timeout"
 #: The attribute of an ended trial that says how long it took: `{"seconds", "reporting"}`, the

@@ -15,6 +15,9 @@ from tuner.protocol import Cause
 #: The longest that a trial waits between two attempts, seconds.
 LONGEST_DELAY_S = 60.0
 
+#: The attribute of an Optuna trial that names the cause of its failure.
+CAUSE_ATTR = "tuner:cause"
+
 Again = Literal["never", "retries", "once", "always"]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tuner.errors import SpecError, StudyError
 from tuner.history.choosing.receipt import SourceReceipt
 from tuner.history.choosing.selection import Choice
-from tuner.history.matching.mapping import MapOptions, Mapped, map_study
+from tuner.history.matching.mapping import LISTED, MapOptions, Mapped, map_study
 from tuner.history.matching.metric import MetricMatch, match_metric
 from tuner.history.matching.naming import match_names
 from tuner.history.store.database import HistoryStore
@@ -21,9 +21,8 @@ from tuner.surrogate.history.source import Source
 #: How much more a study of the same data counts.
 SAME_DATA = 2.0
 
-#: What a study has to have that was found, and one that the user names.
+#: What a study has to have that was found.
 _FOUND = MapOptions()
-_LISTED = MapOptions(min_trials=3, min_share=0.0, takes_unnamed=True)
 #: Takes whatever can be mapped.
 _ALL = MapOptions(min_trials=1, min_share=0.0)
 
@@ -120,7 +119,7 @@ class Looker:
     def _options(self, choice: Choice, item: HistoryItem) -> MapOptions:
         same_data = _same(choice.summary.data, self._target.data)
         weight = item.weight * (SAME_DATA if same_data else 1.0)
-        base = _LISTED if choice.is_listed else _FOUND
+        base = LISTED if choice.is_listed else _FOUND
         return replace(base, weight=weight, renames=item.rename)
 
     def _refusal(self, summary: StudySummary, item: HistoryItem, options: MapOptions) -> str:

@@ -48,6 +48,10 @@ class MapOptions:
     takes_unnamed: bool = False
 
 
+#: What a study has to have that the user names.
+LISTED = MapOptions(min_trials=3, min_share=0.0, takes_unnamed=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mapped:
     """What became of a study.

@@ -32,7 +32,7 @@ from tuner.curves.referee import Entry, Referee, Verdict
 from tuner.curves.runs import LAST, Fate, make_run
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import MARK
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.trials.causes import CAUSE_ATTR
 
 #: Of the history, while the spec says nothing.
 TOP = 0.5

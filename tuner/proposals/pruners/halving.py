@@ -40,7 +40,7 @@ from tuner.proposals.pruners.first_rung import (
     move,
 )
 from tuner.proposals.pruners.marks import HALVED
-from tuner.samplers.marks import CAUSE_ATTR
+from tuner.trials.causes import CAUSE_ATTR
 
 #: One of so many goes on.
 REDUCTION = 3

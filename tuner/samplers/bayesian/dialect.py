@@ -61,6 +61,22 @@ class Dialect:
                 x[column] = self._unit(name, params[name], theirs)
         return x
 
+    def recorded(self, params: Mapping[str, Any], distributions: Ranges) -> dict[str, Any]:
+        """Return another study's parameters as values of this space, as far as they have one.
+
+        Args:
+            params: Optuna's external values.
+            distributions: the ones the values were drawn from.
+        """
+        found = dict(params)
+        for name in self.distributions.keys() & params.keys():
+            try:
+                found[name] = self._ours(name, params[name], distributions.get(name))
+            except ValueError:
+                # Another choice is none of ours by its index either.
+                found[name] = None if name in self._by_index else params[name]
+        return found
+
     def params(self, x: Floats) -> dict[str, Any]:
         """Return Optuna's external values of the parameters that are active at a point."""
         return {

@@ -11,8 +11,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.samplers.bayesian.curve import Curve, finite_reports, in_epochs
-from tuner.samplers.marks import CAUSE_ATTR, OVERDUE, TOOK_ATTR
+from tuner.samplers.marks import OVERDUE, TOOK_ATTR
 from tuner.surrogate.columns import Flags, Floats
+from tuner.trials.causes import CAUSE_ATTR
 
 
 @dataclass(frozen=True, eq=False)

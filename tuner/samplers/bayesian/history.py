@@ -1,29 +1,26 @@
-"""Earlier Optuna studies, lists of their trials, and sources, as priors of a study."""
+"""Earlier Optuna studies, lists of their trials, and sources, as priors of a study.
+
+Trials become what the service's history holds of them, and from there on take the same road.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import MutableMapping, Sequence
+import copy
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
-import numpy as np
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from tuner.samplers.bayesian.curve import finite_reports
+from tuner.history.importers.optuna.trials import historic_trial
+from tuner.history.matching.mapping import LISTED, map_study
+from tuner.history.matching.priors import make_priors
+from tuner.history.store.records import Goal, HistoricStudy, HistoricTrial
 from tuner.samplers.bayesian.dialect import Dialect
-from tuner.surrogate.columns import Floats
-from tuner.surrogate.history.building import POINTS, build_prior
-from tuner.surrogate.history.foretelling import correlations
 from tuner.surrogate.history.prior import Prior
-from tuner.surrogate.history.source import FINAL, Source
+from tuner.surrogate.history.source import Source
 
 Given = Study | Sequence[FrozenTrial] | Source
-
-#: The seed of the points on which all sources meet: the same for every study of a space.
-_SEED = 0
-
-Row = tuple[Floats, float, int]
 
 
 def priors_of(
@@ -45,17 +42,11 @@ def priors_of(
     """
     key = dialect.key, tuple(directions), tuple(id(item) for item in history)
     if memory.get("priors_key") != key:
-        candidates = dialect.encoding.sample(POINTS, _SEED)
-        models = memory.setdefault("models", {})
-        priors = tuple(
-            build_prior(
-                dialect.encoding.columns,
-                candidates,
-                sources_of(history, dialect, directions, objective),
-                models,
-            )
+        sources = [
+            sources_of(history, dialect, directions, objective)
             for objective in range(len(directions))
-        )
+        ]
+        priors = make_priors(dialect.encoding, sources, memory.setdefault("models", {}))
         memory.update({"priors_key": key, "priors": priors})
     found: tuple[Prior | None, ...] = memory["priors"]
     return found
@@ -67,11 +58,10 @@ def sources_of(
     directions: Sequence[StudyDirection],
     objective: int,
 ) -> list[Source]:
-    """Return the sources that inform one objective; those without any value are left out.
+    """Return the sources that inform one objective.
 
-    An Optuna study is read by its own directions. A trial that failed is left out, because the
-    machine may have been at fault; one that ended without a finite value, or that violates a
-    constraint, counts as infeasible.
+    An Optuna study is read by its own directions. Which of its trials count, and as what, is
+    `tuner.history.matching.outcomes`'s to say; one without enough of them is no source.
 
     Raises:
         TypeError: an entry is none of the kinds.
@@ -80,10 +70,12 @@ def sources_of(
     found = []
     for number, item in enumerate(history):
         if isinstance(item, Source):
-            if objective == 0:
-                found.append(_checked(item, dialect))
-            continue
-        source = _source(f"history[{number}]", item, dialect, directions, objective)
+            source = _checked(item, dialect) if objective == 0 else None
+        elif isinstance(item, Study):
+            trials, own = item.get_trials(deepcopy=False), item.directions
+            source = _source(item.study_name, trials, dialect, own, objective)
+        else:
+            source = _source(f"history[{number}]", item, dialect, directions, objective)
         if source is not None:
             found.append(source)
     return found
@@ -101,79 +93,44 @@ def _checked(source: Source, dialect: Dialect) -> Source:
 
 def _source(
     name: str,
-    item: Study | Sequence[FrozenTrial],
+    trials: Sequence[FrozenTrial],
     dialect: Dialect,
     directions: Sequence[StudyDirection],
     objective: int,
 ) -> Source | None:
-    if isinstance(item, Study):
-        name, directions = item.study_name, item.directions
-        trials: Sequence[FrozenTrial] = item.get_trials(deepcopy=False)
-    else:
-        trials = item
     if objective >= len(directions):
         return None
-    sign = -1.0 if directions[objective] == StudyDirection.MAXIMIZE else 1.0
-    rows = _rows(trials, dialect, objective, sign, has_rungs=len(directions) == 1)
-    if not rows:
-        return None
-    return Source(
-        name=name,
-        x=np.array([x for x, _, _ in rows]),
-        y=np.array([y for _, y, _ in rows]),
-        rung=np.array([rung for _, _, rung in rows]),
-        foretold=_foretold(trials) if len(directions) == 1 else None,
-    )
-
-
-def _foretold(trials: Sequence[FrozenTrial]) -> Floats | None:
-    """Return how far the curves of the trials that ran to their end foretell it."""
-    whole = [t for t in trials if t.state == TrialState.COMPLETE and _is_feasible(t)]
-    if sum(t.state == TrialState.PRUNED for t in trials) > len(whole):
-        # Those that were let through are alike: among them little foretells anything.
-        return None
-    return correlations([finite_reports(t) for t in whole], [t.values[0] for t in whole])
-
-
-def _rows(
-    trials: Sequence[FrozenTrial], dialect: Dialect, objective: int, sign: float, *, has_rungs: bool
-) -> list[Row]:
-    """Return a row of each trial that tells something, and where it stood when others stopped."""
-    placed = [
-        (trial, dialect.point(trial.params, trial.distributions)) for trial in map(_trial, trials)
+    goals: list[Goal] = [
+        "maximize" if direction == StudyDirection.MAXIMIZE else "minimize"
+        for direction in directions
     ]
-    placed = [(trial, x) for trial, x in placed if not np.isnan(x).all()]
-    rows: list[Row] = []
-    steps: set[int] = set()
-    for trial, x in placed:
-        if trial.state != TrialState.PRUNED or not has_rungs or not _is_feasible(trial):
-            continue
-        reports = finite_reports(trial, sign)
-        if reports:
-            last = max(reports)
-            steps.add(int(last))
-            rows.append((x, reports[last], int(last)))
-    for trial, x in placed:
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not _is_feasible(trial):
-            rows.append((x, math.nan, FINAL))
-        elif trial.state == TrialState.COMPLETE and objective < len(trial.values):
-            rows.append((x, sign * trial.values[objective], FINAL))
-            rows += [
-                (x, sign * value, step)
-                for step, value in trial.intermediate_values.items()
-                if step in steps
-            ]
-    return rows
+    names = [f"objective {index}" for index in range(len(goals))]
+    study = HistoricStudy(
+        key=name,
+        kind="optuna",
+        locator=name,
+        metrics=dict(zip(names, goals, strict=True)),
+        space=None,
+        constants={},
+        data=None,
+        code=None,
+        image=None,
+        trials=tuple(_ended(trials, dialect, names)),
+        finished=None,
+    )
+    return map_study(study, dialect.encoding, names[objective], goals[objective], LISTED).source
 
 
-def _is_feasible(trial: FrozenTrial) -> bool:
-    return all(value <= 0 for value in trial.constraints.values())
-
-
-def _trial(item: object) -> FrozenTrial:
-    if not isinstance(item, FrozenTrial):
-        raise TypeError(
-            f"history holds a {type(item).__name__}; it takes Optuna studies, lists of their "
-            "trials, or sources"
-        )
-    return item
+def _ended(
+    trials: Sequence[FrozenTrial], dialect: Dialect, names: Sequence[str]
+) -> Iterator[HistoricTrial]:
+    for item in trials:
+        if not isinstance(item, FrozenTrial):
+            raise TypeError(
+                f"history holds a {type(item).__name__}; it takes Optuna studies, lists of their "
+                "trials, or sources"
+            )
+        if item.state.is_finished():
+            trial = copy.copy(item)
+            trial.params = dialect.recorded(item.params, item.distributions)
+            yield historic_trial(trial, item.state.name, names)

@@ -17,11 +17,11 @@ from tuner.samplers.bayesian.dialect import Dialect
 from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.ends import Ends, expected_ends
 from tuner.samplers.bayesian.timely import Timely, timely
-from tuner.samplers.marks import CAUSE_ATTR
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
+from tuner.trials.causes import CAUSE_ATTR
 
 #: Where Optuna's `RetryFailedTrialCallback` notes which trials a new one tries again.
 _TRIED_AGAIN = "retry_history"

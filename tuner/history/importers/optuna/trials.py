@@ -32,6 +32,7 @@ from tuner.history.store.records import Goal, HistoricTrial, State
 from tuner.space import Parameter
 from tuner.space.optuna import from_distribution
 from tuner.space.value import Value, is_value
+from tuner.trials.causes import CAUSE_ATTR
 
 #: System attribute in which Optuna keeps what `set_metric_names` was given.
 METRIC_NAMES = "study:metric_names"
@@ -83,36 +84,14 @@ class OptunaConverter:
         """Return a trial that has ended."""
         for name, distribution in trial.distributions.items():
             self._note_distribution(name, distribution)
-        values = dict(zip(self._names, trial.values or (), strict=False))
-        if state == "PRUNED" and trial.intermediate_values:
-            values = {self._names[0]: trial.intermediate_values[max(trial.intermediate_values)]}
-        beside = {k: v for k, v in trial.user_attrs.items() if finite(v) is not None}
         self._metrics |= {
             name: None
-            for name, value in beside.items()
+            for name, value in _beside(trial).items()
             if name not in self._metrics and (is_measurement(name, value) or self._is_named(name))
         }
-        metrics = clean_metrics({**{k: v for k, v in beside.items() if k not in values}, **values})
-        outcome: State = OUTCOMES[state]
-        cause = None
-        if is_infeasible(trial.system_attrs) and outcome != "fail":
-            outcome, cause = "fail", CONSTRAINT
-            self._violated += 1
-        elif outcome == "complete" and values and all(finite(v) is None for v in values.values()):
-            outcome, cause = "fail", "diverged"
-        return ImportedRun(
-            trial=HistoricTrial(
-                key=trial_key(trial.number),
-                params=clean_params(trial.params),
-                metrics=metrics,
-                curves=clean_curves({self._names[0]: list(trial.intermediate_values.items())}),
-                state=outcome,
-                cause=cause,
-                started=_seconds(trial.datetime_start),
-                finished=_seconds(trial.datetime_complete),
-            ),
-            stamp=trial_stamp(state, trial.datetime_complete),
-        )
+        found = historic_trial(trial, state, self._names)
+        self._violated += found.cause == CONSTRAINT
+        return ImportedRun(trial=found, stamp=trial_stamp(state, trial.datetime_complete))
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -153,6 +132,43 @@ class OptunaConverter:
             self._distributions[name] = new
         elif old != new:
             self._distributions[name] = _both(old, new)
+
+
+def historic_trial(trial: OptunaTrial, state: str, names: Sequence[str]) -> HistoricTrial:
+    """Return what a trial that has ended tells others.
+
+    Args:
+        trial: as its storage holds it.
+        state: Optuna's name of its state, a key of `OUTCOMES`.
+        names: of the study's metrics, the reported one first.
+    """
+    values = dict(zip(names, trial.values or (), strict=False))
+    if state == "PRUNED" and trial.intermediate_values:
+        values = {names[0]: trial.intermediate_values[max(trial.intermediate_values)]}
+    beside = {name: value for name, value in _beside(trial).items() if name not in values}
+    outcome: State = OUTCOMES[state]
+    cause = trial.system_attrs.get(CAUSE_ATTR)
+    if cause is not None:
+        outcome = "fail"
+    elif is_infeasible(trial.system_attrs) and outcome != "fail":
+        outcome, cause = "fail", CONSTRAINT
+    elif outcome == "complete" and values and all(finite(v) is None for v in values.values()):
+        outcome, cause = "fail", "diverged"
+    return HistoricTrial(
+        key=trial_key(trial.number),
+        params=clean_params(trial.params),
+        metrics=clean_metrics({**beside, **values}),
+        curves=clean_curves({names[0]: list(trial.intermediate_values.items())}),
+        state=outcome,
+        cause=None if cause is None else str(cause),
+        started=_seconds(trial.datetime_start),
+        finished=_seconds(trial.datetime_complete),
+    )
+
+
+def _beside(trial: OptunaTrial) -> dict[str, Any]:
+    """Return the numbers that a trial keeps as its own attributes."""
+    return {name: value for name, value in trial.user_attrs.items() if finite(value) is not None}
 
 
 def trial_key(number: int) -> str:
