@@ -144,7 +144,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         callspec = getattr(item, "callspec", None)
-        is_whole = item.path.parent.name in ("integration", "chaos")
+        is_whole = item.path.parent.name == "integration"
         if is_whole and callspec is not None and "postgresql" in callspec.params.values():
             item.add_marker(pytest.mark.slow)
 

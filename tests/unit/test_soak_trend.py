@@ -1,4 +1,4 @@
-"""A soak says what grows, and nothing else; and a short one runs through."""
+"""A soak says what grows, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.__main__ import main
-from tests.soak.report import SAMPLES, read_samples, report
+from tests.soak.report import SAMPLES, report
 from tests.soak.trend import Trend, trend
 
 MINUTES = range(120)
@@ -86,21 +85,3 @@ def test_the_report_names_what_grows_and_takes_a_half_written_line(tmp_path: Pat
     assert "grows: a log, which whoever keeps it rotates |" in text
     assert "| server.threads | 12 | 12 | 12 | 12 | +0 ± 0 | +0.0 % | flat |" in text
     assert text.count("\n| server.") == 2
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("redis_binary")
-def test_a_short_soak_tunes_samples_and_reports(tmp_path: Path) -> None:
-    main(
-        [
-            *("run", "--hours", "0.005", "--every-s", "5", "--trial-s", "0.1", "--trials", "5"),
-            *("--plants", "own", "--folder", str(tmp_path / "soak")),
-        ]
-    )
-
-    last = read_samples(tmp_path / "soak")[-1]
-    assert last["work.ended"] > 0
-    parts = {name.partition(".")[0] for name in last}
-    assert parts >= {"server", "redis", "workers", "rows", "files", "database", "claims"}
-    said = tmp_path / "soak" / "said.log"
-    assert not said.exists(), said.read_text()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.home import Home, open_home
+from tests.hypermodels.cases import ROOT
 from tests.support.needed import needs
 from tuner.roots import Place
 from tuner.tfevents import read_run
@@ -27,14 +28,13 @@ sampler: {{name: random, seed: 1}}
 budget: {{trials: {trials}}}
 {more}
 """
-HERE = Path(__file__).parent
 RUN_S = 300.0
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with open_home(tmp_path) as home:
-        shutil.copy(HERE / "guides.py", home.work / "models.py")
+        shutil.copy(ROOT / "tests" / "hypermodels" / "guides.py", home.work / "models.py")
         yield home
 
 
