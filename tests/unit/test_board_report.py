@@ -212,4 +212,4 @@ def test_the_static_files_of_the_report_are_there() -> None:
         "report.css",
         "report.js",
     }
-    assert Path(report_scripts.STATIC).is_relative_to(Path(report_scripts.__file__).parents[1])
+    assert Path(report_scripts.STATIC).is_relative_to(Path(report_scripts.__file__).parents[2])

@@ -306,7 +306,7 @@ def test_nothing_is_printed_past_what_writes_out() -> None:
     # written out already; and a token of our own making.
     assert {name: sorted(set(calls)) for name, calls in found.items() if calls} == {
         "app.py": ["typer.echo("],
-        "database.py": ["sys.stdout.buffer"],
-        "report.py": ["sys.stdout.buffer"],
-        "token.py": ["sys.stdout.write"],
+        "commands/database.py": ["sys.stdout.buffer"],
+        "commands/report.py": ["sys.stdout.buffer"],
+        "commands/token.py": ["sys.stdout.write"],
     }

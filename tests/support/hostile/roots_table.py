@@ -151,7 +151,7 @@ CALLS: dict[str, tuple[str, set[str]]] = {
         },
     ),
     "tuner/cli/following/next_step.py": ("the folder that a command runs in", {"other.resolve()"}),
-    "tuner/coordinator/integrity/attempts.py": ("no file: SQL", {"attempt.exists()"}),
+    "tuner/integrity/attempts.py": ("no file: SQL", {"attempt.exists()"}),
     "tuner/history/importers/folders.py": (
         "`Folder.open`, which goes through tuner.roots",
         {"self.open(name)"},
