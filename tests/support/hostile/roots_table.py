@@ -239,19 +239,13 @@ CALLS: dict[str, tuple[str, set[str]]] = {
         },
     ),
     "tuner/service/roots/probing.py": (_ROOT_ITSELF, {"root.mkdir()"}),
-    "tuner/settings.py": (
-        "the home; secrets in files that the operator names",
-        {"Path(path).read_text()", "home.is_file()"},
-    ),
+    "tuner/settings.py": ("the home", {"home.is_file()"}),
+    "tuner/system.py": ("secrets in files that the operator names", {"Path(path).read_text()"}),
     "workers/agent/attempt.py": (
         "`AttemptFiles.open`, which goes through tuner.roots",
         {"self._files.open(post.environment.config(self._assignment, backend))"},
     ),
     "workers/trial/child.py": ("/dev/null", {"os.open(os.devnull)"}),
-    "workers/host/options.py": (
-        "secrets in files that the operator names",
-        {"Path(path).read_text()"},
-    ),
     "workers/preflight/watching.py": (
         "a temporary folder for what models print, /proc",
         {
