@@ -95,8 +95,8 @@ class ApiClient(Connection):
 
     def log(
         self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
-    ) -> Document:
-        """Return a piece of the trial's output: `{text, next_offset, size, gone}`.
+    ) -> LogPiece:
+        """Return a piece of the trial's output.
 
         With `raw` there is `base64`, its very bytes, in place of the text; a server of an earlier
         release sends the text all the same.

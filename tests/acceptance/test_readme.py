@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from ruamel.yaml import YAML
@@ -27,11 +27,13 @@ from tests.acceptance.console import (
 from tests.acceptance.home import ROOT, end_processes
 from tests.support.needed import needs
 from tuner.cli.app import app
+from tuner.documents.demand import DemandKind, WorkerDemand
+from tuner.documents.study import BudgetUse, StudyStatus, TrialCounts
+from tuner.documents.submission import SpecChange, Submitted
+from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
+from tuner.documents.workers import WorkerRow
 from tuner.history.matching.outcomes import REASONS
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.server.documents import demand as demand_documents
-from tuner.server.documents import studies as documents
-from tuner.server.documents import workers as worker_documents
 from tuner.settings import SETTINGS
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.history import HistoryItem
@@ -292,15 +294,13 @@ def test_nothing_names_a_package_that_no_index_has() -> None:
 
 def test_every_field_of_a_document_stands_in_the_page() -> None:
     text = COMMANDS.read_text()
-    models = (
-        *(documents.Status, documents.Counts, documents.Budget, documents.Trial),
-        *(documents.TrialDetail, documents.Event, documents.Log, worker_documents.Worker),
-        *(documents.Submitted, documents.Change),
-        *(demand_documents.DemandDocument, demand_documents.DemandKind),
+    documents = (
+        *(StudyStatus, TrialCounts, BudgetUse, TrialRow, TrialDetail, EventRow, LogPiece),
+        *(WorkerRow, Submitted, SpecChange, WorkerDemand, DemandKind),
     )
-    for model in models:
-        for name in model.model_fields:
-            assert re.search(rf"\b{name}\b", text), (model.__name__, name)
+    for document in documents:
+        for name in get_type_hints(document):
+            assert re.search(rf"\b{name}\b", text), (document.__name__, name)
 
 
 def test_the_causes_of_the_page_are_those_of_the_code() -> None:

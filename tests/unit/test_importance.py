@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
-from tuner.server.documents.explanations import Importance
+from tuner.documents.importance import Importance
 from tuner.service.importance.asking import LEAST, importance_document
 from tuner.service.importance.effects import Column, effect_shares
 from tuner.storage import tables
@@ -58,7 +59,7 @@ def document(base: HistoryDatabase, rows: list[Any], **changes: Any) -> dict[str
     with base.storage.read() as connection:
         study = connection.execute(sa.select(tables.studies)).one()
         found = importance_document(connection, study)
-    return Importance(**found).model_dump()
+    return TypeAdapter(Importance).validate_python(found)
 
 
 def shares(found: dict[str, Any]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuner.roots import Place
-from tuner.service.logfile import read_log
+from tuner.service.logfile import EMPTY, read_log
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_the_whole_is_read_from_its_beginning(log: Path) -> None:
-    expected = {"text": "abcdefgh", "next_offset": 108, "size": 108, "gone": 100}
+    expected = {**EMPTY, "text": "abcdefgh", "next_offset": 108, "size": 108, "gone": 100}
 
     assert read_log(Place(log.parent), 0, 1000) == expected
     assert read_log(Place(log.parent), 100, 1000) == expected
@@ -57,10 +57,11 @@ def test_a_negative_offset_counts_from_the_end(log: Path) -> None:
 
 def test_a_log_that_was_never_moved_is_read_as_it_stands(tmp_path: Path) -> None:
     path, place = tmp_path / "output.log", Place(tmp_path)
-    assert read_log(place, 0, 10) == {"text": "", "next_offset": 0, "size": 0, "gone": 0}
+    assert read_log(place, 0, 10) == EMPTY
     path.write_text("abc")
 
     assert read_log(place, 1, 10) == {
+        **EMPTY,
         "text": "bc",
         "next_offset": 3,
         "size": 3,

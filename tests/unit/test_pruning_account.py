@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.cli.render import output
 from tuner.cli.render.pruning import print_account
+from tuner.documents.pruning import PruningAccount
+from tuner.documents.study import StudyStatus
 from tuner.proposals.pruners.marks import FIRST_RUNG, HALVED
-from tuner.server.documents.studies import PruningAccount, Status
 from tuner.service.explanations.pruning_account import account_for
 from tuner.storage import optuna_rows, tables
 
@@ -81,7 +83,7 @@ class Story:
     def account(self) -> Any:
         with self.base.storage.read() as connection:
             account = account_for(connection, self.study)
-        return None if account is None else PruningAccount(**account).model_dump()
+        return None if account is None else TypeAdapter(PruningAccount).validate_python(account)
 
     def page(self) -> str:
         console = Console(file=io.StringIO(), width=400, no_color=True, theme=output._THEME)
@@ -231,7 +233,7 @@ def test_a_status_has_the_account_and_a_list_has_not(base: HistoryDatabase) -> N
     story.add("complete", whole())
     status = base.service.status("vision/s")
 
-    assert Status(**status).pruning == PruningAccount(**story.account())
+    assert TypeAdapter(StudyStatus).validate_python(status)["pruning"] == story.account()
     assert base.service.list()[0]["pruning"] is None
 
 

@@ -21,7 +21,7 @@ from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.making import make_pruner
 from tuner.registry import PRUNERS, SAMPLERS, Option, Trait, used_packages
 from tuner.samplers import SamplerContext, import_sampler, make_sampler
-from tuner.server.documents.schemas import spec_schema
+from tuner.server.routes.body_schemas import spec_schema
 from tuner.settings import load_settings
 from tuner.spec import StudySpec, parse_spec, parse_stored
 from tuner.testing import LocalService

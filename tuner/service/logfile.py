@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import Any
 
+from tuner.documents.trial import LogPiece
 from tuner.errors import NotFoundError
 from tuner.roots import Folder, Place, UnfitError
 
 NAME = "output.log"
+#: Of a trial that has printed nothing.
+EMPTY: LogPiece = {"text": "", "base64": None, "next_offset": 0, "size": 0, "gone": 0}
 #: At most so much of a log at once.
 LOG_BYTES = 1 << 20
 #: Far beyond what a worker lets a log grow to before it cuts it: such a file was made by hand.
@@ -22,10 +24,8 @@ MOST_BYTES = 1 << 30
 _MOST_GONE_BYTES = 64
 
 
-def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> dict[str, Any]:
-    """Return `text`, `next_offset`, `size` and `gone`; a negative offset counts from the end.
-
-    `gone` is how many bytes of the beginning are not kept: no text begins before.
+def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> LogPiece:
+    """Return what was printed from an offset on; a negative one counts from the end.
 
     Args:
         place: of the run's folder.
@@ -57,13 +57,16 @@ def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> dic
                         data += file.read(min(limit - len(data), length - skipped))
                 begin += length
     except FileNotFoundError:
-        return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
+        return EMPTY.copy()
     except OSError as exc:
         raise NotFoundError(_why(exc, place)) from exc
-    pages = {"next_offset": start + len(data), "size": size, "gone": gone}
-    if raw:
-        return {"text": "", "base64": base64.b64encode(data).decode(), **pages}
-    return {"text": data.decode(errors="replace"), **pages}
+    return {
+        "text": "" if raw else data.decode(errors="replace"),
+        "base64": base64.b64encode(data).decode() if raw else None,
+        "next_offset": start + len(data),
+        "size": size,
+        "gone": gone,
+    }
 
 
 def _size(folder: Folder, name: str) -> int:

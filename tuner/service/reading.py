@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.trial import LogPiece
 from tuner.errors import NotFoundError, SpecError
 from tuner.integrity.diagnosis import diagnose
 from tuner.integrity.values import wrong_values
@@ -32,7 +33,7 @@ from tuner.service.demand.kinds import Like
 from tuner.service.demand.reading import Demand
 from tuner.service.explanations.pruning_account import PruningAccounts
 from tuner.service.importance.asking import Importances
-from tuner.service.logfile import read_log
+from tuner.service.logfile import EMPTY, read_log
 from tuner.service.roots import unfiled
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
@@ -171,7 +172,7 @@ class Reader:
 
     def log(
         self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
-    ) -> Document:
+    ) -> LogPiece:
         """Return what the trial's newest attempt printed, from byte `offset` on.
 
         Returns:
@@ -193,7 +194,7 @@ class Reader:
                 .limit(1)
             ).scalar_one_or_none()
         if run_dir is None:
-            return {"text": "", "next_offset": 0, "size": 0, "gone": 0}
+            return EMPTY.copy()
         try:
             place = Place(self._settings.log_root, run_dir)
         except ValueError as exc:

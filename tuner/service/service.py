@@ -184,16 +184,15 @@ class Service(Control):
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
         Returns:
-            `log_dirs`: the folders that were removed; `kept`, if there are any: path and reason of
-            those that are still there.
+            `log_dirs`: the folders that were removed; `kept`: path and reason of those that are
+            still there.
         """
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="delete")
             delete_study(connection, row)
         self._on_change()
         done = remove_study(self._roots(), row.project, row.name, self._removing_hands)
-        kept = {"kept": done.kept} if done.kept else {}
-        return {"deleted": True, "log_dirs": done.removed, **kept}
+        return {"deleted": True, "log_dirs": done.removed, "kept": done.kept}
 
     @again_after_conflict
     def drain(self, name: str) -> Document:

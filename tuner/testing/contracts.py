@@ -18,9 +18,12 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
+from tuner.documents.explanation import Explanation
+from tuner.documents.proposals import Proposals
+from tuner.documents.study import StudyStatus
+from tuner.documents.trial import TrialDetail, TrialRow
+from tuner.documents.trial_explanation import TrialExplanation
 from tuner.registry import PRUNERS, SAMPLERS
-from tuner.server.documents import explanations
-from tuner.server.documents import studies as documents
 from tuner.space import SearchSpace
 from tuner.spec import parse_spec
 from tuner.testing.service import HeldAttempt, LocalService
@@ -212,15 +215,15 @@ def _check_documents(here: LocalService, study: str) -> None:
     """See that what the API says of a study has the form that it publishes."""
     verbs = here.verbs
     trials = verbs.trials(study)
-    TypeAdapter(documents.Status).validate_python(verbs.status(study))
-    TypeAdapter(list[documents.Trial]).validate_python(trials)
-    TypeAdapter(explanations.Explanation).validate_python(verbs.explain(study))
-    TypeAdapter(explanations.Proposals).validate_python(verbs.proposals(study))
+    TypeAdapter(StudyStatus).validate_python(verbs.status(study))
+    TypeAdapter(list[TrialRow]).validate_python(trials)
+    TypeAdapter(Explanation).validate_python(verbs.explain(study))
+    TypeAdapter(Proposals).validate_python(verbs.proposals(study))
     for trial in trials:
         number = trial["trial"]
-        TypeAdapter(documents.TrialDetail).validate_python(verbs.show(study, number))
+        TypeAdapter(TrialDetail).validate_python(verbs.show(study, number))
         explained = verbs.explain_trial(study, number)
-        TypeAdapter(explanations.TrialExplanation).validate_python(explained)
+        TypeAdapter(TrialExplanation).validate_python(explained)
 
 
 def _take(here: LocalService, worker: str = "worker-1") -> HeldAttempt:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient, Document
+    from tuner.documents.trial import LogPiece
     from tuner.service.reading import Reader
 
 _PAGE = 1000
@@ -56,7 +57,7 @@ def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> Ou
         offset = page["next_offset"]
 
 
-def _bytes_of(page: Document) -> bytes:
+def _bytes_of(page: LogPiece) -> bytes:
     data = page.get("base64")
     # A server of an earlier release sends text, in which what is no UTF-8 is lost already.
     return str(page["text"]).encode() if data is None else base64.b64decode(data)

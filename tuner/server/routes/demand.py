@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from tuner.documents.demand import WorkerDemand
 from tuner.protocol import MAX_DEVICES, MAX_IMAGE_CHARS, Device
-from tuner.server.documents.demand import DemandDocument
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import READ_OWN
 from tuner.service.demand.kinds import Like
@@ -18,7 +18,7 @@ def demand_router(demand: Demand) -> APIRouter:
     """Return the route."""
     router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, tags=["workers"])
 
-    @router.get("/demand", dependencies=READ_OWN, response_model=DemandDocument)
+    @router.get("/demand", dependencies=READ_OWN, response_model=WorkerDemand)
     def read_demand(
         device: Device | None = None,
         gpus: Annotated[int | None, Query(ge=0, le=MAX_DEVICES)] = None,

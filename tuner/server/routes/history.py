@@ -8,15 +8,24 @@ from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from tuner.documents.history import (
+    HistoryImport,
+    HistoryRejection,
+    HistoryRemoved,
+    HistoryStudy,
+    ImportBegun,
+    ImportDone,
+    RunsTaken,
+)
 from tuner.history.store.cleaning import MAX_RUNS
 from tuner.history.store.writing import MAX_REJECTED
 from tuner.registry import KINDS
 from tuner.registry.plugins import NAME
 from tuner.server.bodies import read_json, validate
-from tuner.server.documents.schemas import body_schema
 from tuner.server.limits import MAX_BATCH_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import ADMIN, READ, READ_OWN, SUBMIT
+from tuner.server.routes.body_schemas import body_schema
 from tuner.service.history import HistoryDesk
 
 MAX_BATCH_RUNS = 5000
@@ -44,52 +53,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Metric(_Model):
-    """A metric; its goal is null where nobody said it."""
-
-    name: str
-    goal: Goal | None
-
-
-class HistoryStudy(_Model):
-    """A study of the history without its trials."""
-
-    key: str
-    kind: Kind
-    locator: str
-    is_own: bool
-    trials: int
-    metrics: list[Metric]
-    parameters: list[str]
-    finished: str | None
-    notes: list[str]
-
-
-class HistoryRejection(_Model):
-    """Something that was found at an import and could not be used."""
-
-    locator: str
-    path: str
-    reason: str
-    count: int
-
-
 class _Options(_Model):
     metrics: list[Line]
     goals: list[Goal | None]
     reduce: Literal["last", "best"]
-
-
-class HistoryImport(_Model):
-    """An import: what it was read from, and its stamp by which a change is noticed."""
-
-    key: str
-    kind: str
-    locator: str
-    stamp: str
-    rejected: int
-    options: _Options
-    totals: dict[str, int]
 
 
 class _Begin(_Model):
@@ -98,12 +65,6 @@ class _Begin(_Model):
     key: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
     kind: Kind
     locator: Line
-
-
-class Begun(_Model):
-    """The number of an import."""
-
-    number: int
 
 
 class _Run(_Model):
@@ -126,13 +87,6 @@ class _Runs(_Model):
     """Runs of an import."""
 
     runs: Annotated[list[_Run], Field(max_length=MAX_BATCH_RUNS)]
-
-
-class Put(_Model):
-    """How many runs were taken, and how many are trials of this database."""
-
-    kept: int
-    own: int
 
 
 class _Facts(_Model):
@@ -167,23 +121,6 @@ class _Finish(_Model):
     gone: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_RUNS)] = []
 
 
-class Finished(_Model):
-    """What became of an import."""
-
-    key: str
-    trials: int
-    same_as: str | None
-    #: Runs of before that have another content now, or are no runs any more.
-    changed: int
-
-
-class Removed(_Model):
-    """What was forgotten."""
-
-    removed: str
-    trials: int
-
-
 def history_router(desk: HistoryDesk) -> APIRouter:
     """Return the routes of the history."""
     router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, tags=["history"])
@@ -208,7 +145,7 @@ def history_router(desk: HistoryDesk) -> APIRouter:
         """Return the stamp of every run of an imported study."""
         return desk.history_runs(key)
 
-    @router.delete("/history/{key}", dependencies=ADMIN, response_model=Removed)
+    @router.delete("/history/{key}", dependencies=ADMIN, response_model=HistoryRemoved)
     def remove(key: Key) -> Any:
         """Forget an imported study."""
         return desk.remove_history(key)
@@ -219,7 +156,10 @@ def history_router(desk: HistoryDesk) -> APIRouter:
 
 def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
     @router.post(
-        "/history", dependencies=SUBMIT, response_model=Begun, openapi_extra=body_schema(_Begin)
+        "/history",
+        dependencies=SUBMIT,
+        response_model=ImportBegun,
+        openapi_extra=body_schema(_Begin),
     )
     async def begin(request: Request) -> Any:
         """Begin to import into a study; nobody sees it before it is finished."""
@@ -229,7 +169,7 @@ def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
     @router.post(
         "/history/imports/{number}/runs",
         dependencies=SUBMIT,
-        response_model=Put,
+        response_model=RunsTaken,
         openapi_extra=body_schema(_Runs),
     )
     async def put(number: Number, request: Request) -> Any:
@@ -240,7 +180,7 @@ def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
     @router.post(
         "/history/imports/{number}/finish",
         dependencies=SUBMIT,
-        response_model=Finished,
+        response_model=ImportDone,
         openapi_extra=body_schema(_Finish),
     )
     async def finish(number: Number, request: Request) -> Any:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
+from tuner.documents.tokens import NewToken, TokenRow
 from tuner.protocol import NAME_PATTERN
 from tuner.server.bodies import read_json, validate
-from tuner.server.documents.schemas import body_schema
-from tuner.server.documents.studies import Schema
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import ADMIN, NAMES_ACTOR
+from tuner.server.routes.body_schemas import body_schema
 from tuner.server.token_book import TokenBook
 from tuner.service.tokens import TokenDesk
 
@@ -33,33 +33,6 @@ class _Creation(BaseModel):
     files: str | None = None
 
 
-class TokenDocument(Schema):
-    """A token without its secret."""
-
-    name: str
-    state: Literal["active", "expired", "revoked"]
-    scopes: list[Literal["read", "submit", "work", "admin"]]
-    #: Null: all.
-    projects: list[str] | None
-    #: What a worker with it runs in, and what is compared there; null: it is not.
-    image: str | None
-    lock: str | None = None
-    files: str | None = None
-    created: str
-    #: Who made it, as user@host says of itself.
-    actor: str | None
-    expires: str | None
-    revoked: str | None
-    #: Some minutes ago at most.
-    last_used: str | None
-
-
-class NewToken(TokenDocument):
-    """A token with its secret, which is shown this once."""
-
-    token: str
-
-
 def token_router(desk: TokenDesk, book: TokenBook) -> APIRouter:
     """Return the routes of tokens.
 
@@ -71,7 +44,7 @@ def token_router(desk: TokenDesk, book: TokenBook) -> APIRouter:
         prefix=PREFIX, tags=["tokens"], responses=PROBLEM_RESPONSES, dependencies=NAMES_ACTOR
     )
 
-    @router.get("/tokens", response_model=list[TokenDocument], dependencies=ADMIN)
+    @router.get("/tokens", response_model=list[TokenRow], dependencies=ADMIN)
     def tokens() -> Any:
         """Return every token without its secret, newest first."""
         return desk.tokens()
@@ -89,7 +62,7 @@ def token_router(desk: TokenDesk, book: TokenBook) -> APIRouter:
         book.forget()
         return made
 
-    @router.delete("/tokens/{token}", response_model=TokenDocument, dependencies=ADMIN)
+    @router.delete("/tokens/{token}", response_model=TokenRow, dependencies=ADMIN)
     async def revoke(token: TokenName) -> Any:
         """End a token; within a second no server takes it any more."""
         ended = await run_in_threadpool(desk.revoke_token, token)

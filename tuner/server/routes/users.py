@@ -8,23 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuner.documents.study import StudyStatus
+from tuner.documents.submission import Deleted, Edited, Retried, Submitted
+from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
+from tuner.documents.workers import Drained, Tested, WorkerRow
 from tuner.server.bodies import read_body, read_json, validate
-from tuner.server.documents.schemas import body_schema
-from tuner.server.documents.studies import (
-    Deleted,
-    Edited,
-    Event,
-    Log,
-    Retried,
-    Status,
-    Submitted,
-    Trial,
-    TrialDetail,
-)
-from tuner.server.documents.workers import Drained, Tested, Worker
 from tuner.server.limits import MAX_SNAPSHOT_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import ADMIN, NAMES_ACTOR, READ, READ_OWN, SUBMIT, SUBMIT_OWN
+from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.explanations import add_explanations
 from tuner.server.routes.paths import Digest, EventId, Limit, Name, Number, Offset, WorkerName
 from tuner.server.routes.study_route import study_routes
@@ -105,7 +97,6 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         dependencies=SUBMIT_OWN,
         tags=["studies"],
         response_model=Submitted,
-        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Submission),
     )
     async def submit(request: Request) -> Any:
@@ -115,13 +106,18 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         sent = body.spec, body.code, body.data, git, body.use_code
         return await run_in_threadpool(service.submit, *sent)
 
-    @router.get("/studies", dependencies=READ_OWN, tags=["studies"], response_model=list[Status])
+    @router.get(
+        "/studies", dependencies=READ_OWN, tags=["studies"], response_model=list[StudyStatus]
+    )
     def studies() -> Any:
         """Return the status of every study, newest first."""
         return service.list()
 
     @router.get(
-        "/studies/{project}/{study}", dependencies=READ, tags=["studies"], response_model=Status
+        "/studies/{project}/{study}",
+        dependencies=READ,
+        tags=["studies"],
+        response_model=StudyStatus,
     )
     def status(project: Name, study: Name) -> Any:
         """Return the state of a study."""
@@ -132,7 +128,6 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         dependencies=SUBMIT,
         tags=["studies"],
         response_model=Edited,
-        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Edit),
     )
     async def edit(project: Name, study: Name, request: Request) -> Any:
@@ -151,7 +146,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/events",
         dependencies=READ,
         tags=["studies"],
-        response_model=list[Event],
+        response_model=list[EventRow],
     )
     def events(project: Name, study: Name, after: EventId = 0, limit: Limit = 1000) -> Any:
         """Return the events of a study with an id above `after`."""
@@ -163,7 +158,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/pause",
         dependencies=SUBMIT,
         tags=["control"],
-        response_model=Status,
+        response_model=StudyStatus,
     )
     def pause(project: Name, study: Name) -> Any:
         """Start no further trial; running ones go on."""
@@ -173,7 +168,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/resume",
         dependencies=SUBMIT,
         tags=["control"],
-        response_model=Status,
+        response_model=StudyStatus,
     )
     def resume(project: Name, study: Name) -> Any:
         """Go on with a paused study."""
@@ -183,7 +178,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/stop",
         dependencies=SUBMIT,
         tags=["control"],
-        response_model=Status,
+        response_model=StudyStatus,
         openapi_extra=body_schema(_Stop, required=False),
     )
     async def stop(project: Name, study: Name, request: Request) -> Any:
@@ -195,7 +190,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/cancel",
         dependencies=SUBMIT,
         tags=["control"],
-        response_model=Status,
+        response_model=StudyStatus,
     )
     def cancel(project: Name, study: Name) -> Any:
         """Cancel a study with all its trials."""
@@ -206,7 +201,6 @@ def _add_control(router: APIRouter, service: Service) -> None:
         dependencies=SUBMIT,
         tags=["control"],
         response_model=Retried,
-        response_model_exclude_unset=True,
         openapi_extra=body_schema(_Retry),
     )
     async def retry(project: Name, study: Name, request: Request) -> Any:
@@ -218,7 +212,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/trials/{number}/cancel",
         dependencies=SUBMIT,
         tags=["control"],
-        response_model=Status,
+        response_model=StudyStatus,
     )
     def cancel_trial(project: Name, study: Name, number: Number) -> Any:
         """Cancel one trial."""
@@ -230,7 +224,7 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/best",
         dependencies=READ,
         tags=["trials"],
-        response_model=list[Trial],
+        response_model=list[TrialRow],
     )
     def best(project: Name, study: Name, n: Limit = 10, all: bool = False) -> Any:
         """Return the best trials, best first."""
@@ -240,7 +234,7 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/trials",
         dependencies=READ,
         tags=["trials"],
-        response_model=list[Trial],
+        response_model=list[TrialRow],
     )
     def trials(
         project: Name,
@@ -266,7 +260,7 @@ def _add_trials(router: APIRouter, service: Service) -> None:
         "/studies/{project}/{study}/trials/{number}/log",
         dependencies=READ,
         tags=["trials"],
-        response_model=Log,
+        response_model=LogPiece,
     )
     def log(
         project: Name,
@@ -282,7 +276,7 @@ def _add_trials(router: APIRouter, service: Service) -> None:
 
 
 def _add_workers(router: APIRouter, service: Service) -> None:
-    @router.get("/workers", dependencies=READ_OWN, tags=["workers"], response_model=list[Worker])
+    @router.get("/workers", dependencies=READ_OWN, tags=["workers"], response_model=list[WorkerRow])
     def workers() -> Any:
         """Return the live workers and what they run."""
         return service.workers()

@@ -17,9 +17,9 @@ from tuner.instruments import Instruments
 from tuner.release import release
 from tuner.server.bell import Bell
 from tuner.server.bodies import read_message
-from tuner.server.documents.schemas import body_schema
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import WORK_OWN, identity
+from tuner.server.routes.body_schemas import body_schema
 from tuner.server.token_book import TokenBook
 from tuner.service.workers.worker_service import WorkerDesk
 from tuner.storage.conflict import again_after_conflict

@@ -159,6 +159,8 @@ def _sources(receipt: Document) -> list[Document]:
         left_out = source["left_out"] or share.get("reason", "")
         sources.append(
             {
+                # Earlier releases did not note it.
+                "found_at": "",
                 **source,
                 "finished": iso(source["finished"]),
                 "left_out": left_out,

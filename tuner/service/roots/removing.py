@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tuner.documents.submission import Kept
 from tuner.roots import Place, UnfitError, remove_folder
 from tuner.service.roots.hands import Hands, StuckError
 from tuner.service.roots.unfiled import reason_of
@@ -25,7 +26,7 @@ class Removal:
     """
 
     removed: list[str] = field(default_factory=list)
-    kept: list[dict[str, str]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
 
 def remove_study(roots: Iterable[Path], project: str, study: str, hands: Hands) -> Removal:

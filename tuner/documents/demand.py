@@ -1,13 +1,13 @@
-"""The JSON document of how many workers are of use, as a schema."""
+"""How many workers are of use."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from tuner.server.documents.studies import Schema
+from tuner.documents.document import Document
 
 
-class DemandStudy(Schema):
+class DemandStudy(Document):
     """How many workers one study could use now."""
 
     study: str
@@ -19,7 +19,7 @@ class DemandStudy(Schema):
     reason: str
 
 
-class DemandKind(Schema):
+class DemandKind(Document):
     """How many workers of one kind the studies could use now."""
 
     device: Literal["cpu", "gpu"]
@@ -40,7 +40,7 @@ class DemandKind(Schema):
     studies_left_out: int
 
 
-class DemandDocument(Schema):
+class WorkerDemand(Document):
     """How many workers the studies could use now, and of which kinds."""
 
     workers_wanted: int

@@ -1,13 +1,14 @@
-"""The JSON documents about workers, as schemas."""
+"""The workers, and what was asked of them."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from tuner.server.documents.studies import Schema
+from tuner.documents.document import Document
+from tuner.documents.trial import Proof
 
 
-class Worker(Schema):
+class WorkerRow(Document):
     """A live worker."""
 
     name: str
@@ -30,21 +31,21 @@ class Worker(Schema):
     image: str | None
     #: What it says of this image (the hash of its lock file, and of what is installed), how far it
     #: is proven that it runs in it, and why that is not believed; empty: it is.
-    lock: str | None = None
-    files: str | None = None
-    image_verified: Literal["stated", "token", "lock", "files"] | None = None
-    image_problem: str = ""
+    lock: str | None
+    files: str | None
+    image_verified: Proof | None
+    image_problem: str
     release: str
 
 
-class Tested(Schema):
+class Tested(Document):
     """A worker that was asked to test itself."""
 
     worker: str
     state: str
 
 
-class Drained(Schema):
+class Drained(Document):
     """A worker that takes no further attempt."""
 
     worker: str

@@ -1,0 +1,103 @@
+"""What a study knew from history, and how it used it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tuner.documents.document import Document
+from tuner.documents.gain import Gain
+from tuner.documents.pruning import PruningAccount
+from tuner.documents.trial import TrialWord
+
+
+class Source(Document):
+    """A study of the history and a metric of this study: what of it was used, and why not all."""
+
+    key: str
+    kind: str | None
+    #: Path, or URL without password; of a study of this service its name.
+    locator: str
+    metric: str
+    #: The same as it is called there; null: it has none.
+    metric_there: str | None
+    metric_note: str
+    listed: bool
+    #: The place that the spec lists, when its runs were known from elsewhere already.
+    found_at: str
+    same_data: bool
+    same_code: bool
+    finished: str | None
+    found: int
+    used: int
+    #: The others by reason.
+    dropped: dict[str, int]
+    #: How much it was to count, by the user's word and its data.
+    weight: float
+    #: Its share of what history says, from 0 to 1.
+    share: float
+    #: Correlation with what the other sources say; null where there are none.
+    agreement: float | None
+    #: What was done to a parameter, by name.
+    parameters: dict[str, str]
+    #: Why nothing of it is used; empty when something is.
+    left_out: str
+
+
+class ArtifactUse(Document):
+    """What a sampler knew from history for some time, and the trials proposed with it."""
+
+    artifact: str
+    learnt: str | None
+    proposals: int
+    first_trial: int | None
+    last_trial: int | None
+    #: Shares of the sources by metric and key.
+    shares: dict[str, dict[str, float]]
+
+
+class ExplainedProposal(Document):
+    """Who chose a trial, and what was expected of it in the metric's unit."""
+
+    trial: int
+    state: TrialWord
+    cause: str | None
+    objective: float | None
+    #: By metric; empty where nothing came of it.
+    values: dict[str, float | None]
+    #: False: the trial was pruned, and its value is the last report before that.
+    is_final: bool
+    sampler: str
+    preparation: Literal["ready", "waited", "stale", "missed"] | None
+    artifact: str | None
+    model: str | None
+    #: In history, from 0 to 1.
+    trust: float | None
+    predicted: float | None
+    #: Nine of ten values were to lie between; by records of earlier releases two of three.
+    predicted_low: float | None
+    predicted_high: float | None
+    #: What the model without history expected there.
+    predicted_cold: float | None
+
+
+class Explanation(Document):
+    """What a study knew from history, how it used it, and what that gained."""
+
+    study: str
+    sampler: str
+    #: `auto`, `none`, or the list of the spec.
+    history: str | list[dict[str, Any]]
+    state: Literal["informed", "cold", "unused", "pending"]
+    summary: str
+    problem: str
+    artifact: str | None
+    learnt: str | None
+    took_s: float | None
+    sources: list[Source]
+    artifacts: list[ArtifactUse]
+    proposals: list[ExplainedProposal]
+    gain: Gain | None
+    #: What the pruner that asks history knew and did; null: there is none.
+    pruning: dict[str, Any] | None
+    #: What the pruner saved, and what that may have cost; null: the study has none.
+    pruning_account: PruningAccount | None

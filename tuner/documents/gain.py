@@ -1,0 +1,44 @@
+"""What history gained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tuner.documents.document import Document
+
+
+class Range(Document):
+    """A median and the range of the middle 80 %."""
+
+    median: float
+    low: float
+    high: float
+
+
+class GainMark(Document):
+    """The best after so many trials: of the study, and of a cold start."""
+
+    trials: int
+    best: float
+    cold: Range
+
+
+class Gain(Document):
+    """An estimate of what history gained, against a simulated cold start."""
+
+    method: str
+    trials: int
+    #: How many of these history chose.
+    chosen: int
+    best: float
+    reached_at: int
+    #: The study's best value, or what cold starts come to in as many trials, where that is less.
+    goal: float
+    cold_trials: Range
+    #: Negative: so many trials were lost.
+    saved: Range
+    #: `none`: history chose no trial, so that it gained nothing.
+    verdict: Literal["saved", "even", "cost", "none"]
+    not_reached: float
+    within: int
+    curve: list[GainMark]

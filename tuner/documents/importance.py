@@ -1,0 +1,38 @@
+"""Which parameters matter."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tuner.documents.document import Document
+
+
+class ImportantParameter(Document):
+    """A tuned parameter, and its share of what all explain, null while that is not known."""
+
+    name: str
+    share: float | None
+
+
+class Edge(Document):
+    """A parameter whose best value, and most of the good ones, lie at the same end of its range."""
+
+    name: str
+    value: Any
+    end: Literal["low", "high"]
+    low: Any
+    high: Any
+
+
+class Importance(Document):
+    """Which parameters explain the differences between the trials of a study (main effects)."""
+
+    study: str
+    #: Trials that were looked at, and how many of them count as the best where `edges` are sought.
+    trials: int
+    best: int
+    #: Why nothing is known; else empty.
+    why: str
+    #: Those that matter first, then in the order of the spec.
+    parameters: list[ImportantParameter]
+    edges: list[Edge]

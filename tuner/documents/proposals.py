@@ -1,0 +1,42 @@
+"""What the proposals of a study can be made again from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tuner.documents.document import Document
+
+
+class Took(Document):
+    """How long a trial took, seconds; from its first report to its last, with two of them."""
+
+    seconds: float
+    reporting: float | None
+
+
+class RecordedTrial(Document):
+    """A trial with the record of its proposal; a number that is not finite is its name."""
+
+    trial: int
+    params: dict[str, Any]
+    proposal: dict[str, Any]
+    #: Its place in the order in which results entered; null while it has none.
+    told: int | None
+    state: Literal["COMPLETE", "PRUNED", "FAIL"] | None
+    cause: str | None
+    values: list[float | Literal["nan", "inf", "-inf"]]
+    #: Pairs of step and value.
+    curve: list[tuple[int, float | Literal["nan", "inf", "-inf"]]]
+    #: Null where it tells nothing: of a trial that failed for another cause than its time limit.
+    took: Took | None
+
+
+class Proposals(Document):
+    """What the proposals of a study can be made again from."""
+
+    study: str
+    seed: int
+    spec: dict[str, Any]
+    #: Number of trials that there are; `trials` holds a page of them.
+    total: int
+    trials: list[RecordedTrial]

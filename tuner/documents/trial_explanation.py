@@ -1,0 +1,93 @@
+"""Why a trial was proposed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from tuner.documents.document import Document
+from tuner.documents.explanation import ExplainedProposal
+
+
+class NearTrial(Document):
+    """A historic trial near a proposal."""
+
+    study: str
+    kind: str
+    locator: str
+    trial: str
+    #: Relative to the log root; null for imports.
+    run_dir: str | None
+    params: dict[str, Any]
+    metric: str | None
+    value: float | None
+    distance: float
+
+
+class EarlierTrial(Document):
+    """The best trial that a proposal knew."""
+
+    trial: int
+    objective: float | None
+
+
+class Driver(Document):
+    """A parameter that makes a proposal worth a trial, and what is expected with it put back."""
+
+    name: str
+    value: Any
+    there: Any
+    #: Whether it is where it is for a better value; false: for what is learnt there.
+    gains: bool
+    expected: float
+    expected_low: float
+    expected_high: float
+
+
+class NearestValue(Document):
+    """The value nearest to one that is new, and its trial; null: there is none."""
+
+    trial: int | None
+    value: Any
+
+
+class ParameterChange(Document):
+    """A parameter beside the same of the best trial that was known."""
+
+    name: str
+    value: Any
+    there: Any
+    #: Much the same.
+    same: bool
+    #: Null: something like this value was tried before.
+    nearest: NearestValue | None
+
+
+#: How often the sampler was asked before; null: an earlier release did not record it.
+_Tried = TypedDict("_Tried", {"try": int | None})
+
+
+class TrialExplanation(ExplainedProposal, _Tried):
+    """Why a trial was proposed."""
+
+    study: str
+    params: dict[str, Any]
+    why: str
+    #: The same at length, in sentences; empty where no model chose.
+    because: list[str]
+    #: Share of the expected improvement that is owed to what is not known, from 0 to 1.
+    exploring: float | None
+    against: EarlierTrial | None
+    drivers: list[Driver]
+    changes: list[ParameterChange]
+    told: int
+    pending: list[int]
+    seed: int
+    retry_of: int | None
+    acquisition: float | None
+    #: What the models said, on their own scale.
+    z: dict[str, float | None]
+    nearest: list[NearTrial]
+    #: As in `tuner.documents.trial.TrialDetail`.
+    stop: dict[str, Any] | None

@@ -1,1 +1,0 @@
-"""The JSON documents of the API, as schemas."""
