@@ -6,15 +6,18 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from tuner.documents.explanation import Explanation
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.submission import Submitted
+    from tuner.documents.trial import TrialRow
+    from tuner.documents.trial_explanation import TrialExplanation
     from tuner.spec import StudySpec
-
-Document = dict[str, Any]
 
 #: A study in one of these states goes on by itself.
 ACTIVE = ("running", "stopping")
@@ -25,7 +28,7 @@ def submit(
     *,
     code: CodeChoice | None = None,
     name: str | None = None,
-) -> Document:
+) -> Submitted:
     """Submit a study; the local service is started when none runs, and stays.
 
     Args:
@@ -61,7 +64,7 @@ def submit(
         return api.submit(named.to_json(), use_code=code)
 
 
-def status(study: str) -> Document:
+def status(study: str) -> StudyStatus:
     """Return `{study, state, reason, counts, best, workers, budget, …}` of `project/study`."""
     from tuner.local import open_reader
 
@@ -69,7 +72,7 @@ def status(study: str) -> Document:
         return api.status(study)
 
 
-def best(study: str, n: int = 10, *, all: bool = False) -> list[Document]:
+def best(study: str, n: int = 10, *, all: bool = False) -> list[TrialRow]:
     """Return the best trials, best first; several metrics: the Pareto front.
 
     Args:
@@ -83,7 +86,11 @@ def best(study: str, n: int = 10, *, all: bool = False) -> list[Document]:
         return api.best(study, n, all=all)
 
 
-def explain(study: str, trial: int | None = None) -> Document:
+@overload
+def explain(study: str, trial: None = None) -> Explanation: ...
+@overload
+def explain(study: str, trial: int) -> TrialExplanation: ...
+def explain(study: str, trial: int | None = None) -> Explanation | TrialExplanation:
     """Return what a study knew from history and gained by it, or why one trial was proposed.
 
     Args:
@@ -96,11 +103,11 @@ def explain(study: str, trial: int | None = None) -> Document:
         return api.explain(study) if trial is None else api.explain_trial(study, trial)
 
 
-def watch(study: str, *, interval_s: float = 1.0) -> Iterator[Document]:
+def watch(study: str, *, interval_s: float = 1.0) -> Iterator[StudyStatus]:
     """Yield the study's status whenever it has changed, until it is no longer running."""
     from tuner.local import open_reader
 
-    last: Document | None = None
+    last: StudyStatus | None = None
     with open_reader(_settings()) as api:
         while True:
             now = api.status(study)

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tuner.connection import Connection, Document
+from tuner.connection import Connection
 from tuner.errors import SetupError, SpecError, StudyError
 from tuner.protocol import VERSION
 from tuner.refusal import CodeChoice
 
-__all__ = ["ApiClient", "Document"]
+if TYPE_CHECKING:
+    from tuner.documents.demand import WorkerDemand
+    from tuner.documents.explanation import Explanation
+    from tuner.documents.history import (
+        HistoryImport,
+        HistoryRejection,
+        HistoryRemoved,
+        HistoryStudy,
+        ImportBegun,
+        ImportDone,
+        RunsTaken,
+    )
+    from tuner.documents.importance import Importance
+    from tuner.documents.proposals import Proposals
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.submission import Deleted, Edited, Retried, Submitted
+    from tuner.documents.tokens import NewToken, TokenRow
+    from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
+    from tuner.documents.trial_explanation import TrialExplanation
+    from tuner.documents.workers import Drained, Tested, WorkerRow
 
 
 class ApiClient(Connection):
@@ -25,14 +45,14 @@ class ApiClient(Connection):
         token: bearer token; None for `health` only.
     """
 
-    def health(self) -> Document:
+    def health(self) -> dict[str, Any]:
         """Return `{service, release, protocol, pid}`; needs no token.
 
         Raises:
             SetupError: something answers at this URL, and it is no Tuner server.
         """
         try:
-            return self._one("GET", "/health")
+            return self._get("/health")
         except (StudyError, SpecError) as exc:
             raise SetupError(
                 f"{self.url}: something answers there that is no Tuner server ({exc}); "
@@ -57,41 +77,41 @@ class ApiClient(Connection):
 
     def submit(
         self,
-        spec: Document,
+        spec: Mapping[str, Any],
         code: str | None = None,
         data: str | None = None,
-        git: Document | None = None,
+        git: Mapping[str, Any] | None = None,
         use_code: CodeChoice | None = None,
-    ) -> Document:
-        """Create the study, or find it again: `{study, state, created, changes}`."""
+    ) -> Submitted:
+        """Create the study, or find it again."""
         body = {"spec": spec, "code": code, "data": data, "git": git}
         if use_code is not None:
             # A server of an earlier release knows no such field.
             body["use_code"] = use_code
-        return self._one("POST", "/studies", body)
+        return self._do("POST", "/studies", body)
 
-    def list(self) -> builtins.list[Document]:
+    def list(self) -> builtins.list[StudyStatus]:
         """Return the status of every study."""
-        return self._list("/studies")
+        return self._get("/studies")
 
-    def status(self, study: str) -> Document:
-        """Return `{study, state, reason, counts, best, workers, budget, …}`."""
-        return self._one("GET", _path(study))
+    def status(self, study: str) -> StudyStatus:
+        """Return the state of a study."""
+        return self._get(_path(study))
 
-    def best(self, study: str, n: int = 10, *, all: bool = False) -> builtins.list[Document]:
+    def best(self, study: str, n: int = 10, *, all: bool = False) -> builtins.list[TrialRow]:
         """Return the best trials, best first; several metrics: the Pareto front."""
-        return self._list(_path(study, "best"), n=n, all=str(all).lower())
+        return self._get(_path(study, "best"), n=n, all=str(all).lower())
 
     def trials(
         self, study: str, state: str | None = None, limit: int = 1000, offset: int = 0
-    ) -> builtins.list[Document]:
+    ) -> builtins.list[TrialRow]:
         """Return trials in number order."""
         chosen = {"state": state} if state else {}
-        return self._list(_path(study, "trials"), limit=limit, offset=offset, **chosen)
+        return self._get(_path(study, "trials"), limit=limit, offset=offset, **chosen)
 
-    def show(self, study: str, number: int) -> Document:
+    def show(self, study: str, number: int) -> TrialDetail:
         """Return one trial with its attempts, reports and events."""
-        return self._one("GET", _path(study, "trials", number))
+        return self._get(_path(study, "trials", number))
 
     def log(
         self, study: str, number: int, offset: int = 0, limit: int = 65536, *, raw: bool = False
@@ -103,126 +123,126 @@ class ApiClient(Connection):
         """
         # A server of an earlier release refuses no parameter that it does not know.
         path = _path(study, "trials", number, "log")
-        return self._one("GET", path, offset=offset, limit=limit, raw=str(raw).lower())
+        return self._get(path, offset=offset, limit=limit, raw=str(raw).lower())
 
-    def importance(self, study: str) -> Document:
-        """Return which parameters matter: `{study, trials, why, best, parameters, edges}`."""
-        return self._one("GET", _path(study, "importance"))
+    def importance(self, study: str) -> Importance:
+        """Return which parameters matter."""
+        return self._get(_path(study, "importance"))
 
-    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Document:
+    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Explanation:
         """Return what the study knew from history: sources, trust, and what it gained."""
-        return self._one("GET", _path(study, "explanation"), limit=limit, gain=str(gain).lower())
+        return self._get(_path(study, "explanation"), limit=limit, gain=str(gain).lower())
 
-    def explain_trial(self, study: str, number: int) -> Document:
+    def explain_trial(self, study: str, number: int) -> TrialExplanation:
         """Return why a trial was proposed, and the historic trials nearest to it."""
-        return self._one("GET", _path(study, "trials", number, "explanation"))
+        return self._get(_path(study, "trials", number, "explanation"))
 
-    def proposals(self, study: str, offset: int = 0, limit: int = 1000) -> Document:
-        """Return the records of proposals: `{study, seed, spec, total, trials}`."""
-        return self._one("GET", _path(study, "proposals"), offset=offset, limit=limit)
+    def proposals(self, study: str, offset: int = 0, limit: int = 1000) -> Proposals:
+        """Return the records of proposals."""
+        return self._get(_path(study, "proposals"), offset=offset, limit=limit)
 
     def artifact(self, study: str, key: str) -> bytes:
         """Return what the study's sampler knew from history, by the key in its proposals."""
         return self._send("GET", _path(study, "artifacts", key)).content
 
-    def events(self, study: str, after: int = 0, limit: int = 1000) -> builtins.list[Document]:
+    def events(self, study: str, after: int = 0, limit: int = 1000) -> builtins.list[EventRow]:
         """Return what happened after event `after`, oldest first."""
-        return self._list(_path(study, "events"), after=after, limit=limit)
+        return self._get(_path(study, "events"), after=after, limit=limit)
 
-    def pause(self, study: str) -> Document:
+    def pause(self, study: str) -> StudyStatus:
         """Start no further trial until `resume`."""
-        return self._one("POST", _path(study, "pause"))
+        return self._do("POST", _path(study, "pause"))
 
-    def resume(self, study: str) -> Document:
+    def resume(self, study: str) -> StudyStatus:
         """Go on with a paused or stopped study."""
-        return self._one("POST", _path(study, "resume"))
+        return self._do("POST", _path(study, "resume"))
 
-    def stop(self, study: str, *, now: bool = False) -> Document:
+    def stop(self, study: str, *, now: bool = False) -> StudyStatus:
         """Finish the study: running trials end by themselves, or at once with `now`."""
-        return self._one("POST", _path(study, "stop"), body={"now": now})
+        return self._do("POST", _path(study, "stop"), {"now": now})
 
-    def cancel(self, study: str, number: int | None = None) -> Document:
+    def cancel(self, study: str, number: int | None = None) -> StudyStatus:
         """Cancel one trial, or the study with all that run."""
         steps = () if number is None else ("trials", number)
-        return self._one("POST", _path(study, *steps, "cancel"))
+        return self._do("POST", _path(study, *steps, "cancel"))
 
-    def edit(self, study: str, changes: Document) -> Document:
-        """Change what may change, by key as `budget.trials`: `{study, state, changes}`."""
-        return self._one("PATCH", _path(study), body={"changes": changes})
+    def edit(self, study: str, changes: Mapping[str, Any]) -> Edited:
+        """Change what may change, by key as `budget.trials`."""
+        return self._do("PATCH", _path(study), {"changes": changes})
 
     def retry(
         self,
         study: str,
         *,
         failed: bool = True,
-        spec: Document | None = None,
+        spec: Mapping[str, Any] | None = None,
         code: str | None = None,
         data: str | None = None,
-        git: Document | None = None,
-    ) -> Document:
-        """Run the failed trials again, new ones with the spec's code: `{retried, changes}`."""
+        git: Mapping[str, Any] | None = None,
+    ) -> Retried:
+        """Run the failed trials again, new ones with the spec's code."""
         body = {"failed": failed, "spec": spec, "code": code, "data": data, "git": git}
-        return self._one("POST", _path(study, "retry"), body=body)
+        return self._do("POST", _path(study, "retry"), body)
 
-    def delete(self, study: str) -> Document:
-        """Delete the study's rows: `{deleted, log_dirs}`."""
-        return self._one("DELETE", _path(study))
+    def delete(self, study: str) -> Deleted:
+        """Delete the study's rows, logs and checkpoints."""
+        return self._do("DELETE", _path(study))
 
-    def workers(self) -> builtins.list[Document]:
+    def workers(self) -> builtins.list[WorkerRow]:
         """Return every worker that was seen lately."""
-        return self._list("/workers")
+        return self._get("/workers")
 
     def demand(
         self, device: str | None = None, gpus: int | None = None, image: str | None = None
-    ) -> Document:
-        """Return how many workers the studies could use now: `{workers_wanted, kinds, …}`."""
+    ) -> WorkerDemand:
+        """Return how many workers the studies could use now."""
         given = (("device", device), ("gpus", gpus), ("image", image))
         query: dict[str, str | int] = {name: value for name, value in given if value is not None}
-        return self._one("GET", "/demand", None, **query)
+        return self._get("/demand", **query)
 
-    def test(self, name: str) -> Document:
+    def test(self, name: str) -> Tested:
         """Have a worker test itself as soon as it is idle."""
-        return self._one("POST", f"/workers/{quote(name, safe='')}/test")
+        return self._do("POST", f"/workers/{quote(name, safe='')}/test")
 
-    def drain(self, name: str) -> Document:
+    def drain(self, name: str) -> Drained:
         """Let a worker finish what it runs and leave."""
-        return self._one("POST", f"/workers/{quote(name, safe='')}/drain")
+        return self._do("POST", f"/workers/{quote(name, safe='')}/drain")
 
-    def history(self) -> builtins.list[Document]:
+    def history(self) -> builtins.list[HistoryStudy]:
         """Return every study of the history, newest first."""
-        return self._list("/history")
+        return self._get("/history")
 
-    def history_rejected(self) -> builtins.list[Document]:
+    def history_rejected(self) -> builtins.list[HistoryRejection]:
         """Return what was named at an import and could not be used."""
-        return self._list("/history/rejected")
+        return self._get("/history/rejected")
 
-    def history_imports(self) -> builtins.list[Document]:
+    def history_imports(self) -> builtins.list[HistoryImport]:
         """Return every import with its stamp."""
-        return self._list("/history/imports")
+        return self._get("/history/imports")
 
     def history_runs(self, key: str) -> dict[str, str]:
         """Return the stamp of every run of an imported study."""
-        return self._one("GET", f"/history/{quote(key, safe='')}/runs")
+        return self._get(f"/history/{quote(key, safe='')}/runs")
 
-    def history_begin(self, key: str, kind: str, locator: str) -> Document:
-        """Begin to import into a study: `{number}`."""
-        return self._one("POST", "/history", {"key": key, "kind": kind, "locator": locator})
+    def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
+        """Begin to import into a study."""
+        return self._do("POST", "/history", {"key": key, "kind": kind, "locator": locator})
 
-    def history_put(self, number: int, runs: Sequence[Document]) -> Document:
-        """Add runs to an import: `{kept, own}`."""
-        return self._one("POST", f"/history/imports/{number}/runs", {"runs": list(runs)})
+    def history_put(self, number: int, runs: Sequence[Mapping[str, Any]]) -> RunsTaken:
+        """Add runs to an import."""
+        return self._do("POST", f"/history/imports/{number}/runs", {"runs": list(runs)})
 
-    def history_finish(self, number: int, document: Document) -> Document:
-        """Put an import in place: `{key, trials, same_as}`."""
-        return self._one("POST", f"/history/imports/{number}/finish", document)
+    def history_finish(self, number: int, document: Mapping[str, Any]) -> ImportDone:
+        """Put an import in place."""
+        return self._do("POST", f"/history/imports/{number}/finish", document)
 
-    def remove_history(self, key: str) -> Document:
-        """Forget an imported study: `{removed, trials}`."""
-        return self._one("DELETE", f"/history/{quote(key, safe='')}")
+    def remove_history(self, key: str) -> HistoryRemoved:
+        """Forget an imported study."""
+        return self._do("DELETE", f"/history/{quote(key, safe='')}")
 
-    def tokens(self) -> builtins.list[Document]:
+    def tokens(self) -> builtins.list[TokenRow]:
         """Return every token without its secret, newest first."""
-        return self._list("/tokens")
+        return self._get("/tokens")
 
     def create_token(
         self,
@@ -233,18 +253,18 @@ class ApiClient(Connection):
         image: str | None = None,
         lock: str | None = None,
         files: str | None = None,
-    ) -> Document:
+    ) -> NewToken:
         """Make a token; `token` in the answer is the secret, which is shown this once."""
         where = None if projects is None else sorted(projects)
         body = {"name": name, "scopes": sorted(scopes), "projects": where}
         # A server of an earlier release knows no others.
         compared = {key: value for key, value in (("lock", lock), ("files", files)) if value}
         bound = {"expires_s": expires_s, "image": image, **compared}
-        return self._one("POST", "/tokens", {**body, **bound})
+        return self._do("POST", "/tokens", {**body, **bound})
 
-    def revoke_token(self, name: str) -> Document:
+    def revoke_token(self, name: str) -> TokenRow:
         """End a token."""
-        return self._one("DELETE", f"/tokens/{quote(name, safe='')}")
+        return self._do("DELETE", f"/tokens/{quote(name, safe='')}")
 
 
 def _path(study: str, *steps: str | int) -> str:

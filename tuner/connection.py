@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from tuner.account import ACTOR_HEADER, account
@@ -31,8 +32,6 @@ if "httpx" not in sys.modules:
     del sys.modules["httpx._main"]
 else:
     import httpx
-
-Document = dict[str, Any]
 
 _TRUST = Trust()
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -105,15 +104,11 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _list(self, path: str, **query: str | int) -> list[Document]:
-        documents: list[Document] = self._call("GET", path, params=query)
-        return documents
+    def _get(self, path: str, **query: str | int) -> Any:
+        return self._call("GET", path, params=query)
 
-    def _one(
-        self, method: str, path: str, body: Document | None = None, **query: str | int
-    ) -> Document:
-        document: Document | None = self._call(method, path, json=body, params=query)
-        return document or {}
+    def _do(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._call(method, path, json=body)
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         answer = self._send(method, path, **options)

@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from tuner.documents.demand import WorkerDemand
+from tuner.documents.document import JsonObject
 from tuner.identity import Identity, Scope, calling
 from tuner.server.metrics import MOST_KINDS, OTHER_IMAGES, wanted_by_kind
-from tuner.service.answers.views import Document
 from tuner.service.demand.document import SHOWN
 from tuner.service.demand.kinds import Like
 from tuner.service.demand.reading import Demand
@@ -87,13 +87,13 @@ class Home:
         row = {"host": "h", "pid": 1, "device": "cpu", "first_seen": 0.0, "last_seen": self.now}
         self.add(tables.workers, name=name, state=state, **{**row, **facts})
 
-    def read(self, **like: Any) -> Document:
+    def read(self, **like: Any) -> JsonObject:
         found = self.demand.read(Like(**like))
         # What the API promises is what is said.
         assert TypeAdapter(WorkerDemand).validate_python(found) == found
         return found
 
-    def kinds(self, **like: Any) -> dict[tuple[str, int, str | None], Document]:
+    def kinds(self, **like: Any) -> dict[tuple[str, int, str | None], JsonObject]:
         kinds = self.read(**like)["kinds"]
         return {(kind["device"], kind["gpus"], kind["image"]): kind for kind in kinds}
 

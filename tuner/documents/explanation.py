@@ -10,8 +10,8 @@ from tuner.documents.pruning import PruningAccount
 from tuner.documents.trial import TrialWord
 
 
-class Source(Document):
-    """A study of the history and a metric of this study: what of it was used, and why not all."""
+class SourceReceipt(Document):
+    """What of a study of the history was used for a metric of this study, and why not all."""
 
     key: str
     kind: str | None
@@ -26,21 +26,26 @@ class Source(Document):
     found_at: str
     same_data: bool
     same_code: bool
-    finished: str | None
     found: int
     used: int
     #: The others by reason.
     dropped: dict[str, int]
     #: How much it was to count, by the user's word and its data.
     weight: float
-    #: Its share of what history says, from 0 to 1.
-    share: float
-    #: Correlation with what the other sources say; null where there are none.
-    agreement: float | None
     #: What was done to a parameter, by name.
     parameters: dict[str, str]
     #: Why nothing of it is used; empty when something is.
     left_out: str
+
+
+class Source(SourceReceipt):
+    """A study of the history for a metric of this study: what was used, and what it counts."""
+
+    finished: str | None
+    #: Its share of what history says, from 0 to 1.
+    share: float
+    #: Correlation with what the other sources say; null where there are none.
+    agreement: float | None
 
 
 class ArtifactUse(Document):
@@ -55,7 +60,18 @@ class ArtifactUse(Document):
     shares: dict[str, dict[str, float]]
 
 
-class ExplainedProposal(Document):
+class Expectation(Document):
+    """What was expected of a trial, in the metric's unit; null: no model expected anything."""
+
+    predicted: float | None
+    #: Nine of ten values were to lie between; by records of earlier releases two of three.
+    predicted_low: float | None
+    predicted_high: float | None
+    #: What the model without history expected there.
+    predicted_cold: float | None
+
+
+class ExplainedProposal(Expectation):
     """Who chose a trial, and what was expected of it in the metric's unit."""
 
     trial: int
@@ -72,12 +88,6 @@ class ExplainedProposal(Document):
     model: str | None
     #: In history, from 0 to 1.
     trust: float | None
-    predicted: float | None
-    #: Nine of ten values were to lie between; by records of earlier releases two of three.
-    predicted_low: float | None
-    predicted_high: float | None
-    #: What the model without history expected there.
-    predicted_cold: float | None
 
 
 class Explanation(Document):

@@ -31,6 +31,7 @@ class Gain(Document):
     #: How many of these history chose.
     chosen: int
     best: float
+    #: So many trials took the study to the goal.
     reached_at: int
     #: The study's best value, or what cold starts come to in as many trials, where that is less.
     goal: float
@@ -39,6 +40,9 @@ class Gain(Document):
     saved: Range
     #: `none`: history chose no trial, so that it gained nothing.
     verdict: Literal["saved", "even", "cost", "none"]
+    #: The share of cold starts that did not come to the goal within `within` trials; they count as
+    #: if they had just then.
     not_reached: float
     within: int
+    #: In the metric's unit.
     curve: list[GainMark]

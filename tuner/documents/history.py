@@ -75,8 +75,9 @@ class ImportDone(Document):
 
     key: str
     trials: int
+    #: Another import that holds exactly the same runs, for whose sake this one was dropped.
     same_as: str | None
-    #: Runs of before that have another content now, or are no runs any more.
+    #: Runs of before that were dropped, or have other parameters, values or outcomes now.
     changed: int
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from tuner.documents.document import Document
 
+End = Literal["low", "high"]
+
 
 class ImportantParameter(Document):
     """A tuned parameter, and its share of what all explain, null while that is not known."""
@@ -19,20 +21,26 @@ class Edge(Document):
 
     name: str
     value: Any
-    end: Literal["low", "high"]
+    end: End
     low: Any
     high: Any
 
 
-class Importance(Document):
-    """Which parameters explain the differences between the trials of a study (main effects)."""
+class Weighed(Document):
+    """What the parameters of a study explain, and which best values lie at an end."""
 
-    study: str
-    #: Trials that were looked at, and how many of them count as the best where `edges` are sought.
-    trials: int
+    #: How many trials count as the best where `edges` are sought.
     best: int
     #: Why nothing is known; else empty.
     why: str
     #: Those that matter first, then in the order of the spec.
     parameters: list[ImportantParameter]
     edges: list[Edge]
+
+
+class Importance(Weighed):
+    """Which parameters explain the differences between the trials of a study (main effects)."""
+
+    study: str
+    #: Trials that were looked at.
+    trials: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tuner.documents.document import Document
+from tuner.protocol import WireNumber
 
 
 class Took(Document):
@@ -24,9 +25,9 @@ class RecordedTrial(Document):
     told: int | None
     state: Literal["COMPLETE", "PRUNED", "FAIL"] | None
     cause: str | None
-    values: list[float | Literal["nan", "inf", "-inf"]]
+    values: list[WireNumber]
     #: Pairs of step and value.
-    curve: list[tuple[int, float | Literal["nan", "inf", "-inf"]]]
+    curve: list[tuple[int, WireNumber]]
     #: Null where it tells nothing: of a trial that failed for another cause than its time limit.
     took: Took | None
 

@@ -11,6 +11,9 @@ from tuner.documents.unfiled import UnfiledList
 #: As `tuner.trials.states.StudyState`.
 StudyWord = Literal["running", "paused", "stopping", "finished", "failed", "cancelled"]
 
+#: As `tuner.trials.states.TrialState`.
+CountWord = Literal["waiting", "running", "complete", "pruned", "fail"]
+
 
 class TrialCounts(Document):
     """Number of trials by state."""

@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 from tuner.documents.document import Document
 from tuner.documents.unfiled import Unfiled
+from tuner.protocol import Verified
 
 #: As `tuner.trials.states.TrialState`, in capitals as Optuna writes them.
 TrialWord = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 #: As `tuner.trials.states.AttemptState`.
 AttemptWord = Literal["ready", "leased", "done", "lost", "failed", "cancelled", "revoked"]
-#: How far it is proven that a worker runs in its image.
-Proof = Literal["stated", "token", "lock", "files"]
 
 
 class TrialRow(Document):
@@ -53,7 +52,7 @@ class AttemptRow(Document):
     image: str | None
     lock: str | None
     files: str | None
-    image_verified: Proof | None
+    image_verified: Verified | None
 
 
 class ReportRow(Document):

@@ -22,6 +22,7 @@ class NearTrial(Document):
     params: dict[str, Any]
     metric: str | None
     value: float | None
+    #: Root mean square over the parameters known there, in shares of their ranges.
     distance: float
 
 
@@ -64,11 +65,21 @@ class ParameterChange(Document):
     nearest: NearestValue | None
 
 
+class Comparison(Document):
+    """How a proposal differs from the best trial that it knew; empty where no model compared."""
+
+    #: Share of the expected improvement that is owed to what is not known, from 0 to 1.
+    exploring: float | None
+    against: EarlierTrial | None
+    drivers: list[Driver]
+    changes: list[ParameterChange]
+
+
 #: How often the sampler was asked before; null: an earlier release did not record it.
 _Tried = TypedDict("_Tried", {"try": int | None})
 
 
-class TrialExplanation(ExplainedProposal, _Tried):
+class TrialExplanation(ExplainedProposal, Comparison, _Tried):
     """Why a trial was proposed."""
 
     study: str
@@ -76,11 +87,6 @@ class TrialExplanation(ExplainedProposal, _Tried):
     why: str
     #: The same at length, in sentences; empty where no model chose.
     because: list[str]
-    #: Share of the expected improvement that is owed to what is not known, from 0 to 1.
-    exploring: float | None
-    against: EarlierTrial | None
-    drivers: list[Driver]
-    changes: list[ParameterChange]
     told: int
     pending: list[int]
     seed: int

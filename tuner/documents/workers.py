@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from tuner.documents.document import Document
-from tuner.documents.trial import Proof
+from tuner.protocol import Verified
+
+#: As `tuner.trials.states.WorkerState`, and what users have to know first.
+WorkerWord = Literal["starting", "idle", "busy", "stopping", "draining", "out of service"]
 
 
 class WorkerRow(Document):
@@ -20,7 +23,7 @@ class WorkerRow(Document):
     device_id: str | None
     #: How many GPUs it owns.
     gpus: int
-    state: Literal["starting", "idle", "busy", "stopping", "draining", "out of service"]
+    state: WorkerWord
     #: Why it leaves or is out of service; else empty.
     reason: str
     out_since: str | None
@@ -33,7 +36,7 @@ class WorkerRow(Document):
     #: is proven that it runs in it, and why that is not believed; empty: it is.
     lock: str | None
     files: str | None
-    image_verified: Proof | None
+    image_verified: Verified | None
     image_problem: str
     release: str
 

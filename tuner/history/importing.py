@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from tuner.documents.history import HistoryImport
 from tuner.errors import SpecError
 from tuner.history.import_report import Report, StudyReport
 from tuner.history.importers.folders import stamp_of
@@ -82,7 +83,9 @@ class Importer:
             self._note(report, self._options or Options(), "", refusals)
             return report
 
-    def _add(self, target: Target, known: Mapping[str, Document], refusals: Refusals) -> Report:
+    def _add(
+        self, target: Target, known: Mapping[str, HistoryImport], refusals: Refusals
+    ) -> Report:
         before = known.get(import_key("none", target.locator))
         options = self._options
         if options is None:
@@ -118,7 +121,7 @@ class Importer:
         report.refused = refusals.first()
 
     def _add_study(
-        self, study: FoundStudy, known: Mapping[str, Document], options: Options
+        self, study: FoundStudy, known: Mapping[str, HistoryImport], options: Options
     ) -> StudyReport:
         key = import_key(study.kind, study.locator)
         report = StudyReport(key=key, kind=study.kind, locator=study.locator)

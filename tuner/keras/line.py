@@ -37,7 +37,7 @@ class WorkerLine(Connection):
     def beat_s(self) -> float:
         """Return how often the server wants to hear of an attempt, seconds."""
         try:
-            return float(self._one("GET", "/config").get("beat_s", BEAT_S))
+            return float(self._get("/config").get("beat_s", BEAT_S))
         except (TypeError, ValueError) as exc:
             raise UnavailableError(f"{self.url}: {exc}") from exc
 

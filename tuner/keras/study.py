@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.errors import NotFoundError, SetupError, StudyError, TunerError, UnavailableError
 from tuner.keras.held import RETRY_S, Held
@@ -19,6 +19,9 @@ from tuner.keras.service import Service
 from tuner.protocol import Beat, Claim, WorkerInfo
 from tuner.refusal import ChangedError
 from tuner.release import release
+
+if TYPE_CHECKING:
+    from tuner.documents.study import StudyStatus
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ class Study:
         host = _word(socket.gethostname())[:30]
         self._prefix = f"keras-{host}-{os.getpid()}-{secrets.token_hex(2)}"
 
-    def submit(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+    def submit(self, spec: Mapping[str, Any]) -> StudyStatus:
         """Make the study, or go on with it; return its status.
 
         Raises:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from tuner.connection import Connection, Document
+from tuner.connection import Connection
 from tuner.errors import ForbiddenError, SetupError, UnavailableError
 from tuner.launch.files import read_token_file
 from tuner.protocol import VERSION
@@ -110,7 +111,7 @@ def _check_one(url: str, token: str, token_file: Path, trust: Trust) -> None:
 class _Door(Connection):
     """The server as a worker meets it."""
 
-    def config(self) -> Document:
+    def config(self) -> dict[str, Any]:
         """Return what a worker asks for first.
 
         Raises:
@@ -118,7 +119,8 @@ class _Door(Connection):
             SetupError: it is no token of this server.
             UnavailableError: the server does not answer.
         """
-        return self._one("GET", "/config")
+        config: dict[str, Any] = self._get("/config")
+        return config
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

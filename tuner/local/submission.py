@@ -24,7 +24,8 @@ from tuner.spec import LoadedSpec, StudySpec, load_spec
 from tuner.system import is_installed
 
 if TYPE_CHECKING:
-    from tuner.client import ApiClient, Document
+    from tuner.client import ApiClient
+    from tuner.documents.submission import Retried, Submitted
     from tuner.history.importing import Progress
     from tuner.service.service import Service
 
@@ -91,7 +92,7 @@ class Submission:
         spec = self.spec.model_copy(update={"study": name})
         return replace(self, spec=spec, name=name)
 
-    def send(self, api: ApiClient, progress: Progress | None = None) -> Document:
+    def send(self, api: ApiClient, progress: Progress | None = None) -> Submitted:
         """Import the history that the spec lists, and submit; again is harmless.
 
         Args:
@@ -118,7 +119,7 @@ class Submission:
             use_code=self.use_code,
         )
 
-    def retry(self, api: Service | ApiClient, study: str) -> Document:
+    def retry(self, api: Service | ApiClient, study: str) -> Retried:
         """Try the study's failed trials again with this code. Returns `{retried, changes}`."""
         code = self._put_code(api)
         spec = self.spec.to_json()

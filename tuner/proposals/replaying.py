@@ -46,7 +46,7 @@ class RecordedTrial:
     values: Sequence[float] = ()
     curve: Mapping[int, float] = field(default_factory=dict)
     #: How long it took, as samplers read it; None: it says nothing of that.
-    took: Mapping[str, float | None] | None = None
+    took: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ from tuner.protocol.messages import (
     queue_name,
 )
 from tuner.protocol.naming import branch_name, dotted_name, free_name
-from tuner.protocol.numbers import decode_number, encode_number
+from tuner.protocol.numbers import WireNumber, decode_number, encode_number
 from tuner.protocol.pacing import retry_after_s
 from tuner.protocol.releases import is_older
 from tuner.system import MAX_DEVICES
@@ -139,6 +139,7 @@ __all__ = [
     "Report",
     "Reproducibility",
     "Verified",
+    "WireNumber",
     "WorkerInfo",
     "backend_asked",
     "branch_name",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from tuner.protocol.form import ProtocolError
 
+#: A number as it crosses the wire.
+WireNumber = float | Literal["nan", "inf", "-inf"]
 
-def encode_number(value: float) -> float | str:
+
+def encode_number(value: float) -> WireNumber:
     """Return `value` as it crosses the wire: itself if finite, else "nan", "inf" or "-inf"."""
     if math.isfinite(value):
         return value

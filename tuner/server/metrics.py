@@ -15,12 +15,12 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from tuner.coordinator.loop import Coordinator
+from tuner.documents.demand import DemandKind
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.release import release
 from tuner.server.glance import Glance
 from tuner.server.health import Health, Part, State
-from tuner.service.answers.views import Document
 from tuner.service.demand.reading import Demand
 from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
@@ -178,7 +178,7 @@ class Metrics(Collector):
         yield info
 
 
-def wanted_by_kind(kinds: Sequence[Document]) -> Counter[tuple[str, str, str]]:
+def wanted_by_kind(kinds: Sequence[DemandKind]) -> Counter[tuple[str, str, str]]:
     """Return how many workers are wanted by device, GPUs and image, as few series as may be.
 
     Args:

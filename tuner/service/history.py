@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from tuner.documents.history import HistoryRejection, HistoryStudy
 from tuner.history import HistoryStore
 from tuner.history.store.writing import HistoryWriter
 from tuner.identity import caller
 from tuner.service.answers.times import iso
-from tuner.service.answers.views import Document
 
 
 class HistoryDesk(HistoryWriter):
     """The history of a database, to be read, imported into and tidied."""
 
-    def history(self) -> list[Document]:
+    def history(self) -> list[HistoryStudy]:
         """Return every study of the history that the caller may see, newest first."""
         who = caller()
         return [
@@ -31,7 +31,7 @@ class HistoryDesk(HistoryWriter):
             if who.projects is None or (study.is_own and who.sees(study.key.partition("/")[0]))
         ]
 
-    def history_rejected(self) -> list[Document]:
+    def history_rejected(self) -> list[HistoryRejection]:
         """Return what was named at an import and could not be used."""
         return [
             {"locator": locator, "path": item.path, "reason": item.reason, "count": item.count}

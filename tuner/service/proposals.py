@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.proposals import Proposals, RecordedTrial
 from tuner.errors import NotFoundError
 from tuner.learning.lessons import artifact_row
 from tuner.proposals.artifact import split
 from tuner.proposals.frozen import told_values
 from tuner.protocol import encode_number
 from tuner.samplers.marks import TOOK_ATTR
-from tuner.service.answers.views import Document
 from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.attempts import ENDED
@@ -21,7 +21,7 @@ from tuner.trials.attempts import ENDED
 
 def proposal_page(
     connection: sa.Connection, study: sa.Row[Any], offset: int, limit: int
-) -> Document:
+) -> Proposals:
     """Return spec and seed of a study, and trials with the records of their proposals."""
     t = tables.trials
     rows = connection.execute(
@@ -44,7 +44,7 @@ def proposal_page(
     }
 
 
-def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) -> Document:
+def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) -> RecordedTrial:
     is_told = row.told is not None and row.state in ENDED
     return {
         "trial": row.number,
@@ -54,7 +54,7 @@ def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) 
         "state": row.state.upper() if is_told else None,
         "cause": row.cause if is_told else None,
         "values": [encode_number(value) for value in told_values(row)] if is_told else [],
-        "curve": [[step, encode_number(value)] for step, value in curve.items()],
+        "curve": [(step, encode_number(value)) for step, value in curve.items()],
         "took": attrs.get(TOOK_ATTR) if is_told else None,
     }
 

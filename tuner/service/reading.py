@@ -10,7 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.documents.trial import LogPiece
+from tuner.documents.demand import WorkerDemand
+from tuner.documents.explanation import Explanation
+from tuner.documents.importance import Importance
+from tuner.documents.proposals import Proposals
+from tuner.documents.study import StudyStatus
+from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
+from tuner.documents.trial_explanation import TrialExplanation
+from tuner.documents.workers import WorkerRow
 from tuner.errors import NotFoundError, SpecError
 from tuner.integrity.diagnosis import diagnose
 from tuner.integrity.values import wrong_values
@@ -21,7 +28,6 @@ from tuner.service.answers.stops import stop_document
 from tuner.service.answers.times import iso
 from tuner.service.answers.views import (
     STATES,
-    Document,
     attempt_document,
     event_document,
     metrics_of,
@@ -50,7 +56,10 @@ MAX_PAGE = 1000
 _LOG_HANDS, _LOG_PATIENCE_S, _LOG_QUEUE_S = 4, 3.0, 1.0
 
 #: Inside `Reader`, the name `list` is its verb.
-Documents = list[Document]
+Statuses = list[StudyStatus]
+Rows = list[TrialRow]
+Events = list[EventRow]
+Workers = list[WorkerRow]
 
 
 class Reader:
@@ -65,18 +74,16 @@ class Reader:
         # A file system that does not answer holds up these threads and none of the server's.
         self._log_hands = Hands("log-hand", _LOG_HANDS, _LOG_PATIENCE_S, queue_s=_LOG_QUEUE_S)
 
-    def list(self) -> Documents:
+    def list(self) -> Statuses:
         """Return the status of every study, newest first."""
         with self._storage.read() as connection:
             s = tables.studies
             now = self._storage.now(connection)
             query = sa.select(s).where(visible()).order_by(s.c.created.desc())
             rows = connection.execute(query).all()
-            # What pruning saved and what is not filed are questions about one study.
-            beside = {"pruning": None, "unfiled": None}
-            return [{**status_or_fault(connection, row, now), **beside} for row in rows]
+            return [status_or_fault(connection, row, now) for row in rows]
 
-    def status(self, study: str) -> Document:
+    def status(self, study: str) -> StudyStatus:
         """Return the state of a study.
 
         Raises:
@@ -85,15 +92,12 @@ class Reader:
         with self._storage.read() as connection:
             row = find_study(connection, study)
             status = status_or_fault(connection, row, self._storage.now(connection))
-            fault = status.pop("fault")
-            return {
-                **status,
-                "pruning": None if fault else self._accounts.of(connection, row),
-                "unfiled": unfiled.of_study(connection, row.id),
-                "fault": fault,
-            }
+            if status["fault"] is None:
+                status["pruning"] = self._accounts.of(connection, row)
+            status["unfiled"] = unfiled.of_study(connection, row.id)
+            return status
 
-    def best(self, study: str, n: int = 10, *, all: bool = False) -> Documents:
+    def best(self, study: str, n: int = 10, *, all: bool = False) -> Rows:
         """Return the best trials, best first; ties go to the lower number.
 
         Several metrics: the Pareto front. With `all`, PRUNED and then FAIL follow.
@@ -113,7 +117,7 @@ class Reader:
 
     def trials(
         self, study: str, state: str | None = None, limit: int = 1000, offset: int = 0
-    ) -> Documents:
+    ) -> Rows:
         """Return trials in number order, optionally those of one state.
 
         Raises:
@@ -131,7 +135,7 @@ class Reader:
             found = connection.execute(query).all()
             return trial_documents(connection, row, found)
 
-    def show(self, study: str, number: int) -> Document:
+    def show(self, study: str, number: int) -> TrialDetail:
         """Return everything about a trial: its attempts, reports and events."""
         a, r, e = tables.attempts, tables.reports, tables.events
         with self._storage.read() as connection:
@@ -147,7 +151,7 @@ class Reader:
             events = connection.execute(mine(e).order_by(e.c.id)).all()
             stop = stop_document(connection, trial)
             missing = unfiled.of_trial(connection, row.id, number)
-        shown: Document = {
+        shown: TrialDetail = {
             **document,
             "values": json.loads(trial.values_json) if trial.values_json else [],
             "error": trial.error,
@@ -206,7 +210,7 @@ class Reader:
             partial(read_log, place, offset, limit, raw=raw),
         )
 
-    def events(self, study: str, after: int = 0, limit: int = 1000) -> Documents:
+    def events(self, study: str, after: int = 0, limit: int = 1000) -> Events:
         """Return the events of a study with an id above `after`, oldest first."""
         e = tables.events
         with self._storage.read() as connection:
@@ -219,7 +223,7 @@ class Reader:
             )
             return [event_document(event) for event in connection.execute(query)]
 
-    def proposals(self, study: str, offset: int = 0, limit: int = MAX_PAGE) -> Document:
+    def proposals(self, study: str, offset: int = 0, limit: int = MAX_PAGE) -> Proposals:
         """Return the records of a study's proposals, and what they were made from.
 
         Returns:
@@ -243,7 +247,7 @@ class Reader:
         with self._storage.read() as connection:
             return read_artifact(connection, find_study(connection, study), key)
 
-    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Document:
+    def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Explanation:
         """Return what a study knew from history: sources, trust, and what it gained.
 
         Args:
@@ -260,7 +264,7 @@ class Reader:
         limit = min(max(limit, 0), MAX_ROWS)
         return covered(explain_study(self._storage, row, rows, limit=limit, gain=gain))
 
-    def explain_trial(self, study: str, number: int) -> Document:
+    def explain_trial(self, study: str, number: int) -> TrialExplanation:
         """Return why a trial was proposed, and the historic trials nearest to it."""
         from tuner.service.explanations.explaining import explain_trial
 
@@ -270,11 +274,8 @@ class Reader:
             rows = _all_trials(connection, row)
         return covered(explain_trial(self._storage, row, rows, trial))
 
-    def importance(self, study: str) -> Document:
-        """Return which parameters matter in a study, and which best values lie at an end.
-
-        As `tuner.service.importance.asking.importance_document` returns it.
-        """
+    def importance(self, study: str) -> Importance:
+        """Return which parameters matter in a study, and which best values lie at an end."""
         with self._storage.read() as connection:
             return self._importances.of(connection, find_study(connection, study))
 
@@ -297,7 +298,7 @@ class Reader:
 
     def demand(
         self, device: str | None = None, gpus: int | None = None, image: str | None = None
-    ) -> Document:
+    ) -> WorkerDemand:
         """Return how many workers the studies could use now, and why.
 
         Args:
@@ -307,7 +308,7 @@ class Reader:
         """
         return self._demand.read(Like(device=device, gpus=gpus, image=image))
 
-    def workers(self) -> Documents:
+    def workers(self) -> Workers:
         """Return the workers heard of within the last lease, and what they run."""
         w, a, s = tables.workers, tables.attempts, tables.studies
         with self._storage.read() as connection:

@@ -10,10 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.archives import ArchiveError, check_archive
+from tuner.documents.submission import Deleted, Edited, Retried, SpecChange, Submitted
+from tuner.documents.workers import Drained, Tested
 from tuner.errors import NotFoundError, SpecError, StudyError
 from tuner.refusal import CodeChoice
 from tuner.service.answers.reach import require_reach
-from tuner.service.answers.views import Document
 from tuner.service.roots.removing import remove_study
 from tuner.service.studies.code import require_code, store_code
 from tuner.service.studies.control import Control, describe, is_cancelled
@@ -61,7 +62,7 @@ class Service(Control):
         data: str | None = None,
         git: dict[str, Any] | None = None,
         use_code: CodeChoice | None = None,
-    ) -> Document:
+    ) -> Submitted:
         """Create a study, or go on with the one of the same identity.
 
         Args:
@@ -71,10 +72,6 @@ class Service(Control):
             git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
             use_code: where the study has other code: go on with the `old`, or run the `new` from
                 now on; None: it is refused.
-
-        Returns:
-            `study`, `state`, `created`, `changes`; `not_taken` where files of the submitted code
-            differ from those that trials go on with: `{code: [text], other_files: [path]}`.
 
         Raises:
             SpecError: the spec is wrong, or the snapshot is not there.
@@ -94,16 +91,19 @@ class Service(Control):
                 done = resubmit(connection, existing, sent, now, choice=use_code)
             state = _state(connection, sent.spec)
         self._on_change()
-        return {
+        submitted: Submitted = {
             "study": sent.spec.name,
             "state": state,
             "created": existing is None,
             "changes": _documents(done.changes),
-            **_not_taken(done),
         }
+        left = done.not_taken
+        if left is not None and (left.code or left.others):
+            submitted["not_taken"] = {"code": list(left.code), "other_files": list(left.others)}
+        return submitted
 
     @again_after_conflict
-    def edit(self, study: str, changes: dict[str, Any]) -> Document:
+    def edit(self, study: str, changes: dict[str, Any]) -> Edited:
         """Change budget, parallel, pruner, priority and trial limits of a study.
 
         A larger budget reopens a study that has reached its limit. Limits of a trial hold for
@@ -139,7 +139,7 @@ class Service(Control):
         code: str | None = None,
         data: str | None = None,
         git: dict[str, Any] | None = None,
-    ) -> Document:
+    ) -> Retried:
         """Propose the configurations of failed trials again, as new trials at the front.
 
         Args:
@@ -180,7 +180,7 @@ class Service(Control):
         return {"retried": numbers, "changes": _documents(changes)}
 
     @again_after_conflict
-    def delete(self, study: str) -> Document:
+    def delete(self, study: str) -> Deleted:
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
         Returns:
@@ -195,7 +195,7 @@ class Service(Control):
         return {"deleted": True, "log_dirs": done.removed, "kept": done.kept}
 
     @again_after_conflict
-    def drain(self, name: str) -> Document:
+    def drain(self, name: str) -> Drained:
         """Have a worker leave when its present trial has ended.
 
         Raises:
@@ -204,7 +204,7 @@ class Service(Control):
         self._set_worker(name, drain=True)
         return {"worker": name, "state": "draining"}
 
-    def test(self, name: str) -> Document:
+    def test(self, name: str) -> Tested:
         """Have a worker test itself as soon as it is idle; in service again if it passes.
 
         Raises:
@@ -242,17 +242,12 @@ def _refuse_cancelled(study: sa.Row[Any]) -> None:
         raise StudyError(f"{describe(study)}, which is final; submit it under another name")
 
 
-def _documents(changes: Changes) -> list[Document]:
-    return [
-        {"key": c.key, "old": c.old, "new": c.new}
-        | ({"detail": list(c.detail)} if c.detail else {})
-        for c in changes
-    ]
+def _documents(changes: Changes) -> list[SpecChange]:
+    return [_document(change) for change in changes]
 
 
-def _not_taken(done: Resubmission) -> Document:
-    """Return the part of an answer that says which submitted files trials do not run."""
-    found = done.not_taken
-    if found is None or not (found.code or found.others):
-        return {}
-    return {"not_taken": {"code": list(found.code), "other_files": list(found.others)}}
+def _document(change: Change) -> SpecChange:
+    document: SpecChange = {"key": change.key, "old": change.old, "new": change.new}
+    if change.detail:
+        document["detail"] = list(change.detail)
+    return document

@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
+from tuner.documents.tokens import NewToken, TokenRow
 from tuner.errors import SetupError, SpecError
 from tuner.identity import WORKERS, Identity, Scope, digest_of, new_token
 from tuner.protocol import NAME_PATTERN, hash_problem
 from tuner.service.answers.times import iso
-from tuner.service.answers.views import Document
 from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
@@ -34,7 +34,7 @@ class TokenDesk:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def tokens(self) -> list[Document]:
+    def tokens(self) -> list[TokenRow]:
         """Return every token, newest first, without its secret."""
         with self._storage.read() as connection:
             now = self._storage.now(connection)
@@ -50,7 +50,7 @@ class TokenDesk:
         image: str | None = None,
         lock: str | None = None,
         files: str | None = None,
-    ) -> Document:
+    ) -> NewToken:
         """Make a token.
 
         Args:
@@ -97,7 +97,7 @@ class TokenDesk:
         return {**_document(made, now), "token": secret}
 
     @again_after_conflict
-    def revoke_token(self, name: str) -> Document:
+    def revoke_token(self, name: str) -> TokenRow:
         """End a token; within a second no server takes it any more.
 
         Raises:
@@ -180,12 +180,12 @@ def _checked_hash(name: str, value: str | None, image: str | None) -> str | None
     return value
 
 
-def _document(token: Token, now: float) -> Document:
+def _document(token: Token, now: float) -> TokenRow:
     who = token.identity
     return {
         "name": who.name,
         "state": token.state(now).value,
-        "scopes": sorted(who.scopes),
+        "scopes": [scope.value for scope in sorted(who.scopes)],
         "projects": None if who.projects is None else sorted(who.projects),
         "image": who.image,
         "lock": who.lock,

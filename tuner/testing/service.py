@@ -21,6 +21,8 @@ from typing import Any
 from tuner import protocol
 from tuner.cli.commands.replay import replay_study
 from tuner.coordinator.loop import Coordinator
+from tuner.documents.study import StudyStatus
+from tuner.documents.trial import TrialRow
 from tuner.errors import SetupError
 from tuner.history.import_report import Report
 from tuner.history.importing import Importer
@@ -38,8 +40,6 @@ from tuner.storage import open_storage
 #: A proposal takes milliseconds; a study whose first attempt takes longer cannot be served.
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class HeldAttempt:
         return self.assignment.trial
 
     @property
-    def params(self) -> Document:
+    def params(self) -> dict[str, Any]:
         """The trial's parameters, without those that are not active in it."""
         return dict(self.assignment.params)
 
@@ -199,7 +199,7 @@ class LocalService:
             else:
                 held.complete(*(value if isinstance(value, tuple) else (value,)))
 
-    def status(self, study: str) -> Document:
+    def status(self, study: str) -> StudyStatus:
         """Return what `tuner status --json` prints.
 
         Raises:
@@ -208,7 +208,7 @@ class LocalService:
         self.settle()
         return self.verbs.status(study)
 
-    def best(self, study: str, n: int = 10) -> list[Document]:
+    def best(self, study: str, n: int = 10) -> list[TrialRow]:
         """Return what `tuner best --json` prints: the best `n` complete trials, best first.
 
         Raises:
@@ -253,7 +253,7 @@ class LocalService:
         self._storage.close()
 
 
-def _gives_more(status: Document) -> bool:
+def _gives_more(status: StudyStatus) -> bool:
     """Whether a study gives out another attempt beside those that run."""
     running, budget = status["counts"]["running"], status["budget"]
     is_full = running >= (status["parallel"] or math.inf)

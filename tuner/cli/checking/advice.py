@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuner.cli.render.output import Document, duration
+from tuner.cli.render.output import duration
+from tuner.documents.document import JsonObject
 from tuner.errors import NotFoundError, TunerError
 from tuner.local.fleets.devices import count_gpus
 from tuner.settings import Settings
@@ -43,7 +44,7 @@ def advise_gpus(spec: StudySpec) -> list[str]:
     return [f"trial.gpus: {wanted}: this machine shows {shown}; the trial was tried on {used}"]
 
 
-def advise_timeout(spec: StudySpec, trial: Document) -> list[str]:
+def advise_timeout(spec: StudySpec, trial: JsonObject) -> list[str]:
     """Return a warning where the first report took longer than a whole trial may."""
     limit, took = spec.trial.timeout, trial["seconds"]
     if limit is None or took is None or took < limit:

@@ -15,7 +15,8 @@ from tuner.cli.checking.code import add_loaded, describe_code, print_code
 from tuner.cli.checking.trial import trial_assignment, trial_env, try_trial
 from tuner.cli.preflight.looking import advise_found, look, offers_models
 from tuner.cli.preflight.report import show, warn
-from tuner.cli.render.output import Document, duration, err, number
+from tuner.cli.render.output import duration, err, number
+from tuner.documents.document import JsonObject
 from tuner.errors import SpecError, TunerError
 from tuner.local.submission import Submission, make_submission
 from tuner.settings import Settings
@@ -30,7 +31,7 @@ _TRIES = 10_000
 
 def check_spec(
     path: Path, settings: Settings, *, timeout_s: float, points: int, as_json: bool
-) -> Document:
+) -> JsonObject:
     """Return `{ok, study, warnings, problems, code, trial, preflight}`; nothing is created.
 
     Args:
@@ -40,7 +41,7 @@ def check_spec(
         points: random configurations to build, where models can be built; 0: none, and no corners.
         as_json: nothing is said meanwhile.
     """
-    findings: Document = {
+    findings: JsonObject = {
         "ok": False,
         "study": None,
         "warnings": [],
@@ -77,7 +78,7 @@ def check_spec(
 def _run(
     submission: Submission,
     params: dict[str, Any],
-    findings: Document,
+    findings: JsonObject,
     settings: Settings,
     timeout_s: float,
     points: int,
@@ -139,7 +140,7 @@ def first_params(spec: StudySpec) -> dict[str, Any]:
     raise SpecError(f"forbid: none of {_TRIES} random configurations is allowed")
 
 
-def print_findings(console: Console, findings: Document) -> None:
+def print_findings(console: Console, findings: JsonObject) -> None:
     """Print the findings, one a line, the problems last."""
     for warning in findings["warnings"]:
         console.print(f"[warn]warning[/]  {escape(warning)}", soft_wrap=True)
@@ -181,7 +182,7 @@ def draw_number(parameter: Parameter, source: random.Random) -> float | int:
     return source.uniform(low, high)
 
 
-def _describe_trial(trial: Document) -> str:
+def _describe_trial(trial: JsonObject) -> str:
     took = duration(trial["seconds"])
     value = number(trial["value"])
     if trial["reported"]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from tuner.cli.render.output import Document
+from tuner.documents.document import JsonObject
 from tuner.local.submission import Submission
 
 #: Names of files that are shown.
 _SHOWN = 6
 
 
-def describe_code(submission: Submission) -> Document:
+def describe_code(submission: Submission) -> JsonObject:
     """Return `{snapshot, files, needed, loaded, left_out, text}`; without a snapshot two of them.
 
     `needed` are the files that the objective can import: a change of what they say is other code.
@@ -36,13 +36,13 @@ def describe_code(submission: Submission) -> Document:
     }
 
 
-def add_loaded(code: Document, modules: list[str] | None) -> None:
+def add_loaded(code: JsonObject, modules: list[str] | None) -> None:
     """Note the files that a trial has imported and that no search in the text has found."""
     if "loaded" in code:
         code["loaded"] = sorted(set(modules or ()) - set(code["needed"]))
 
 
-def print_code(console: Console, code: Document) -> None:
+def print_code(console: Console, code: JsonObject) -> None:
     """Print what the code is, and which files make the study what it is."""
     console.print(f"[good]ok[/]       code   {escape(code['text'])}", soft_wrap=True)
     if code["snapshot"] is None:

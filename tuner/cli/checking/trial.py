@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.render.output import Document
+from tuner.documents.document import JsonObject
 from tuner.local.process import python_env
 from tuner.protocol import Assignment
 from tuner.settings import Settings
@@ -55,7 +55,7 @@ def trial_env(settings: Settings, scratch: Path) -> dict[str, str]:
 
 def try_trial(
     assignment: Assignment, *, code: Path | None, env: Mapping[str, str], timeout_s: float
-) -> Document:
+) -> JsonObject:
     """Have a worker's code run the trial, and return what it says of it.
 
     Args:
@@ -82,14 +82,14 @@ def try_trial(
     except subprocess.TimeoutExpired:
         return _failed(f"the trial made no report within {timeout_s:g} s, and could not be ended")
     try:
-        answer: Document = json.loads(done.stdout)
+        answer: JsonObject = json.loads(done.stdout)
     except ValueError:
         tail = "\n".join(done.stderr.strip().splitlines()[-15:])
         return _failed(f"the worker ended with status {done.returncode}:\n{tail}")
     return answer
 
 
-def _failed(error: str) -> Document:
+def _failed(error: str) -> JsonObject:
     return {
         "ok": False,
         "step": None,

@@ -15,8 +15,8 @@ from tuner.cli.reading.polling import ENDED
 from tuner.visible import visible
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
     from tuner.service.service import Service
     from tuner.settings import Settings
 
@@ -139,7 +139,9 @@ def delete(
         status = api.status(study)
         running = _running_text(config, study, status)
         if not yes:
-            trials = sum(status["counts"].values())
+            counts = status["counts"]
+            ended = counts["complete"] + counts["pruned"] + counts["fail"]
+            trials = ended + counts["waiting"] + counts["running"]
             head = f"{study} is running now: {running}.\n" if running else ""
             _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
         done = api.delete(study)
@@ -149,7 +151,7 @@ def delete(
         _say(f"{kept['path']} is still there: {kept['reason']}")
 
 
-def _running_text(config: Settings, study: str, status: Document) -> str:
+def _running_text(config: Settings, study: str, status: StudyStatus) -> str:
     """Return what is at work for a study that is about to be deleted, nothing for one at rest."""
     from tuner.local.runs import live_runs
 

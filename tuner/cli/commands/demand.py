@@ -14,14 +14,18 @@ from tuner.system import MAX_DEVICES
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.cli.render.output import Document
     from tuner.client import ApiClient
+    from tuner.documents.demand import DemandKind, WorkerDemand
     from tuner.service.reading import Reader
 
 
 #: What is wanted where there is no study.
-NOTHING: Document = {
-    **dict.fromkeys(("workers_wanted", "running", "queued", "workers", "idle"), 0),
+NOTHING: WorkerDemand = {
+    "workers_wanted": 0,
+    "running": 0,
+    "queued": 0,
+    "workers": 0,
+    "idle": 0,
     "reason": "no study is open",
     "kinds": [],
 }
@@ -64,7 +68,7 @@ def demand(
 
 def _ask(
     api: Reader | ApiClient, device: Device | None, gpus: int | None, image: str | None
-) -> Document:
+) -> WorkerDemand:
     from tuner.errors import NotFoundError, SetupError
 
     try:
@@ -75,7 +79,7 @@ def _ask(
         ) from exc
 
 
-def _table(kinds: list[Document]) -> Table:
+def _table(kinds: list[DemandKind]) -> Table:
     from rich.markup import escape
 
     from tuner.cli.render.tables import plain_table
@@ -85,17 +89,20 @@ def _table(kinds: list[Document]) -> Table:
     table = plain_table(*columns, ">wanted", ">running", ">ready", ">workers", ">idle", "why")
     for kind in kinds:
         device = f"{kind['gpus']} gpus" if kind["gpus"] > 1 else kind["device"]
-        counts = ("workers_wanted", "running", "queued", "workers", "idle")
+        counts = (
+            *(kind["workers_wanted"], kind["running"], kind["queued"]),
+            *(kind["workers"], kind["idle"]),
+        )
         table.add_row(
             device,
             *([escape(kind["image"] or "any")] if has_images else []),
-            *(str(kind[key]) for key in counts),
+            *map(str, counts),
             escape(kind["reason"]),
         )
     return table
 
 
-def _sum(found: Document) -> str:
+def _sum(found: WorkerDemand) -> str:
     """Return in a line whether there are too few workers."""
     from rich.markup import escape
 

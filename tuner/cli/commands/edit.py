@@ -13,7 +13,7 @@ from tuner.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuner.cli.render.output import Document
+    from tuner.documents.submission import Edited, Submitted
 
 Pairs = Annotated[
     list[str],
@@ -75,7 +75,7 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def say_changes(answer: Document) -> None:
+def say_changes(answer: Edited | Submitted) -> None:
     """Print what an edit has changed."""
     from tuner.cli.render.output import change_text, err
 

@@ -36,11 +36,12 @@ def explain(
         name = take_study(api, chosen.study)
         number = None if is_whole else take_trial(api, name, chosen.trial)
         with waiting(doing, is_shown=not as_json):
-            document = api.explain(name, n) if number is None else api.explain_trial(name, number)
+            whole = api.explain(name, n) if number is None else None
+            one = None if number is None else api.explain_trial(name, number)
             metrics = [] if as_json else api.status(name)["metrics"]
     if as_json:
-        output.print_json(document)
-    elif is_whole:
-        explanation.print_explanation(output.out(), document, metrics)
-    else:
-        trial_explanation.print_reason(output.out(), document, metrics, config.log_root)
+        output.print_json(whole or one)
+    elif whole is not None:
+        explanation.print_explanation(output.out(), whole, metrics)
+    elif one is not None:
+        trial_explanation.print_reason(output.out(), one, metrics, config.log_root)

@@ -11,7 +11,7 @@ from tuner.cli.exit_codes import WRONG
 from tuner.errors import NotFoundError, SpecError
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
+    from tuner.documents.history import HistoryRejection, HistoryStudy
     from tuner.history.import_report import Report
     from tuner.history.store.imported import Options
 
@@ -88,18 +88,19 @@ def list_history(
 
     try:
         with open_history(settings(), create=False) as api:
-            rows = api.history_rejected() if rejected else api.history()
+            refused = api.history_rejected() if rejected else []
+            studies = [] if rejected else api.history()
     except NotFoundError:
-        rows = []
+        refused, studies = [], []
     if as_json:
-        output.print_json(rows)
-    elif not rows:
+        output.print_json(refused or studies)
+    elif not (refused or studies):
         what = "nothing was rejected" if rejected else "no history yet; import some with: "
         output.err().print(what + ("" if rejected else "tuner history add PATH"))
     elif rejected:
-        _print_rejected(rows)
+        _print_rejected(refused)
     else:
-        _print_studies(rows)
+        _print_studies(studies)
 
 
 def remove(
@@ -148,7 +149,7 @@ def read_options(metrics: list[str], goals: list[str], reduce: str) -> Options |
 _TOTALS = ("found", "imported", "unchanged", "rejected")
 
 
-def _print_studies(rows: list[Document]) -> None:
+def _print_studies(rows: list[HistoryStudy]) -> None:
     from rich.markup import escape
 
     from tuner.cli.render.output import ago, out
@@ -170,7 +171,7 @@ def _print_studies(rows: list[Document]) -> None:
 _ARROWS = {"maximize": "(max)", "minimize": "(min)", None: ""}
 
 
-def _print_rejected(rows: list[Document]) -> None:
+def _print_rejected(rows: list[HistoryRejection]) -> None:
     from rich.markup import escape
 
     from tuner.cli.render.output import out

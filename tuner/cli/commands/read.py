@@ -10,6 +10,7 @@ from tuner.cli.arguments import AnyStudy, AnyTrial, Json, StudyOrTrial, settings
 from tuner.cli.following.choice import read_choice, take_study, take_trial
 
 if TYPE_CHECKING:
+    from tuner.documents.study import StudyStatus
     from tuner.settings import Settings
 
 
@@ -64,7 +65,7 @@ def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
         name = take_study(api, study)
         with waiting("reading the study", is_shown=not as_json):
             document = api.status(name)
-            shown = {**document, "reason": reason_here(config, document)}
+            shown: StudyStatus = {**document, "reason": reason_here(config, document)}
             screen = None if as_json else status_view.read_screen(api, shown)
     if screen is None:
         output.print_json(document)

@@ -14,6 +14,7 @@ from tuner.cli.following.choice import take_study
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.proposals import RecordedTrial as Recorded
     from tuner.proposals.replaying import RecordedTrial, Replayed, Verdict
     from tuner.service.reading import Reader
 
@@ -65,7 +66,7 @@ def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Rep
         yield len(rows), whole.trial(row["trial"])
 
 
-def _recorded(row: dict[str, Any]) -> RecordedTrial:
+def _recorded(row: Recorded) -> RecordedTrial:
     from tuner.proposals.replaying import RecordedTrial
     from tuner.protocol import decode_number
 

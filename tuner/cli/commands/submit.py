@@ -18,7 +18,8 @@ from tuner.errors import UnavailableError
 if TYPE_CHECKING:
     from tuner.cli.following.gate import Gate
     from tuner.cli.following.watching import Ending
-    from tuner.client import ApiClient, Document
+    from tuner.client import ApiClient
+    from tuner.documents.submission import Submitted
     from tuner.local.submission import Submission
 
 
@@ -183,7 +184,7 @@ class _Task:
         return verdict.code
 
 
-def _say(submission: Submission, answer: Document) -> None:
+def _say(submission: Submission, answer: Submitted) -> None:
     from tuner.cli.following.going_on import file_notes
     from tuner.cli.render.output import change_text, err
 

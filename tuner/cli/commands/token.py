@@ -7,13 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.arguments import Json, settings
 from tuner.errors import NotFoundError, SpecError, UnavailableError
 from tuner.identity import Scope
+
+if TYPE_CHECKING:
+    from tuner.documents.tokens import TokenRow
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="name of the token, as ci or gpu-hosts")]
 
@@ -83,9 +86,10 @@ def create(
     ):
         document = desk.create_token(name, *wanted, expires_s, image, lock, files)
         if file is not None:
-            os.write(file, f"{document.pop('token')}\n".encode())
+            os.write(file, f"{document['token']}\n".encode())
     if as_json:
-        print_json(document)
+        is_told = file is None
+        print_json({k: value for k, value in document.items() if is_told or k != "token"})
     elif file is None:
         sys.stdout.write(f"{document['token']}\n")
     if not as_json:
@@ -130,12 +134,12 @@ def revoke(name: Name, *, as_json: Json = False) -> None:
         err().print(f"token {name}: revoked", markup=False)
 
 
-def _describe(document: dict[str, object]) -> str:
+def _describe(document: TokenRow) -> str:
     from tuner.cli.render.output import moment
     from tuner.cli.render.tables import token_reach
 
     end = document["expires"]
-    until = "until it is revoked" if end is None else f"until {moment(str(end))}"
+    until = "until it is revoked" if end is None else f"until {moment(end)}"
     return f"{token_reach(document)}, {until}"
 
 

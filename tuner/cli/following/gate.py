@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tuner.cli.calling import command
 from tuner.cli.exit_codes import DONE, FAILED, NO_RESULT, TIME_UP
-from tuner.cli.render.output import Document, duration
+from tuner.cli.render.output import duration
 from tuner.errors import SpecError
+
+if TYPE_CHECKING:
+    from tuner.documents.document import JsonObject
+    from tuner.documents.study import StudyStatus
 
 Outcome = Literal["finished", "reached", "not_reached", "failed", "timeout"]
 
@@ -86,7 +90,7 @@ class Gate:
             how = "under" if self.is_larger_better else "over"
         return f"the best {self.metric}, {best!r} (trial {trial}), is {how} {self.value!r}"
 
-    def to_json(self) -> Document:
+    def to_json(self) -> JsonObject:
         """Return the gate as part of a document."""
         option = UNDER if self.is_larger_better else OVER
         return {"option": option, "value": self.value, "metric": self.metric}
@@ -111,7 +115,7 @@ class Verdict:
     text: str = ""
 
 
-def judge(status: Document, gate: Gate | None, *, timed_out_s: float | None = None) -> Verdict:
+def judge(status: StudyStatus, gate: Gate | None, *, timed_out_s: float | None = None) -> Verdict:
     """Return how the command ends.
 
     Args:
@@ -120,10 +124,10 @@ def judge(status: Document, gate: Gate | None, *, timed_out_s: float | None = No
         timed_out_s: the time that was given, where it was over before the study was.
     """
     study = str(status["study"])
-    best = status["best"] or {}
-    objective: float | None = best.get("objective")
+    best = status["best"]
+    objective = None if best is None else best["objective"]
     compared = ""
-    if gate is not None and objective is not None:
+    if gate is not None and best is not None and objective is not None:
         compared = gate.compared(objective, best["trial"])
     if timed_out_s is not None:
         so_far = f"; so far {compared}" if compared else ""

@@ -13,8 +13,8 @@ from tuner.errors import StudyError, TunerError
 from tuner.refusal import ChangedError, Refusal
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
     from tuner.client import ApiClient
+    from tuner.documents.submission import Retried, Submitted
     from tuner.local.submission import Submission
     from tuner.service.service import Service
 
@@ -30,7 +30,7 @@ def send(
     *,
     own_image: str | None = None,
     starts: bool = False,
-) -> tuple[Submission, Document]:
+) -> tuple[Submission, Submitted]:
     """Submit; on a terminal, ask when the study differs in what may not change.
 
     An image that no worker has is said at once: the study would wait without a word.
@@ -83,7 +83,7 @@ def _say_image(submission: Submission, api: ApiClient, own: str | None, *, start
 
 def retry_with(
     submission: Submission, api: Service | ApiClient, study: str, spec: Path | None
-) -> Document:
+) -> Retried:
     """Try the study's failed trials again with the code of a submission.
 
     Raises:
@@ -96,7 +96,7 @@ def retry_with(
         raise StudyError(exc.refusal.message(spec=path, name=submission.name or "")) from None
 
 
-def file_notes(submission: Submission, answer: Document) -> Iterator[tuple[str, str]]:
+def file_notes(submission: Submission, answer: Submitted) -> Iterator[tuple[str, str]]:
     """Yield label and text of what is to be said of the folder's files after a submission."""
     if answer["created"]:
         if submission.snapshot is not None and submission.snapshot.left_out:

@@ -15,7 +15,8 @@ from tuner.settings import Settings
 from tuner.trials.wait_reasons import NO_WORKER
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
+    from tuner.documents.study import StudyStatus
+
 
 _PAUSED = "by the user"
 
@@ -25,7 +26,7 @@ def run_command(spec: Path, options: Sequence[str] = ()) -> str:
     return " ".join([program(), "run", near(spec), *map(shlex.quote, options)])
 
 
-def reason_here(settings: Settings, status: Document) -> str:
+def reason_here(settings: Settings, status: StudyStatus) -> str:
     """Return why a study stands still, and the command that goes on with it if it ran here."""
     from tuner.local.commands import read_command
     from tuner.local.fleets.fleet import HOST, Fleet

@@ -12,13 +12,14 @@ from tuner.cli.calling import command, near
 from tuner.cli.exit_codes import DONE, FAILED
 from tuner.cli.reading.board_link import way_to_board
 from tuner.cli.render import headings
-from tuner.cli.render.output import Document, err, out
+from tuner.cli.render.output import err, out
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
 
 
-def say_closed(api: ApiClient, status: Document) -> int:
+def say_closed(api: ApiClient, status: StudyStatus) -> int:
     """Answer a study that was over before: its table, and how to go on. Returns the exit code."""
     out().print()
     headings.print_best(out(), api, status)
@@ -30,7 +31,7 @@ def say_closed(api: ApiClient, status: Document) -> int:
     return FAILED
 
 
-def say_end(api: ApiClient, status: Document) -> int:
+def say_end(api: ApiClient, status: StudyStatus) -> int:
     """Say how a study ended that was run. Returns the exit code."""
     study = status["study"]
     out().print()
@@ -43,7 +44,7 @@ def say_end(api: ApiClient, status: Document) -> int:
     return DONE if status["state"] == "finished" and complete else FAILED
 
 
-def say_paused(api: ApiClient, status: Document, path: Path, again: str) -> int:
+def say_paused(api: ApiClient, status: StudyStatus, path: Path, again: str) -> int:
     """Say why a study was paused, and the ways on. Returns the exit code.
 
     Args:

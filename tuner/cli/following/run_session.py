@@ -19,7 +19,7 @@ from tuner.cli.following.next_step import run_command, same_elsewhere
 from tuner.cli.following.run_end import say_closed, say_end, say_paused
 from tuner.cli.reading.feed import CLOSED, Feed, is_over
 from tuner.cli.render import headings
-from tuner.cli.render.output import Document, change_text, err, out
+from tuner.cli.render.output import change_text, err, out
 from tuner.cli.render.progress import StudyProgress
 from tuner.cli.render.waiting import waiting
 from tuner.cli.signals import interruptible
@@ -37,6 +37,8 @@ from tuner.settings import Settings
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.submission import Submitted
 
 _VERB = "tuner run"
 LOOK_S = 0.4
@@ -123,7 +125,7 @@ class RunSession:
             return say_end(self._client, status)
         return say_paused(self._client, status, self._path, self._command)
 
-    def _submit(self) -> Document:
+    def _submit(self) -> Submitted:
         """Submit; a user who is asked may choose another name for the study."""
         sent = self._submission, self._client, _VERB, self._path, self._options
         self._submission, answer = send(*sent, own_image=self._settings.image, starts=True)
@@ -163,7 +165,7 @@ class RunSession:
             raise UnavailableError("the service was not reached")
         return self._api
 
-    def _say_submitted(self, answer: Document) -> None:
+    def _say_submitted(self, answer: Submitted) -> None:
         for change in answer["changes"]:
             out().print(f"[label]changed[/]      {escape(change_text(change))}")
         for label, text in file_notes(self._submission, answer):
@@ -202,7 +204,7 @@ class RunSession:
         )
         return headings.fleet(self._fleet.wait_started(self._fleet_process), self._fleet.log)
 
-    def _follow(self, feed: Feed) -> Document:
+    def _follow(self, feed: Feed) -> StudyStatus:
         """Show progress until the study is over, or paused by what only its user can repair."""
         imports = self._submission.preimport != "none"
         first = "the workers import Keras" if imports else "the workers start"
@@ -216,7 +218,7 @@ class RunSession:
                 f"begin it again with: {self._command}"
             ) from exc
 
-    def _watch(self, feed: Feed, progress: StudyProgress) -> Document:
+    def _watch(self, feed: Feed, progress: StudyProgress) -> StudyStatus:
         began = time.monotonic()
         quiet = True
         while True:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.cli.render.output import Document, duration, number, parameter
+from tuner.cli.render.output import duration, number, parameter
 from tuner.cli.render.params import ordered
 from tuner.cli.render.tables import counts_text, objectives
 from tuner.errors import SetupError, TunerError
@@ -17,6 +17,8 @@ from tuner.visible import visible
 if TYPE_CHECKING:
     from tuner.cli.following.gate import Verdict
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.trial import TrialRow
 
 #: Rows and parameters of the table, and signs of one text. GitHub takes a mebibyte in all.
 MOST_ROWS, MOST_PARAMETERS, MOST_SIGNS = 10, 8, 200
@@ -37,7 +39,7 @@ def require_writable(path: Path) -> None:
         raise SetupError(f"--summary {path}: no file that can be written here")
 
 
-def summary(status: Document, verdict: Verdict, rows: Sequence[Document]) -> str:
+def summary(status: StudyStatus, verdict: Verdict, rows: Sequence[TrialRow]) -> str:
     """Return the end of a study as Markdown.
 
     Names and values are of users and trials: nothing in them is markup here.
@@ -56,7 +58,7 @@ def summary(status: Document, verdict: Verdict, rows: Sequence[Document]) -> str
     return "\n".join(lines) + "\n\n"
 
 
-def append(path: Path, api: ApiClient, status: Document, verdict: Verdict) -> str:
+def append(path: Path, api: ApiClient, status: StudyStatus, verdict: Verdict) -> str:
     """Append the summary to a file; return what went wrong, nothing where it did not.
 
     The study is over by now, and how it ended is worth more than its summary.
@@ -78,7 +80,7 @@ def text(value: object) -> str:
     return "".join(_ENTITIES.get(sign, sign) for sign in shown)
 
 
-def _table(status: Document, rows: Sequence[Document]) -> list[str]:
+def _table(status: StudyStatus, rows: Sequence[TrialRow]) -> list[str]:
     metrics = [str(metric["name"]) for metric in status["metrics"]]
     names = ordered((name for row in rows for name in row["params"]), ())[:MOST_PARAMETERS]
     head = ["trial", *metrics, "duration", *names]

@@ -16,8 +16,8 @@ from tuner.cli.render.progress import StudyProgress
 from tuner.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
     from tuner.service.reading import Reader
 
 #: Between two looks, and after one that nobody answered.
@@ -43,7 +43,7 @@ class Limits:
 class Ending:
     """What was seen last, and whether the time was up before the study was over."""
 
-    status: Document
+    status: StudyStatus
     is_timeout: bool = False
 
 
@@ -70,7 +70,7 @@ def follow(
     feed = Feed(api, study)
     with StudyProgress(console, first) as progress:
 
-        def look() -> Document:
+        def look() -> StudyStatus:
             news = feed.look()
             progress.show(news)
             return news.status
@@ -84,7 +84,7 @@ def follow(
 
 
 def _until_over(
-    look: Callable[[], Document], study: str, limits: Limits, say: Callable[[str], None]
+    look: Callable[[], StudyStatus], study: str, limits: Limits, say: Callable[[str], None]
 ) -> Ending:
     """Look twice a second until the study is over or a limit is reached."""
     heard = time.monotonic()

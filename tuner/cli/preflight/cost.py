@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.cli.render.output import Document, duration
+from tuner.cli.render.output import duration
+from tuner.documents.document import JsonObject
 from tuner.errors import SpecError
 from tuner.local.fleets.devices import default_workers
 from tuner.spec import StudySpec
@@ -14,7 +15,9 @@ from tuner.spec import StudySpec
 HOUR_S = 3600.0
 
 
-def estimate_cost(spec: StudySpec, timed: Sequence[Document], trial: Document) -> Document | None:
+def estimate_cost(
+    spec: StudySpec, timed: Sequence[JsonObject], trial: JsonObject
+) -> JsonObject | None:
     """Return `{trial_s, trials, workers, hours, gpu_hours, basis}`; None where nothing says it.
 
     Args:
@@ -50,7 +53,7 @@ def estimate_cost(spec: StudySpec, timed: Sequence[Document], trial: Document) -
     }
 
 
-def _by_steps(timed: Sequence[Document]) -> tuple[float, str] | None:
+def _by_steps(timed: Sequence[JsonObject]) -> tuple[float, str] | None:
     whole = [row for row in timed if all(row.get(k) for k in ("step_s", "steps", "epochs"))]
     if not whole:
         return _by_training(timed)
@@ -69,7 +72,7 @@ def _by_steps(timed: Sequence[Document]) -> tuple[float, str] | None:
     )
 
 
-def _by_training(timed: Sequence[Document]) -> tuple[float, str] | None:
+def _by_training(timed: Sequence[JsonObject]) -> tuple[float, str] | None:
     lengths = [row["whole_s"] for row in timed if row.get("whole_s")]
     if not lengths:
         return None

@@ -11,7 +11,7 @@ from tuner.cli.preflight.cost import estimate_cost
 from tuner.cli.preflight.probes import choose_probes
 from tuner.cli.preflight.report import describe
 from tuner.cli.preflight.running import build_probes
-from tuner.cli.render.output import Document
+from tuner.documents.document import JsonObject
 from tuner.protocol import Assignment, Found
 from tuner.spec import StudySpec, known_parameters
 from tuner.spec.advice import advise_names
@@ -44,14 +44,14 @@ def offers_models(spec: StudySpec, code: Path | None) -> bool:
 def look(
     spec: StudySpec,
     assignment: Assignment,
-    trial: Document,
+    trial: JsonObject,
     *,
     code: Path | None,
     env: Mapping[str, str],
     count: int,
     point_s: float,
     is_shown: bool,
-) -> Document:
+) -> JsonObject:
     """Build configurations of a study whose trial has worked; return the preflight.
 
     Args:
@@ -83,7 +83,7 @@ def look(
     return describe(probes, seen, estimate_cost(spec, timed, trial))
 
 
-def advise_found(spec: StudySpec, trial: Document) -> list[str]:
+def advise_found(spec: StudySpec, trial: JsonObject) -> list[str]:
     """Return a warning for every abbreviation among the names that a hypermodel has."""
     names = [item["name"] for item in trial.get("found") or []]
     return [

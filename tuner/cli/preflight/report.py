@@ -15,7 +15,8 @@ from tuner.cli.preflight.cost import step_text
 from tuner.cli.preflight.probes import Probe
 from tuner.cli.preflight.regions import find_regions
 from tuner.cli.preflight.running import Seen
-from tuner.cli.render.output import Document, duration, parameter
+from tuner.cli.render.output import duration, parameter
+from tuner.documents.document import JsonObject
 
 #: What is shown of a failure; the rest is in the document.
 _MOST_FAILURES, _MOST_OTHERS, _MOST_CHARS = 5, 3, 160
@@ -29,7 +30,7 @@ _CAUSES = {
 _BASIS = "weights, gradients, {} outputs of all layers for one batch; frameworks need more"
 
 
-def describe(probes: Sequence[Probe], seen: Seen, cost: Document | None) -> Document:
+def describe(probes: Sequence[Probe], seen: Seen, cost: JsonObject | None) -> JsonObject:
     """Return what `tuner check --json` has as its `preflight`.
 
     Returns:
@@ -56,21 +57,21 @@ def describe(probes: Sequence[Probe], seen: Seen, cost: Document | None) -> Docu
     }
 
 
-def _basis(sound: Mapping[int, Document]) -> str:
+def _basis(sound: Mapping[int, JsonObject]) -> str:
     """Return what the estimate of the memory holds."""
     if any(row.get("has_optimizer") for row in sound.values()):
         return _BASIS.format("optimiser and")
     return _BASIS.format("not the optimiser, which build leaves open, and")
 
 
-def _range(values: Sequence[Any]) -> Document | None:
+def _range(values: Sequence[Any]) -> JsonObject | None:
     known = sorted(value for value in values if value is not None)
     if not known:
         return None
     return {"min": known[0], "median": statistics.median(known), "max": known[-1]}
 
 
-def _failures(probes: Sequence[Probe], built: Mapping[int, Document]) -> list[Document]:
+def _failures(probes: Sequence[Probe], built: Mapping[int, JsonObject]) -> list[JsonObject]:
     """Return where building fails, by what it says."""
     params = {index: probes[index].params for index in sorted(built)}
     sound = [params[index] for index in params if built[index]["ok"]]
@@ -86,11 +87,11 @@ def _failures(probes: Sequence[Probe], built: Mapping[int, Document]) -> list[Do
 
 
 def _failure(
-    built: Mapping[int, Document],
+    built: Mapping[int, JsonObject],
     indices: Sequence[int],
     params: Mapping[int, Mapping[str, Any]],
     sound: Sequence[Mapping[str, Any]],
-) -> Document:
+) -> JsonObject:
     points = [params[index] for index in indices]
     regions, rest = find_regions(points, range(len(points)), sound)
     first = built[indices[0]]
@@ -106,7 +107,7 @@ def _failure(
     }
 
 
-def warn(document: Document) -> list[str]:
+def warn(document: JsonObject) -> list[str]:
     """Return what is wrong in the preflight that leaves the study possible."""
     failed = document["failed"]
     warnings = [_failure_text(failure, document["tried"]) for failure in failed[:_MOST_FAILURES]]
@@ -123,7 +124,7 @@ def warn(document: Document) -> list[str]:
     return warnings
 
 
-def _failure_text(failure: Document, tried: int) -> str:
+def _failure_text(failure: JsonObject, tried: int) -> str:
     error = failure["error"]
     if len(error) > _MOST_CHARS:
         error = error[:_MOST_CHARS].rstrip() + "…"
@@ -147,7 +148,7 @@ def _failure_text(failure: Document, tried: int) -> str:
     )
 
 
-def show(console: Console, document: Document) -> None:
+def show(console: Console, document: JsonObject) -> None:
     """Print the preflight: a line, and what it found below."""
     if document["error"]:
         return
@@ -174,7 +175,7 @@ def show(console: Console, document: Document) -> None:
         )
 
 
-def _spread(values: Document, text: Any) -> str:
+def _spread(values: JsonObject, text: Any) -> str:
     if values["min"] == values["max"]:
         return str(text(values["min"]))
     ends = f"{text(values['min'])} to {text(values['max'])}"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.cli.preflight.probes import Probe
-from tuner.cli.render.output import Document, err
+from tuner.cli.render.output import err
+from tuner.documents.document import JsonObject
 from tuner.protocol import Assignment
 
 #: Of all configurations together, seconds; what was not built by then is left out.
@@ -28,8 +29,8 @@ TIMED = 8
 class Seen:
     """What came of the configurations, by their index."""
 
-    built: dict[int, Document]
-    timed: dict[int, Document]
+    built: dict[int, JsonObject]
+    timed: dict[int, JsonObject]
     #: The most memory that the process took, bytes.
     peak_bytes: int = 0
     #: Why nothing can be built; empty: something can.
@@ -90,7 +91,7 @@ def _timed(probes: Sequence[Probe]) -> list[int]:
     return list(chosen)[:TIMED]
 
 
-def _messages(request: Document, env: Mapping[str, str]) -> Iterator[Document]:
+def _messages(request: JsonObject, env: Mapping[str, str]) -> Iterator[JsonObject]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "workers", "preflight"],
         stdin=subprocess.PIPE,

@@ -9,7 +9,9 @@ from tuner.cli.reading.importance import order_of, read_importance
 from tuner.cli.reading.polling import all_events
 
 if TYPE_CHECKING:
-    from tuner.client import ApiClient, Document
+    from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus, TrialCounts
+    from tuner.documents.trial import EventRow, TrialDetail
     from tuner.service.reading import Reader
 
 #: More trials than this between two looks are counted, not shown.
@@ -33,7 +35,7 @@ _GROWTH = 0.2
 CLOSED = ("finished", "failed", "cancelled")
 
 
-def is_over(status: Document) -> bool:
+def is_over(status: StudyStatus) -> bool:
     """Whether nothing more happens by itself: over, or paused because its trials failed alike.
 
     A study that a user has paused is waited for: a user resumes it.
@@ -46,9 +48,9 @@ def is_over(status: Document) -> bool:
 class News:
     """One look at a study."""
 
-    status: Document
+    status: StudyStatus
     #: Ended since the last look, in the order of their ends.
-    ended: tuple[Document, ...] = ()
+    ended: tuple[TrialDetail, ...] = ()
     #: Ended too, but too many to show each.
     not_shown: int = 0
     #: Text of what else happened: what history tells, trials that run again, workers that go out
@@ -82,7 +84,9 @@ class Feed:
         status = self.api.status(self.study)
         events = all_events(self.api, self.study, self._seen)
         ends = [row for row in events if row["kind"].startswith("trial-")]
-        numbers = [row["trial"] for row in ends if row["kind"] != _NO_END]
+        numbers = [
+            row["trial"] for row in ends if row["trial"] is not None and row["kind"] != _NO_END
+        ]
         shown = numbers[-_SHOWN:]
         ended = tuple(self.api.show(self.study, number) for number in shown)
         notes = tuple(_note(row) for row in events if row["kind"].startswith(_NOTED))
@@ -96,7 +100,7 @@ class Feed:
             order=self._ordered(status["counts"]) if ended else self._order,
         )
 
-    def _ordered(self, counts: Document) -> tuple[str, ...]:
+    def _ordered(self, counts: TrialCounts) -> tuple[str, ...]:
         """Return the parameters in an order that changes seldom, as lines are compared."""
         results = counts["complete"] + counts["pruned"]
         if results >= self._ask_at:
@@ -105,7 +109,7 @@ class Feed:
         return self._order
 
 
-def _note(event: Document) -> str:
+def _note(event: EventRow) -> str:
     kind = str(event["kind"])
     head = HISTORY_NOTE if kind.startswith("history") else ""
     head = PRUNER_NOTE if kind == "pruner-rung" else head

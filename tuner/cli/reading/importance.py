@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from tuner.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from tuner.client import ApiClient, Document
+    from tuner.client import ApiClient
+    from tuner.documents.importance import Importance
     from tuner.service.reading import Reader
 
 
-def read_importance(api: Reader | ApiClient, study: str) -> Document | None:
+def read_importance(api: Reader | ApiClient, study: str) -> Importance | None:
     """Return which parameters matter; None: a server of an earlier release does not say it."""
     try:
         return api.importance(study)
@@ -19,6 +20,6 @@ def read_importance(api: Reader | ApiClient, study: str) -> Document | None:
         return None
 
 
-def order_of(importance: Document | None) -> tuple[str, ...]:
+def order_of(importance: Importance | None) -> tuple[str, ...]:
     """Return the names of the tuned parameters, those that matter first; empty: not known."""
     return tuple(str(p["name"]) for p in importance["parameters"]) if importance else ()

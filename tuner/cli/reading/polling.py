@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.client import ApiClient, Document
-    from tuner.documents.trial import LogPiece
+    from tuner.client import ApiClient
+    from tuner.documents.trial import EventRow, LogPiece
     from tuner.service.reading import Reader
 
 _PAGE = 1000
@@ -20,9 +20,9 @@ _FOLLOW_S = 0.5
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
-def all_events(api: Reader | ApiClient, study: str, after: int = 0) -> list[Document]:
+def all_events(api: Reader | ApiClient, study: str, after: int = 0) -> list[EventRow]:
     """Return every event after event `after`."""
-    rows: list[Document] = []
+    rows: list[EventRow] = []
     while True:
         page = api.events(study, after=after, limit=_PAGE)
         rows += page

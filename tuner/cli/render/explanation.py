@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from tuner.cli.render.output import Document, moment, number
+from tuner.cli.render.output import moment, number
 from tuner.cli.render.pruning import print_account, print_pruning
 from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import GUESS, VETO, count, gain_text, interval_text, source_notes
 
+if TYPE_CHECKING:
+    from tuner.documents.explanation import ArtifactUse, ExplainedProposal, Explanation, Source
+    from tuner.documents.gain import Gain
+    from tuner.documents.study import MetricGoal
 
-def print_explanation(console: Console, document: Document, metrics: Sequence[Document]) -> None:
+
+def print_explanation(
+    console: Console, document: Explanation, metrics: Sequence[MetricGoal]
+) -> None:
     """Print what a study knew from history, how it used it, and what that gained."""
     console.print(_summary(document))
     used = [source for source in document["sources"] if not source["left_out"]]
@@ -35,7 +43,7 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
         console.print(_curve(document["gain"]))
         console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
     print_account(console, document.get("pruning_account"))
-    if document.get("pruning") is not None:
+    if document["pruning"] is not None:
         print_pruning(console, document["pruning"])
     if any(row["model"] is not None for row in document["proposals"]):
         _head(console, "proposals")
@@ -44,7 +52,7 @@ def print_explanation(console: Console, document: Document, metrics: Sequence[Do
             console.print(f"[quiet]{line}[/]")
 
 
-def _print_used(console: Console, used: Sequence[Document], *, several: bool) -> None:
+def _print_used(console: Console, used: Sequence[Source], *, several: bool) -> None:
     _head(console, "studies it learns from")
     console.print(_sources(used, several=several))
     if any(GUESS in note for source in used for note in source_notes(source)):
@@ -55,7 +63,7 @@ def _head(console: Console, title: str) -> None:
     console.print(f"\n[bold]{title}[/]")
 
 
-def _summary(document: Document) -> RenderableType:
+def _summary(document: Explanation) -> RenderableType:
     history = document["history"]
     words = history if isinstance(history, str) else f"{count(len(history), 'place')} of the spec"
     rows: list[tuple[str, RenderableType]] = [
@@ -71,7 +79,7 @@ def _summary(document: Document) -> RenderableType:
     return facts(rows)
 
 
-def history_facts(document: Document) -> list[tuple[str, RenderableType]]:
+def history_facts(document: Explanation) -> list[tuple[str, RenderableType]]:
     """Return what a study took from history and gained by it, in a labelled line; or nothing."""
     if document["state"] not in ("informed", "cold"):
         return []
@@ -85,7 +93,7 @@ def history_facts(document: Document) -> list[tuple[str, RenderableType]]:
 _STYLES = {"saved": "good", "even": "name", "cost": "warn", "none": "name"}
 
 
-def _gain(gain: Document) -> str:
+def _gain(gain: Gain) -> str:
     head, mark, rest = gain_text(gain).partition(" (")
     is_sure = gain["verdict"] != "saved" or gain["saved"]["low"] >= 0
     return f"[{_STYLES[gain['verdict']] if is_sure else 'name'}]{head}[/]{mark}{rest}"
@@ -106,7 +114,7 @@ def _table(*columns: tuple[str, str]) -> Table:
     return table
 
 
-def _sources(rows: Sequence[Document], *, several: bool) -> Table:
+def _sources(rows: Sequence[Source], *, several: bool) -> Table:
     head = [("study", "left"), ("used", "right"), ("share", "right"), ("what to know", "left")]
     table = _table(*([("metric", "left")] if several else []), *head)
     for row in rows:
@@ -121,7 +129,7 @@ def _sources(rows: Sequence[Document], *, several: bool) -> Table:
     return table
 
 
-def _left_out(rows: Sequence[Document], *, several: bool) -> Table:
+def _left_out(rows: Sequence[Source], *, several: bool) -> Table:
     head = [("study", "left"), ("trials", "right"), ("why", "left")]
     table = _table(*([("metric", "left")] if several else []), *head)
     for row in rows:
@@ -130,7 +138,7 @@ def _left_out(rows: Sequence[Document], *, several: bool) -> Table:
     return table
 
 
-def _artifacts(rows: Sequence[Document]) -> Table:
+def _artifacts(rows: Sequence[ArtifactUse]) -> Table:
     table = _table(("learnt", "left"), ("trials", "right"), ("shares", "left"))
     for row in rows:
         shares = [
@@ -145,7 +153,7 @@ def _artifacts(rows: Sequence[Document]) -> Table:
     return table
 
 
-def _curve(gain: Document) -> Table:
+def _curve(gain: Gain) -> Table:
     table = _table(
         ("trials", "right"), ("this study", "right"), ("a cold start", "right"), ("80 %", "right")
     )
@@ -160,7 +168,7 @@ def _curve(gain: Document) -> Table:
     return table
 
 
-def _proposals(rows: Sequence[Document]) -> Table:
+def _proposals(rows: Sequence[ExplainedProposal]) -> Table:
     has_trust = any(row["trust"] is not None for row in rows)
     several = max((row["values"] for row in rows), key=len)
     came = f"came out ({', '.join(several)})" if len(several) > 1 else "came out"
@@ -199,7 +207,7 @@ _MEANINGS = {
 }
 
 
-def _terms(rows: Sequence[Document]) -> list[str]:
+def _terms(rows: Sequence[ExplainedProposal]) -> list[str]:
     """Return what the words of the table mean, those that stand in it alone."""
     used = dict.fromkeys(chosen_by(row) for row in rows)
     lines = [f"{word}: {_MEANINGS[word]}" for word in used if word in _MEANINGS]
@@ -212,21 +220,22 @@ def _terms(rows: Sequence[Document]) -> list[str]:
     return lines
 
 
-def chosen_by(row: Document) -> str:
+def chosen_by(row: ExplainedProposal) -> str:
     """Return who chose a trial, in a few words."""
     if row["preparation"] == "missed":
         return _HASTE
     return _MODELS.get(row["model"] or "", str(row["sampler"]))
 
 
-def predicted(row: Document) -> str:
+def predicted(row: ExplainedProposal) -> str:
     """Return what was expected of a trial, in the metric's unit."""
-    if row["predicted"] is None:
+    value, low, high = row["predicted"], row["predicted_low"], row["predicted_high"]
+    if value is None or low is None or high is None:
         return "-"
-    return interval_text(row["predicted"], row["predicted_low"], row["predicted_high"])
+    return interval_text(value, low, high)
 
 
-def came_out(row: Document) -> str:
+def came_out(row: ExplainedProposal) -> str:
     """Return what came of a trial; what is no final value is marked."""
     if not row["values"]:
         word = {"FAIL": "failed"}.get(row["state"], row["state"].lower())
@@ -235,7 +244,7 @@ def came_out(row: Document) -> str:
     return f"[warn]pruned at {text}[/]" if _is_stopped(row) else text
 
 
-def _is_stopped(row: Document) -> bool:
+def _is_stopped(row: ExplainedProposal) -> bool:
     return bool(row["values"]) and not row["is_final"]
 
 

@@ -12,7 +12,6 @@ from tuner.cli.reading.importance import read_importance
 from tuner.cli.render.explanation import history_facts
 from tuner.cli.render.leaderboard import print_board, read_board
 from tuner.cli.render.lessons import importance_facts
-from tuner.cli.render.output import Document
 from tuner.cli.render.pruning import account_facts
 from tuner.cli.render.tables import facts
 from tuner.cli.render.waiting import waiting
@@ -23,6 +22,7 @@ from tuner.settings import Settings
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.study import StudyStatus
     from tuner.service.reading import Reader
 
 BEST = 10
@@ -71,7 +71,7 @@ def fleet(state: FleetState, log: Path) -> str:
     return _line("workers", f"{state.count} on {what} (log: {log})")
 
 
-def print_best(console: Console, api: Reader | ApiClient, status: Document) -> None:
+def print_best(console: Console, api: Reader | ApiClient, status: StudyStatus) -> None:
     """Print the best trials, none when none is complete, and what the study has taught.
 
     That is which parameters matter, best values at an end of their range, and what history and

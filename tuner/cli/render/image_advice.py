@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
+    from tuner.documents.workers import WorkerRow
+
 
 #: Workers that say the image and are not believed: so many are named.
 _NAMED = 3
 
 
 def image_advice(
-    image: str, workers: Sequence[Document], *, own: str | None = None, starts: bool = False
+    image: str, workers: Sequence[WorkerRow], *, own: str | None = None, starts: bool = False
 ) -> str:
     """Return why no trial of a study will start as long as the workers are these; empty: it will.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuner.cli.render.output import Document
     from tuner.client import ApiClient
+    from tuner.documents.submission import Submitted
     from tuner.history.import_report import Report, StudyReport
     from tuner.local.submission import Submission
 
@@ -47,7 +47,7 @@ def import_progress() -> Iterator[_Bar]:
         yield _Bar(lambda **change: progress.update(task, **change))
 
 
-def send_with_progress(submission: Submission, api: ApiClient) -> Document:
+def send_with_progress(submission: Submission, api: ApiClient) -> Submitted:
     """Submit a study; where it lists paths of history, show how far their import is."""
     from tuner.cli.render.waiting import waiting
 

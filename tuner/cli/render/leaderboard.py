@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len
@@ -12,12 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tuner.cli.reading.importance import order_of, read_importance
-from tuner.cli.render.output import Document, duration, number, parameter, styled
+from tuner.cli.render.output import duration, number, parameter, styled
 from tuner.cli.render.params import cut, fitted_params, header, ordered, params_text, short_names
 from tuner.cli.render.tables import GAP, empty_table, objectives
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.study import MetricGoal, TrialCounts
+    from tuner.documents.trial import TrialRow
     from tuner.service.reading import Reader
 
 #: So many parameters are worth more than the duration and the state of a trial.
@@ -33,26 +35,26 @@ class Board:
         metrics: of the study, with their goals.
         order: the names of its tuned parameters, those that matter first; empty: not known.
         all_params: every parameter, however many there are.
-        counts: of the study's trials, by state; empty: not known.
+        counts: of the study's trials, by state; None: not known.
         pruned: the best of its pruned trials, where it is not among the rows.
     """
 
-    rows: Sequence[Document]
-    metrics: Sequence[Document]
+    rows: Sequence[TrialRow]
+    metrics: Sequence[MetricGoal]
     order: Sequence[str] = ()
     all_params: bool = False
-    counts: Document = field(default_factory=dict)
-    pruned: Document | None = None
+    counts: TrialCounts | None = None
+    pruned: TrialRow | None = None
 
     @property
     def missing(self) -> str:
         """Why there are no rows."""
-        counts = [f"{n} {state}" for state, n in self.counts.items() if n]
+        counts = [f"{n} {state}" for state, n in (self.counts or {}).items() if n]
         return "no trial is complete yet" + (f" ({', '.join(counts)})" if counts else "")
 
 
 def read_board(
-    api: Reader | ApiClient, study: str, rows: Sequence[Document], *, all_params: bool = False
+    api: Reader | ApiClient, study: str, rows: Sequence[TrialRow], *, all_params: bool = False
 ) -> Board:
     """Return the leaderboard of these rows, with what it says beside them."""
     status = api.status(study)
@@ -80,7 +82,7 @@ def print_board(console: Console, board: Board) -> None:
         console.print(note, soft_wrap=not console.is_terminal)
 
 
-def varied_parameters(rows: Sequence[Document]) -> list[str]:
+def varied_parameters(rows: Sequence[TrialRow]) -> list[str]:
     """Return the names whose values differ between the rows, in the spec's order; all of one."""
     names = list(dict.fromkeys(name for row in rows for name in row["params"]))
     if len(rows) < 2:
@@ -93,7 +95,7 @@ def varied_parameters(rows: Sequence[Document]) -> list[str]:
     ]
 
 
-def pruned_note(rows: Sequence[Document], metrics: Sequence[Document]) -> str:
+def pruned_note(rows: Sequence[TrialRow], metrics: Sequence[MetricGoal]) -> str:
     """Return why complete trials stand above pruned ones, where these look better; else nothing.
 
     Args:
@@ -106,7 +108,7 @@ def pruned_note(rows: Sequence[Document], metrics: Sequence[Document]) -> str:
         return ""
     worst, shown = complete[-1]["objective"], pruned["objective"]
     higher = metrics[0]["goal"] == "maximize"
-    if shown is None or not (shown > worst if higher else shown < worst):
+    if shown is None or worst is None or not (shown > worst if higher else shown < worst):
         return ""
     step = pruned.get("last_step")
     at = f" at step {step}" if step else ""
@@ -217,7 +219,7 @@ def _fitting(columns: Sequence[_Column], room: int) -> int:
     return len(columns)
 
 
-def _states(rows: Sequence[Document]) -> _Column:
+def _states(rows: Sequence[TrialRow]) -> _Column:
     rests = [_state_rest(row) for row in rows]
     return _Column(
         name="state",
@@ -230,7 +232,7 @@ def _states(rows: Sequence[Document]) -> _Column:
     )
 
 
-def _state_rest(row: Document) -> str:
+def _state_rest(row: TrialRow) -> str:
     if row["state"] == "PRUNED" and row.get("last_step"):
         return f" at step {row['last_step']}"
     return f" {row['cause']}" if row["cause"] else ""
@@ -250,9 +252,9 @@ def _notes(board: Board, hidden: int, width: int) -> list[str]:
         notes.append(f"[quiet]{count}{escape(named)}: --all-params[/]")
     rows = [*board.rows, *([board.pruned] if board.pruned is not None else [])]
     above = pruned_note(rows, board.metrics)
-    if board.pruned is not None:
-        count = board.counts["pruned"]
-        trials = "1 pruned trial is" if count == 1 else f"{count} pruned trials are"
+    if board.pruned is not None and board.counts is not None:
+        number_pruned = board.counts["pruned"]
+        trials = "1 pruned trial is" if number_pruned == 1 else f"{number_pruned} pruned trials are"
         above = f"{trials} not listed: --all. {above}"
     if above:
         notes.append(f"[quiet]{escape(above.rstrip())}[/]")

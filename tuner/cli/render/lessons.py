@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from tuner.cli.render.output import Document, has_bars, parameter
+from tuner.cli.render.output import has_bars, parameter
 from tuner.cli.render.params import short_names
+
+if TYPE_CHECKING:
+    from tuner.documents.importance import Edge, Importance
 
 #: Of one parameter nobody asks how much it matters.
 _COMPARED = 2
@@ -18,7 +22,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def importance_facts(
-    console: Console, importance: Document | None
+    console: Console, importance: Importance | None
 ) -> list[tuple[str, RenderableType]]:
     """Return which parameters matter, and which best values lie at an end, as labelled lines."""
     if importance is None:
@@ -26,21 +30,19 @@ def importance_facts(
     if len(importance["parameters"]) < _COMPARED:
         return edge_facts(importance)
     rows: list[tuple[str, RenderableType]] = []
-    named = [p for p in importance["parameters"] if p["share"]]
-    names = _aligned(short_names([str(p["name"]) for p in importance["parameters"]]), len(named))
-    for at, (name, found) in enumerate(zip(names, named[:_NAMED], strict=False)):
-        bar = _bar(console, found["share"])
-        rows.append(
-            ("" if at else "matters most", f"{escape(name)}  {found['share']:>4.0%}  {bar}")
-        )
-    if not named:
+    shares = [p["share"] for p in importance["parameters"] if p["share"]]
+    names = _aligned(short_names([str(p["name"]) for p in importance["parameters"]]), len(shares))
+    for at, (name, share) in enumerate(zip(names, shares[:_NAMED], strict=False)):
+        bar = _bar(console, share)
+        rows.append(("" if at else "matters most", f"{escape(name)}  {share:>4.0%}  {bar}"))
+    if not shares:
         rows.append(("matters most", f"[quiet]{escape(importance['why'])}[/]"))
     else:
-        rows.append(("", f"[quiet]{_rest(importance, len(named))}[/]"))
+        rows.append(("", f"[quiet]{_rest(importance, len(shares))}[/]"))
     return [*rows, *edge_facts(importance)]
 
 
-def edge_facts(importance: Document) -> list[tuple[str, RenderableType]]:
+def edge_facts(importance: Importance) -> list[tuple[str, RenderableType]]:
     """Return which best values lie at an end of their range, as labelled lines."""
     return [
         ("" if at else "at an end", f"[warn]{escape(_edge_text(edge))}[/]")
@@ -48,7 +50,7 @@ def edge_facts(importance: Document) -> list[tuple[str, RenderableType]]:
     ]
 
 
-def importance_text(importance: Document | None) -> str:
+def importance_text(importance: Importance | None) -> str:
     """Return which parameters matter in a line, `learning_rate 72%, optimizer 28%`, as markup."""
     if importance is None or len(importance["parameters"]) < _COMPARED:
         return ""
@@ -62,7 +64,7 @@ def importance_text(importance: Document | None) -> str:
     return f"{', '.join(shares)}  [quiet]of what parameters explain[/]"
 
 
-def _edge_text(edge: Document) -> str:
+def _edge_text(edge: Edge) -> str:
     """Return that a best value lies at an end of its range, and what to do."""
     ends = f"{parameter(edge['low'])} to {parameter(edge['high'])}"
     word = "smallest" if edge["end"] == "low" else "largest"
@@ -73,7 +75,7 @@ def _edge_text(edge: Document) -> str:
     )
 
 
-def _rest(importance: Document, named: int) -> str:
+def _rest(importance: Importance, named: int) -> str:
     """Return what the shares are of, and what of the parameters that are not named."""
     others = len(importance["parameters"]) - named
     parts = [f"{named - _NAMED} less than these"] if named > _NAMED else []

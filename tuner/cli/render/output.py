@@ -21,9 +21,8 @@ from rich.theme import Theme
 from typing_extensions import override
 
 from tuner.cli.calling import spell
+from tuner.documents.submission import SpecChange
 from tuner.visible import LogView, escape_json, finite, visible
-
-Document = dict[str, Any]
 
 _THEME = Theme(
     {
@@ -76,7 +75,7 @@ def has_bars(console: Console) -> bool:
     return console.encoding.lower().startswith("utf")
 
 
-def change_text(change: Document) -> str:
+def change_text(change: SpecChange) -> str:
     """Return a change of a study as `budget.trials: 4 → 6`."""
     after_code = " for trials from now on"
     if change.get("detail"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,10 +13,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from tuner.cli.reading.feed import HISTORY_NOTE, PRUNER_NOTE, SPACE_NOTE, News
-from tuner.cli.render.output import Document, duration, number
+from tuner.cli.render.output import duration, number
 from tuner.cli.render.params import fitted_params, ordered
 from tuner.cli.render.tables import best_text, budget_share, objectives
 from tuner.trials.wait_reasons import NO_WORKER, STARTING
+
+if TYPE_CHECKING:
+    from tuner.documents.study import CountWord, StudyStatus
+    from tuner.documents.trial import TrialDetail, TrialRow
 
 #: Without a terminal, a line about the whole study this often.
 _PLAIN_S = 30.0
@@ -35,12 +39,12 @@ class StudyProgress:
     """
 
     def __init__(
-        self, console: Console, status: Document, *, first_waits_for: str = WAITING
+        self, console: Console, status: StudyStatus, *, first_waits_for: str = WAITING
     ) -> None:
         self._console = console
         self._waits_for = first_waits_for
         self._metrics = status["metrics"]
-        self._best = (status["best"] or {}).get("objective")
+        self._best = None if status["best"] is None else status["best"]["objective"]
         self._width = len(str(status["budget"].get("trials") or 1000))
         # A reason that is there from the start is news.
         self._last_state = (status["state"], "")
@@ -85,7 +89,7 @@ class StudyProgress:
         else:
             self._console.print(text, soft_wrap=not self._console.is_interactive)
 
-    def _say_state(self, status: Document) -> None:
+    def _say_state(self, status: StudyStatus) -> None:
         # That workers are waited for stands in every line, and those of a run are just starting.
         reason = "" if status["reason"].startswith(_AWAITED) else status["reason"]
         state = (status["state"], reason)
@@ -94,7 +98,7 @@ class StudyProgress:
             self.say(text, wraps=True)
         self._last_state = state
 
-    def _line(self, trial: Document, order: Sequence[str]) -> str:
+    def _line(self, trial: TrialDetail, order: Sequence[str]) -> str:
         """Return `trial 7  val_accuracy 0.9861  12.3 s  best  learning_rate=0.003 …`."""
         head = f"[quiet]trial[/] {trial['trial']:>{self._width}}"
         if trial["state"] not in ("COMPLETE", "PRUNED"):
@@ -110,7 +114,7 @@ class StudyProgress:
         room = self._console.width - cell_len(Text.from_markup(line).plain)
         return line + fitted_params(trial["params"], names, room)
 
-    def _outcome(self, trial: Document, style: str, *, is_best: bool) -> str:
+    def _outcome(self, trial: TrialRow, style: str, *, is_best: bool) -> str:
         """Return value, duration and whether it is the best, in columns."""
         names = [str(metric["name"]) for metric in self._metrics]
         values = objectives(trial, names)
@@ -138,7 +142,7 @@ class StudyProgress:
     def _is_narrow(self) -> bool:
         return self._console.width < _NARROW
 
-    def _amount(self, status: Document) -> Document:
+    def _amount(self, status: StudyStatus) -> dict[str, Any]:
         """Return how far the budget is used, and the words around the bar."""
         used, limit = budget_share(status)
         headline = _headline(status, is_narrow=self._is_narrow)
@@ -149,7 +153,7 @@ class StudyProgress:
             "counts": self._counts(status),
         }
 
-    def _counts(self, status: Document) -> str:
+    def _counts(self, status: StudyStatus) -> str:
         counts = status["counts"]
         if status["state"] == "running" and not counts["running"]:
             has_reason = status["reason"] and not status["reason"].startswith(_AWAITED)
@@ -183,7 +187,7 @@ def _make_bar(console: Console) -> Progress:
     )
 
 
-def _headline(status: Document, *, is_narrow: bool = False) -> str:
+def _headline(status: StudyStatus, *, is_narrow: bool = False) -> str:
     budget = status["budget"]
     limit = f"/{budget['trials']}" if budget.get("trials") else ""
     if is_narrow:
@@ -193,4 +197,4 @@ def _headline(status: Document, *, is_narrow: bool = False) -> str:
 
 #: Reasons that a run need not give: its workers are about to come.
 _AWAITED = (NO_WORKER, STARTING)
-_WORDS = (("pruned", "pruned"), ("fail", "failed"))
+_WORDS: tuple[tuple[CountWord, str], ...] = (("pruned", "pruned"), ("fail", "failed"))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from tuner.cli.render.output import Document, duration
+from tuner.cli.render.output import duration
 from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import count
+
+if TYPE_CHECKING:
+    from tuner.documents.document import JsonObject
+    from tuner.documents.pruning import PruningAccount
 
 #: So many trials are listed; of more the newest.
 _LISTED = 10
 
 
-def account_facts(account: Document | None) -> list[tuple[str, RenderableType]]:
+def account_facts(account: PruningAccount | None) -> list[tuple[str, RenderableType]]:
     """Return what a pruner saved, and what that may have cost, as labels with their text.
 
     Args:
@@ -40,7 +45,7 @@ def account_facts(account: Document | None) -> list[tuple[str, RenderableType]]:
     return rows
 
 
-def print_account(console: Console, account: Document | None) -> None:
+def print_account(console: Console, account: PruningAccount | None) -> None:
     """Print what a pruner saved, and what that may have cost; None: nothing."""
     rows = account_facts(account)
     if rows:
@@ -48,7 +53,7 @@ def print_account(console: Console, account: Document | None) -> None:
         console.print(facts(rows))
 
 
-def _stopped(account: Document) -> str:
+def _stopped(account: PruningAccount) -> str:
     saved = account["saved"]
     stopped = count(account["stopped"], "trial")
     if saved is None:
@@ -63,7 +68,7 @@ def _stopped(account: Document) -> str:
     )
 
 
-def _lost(account: Document) -> str:
+def _lost(account: PruningAccount) -> str:
     lost = account["lost"]
     if lost is None:
         return "not known: no trial that the pruner condemned has run on to its end"
@@ -76,18 +81,18 @@ def _lost(account: Document) -> str:
     )
 
 
-def print_pruning(console: Console, pruning: Document) -> None:
+def print_pruning(console: Console, pruning: JsonObject) -> None:
     """Print what it knew, whom it stopped, what that saved, and how often it was wrong."""
     console.print("\n[bold]pruning by history[/]")
     console.print(facts(_rows(pruning)))
-    trials: Sequence[Document] = pruning["trials"]
+    trials: Sequence[JsonObject] = pruning["trials"]
     if len(trials) > _LISTED:
         console.print(f"[quiet]the last {_LISTED} of {len(trials)}:[/]")
     for trial in trials[-_LISTED:]:
         console.print(f"[quiet]trial {trial['trial']}[/]  {escape(trial['text'])}")
 
 
-def _rows(pruning: Document) -> list[tuple[str, RenderableType]]:
+def _rows(pruning: JsonObject) -> list[tuple[str, RenderableType]]:
     aim = f"not to lose the best {pruning['top']:.0%}, confidence {pruning['confidence']:g}"
     rows: list[tuple[str, RenderableType]] = [
         ("aim", aim),

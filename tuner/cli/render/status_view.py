@@ -11,7 +11,7 @@ from rich.markup import escape
 from tuner.cli.reading.feed import CLOSED
 from tuner.cli.reading.importance import order_of, read_importance
 from tuner.cli.render.lessons import edge_facts, importance_text
-from tuner.cli.render.output import Document, ago, duration, moment, styled
+from tuner.cli.render.output import ago, duration, moment, styled
 from tuner.cli.render.params import fitted_params, ordered
 from tuner.cli.render.pruning import account_facts
 from tuner.cli.render.tables import bar, best_text, budget_share, budget_text, counts_text, facts
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuner.client import ApiClient
+    from tuner.documents.importance import Importance
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.trial import TrialRow
     from tuner.service.reading import Reader
 
 #: So many running trials are listed.
@@ -41,13 +44,13 @@ class Screen:
         importance: as `tuner.cli.reading.importance` reads it.
     """
 
-    status: Document
-    best: Document | None
-    running: Sequence[Document]
-    importance: Document | None
+    status: StudyStatus
+    best: TrialRow | None
+    running: Sequence[TrialRow]
+    importance: Importance | None
 
 
-def read_screen(api: Reader | ApiClient, status: Document) -> Screen:
+def read_screen(api: Reader | ApiClient, status: StudyStatus) -> Screen:
     """Return what the page of a study needs beside its status."""
     study, counts = status["study"], status["counts"]
     best = api.best(study, 1) if counts["complete"] and len(status["metrics"]) == 1 else []
@@ -90,13 +93,13 @@ def _best_params(console: Console, screen: Screen) -> list[tuple[str, Renderable
     return [("", _params(screen, screen.best, console.width - _LABEL))]
 
 
-def _params(screen: Screen, trial: Document, room: int) -> str:
+def _params(screen: Screen, trial: TrialRow, room: int) -> str:
     order = order_of(screen.importance)
     names = [n for n in ordered(trial["params"], order) if not order or n in order]
     return fitted_params(trial["params"], names, room)
 
 
-def _budget(console: Console, status: Document) -> str:
+def _budget(console: Console, status: StudyStatus) -> str:
     used, limit = budget_share(status)
     text = budget_text(status["budget"])
     if limit:
@@ -104,7 +107,7 @@ def _budget(console: Console, status: Document) -> str:
     return text + _left(status)
 
 
-def _left(status: Document) -> str:
+def _left(status: StudyStatus) -> str:
     """Return how long the trials that are left may take, by those that have ended."""
     budget = status["budget"]
     if status["state"] != "running" or not budget["trials"] or budget["used"] < 3:
@@ -133,13 +136,13 @@ def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
     return [*([("matters most", text)] if text else []), *edge_facts(screen.importance)]
 
 
-def _unfiled(status: Document) -> list[tuple[str, RenderableType]]:
+def _unfiled(status: StudyStatus) -> list[tuple[str, RenderableType]]:
     # A server of an earlier release says nothing of it.
     found = status.get("unfiled")
     return unfiled_facts(found["first"], found["total"]) if found else []
 
 
-def _next(status: Document) -> list[tuple[str, RenderableType]]:
+def _next(status: StudyStatus) -> list[tuple[str, RenderableType]]:
     """Return what a user wants next; where the study stands still, its reason says it."""
     study = status["study"]
     if status["state"] in CLOSED:

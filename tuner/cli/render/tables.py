@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -14,8 +14,14 @@ from rich.text import Text
 
 from tuner.cli.calling import spell
 from tuner.cli.render.image_advice import short_image
-from tuner.cli.render.output import Document, ago, duration, has_bars, moment, number, styled
+from tuner.cli.render.output import ago, duration, has_bars, moment, number, styled
 from tuner.visible import visible
+
+if TYPE_CHECKING:
+    from tuner.documents.study import BudgetUse, CountWord, StudyStatus, TrialCounts
+    from tuner.documents.tokens import TokenRow
+    from tuner.documents.trial import EventRow, TrialRow
+    from tuner.documents.workers import WorkerRow
 
 #: "GPU-" and eight digits.
 _UUID_CHARS = 12
@@ -25,14 +31,14 @@ GAP = 2
 _WIDE, _BAR = 110, 10
 
 
-def objectives(row: Document, names: Sequence[str]) -> list[str]:
+def objectives(row: TrialRow, names: Sequence[str]) -> list[str]:
     """Return the told value of each metric; a trial with several has them in `metrics`."""
     if len(names) == 1:
         return [number(row["objective"])]
     return [number(row["metrics"].get(name)) for name in names]
 
 
-def study_table(rows: Sequence[Document], console: Console) -> Table:
+def study_table(rows: Sequence[StudyStatus], console: Console) -> Table:
     """Return the studies, one a line: how far each is, its best, and what it waits for."""
     table = empty_table()
     is_wide = console.width >= _WIDE
@@ -61,7 +67,7 @@ def study_table(rows: Sequence[Document], console: Console) -> Table:
     return table
 
 
-def now_text(status: Document) -> str:
+def now_text(status: StudyStatus) -> str:
     """Return what a study does or waits for, in a few words; what failed is said too."""
     counts, state = status["counts"], status["state"]
     parts = []
@@ -84,7 +90,7 @@ def bar(console: Console, share: float, width: int) -> str:
     return f"[bar.complete]{full * whole}[/][quiet]{empty * (width - whole)}[/]"
 
 
-def budget_share(status: Document) -> tuple[float, float | None]:
+def budget_share(status: StudyStatus) -> tuple[float, float | None]:
     """Return what is used of the limit that is nearest to its end, and that limit."""
     budget = status["budget"]
     parts = [
@@ -98,7 +104,7 @@ def budget_share(status: Document) -> tuple[float, float | None]:
     return max(parts, key=lambda part: part[0] / part[1], default=(0, None))
 
 
-def best_text(status: Document) -> str:
+def best_text(status: StudyStatus) -> str:
     """Return the best of a study in a few words."""
     best = status["best"]
     if best is None:
@@ -118,14 +124,14 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     return table
 
 
-def counts_text(counts: Document) -> str:
+def counts_text(counts: TrialCounts) -> str:
     """Return `6 complete, 18 pruned, 2 running`."""
     return ", ".join(
         f"{counts[key]} {word}" for key, word in _COUNTS if counts[key] or key == "complete"
     )
 
 
-def budget_text(budget: Document) -> str:
+def budget_text(budget: BudgetUse) -> str:
     """Return what of the budget is used."""
     parts = [f"{_used(budget)} trials"]
     used_hours = budget.get("used_hours")
@@ -138,7 +144,7 @@ def budget_text(budget: Document) -> str:
     return ", ".join(parts)
 
 
-def worker_table(rows: Sequence[Document]) -> Table:
+def worker_table(rows: Sequence[WorkerRow]) -> Table:
     """Return the workers, one a row."""
     table = empty_table()
     for name in ("worker", "host", "pid", "device", "state", "trial", "last seen"):
@@ -166,7 +172,7 @@ def worker_table(rows: Sequence[Document]) -> Table:
     return table
 
 
-def _device(worker: Document) -> str:
+def _device(worker: WorkerRow) -> str:
     """Return the kind of a worker's device and its UUID, of several GPUs their number first."""
     if worker["device"] == "external":
         # A process that executes one study's trials alone: that study.
@@ -180,7 +186,7 @@ def _device(worker: Document) -> str:
     return f"{count} gpus " + " ".join(uuid[:_UUID_CHARS] for uuid in uuids)
 
 
-def _image(worker: Document) -> tuple[str, str]:
+def _image(worker: WorkerRow) -> tuple[str, str]:
     """Return a worker's image, and what proves it."""
     if worker["device"] == "external" or worker["image"] is None:
         return "-", "-"
@@ -198,13 +204,13 @@ _PROOFS = {
 }
 
 
-def _why(worker: Document) -> str:
+def _why(worker: WorkerRow) -> str:
     """Return since when, and why, a worker takes no trials."""
     since = f"since {moment(worker['out_since'])}: " if worker["out_since"] else ""
     return escape(since + worker["reason"])
 
 
-def token_table(rows: Sequence[Document]) -> Table:
+def token_table(rows: Sequence[TokenRow]) -> Table:
     """Return the tokens, one a row."""
     table = empty_table()
     for name in ("token", "may", "until", "last used", "made by"):
@@ -223,7 +229,7 @@ def token_table(rows: Sequence[Document]) -> Table:
     return table
 
 
-def token_reach(row: Document) -> str:
+def token_reach(row: TokenRow) -> str:
     """Return what a token may do: `submit in project vision`."""
     projects = row["projects"]
     where = "everywhere"
@@ -235,7 +241,7 @@ def token_reach(row: Document) -> str:
     return f"{', '.join(row['scopes'])} {where}{image}{beside}"
 
 
-def print_events(console: Console, rows: Sequence[Document]) -> None:
+def print_events(console: Console, rows: Sequence[EventRow]) -> None:
     """Print events, one a line."""
     for row in rows:
         trial = "" if row["trial"] is None else f"trial {row['trial']}"
@@ -248,7 +254,7 @@ def print_events(console: Console, rows: Sequence[Document]) -> None:
         console.print(line, soft_wrap=True)
 
 
-_COUNTS = (
+_COUNTS: tuple[tuple[CountWord, str], ...] = (
     ("complete", "complete"),
     ("pruned", "pruned"),
     ("fail", "failed"),
@@ -278,6 +284,6 @@ def empty_table() -> Table:
     )
 
 
-def _used(budget: Document) -> str:
+def _used(budget: BudgetUse) -> str:
     limit = f"/{budget['trials']}" if budget.get("trials") else ""
     return f"{budget['used']}{limit}"

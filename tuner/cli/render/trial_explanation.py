@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
 from tuner.cli.render.explanation import came_out, predicted
-from tuner.cli.render.output import Document, number, parameter, styled
+from tuner.cli.render.output import number, parameter, styled
 from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import count
 from tuner.visible import visible
 
+if TYPE_CHECKING:
+    from tuner.documents.document import JsonObject
+    from tuner.documents.study import MetricGoal
+    from tuner.documents.trial_explanation import NearTrial, TrialExplanation
+
 
 def print_reason(
-    console: Console, document: Document, metrics: Sequence[Document], log_root: Path
+    console: Console, document: TrialExplanation, metrics: Sequence[MetricGoal], log_root: Path
 ) -> None:
     """Print why a trial was proposed, what was expected, and which historic trials are near."""
     metric = str(metrics[0]["name"])
@@ -33,7 +39,7 @@ def print_reason(
         console.print(_near(near, document["params"], log_root))
 
 
-def _summary(document: Document, metric: str) -> RenderableType:
+def _summary(document: TrialExplanation, metric: str) -> RenderableType:
     state = styled(document["state"])
     rows: list[tuple[str, RenderableType]] = [
         ("trial", f"[name]{document['study']} {document['trial']}[/]"),
@@ -51,7 +57,7 @@ def _summary(document: Document, metric: str) -> RenderableType:
         if document["predicted_cold"] is not None and document["model"] == "warm+cold":
             alone = f"{document['predicted_cold']:.4g} by this study's own results alone"
             rows.append(("", f"[quiet]{alone}[/]"))
-    if document.get("stop"):
+    if document["stop"]:
         rows.append(("pruner", escape(document["stop"]["text"])))
     if len(document["values"]) > 1:
         found = [f"{name} {number(value)}" for name, value in document["values"].items()]
@@ -61,31 +67,31 @@ def _summary(document: Document, metric: str) -> RenderableType:
     return facts(rows)
 
 
-def _outcome(document: Document, metric: str) -> str:
+def _outcome(document: TrialExplanation, metric: str) -> str:
     """Return what came of the trial, and whether that was foreseen."""
     if not document["values"]:
         return came_out(document)
     if not document["is_final"]:
         return f"{metric} {came_out(document)}  [quiet]its last report, not a final value[/]"
     text = f"{metric} {came_out(document)}"
-    low, high = document["predicted_low"], document["predicted_high"]
-    if low is None or high is None:
+    value, low, high = document["objective"], document["predicted_low"], document["predicted_high"]
+    if value is None or low is None or high is None:
         return text
-    where = "as foreseen" if low <= document["objective"] <= high else "outside of that"
+    where = "as foreseen" if low <= value <= high else "outside of that"
     return f"{text}  [quiet]{where}[/]"
 
 
 _NEAR = "near: the same choices, and every number within a fifth of its range"
 
 
-def _known(document: Document) -> str:
+def _known(document: TrialExplanation) -> str:
     pending = document["pending"]
     running = f", {count(len(pending), 'trial')} still running" if pending else ""
     history = ", and history" if document["artifact"] is not None else ""
     return f"{count(document['told'], 'result')}{running}{history}"
 
 
-def _near(near: Document, params: Document, log_root: Path) -> RenderableType:
+def _near(near: NearTrial, params: JsonObject, log_root: Path) -> RenderableType:
     value = "-" if near["value"] is None else f"{near['metric']} {number(near['value'])}"
     where = str(log_root / near["run_dir"]) if near["run_dir"] else near["locator"]
     differs = [

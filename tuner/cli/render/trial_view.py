@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.render.output import Document, duration, has_bars, moment, number, parameter, styled
+from tuner.cli.render.output import duration, has_bars, moment, number, parameter, styled
 from tuner.cli.render.tables import facts, objectives, print_events
 from tuner.cli.render.unfiled import unfiled_facts
+
+if TYPE_CHECKING:
+    from tuner.documents.study import MetricGoal
+    from tuner.documents.trial import AttemptRow, ReportRow, TrialDetail
 
 _BARS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 _CURVE_WIDTH = 60
@@ -23,8 +28,8 @@ _STEPS = 8
 def print_trial(
     console: Console,
     study: str,
-    trial: Document,
-    metrics: Sequence[Document],
+    trial: TrialDetail,
+    metrics: Sequence[MetricGoal],
     *,
     log_root: Path,
 ) -> None:
@@ -50,7 +55,7 @@ def curve(values: Sequence[float], bars: str = _BARS) -> str:
 
 
 def _summary(
-    study: str, trial: Document, metrics: Sequence[Document], log_root: Path
+    study: str, trial: TrialDetail, metrics: Sequence[MetricGoal], log_root: Path
 ) -> RenderableType:
     names = [str(metric["name"]) for metric in metrics]
     cause = f"  [quiet]{trial['cause']}[/]" if trial["cause"] else ""
@@ -62,8 +67,9 @@ def _summary(
         ("duration", duration(trial["duration_s"])),
         ("seed", str(trial["seed"])),
     ]
-    if trial.get("stop"):
-        rows.insert(2, ("why", escape(trial["stop"]["text"])))
+    stop = trial.get("stop")
+    if stop:
+        rows.insert(2, ("why", escape(stop["text"])))
     elif trial["state"] == "PRUNED":
         why = "its pruner stopped it; an earlier release kept no word of why"
         rows.insert(2, ("why", f"[quiet]{why}[/]"))
@@ -74,7 +80,9 @@ def _summary(
     return facts(rows)
 
 
-def _sections(trial: Document, names: Sequence[str], bars: str) -> list[tuple[str, RenderableType]]:
+def _sections(
+    trial: TrialDetail, names: Sequence[str], bars: str
+) -> list[tuple[str, RenderableType]]:
     params = [(name, Text(parameter(value))) for name, value in trial["params"].items()]
     sections: list[tuple[str, RenderableType]] = [("parameters", facts(params))]
     others = {k: v for k, v in (trial["metrics"] or {}).items() if k not in names}
@@ -92,12 +100,12 @@ def _sections(trial: Document, names: Sequence[str], bars: str) -> list[tuple[st
     return sections
 
 
-def _reports(rows: Sequence[Document], numberless: Sequence[int], bars: str) -> RenderableType:
+def _reports(rows: Sequence[ReportRow], numberless: Sequence[int], bars: str) -> RenderableType:
     """Return the curve, and the steps at which the value was NaN or infinite."""
     skipped = f"[warn]{_steps(numberless)}: no number; no pruner looks at it[/]"
     if not rows:
         return skipped
-    values = [float(row["value"]) for row in rows]
+    values = [row["value"] for row in rows if row["value"] is not None]
     first, last = rows[0], rows[-1]
     if len(rows) == 1:
         ends = f"step {first['step']}: {number(values[0])}"
@@ -115,7 +123,7 @@ def _steps(steps: Sequence[int]) -> str:
     return f"step {shown}" if len(steps) == 1 else f"steps {shown}{more}"
 
 
-def _attempts(rows: Sequence[Document]) -> Table:
+def _attempts(rows: Sequence[AttemptRow]) -> Table:
     table = Table.grid(padding=(0, 2))
     for row in rows:
         table.add_row(

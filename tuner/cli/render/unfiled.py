@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.markup import escape
 
-from tuner.cli.render.output import Document, moment
+from tuner.cli.render.output import moment
+
+if TYPE_CHECKING:
+    from tuner.documents.unfiled import Unfiled
 
 _LABEL = "files"
 _NAMES = {
@@ -18,7 +22,7 @@ _NAMES = {
 }
 
 
-def unfiled_facts(documents: Sequence[Document], total: int) -> list[tuple[str, RenderableType]]:
+def unfiled_facts(documents: Sequence[Unfiled], total: int) -> list[tuple[str, RenderableType]]:
     """Return the lines of a page; none where nothing is missing.
 
     Args:
@@ -31,7 +35,7 @@ def unfiled_facts(documents: Sequence[Document], total: int) -> list[tuple[str, 
     return [("" if at else _LABEL, line) for at, line in enumerate(lines)]
 
 
-def _lines(document: Document) -> list[str]:
+def _lines(document: Unfiled) -> list[str]:
     what = _NAMES.get(document["kind"], document["kind"])
     if document["trial"] is not None:
         what = f"the files of trial {document['trial']}"

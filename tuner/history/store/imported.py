@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
+from tuner.documents.history import HistoryImport, ImportBegun, ImportDone, ImportOptions, RunsTaken
 from tuner.errors import SpecError
 from tuner.history.store.cleaning import (
     clean_curves,
@@ -99,13 +100,13 @@ class Options:
         """The goals by the metrics' names."""
         return dict(zip(self.metrics, self.goals, strict=True))
 
-    def to_json(self) -> Document:
+    def to_json(self) -> ImportOptions:
         """Return the options as JSON values."""
         goals = list(self.goals)
         return {"metrics": list(self.metrics), "goals": goals, "reduce": self.reduce}
 
     @classmethod
-    def from_json(cls, data: Document) -> Options:
+    def from_json(cls, data: ImportOptions) -> Options:
         """Invert `to_json`."""
         return cls(
             metrics=tuple(data["metrics"]), goals=tuple(data["goals"]), reduce=data["reduce"]
@@ -125,7 +126,7 @@ class Facts:
     code: str | None = None
     image: str | None = None
     notes: Sequence[str] = ()
-    options: Document = field(default_factory=lambda: Options().to_json())
+    options: ImportOptions = field(default_factory=lambda: Options().to_json())
     #: Of a path that was named: what an unchanged one amounts to.
     totals: Mapping[str, int] = field(default_factory=dict)
     #: Keys of the studies, of this database or imported, that have runs of it already, which are
@@ -156,27 +157,23 @@ class Ingest(Protocol):
     finished is never seen by anybody; beginning again is harmless.
     """
 
-    def history_imports(self) -> list[Document]:
-        """Return `{key, kind, locator, stamp, rejected, options, totals}` of every import."""
+    def history_imports(self) -> list[HistoryImport]:
+        """Return every import with its stamp."""
         ...
 
     def history_runs(self, key: str) -> dict[str, str]:
         """Return the stamp of every run of an imported study by its key; none: no such study."""
         ...
 
-    def history_begin(self, key: str, kind: str, locator: str) -> Document:
-        """Begin to import into the study `key`, there or new: `{number}`."""
+    def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
+        """Begin to import into the study `key`, there or new."""
         ...
 
-    def history_put(self, number: int, runs: Sequence[Document]) -> Document:
-        """Add runs (`ImportedRun.to_document`) to an import; again has no effect.
-
-        Returns:
-            `{kept, own}`: how many were taken, and how many are trials of this database.
-        """
+    def history_put(self, number: int, runs: Sequence[Document]) -> RunsTaken:
+        """Add runs (`ImportedRun.to_document`) to an import; again has no effect."""
         ...
 
-    def history_finish(self, number: int, document: Document) -> Document:
+    def history_finish(self, number: int, document: Document) -> ImportDone:
         """Put an import in place, all of it at once.
 
         Args:
@@ -184,10 +181,5 @@ class Ingest(Protocol):
             document: `{stamp, facts, rejected: [{path, reason, count}], own, replace, gone}`;
                 `replace` drops the runs of before that did not come again; `gone` names further
                 ones that are dropped, and may be left out.
-
-        Returns:
-            `{key, trials, same_as, changed}`; `same_as`: the key of another import that holds
-            exactly the same runs, for whose sake this one was dropped, or None; `changed`: how many
-            runs of before were dropped, or have other parameters, values or outcomes now.
         """
         ...

@@ -15,6 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.history import (
+    HistoryImport,
+    HistoryRemoved,
+    ImportBegun,
+    ImportDone,
+    RunsTaken,
+)
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.store.cleaning import clean_text, clean_time, storable
 from tuner.history.store.database import THERE
@@ -41,17 +48,11 @@ class HistoryWriter:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def history_imports(self) -> list[Document]:
+    def history_imports(self) -> list[HistoryImport]:
         """See `Ingest`."""
         with self._storage.read() as connection:
             rows = connection.execute(sa.select(_h).where(_h.c.state == THERE)).all()
-        return [
-            {
-                **{name: getattr(row, name) for name in _COUNTED},
-                **{name: json.loads(row.facts_json)[name] for name in ("options", "totals")},
-            }
-            for row in rows
-        ]
+        return [_import_document(row, json.loads(row.facts_json)) for row in rows]
 
     def history_runs(self, key: str) -> dict[str, str]:
         """See `Ingest`."""
@@ -64,7 +65,7 @@ class HistoryWriter:
             return {row.key: row.stamp for row in connection.execute(query)}
 
     @again_after_conflict
-    def history_begin(self, key: str, kind: str, locator: str) -> Document:
+    def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
         """See `Ingest`.
 
         Raises:
@@ -91,7 +92,7 @@ class HistoryWriter:
         return {"number": int(number)}
 
     @again_after_conflict
-    def history_put(self, number: int, runs: Sequence[Document]) -> Document:
+    def history_put(self, number: int, runs: Sequence[Document]) -> RunsTaken:
         """See `Ingest`.
 
         Raises:
@@ -113,7 +114,7 @@ class HistoryWriter:
         return {"kept": len(kept), "own": len(own)}
 
     @again_after_conflict
-    def history_finish(self, number: int, document: Document) -> Document:
+    def history_finish(self, number: int, document: Document) -> ImportDone:
         """See `Ingest`.
 
         Raises:
@@ -159,11 +160,8 @@ class HistoryWriter:
         return {"key": key, "trials": trials, "same_as": same_as, "changed": changed}
 
     @again_after_conflict
-    def remove_history(self, key: str) -> Document:
+    def remove_history(self, key: str) -> HistoryRemoved:
         """Forget an imported study; what it was imported from stays.
-
-        Returns:
-            `{removed, trials}`.
 
         Raises:
             SpecError: it is a study of this database.
@@ -192,7 +190,18 @@ def look_again(connection: sa.Connection) -> None:
 
 
 _TOLD = ("params_json", "metrics_json", "curves_json")
-_COUNTED = ("key", "kind", "locator", "stamp", "rejected")
+
+
+def _import_document(row: sa.Row[Any], facts: Document) -> HistoryImport:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "locator": row.locator,
+        "stamp": row.stamp,
+        "rejected": row.rejected,
+        "options": facts["options"],
+        "totals": facts["totals"],
+    }
 
 
 def _by_key(key: str) -> sa.Select[Any]:

@@ -22,7 +22,8 @@ from tuner.protocol import Isolation
 from tuner.settings import Settings
 
 if TYPE_CHECKING:
-    from tuner.client import ApiClient, Document
+    from tuner.client import ApiClient
+    from tuner.documents.demand import WorkerDemand
 
 LOOK_S = 2.0
 #: What was asked of the supervisor stands in its state by then.
@@ -237,7 +238,7 @@ class Autoscale:
             return MAX_WORKERS
         return free_room(self._sort.gpus, self._sort.gpus_per_worker, self._others.devices())
 
-    def _demand(self, api: ApiClient) -> Document:
+    def _demand(self, api: ApiClient) -> WorkerDemand:
         try:
             return api.demand(self._sort.device, self._sort.owned, self._sort.image)
         except NotFoundError as exc:

@@ -10,7 +10,8 @@ from tuner.local.fleets.fleet import Fleet, FleetState, all_fleets
 from tuner.settings import Settings
 
 if TYPE_CHECKING:
-    from tuner.client import Document
+    from tuner.documents.workers import WorkerRow
+
 
 #: Nobody means more workers on one host than this.
 MAX_WORKERS = 1024
@@ -31,7 +32,7 @@ class Others:
         #: The service lists one that has died for a while.
         self._own: set[str] = set()
 
-    def count(self, rows: Sequence[Document], device: str, gpus: int, own: FleetState) -> int:
+    def count(self, rows: Sequence[WorkerRow], device: str, gpus: int, own: FleetState) -> int:
         """Return how many workers of others there are for the same trials.
 
         Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.study import MetricGoal
 from tuner.service.answers.pareto import pareto_front
 from tuner.storage import tables
 
@@ -27,7 +28,7 @@ def ranked(connection: sa.Connection, row: sa.Row[Any], goal: str, n: int) -> li
 
 
 def front(
-    connection: sa.Connection, row: sa.Row[Any], metrics: list[dict[str, str]]
+    connection: sa.Connection, row: sa.Row[Any], metrics: list[MetricGoal]
 ) -> list[sa.Row[Any]]:
     """Return the complete trials that no other one dominates, in number order."""
     t = tables.trials

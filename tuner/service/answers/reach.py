@@ -6,15 +6,18 @@ sees that it did, and not from whom, nor the results there.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from tuner.documents.workers import WorkerRow
 from tuner.identity import caller
-from tuner.service.answers.views import Document
 from tuner.spec import StudySpec
 from tuner.spec.history import is_study
 
 #: Stands for the name of what another project, or an import, has taught.
 COVER = "another project"
+
+T = TypeVar("T", bound=Mapping[str, Any])
 
 
 def require_reach(spec: StudySpec) -> None:
@@ -30,7 +33,7 @@ def require_reach(spec: StudySpec) -> None:
             who.require_project(_project(item.study))
 
 
-def covered(document: Document) -> Document:
+def covered(document: T) -> T:
     """Return an explanation, or the record of a proposal, as the caller may see it."""
     if caller().projects is None:
         return document
@@ -39,18 +42,18 @@ def covered(document: Document) -> Document:
         if not _is_seen(source["key"]):
             cover = f"{COVER} {len(hidden) + 1}"
             hidden |= {source["key"]: cover, source["locator"]: cover}
-    shown: Document = _cover(document, hidden)
+    shown: T = _cover(document, hidden)
     return shown
 
 
-def covered_worker(worker: Document) -> Document:
+def covered_worker(worker: WorkerRow) -> WorkerRow:
     """Return a worker as the caller may see it: they are everybody's, and what they run is not."""
     who = caller()
     if who.projects is None:
         return worker
-    shown = dict(worker)
+    shown = worker.copy()
     if worker["study"] is not None and not who.sees(_project(worker["study"])):
-        shown |= {"study": None, "trial": None, "attempt": None}
+        shown["study"] = shown["trial"] = shown["attempt"] = None
     if worker["out_since"] is not None:
         # It names the trials that failed, of any project.
         shown["reason"] = "trials failed here; who runs the service sees which"

@@ -8,10 +8,9 @@ import sqlalchemy as sa
 
 from tuner.proposals.pruners.marks import read_mark
 from tuner.proposals.pruners.wording import stop_text
-from tuner.service.answers.views import Document
 
 
-def stop_document(connection: sa.Connection, trial: sa.Row[Any]) -> Document | None:
+def stop_document(connection: sa.Connection, trial: sa.Row[Any]) -> dict[str, Any] | None:
     """Return why a pruner condemned a trial: `text`, and what that rests on.
 
     None: none did, or it was a pruner of an earlier release that left no word.

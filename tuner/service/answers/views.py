@@ -1,15 +1,17 @@
-"""Rows of the database as the documents that users see (`tuner.server.documents.studies`)."""
+"""Rows of the database as the documents that users see (`tuner.documents`)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.study import BestTrial, MetricGoal, StudyStatus, TrialCounts
+from tuner.documents.trial import AttemptRow, EventRow, TrialRow
+from tuner.documents.workers import WorkerRow, WorkerWord
 from tuner.integrity.values import WORDS, require_sound
-from tuner.protocol import IMAGE_FACTS
 from tuner.service.answers.ranking import front, ranked
 from tuner.service.answers.times import iso
 from tuner.storage import tables
@@ -17,12 +19,11 @@ from tuner.trials.demand import gpus_of_row
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.trials.timing import active_s
 
-Document = dict[str, Any]
 STATES = ("waiting", "running", "complete", "pruned", "fail")
 _STUDY_STATES = WORDS["tuner_studies", "state"]
 
 
-def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
+def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> StudyStatus:
     """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
     try:
         require_sound(tables.studies, row._asdict())
@@ -33,31 +34,41 @@ def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
         name = f"{row.project}/{row.name}"
         fault = reason_of(name, "reading it", exc)
         is_told = str(row.reason).startswith(CANNOT_GO_ON)
-        budget = ("trials", "hours", "target", "patience")
         return {
             "study": name,
             "state": row.state if row.state in _STUDY_STATES else "paused",
             "reason": str(row.reason) if is_told else fault,
-            "counts": dict.fromkeys(STATES, 0),
+            "counts": _counts({}),
             "best": None,
             "workers": 0,
-            "budget": {**dict.fromkeys(budget), "used": 0, "used_hours": 0.0},
+            "budget": {
+                "trials": None,
+                "used": 0,
+                "hours": None,
+                "used_hours": 0.0,
+                "target": None,
+                "patience": None,
+            },
             "metrics": [],
             "parallel": None,
-            **{key: _iso_or_none(getattr(row, key)) for key in ("created", "started", "finished")},
+            "created": _iso_or_none(row.created),
+            "started": _iso_or_none(row.started),
+            "finished": _iso_or_none(row.finished),
+            "pruning": None,
+            "unfiled": None,
             "fault": fault,
         }
 
 
-def _iso_or_none(value: Any) -> str | None:
+def _iso_or_none(value: float | None) -> str | None:
     try:
         return iso(value)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
-def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> Document:
-    """Return the state of a study."""
+def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> StudyStatus:
+    """Return the state of a study, but for what only a question about this one study answers."""
     t, a = tables.trials, tables.attempts
     counts = dict.fromkeys(STATES, 0)
     used = 0
@@ -78,7 +89,7 @@ def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
         "study": f"{row.project}/{row.name}",
         "state": row.state,
         "reason": row.reason,
-        "counts": counts,
+        "counts": _counts(counts),
         "best": _best_of(connection, row),
         "workers": workers,
         "budget": {
@@ -94,11 +105,23 @@ def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
         "created": iso(row.created),
         "started": iso(row.started),
         "finished": iso(row.finished),
+        "pruning": None,
+        "unfiled": None,
         "fault": None,
     }
 
 
-def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
+def _counts(by_state: Mapping[str, int]) -> TrialCounts:
+    return {
+        "waiting": by_state.get("waiting", 0),
+        "running": by_state.get("running", 0),
+        "complete": by_state.get("complete", 0),
+        "pruned": by_state.get("pruned", 0),
+        "fail": by_state.get("fail", 0),
+    }
+
+
+def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> BestTrial | None:
     metrics = metrics_of(row)
     if len(metrics) > 1:
         best = front(connection, row, metrics)
@@ -113,22 +136,19 @@ def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
 
 def trial_documents(
     connection: sa.Connection, study: sa.Row[Any], trials: Sequence[sa.Row[Any]]
-) -> list[Document]:
+) -> list[TrialRow]:
     """Return trials as rows of a list."""
     numbers = [trial.number for trial in trials]
     runs, steps = _runs(connection, study.id, numbers), _last_steps(connection, study.id, numbers)
     return [
-        {
-            **_trial(trial, *runs.get(trial.number, (0, None))),
-            "last_step": steps.get(trial.number),
-        }
+        _trial(trial, *runs.get(trial.number, (0, None)), steps.get(trial.number))
         for trial in trials
     ]
 
 
-def metrics_of(study: sa.Row[Any]) -> list[dict[str, str]]:
+def metrics_of(study: sa.Row[Any]) -> list[MetricGoal]:
     """Return name and goal of each metric."""
-    metrics: list[dict[str, str]] = json.loads(study.spec_json)["metric"]
+    metrics: list[MetricGoal] = json.loads(study.spec_json)["metric"]
     return metrics
 
 
@@ -170,7 +190,7 @@ def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) ->
     return steps
 
 
-def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None) -> Document:
+def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None, last_step: int | None) -> TrialRow:
     return {
         "trial": row.number,
         "objective": row.objective,
@@ -183,10 +203,11 @@ def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None) -> Document:
         "finished": iso(row.finished),
         "duration_s": row.duration_s,
         "run_dir": run_dir,
+        "last_step": last_step,
     }
 
 
-def event_document(row: sa.Row[Any]) -> Document:
+def event_document(row: sa.Row[Any]) -> EventRow:
     """Return an event."""
     return {
         "id": row.id,
@@ -199,7 +220,7 @@ def event_document(row: sa.Row[Any]) -> Document:
     }
 
 
-def worker_document(row: sa.Row[Any]) -> Document:
+def worker_document(row: sa.Row[Any]) -> WorkerRow:
     """Return a worker joined with what it runs."""
     return {
         "name": row.name,
@@ -224,10 +245,10 @@ def worker_document(row: sa.Row[Any]) -> Document:
     }
 
 
-def _worker_state(row: sa.Row[Any]) -> str:
+def _worker_state(row: sa.Row[Any]) -> WorkerWord:
     if row.drain:
         return "draining"
-    return "out of service" if _worker_reason(row) else str(row.state)
+    return "out of service" if _worker_reason(row) else row.state
 
 
 def _worker_reason(row: sa.Row[Any]) -> str:
@@ -237,8 +258,9 @@ def _worker_reason(row: sa.Row[Any]) -> str:
     return str(row.image_problem or row.out_reason)
 
 
-def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
+def attempt_document(row: sa.Row[Any]) -> AttemptRow:
     """Return one attempt as users see it."""
+    facts = json.loads(row.image_json) if row.image_json else {}
     return {
         "attempt": row.no,
         "id": row.id,
@@ -252,11 +274,8 @@ def attempt_document(row: sa.Row[Any]) -> dict[str, Any]:
         "duration_s": row.duration_s,
         "exit_status": row.exit_status,
         "run_dir": row.run_dir,
-        **_image_of(row),
+        "image": facts.get("image"),
+        "lock": facts.get("lock"),
+        "files": facts.get("files"),
+        "image_verified": facts.get("image_verified"),
     }
-
-
-def _image_of(attempt: sa.Row[Any]) -> dict[str, Any]:
-    """Return which image ran an attempt, and how far that was proven when it was given out."""
-    facts = json.loads(attempt.image_json) if attempt.image_json else {}
-    return {name: facts.get(name) for name in IMAGE_FACTS}

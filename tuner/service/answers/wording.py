@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Document = Mapping[str, Any]
+from tuner.documents.explanation import ExplainedProposal, Explanation, Source
+from tuner.documents.gain import Gain
+from tuner.documents.trial_explanation import (
+    Comparison,
+    Driver,
+    EarlierTrial,
+    NearestValue,
+    ParameterChange,
+)
 
 #: Parameters of a source that are named before "and so many more".
 _NOTES = 3
@@ -30,7 +38,7 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def gain_text(gain: Document) -> str:
+def gain_text(gain: Gain) -> str:
     """Return in a sentence what history gained, or cost."""
     verdict = gain["verdict"]
     if verdict == "none":
@@ -71,19 +79,19 @@ def interval_text(middle: float, low: float, high: float) -> str:
     return f"{middle:.{places}f} ({low:.{places}f} to {high:.{places}f})"
 
 
-def reason_texts(metric: str, proposal: Document, comparison: Document) -> list[str]:
+def reason_texts(metric: str, proposal: ExplainedProposal, comparison: Comparison) -> list[str]:
     """Return in a few sentences why a model chose a proposal; none where no model did.
 
     Args:
         metric: name of the study's first metric.
-        proposal: with `predicted` and its interval.
-        comparison: as `tuner.service.explanations.reasons.compared` returns it.
+        proposal: what was expected of it.
+        comparison: with the best trial that it knew.
     """
-    against = comparison["against"]
-    if against is None:
+    against, share = comparison["against"], comparison["exploring"]
+    if against is None or share is None:
         return []
     best = f"trial {against['trial']}"
-    texts = [_search_text(metric, proposal, comparison)]
+    texts = [_search_text(metric, proposal, against, share)]
     drivers = [] if proposal["predicted"] is None else comparison["drivers"]
     texts += [_driver(driver, best) for driver in drivers]
     named = {driver["name"] for driver in drivers}
@@ -94,15 +102,18 @@ def reason_texts(metric: str, proposal: Document, comparison: Document) -> list[
     other = [_other(item) for item in rest if not item["same"] and not item["nearest"]]
     if other:
         texts.append(f"not as in {best}: {_listed(other)}")
-    new = [_new(item) for item in comparison["changes"] if item["nearest"]]
+    new = [
+        _new(item, item["nearest"]) for item in comparison["changes"] if item["nearest"] is not None
+    ]
     if new:
         texts.append(f"nothing like it was tried before: {_listed(new)}")
     return texts
 
 
-def _search_text(metric: str, proposal: Document, comparison: Document) -> str:
+def _search_text(
+    metric: str, proposal: ExplainedProposal, against: EarlierTrial, share: float
+) -> str:
     """Return whether a proposal exploits what is known or explores what is not."""
-    share, against = comparison["exploring"], comparison["against"]
     words = "exploring" if share > _EXPLORES else "exploiting" if share < _EXPLOITS else _BOTH
     best = f"the best so far ({value_text(against['objective'])}, trial {against['trial']})"
     if proposal["predicted"] is None:
@@ -116,7 +127,7 @@ def _search_text(metric: str, proposal: Document, comparison: Document) -> str:
     return f"{expected}, {level} {best}, but little is known: {low} to {high}"
 
 
-def _driver(driver: Document, best: str) -> str:
+def _driver(driver: Driver, best: str) -> str:
     """Return what one parameter does for a proposal: it promises more, or teaches more."""
     here, there = value_text(driver["value"]), value_text(driver["there"])
     change = f"{driver['name']} {here}, not {there} as in {best}"
@@ -124,17 +135,17 @@ def _driver(driver: Document, best: str) -> str:
     return f"{change}: {expected}" if driver["gains"] else f"{change}: more is to be learnt there"
 
 
-def _same(item: Document) -> str:
+def _same(item: ParameterChange) -> str:
     here, there = value_text(item["value"]), value_text(item["there"])
     return f"{item['name']} {here}" + ("" if here == there else f" ({there} there)")
 
 
-def _other(item: Document) -> str:
+def _other(item: ParameterChange) -> str:
     return f"{item['name']} {value_text(item['value'])} ({value_text(item['there'])} there)"
 
 
-def _new(item: Document) -> str:
-    nearest, here = item["nearest"], f"{item['name']} {value_text(item['value'])}"
+def _new(item: ParameterChange, nearest: NearestValue) -> str:
+    here = f"{item['name']} {value_text(item['value'])}"
     if nearest["trial"] is None:
         return here
     return f"{here} (the nearest: {value_text(nearest['value'])}, trial {nearest['trial']})"
@@ -145,7 +156,7 @@ def _listed(items: Sequence[str]) -> str:
     return ", ".join(items[:_LISTED]) + (f", and {more} more" if more > 0 else "")
 
 
-def source_notes(source: Document) -> list[str]:
+def source_notes(source: Source) -> list[str]:
     """Return in a few words each what to know of a source: all that is not as in this study."""
     notes = []
     if source["kind"] != "study":
@@ -170,7 +181,7 @@ def source_notes(source: Document) -> list[str]:
     return notes
 
 
-def receipt_markdown(explanation: Document) -> str:
+def receipt_markdown(explanation: Explanation) -> str:
     """Return the receipt of a study as Markdown, for TensorBoard's text tab."""
     lines = [f"**{explanation['summary']}**", ""]
     if explanation["gain"] is not None:
@@ -189,7 +200,7 @@ def receipt_markdown(explanation: Document) -> str:
     return "\n".join(lines)
 
 
-def _used_row(source: Document) -> str:
+def _used_row(source: Source) -> str:
     notes = _cell("; ".join(source_notes(source)))
     used = f"{source['used']} of {source['found']}"
     return f"| {_cell(source['key'])} | {used} | {source['share']:.0%} | {notes} |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tuner.service.answers.views import Document
+from tuner.documents.demand import DemandKind, Present, Wanted, WorkerDemand
 from tuner.service.demand.kinds import AbleWorker, Kind, Like
 from tuner.service.demand.wanting import Want, counts_text
 
@@ -31,7 +31,7 @@ def demand_document(
     others: Iterable[Kind],
     workers: Sequence[AbleWorker],
     like: Like,
-) -> Document:
+) -> WorkerDemand:
     """Return how many workers are wanted.
 
     Args:
@@ -41,13 +41,11 @@ def demand_document(
         like: only what such a worker could run is told.
 
     Returns:
-        `workers_wanted`, `running`, `queued`, `workers`, `idle` and `reason` in all, and the same
-        of each of the `kinds`, with its `studies`. A worker that may run the trials of two kinds
-        counts in both of them, and once in all.
+        A worker that may run the trials of two kinds counts in both of them, and once in all.
     """
     kinds = {*wanting, *others}
     kinds |= {Kind(device=one.device, gpus=one.gpus, image=None) for one in workers}
-    documents: list[Document] = []
+    documents: list[DemandKind] = []
     able: set[AbleWorker] = set()
     for kind in sorted(filter(like.may_run, kinds), key=lambda kind: kind.order):
         studies = wanting.get(kind, ())
@@ -73,7 +71,7 @@ def _takers(
     return {worker for worker in fitting if not projects or worker.serves(projects)}
 
 
-def _of_kind(kind: Kind, studies: Sequence[Wanting], workers: set[AbleWorker]) -> Document:
+def _of_kind(kind: Kind, studies: Sequence[Wanting], workers: set[AbleWorker]) -> DemandKind:
     ordered = sorted(studies, key=lambda item: (-item.want.workers, item.study))
     return {
         "device": kind.device,
@@ -90,7 +88,7 @@ def _of_kind(kind: Kind, studies: Sequence[Wanting], workers: set[AbleWorker]) -
     }
 
 
-def _sums(wants: Iterable[Want]) -> dict[str, int]:
+def _sums(wants: Iterable[Want]) -> Wanted:
     total = _total(wants)
     return {
         "workers_wanted": total.workers,
@@ -99,7 +97,7 @@ def _sums(wants: Iterable[Want]) -> dict[str, int]:
     }
 
 
-def _counted(workers: set[AbleWorker]) -> dict[str, int]:
+def _counted(workers: set[AbleWorker]) -> Present:
     return {"workers": len(workers), "idle": sum(worker.is_idle for worker in workers)}
 
 
@@ -130,7 +128,7 @@ def _reason(studies: Sequence[Wanting]) -> str:
     return named + (f"; and {more} more" if more > 0 else "")
 
 
-def _reason_of_all(kinds: Sequence[Document]) -> str:
+def _reason_of_all(kinds: Sequence[DemandKind]) -> str:
     with_studies = [kind for kind in kinds if kind["studies"]]
     wanting = [kind for kind in with_studies if kind["workers_wanted"]] or with_studies
     return (

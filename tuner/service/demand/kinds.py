@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.integrity.values import wrong_values
+from tuner.protocol import Device
 from tuner.storage import tables
 from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
 
@@ -29,7 +30,7 @@ _ABLE: sa.Select[Any] = sa.select(
 class Kind:
     """What a worker must be to run some studies' trials."""
 
-    device: str
+    device: Device
     #: How many it owns, exactly; 0 on the processor.
     gpus: int
     #: None: any will do.
@@ -68,7 +69,7 @@ class AbleWorker:
     """A worker that is there and may be given trials, or soon may."""
 
     name: str
-    device: str
+    device: Device
     gpus: int
     image: str | None
     is_idle: bool

@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.demand import WorkerDemand
 from tuner.integrity.values import require_sound, wrong_values
-from tuner.service.answers.views import Document
 from tuner.service.demand.document import Wanting, demand_document
 from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, kind_of
 from tuner.service.demand.wanting import Standing, Want, want_of
@@ -88,7 +88,7 @@ class Demand:
         self._storage_problem = storage_problem
         self._specs = Specs()
 
-    def read(self, like: Like = ANY) -> Document:
+    def read(self, like: Like = ANY) -> WorkerDemand:
         """Return what the caller's studies could use now, as `demand_document` says it.
 
         Args:

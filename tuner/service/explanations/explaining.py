@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from tuner.documents.document import JsonObject
+from tuner.documents.explanation import (
+    ArtifactUse,
+    Expectation,
+    ExplainedProposal,
+    Explanation,
+    Source,
+    SourceReceipt,
+)
+from tuner.documents.gain import Gain
+from tuner.documents.trial_explanation import TrialExplanation
 from tuner.learning.lessons import lesson_text
 from tuner.proposals.frozen import told_values
 from tuner.proposals.history_users import takes_prior
 from tuner.service.answers.stops import stop_document
 from tuner.service.answers.times import iso
-from tuner.service.answers.views import Document
 from tuner.service.answers.wording import reason_texts
 from tuner.service.explanations.gain import Results, estimate_gain
 from tuner.service.explanations.nearest import nearest_trials
@@ -32,7 +42,7 @@ Rows = Sequence[sa.Row[Any]]
 
 def explain_study(
     storage: Storage, study: sa.Row[Any], rows: Rows, *, limit: int, gain: bool
-) -> Document:
+) -> Explanation:
     """Return what a study's sampler knew from history, how it used it, and what it gained.
 
     Args:
@@ -69,7 +79,9 @@ def explain_study(
     }
 
 
-def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Row[Any]) -> Document:
+def explain_trial(
+    storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Row[Any]
+) -> TrialExplanation:
     """Return why a trial was proposed, and the historic trials that are nearest to it."""
     spec = parse_stored(json.loads(study.spec_json))
     record = json.loads(trial.proposal_json)
@@ -100,7 +112,13 @@ def explain_trial(storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Ro
 
 
 _Z = ("mean", "std", "cold_mean", "cold_std", "warm_mean", "warm_std", "best")
-_EMPTY: Document = {
+_NOTHING_EXPECTED: Expectation = {
+    "predicted": None,
+    "predicted_low": None,
+    "predicted_high": None,
+    "predicted_cold": None,
+}
+_EMPTY: JsonObject = {
     "artifact": None,
     "summary": {},
     "sources": [],
@@ -119,7 +137,7 @@ def _lessons(storage: Storage, study_id: int) -> list[sa.Row[Any]]:
         return list(connection.execute(query))
 
 
-def _receipt(row: sa.Row[Any] | None) -> Document:
+def _receipt(row: sa.Row[Any] | None) -> JsonObject:
     return _EMPTY if row is None else {**_EMPTY, **json.loads(row.receipt_json)}
 
 
@@ -128,7 +146,9 @@ def _key(row: sa.Row[Any]) -> str | None:
     return key
 
 
-def _state(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> str:
+def _state(
+    spec: StudySpec, receipt: JsonObject, newest: sa.Row[Any] | None
+) -> Literal["informed", "cold", "unused", "pending"]:
     if not takes_prior(spec) or not spec.history:
         return "unused"
     if newest is None:
@@ -136,7 +156,7 @@ def _state(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> st
     return "cold" if receipt["artifact"] is None else "informed"
 
 
-def _summary(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> str:
+def _summary(spec: StudySpec, receipt: JsonObject, newest: sa.Row[Any] | None) -> str:
     if not takes_prior(spec):
         return f"sampler {spec.sampler.name} takes nothing from history"
     if not spec.history:
@@ -146,23 +166,24 @@ def _summary(spec: StudySpec, receipt: Document, newest: sa.Row[Any] | None) -> 
     return lesson_text(receipt["summary"], receipt["problem"])
 
 
-def _sources(receipt: Document) -> list[Document]:
+def _sources(receipt: JsonObject) -> list[Source]:
     """Return the receipts of the studies that were looked at, those that count most first."""
     shares = {
         (metric, item["name"]): item
         for metric, found in receipt["shares"].items()
         for item in found.get("sources", ())
     }
-    sources = []
-    for source in receipt["sources"]:
+    sources: list[Source] = []
+    for stored in receipt["sources"]:
+        source: SourceReceipt = stored
         share = shares.get((source["metric"], source["key"]), {})
         left_out = source["left_out"] or share.get("reason", "")
         sources.append(
             {
-                # Earlier releases did not note it.
-                "found_at": "",
                 **source,
-                "finished": iso(source["finished"]),
+                # Earlier releases did not note it.
+                "found_at": source.get("found_at", ""),
+                "finished": iso(stored["finished"]),
                 "left_out": left_out,
                 "share": share.get("weight", 0.0),
                 "agreement": share.get("agreement"),
@@ -189,7 +210,7 @@ def _uses(rows: Rows) -> dict[str, list[int]]:
     return used
 
 
-def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> Document:
+def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> ArtifactUse:
     receipt = _receipt(row)
     with_it = used.get(receipt["artifact"], [])
     return {
@@ -205,7 +226,7 @@ def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> Document:
     }
 
 
-def _proposal(row: sa.Row[Any], rows: Rows, spec: StudySpec) -> Document:
+def _proposal(row: sa.Row[Any], rows: Rows, spec: StudySpec) -> ExplainedProposal:
     record = json.loads(row.proposal_json)
     insight = record.get("insight") or {}
     return {
@@ -224,27 +245,32 @@ def _proposal(row: sa.Row[Any], rows: Rows, spec: StudySpec) -> Document:
     }
 
 
-def _expected(record: Document, insight: Document, rows: Rows, spec: StudySpec) -> Document:
+def _expected(record: JsonObject, insight: JsonObject, rows: Rows, spec: StudySpec) -> Expectation:
     """Return what was expected of a trial, in the metric's unit, as it was recorded."""
-    names = ("predicted", "predicted_low", "predicted_high", "predicted_cold")
-    recorded = ("objective_mean", "objective_low", "objective_high", "objective_cold")
     if insight.get("mean") is None or len(spec.metrics) > 1:
-        return dict.fromkeys(names)
-    found = {name: insight.get(key) for name, key in zip(names, recorded, strict=True)}
+        return _NOTHING_EXPECTED
     # Earlier releases recorded what was expected on the models' own scale alone.
     mean, std = insight["mean"], insight["std"]
-    older = (mean, mean - std, mean + std, insight.get("cold_mean"))
+    older = {"mean": mean, "low": mean - std, "high": mean + std, "cold": insight.get("cold_mean")}
     scale = _scale(record, rows, spec)
-    found = {
-        name: scale.value(z) if found[name] is None else found[name]
-        for name, z in zip(names, older, strict=True)
-    }
+
+    def value(key: str) -> float | None:
+        recorded: float | None = insight.get(f"objective_{key}")
+        return scale.value(older[key]) if recorded is None else recorded
+
+    low, high = value("low"), value("high")
     # While all results are the same, the models' scale has no unit.
-    is_known = found["predicted_low"] != found["predicted_high"]
-    return found if is_known else dict.fromkeys(names)
+    if low == high:
+        return _NOTHING_EXPECTED
+    return {
+        "predicted": value("mean"),
+        "predicted_low": low,
+        "predicted_high": high,
+        "predicted_cold": value("cold"),
+    }
 
 
-def _values(row: sa.Row[Any], spec: StudySpec) -> Document:
+def _values(row: sa.Row[Any], spec: StudySpec) -> dict[str, float | None]:
     """Return what came of a trial, by metric; empty where nothing did."""
     if row.objective is not None and len(spec.metrics) == 1:
         return {spec.metrics[0].name: row.objective}
@@ -252,7 +278,7 @@ def _values(row: sa.Row[Any], spec: StudySpec) -> Document:
     return dict(zip(names, told_values(row), strict=False))
 
 
-def _scale(record: Document, rows: Rows, spec: StudySpec) -> ValueScale:
+def _scale(record: JsonObject, rows: Rows, spec: StudySpec) -> ValueScale:
     """Return the scale that the models had when a trial was proposed."""
     told = record["told"]
     values = [
@@ -263,7 +289,7 @@ def _scale(record: Document, rows: Rows, spec: StudySpec) -> ValueScale:
     return ValueScale(values, maximize=spec.metrics[0].goal == "maximize")
 
 
-def _gain(storage: Storage, study: sa.Row[Any], spec: StudySpec, rows: Rows) -> Document | None:
+def _gain(storage: Storage, study: sa.Row[Any], spec: StudySpec, rows: Rows) -> Gain | None:
     if len(spec.metrics) > 1:
         return None
     told = sorted(

@@ -30,6 +30,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.documents.gain import Gain, GainMark, Range
 from tuner.samplers.bayesian.belief import MEMBERS
 from tuner.samplers.bayesian.data import Data, gather
 from tuner.samplers.bayesian.dialect import Dialect, declared
@@ -114,18 +115,8 @@ class Results:
         return np.array(self.history[: len(self)], dtype=float) >= RELIED_ON
 
 
-def estimate_gain(results: Results) -> dict[str, Any] | None:
-    """Return how far a study came against cold starts; None: too few results, or all equal.
-
-    Returns:
-        `trials` that were looked at, and how many of them history chose (`chosen`); the `best`;
-        `goal`, and `reached_at`, so many trials took the study there; `cold_trials` and `saved`,
-        each with `median`, `low` and `high`; `verdict`: `saved`, `even`, `cost`, or `none` where
-        history chose nothing; `not_reached`, the share of cold starts that did not come to the goal
-        within `within` trials (they count as if they had just then); `curve`: after some trials the
-        best of the study, and median and range of the cold ones, in the metric's unit; `method` in
-        words.
-    """
+def estimate_gain(results: Results) -> Gain | None:
+    """Return how far a study came against cold starts; None: too few results, or all equal."""
     finals = results.finals
     if not np.isfinite(finals).any():
         return None
@@ -141,7 +132,7 @@ def estimate_gain(results: Results) -> dict[str, Any] | None:
     return None
 
 
-def _nothing(results: Results) -> dict[str, Any]:
+def _nothing(results: Results) -> Gain:
     """Return that history gained nothing, because it chose nothing."""
     best = float(results.finals.min())
     reached_at = int(results.finals.argmin()) + 1
@@ -187,7 +178,7 @@ def _frozen(results: Results, dialect: Dialect, index: int) -> FrozenTrial:
     return trial
 
 
-def _estimate(results: Results, dialect: Dialect, data: Data) -> dict[str, Any]:
+def _estimate(results: Results, dialect: Dialect, data: Data) -> Gain:
     encoding, scale, finals = dialect.encoding, data.scales[0], results.finals
     members = fit_gps(
         encoding.columns,
@@ -264,7 +255,7 @@ def _needed(shadows: Floats, goal: float) -> Floats:
     return needed
 
 
-def _curve(results: Results, shadows: Floats) -> list[dict[str, Any]]:
+def _curve(results: Results, shadows: Floats) -> list[GainMark]:
     """Return the bests after some trials; before the first whole trial there is none."""
     finals, sign = results.finals, results.sign
     known = finals[np.isfinite(finals)]
@@ -282,6 +273,6 @@ def _curve(results: Results, shadows: Floats) -> list[dict[str, Any]]:
     ]
 
 
-def _spread(values: Floats) -> dict[str, float]:
+def _spread(values: Floats) -> Range:
     low, middle, high = np.quantile(values, (RANGE[0], 0.5, RANGE[1]))
     return {"median": float(middle), "low": float(low), "high": float(high)}

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.pruning import Rung
 from tuner.service.answers.reported import Reported
-from tuner.service.answers.views import Document
 from tuner.service.answers.wording import count
 from tuner.storage import tables
 
@@ -27,7 +27,7 @@ def why_idle(
     options: Mapping[str, Any],
     rows: Sequence[sa.Row[Any]],
     reported: Mapping[int, Reported],
-    rung: Document | None,
+    rung: Rung | None,
 ) -> str:
     """Return why a pruner has stopped no trial; empty: no trial has ended yet.
 
@@ -74,7 +74,7 @@ def _of_rung(
     _options: Mapping[str, Any],
     _rows: Sequence[sa.Row[Any]],
     longest: int,
-    rung: Document | None,
+    rung: Rung | None,
 ) -> str:
     if rung is None or rung["step"] is None:
         return "no trial has run to its end yet, and until one has, nothing is stopped"
@@ -92,7 +92,7 @@ def _of_median(
     options: Mapping[str, Any],
     rows: Sequence[sa.Row[Any]],
     longest: int,
-    _rung: Document | None,
+    _rung: Rung | None,
 ) -> str:
     startup = options.get("startup_trials", _STARTUP_TRIALS)
     whole = sum(row.state == "complete" for row in rows)
@@ -118,7 +118,7 @@ def _of_patience(
     options: Mapping[str, Any],
     _rows: Sequence[sa.Row[Any]],
     longest: int,
-    _rung: Document | None,
+    _rung: Rung | None,
 ) -> str:
     patience = options.get("patience", _PATIENCE)
     if patience >= longest:
@@ -132,7 +132,7 @@ def _of_history(
     _options: Mapping[str, Any],
     _rows: Sequence[sa.Row[Any]],
     _longest: int,
-    _rung: Document | None,
+    _rung: Rung | None,
 ) -> str:
     a = tables.artifacts
     query = sa.select(a.c.receipt_json).where(a.c.study_id == study.id)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from tuner.documents.trial_explanation import NearTrial
 from tuner.errors import SpecError, StudyError
 from tuner.history.choosing.selection import select
 from tuner.history.matching.metric import MetricMatch, match_metric
@@ -32,7 +33,7 @@ _KNOWN = 0.5
 
 def nearest_trials(
     storage: Storage, spec: StudySpec, params: Mapping[str, Any], sources: Collection[str]
-) -> list[dict[str, Any]]:
+) -> list[NearTrial]:
     """Return the trials of some sources that are nearest to a configuration, nearest first.
 
     Args:
@@ -42,10 +43,7 @@ def nearest_trials(
         sources: keys of the studies to look in.
 
     Returns:
-        Of each trial `study`, `kind`, `locator`, `trial`, `run_dir`, `params`, `metric`, `value`
-        and `distance` (root mean square over the parameters known there, in shares of their
-        ranges). Trials that are not near (see `NEAR`) are left out, and a study that is gone
-        meanwhile.
+        Trials that are not near (see `NEAR`) are left out, and a study that is gone meanwhile.
     """
     store = HistoryStore(storage)
     encoding = Encoding(spec.space)
@@ -107,7 +105,7 @@ def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
     return distances
 
 
-def _document(storage: Storage, spec: StudySpec, near: _Near) -> dict[str, Any]:
+def _document(storage: Storage, spec: StudySpec, near: _Near) -> NearTrial:
     metric, study, trial = spec.metrics[0], near.study, near.trial
     match = match_metric(study.metrics, metric.name, metric.goal, near.renames, takes_unnamed=True)
     name = match.name if isinstance(match, MetricMatch) else None

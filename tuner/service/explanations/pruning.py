@@ -9,11 +9,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from tuner.curves.runs import ranks
+from tuner.documents.document import JsonObject
 from tuner.proposals.history_users import HISTORY
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.proposals.pruners.marks import MARK
 from tuner.proposals.pruners.wording import mark_text
-from tuner.service.answers.views import Document
 from tuner.spec import StudySpec
 from tuner.storage import optuna_rows, tables
 from tuner.trials.attempts import ENDED
@@ -21,7 +21,7 @@ from tuner.trials.attempts import ENDED
 Rows = Sequence[sa.Row[Any]]
 
 
-def _document(mark: Mapping[str, Any]) -> Document:
+def _document(mark: Mapping[str, Any]) -> JsonObject:
     return {"text": mark_text(mark), **mark}
 
 
@@ -31,7 +31,7 @@ def explain_pruning(
     spec: StudySpec,
     rows: Rows,
     receipt: Mapping[str, Any] | None,
-) -> Document | None:
+) -> JsonObject | None:
     """Return what the pruner knew from history and what it did; None: none has asked history.
 
     Args:
@@ -111,7 +111,7 @@ def _saved(
     stopped: Rows,
     marks: Mapping[int, Mapping[str, Any]],
     steps: Mapping[int, int],
-) -> Document | None:
+) -> JsonObject | None:
     """Return how many epochs were not trained, and which share of all that is: an estimate.
 
     What a stopped trial had before it is taken to be what it would have trained; a training that

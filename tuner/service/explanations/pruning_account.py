@@ -17,11 +17,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.pruning import Lost, PruningAccount, Rung, Saved
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import read_first_rung, read_marks
 from tuner.registry import PRUNERS, Trait
 from tuner.service.answers.reported import Reported, read_reported
-from tuner.service.answers.views import Document
 from tuner.service.explanations.idle_pruner import why_idle
 from tuner.storage import tables
 from tuner.trials.attempts import ENDED
@@ -42,7 +42,7 @@ _KEPT = 100
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
     key: tuple[Any, ...]
-    document: Document | None
+    document: PruningAccount | None
     made: float
     took: float
 
@@ -57,7 +57,7 @@ class PruningAccounts:
     def __init__(self) -> None:
         self._kept: dict[int, _Kept] = {}
 
-    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Document | None:
+    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount | None:
         """Return the account of a study's pruner; None: it has none."""
         key = (study.revision, study.state, study.told)
         kept = self._kept.get(study.id)
@@ -74,7 +74,7 @@ class PruningAccounts:
         return document
 
 
-def account_for(connection: sa.Connection, study: sa.Row[Any]) -> Document | None:
+def account_for(connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount | None:
     """Return the account of a study's pruner; None: it has none."""
     spec = json.loads(study.spec_json)
     options = spec["pruner"]
@@ -102,18 +102,15 @@ def account_for(connection: sa.Connection, study: sa.Row[Any]) -> Document | Non
     }
 
 
-def _rung(
-    connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, Any]
-) -> Document | None:
+def _rung(connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, Any]) -> Rung | None:
     """Return where a pruner with rungs judges first; `step` is null while that is not known."""
     if not PRUNERS.has(options["name"], Trait.RUNGS):
         return None
     stored = read_first_rung(connection, study.optuna_id) or {}
     given = options.get("min_resource", "auto")
-    names = ("step", "why", "warning")
     if given == "auto":
         if stored.get("kind") not in (None, "given"):
-            return {name: stored[name] for name in names}
+            return {"step": stored["step"], "why": stored["why"], "warning": stored["warning"]}
         why = "not chosen yet: nothing is stopped until a trial has run to its end"
         return {"step": None, "why": why, "warning": ""}
     warning = stored["warning"] if stored.get("step") == given else ""
@@ -141,7 +138,7 @@ def _saved(
     reported: Mapping[int, Reported],
     fixed: Mapping[str, Any],
     usual: float | None,
-) -> Document | None:
+) -> Saved | None:
     """Return epochs and hours that were not trained, and their share of all; None: not known."""
     trained = float(sum(reported[row.number].last for row in rows if row.number in reported))
     usual_s = _usual_step_s(reported)
@@ -176,7 +173,7 @@ def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
     return min(duration_s / reported.last, step_s)
 
 
-def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Document | None:
+def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Lost | None:
     """Return which share of the would-be winners was stopped; None: nothing that ran on tells it.
 
     Of m condemned trials that ran on, g came out among the best: the chance that a condemned one is

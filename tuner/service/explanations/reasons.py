@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.document import JsonObject
+from tuner.documents.trial_explanation import Comparison, NearestValue, ParameterChange
 from tuner.proposals.proposal import DEFAULTS
-from tuner.service.answers.views import Document
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
 
@@ -30,7 +31,7 @@ _WHY = {
 }
 
 
-def why_text(record: Document, rows: Rows, spec: StudySpec) -> str:
+def why_text(record: JsonObject, rows: Rows, spec: StudySpec) -> str:
     """Return in a sentence who chose a trial, and by what."""
     reason = _chosen_by(record)
     start = start_index(record, rows, spec)
@@ -39,7 +40,7 @@ def why_text(record: Document, rows: Rows, spec: StudySpec) -> str:
     return text if not late else f"{text}; met while it ran: {', '.join(late)}"
 
 
-def history_share(record: Document, rows: Rows, spec: StudySpec) -> float:
+def history_share(record: JsonObject, rows: Rows, spec: StudySpec) -> float:
     """Return how much say history had in the choice of a trial, from 0 to 1."""
     insight = record.get("insight") or {}
     is_told = record.get("retry_of") is not None or start_index(record, rows, spec) is not None
@@ -50,7 +51,7 @@ def history_share(record: Document, rows: Rows, spec: StudySpec) -> float:
     return float(insight.get("trust") or 0.0) if insight.get("model") == "warm+cold" else 0.0
 
 
-def start_index(record: Document, rows: Rows, spec: StudySpec) -> int | None:
+def start_index(record: JsonObject, rows: Rows, spec: StudySpec) -> int | None:
     """Return which of the configurations to start with had its turn, None when none had."""
     if not spec.start_with or record.get("retry_of") is not None or "trials" not in record:
         return None
@@ -60,7 +61,7 @@ def start_index(record: Document, rows: Rows, spec: StudySpec) -> int | None:
     return turn if turn < len(spec.start_with) else None
 
 
-def _chosen_by(record: Document) -> str:
+def _chosen_by(record: JsonObject) -> str:
     if record.get("retry_of") is not None:
         return f"trial {record['retry_of']} failed, and a user had it tried again"
     sampler = record["sampler"]
@@ -80,19 +81,10 @@ def _chosen_by(record: Document) -> str:
     return _WHY.get(insight.get("model", ""), f"by sampler {sampler}")
 
 
-def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) -> Document:
-    """Return how a proposal differs from the best trial that it knew, and what drives it.
-
-    Returns:
-        `exploring`: which share of the expected improvement is owed to what is not known, from 0 to
-        1; `against`: `trial` and `objective` of the best one; `drivers`: what would be expected
-        with one parameter as it was there, and whether the parameter `gains` by its change;
-        `changes`: of each tuned parameter its `value`, the one `there`, whether it is much the
-        `same`, and, where nothing like it was ever tried, the `nearest` value that was, with its
-        `trial`. Empty where no model compared.
-    """
+def compared(record: JsonObject, params: JsonObject, rows: Rows, spec: StudySpec) -> Comparison:
+    """Return how a proposal differs from the best trial that it knew, and what drives it."""
     insight = record.get("insight") or {}
-    nothing: Document = {"exploring": None, "against": None, "drivers": [], "changes": []}
+    nothing: Comparison = {"exploring": None, "against": None, "drivers": [], "changes": []}
     recorded = insight.get("against")
     if insight.get("model") not in _MODELLED or recorded is None:
         return nothing
@@ -110,7 +102,9 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
                 "gains": _gains(insight, driver, spec),
                 "value": params.get(driver["name"]),
                 "there": there.get(driver["name"]),
-                **{f"expected{end}": driver[key] for end, key in _ENDS},
+                "expected": driver["mean"],
+                "expected_low": driver["low"],
+                "expected_high": driver["high"],
             }
             for driver in recorded["drivers"]
         ],
@@ -118,17 +112,16 @@ def compared(record: Document, params: Document, rows: Rows, spec: StudySpec) ->
     }
 
 
-_ENDS = (("", "mean"), ("_low", "low"), ("_high", "high"))
-
-
-def _gains(insight: Document, driver: Document, spec: StudySpec) -> bool:
+def _gains(insight: JsonObject, driver: JsonObject, spec: StudySpec) -> bool:
     """Whether a parameter is where it is for a better value, and not for what is learnt there."""
     sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
     width = abs(insight["objective_high"] - insight["objective_low"])
     return bool(sign * (driver["mean"] - insight["objective_mean"]) > _MATTERS * width)
 
 
-def _changes(encoding: Encoding, params: Document, there: Document, known: Rows) -> list[Document]:
+def _changes(
+    encoding: Encoding, params: JsonObject, there: JsonObject, known: Rows
+) -> list[ParameterChange]:
     """Return each tuned parameter of a proposal beside the same of another trial."""
     tried = [(row.number, json.loads(row.params_json)) for row in known]
     return [
@@ -145,8 +138,8 @@ def _changes(encoding: Encoding, params: Document, there: Document, known: Rows)
 
 
 def _nearest(
-    encoding: Encoding, name: str, value: Any, tried: Sequence[tuple[int, Document]]
-) -> Document | None:
+    encoding: Encoding, name: str, value: Any, tried: Sequence[tuple[int, JsonObject]]
+) -> NearestValue | None:
     """Return the value nearest to one that is new; None where it is not new."""
     found = [
         (_apart(encoding, name, value, other[name]), number, other[name])

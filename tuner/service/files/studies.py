@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.document import JsonObject
 from tuner.exporters import Paper, StudyWriter
 from tuner.exporters.study import LEADERBOARD_TAG, STUDY_RUN
 from tuner.roots import Place
 from tuner.service.answers.times import iso
-from tuner.service.answers.views import Document
 from tuner.service.answers.wording import receipt_markdown
 from tuner.service.files.retention import remove_checkpoints, spare_checkpoints
 from tuner.service.files.schedule import Due, Schedule
@@ -247,7 +247,7 @@ class StudyFiler:
         wish = Wish(study_id=study.id, name=name, told=study.told, is_over=is_over)
         self._insights.want(wish)
 
-    def _summary(self, study: sa.Row[Any], insights: Document | None) -> tuple[Document, str]:
+    def _summary(self, study: sa.Row[Any], insights: JsonObject | None) -> tuple[JsonObject, str]:
         """Return the content of the study's summary, and its time."""
         spec = self._specs.of(study)
         with self._storage.read() as connection:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tuner.documents.document import JsonObject
 from tuner.exporters import Paper, StudyWriter
 from tuner.roots import Place
-from tuner.service.answers.views import Document
 from tuner.service.insights.form import INSIGHTS_FILE
 from tuner.service.insights.summary import STUDY_FILE
 from tuner.tfevents import read_json
@@ -44,7 +44,7 @@ def write_events(folder: StudyFolder) -> StudyFolder:
 
 
 def write_papers(
-    folder: StudyFolder, summary: Document, insights: Document | None, updated: str
+    folder: StudyFolder, summary: JsonObject, insights: JsonObject | None, updated: str
 ) -> StudyFolder:
     """Write summary and insights, as of `updated`; return the folder."""
     folder.summary.write(summary, updated)

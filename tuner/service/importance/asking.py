@@ -9,45 +9,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.answers.views import Document
+from tuner.documents.importance import Importance
 from tuner.storage import tables
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 2000
 
 
-def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Document:
-    """Return which parameters matter in a study.
-
-    Returns:
-        `trials`: how many were looked at; `why`: why nothing is known, else empty; `best`: how many
-        count as the best; `parameters`: the tuned ones, `name` and `share` (of 1; null while
-        nothing is known), those that matter first, then in the order of the spec; `edges`: those
-        whose best value lies at an end of its range, as `name`, `value`, `end` (low or high), and
-        the range's `low` and `high`.
-    """
+def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Importance:
+    """Return which parameters matter in a study."""
+    name = f"{study.project}/{study.name}"
     spec = json.loads(study.spec_json)
     known = _known(connection, study, len(spec["metric"]))
-    names = [name for name, p in spec["search_space"].items() if p["type"] != "fixed"]
-    document: Document = {
-        "study": f"{study.project}/{study.name}",
-        "trials": len(known),
-        "why": f"not known before {LEAST} trials have a result",
-        "best": 0,
-        "parameters": [{"name": name, "share": None} for name in names],
-        "edges": [],
-    }
+    names = [key for key, p in spec["search_space"].items() if p["type"] != "fixed"]
     if len(known) < LEAST:
-        return document
+        return {
+            "study": name,
+            "trials": len(known),
+            "why": f"not known before {LEAST} trials have a result",
+            "best": 0,
+            "parameters": [{"name": key, "share": None} for key in names],
+            "edges": [],
+        }
     # numpy, scipy and the spec's model take half a second to import.
     from tuner.service.importance.weighing import weigh
 
-    return document | weigh(spec, known)
+    weighed = weigh(spec, known)
+    return {"study": name, "trials": len(known), **weighed}
 
 
 def _known(
@@ -83,14 +76,14 @@ class Importances:
     _KEPT = 100
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[tuple[Any, ...], Mapping[str, Any]]] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], Importance]] = {}
 
-    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Document:
+    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Importance:
         """Return which parameters matter in a study; counted anew when a result has come."""
         key = (study.revision, study.told)
         kept = self._kept.get(study.id)
         if kept is not None and kept[0] == key:
-            return dict(kept[1])
+            return kept[1].copy()
         document = importance_document(connection, study)
         if len(self._kept) >= self._KEPT:
             self._kept.clear()

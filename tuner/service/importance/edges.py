@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.service.answers.views import Document
+from tuner.documents.importance import Edge, End
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.surrogate.columns import Flags
@@ -32,17 +32,13 @@ class Results:
     first: int | None
 
 
-def edges(tuned: Sequence[Parameter], results: Results) -> list[Document]:
-    """Return the parameters whose best value, and most of the good ones, are at the same end.
-
-    Returns:
-        Of each `name`, `value`, `end` (low or high), and the range's `low` and `high`.
-    """
+def edges(tuned: Sequence[Parameter], results: Results) -> list[Edge]:
+    """Return the parameters whose best value, and most of the good ones, are at the same end."""
     if results.first is None:
         return []
     best = results.params[results.first]
     good = [params for params, is_best in zip(results.params, results.best, strict=True) if is_best]
-    found = []
+    found: list[Edge] = []
     for parameter in tuned:
         end = _end(Axis(parameter), best, good)
         if end is not None:
@@ -60,12 +56,12 @@ def position(axis: Axis, params: Mapping[str, Any]) -> float:
     return math.nan if value is None else axis.unit(value)
 
 
-def _end(axis: Axis, best: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> str | None:
+def _end(axis: Axis, best: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> End | None:
     """Return at which end the best values of a parameter are; None: at none that could move."""
     at = position(axis, best)
     if axis.kind == "choice" or axis.size == 1 or not min(at, 1.0 - at) <= _AT_END:
         return None
-    end = "low" if at < 0.5 else "high"
+    end: End = "low" if at < 0.5 else "high"
     if _is_natural(axis.parameter, end):
         return None
     there = [position(axis, params) for params in good]

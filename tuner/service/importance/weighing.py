@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
+from tuner.documents.importance import Weighed
 from tuner.service.importance.edges import Results, edges, position
 from tuner.service.importance.effects import Column, effect_shares
 from tuner.space.axis import Axis
@@ -23,8 +24,8 @@ from tuner.surrogate.columns import Floats
 _SHARE, _FEWEST = 0.1, 5
 
 
-def weigh(spec: dict[str, Any], known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Document:
-    """Return what a document of importance says beyond the names; see `importance_document`.
+def weigh(spec: JsonObject, known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Weighed:
+    """Return what the parameters explain.
 
     Of several metrics each is explained by itself, and a share is the mean of its shares.
 
@@ -38,20 +39,24 @@ def weigh(spec: dict[str, Any], known: Sequence[tuple[sa.Row[Any], list[float]]]
     signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in study.metrics]
     costs = np.array([values for _, values in known], dtype=float) * signs
     results = _results(known, params, costs[:, 0]) if len(signs) == 1 else None
-    found: Document = {}
-    if results is not None:
-        found = {"best": int(results.best.sum()), "edges": edges(tuned, results)}
+    found: Weighed = {
+        "best": 0 if results is None else int(results.best.sum()),
+        "edges": [] if results is None else edges(tuned, results),
+        "why": "",
+        "parameters": [{"name": parameter.name, "share": None} for parameter in tuned],
+    }
     columns = [_column(parameter, params) for parameter in tuned]
     shares = [effect_shares(columns, costs[:, at]) for at in range(len(signs))]
     explained = [share for share in shares if share is not None]
     if not explained:
         is_same = bool(np.all(np.ptp(costs, axis=0) == 0.0))
         chance = "no parameter stands out of what chance does"
-        return {**found, "why": "all trials came out the same" if is_same else chance}
+        found["why"] = "all trials came out the same" if is_same else chance
+        return found
     means = np.mean(explained, axis=0).tolist()
     pairs = sorted(zip(tuned, means, strict=True), key=lambda pair: -pair[1])
-    parameters = [{"name": parameter.name, "share": share} for parameter, share in pairs]
-    return {**found, "why": "", "parameters": parameters}
+    found["parameters"] = [{"name": parameter.name, "share": share} for parameter, share in pairs]
+    return found
 
 
 def _results(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.service.answers.wording import count, interval_text, value_text
 from tuner.service.insights.sample import Sample
 
@@ -24,7 +24,7 @@ _LIKELY, _UNLIKELY = 0.6, 0.1
 _PRUNED = 0.2
 
 
-def advise(sample: Sample, document: Document) -> list[Document]:
+def advise(sample: Sample, document: JsonObject) -> list[JsonObject]:
     """Return what to know and to do, most important first.
 
     Args:
@@ -45,11 +45,11 @@ def advise(sample: Sample, document: Document) -> list[Document]:
     ]
 
 
-def _shares(method: Document | None) -> dict[str, float]:
+def _shares(method: JsonObject | None) -> dict[str, float]:
     return {item["name"]: item["share"] for item in (method or {}).get("parameters", ())}
 
 
-def _matters(methods: Mapping[str, Document]) -> Iterator[Document]:
+def _matters(methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
     main = _shares(methods.get("main_effects"))
     for name, share in sorted(main.items(), key=lambda item: -item[1])[:_MOST]:
         if share >= _MUCH:
@@ -57,7 +57,7 @@ def _matters(methods: Mapping[str, Document]) -> Iterator[Document]:
             yield {"kind": "matters", "text": text, "parameter": name}
 
 
-def _edges(edges: list[Document]) -> Iterator[Document]:
+def _edges(edges: list[JsonObject]) -> Iterator[JsonObject]:
     for edge in edges[:_MOST]:
         end = "lower" if edge["end"] == "low" else "upper"
         spans = f"{value_text(edge['low'])} to {value_text(edge['high'])}"
@@ -76,7 +76,7 @@ def _edges(edges: list[Document]) -> Iterator[Document]:
         yield {"kind": "edge", "text": text, "parameter": edge["name"]}
 
 
-def _more_trials(sample: Sample, improvement: Document | None) -> Iterator[Document]:
+def _more_trials(sample: Sample, improvement: JsonObject | None) -> Iterator[JsonObject]:
     """Say whether more trials are likely to pay, with how sure that is."""
     if improvement is None or improvement["chance"] is None:
         return
@@ -91,7 +91,7 @@ def _more_trials(sample: Sample, improvement: Document | None) -> Iterator[Docum
     yield {"kind": "more_trials", "text": text}
 
 
-def _little(sample: Sample, methods: Mapping[str, Document]) -> Iterator[Document]:
+def _little(sample: Sample, methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
     """Say which parameters no method finds to matter; nothing where a method could not look."""
     main, best = _shares(methods.get("main_effects")), _shares(methods.get("ped_anova"))
     if len(sample) < _LEAST or not main or not best:
@@ -114,14 +114,14 @@ def _little(sample: Sample, methods: Mapping[str, Document]) -> Iterator[Documen
         yield {"kind": "little", "text": text}
 
 
-def _pruning(sample: Sample) -> Iterator[Document]:
+def _pruning(sample: Sample) -> Iterator[JsonObject]:
     if sample.total and sample.pruned / sample.total >= _PRUNED:
         share = sample.pruned / sample.total
         text = f"{share:.0%} of the trials were stopped early; they count with their last report"
         yield {"kind": "pruning", "text": text}
 
 
-def _history(history: list[Document]) -> Iterator[Document]:
+def _history(history: list[JsonObject]) -> Iterator[JsonObject]:
     chosen = sum(item["proposed_by_history"] for item in history)
     if not chosen:
         return

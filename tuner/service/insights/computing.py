@@ -17,8 +17,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuner.documents.document import JsonObject
 from tuner.secrecy import SECRET_VALUES
-from tuner.service.answers.views import Document
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
 from tuner.service.insights.sample import LEAST
@@ -57,7 +57,7 @@ class Wish:
 @dataclass(kw_only=True)
 class _Known:
     told: int
-    document: Document | None = None
+    document: JsonObject | None = None
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ class Insights:
                 self._thread.start()
             self._changed.notify_all()
 
-    def of(self, study_id: int) -> Document | None:
+    def of(self, study_id: int) -> JsonObject | None:
         """Return what is known of a study, or None."""
         with self._changed:
             known = self._state.known.get(study_id)
@@ -108,7 +108,7 @@ class Insights:
         with self._changed:
             return frozenset(self._state.fresh)
 
-    def taken(self, study_id: int, document: Document | None, *, is_over: bool) -> None:
+    def taken(self, study_id: int, document: JsonObject | None, *, is_over: bool) -> None:
         """Note that a document was filed; a newer one stays fresh.
 
         Args:
@@ -172,7 +172,7 @@ class Insights:
                     self._state.fresh.add(wish.study_id)
                 self._changed.notify_all()
 
-    def _persist(self, wish: Wish) -> Document | None:
+    def _persist(self, wish: Wish) -> JsonObject | None:
         """Return the document of a study; an outage of the database is waited for."""
         for _ in range(_OUTAGE_TRIES):
             try:
@@ -183,7 +183,7 @@ class Insights:
                         break
         return empty(wish.name, FAILED)
 
-    def _try(self, wish: Wish) -> Document | None:
+    def _try(self, wish: Wish) -> JsonObject | None:
         """Return the document of a study, also of one whose rows are damaged.
 
         Raises:
@@ -203,7 +203,7 @@ class Insights:
         logger.debug("insights computed", extra={"study": wish.name, "took_s": took_s})
         return document
 
-    def _compute(self, wish: Wish) -> Document | None:
+    def _compute(self, wish: Wish) -> JsonObject | None:
         """Return the document of a study; None: it was deleted.
 
         Raises:
@@ -236,7 +236,7 @@ class Insights:
                 self._state.process = None
         if process.returncode or len(answer) > _MOST_BYTES:
             raise ValueError(f"exit {process.returncode}: {said.decode(errors='replace')}")
-        found: Document | None = json.loads(answer)
+        found: JsonObject | None = json.loads(answer)
         return found
 
 

@@ -6,9 +6,9 @@ docs/trials.md has the fields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
+from tuner.documents.importance import Weighed
 from tuner.service.importance.weighing import weigh
 from tuner.service.insights.advice import advise
 from tuner.service.insights.early import begin
@@ -20,7 +20,7 @@ from tuner.service.insights.widening import next_range
 from tuner.storage import Storage
 
 
-def insights_document(storage: Storage, study_id: int) -> Document | None:
+def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
     """Return what the trials of a study say; None: there is no such study.
 
     It takes seconds, and memory for some thousand trials: to be called in a process of its own.
@@ -39,7 +39,7 @@ def insights_document(storage: Storage, study_id: int) -> Document | None:
     return {**document, "advice": advise(sample, document)}
 
 
-def _weighed(sample: Sample) -> tuple[Document, list[Document]]:
+def _weighed(sample: Sample) -> tuple[JsonObject, list[JsonObject]]:
     """Return the importance of the parameters, by each method, and the edges."""
     known = list(zip(sample.rows, sample.values.tolist(), strict=True))
     main = weigh(sample.spec.to_json(), known)
@@ -56,7 +56,7 @@ def _weighed(sample: Sample) -> tuple[Document, list[Document]]:
     return {"why": why, "methods": methods}, _edges(sample, main)
 
 
-def _main_effects(sample: Sample, main: Document) -> Document:
+def _main_effects(sample: Sample, main: Weighed) -> JsonObject:
     active = {
         p.name: sum(p.name in params for params in sample.params) / len(sample)
         for p in sample.tuned
@@ -68,7 +68,7 @@ def _main_effects(sample: Sample, main: Document) -> Document:
     }
 
 
-def _tried(method: Callable[[], Document]) -> Document:
+def _tried(method: Callable[[], JsonObject]) -> JsonObject:
     """Return what a method of others says, or in words that it failed: the others still hold."""
     try:
         return method()
@@ -76,10 +76,9 @@ def _tried(method: Callable[[], Document]) -> Document:
         return {"why": f"failed: {type(exc).__name__}", "parameters": []}
 
 
-def _edges(sample: Sample, main: Document) -> list[Document]:
-    found: list[dict[str, Any]] = main.get("edges", [])
+def _edges(sample: Sample, main: Weighed) -> list[JsonObject]:
     space = sample.spec.space
     return [
         {**item, "try": next_range(space[item["name"]], item["value"], item["end"])}
-        for item in found
+        for item in main["edges"]
     ]

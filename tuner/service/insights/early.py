@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.service.insights.advice import advise
 from tuner.service.insights.form import empty
 from tuner.service.insights.past import history_over_trials
@@ -15,7 +15,7 @@ from tuner.service.insights.sample import LEAST, Sample, read_sample
 from tuner.storage import Storage, tables
 
 
-def early_document(storage: Storage, study_id: int) -> Document | None:
+def early_document(storage: Storage, study_id: int) -> JsonObject | None:
     """Return the insights of a study with fewer than `LEAST` results; None: there is no such study.
 
     It reads some rows and computes nothing.
@@ -27,7 +27,7 @@ def early_document(storage: Storage, study_id: int) -> Document | None:
     return {**document, "advice": advise(sample, document)}
 
 
-def begin(storage: Storage, study_id: int) -> tuple[Sample, Document] | None:
+def begin(storage: Storage, study_id: int) -> tuple[Sample, JsonObject] | None:
     """Return the trials of a study, and its insights without importance and advice."""
     s = tables.studies
     with storage.read() as connection:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.service.importance.effects import cut
 from tuner.service.insights.sample import Sample
 from tuner.space.axis import Axis
@@ -37,7 +37,7 @@ _MOST_CHOICES = 32
 NO_FOREST = "needs scikit-learn, which the server does not have"
 
 
-def fanova(sample: Sample) -> Document:
+def fanova(sample: Sample) -> JsonObject:
     """Return how much of the variance of the first metric's forest parameters explain.
 
     Args:
@@ -49,7 +49,7 @@ def fanova(sample: Sample) -> Document:
         the forest knows: together at most 1, less for what more than two parameters do. `why`: why
         nothing can be said, else empty.
     """
-    empty: Document = {"parameters": [], "pairs": []}
+    empty: JsonObject = {"parameters": [], "pairs": []}
     if importlib.util.find_spec("sklearn") is None:
         return {**empty, "why": NO_FOREST}
     tuned = [p for p in sample.tuned if len(p.values) <= _MOST_CHOICES]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 
 #: Of the file's form.
 VERSION = 1
 INSIGHTS_FILE = "insights.json"
 
 
-def empty(study: str, why: str) -> Document:
+def empty(study: str, why: str) -> JsonObject:
     """Return the document of a study of which nothing can be said.
 
     Args:
@@ -28,7 +28,7 @@ def empty(study: str, why: str) -> Document:
     }
 
 
-def important(document: Document | None) -> list[str]:
+def important(document: JsonObject | None) -> list[str]:
     """Return the names of the parameters that matter, those that matter most first.
 
     Main effects first: they leave out what may be chance.

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.documents.document import JsonObject
 from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.bayesian.belief import MEMBERS
 from tuner.samplers.bayesian.dialect import declared
-from tuner.service.answers.views import Document
 from tuner.service.explanations.gain import NEAR, Results, data_of
 from tuner.service.insights.sample import Sample
 from tuner.space.encoding import Encoding
@@ -51,7 +51,7 @@ _STRETCH = 2.0
 _SUREST = 0.98
 
 
-def improvement(sample: Sample) -> Document:
+def improvement(sample: Sample) -> JsonObject:
     """Return the chance that the next trials find a better value; see the module.
 
     Returns:
@@ -138,7 +138,7 @@ def look_ahead(results: Results, ahead: int) -> Outlook | None:
     )
 
 
-def _told(outlook: Outlook, ahead: int, sample: Sample) -> Document:
+def _told(outlook: Outlook, ahead: int, sample: Sample) -> JsonObject:
     """Return an outlook as it is told: the chance moved, the gains stretched."""
     metric = sample.spec.metrics[0]
     chance = told_chance(outlook.seen, sample.spec.sampler.name)
@@ -246,6 +246,6 @@ def _left(sample: Sample) -> int | None:
     return max(trials - sample.total, 0) or None if trials is not None else None
 
 
-def _nothing(why: str) -> Document:
+def _nothing(why: str) -> JsonObject:
     empty = dict.fromkeys(("next_trials", "chance", "expected", "low", "high", "regret"))
     return {"why": why, **empty}

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.service.explanations.gain import RELIED_ON
 from tuner.service.explanations.reasons import history_share
 from tuner.service.insights.sample import MOST
@@ -18,7 +18,7 @@ from tuner.storage import tables
 
 def history_over_trials(
     connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
-) -> list[Document]:
+) -> list[JsonObject]:
     """Return the say of history in the newest proposals; empty where it never had any.
 
     Returns:
@@ -52,7 +52,7 @@ def history_over_trials(
 
 
 def _shares(
-    rows: Sequence[sa.Row[Any]], records: Sequence[Document], spec: StudySpec
+    rows: Sequence[sa.Row[Any]], records: Sequence[JsonObject], spec: StudySpec
 ) -> list[float]:
     """Return the share of history in each proposal.
 

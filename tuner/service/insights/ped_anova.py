@@ -14,7 +14,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.space.parameter import Parameter
 
 #: The best are this share of the trials, and so many at least: Optuna wants five.
@@ -25,7 +25,9 @@ _LARGEST = 0.5
 _LEAST_ACTIVE = 20
 
 
-def ped_anova(tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int) -> Document:
+def ped_anova(
+    tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
+) -> JsonObject:
     """Return how much each parameter sets the best trials apart from the others.
 
     Args:
@@ -59,7 +61,7 @@ def ped_anova(tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics
 
 def _conditions(
     tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
-) -> list[Document]:
+) -> list[JsonObject]:
     """Return the shares of parameters that depend on others, where these have their values."""
     groups: dict[tuple[Any, ...], list[Parameter]] = {}
     for parameter in tuned:

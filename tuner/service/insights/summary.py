@@ -11,7 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.service.answers.views import Document, status_document
+from tuner.documents.document import JsonObject
+from tuner.service.answers.views import status_document
 from tuner.space import Parameter
 from tuner.spec import StudySpec
 
@@ -26,7 +27,7 @@ def study_summary(
     spec: StudySpec,
     order: Sequence[str],
     now: float,
-) -> Document:
+) -> JsonObject:
     """Return what a study is and how it stands.
 
     Args:
@@ -56,7 +57,7 @@ def study_summary(
     }
 
 
-def parameter_document(parameter: Parameter) -> Document:
+def parameter_document(parameter: Parameter) -> JsonObject:
     """Return what readers need to show a parameter: every key is there, null where it says nothing.
 
     Returns:

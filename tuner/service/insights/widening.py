@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tuner.service.answers.views import Document
+from tuner.documents.document import JsonObject
 from tuner.space.parameter import Parameter
 from tuner.space.value import MAX_INT
 
@@ -15,7 +15,7 @@ _MOST_FLOAT = 1e300
 _TINY = 1e-12
 
 
-def next_range(parameter: Parameter, value: Any, end: str) -> Document | None:
+def next_range(parameter: Parameter, value: Any, end: str) -> JsonObject | None:
     """Return the range of the same width around a value at an end of the present one.
 
     Args:

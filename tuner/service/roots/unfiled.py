@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from tuner.documents.unfiled import Unfiled, UnfiledList
 from tuner.roots import UnfitError
 from tuner.service.answers.times import iso
 from tuner.storage import tables
@@ -145,7 +146,7 @@ def counts(connection: sa.Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def of_study(connection: sa.Connection, study_id: int) -> dict[str, Any] | None:
+def of_study(connection: sa.Connection, study_id: int) -> UnfiledList | None:
     """Return what is noted of a study, and what all studies wait for; None: nothing.
 
     Returns:
@@ -163,7 +164,7 @@ def of_study(connection: sa.Connection, study_id: int) -> dict[str, Any] | None:
     return {"total": total, "first": [_document(row, seen_from=study_id) for row in rows]}
 
 
-def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[dict[str, Any]]:
+def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[Unfiled]:
     """Return the documents of what is noted of a trial's runs."""
     query = (
         sa.select(_u)
@@ -174,7 +175,7 @@ def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[dict
     return [_document(row) for row in connection.execute(query)]
 
 
-def _document(row: sa.Row[Any], *, seen_from: int | None = None) -> dict[str, Any]:
+def _document(row: sa.Row[Any], *, seen_from: int | None = None) -> Unfiled:
     is_others = seen_from is not None and row.study_id not in (0, seen_from)
     return {
         "kind": "root" if is_others else row.kind,

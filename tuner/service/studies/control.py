@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.study import StudyStatus
 from tuner.errors import StudyError
 from tuner.integrity.repair import check
-from tuner.service.answers.views import Document
 from tuner.service.reading import Reader
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
@@ -53,12 +53,12 @@ class Control(Reader):
         self._removing_hands = Hands("removing-hand", _REMOVALS, removal_s)
 
     @again_after_conflict
-    def pause(self, study: str) -> Document:
+    def pause(self, study: str) -> StudyStatus:
         """Start no further trial; running ones go on, and the time budget stands still."""
         return self._move(study, "paused", reason="by the user")
 
     @again_after_conflict
-    def resume(self, study: str) -> Document:
+    def resume(self, study: str) -> StudyStatus:
         """Go on with a study that is paused, or that the user is stopping.
 
         Raises:
@@ -68,7 +68,7 @@ class Control(Reader):
         return self._move(study, "running")
 
     @again_after_conflict
-    def stop(self, study: str, *, now: bool = False) -> Document:
+    def stop(self, study: str, *, now: bool = False) -> StudyStatus:
         """End a study: running trials finish, or with `now` are cancelled."""
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
@@ -83,7 +83,7 @@ class Control(Reader):
         return self.status(study)
 
     @again_after_conflict
-    def cancel(self, study: str, number: int | None = None) -> Document:
+    def cancel(self, study: str, number: int | None = None) -> StudyStatus:
         """Cancel one trial, or the whole study with all its running trials."""
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
@@ -112,7 +112,7 @@ class Control(Reader):
                 f"tuner db check --repair {study}"
             )
 
-    def _move(self, study: str, state: str, *, reason: str = "") -> Document:
+    def _move(self, study: str, state: str, *, reason: str = "") -> StudyStatus:
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
             stopping = row.state == "stopping" and row.reason == STOPPED
