@@ -24,7 +24,7 @@ from tuner.space import Parameter, SearchSpace
 from tuner.space.optuna import distribution, from_optuna, to_optuna
 from tuner.spec import StudySpec
 from tuner.storage import Storage, open_storage, optuna_rows, tables
-from tuner.trials.attempts import run_dir
+from tuner.trials.store.attempts import run_dir
 
 REPORTS = 3
 #: Trials that are written with one commit.

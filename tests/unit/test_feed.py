@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.cli.reading.feed import PRUNER_NOTE, Feed
 from tuner.storage import tables
-from tuner.trials.events import record_event
+from tuner.trials.store.events import record_event
 
 
 @pytest.fixture

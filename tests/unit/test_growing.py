@@ -34,6 +34,7 @@ from tuner.integrity.diagnosis import diagnose
 from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
 from tuner.storage.database import open_optuna
+from tuner.trials.states import StudyState
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +300,7 @@ def test_a_study_does_not_end_for_what_was_true_before_something_was_found(house
     (run,) = house.coordinator._memory
     # A round of the coordinator has read the study; now the first trial finds something and ends.
     first.finish(values=[0.5], found=[found("units", UNITS, 32)])
-    house.coordinator._lifecycle.set_state(run.study, "stopping", "nothing to search")
+    house.coordinator._lifecycle.set_state(run.study, StudyState.STOPPING, "nothing to search")
 
     assert house.states()[STUDY] == ("running", "")
     assert take(house, "w-2").given.params.keys() == {"units"}

@@ -8,15 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from tuner.protocol import WorkerInfo
-from tuner.service.workers import worker_status as standing
-from tuner.service.workers.worker_status import (
-    FORGOTTEN_EARLY_S,
-    FORGOTTEN_S,
-    Reception,
-    Standing,
-)
+from tuner.service.workers.worker_status import Reception, Standing
 from tuner.storage import Storage, open_storage, tables
-from tuner.trials.rows import set_worker
+from tuner.trials.states import WorkerState
+from tuner.trials.store import workers
+from tuner.trials.store.workers import FORGOTTEN_EARLY_S, FORGOTTEN_S, set_worker
 
 NOW = 1_800_000_000.0
 #: A study's row, as far as it must be.
@@ -48,7 +44,7 @@ def call(
     info = WorkerInfo(name="w", host="h", pid=pid, release=release)
     with storage.begin() as connection:
         standing = reception.meet(connection, info, at)
-        set_worker(connection, "w", "idle", None, at, standing.changes)
+        set_worker(connection, "w", WorkerState.IDLE, None, at, standing.changes)
     return standing
 
 
@@ -135,7 +131,7 @@ def test_workers_that_are_gone_for_a_week_are_forgotten_when_a_new_one_comes(
 def test_of_too_many_workers_those_not_heard_of_for_longest_are_forgotten_after_an_hour(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "_NAMES", 3)
+    monkeypatch.setattr(workers, "MOST", 3)
     for number in range(5):
         add_worker(storage, f"w{number}", NOW - FORGOTTEN_EARLY_S - 10 + number)
     add_worker(storage, "lately", NOW - FORGOTTEN_EARLY_S + 1)

@@ -15,7 +15,8 @@ from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.marks import told_attrs
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
-from tuner.trials.attempts import ENDED, UPDATE_TRIAL
+from tuner.trials.attempts import ENDED
+from tuner.trials.store.trials import set_trial
 
 #: Results that are told at once: after them the other studies have their turn.
 BATCH = 500
@@ -110,5 +111,4 @@ def _write(
         finished=row.finished,
     )
     optuna_rows.set_trial_attrs(connection, row.optuna_id, attrs)
-    at = {"of_study": row.study_id, "of_number": row.number}
-    connection.execute(UPDATE_TRIAL, {**at, "told": order})
+    set_trial(connection, row.study_id, row.number, told=order)

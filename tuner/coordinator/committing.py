@@ -13,7 +13,8 @@ from tuner.errors import StudyError
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import proposal_seed
 from tuner.storage import Storage, optuna_rows, tables
-from tuner.trials.attempts import insert_attempt
+from tuner.trials.store.attempts import insert_attempt
+from tuner.trials.study import Study
 
 
 class BehindDatabaseError(StudyError):
@@ -71,7 +72,7 @@ def commit_proposal(
     return number
 
 
-def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> sa.Row[Any]:
+def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> Study:
     s = tables.studies
     study = connection.execute(
         s.update()
@@ -87,4 +88,4 @@ def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> sa.R
     ).first()
     if study is None:
         raise BehindDatabaseError(f"trial {number} cannot be reserved")
-    return study
+    return Study.of(study)

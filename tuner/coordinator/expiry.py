@@ -17,9 +17,14 @@ from tuner.instruments import Instruments
 from tuner.protocol import LEASE_S
 from tuner.spec import parse_stored
 from tuner.storage import Storage, tables
+from tuner.trials.attempt import Attempt
 from tuner.trials.attempts import Ending, end_attempt
 from tuner.trials.faults import is_own
-from tuner.trials.locking import hold_study
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import read_attempt, set_attempt
+from tuner.trials.store.studies import hold_study
+from tuner.trials.store.workers import mark_gone
+from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +121,9 @@ class Expiry:
             if not is_own(exc):
                 raise
             logger.exception("attempt not ended in order", extra={"attempt": attempt.id})
-        a = tables.attempts
         with self._storage.begin("expire") as connection:
             self._leadership.require(connection)
-            lost = a.update().where(a.c.id == attempt.id).values(state="lost", finished=now)
-            connection.execute(lost)
+            set_attempt(connection, attempt.id, state=AttemptState.LOST, finished=now)
         return True
 
     def _is_suspended(self, now: float) -> bool:
@@ -139,40 +142,39 @@ class Expiry:
     def _expire(
         self,
         attempt_id: str,
-        retries: Callable[[sa.Row[Any]], int],
+        retries: Callable[[Study], int],
         now: float,
         *,
         even_if_valid: bool = False,
     ) -> bool:
-        a = tables.attempts
         with self._storage.begin("expire") as connection:
             self._leadership.require(connection)
             study = hold_study(connection, attempt_id)
             if study is None:
                 return False  # it was deleted just now
-            attempt = connection.execute(
-                sa.select(a).where(a.c.id == attempt_id).with_for_update()
-            ).one()
-            if attempt.state != "leased" or (attempt.lease_until >= now and not even_if_valid):
+            attempt = read_attempt(connection, attempt_id, hold=True)
+            if attempt is None or attempt.state is not AttemptState.LEASED:
+                return False
+            if not even_if_valid and not _is_over(attempt, now):
                 return False
             ending = Ending(
-                state="fail",
+                state=TrialState.FAIL,
                 cause="lost",
                 error=f"worker {attempt.worker} on {attempt.host} gave no sign of life",
-                attempt_state="lost",
+                attempt_state=AttemptState.LOST,
             )
             is_outcome = end_attempt(
                 connection, study, attempt, ending, now, retries=retries(study)
             )
             logger.warning("attempt lost", extra={"attempt": attempt.id, "worker": attempt.worker})
-            _mark_gone(connection, attempt)
+            mark_gone(connection, attempt)
         self._instruments.lost_lease()
         if not is_outcome:
             self._instruments.retried("lost")
         return True
 
 
-def _allowed_retries(study: sa.Row[Any]) -> int:
+def _allowed_retries(study: Study) -> int:
     """Return how often trials of a study may be run again.
 
     From its row: it may not have been loaded yet.
@@ -180,10 +182,7 @@ def _allowed_retries(study: sa.Row[Any]) -> int:
     return parse_stored(json.loads(study.spec_json)).trial.retries
 
 
-def _mark_gone(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
-    w = tables.workers
-    connection.execute(
-        w.update()
-        .where(w.c.name == attempt.worker, w.c.attempt == attempt.id)
-        .values(state="gone", attempt=None)
-    )
+def _is_over(attempt: Attempt, now: float) -> bool:
+    if attempt.lease_until is None:
+        raise ValueError(f"attempt {attempt.id} is leased, but not until when")
+    return attempt.lease_until < now

@@ -25,7 +25,7 @@ from tuner.learning.byte_cache import ByteCache
 from tuner.learning.lessons import Lesson, store_lesson
 from tuner.spec import StudySpec
 from tuner.storage import Storage, tables
-from tuner.trials.events import record_event
+from tuner.trials.store.events import record_event
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from tuner.coordinator.leadership import Leadership
 from tuner.errors import UnavailableError
 from tuner.integrity.diagnosis import diagnose
 from tuner.storage import Storage, tables
-from tuner.trials.faults import Step, is_own, reason_of, set_aside
+from tuner.trials.faults import Step, is_own, reason_of
+from tuner.trials.store.setting_aside import set_aside
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
 from tuner.proposals.pruners.wording import stop_text
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
-from tuner.trials.events import record_event
+from tuner.trials.attempt import Attempt
+from tuner.trials.store.events import record_event
 
 _a = tables.attempts
 # As the partial index has it, so that the database uses it: the loop asks this in every round.
@@ -58,7 +59,7 @@ def save_marks(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, An
 
 
 def tell_stop(
-    connection: sa.Connection, now: float, attempt: sa.Row[Any], attrs: Mapping[str, Any]
+    connection: sa.Connection, now: float, attempt: Attempt, attrs: Mapping[str, Any]
 ) -> None:
     """Record why an attempt is stopped, where its pruner says why."""
     for key in (STOPPED, MARK, HALVED):
@@ -92,7 +93,7 @@ def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: 
             attrs = run.in_memory.trial_attrs(attempt.number)
             if stops and attempt.wanted == "continue":
                 changes["wanted"] = "prune"
-                tell_stop(connection, storage.now(connection), attempt, attrs)
+                tell_stop(connection, storage.now(connection), Attempt.of(attempt), attrs)
             optuna_id = connection.execute(
                 sa.select(t.c.optuna_id).where(
                     t.c.study_id == attempt.study_id, t.c.number == attempt.number

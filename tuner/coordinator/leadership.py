@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tuner.errors import FencedError, UnavailableError
 from tuner.storage import Storage, tables
-from tuner.trials.timing import skip_gap
+from tuner.trials.store.studies import skip_gap
 
 #: A leader that has not said so for this long leads no more.
 LEAD_S = 10.0

@@ -16,14 +16,11 @@ from tuner.coordinator.rung_keeping import keep_first_rung
 from tuner.coordinator.study_run import StudyRun
 from tuner.coordinator.waits import WaitReasons, is_passing
 from tuner.storage import Storage
-from tuner.trials.study_states import (
-    CANCELLED,
-    drop_unstarted,
-    has_live_attempts,
-    is_still,
-    set_state,
-    set_wait_reason,
-)
+from tuner.trials.states import StudyState
+from tuner.trials.store.attempts import has_live_attempts
+from tuner.trials.store.studies import is_still
+from tuner.trials.study import Study
+from tuner.trials.study_states import CANCELLED, drop_unstarted, set_state, set_wait_reason
 
 
 class Lifecycle:
@@ -86,20 +83,20 @@ class Lifecycle:
     def _look_at_budget(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
         pause_reason = new_pause_reason(self._storage, run)
         if pause_reason is not None:
-            self.set_state(study, "paused", pause_reason)
+            self.set_state(study, StudyState.PAUSED, pause_reason)
             return
         reason = limit_reached(run, study, round_state.now)
         if reason is not None:
-            self.set_state(study, "stopping", reason)
+            self.set_state(study, StudyState.STOPPING, reason)
         else:
             self._say_wait_reason(run, study, round_state)
 
     def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
         with self._storage.begin("finish-study") as connection:
             self._leadership.require(connection)
-            if not is_still(connection, study):
+            if not is_still(connection, Study.of(study)):
                 return
-            drop_unstarted(connection, study, now)
+            drop_unstarted(connection, study.id, now)
             if has_live_attempts(connection, study.id):
                 return
         collect(self._storage, self._leadership, run)
@@ -107,17 +104,18 @@ class Lifecycle:
         if run.in_flight == 0:
             with self._storage.begin("finish-study") as connection:
                 self._leadership.require(connection)
-                final = "cancelled" if study.reason == CANCELLED else "finished"
-                if is_still(connection, study):
-                    set_state(connection, study, final, study.reason, now)
+                is_cancelled = study.reason == CANCELLED
+                final = StudyState.CANCELLED if is_cancelled else StudyState.FINISHED
+                if is_still(connection, Study.of(study)):
+                    set_state(connection, Study.of(study), final, study.reason, now)
 
-    def set_state(self, study: sa.Row[Any], state: str, reason: str) -> None:
+    def set_state(self, study: sa.Row[Any], state: StudyState, reason: str) -> None:
         """Move a study to `state`, unless its state has changed since `study` was read."""
         with self._storage.begin("set-state") as connection:
             self._leadership.require(connection)
             now = self._storage.now(connection)
-            if is_still(connection, study):
-                set_state(connection, study, state, reason, now)
+            if is_still(connection, Study.of(study)):
+                set_state(connection, Study.of(study), state, reason, now)
         self._wake()
 
     def _say_wait_reason(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
@@ -133,5 +131,5 @@ class Lifecycle:
             self._leadership.require(connection)
             now = self._storage.now(connection)
             set_wait_reason(
-                connection, study, reason, now, event=said if said != was_said else None
+                connection, Study.of(study), reason, now, event=said if said != was_said else None
             )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
-from tuner.trials.study_states import state_text
+from tuner.trials.states import StudyState, state_text
 from tuner.trials.timing import active_s
 
 
@@ -41,7 +41,7 @@ def new_pause_reason(storage: Storage, run: StudyRun) -> str | None:
         query = sa.select(e.c.id).where(
             e.c.study_id == run.study.id,
             e.c.kind == "study-paused",
-            e.c.text == state_text("paused", reason),
+            e.c.text == state_text(StudyState.PAUSED, reason),
         )
         with storage.read() as connection:
             if connection.execute(query.limit(1)).first() is None:

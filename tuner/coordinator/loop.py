@@ -29,7 +29,7 @@ from tuner.errors import FencedError, UnavailableError
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.storage import Storage
-from tuner.trials.demand import EXTERNAL, Kind, matches
+from tuner.trials.kinds import EXTERNAL, Kind, matches
 
 logger = logging.getLogger(__name__)
 

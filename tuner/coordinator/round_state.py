@@ -17,14 +17,10 @@ import sqlalchemy as sa
 from tuner.coordinator.collecting import studies_to_collect
 from tuner.coordinator.judging import unjudged_attempts
 from tuner.storage import Storage, tables
-from tuner.trials.demand import (
-    Kind,
-    idle_workers,
-    leased_attempts,
-    ready_attempts,
-    waits_for_busy,
-)
 from tuner.trials.faults import is_own
+from tuner.trials.kinds import Kind
+from tuner.trials.store.attempts import ReadyAttempt, leased_attempts, ready_attempts
+from tuner.trials.store.workers import idle_workers, waits_for_busy
 from tuner.trials.study_states import OPEN
 
 _OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN))
@@ -43,9 +39,8 @@ class RoundState:
     idle: Counter[Kind]
     #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
     unjudged: dict[str, int]
-    #: Attempts that wait to be claimed, and that `parallel` does not hold back: `study_id`, `no`,
-    #: `created`, `not_before`.
-    ready: Sequence[sa.Row[Any]]
+    #: Attempts that wait to be claimed, and that `parallel` does not hold back.
+    ready: Sequence[ReadyAttempt]
     #: Number of them that idle workers may claim, by study id.
     offered: Counter[int]
     #: Number of those that are executed again, by study id.
@@ -74,7 +69,7 @@ def read_round_state(storage: Storage) -> RoundState:
         repeated: Counter[int] = Counter()
         for row in ready:
             with _noted(faults, row.study_id):
-                is_offered = not waits_for_busy(connection, row, now)
+                is_offered = not waits_for_busy(connection, row.study_id, row.excluded_json, now)
                 offered[row.study_id] += is_offered
                 repeated[row.study_id] += is_offered and row.no > 1
         ready = [row for row in ready if row.study_id not in faults]
@@ -103,10 +98,10 @@ def _noted(faults: dict[int, Exception], study_id: int) -> Iterator[None]:
 
 
 def _sound(
-    ready: Sequence[sa.Row[Any]],
+    ready: Sequence[ReadyAttempt],
     studies: dict[int, sa.Row[Any]],
     faults: dict[int, Exception],
-) -> Sequence[sa.Row[Any]]:
+) -> Sequence[ReadyAttempt]:
     """Return the ready attempts of studies whose values are of the right kind; note the others."""
     for study in studies.values():
         with _noted(faults, study.id):
@@ -127,8 +122,8 @@ def _require_number(column: str, value: object) -> None:
 
 
 def _allowed(
-    ready: Sequence[sa.Row[Any]], studies: dict[int, sa.Row[Any]], leased: Counter[int]
-) -> Sequence[sa.Row[Any]]:
+    ready: Sequence[ReadyAttempt], studies: dict[int, sa.Row[Any]], leased: Counter[int]
+) -> Sequence[ReadyAttempt]:
     """Return the ready attempts without those that `parallel`, lowered meanwhile, holds back."""
     taken = Counter(leased)
     allowed = []

@@ -12,7 +12,7 @@ from tuner.coordinator.study_run import StudyRun
 from tuner.proposals.pruners.first_rung import FirstRung
 from tuner.proposals.pruners.marks import FIRST_RUNG
 from tuner.storage import Storage, optuna_rows, tables
-from tuner.trials.events import record_event
+from tuner.trials.store.events import record_event
 
 #: An event of this kind says where trials are judged first, and why; the other that it misleads.
 CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"

@@ -16,8 +16,8 @@ from tuner.coordinator.study_run import StudyRun
 from tuner.instruments import Instruments
 from tuner.proposals.proposing import SpaceExhaustedError
 from tuner.storage import Storage
-from tuner.trials.demand import Kind, matches
 from tuner.trials.fair_share import Contender, Turns
+from tuner.trials.kinds import Kind, matches
 
 logger = logging.getLogger(__name__)
 

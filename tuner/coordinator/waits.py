@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tuner.coordinator.round_state import RoundState
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
-from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
+from tuner.trials.kinds import EXTERNAL, UNHEARD_S, needed_image, owned_gpus
 from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
@@ -228,7 +228,7 @@ class WaitReasons:
         need = Need(
             device=study.device,
             project=study.project,
-            gpus=gpus_of_row(study),
+            gpus=owned_gpus(study),
             image=needed_image(study),
             lacks_code=study.code is not None and study.code not in self._codes,
             ready=ready,
@@ -261,7 +261,7 @@ class WaitReasons:
             FleetWorker(
                 name=row.name,
                 device=row.device,
-                gpus=gpus_of_row(row),
+                gpus=owned_gpus(row),
                 image=row.image,
                 state=row.state,
                 last_seen=row.last_seen,

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from tuner.integrity.columns import check_rows
 from tuner.integrity.finding import Finding, numbers, writes
 from tuner.storage import tables
-from tuner.trials.attempts import ENDED, LIVE, call_off, insert_attempt, run_dir
+from tuner.trials.attempts import ENDED, LIVE
+from tuner.trials.store.attempts import call_off, insert_attempt, run_dir
+from tuner.trials.study import Study
 from tuner.trials.study_states import OPEN, drop_unstarted
 
 _t, _a, _r = tables.trials, tables.attempts, tables.reports
@@ -121,7 +123,7 @@ def _check_going_on(connection: sa.Connection, study: sa.Row[Any], name: str) ->
                         _a.c.study_id == study.id, _a.c.number == number
                     )
                 ).scalar_one()
-                insert_attempt(connection, study, number, (last or 0) + 1, now)
+                insert_attempt(connection, Study.of(study), number, (last or 0) + 1, now)
                 at = sa.and_(_t.c.study_id == study.id, _t.c.number == number)
                 connection.execute(_t.update().where(at).values(state="waiting"))
 
@@ -135,7 +137,7 @@ def _check_going_on(connection: sa.Connection, study: sa.Row[Any], name: str) ->
             study=name,
             text=text,
             does="it ends as cancelled, and does not count",
-            mend=lambda connection, now: drop_unstarted(connection, study, now),
+            mend=lambda connection, now: drop_unstarted(connection, study.id, now),
         )
     ended = sa.select(_t.c.number).where(_t.c.study_id == study.id, _t.c.state.in_(ENDED))
     late = live.where(_a.c.number.in_(ended)).distinct()

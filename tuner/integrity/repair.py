@@ -15,8 +15,8 @@ from tuner.integrity.finding import Finding
 from tuner.integrity.study import check_study
 from tuner.integrity.values import raw_select
 from tuner.storage import Storage, tables
-from tuner.trials.events import record_event
 from tuner.trials.faults import CANNOT_GO_ON
+from tuner.trials.store.events import record_event
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from tuner.samplers import import_sampler
 from tuner.spec import StudySpec, identity, parse_stored
 from tuner.storage import tables
 from tuner.storage.outage import is_outage
-from tuner.trials.demand import device_of
+from tuner.trials.kinds import device_of
 from tuner.trials.study_states import OPEN
 
 _s, _t, _c = tables.studies, tables.trials, tables.snapshots

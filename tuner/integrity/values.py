@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.trials.demand import EXTERNAL
+from tuner.trials.kinds import EXTERNAL
 
 #: What JSON columns hold, by the name of the column.
 SHAPES: Mapping[str, tuple[type, ...]] = {

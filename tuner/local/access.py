@@ -148,7 +148,7 @@ def _open_service(settings: Settings) -> Iterator[Service]:
     from tuner.account import account
     from tuner.service.service import Service
     from tuner.storage import open_storage
-    from tuner.trials.events import acting
+    from tuner.trials.store.events import acting
 
     storage = open_storage(settings.database_url, create=False)
     try:

@@ -34,7 +34,7 @@ def open_tokens(settings: Settings, *, create: bool) -> Iterator[TokenDesk | Api
         return
     from tuner.account import account
     from tuner.service.tokens import TokenDesk
-    from tuner.trials.events import acting
+    from tuner.trials.store.events import acting
 
     with open_database(settings, create=create) as storage, acting(account()):
         yield TokenDesk(storage)

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 
-from tuner.trials.demand import Kind
+from tuner.trials.kinds import Kind
 
 
 class Bell:

@@ -26,7 +26,7 @@ from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
 from tuner.storage.outage import Trouble as DatabaseTrouble
 from tuner.trials.attempts import ENDED, LIVE
-from tuner.trials.demand import UNHEARD_S
+from tuner.trials.kinds import UNHEARD_S
 from tuner.trials.study_states import OPEN
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.

@@ -45,8 +45,8 @@ from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.storage.curves import stored_value
-from tuner.trials.demand import UNHEARD_S
 from tuner.trials.finding import find_study, find_trial, visible
+from tuner.trials.kinds import UNHEARD_S
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Reader:
             attempts = connection.execute(mine(a).order_by(a.c.no)).all()
             reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
             events = connection.execute(mine(e).order_by(e.c.id)).all()
-            stop = stop_document(connection, trial)
+            stop = stop_document(connection, trial.optuna_id)
             missing = unfiled.of_trial(connection, row.id, number)
         shown: TrialDetail = {
             **document,

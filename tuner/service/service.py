@@ -25,6 +25,7 @@ from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec, parse_
 from tuner.storage import tables
 from tuner.storage.conflict import again_after_conflict
 from tuner.trials.finding import find_study
+from tuner.trials.study import Study
 
 #: Inside `Service`, the name `list` is a verb.
 Changes = list[Change]
@@ -238,8 +239,9 @@ def _state(connection: sa.Connection, spec: StudySpec) -> str:
 
 
 def _refuse_cancelled(study: sa.Row[Any]) -> None:
-    if is_cancelled(study):
-        raise StudyError(f"{describe(study)}, which is final; submit it under another name")
+    known = Study.of(study)
+    if is_cancelled(known):
+        raise StudyError(f"{describe(known)}, which is final; submit it under another name")
 
 
 def _documents(changes: Changes) -> list[SpecChange]:

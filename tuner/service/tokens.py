@@ -15,7 +15,7 @@ from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
 from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
-from tuner.trials.events import acting_name
+from tuner.trials.store.events import acting_name
 
 #: The longest time that a token can be made for; `spec.duration` takes no longer one.
 MAX_EXPIRES_S = 1000 * 86_400.0

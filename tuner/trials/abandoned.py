@@ -27,27 +27,30 @@ the trial several times: it may be the trial that ends the worker before its fir
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
 from tuner.protocol import BEAT_S, LEASE_S
-from tuner.storage import tables
-from tuner.trials.attempts import (
-    ENDED,
-    UPDATE_ATTEMPT,
-    UPDATE_TRIAL,
-    Ending,
-    end_attempt,
-    insert_attempt,
-    lock_trial,
-)
-from tuner.trials.events import record_event
+from tuner.trials.attempt import Attempt
+from tuner.trials.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
-from tuner.trials.locking import hold_study, lock_attempts
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import (
+    held_by,
+    insert_attempt,
+    last_no,
+    lock_attempts,
+    read_attempt,
+    set_attempt,
+    times_given_back,
+)
+from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import hold_study
+from tuner.trials.store.trials import lock_trial, set_trial
+from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +59,13 @@ MAX_GIVEN_BACK = 5
 #: What speaks for it that a worker does not execute what it holds.
 Sign = Literal["new process", "claim", "idle"]
 
-_a = tables.attempts
-# Built once, because every claim asks it; as the partial index has it, so that the index is used.
-_HELD = sa.select(_a).where(
-    _a.c.worker == sa.bindparam("who"), sa.text("tuner_attempts.state = 'leased'")
-)
-
 
 def release_abandoned(
     connection: sa.Connection,
     worker: str,
     sign: Sign,
     now: float,
-    retries: Callable[[sa.Row[Any]], int],
+    retries: Callable[[Study], int],
 ) -> bool:
     """End the attempts that a worker holds and does not execute; return whether none is left.
 
@@ -83,7 +80,7 @@ def release_abandoned(
         StudyFaultError: the rows of the study of such an attempt are in the way.
     """
     is_free = True
-    for held in connection.execute(_HELD, {"who": worker}).all():
+    for held in held_by(connection, worker):
         with study_step(held.study_id, "ending its lost attempts", attempt=held.id):
             is_abandoned = _is_abandoned(held, sign, now)
             if is_abandoned:
@@ -92,73 +89,59 @@ def release_abandoned(
     return is_free
 
 
-def _is_abandoned(held: sa.Row[Any], sign: Sign, now: float) -> bool:
+def _is_abandoned(held: Attempt, sign: Sign, now: float) -> bool:
     if sign == "new process" or (sign == "claim" and not held.heard):
         return True
     # Every word about the attempt, and its claim, gave it a whole lease.
-    last_word = held.lease_until - LEASE_S
-    return bool(now - last_word > 2 * BEAT_S)
+    if held.lease_until is None:
+        raise ValueError(f"attempt {held.id} is leased, but not until when")
+    return now - (held.lease_until - LEASE_S) > 2 * BEAT_S
 
 
 def _release(
     connection: sa.Connection,
-    held: sa.Row[Any],
+    held: Attempt,
     sign: Sign,
     now: float,
-    retries: Callable[[sa.Row[Any]], int],
+    retries: Callable[[Study], int],
 ) -> None:
     study = hold_study(connection, held.id)
     if study is None:
         return  # deleted just now
     lock_attempts(connection, held.study_id, held.number)
-    attempt = connection.execute(sa.select(_a).where(_a.c.id == held.id)).one()
-    if attempt.state != "leased" or attempt.lease_until != held.lease_until:
+    attempt = read_attempt(connection, held.id)
+    is_leased = attempt is not None and attempt.state is AttemptState.LEASED
+    if attempt is None or not is_leased or attempt.lease_until != held.lease_until:
         return  # ended, or heard of, just now
     facts = {"attempt": attempt.id, "worker": attempt.worker}
     # A process that died may have begun, and died of it: that must use up the retries.
     if (
         not attempt.heard
         and sign != "new process"
-        and _times_given_back(connection, attempt) < (MAX_GIVEN_BACK)
+        and times_given_back(connection, attempt.study_id, attempt.number) < MAX_GIVEN_BACK
     ):
         logger.warning("attempt never reached its worker", extra=facts)
         _give_back(connection, study, attempt, now)
         return
     logger.warning("attempt lost", extra=facts)
     text = f"worker {attempt.worker} on {attempt.host} went on without it"
-    ending = Ending(state="fail", cause="lost", error=text, attempt_state="lost")
+    ending = Ending(
+        state=TrialState.FAIL, cause="lost", error=text, attempt_state=AttemptState.LOST
+    )
     end_attempt(connection, study, attempt, ending, now, retries=retries(study))
 
 
-def _times_given_back(connection: sa.Connection, attempt: sa.Row[Any]) -> int:
-    query = sa.select(sa.func.count()).where(
-        _a.c.study_id == attempt.study_id,
-        _a.c.number == attempt.number,
-        _a.c.state == "revoked",
-        _a.c.worker.is_not(None),
-    )
-    return int(connection.execute(query).scalar_one())
-
-
-def _give_back(
-    connection: sa.Connection, study: sa.Row[Any], attempt: sa.Row[Any], now: float
-) -> None:
+def _give_back(connection: sa.Connection, study: Study, attempt: Attempt, now: float) -> None:
     """Revoke an attempt that nobody has begun, and offer its trial again, for nothing."""
-    if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+    if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
         return
     # Never claimed as far as anybody has seen: it has no folder, and is no execution of the trial.
-    connection.execute(
-        UPDATE_ATTEMPT,
-        {"of_id": attempt.id, "state": "revoked", "claimed": None, "finished": now},
+    set_attempt(connection, attempt.id, state=AttemptState.REVOKED, claimed=None, finished=now)
+    no = 1 + last_no(connection, attempt.study_id, attempt.number)
+    successor = insert_attempt(
+        connection, study, attempt.number, no, now, excluded=attempt.excluded
     )
-    query = sa.select(sa.func.max(_a.c.no)).where(
-        _a.c.study_id == attempt.study_id, _a.c.number == attempt.number
-    )
-    no = 1 + int(connection.execute(query).scalar_one())
-    excluded = json.loads(attempt.excluded_json)
-    successor = insert_attempt(connection, study, attempt.number, no, now, excluded=excluded)
-    at = {"of_study": attempt.study_id, "of_number": attempt.number}
-    connection.execute(UPDATE_TRIAL, {**at, "state": "waiting"})
+    set_trial(connection, attempt.study_id, attempt.number, state=TrialState.WAITING)
     record_event(
         connection,
         now,

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.protocol import LEASE_S
-from tuner.storage import tables
-from tuner.trials.events import record_event
+from tuner.protocol import LEASE_S, Cause
+from tuner.trials.attempt import Attempt
+from tuner.trials.states import AttemptState
+from tuner.trials.store.attempts import FailedAttempt, failed_attempts, failed_elsewhere
+from tuner.trials.store.events import record_event
+from tuner.trials.store.workers import change_worker, find_worker, rehabilitate
+from tuner.trials.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -35,28 +38,10 @@ LAST_WAIT_LEASES = 90.0
 #: Causes that speak against the worker whatever happens to the trial afterwards.
 AGAINST = ("lost", "rejected")
 #: Causes that speak against it once the same configuration was completed elsewhere.
-AGAINST_IF_OTHERS_CAN = ("oom", "timeout")
+AGAINST_IF_OTHERS_CAN: tuple[Cause, ...] = ("oom", "timeout")
 _MAX_ERROR_CHARS = 160
 #: Failed attempts that are remembered of one worker.
 _REMEMBERED = 8
-
-_w, _a, _s = tables.workers, tables.attempts, tables.studies
-# Built once, because every trial that ends well executes it.
-_REHABILITATE = (
-    _w.update()
-    .where(
-        _w.c.name == sa.bindparam("who"),
-        sa.or_(_w.c.failed_json != "[]", _w.c.test_tries > 0, _w.c.out_reason != ""),
-    )
-    .values(
-        failed_json="[]",
-        test_tries=0,
-        out_reason="",
-        out_since=None,
-        # One that a user has asked for is still due.
-        test_after=sa.case((_w.c.out_reason != "", sa.null()), else_=_w.c.test_after),
-    )
-)
 
 
 def wait_s(tries: int) -> float:
@@ -70,7 +55,7 @@ def wait_s(tries: int) -> float:
 
 def note_end(
     connection: sa.Connection,
-    attempt: sa.Row[Any],
+    attempt: Attempt,
     cause: str | None,
     now: float,
     *,
@@ -80,7 +65,7 @@ def note_end(
 
     Args:
         connection: of the transaction that ends the attempt.
-        attempt: its row; it may have ended as lost before, which this end takes back.
+        attempt: that ended; it may have ended as lost before, which this end takes back.
         cause: of the failure; None: it succeeded.
         now: the database's time.
         retry_of: the trial whose configuration this trial repeats.
@@ -88,149 +73,132 @@ def note_end(
     if attempt.worker is None:
         return
     if cause is None:
-        connection.execute(_REHABILITATE, {"who": attempt.worker})
+        rehabilitate(connection, attempt.worker)
         if attempt.no > 1 or retry_of is not None:
             _blame_others(connection, attempt, now, retry_of)
     elif cause in AGAINST:
         hold_against(connection, attempt, now)
-    elif attempt.state == "lost":
+    elif attempt.state is AttemptState.LOST:
         forgive(connection, attempt)
 
 
-def hold_against(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> None:
+def hold_against(connection: sa.Connection, attempt: Attempt, now: float) -> None:
     """Count an attempt against its worker, and take the worker out when it is one too many."""
-    row = _lock(connection, attempt.worker)
-    if row is None:
+    worker = _lock(connection, attempt)
+    if worker is None:
         return
-    failed = json.loads(row.failed_json)
+    failed = worker.failed
     if attempt.id not in failed:
         failed.append(attempt.id)
-    _set(connection, row.name, failed_json=json.dumps(failed[-_REMEMBERED:]))
-    if row.out_reason != "" or not _is_judged(row, failed):
+    change_worker(connection, worker.name, failed_json=json.dumps(failed[-_REMEMBERED:]))
+    if worker.out_reason != "" or not _is_judged(worker, failed):
         return
     if len({_study_key(name) for name in failed}) > 1:
-        _take_out(connection, row, failed, _describe(connection, row, failed), now)
-    elif row.test_after is None:
-        _set(connection, row.name, test_after=now)
-        logger.warning("worker is to test itself", extra={"worker": row.name, "failed": failed})
+        _take_out(connection, worker, failed, _describe(connection, worker, failed), now)
+    elif worker.test_after is None:
+        change_worker(connection, worker.name, test_after=now)
+        logger.warning("worker is to test itself", extra={"worker": worker.name, "failed": failed})
 
 
-def forgive(connection: sa.Connection, attempt: sa.Row[Any]) -> None:
+def forgive(connection: sa.Connection, attempt: Attempt) -> None:
     """Count an attempt no longer against its worker: it was lost for a while only."""
-    row = _lock(connection, attempt.worker)
-    if row is None:
+    worker = _lock(connection, attempt)
+    if worker is None:
         return
-    failed = json.loads(row.failed_json)
+    failed = worker.failed
     if attempt.id in failed:
         failed.remove(attempt.id)
-        _set(connection, row.name, failed_json=json.dumps(failed))
+        change_worker(connection, worker.name, failed_json=json.dumps(failed))
 
 
-def is_test_due(worker: sa.Row[Any], now: float) -> bool:
+def is_test_due(worker: Worker, now: float) -> bool:
     """Whether a worker is to test itself now: it is out of service, or a user has asked for it."""
     return worker.test_after is not None and worker.test_after <= now
 
 
-def note_test(connection: sa.Connection, worker: sa.Row[Any], found: str, now: float) -> None:
+def note_test(connection: sa.Connection, name: str, found: str, now: float) -> None:
     """Take the result of a self-test.
 
     Args:
         connection: of the transaction of the worker's beat.
-        worker: its row.
+        name: of the worker.
         found: what is wrong with it; empty: it passed.
         now: the database's time.
     """
-    row = _lock(connection, worker.name)
-    if row is None:
+    worker = find_worker(connection, name, hold=True)
+    if worker is None:
         return
-    failed = json.loads(row.failed_json)
+    failed = worker.failed
     if found:
-        _note_failed_test(connection, row, failed, found, now)
-    elif not is_test_due(row, now):
+        _note_failed_test(connection, worker, failed, found, now)
+    elif not is_test_due(worker, now):
         return  # the same result a second time, or one that somebody has just overtaken
-    elif row.out_reason == "":
-        _set(connection, row.name, test_after=None, failed_json="[]")
+    elif worker.out_reason == "":
+        change_worker(connection, worker.name, test_after=None, failed_json="[]")
     else:
         # What failed is remembered on probation: another study's trial then takes it out at once.
         back = {"out_reason": "", "out_since": None, "test_after": None}
-        _set(connection, row.name, test_tries=row.test_tries + 1, **back)
-        text = f"worker {row.name} is back in service: its self-test passed"
+        change_worker(connection, worker.name, test_tries=worker.test_tries + 1, **back)
+        text = f"worker {worker.name} is back in service: its self-test passed"
         _tell_studies(connection, failed, "worker-back", text, now)
-        logger.warning("worker is back in service", extra={"worker": row.name})
+        logger.warning("worker is back in service", extra={"worker": worker.name})
 
 
 def _note_failed_test(
-    connection: sa.Connection, row: sa.Row[Any], failed: list[str], found: str, now: float
+    connection: sa.Connection, worker: Worker, failed: list[str], found: str, now: float
 ) -> None:
-    if row.out_reason == "":
-        why = f"{_describe(connection, row, failed)}; " if _is_judged(row, failed) else ""
+    if worker.out_reason == "":
+        why = f"{_describe(connection, worker, failed)}; " if _is_judged(worker, failed) else ""
         reason = f"{why}its self-test failed: {found}" if why else found
-        _take_out(connection, row, failed, reason, now)
+        _take_out(connection, worker, failed, reason, now)
         return
-    due = {"test_after": now + wait_s(row.test_tries + 1), "test_tries": row.test_tries + 1}
-    _set(connection, row.name, out_reason=f"its self-test failed: {found}", **due)
-    logger.warning("worker stays out of service", extra={"worker": row.name, "reason": found})
+    due = {"test_after": now + wait_s(worker.test_tries + 1), "test_tries": worker.test_tries + 1}
+    change_worker(connection, worker.name, out_reason=f"its self-test failed: {found}", **due)
+    logger.warning("worker stays out of service", extra={"worker": worker.name, "reason": found})
 
 
 def _take_out(
-    connection: sa.Connection, row: sa.Row[Any], failed: list[str], reason: str, now: float
+    connection: sa.Connection, worker: Worker, failed: list[str], reason: str, now: float
 ) -> None:
-    due = now + wait_s(row.test_tries)
-    _set(connection, row.name, out_reason=reason, out_since=now, test_after=due)
-    text = f"worker {row.name} is out of service: {reason}"
+    due = now + wait_s(worker.test_tries)
+    change_worker(connection, worker.name, out_reason=reason, out_since=now, test_after=due)
+    text = f"worker {worker.name} is out of service: {reason}"
     _tell_studies(connection, failed, "worker-out", text, now)
-    logger.warning("worker is out of service", extra={"worker": row.name, "reason": reason})
+    logger.warning("worker is out of service", extra={"worker": worker.name, "reason": reason})
 
 
 def _blame_others(
-    connection: sa.Connection, done: sa.Row[Any], now: float, retry_of: int | None
+    connection: sa.Connection, done: Attempt, now: float, retry_of: int | None
 ) -> None:
     """Count earlier attempts of a configuration that could be completed against their workers.
 
     A worker that has completed any trial since then is left alone.
     """
     numbers = [done.number] if retry_of is None else [done.number, retry_of]
-    later = _a.alias()
-    has_succeeded = (
-        sa.select(later.c.id)
-        .where(
-            later.c.worker == _a.c.worker,
-            later.c.state == "done",
-            later.c.finished > _a.c.finished,
-        )
-        .exists()
-    )
-    query = sa.select(_a).where(
-        _a.c.study_id == done.study_id,
-        _a.c.number.in_(numbers),
-        _a.c.cause.in_(AGAINST_IF_OTHERS_CAN),
-        _a.c.worker != done.worker,
-        ~has_succeeded,
-    )
-    for attempt in connection.execute(query).all():
+    for attempt in failed_elsewhere(connection, done, numbers, AGAINST_IF_OTHERS_CAN):
         hold_against(connection, attempt, now)
 
 
-def _is_judged(row: sa.Row[Any], failed: list[str]) -> bool:
-    """Whether enough trials in a row failed on a worker for a judgement."""
+def _is_judged(worker: Worker, failed: list[str]) -> bool:
+    """Whether enough trials in a worker failed on a worker for a judgement."""
     trials = {_trial_key(name) for name in failed}
-    return len(trials) >= (1 if row.test_tries else LIMIT)
+    return len(trials) >= (1 if worker.test_tries else LIMIT)
 
 
-def _describe(connection: sa.Connection, row: sa.Row[Any], failed: list[str]) -> str:
-    """Return why a worker goes out of service: the trials in a row, with their causes."""
-    if row.test_tries:
+def _describe(connection: sa.Connection, worker: Worker, failed: list[str]) -> str:
+    """Return why a worker goes out of service: the trials in a worker, with their causes."""
+    if worker.test_tries:
         failed = failed[-1:]  # the others have taken it out before
-    parts = [_failure(row) for row in _failed_rows(connection, failed)]
+    parts = [_failure(row) for row in _newest(connection, failed)]
     count = len({_trial_key(name) for name in failed})
-    head = f"{count} trials in a row failed here" if count > 1 else "a trial failed here again"
+    head = f"{count} trials in a worker failed here" if count > 1 else "a trial failed here again"
     return f"{head}: {'; '.join(parts)}" if parts else head
 
 
 def _tell_studies(
     connection: sa.Connection, failed: list[str], kind: str, text: str, now: float
 ) -> None:
-    rows = _failed_rows(connection, failed)
+    rows = _newest(connection, failed)
     for study_id, project in sorted({(row.study_id, row.project) for row in rows}):
         told = text
         # Who reads the events of a study may be nobody to another project.
@@ -240,25 +208,16 @@ def _tell_studies(
         record_event(connection, now, kind, told, study_id=study_id)
 
 
-def _failure(row: sa.Row[Any]) -> str:
+def _failure(row: FailedAttempt) -> str:
     """Return a failed attempt and its cause in a few words."""
     last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
     why = f"{row.cause}: {last}" if last else row.cause
     return f"{row.project}/{row.name} trial {row.number} ({why})"
 
 
-def _failed_rows(connection: sa.Connection, failed: list[str]) -> list[sa.Row[Any]]:
+def _newest(connection: sa.Connection, failed: list[str]) -> list[FailedAttempt]:
     """Return the newest failed attempt of each trial; those of deleted studies are missing."""
-    newest = {_trial_key(name): name for name in failed}
-    query = (
-        sa.select(
-            _a.c.id, _a.c.study_id, _a.c.number, _a.c.cause, _a.c.error, _s.c.project, _s.c.name
-        )
-        .join(_s, _s.c.id == _a.c.study_id)
-        .where(_a.c.id.in_(newest.values()))
-        .order_by(_a.c.finished)
-    )
-    return list(connection.execute(query))
+    return failed_attempts(connection, {_trial_key(name): name for name in failed}.values())
 
 
 def _trial_key(attempt_id: str) -> str:
@@ -269,9 +228,6 @@ def _study_key(attempt_id: str) -> str:
     return attempt_id.partition("-t")[0]
 
 
-def _lock(connection: sa.Connection, name: str | None) -> sa.Row[Any] | None:
-    return connection.execute(sa.select(_w).where(_w.c.name == name).with_for_update()).first()
-
-
-def _set(connection: sa.Connection, name: str, **values: Any) -> None:
-    connection.execute(_w.update().where(_w.c.name == name).values(**values))
+def _lock(connection: sa.Connection, attempt: Attempt) -> Worker | None:
+    worker = attempt.worker
+    return None if worker is None else find_worker(connection, worker, hold=True)

@@ -4,6 +4,9 @@ A study's share of the workers is 2 to the power of its priority. Where there ar
 studies, shares are below one worker and several studies are at zero; these take turns by stride
 scheduling (Waldspurger and Weihl 1995): each trial moves its study on by the inverse of its share,
 and the one that has moved least is next.
+
+The rule holds twice: for the study that the next trial is proposed for (`Turns`), and for the one
+whose ready attempt a claim gets, where the attempt that waits longest decides between equals.
 """
 
 from __future__ import annotations
@@ -22,12 +25,24 @@ class Contender:
     """
 
     study_id: int
-    priority: int
+    priority: float
 
     @property
     def share(self) -> float:
         """Its share, beside that of a study of priority 0."""
-        return 2.0**self.priority
+        return float(2.0**self.priority)
+
+
+def turn_key(contender: Contender, held: int, waited: float) -> tuple[float, float, int]:
+    """Return what decides whose turn it is: the contender with the least of these is next.
+
+    Args:
+        contender: a study.
+        held: trials of it that run or are ready.
+        waited: how far it has moved on, or since when it waits: decides between studies that are
+            as far below their shares.
+    """
+    return held / contender.share, waited, contender.study_id
 
 
 class Turns:
@@ -53,11 +68,7 @@ class Turns:
         """
         found = min(
             contenders,
-            key=lambda c: (
-                held.get(c.study_id, 0) / c.share,
-                self._moved[c.study_id],
-                c.study_id,
-            ),
+            key=lambda c: turn_key(c, held.get(c.study_id, 0), self._moved[c.study_id]),
             default=None,
         )
         return None if found is None else found.study_id

@@ -1,4 +1,4 @@
-"""What one study's rows did to whoever worked with them, in words, and the study set aside for it.
+"""What one study's rows did to whoever worked with them, in words.
 
 A database says what it met in its own words (a statement, a constraint), which tell a user nothing
 and may hold names of hosts: they go into the log. The reason of a study says what was being done,
@@ -10,15 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 
 from tuner.errors import FencedError, TunerError, UnavailableError
-from tuner.storage import tables
 from tuner.storage.outage import is_damage, is_outage
-from tuner.trials.events import record_event
-from tuner.trials.study_states import OPEN, state_text
 
 #: What is done for a study, one after the other; each is a step that may fail for it alone.
 Step = Literal[
@@ -43,8 +40,6 @@ STEPS: tuple[Step, ...] = get_args(Step)
 CANNOT_GO_ON = "cannot go on: "
 #: Of what an error says, characters.
 _LONGEST = 300
-
-_s = tables.studies
 
 
 class StudyFaultError(Exception):
@@ -116,43 +111,6 @@ def reason_of(study: str, step: Step, exc: BaseException, found: str = "") -> st
     """
     look = f"what is wrong, and what can be repaired: tuner db check {study}"
     return f"{CANNOT_GO_ON}{step} failed: {found or _in_words(exc)}; {look}"
-
-
-def set_aside(connection: sa.Connection, study_id: int, reason: str, now: float) -> bool:
-    """Pause an open study for what its rows did, whatever they hold; return whether it is open.
-
-    Args:
-        connection: a writing one.
-        study_id: of the study.
-        reason: see `reason_of`.
-        now: the database's time.
-    """
-    columns = (_s.c.state, _s.c.reason, _s.c.running_since, _s.c.active_s)
-    query: sa.Select[Any] = (
-        sa.select(*columns).where(_s.c.id == study_id).with_for_update(key_share=True)
-    )
-    study = connection.execute(query).first()
-    if study is None or study.state not in OPEN:
-        return False
-    if (study.state, study.reason) == ("paused", reason):
-        return True
-    values: dict[str, Any] = {"state": "paused", "reason": reason, "running_since": None}
-    ran = _ran_s(study, now)
-    if ran is not None:
-        values["active_s"] = ran
-    connection.execute(_s.update().where(_s.c.id == study_id).values(**values))
-    text = state_text("paused", reason)
-    record_event(connection, now, "study-paused", text, study_id=study_id)
-    return True
-
-
-def _ran_s(study: sa.Row[Any], now: float) -> float | None:
-    """Return how long the study has run; None: its times are no numbers."""
-    try:
-        since = now if study.running_since is None else float(study.running_since)
-        return float(study.active_s) + max(0.0, now - since)
-    except (TypeError, ValueError):
-        return None
 
 
 def _in_words(exc: BaseException) -> str:

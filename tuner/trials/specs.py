@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Protocol
 
 from tuner.spec import StudySpec, parse_stored
 
 #: Studies whose specs are kept; the longest unused goes for one more.
 MOST = 256
+
+
+class Specified(Protocol):
+    """A study, as far as its spec goes."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def revision(self) -> int:
+        """Changes with the spec."""
+
+    @property
+    def spec_json(self) -> str:
+        """As it is stored."""
 
 
 class Specs:
@@ -24,8 +38,8 @@ class Specs:
         self._lock = threading.Lock()
         self._known: dict[int, tuple[int, StudySpec]] = {}
 
-    def of(self, study: sa.Row[Any]) -> StudySpec:
-        """Return the spec of a study's row."""
+    def of(self, study: Specified) -> StudySpec:
+        """Return the spec of a study."""
         with self._lock:
             known = self._known.pop(study.id, None)
             if known is None or known[0] != study.revision:

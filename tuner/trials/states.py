@@ -66,20 +66,33 @@ class AttemptState(Enum):
     REVOKED = "revoked"
 
     @property
+    def is_held(self) -> bool:
+        """Whether a worker executes it, or may do so although its lease ran out."""
+        return self in HELD
+
+    @property
     def is_live(self) -> bool:
         """Whether it may still become its trial's outcome."""
         return self in LIVE
 
 
 class WorkerState(Enum):
-    """What a worker last said that it does."""
+    """What a worker last said that it does, or what became of it."""
 
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
     STOPPING = "stopping"
+    #: What it ran was lost, and nothing was heard of it since.
+    GONE = "gone"
 
 
 OPEN: Final = (StudyState.RUNNING, StudyState.PAUSED, StudyState.STOPPING)
 ENDED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 LIVE: Final = (AttemptState.READY, AttemptState.LEASED)
+HELD: Final = (AttemptState.LEASED, AttemptState.LOST)
+
+
+def state_text(state: StudyState, reason: str) -> str:
+    """Return what the event of a study's new state says."""
+    return f"study is {state.value}" + (f": {reason}" if reason else "")

@@ -48,10 +48,11 @@ class Worker:
     def of(cls, row: sa.Row[Any]) -> Worker:
         """Return the worker of a whole row.
 
-        Raises:
-            ValueError: its state is none.
+        One whose state is none is gone: it says another one when it calls.
         """
-        return cls(**{**row._mapping, "state": WorkerState(row.state)})
+        is_known = row.state in WorkerState._value2member_map_
+        state = WorkerState(row.state) if is_known else WorkerState.GONE
+        return cls(**{**row._mapping, "state": state})
 
     @property
     def failed(self) -> list[str]:

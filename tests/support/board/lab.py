@@ -34,8 +34,11 @@ from tuner.service.workers.assigning import assign
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
 from tuner.storage import Storage, open_storage, tables
-from tuner.trials.attempts import run_dir
+from tuner.trials.attempt import Attempt
 from tuner.trials.specs import Specs
+from tuner.trials.store.attempts import run_dir
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 from workers.records.environment import Environment
 from workers.records.files import AttemptFiles
 
@@ -187,14 +190,16 @@ class BoardLab:
                 for no, attempt in enumerate(plan.tries, 1):
                     if attempt.is_claimed:
                         row = attempts[plan.number, no]
-                        self._write_attempt(connection, study, trial, row, attempt)
+                        self._write_attempt(
+                            connection, Study.of(study), Trial.of(trial), Attempt.of(row), attempt
+                        )
 
     def _write_attempt(
         self,
         connection: sa.Connection,
-        study: sa.Row[Any],
-        trial: sa.Row[Any],
-        row: sa.Row[Any],
+        study: Study,
+        trial: Trial,
+        row: Attempt,
         attempt: Try,
     ) -> None:
         assignment = assign(connection, row, self._specs.of)

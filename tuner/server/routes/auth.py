@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from tuner.account import ACTOR_HEADER, tidy
 from tuner.identity import Identity, Scope
-from tuner.trials.events import acting
+from tuner.trials.store.events import acting
 
 _IDENTITY = "tuner.identity"
 #: For the description only: by then the token has been looked at.

@@ -23,7 +23,7 @@ from tuner.server.routes.body_schemas import body_schema
 from tuner.server.token_book import TokenBook
 from tuner.service.workers.worker_service import WorkerDesk
 from tuner.storage.conflict import again_after_conflict
-from tuner.trials.demand import claim_kind
+from tuner.trials.kinds import claim_kind
 
 MAX_WAIT_S = 30.0
 #: A claim that waits is ended so soon when its token is revoked, with what `TokenBook` remembers.

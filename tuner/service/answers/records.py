@@ -16,20 +16,20 @@ from tuner.space.optuna import distribution
 from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
+from tuner.trials.attempt import Attempt
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 #: Rises when a field of `config.json` or `trial.json` changes its meaning.
 RECORD_VERSION = 1
-_OUTCOMES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
 
 
-def trial_config(
-    study: sa.Row[Any], trial: sa.Row[Any], spec: StudySpec, attempt: sa.Row[Any]
-) -> dict[str, Any]:
+def trial_config(study: Study, trial: Trial, spec: StudySpec, attempt: Attempt) -> dict[str, Any]:
     """Return the part of `config.json` that the server knows."""
     params = json.loads(trial.params_json)
     return {
         "version": RECORD_VERSION,
-        "study": f"{study.project}/{study.name}",
+        "study": study.full_name,
         "trial": trial.number,
         "params": params,
         "distributions": {
@@ -49,7 +49,7 @@ def trial_config(
     }
 
 
-def _image_facts(study: sa.Row[Any], attempt: sa.Row[Any]) -> dict[str, Any]:
+def _image_facts(study: Study, attempt: Attempt) -> dict[str, Any]:
     """Return which image runs an attempt, and how far that is proven (`protocol.IMAGE_FACTS`)."""
     if attempt.image_json is None:
         # Given out by an earlier release: the worker says it.
@@ -60,7 +60,7 @@ def _image_facts(study: sa.Row[Any], attempt: sa.Row[Any]) -> dict[str, Any]:
 
 
 def trial_record(
-    connection: sa.Connection, study: sa.Row[Any], trial: sa.Row[Any], attempt: sa.Row[Any]
+    connection: sa.Connection, study: Study, trial: Trial, attempt: Attempt
 ) -> dict[str, Any]:
     """Return the content of `trial.json` in the folder of `attempt`."""
     is_outcome = trial.outcome_attempt == attempt.id
@@ -70,7 +70,7 @@ def trial_record(
     reports = connection.execute(sa.select(r).where(*_mine(r, trial), r.c.no <= attempt.no)).all()
     return {
         "version": RECORD_VERSION,
-        "study": f"{study.project}/{study.name}",
+        "study": study.full_name,
         "trial": trial.number,
         "attempt": attempt.no,
         "run_dir": attempt.run_dir,
@@ -78,7 +78,7 @@ def trial_record(
         "outcome": _outcome(trial, attempt, is_outcome=is_outcome),
         "cause": source.cause,
         "error": source.error,
-        "stop": stop_document(connection, trial) if is_outcome else None,
+        "stop": stop_document(connection, trial.optuna_id) if is_outcome else None,
         "objective": trial.objective if is_outcome else None,
         "values": json.loads(trial.values_json) if is_outcome and trial.values_json else [],
         "metrics": json.loads(trial.metrics_json) if is_outcome and trial.metrics_json else {},
@@ -102,11 +102,11 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _outcome(trial: sa.Row[Any], attempt: sa.Row[Any], *, is_outcome: bool) -> str:
+def _outcome(trial: Trial, attempt: Attempt, *, is_outcome: bool) -> str:
     if is_outcome:
-        return _OUTCOMES[trial.state]
-    return str(attempt.cause or attempt.state).upper()
+        return trial.state.name
+    return str(attempt.cause or attempt.state.value).upper()
 
 
-def _mine(table: sa.Table, trial: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+def _mine(table: sa.Table, trial: Trial) -> tuple[sa.ColumnElement[bool], ...]:
     return (table.c.study_id == trial.study_id, table.c.number == trial.number)

@@ -10,12 +10,12 @@ from tuner.proposals.pruners.marks import read_mark
 from tuner.proposals.pruners.wording import stop_text
 
 
-def stop_document(connection: sa.Connection, trial: sa.Row[Any]) -> dict[str, Any] | None:
+def stop_document(connection: sa.Connection, optuna_id: int) -> dict[str, Any] | None:
     """Return why a pruner condemned a trial: `text`, and what that rests on.
 
     None: none did, or it was a pruner of an earlier release that left no word.
     """
-    found = read_mark(connection, trial.optuna_id)
+    found = read_mark(connection, optuna_id)
     if found is None:
         return None
     key, mark = found

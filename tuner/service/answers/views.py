@@ -15,8 +15,8 @@ from tuner.integrity.values import WORDS, require_sound
 from tuner.service.answers.ranking import front, ranked
 from tuner.service.answers.times import iso
 from tuner.storage import tables
-from tuner.trials.demand import gpus_of_row
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
+from tuner.trials.kinds import owned_gpus
 from tuner.trials.timing import active_s
 
 STATES = ("waiting", "running", "complete", "pruned", "fail")
@@ -228,7 +228,7 @@ def worker_document(row: sa.Row[Any]) -> WorkerRow:
         "pid": row.pid,
         "device": row.device,
         "device_id": row.device_id,
-        "gpus": gpus_of_row(row),
+        "gpus": owned_gpus(row),
         "state": _worker_state(row),
         "reason": _worker_reason(row),
         "out_since": iso(row.out_since) if row.out_reason else None,

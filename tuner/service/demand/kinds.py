@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tuner.integrity.values import wrong_values
 from tuner.protocol import Device
 from tuner.storage import tables
-from tuner.trials.demand import EXTERNAL, UNHEARD_S, gpus_of_row, needed_image
+from tuner.trials.kinds import EXTERNAL, UNHEARD_S, needed_image, owned_gpus
 
 _w = tables.workers
 _ABLE: sa.Select[Any] = sa.select(
@@ -92,7 +92,7 @@ def kind_of(study: sa.Row[Any]) -> Kind:
     Args:
         study: `device`, `gpus`, `image`, `project` and `name` of its row.
     """
-    return Kind(device=study.device, gpus=gpus_of_row(study), image=needed_image(study))
+    return Kind(device=study.device, gpus=owned_gpus(study), image=needed_image(study))
 
 
 def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
@@ -102,7 +102,7 @@ def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
         AbleWorker(
             name=row.name,
             device=row.device,
-            gpus=gpus_of_row(row),
+            gpus=owned_gpus(row),
             image=row.image,
             is_idle=row.state == "idle",
             projects=_projects(row.projects_json),

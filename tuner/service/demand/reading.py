@@ -20,9 +20,9 @@ from tuner.service.demand.document import Wanting, demand_document
 from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, kind_of
 from tuner.service.demand.wanting import Standing, Want, want_of
 from tuner.storage import Storage, tables
-from tuner.trials.demand import EXTERNAL
 from tuner.trials.faults import is_own, reason_of
 from tuner.trials.finding import visible
+from tuner.trials.kinds import EXTERNAL
 from tuner.trials.specs import Specs
 from tuner.trials.study_states import OPEN
 from tuner.trials.timing import active_s

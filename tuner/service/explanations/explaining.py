@@ -91,7 +91,7 @@ def explain_trial(
     comparison = compared(record, params, rows, spec)
     sources = {item["source"] for item in insight.get("nearest", ())}
     with storage.read() as connection:
-        stop = stop_document(connection, trial)
+        stop = stop_document(connection, trial.optuna_id)
     return {
         "study": spec.name,
         **document,

@@ -20,8 +20,11 @@ from tuner.service.roots.care import Care
 from tuner.service.roots.hands import Late
 from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage, tables
+from tuner.trials.attempt import Attempt
 from tuner.trials.attempts import ENDED
 from tuner.trials.specs import Specs
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +173,9 @@ class RunFiler:
                 )
             )
             metrics = {row.step: json.loads(row.metrics_json) for row in reported}
-            record = trial_record(connection, study, trial, attempt)
-        config = trial_config(study, trial, self._specs.of(study), attempt)
+            papers = Study.of(study), Trial.of(trial), Attempt.of(attempt)
+            record = trial_record(connection, *papers)
+        config = trial_config(*papers[:2], self._specs.of(study), papers[2])
         return _Papers(config=config, record=record, metrics=metrics)
 
 

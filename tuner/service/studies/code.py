@@ -12,6 +12,7 @@ from tuner.errors import SpecError
 from tuner.snapshot import CodeDifference, compare_code
 from tuner.spec import StudySpec
 from tuner.storage import tables
+from tuner.trials.study import Study
 
 #: Files of the code that are noted of a study, and the length of their names.
 MAX_MODULES = 2000
@@ -65,7 +66,7 @@ def _drop_left(connection: sa.Connection, now: float) -> None:
         connection.execute(table.delete().where(table.c.hash == code, old))
 
 
-def fresh_modules(study: sa.Row[Any], modules: Sequence[str]) -> set[str]:
+def fresh_modules(study: Study, modules: Sequence[str]) -> set[str]:
     """Return the files that a trial has imported and that are not noted of its study yet."""
     known = _noted(study.modules_json)
     if len(known) >= MAX_MODULES:

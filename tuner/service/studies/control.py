@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,16 +12,18 @@ from tuner.integrity.repair import check
 from tuner.service.reading import Reader
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
-from tuner.trials.attempts import ENDED, call_off, lock_trial
-from tuner.trials.events import record_event
 from tuner.trials.faults import CANNOT_GO_ON
-from tuner.trials.finding import find_study, find_trial
-from tuner.trials.locking import lock_attempts
-from tuner.trials.study_states import CANCELLED, drop_unstarted, set_state
+from tuner.trials.outcomes import set_outcome
+from tuner.trials.states import StudyState, TrialState
+from tuner.trials.store.attempts import lock_attempts
+from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import find_study
+from tuner.trials.store.trials import Outcome, find_trial, lock_trial, open_numbers
+from tuner.trials.study import Study
+from tuner.trials.study_states import CANCELLED, CLOSED, drop_unstarted, set_state
 
-CLOSED = ("finished", "failed", "cancelled")
 #: The reason of a study that ends because the user said so: until it has ended, it can go on.
 STOPPED = "stopped by the user"
 #: So many studies' folders are removed at a time.
@@ -55,7 +56,7 @@ class Control(Reader):
     @again_after_conflict
     def pause(self, study: str) -> StudyStatus:
         """Start no further trial; running ones go on, and the time budget stands still."""
-        return self._move(study, "paused", reason="by the user")
+        return self._move(study, StudyState.PAUSED, reason="by the user")
 
     @again_after_conflict
     def resume(self, study: str) -> StudyStatus:
@@ -65,7 +66,7 @@ class Control(Reader):
             StudyError: it was set aside for what is wrong with its rows, and that is still so.
         """
         self._require_whole(study)
-        return self._move(study, "running")
+        return self._move(study, StudyState.RUNNING)
 
     @again_after_conflict
     def stop(self, study: str, *, now: bool = False) -> StudyStatus:
@@ -74,9 +75,9 @@ class Control(Reader):
             row = find_study(connection, study, hold="change")
             if row.state not in CLOSED:
                 time_s = self._storage.now(connection)
-                if row.state != "stopping":
-                    set_state(connection, row, "stopping", STOPPED, time_s)
-                drop_unstarted(connection, row, time_s)
+                if row.state is not StudyState.STOPPING:
+                    set_state(connection, row, StudyState.STOPPING, STOPPED, time_s)
+                drop_unstarted(connection, row.id, time_s)
                 if now:
                     self._cancel_running(connection, row, time_s)
         self._on_change()
@@ -89,20 +90,21 @@ class Control(Reader):
             row = find_study(connection, study, hold="change")
             time_s = self._storage.now(connection)
             if number is not None:
-                self._cancel_trial(connection, row, find_trial(connection, row, number), time_s)
+                find_trial(connection, row, number)
+                self._cancel_trial(connection, row, number, time_s)
             elif row.state not in CLOSED:
-                drop_unstarted(connection, row, time_s)
+                drop_unstarted(connection, row.id, time_s)
                 self._cancel_running(connection, row, time_s)
                 if not is_cancelled(row):
                     # The coordinator makes it `cancelled` once everything is told.
-                    set_state(connection, row, "stopping", CANCELLED, time_s)
+                    set_state(connection, row, StudyState.STOPPING, CANCELLED, time_s)
         self._on_change()
         return self.status(study)
 
     def _require_whole(self, study: str) -> None:
         with self._storage.read() as connection:
             row = find_study(connection, study)
-        if row.state != "paused" or not str(row.reason).startswith(CANNOT_GO_ON):
+        if row.state is not StudyState.PAUSED or not str(row.reason).startswith(CANNOT_GO_ON):
             return
         found = [finding.text for finding in check(self._storage, study)]
         if found:
@@ -112,71 +114,54 @@ class Control(Reader):
                 f"tuner db check --repair {study}"
             )
 
-    def _move(self, study: str, state: str, *, reason: str = "") -> StudyStatus:
+    def _move(self, study: str, state: StudyState, *, reason: str = "") -> StudyStatus:
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
-            stopping = row.state == "stopping" and row.reason == STOPPED
-            if row.state not in ("running", "paused") and not (stopping and state == "running"):
+            stopping = row.state is StudyState.STOPPING and row.reason == STOPPED
+            goes_on = stopping and state is StudyState.RUNNING
+            if row.state not in (StudyState.RUNNING, StudyState.PAUSED) and not goes_on:
                 raise StudyError(_cannot(study, row, state))
-            if row.state != state:
+            if row.state is not state:
                 set_state(connection, row, state, reason, self._storage.now(connection))
         self._on_change()
         return self.status(study)
 
-    def _cancel_running(self, connection: sa.Connection, row: sa.Row[Any], now: float) -> None:
-        t = tables.trials
-        live = connection.execute(
-            sa.select(t).where(t.c.study_id == row.id, t.c.state.in_(("waiting", "running")))
-        ).all()
-        for trial in live:
-            self._cancel_trial(connection, row, trial, now)
+    def _cancel_running(self, connection: sa.Connection, row: Study, now: float) -> None:
+        for number in open_numbers(connection, row.id):
+            self._cancel_trial(connection, row, number, now)
 
-    def _cancel_trial(
-        self, connection: sa.Connection, row: sa.Row[Any], trial: sa.Row[Any], now: float
-    ) -> None:
-        t = tables.trials
-        newest = lock_attempts(connection, row.id, trial.number)[-1]
-        if lock_trial(connection, row.id, trial.number).state in ENDED:
+    def _cancel_trial(self, connection: sa.Connection, row: Study, number: int, now: float) -> None:
+        newest = lock_attempts(connection, row.id, number)[-1]
+        trial = lock_trial(connection, row.id, number)
+        if trial.state.is_ended:
             return
-        call_off(connection, row.id, trial.number, now)
-        connection.execute(
-            t.update()
-            .where(t.c.study_id == row.id, t.c.number == trial.number)
-            .values(
-                state="fail",
-                cause="cancelled",
-                error="cancelled by the user",
-                counted=True,
-                outcome_attempt=newest,
-                finished=now,
-                duration_s=now - trial.started if trial.started is not None else None,
-            )
+        outcome = Outcome(
+            state=TrialState.FAIL,
+            cause="cancelled",
+            error="cancelled by the user",
+            counted=True,
+            attempt=newest,
+            duration_s=None if trial.started is None else now - trial.started,
         )
-        record_event(
-            connection,
-            now,
-            "trial-fail",
-            f"trial {trial.number} cancelled by the user",
-            study_id=row.id,
-            number=trial.number,
-        )
+        set_outcome(connection, row.id, number, outcome, now, told="")
+        text = f"trial {number} cancelled by the user"
+        record_event(connection, now, "trial-fail", text, study_id=row.id, number=number)
 
 
-def is_cancelled(study: sa.Row[Any]) -> bool:
+def is_cancelled(study: Study) -> bool:
     """Whether the user has cancelled the study, which is final, even if it has not ended yet."""
-    return bool(
-        study.state == "cancelled" or (study.state == "stopping" and study.reason == CANCELLED)
-    )
+    is_ending = study.state is StudyState.STOPPING and study.reason == CANCELLED
+    return study.state is StudyState.CANCELLED or is_ending
 
 
-def describe(study: sa.Row[Any]) -> str:
+def describe(study: Study) -> str:
     """Return `demo/hill is finished (budget.trials: 4 trials are done)`."""
     why = f" ({study.reason})" if study.reason else ""
-    return f"{study.project}/{study.name} is {study.state}{why}"
+    return f"{study.full_name} is {study.state.value}{why}"
 
 
-def _cannot(name: str, study: sa.Row[Any], state: str) -> str:
-    text = f"{describe(study)}; it cannot become {state}"
-    if state == "running" and not is_cancelled(study):
+def _cannot(name: str, study: Study, state: StudyState) -> str:
+    text = f"{describe(study)}; it cannot become {state.value}"
+    if state is StudyState.RUNNING and not is_cancelled(study):
         return f"{text}; a larger budget lets it go on: tuner edit {name} budget.trials=N"
     return text

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
@@ -20,23 +19,19 @@ from tuner.protocol import MAX_ERROR_CHARS, Found, ProtocolError
 from tuner.space import SearchSpace, Value
 from tuner.space.optuna import distribution, to_optuna
 from tuner.spec import Growth, StudySpec, grow, parse_stored
-from tuner.storage import Storage, optuna_rows, tables
-from tuner.trials.attempts import ENDED, UPDATE_TRIAL, Ending, end_attempt, lock_trial
-from tuner.trials.events import record_event
+from tuner.storage import Storage, optuna_rows
+from tuner.trials.attempt import Attempt
+from tuner.trials.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
-from tuner.trials.rows import lock_attempt
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import lock_attempt
+from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import hold_study, set_study
+from tuner.trials.store.trials import lock_trial, set_trial
+from tuner.trials.study import Study
 
 #: Names of parameters that an event tells.
 _NAMED = 20
-
-_s, _a = tables.studies, tables.attempts
-# Held for a change of its spec; before its attempts and trials, as everywhere.
-_HOLD = (
-    sa.select(_s)
-    .join(_a, _a.c.study_id == _s.c.id)
-    .where(_a.c.id == sa.bindparam("attempt_id"))
-    .with_for_update(of=_s, key_share=True)
-)
 
 
 class Growing:
@@ -69,10 +64,11 @@ class Growing:
         """
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            study = connection.execute(_HOLD, {"attempt_id": attempt_id}).first()
+            # Held for a change of its spec; before its attempts and trials, as everywhere.
+            study = hold_study(connection, attempt_id, to_change=True)
             attempt = lock_attempt(connection, attempt_id, token)
-            if study is None or attempt.state not in ("leased", "lost"):
-                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
+            if study is None or not attempt.state.is_held:
+                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state.value})")
             passing = (FencedError, ProtocolError)
             with study_step(study.id, "taking a report", passing=passing):
                 try:
@@ -83,7 +79,10 @@ class Growing:
                     return ""
                 if ends:
                     ending = Ending(
-                        state="fail", cause="error", error=error, attempt_state="failed"
+                        state=TrialState.FAIL,
+                        cause="error",
+                        error=error,
+                        attempt_state=AttemptState.FAILED,
                     )
                     end_attempt(connection, study, attempt, ending, now, retries=0)
                 return error
@@ -91,8 +90,8 @@ class Growing:
 
 def _take(
     connection: sa.Connection,
-    study: sa.Row[Any],
-    attempt: sa.Row[Any],
+    study: Study,
+    attempt: Attempt,
     found: list[Found],
     now: float,
 ) -> None:
@@ -100,17 +99,16 @@ def _take(
     if not spec.finds_space:
         raise ProtocolError("found: the search space of the study is given: it has no hypermodel")
     trial = lock_trial(connection, attempt.study_id, attempt.number)
-    if trial.state in ENDED:
+    if trial.state.is_ended:
         raise FencedError(f"trial {attempt.number} has an outcome already")
-    params, record = json.loads(trial.params_json), json.loads(trial.proposal_json)
+    params, record = trial.params, trial.proposal
     names = record.get("names", {}).get(str(attempt.no), {})
     growth = grow(spec, found, since=study.next_number, renamed=names)
     values = _new_values(growth.spec.space, params, growth.values)
     if not growth.fresh and growth.spec.found == spec.found and not values:
         return
     revision = study.revision + 1
-    changed = {"revision": revision, "spec_json": json.dumps(growth.spec.to_json())}
-    connection.execute(_s.update().where(_s.c.id == study.id).values(**changed))
+    set_study(connection, study.id, revision=revision, spec_json=json.dumps(growth.spec.to_json()))
     record["late"] = {**record.get("late", {}), **dict.fromkeys(values, revision)}
     if growth.renamed:
         # What this attempt says later, it says in its own names.
@@ -120,8 +118,7 @@ def _take(
         "params_json": json.dumps(_ordered(growth.spec.space, {**params, **values})),
         "proposal_json": json.dumps(record),
     }
-    at = {"of_study": trial.study_id, "of_number": trial.number}
-    connection.execute(UPDATE_TRIAL, {**at, **texts})
+    set_trial(connection, trial.study_id, trial.number, **texts)
     optuna_rows.add_params(connection, trial.optuna_id, _encoded(growth.spec, values))
     if growth.fresh:
         record_event(

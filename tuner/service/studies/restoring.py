@@ -19,7 +19,11 @@ from tuner.storage.backups.format import Header
 from tuner.storage.backups.reading import BackupFile
 from tuner.storage.backups.restore import replace, staged
 from tuner.trials.attempts import Ending, end_attempt
-from tuner.trials.events import record_event
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import delay_ready, leased
+from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import study_of
+from tuner.trials.store.workers import mark_all_gone
 from tuner.trials.study_states import OPEN
 
 logger = logging.getLogger(__name__)
@@ -86,40 +90,23 @@ def restore(
 
 
 def _void_running(connection: sa.Connection, header: Header, now: float, grace_s: float) -> int:
-    a, s = tables.attempts, tables.studies
-    leased = connection.execute(sa.select(a).where(a.c.state == "leased")).all()
+    running = leased(connection)
     ending = Ending(
-        state="fail",
+        state=TrialState.FAIL,
         cause="preempted",
         error=f"the database was restored from a backup of {header.made}",
-        attempt_state="lost",
+        attempt_state=AttemptState.LOST,
     )
-    for attempt in leased:
-        study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).one()
+    for attempt in running:
+        study = study_of(connection, attempt)
         end_attempt(connection, study, attempt, ending, now, retries=0)
-        connection.execute(
-            a.update()
-            .where(
-                a.c.study_id == attempt.study_id,
-                a.c.number == attempt.number,
-                a.c.state == "ready",
-            )
-            .values(not_before=now + grace_s)
-        )
-    return len(leased)
+        delay_ready(connection, attempt.study_id, attempt.number, now + grace_s)
+    return len(running)
 
 
 def _note_absence(connection: sa.Connection, now: float) -> None:
     """Take no worker for present that has not been heard of, and no file for written."""
-    w = tables.workers
-    connection.execute(
-        w.update().values(
-            state="gone",
-            attempt=None,
-            # The clock of the backup's database may have been ahead.
-            last_seen=sa.case((w.c.last_seen > now, now), else_=w.c.last_seen),
-        )
-    )
+    mark_all_gone(connection, now)
     # The log root may be another one, or younger or older than the backup: every folder is looked
     # at again, and what is missing is written from the database.
     connection.execute(tables.attempts.update().values(filed=False))

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from tuner.storage import tables
 from tuner.trials.attempts import ENDED
-from tuner.trials.events import record_event
+from tuner.trials.states import StudyState
+from tuner.trials.store.events import record_event
+from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
 
@@ -33,7 +35,7 @@ def retry_failed(connection: sa.Connection, study: sa.Row[Any], now: float) -> l
     if new:
         _ask(connection, study, sorted(asked | set(new)), new, now)
         if study.state in ("finished", "paused", "stopping"):
-            set_state(connection, study, "running", "", now)
+            set_state(connection, Study.of(study), StudyState.RUNNING, "", now)
     return sorted({*new, *(asked - _ended_again(connection, study))})
 
 

@@ -25,8 +25,10 @@ from tuner.spec import (
     show_change,
 )
 from tuner.storage import optuna_rows, tables
-from tuner.trials.demand import device_of
-from tuner.trials.events import record_event
+from tuner.trials.kinds import device_of
+from tuner.trials.states import StudyState
+from tuner.trials.store.events import record_event
+from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
 #: Of a project or a study.
@@ -162,10 +164,10 @@ def apply_spec(
     text = "; ".join(change.text for change in changed)
     record_event(connection, now, "study-edited", text, study_id=study.id)
     maximize = new.metrics[0].goal == "maximize"
-    is_over = study.state in ("finished", "stopping") and not is_cancelled(study)
+    is_over = study.state in ("finished", "stopping") and not is_cancelled(Study.of(study))
     if is_over and is_raised(old.budget, new.budget, maximize=maximize):
         # Whether the new limit is not reached either, the coordinator finds out at once.
-        set_state(connection, study, "running", "", now)
+        set_state(connection, Study.of(study), StudyState.RUNNING, "", now)
 
 
 def _columns(spec: StudySpec) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-import sqlalchemy as sa
+from typing import TypeVar
 
 from tuner.integrity.diagnosis import diagnose
-from tuner.storage import Storage, tables
-from tuner.trials.faults import StudyFaultError, reason_of, set_aside
+from tuner.storage import Storage
+from tuner.trials.faults import StudyFaultError, reason_of
+from tuner.trials.states import AttemptState
+from tuner.trials.store.attempts import set_attempt
+from tuner.trials.store.setting_aside import set_aside
+from tuner.trials.store.studies import study_name
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +20,6 @@ T = TypeVar("T")
 
 #: So many studies are set aside in one call at most; after that the worker has to ask again.
 MOST = 20
-
-_s, _a = tables.studies, tables.attempts
 
 
 def apart(storage: Storage, call: Callable[[], T]) -> T | None:
@@ -51,15 +51,13 @@ def set_study_aside(storage: Storage, fault: StudyFaultError) -> str:
     cause = fault.__cause__ or fault
     found = diagnose(storage, fault.study_id)
     with storage.begin() as connection:
-        query: sa.Select[Any] = sa.select(_s.c.project, _s.c.name)
-        study = connection.execute(query.where(_s.c.id == fault.study_id)).first()
-        name = "" if study is None else f"{study.project}/{study.name}"
+        name = study_name(connection, fault.study_id)
         reason = reason_of(name, fault.step, cause, found)
         now = storage.now(connection)
         set_aside(connection, fault.study_id, reason, now)
         if fault.attempt is not None:
-            let_go = {"state": "revoked", "wanted": "cancel", "finished": now, "error": reason}
-            connection.execute(_a.update().where(_a.c.id == fault.attempt).values(**let_go))
+            let_go = {"state": AttemptState.REVOKED, "wanted": "cancel", "finished": now}
+            set_attempt(connection, fault.attempt, **let_go, error=reason)
     facts = {"study": name, "step": fault.step}
     logger.error("study set aside", extra=facts, exc_info=cause)
     return reason

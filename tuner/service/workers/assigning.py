@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.errors import TunerError
 from tuner.identity import caller
-from tuner.protocol import LEASE_S
 from tuner.service.answers.records import trial_config
 from tuner.spec import StudySpec, known_parameters
-from tuner.storage import tables
-from tuner.storage.curves import join_reports, stored_value
-from tuner.trials.attempts import LIVE, Ending, end_attempt
-from tuner.trials.demand import EXTERNAL, able_workers, claim_kind, gpus_of
+from tuner.trials.attempt import Attempt
+from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.fair_share import Contender, turn_key
 from tuner.trials.faults import study_step
-from tuner.trials.locking import hold_study
-from tuner.trials.rows import study_of, trial_of
+from tuner.trials.kinds import claim_kind
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import (
+    count_leased,
+    lease,
+    leased_attempts,
+    read_attempt,
+    ready_of,
+)
+from tuner.trials.store.queue import OfferingStudy, offering_studies
+from tuner.trials.store.reports import earlier_curve
+from tuner.trials.store.studies import hold_study, hold_study_id, study_of
+from tuner.trials.store.trials import start_trial, trial_of
+from tuner.trials.store.workers import able_states
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 #: A claim looks at this many of a study's ready attempts.
 CANDIDATES = 20
@@ -40,7 +51,7 @@ class ClaimedTwiceError(Exception):
 
 def choose_attempt(
     connection: sa.Connection, claim: protocol.Claim, image: str, now: float
-) -> sa.Row[Any] | None:
+) -> Attempt | None:
     """Lease the attempt that this worker should run and return it, or None.
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
@@ -56,9 +67,9 @@ def choose_attempt(
         ClaimedTwiceError: see there.
         StudyFaultError: the rows of a study are in the way.
     """
-    for study_id, parallel in _studies_in_turn(connection, claim, now):
-        with study_step(study_id, "giving out a trial", passing=ClaimedTwiceError):
-            leased = _choose_of(connection, study_id, parallel, claim, image, now)
+    for study in _studies_in_turn(connection, claim, now):
+        with study_step(study.id, "giving out a trial", passing=ClaimedTwiceError):
+            leased = _choose_of(connection, study, claim, image, now)
         if leased is not None:
             return leased
     return None
@@ -66,18 +77,18 @@ def choose_attempt(
 
 def _choose_of(
     connection: sa.Connection,
-    study_id: int,
-    parallel: int | None,
+    study: OfferingStudy,
     claim: protocol.Claim,
     image: str,
     now: float,
-) -> sa.Row[Any] | None:
+) -> Attempt | None:
     """Lease an attempt of one study."""
-    if parallel is not None and not _has_room(connection, study_id, parallel):
+    if study.parallel is not None and not _has_room(connection, study.id, study.parallel):
         return None
-    for attempt in _ready(connection, study_id, now):
-        excluded = json.loads(attempt.excluded_json)
-        if claim.worker.name in excluded and able_workers(connection, attempt, now):
+    for attempt in ready_of(connection, study.id, now, most=CANDIDATES):
+        if claim.worker.name in attempt.excluded and able_states(
+            connection, study.id, attempt.excluded_json, now
+        ):
             continue  # one that has not failed at it is there
         leased = _lease(connection, attempt, claim, image, now)
         if leased is not None:
@@ -90,126 +101,67 @@ def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
 
     No more are proposed than it allows, but what is ready may be more when the cap was lowered.
     """
-    a, s = tables.attempts, tables.studies
-    running = sa.select(sa.func.count()).where(a.c.study_id == study_id, a.c.state == "leased")
-    if connection.execute(running).scalar_one() >= parallel:
+    if count_leased(connection, study_id) >= parallel:
         return False  # without a lock, so that claims do not wait for each other in a circle
-    hold = sa.select(s.c.id).where(s.c.id == study_id).with_for_update(key_share=True)
-    connection.execute(hold)
-    return bool(connection.execute(running).scalar_one() < parallel)
+    hold_study_id(connection, study_id)
+    return count_leased(connection, study_id) < parallel
 
 
 def _studies_in_turn(
     connection: sa.Connection, claim: protocol.Claim, now: float
-) -> list[tuple[int, int | None]]:
-    """Return id and `parallel` of the studies with something for this claim, by fair share.
+) -> list[OfferingStudy]:
+    """Return the studies with something for this claim, by fair share.
 
     Of several that are as far below theirs, the one whose trial waits longest comes first.
     """
-    a, s = tables.attempts, tables.studies
-    projects = caller().projects
-    ready: sa.Select[Any] = (
-        sa.select(s.c.id, s.c.priority, s.c.parallel, sa.func.min(a.c.created).label("since"))
-        .join(a, a.c.study_id == s.c.id)
-        .where(
-            a.c.state == "ready",
-            a.c.not_before <= now,
-            s.c.state == "running",
-            _is_for(claim),
-        )
-        .group_by(s.c.id, s.c.priority, s.c.parallel)
-    )
-    if projects is not None:
-        ready = ready.where(s.c.project.in_(projects))
-    rows = list(connection.execute(ready))
-    if len(rows) < 2:
-        return [(row.id, row.parallel) for row in rows]
-    busy_query = (
-        sa.select(a.c.study_id, sa.func.count()).where(a.c.state == "leased").group_by(a.c.study_id)
-    )
-    busy: dict[int, int] = dict(connection.execute(busy_query).all())
-    rows.sort(key=lambda row: (busy.get(row.id, 0) / 2.0 ** _priority(row), _since(row), row.id))
-    return [(row.id, row.parallel) for row in rows]
+    kind = claim_kind(claim, claim.worker.image)
+    studies = offering_studies(connection, kind, caller().projects, now)
+    if len(studies) < 2:
+        return studies
+    busy = leased_attempts(connection)
+    return sorted(studies, key=lambda study: _turn_key(study, busy[study.id]))
 
 
-def _is_for(claim: protocol.Claim) -> sa.ColumnElement[bool]:
-    """Whether a study's trials are for a claim; see `demand.matches`."""
-    s = tables.studies
-    device, needed, gpus = claim_kind(claim, claim.worker.image)
-    if device == EXTERNAL:
-        project, _, name = str(needed).partition("/")
-        return sa.and_(s.c.device == device, s.c.project == project, s.c.name == name)
-    fits = sa.and_(s.c.device == device, gpus_of(s) == gpus)
-    return sa.and_(fits, sa.or_(s.c.image.is_(None), s.c.image == needed))
-
-
-def _priority(study: sa.Row[Any]) -> float:
+def _turn_key(study: OfferingStudy, busy: int) -> tuple[float, float, int]:
     with study_step(study.id, "giving out a trial"):
-        return float(study.priority)
-
-
-def _since(study: sa.Row[Any]) -> float:
-    with study_step(study.id, "giving out a trial"):
-        return float(study.since)
-
-
-def _ready(connection: sa.Connection, study_id: int, now: float) -> list[sa.Row[Any]]:
-    a = tables.attempts
-    query = (
-        sa.select(a)
-        .where(a.c.study_id == study_id, a.c.state == "ready", a.c.not_before <= now)
-        .order_by(a.c.created, a.c.number)
-        .limit(CANDIDATES)
-        .with_for_update(skip_locked=True)
-    )
-    return list(connection.execute(query))
+        contender = Contender(study.id, float(study.priority))
+        return turn_key(contender, busy, float(study.since))
 
 
 def _lease(
     connection: sa.Connection,
-    attempt: sa.Row[Any],
+    attempt: Attempt,
     claim: protocol.Claim,
     image: str,
     now: float,
-) -> sa.Row[Any] | None:
-    a, t = tables.attempts, tables.trials
-    lease = (
-        a.update()
-        .where(a.c.id == attempt.id, a.c.state == "ready")
-        .values(
-            state="leased",
-            token=claim.token,
-            bearer=caller().token_id,
-            worker=claim.worker.name,
-            host=claim.worker.host,
-            image_json=image,
-            claimed=now,
-            lease_until=now + LEASE_S,
-        )
-        .returning(a)
-    )
+) -> Attempt | None:
+    worker = claim.worker
     try:
-        leased = connection.execute(lease).first()
+        leased = lease(
+            connection,
+            attempt.id,
+            now,
+            token=claim.token,
+            worker=worker.name,
+            host=worker.host,
+            image_json=image,
+        )
     except sa.exc.IntegrityError as exc:
-        # Of what is changed here only the token must be of its own.
+        # Of what is changed there only the token must be of its own.
         raise ClaimedTwiceError from exc
     if leased is not None:
-        connection.execute(
-            t.update()
-            .where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
-            .values(state="running", started=sa.func.coalesce(t.c.started, now))
-        )
+        start_trial(connection, leased, now)
     return leased
 
 
 def assign(
-    connection: sa.Connection, attempt: sa.Row[Any], specs: Callable[[sa.Row[Any]], StudySpec]
+    connection: sa.Connection, attempt: Attempt, specs: Callable[[Study], StudySpec]
 ) -> protocol.Assignment:
     """Return everything a worker needs to run the attempt.
 
     Args:
         connection: of the claim's transaction.
-        attempt: its row.
+        attempt: that it was given.
         specs: returns the spec of a study.
 
     Raises:
@@ -229,10 +181,8 @@ def assign(
 def end_unassignable(connection: sa.Connection, error: AssignmentError, now: float) -> None:
     """End an attempt that no worker can be told of: as an error of its own, which counts."""
     study = hold_study(connection, error.attempt)
-    a = tables.attempts
-    query = sa.select(a).where(a.c.id == error.attempt).with_for_update()
-    attempt = connection.execute(query).first()
-    if study is None or attempt is None or attempt.state not in LIVE:
+    attempt = read_attempt(connection, error.attempt, hold=True)
+    if study is None or attempt is None or not attempt.state.is_live:
         return  # deleted, or called off, just now
     text = f"what is stored of this trial makes no assignment for a worker: {error}"
     end_attempt(
@@ -240,7 +190,7 @@ def end_unassignable(connection: sa.Connection, error: AssignmentError, now: flo
         study,
         # It never was a worker's: nobody is to be blamed.
         attempt,
-        Ending(state="fail", cause="error", error=text, attempt_state="failed"),
+        Ending(state=TrialState.FAIL, cause="error", error=text, attempt_state=AttemptState.FAILED),
         now,
         retries=0,
     )
@@ -248,47 +198,30 @@ def end_unassignable(connection: sa.Connection, error: AssignmentError, now: flo
 
 def _build(
     connection: sa.Connection,
-    study: sa.Row[Any],
-    trial: sa.Row[Any],
-    attempt: sa.Row[Any],
+    study: Study,
+    trial: Trial,
+    attempt: Attempt,
     spec: StudySpec,
 ) -> protocol.Assignment:
     return protocol.Assignment(
         attempt=attempt.id,
-        study=f"{study.project}/{study.name}",
+        study=study.full_name,
         trial=attempt.number,
         attempt_no=attempt.no,
-        params=json.loads(trial.params_json),
+        params=trial.params,
         seed=trial.seed,
         objective=spec.entry,
         metrics=[{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
         run_dir=attempt.run_dir,
-        checkpoint_dir=f"{study.project}/{study.name}/trial_{attempt.number:05d}",
+        checkpoint_dir=f"{study.full_name}/trial_{attempt.number:05d}",
         code=trial.code,
         timeout_s=spec.trial.timeout,
         devices=spec.trial.gpus,
         reproducibility=spec.trial.reproducibility,
         backend=spec.trial.backend,
-        curve=_curve(connection, attempt) if attempt.no > 1 else [],
+        curve=earlier_curve(connection, attempt),
         config=trial_config(study, trial, spec, attempt),
         known=known_parameters(spec),
         loader=spec.data.loader,
         command=list(spec.command),
     )
-
-
-def _curve(connection: sa.Connection, attempt: sa.Row[Any]) -> list[protocol.Point]:
-    r = tables.reports
-    rows = connection.execute(
-        sa.select(r).where(
-            r.c.study_id == attempt.study_id, r.c.number == attempt.number, r.c.no < attempt.no
-        )
-    ).all()
-    return [
-        protocol.Point(
-            step=step,
-            value=protocol.encode_number(stored_value(row)),
-            metrics=json.loads(row.metrics_json) if row.metrics_json else {},
-        )
-        for step, row in join_reports(rows).items()
-    ]

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from tuner.errors import StudyError
 from tuner.identity import Identity, caller
 from tuner.protocol import WorkerInfo
-from tuner.storage import tables
 from tuner.storage.tokens import is_in_force, projects_json
-from tuner.trials.demand import UNHEARD_S
+from tuner.trials.kinds import UNHEARD_S
+from tuner.trials.states import WorkerState
+from tuner.trials.store.attempts import may_fetch_code
+from tuner.trials.worker import Worker
 
-_a, _t = tables.attempts, tables.trials
 
-
-def require_name(connection: sa.Connection, row: sa.Row[Any], now: float) -> None:
+def require_name(connection: sa.Connection, known: Worker, now: float) -> None:
     """Refuse a caller that uses the name of another token's worker.
 
     It would end what that worker runs. A worker that was not heard of lately, or whose token is no
@@ -26,18 +26,18 @@ def require_name(connection: sa.Connection, row: sa.Row[Any], now: float) -> Non
         StudyError: that worker lives.
     """
     who = caller()
-    if row.bearer == who.token_id or who.is_operator:
+    if known.bearer == who.token_id or who.is_operator:
         return
-    is_silent = row.state == "gone" or row.last_seen < now - UNHEARD_S
-    if is_silent or (row.bearer is not None and not is_in_force(connection, row.bearer, now)):
+    is_silent = known.state is WorkerState.GONE or known.last_seen < now - UNHEARD_S
+    if is_silent or (known.bearer is not None and not is_in_force(connection, known.bearer, now)):
         return
     raise StudyError(
-        f"a worker {row.name} is there already, with another token: give this one another name, "
+        f"a worker {known.name} is there already, with another token: give this one another name, "
         f"or wait {UNHEARD_S:g} s after the end of that one"
     )
 
 
-def require_only_process(row: sa.Row[Any], worker: WorkerInfo, now: float) -> None:
+def require_only_process(known: Worker, worker: WorkerInfo, now: float) -> None:
     """Refuse a second process under the name of one that lives: they would end each other's trials.
 
     A supervisor's next process is no second one: it starts it when the one before has ended. One
@@ -47,16 +47,18 @@ def require_only_process(row: sa.Row[Any], worker: WorkerInfo, now: float) -> No
     Raises:
         StudyError: the other process lives.
     """
-    if worker.process is None or row.process in (None, worker.process):
+    if worker.process is None or known.process in (None, worker.process):
         return
-    is_next = worker.keeper is not None and worker.keeper == row.keeper
-    has_left = row.state in ("gone", "stopping") or row.last_seen < now - UNHEARD_S
+    is_next = worker.keeper is not None and worker.keeper == known.keeper
+    has_left = (
+        known.state in (WorkerState.GONE, WorkerState.STOPPING) or known.last_seen < now - UNHEARD_S
+    )
     if is_next or has_left:
         return
     raise StudyError(
-        f"a worker {row.name} is there already (host {row.host}, process {row.pid}): give this one "
-        f"another --name, or none and it gets its own; if that one has ended, its name is free "
-        f"{UNHEARD_S:g} s after its last sign of life"
+        f"a worker {known.name} is there already (host {known.host}, process {known.pid}): give "
+        "this one another --name, or none and it gets its own; if that one has ended, its name is "
+        f"free {UNHEARD_S:g} s after its last sign of life"
     )
 
 
@@ -70,14 +72,4 @@ def may_fetch(connection: sa.Connection, who: Identity, digest: str) -> bool:
     """Whether a caller may have a code snapshot: a worker has that of what it runs."""
     if who.is_operator:
         return True
-    query = (
-        sa.select(sa.literal(1))
-        .join_from(_a, _t, sa.and_(_t.c.study_id == _a.c.study_id, _t.c.number == _a.c.number))
-        .where(
-            _a.c.state.in_(("leased", "lost")),
-            _a.c.bearer == who.token_id,
-            _t.c.code == digest,
-        )
-        .limit(1)
-    )
-    return connection.execute(query).first() is not None
+    return may_fetch_code(connection, who.token_id, digest)

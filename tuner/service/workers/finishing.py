@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,19 +23,28 @@ from tuner.service.answers.records import trial_record
 from tuner.service.studies.code import fresh_modules, note_modules
 from tuner.service.studies.growing import Growing
 from tuner.service.workers.apart import set_study_aside
-from tuner.service.workers.reporting import store_points
-from tuner.storage import Storage, tables
-from tuner.trials.attempts import ENDED, Ending, end_attempt, lock_trial
+from tuner.storage import Storage
+from tuner.trials.attempt import Attempt
+from tuner.trials.attempts import Ending, end_attempt
 from tuner.trials.breaker import hold_against
 from tuner.trials.faults import StudyFaultError, study_step
-from tuner.trials.locking import hold_study, lock_attempts
-from tuner.trials.rows import lock_attempt, set_worker, trial_of
 from tuner.trials.specs import Specs
+from tuner.trials.states import AttemptState, TrialState, WorkerState
+from tuner.trials.store.attempts import is_finished, lock_attempt, lock_attempts
+from tuner.trials.store.reports import last_value, store_points
+from tuner.trials.store.studies import hold_study
+from tuner.trials.store.trials import lock_trial, trial_of
+from tuner.trials.store.workers import set_worker
+from tuner.trials.study import Study
 
 #: What is raised on purpose: an answer to the worker.
 TOLD = (TunerError, ProtocolError)
 
-_STATES = {"complete": "complete", "pruned": "pruned", "failed": "fail"}
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
 
 
 class Finishing:
@@ -99,8 +107,8 @@ class Finishing:
             elif attempt.finish_digest != digest:
                 raise FencedError(f"attempt {attempt_id} was finished with another result")
             attempt = lock_attempt(connection, attempt_id, finish.token)
-            trial = trial_of(connection, attempt)
-            with study_step(study.id, "taking a result", attempt=attempt.id):
+            with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
+                trial = trial_of(connection, attempt)
                 record = trial_record(connection, study, trial, attempt)
         # For itself: a study's row is locked before its attempts and trials.
         if is_new and (fresh := fresh_modules(study, finish.modules)):
@@ -113,27 +121,25 @@ class Finishing:
 
     def _is_finished(self, attempt_id: str) -> bool:
         """Whether the attempt has handed its result in; then it is only repeated."""
-        a = tables.attempts
-        query = sa.select(a.c.finish_digest).where(a.c.id == attempt_id)
         with self._storage.read() as connection:
-            return connection.execute(query).scalar_one_or_none() is not None
+            return is_finished(connection, attempt_id)
 
     def _accept(
         self,
         connection: sa.Connection,
-        study: sa.Row[Any],
-        attempt: sa.Row[Any],
+        study: Study,
+        attempt: Attempt,
         finish: protocol.Finish,
         digest: str,
         now: float,
     ) -> None:
-        if attempt.state not in ("leased", "lost"):
-            raise FencedError(f"attempt {attempt.id} was called off ({attempt.state})")
-        if attempt.state == "lost":
+        if not attempt.state.is_held:
+            raise FencedError(f"attempt {attempt.id} was called off ({attempt.state.value})")
+        if attempt.state is AttemptState.LOST:
             # Its successor may finish, or be claimed, at this moment.
             lock_attempts(connection, attempt.study_id, attempt.number)
         # Held from here on: two attempts of one trial may finish at the same moment.
-        if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+        if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
             raise FencedError(f"trial {attempt.number} has an outcome already")
         with study_step(study.id, "taking a result", attempt=attempt.id):
             spec = self._specs.of(study)
@@ -143,12 +149,13 @@ class Finishing:
         if ending.cause == "storage" and self._storage_problem() is None:
             # The log root can be written from here: it is the worker that cannot.
             hold_against(connection, attempt, now)
-        set_worker(connection, attempt.worker, "idle", None, now)
+        if attempt.worker is not None:
+            set_worker(connection, attempt.worker, WorkerState.IDLE, None, now)
 
 
 def _ending(
     connection: sa.Connection,
-    attempt: sa.Row[Any],
+    attempt: Attempt,
     finish: protocol.Finish,
     digest: str,
     *,
@@ -162,35 +169,19 @@ def _ending(
             raise SpecError(f"values: the study has {metrics} metrics, got {len(values)}")
         if not all(map(math.isfinite, values)):
             # Never a score: a NaN that is stored as best cannot be beaten.
-            state, cause = "fail", "diverged"
+            state, cause = TrialState.FAIL, "diverged"
             error = error or f"the objective is {finish.values}"
     elif finish.outcome == "pruned":
-        cause, values = None, _last_report(connection, attempt)
+        cause, last = None, last_value(connection, attempt)
+        values = [] if last is None else [last]
     return Ending(
         state=state,
         cause=cause,
         error="\n".join(error.splitlines()[-ERROR_LINES:])[:MAX_ERROR_CHARS],
-        values=[] if state == "fail" else values,
+        values=[] if state is TrialState.FAIL else values,
         metrics=finish.metrics,
         duration_s=finish.duration_s,
         exit_status=finish.exit_status,
         digest=digest,
-        attempt_state="failed" if cause is not None else "done",
+        attempt_state=AttemptState.FAILED if cause is not None else AttemptState.DONE,
     )
-
-
-def _last_report(connection: sa.Connection, attempt: sa.Row[Any]) -> list[float]:
-    r = tables.reports
-    value = connection.execute(
-        sa.select(r.c.value)
-        .where(
-            r.c.study_id == attempt.study_id,
-            r.c.number == attempt.number,
-            r.c.no <= attempt.no,
-            # NaN and infinity are no results: the last number that was reported is.
-            r.c.value.is_not(None),
-        )
-        .order_by(r.c.no.desc(), r.c.step.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    return [] if value is None else [float(value)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import sqlalchemy as sa
 
 from tuner import protocol
@@ -14,11 +11,14 @@ from tuner.errors import FencedError
 from tuner.protocol import LEASE_S, check_report, decode_number
 from tuner.service.studies.growing import Growing
 from tuner.service.workers.apart import set_study_aside
-from tuner.storage import Storage, tables
-from tuner.trials.attempts import ENDED, UPDATE_ATTEMPT, lock_trial
+from tuner.storage import Storage
+from tuner.trials.attempt import Attempt
 from tuner.trials.breaker import forgive
 from tuner.trials.faults import StudyFaultError, study_step
-from tuner.trials.rows import lock_attempt, trial_of
+from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.store.attempts import lock_attempt, lock_later, revoke_later, set_attempt
+from tuner.trials.store.reports import store_points
+from tuner.trials.store.trials import lock_trial, set_trial, trial_of
 
 
 class Reporting:
@@ -54,13 +54,13 @@ class Reporting:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             attempt = lock_attempt(connection, attempt_id, report.token)
-            if attempt.state == "cancelled":
+            if attempt.state is AttemptState.CANCELLED:
                 return protocol.Reply(order="cancel")
-            if attempt.state not in ("leased", "lost"):
-                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state})")
+            if not attempt.state.is_held:
+                raise FencedError(f"attempt {attempt_id} has ended ({attempt.state.value})")
             store_points(connection, attempt, report.points, now)
             extend_lease(connection, attempt, now)
-            order: protocol.Order = attempt.wanted
+            order = attempt.wanted
             if judged:
                 with study_step(attempt.study_id, "taking a report"):
                     order = self._judge(connection, attempt, report.points, now)
@@ -69,100 +69,54 @@ class Reporting:
     def _judge(
         self,
         connection: sa.Connection,
-        attempt: sa.Row[Any],
+        attempt: Attempt,
         points: list[protocol.Point],
         now: float,
     ) -> protocol.Order:
         if attempt.wanted != "continue" or not points:
-            wanted: protocol.Order = attempt.wanted
-            return wanted
+            return attempt.wanted
         pairs = [(point.step, decode_number(point.value)) for point in points]
         verdict = self._coordinator.judge(attempt.study_id, attempt.number, attempt.no, pairs)
         if verdict is None:
-            connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "judged": False})
+            set_attempt(connection, attempt.id, judged=False)
             return "continue"
         if verdict.attrs:
             save_marks(connection, trial_of(connection, attempt).optuna_id, verdict.attrs)
         if not verdict.prune:
             return "continue"
-        connection.execute(UPDATE_ATTEMPT, {"of_id": attempt.id, "wanted": "prune"})
+        set_attempt(connection, attempt.id, wanted="prune")
         tell_stop(connection, now, attempt, verdict.attrs)
         return "prune"
 
 
-def store_points(
-    connection: sa.Connection, attempt: sa.Row[Any], points: list[protocol.Point], now: float
-) -> None:
-    """Insert the reports that are not there yet; the first one of a step counts."""
-    r = tables.reports
-    if not points:
-        return
-    known = set(
-        connection.execute(
-            sa.select(r.c.step).where(
-                r.c.study_id == attempt.study_id,
-                r.c.number == attempt.number,
-                r.c.no == attempt.no,
-                r.c.step.in_([point.step for point in points]),
-            )
-        ).scalars()
-    )
-    rows: dict[int, dict[str, Any]] = {}
-    for point in points:
-        if point.step not in known:
-            rows.setdefault(point.step, _row(attempt, point, now))
-    if rows:
-        connection.execute(r.insert(), list(rows.values()))
-
-
-def _row(attempt: sa.Row[Any], point: protocol.Point, now: float) -> dict[str, Any]:
-    wire = protocol.encode_number(decode_number(point.value))
-    return {
-        "study_id": attempt.study_id,
-        "number": attempt.number,
-        "no": attempt.no,
-        "step": point.step,
-        "value": None if isinstance(wire, str) else wire,
-        "special": wire if isinstance(wire, str) else None,
-        "metrics_json": json.dumps(point.metrics) if point.metrics else None,
-        "time": now,
-    }
-
-
-def extend_lease(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> None:
+def extend_lease(connection: sa.Connection, attempt: Attempt, now: float) -> None:
     """Extend the lease; take a lost attempt back as long as nobody has begun its successor.
 
     Raises:
         FencedError: the attempt was lost and its trial has an outcome meanwhile.
     """
-    if attempt.state == "lost" and not _take_back(connection, attempt, now):
+    if attempt.state is AttemptState.LOST and not _take_back(connection, attempt, now):
         return  # it may still win the race, without a lease
-    values = {"state": "leased", "cause": None, "error": "", "finished": None, "heard": True}
-    lease = {"of_id": attempt.id, "lease_until": now + LEASE_S}
-    connection.execute(UPDATE_ATTEMPT, {**lease, **values})
-
-
-def _take_back(connection: sa.Connection, attempt: sa.Row[Any], now: float) -> bool:
-    a, t = tables.attempts, tables.trials
-    later = (
-        a.c.study_id == attempt.study_id,
-        a.c.number == attempt.number,
-        a.c.no > attempt.no,
+    set_attempt(
+        connection,
+        attempt.id,
+        state=AttemptState.LEASED,
+        lease_until=now + LEASE_S,
+        cause=None,
+        error="",
+        finished=None,
+        heard=True,
     )
+
+
+def _take_back(connection: sa.Connection, attempt: Attempt, now: float) -> bool:
     # Locked before their trial, as a claim or a finish of one of them does.
-    query = sa.select(a.c.state).where(*later).order_by(a.c.no).with_for_update()
-    states = connection.execute(query).scalars().all()
-    if lock_trial(connection, attempt.study_id, attempt.number).state in ENDED:
+    states = lock_later(connection, attempt)
+    if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
         raise FencedError(f"trial {attempt.number} has an outcome already")
-    if any(state not in ("ready", "revoked") for state in states):
+    if any(state not in (AttemptState.READY, AttemptState.REVOKED) for state in states):
         return False
-    connection.execute(
-        t.update()
-        .where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
-        .values(state="running")
-    )
-    connection.execute(
-        a.update().where(*later, a.c.state == "ready").values(state="revoked", finished=now)
-    )
+    set_trial(connection, attempt.study_id, attempt.number, state=TrialState.RUNNING)
+    revoke_later(connection, attempt, now)
     forgive(connection, attempt)
     return True

@@ -16,11 +16,9 @@ import sqlalchemy as sa
 
 from tuner.identity import Identity, caller
 from tuner.protocol import IMAGE_FACTS, Verified, WorkerInfo
-from tuner.storage import tables
 from tuner.storage.tokens import closes_image
-from tuner.trials.study_states import OPEN
+from tuner.trials.store.studies import wanted_image
 
-_s = tables.studies
 #: What is kept of what a worker says about its image.
 _MAX_IMAGE_CHARS = 300
 #: Digits of a hash that are shown: the first ones tell it from others.
@@ -82,7 +80,7 @@ class Verifier:
             return Verification(worker=worker, verified="stated", problem=problem)
         image = who.image
         if "@" not in image:
-            image = worker.image or _wanted(connection, digest) or image
+            image = worker.image or wanted_image(connection, digest) or image
         return Verification(worker=dataclasses.replace(worker, image=image), verified=_level(who))
 
     def _stated(self, connection: sa.Connection, worker: WorkerInfo, now: float) -> Verification:
@@ -143,14 +141,3 @@ def _changed(worker: WorkerInfo) -> str:
         f"{files[:_SHOWN]}…): an image that is built on top of another one measures again, by RUN "
         "python3 -m workers measure --write /app/image.json"
     )
-
-
-def _wanted(connection: sa.Connection, digest: str) -> str | None:
-    query = (
-        sa.select(_s.c.image)
-        .where(_s.c.image.endswith(f"@{digest}"), _s.c.state.in_(OPEN))
-        .order_by(_s.c.id.desc())
-        .limit(1)
-    )
-    image: str | None = connection.execute(query).scalar_one_or_none()
-    return image

@@ -7,10 +7,8 @@ answer. Only `FencedError` takes an attempt away from a worker.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,11 +33,14 @@ from tuner.service.workers.verifying import Verifier
 from tuner.service.workers.worker_status import Reception, Standing
 from tuner.storage import Storage, tables
 from tuner.trials.abandoned import Sign, release_abandoned
+from tuner.trials.attempt import Attempt
 from tuner.trials.breaker import note_test
-from tuner.trials.events import record_event
 from tuner.trials.faults import StudyFaultError, study_step
-from tuner.trials.rows import is_bearers, lock_attempt, set_worker
 from tuner.trials.specs import Specs
+from tuner.trials.states import AttemptState, WorkerState
+from tuner.trials.store.attempts import claimed_with, is_bearers, lock_attempt, read_attempt
+from tuner.trials.store.events import record_event
+from tuner.trials.store.workers import set_worker
 
 logger = logging.getLogger(__name__)
 
@@ -108,25 +109,25 @@ class WorkerDesk:
         return assignment
 
     def _claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
-        a = tables.attempts
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             standing = self._reception.meet(connection, claim.worker, now, claim.study)
             claim = dataclasses.replace(claim, worker=standing.worker)
-            mine = connection.execute(sa.select(a).where(a.c.token == claim.token)).first()
+            mine = claimed_with(connection, claim.token)
             if mine is not None and not is_bearers(mine.bearer):
                 raise FencedError("the claim was made with another token of the API")
             if mine is None:
                 mine = self._give(connection, claim, standing, now)
-            elif mine.state == "revoked":
+            elif mine.state is AttemptState.REVOKED:
                 mine = None  # offered to others, because the worker seemed not to have got it
             name, changes = claim.worker.name, standing.changes
             if mine is None:
-                set_worker(connection, name, "idle", None, now, changes)
+                set_worker(connection, name, WorkerState.IDLE, None, now, changes)
                 return None
             # A repetition may arrive when the attempt has long ended.
-            held = mine.id if mine.state == "leased" else None
-            set_worker(connection, name, "busy" if held else "idle", held, now, changes)
+            held = mine.id if mine.state is AttemptState.LEASED else None
+            state = WorkerState.BUSY if held else WorkerState.IDLE
+            set_worker(connection, name, state, held, now, changes)
             # One that it was given before it lets go, if nothing can be said of it any more.
             given = mine.id if mine.claimed != now else None
             step = study_step(
@@ -140,14 +141,10 @@ class WorkerDesk:
 
         Where the rows of its study are damaged, that is paused, and loses nothing.
         """
-        a = tables.attempts
         with self._storage.read() as connection:
-            query: sa.Select[Any] = sa.select(a.c.study_id, a.c.state).where(
-                a.c.id == error.attempt
-            )
-            attempt = connection.execute(query).first()
+            attempt = read_attempt(connection, error.attempt)
         if attempt is not None and diagnose(self._storage, attempt.study_id):
-            held = error.attempt if attempt.state == "leased" else None
+            held = error.attempt if attempt.state is AttemptState.LEASED else None
             fault = StudyFaultError(attempt.study_id, "giving out a trial", held)
             set_study_aside(self._storage, fault)
             return
@@ -188,9 +185,10 @@ class WorkerDesk:
             if is_free:
                 self._release(connection, standing, "idle", now)
             running = None if is_free else beat.attempt
-            set_worker(connection, beat.worker.name, beat.state, running, now, standing.changes)
+            state = WorkerState(beat.state)
+            set_worker(connection, beat.worker.name, state, running, now, standing.changes)
             if beat.self_test is not None:
-                note_test(connection, standing.row, beat.self_test[:MAX_TEST_CHARS], now)
+                note_test(connection, standing.known.name, beat.self_test[:MAX_TEST_CHARS], now)
                 standing = meet(connection, beat.worker, now)
         return protocol.Reply(
             order=order,
@@ -228,13 +226,13 @@ class WorkerDesk:
         claim: protocol.Claim,
         standing: Standing,
         now: float,
-    ) -> sa.Row[Any] | None:
+    ) -> Attempt | None:
         """Lease an attempt to a worker that claims with a new token, if there is one for it."""
         is_free = self._release(connection, standing, "claim", now)
         if not is_free or not standing.is_in_service or self._storage_problem() is not None:
             return None
         mine = choose_attempt(connection, claim, standing.verification.to_json(), now)
-        if mine is not None and claim.worker.name in json.loads(mine.excluded_json):
+        if mine is not None and claim.worker.name in mine.excluded:
             record_event(
                 connection,
                 now,
@@ -253,7 +251,7 @@ class WorkerDesk:
         """End what the worker holds and does not execute; return whether it holds nothing else."""
         return release_abandoned(
             connection,
-            standing.row.name,
+            standing.known.name,
             "new process" if standing.is_new_process else sign,
             now,
             lambda study: self._specs.of(study).trial.retries,
@@ -264,10 +262,9 @@ def _beat_attempt(
     connection: sa.Connection, attempt_id: str, token: str, now: float
 ) -> protocol.Order:
     attempt = lock_attempt(connection, attempt_id, token)
-    if attempt.state == "cancelled":
+    if attempt.state is AttemptState.CANCELLED:
         return "cancel"
-    if attempt.state not in ("leased", "lost"):
-        raise FencedError(f"attempt {attempt.id} has ended ({attempt.state})")
+    if not attempt.state.is_held:
+        raise FencedError(f"attempt {attempt.id} has ended ({attempt.state.value})")
     extend_lease(connection, attempt, now)
-    wanted: protocol.Order = attempt.wanted
-    return wanted
+    return attempt.wanted

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.service.workers.bearers import bearer_facts, require_name, require_only_process
 from tuner.service.workers.verifying import Verification, Verifier
-from tuner.storage import tables
 from tuner.trials.breaker import is_test_due
-from tuner.trials.demand import EXTERNAL, UNHEARD_S
+from tuner.trials.kinds import EXTERNAL, UNHEARD_S
+from tuner.trials.states import WorkerState
+from tuner.trials.store.workers import MOST, add_worker, find_worker, forget_gone
+from tuner.trials.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -29,25 +31,13 @@ _FACTS = (
 )
 #: Processes that are remembered of one name.
 _PROCESSES = 8
-#: Names whose processes are remembered: more than anybody has workers.
-_NAMES = 10_000
-#: A worker that was not heard of for so long is forgotten when a new one comes, s; so is, of more
-#: than `_NAMES` of them, the one that was not heard of for longest, after an hour.
-FORGOTTEN_S = 7 * 86400.0
-FORGOTTEN_EARLY_S = 3600.0
-#: Rows that are removed at once.
-_BATCH = 500
-
-_w = tables.workers
-# Built once: to build a statement costs more than to execute it, and every call comes here.
-_WORKER = sa.select(_w).where(_w.c.name == sa.bindparam("who"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """What the service thinks of a worker that has just called."""
 
-    row: sa.Row[Any]
+    known: Worker
     #: Which image it runs in, and how far that is proven.
     verification: Verification
     #: It is another process than the one that called under this name before, and never called yet.
@@ -69,7 +59,7 @@ class Standing:
     @property
     def is_in_service(self) -> bool:
         """Whether it may be given attempts; one that is to test itself gets none before it did."""
-        is_out = self.row.out_reason != "" or self.verification.problem != ""
+        is_out = self.known.out_reason != "" or self.verification.problem != ""
         return not self.drain and not is_out and not self.test_due
 
 
@@ -98,7 +88,7 @@ class Reception:
         now: float,
         study: str | None = None,
     ) -> Standing:
-        """Return where a worker stands that claims or is idle; one that is new gets a row.
+        """Return where a worker stands that claims or is idle; one that is new gets a known.
 
         Args:
             connection: of the transaction.
@@ -111,24 +101,24 @@ class Reception:
             StudyError: its name is another token's, or another process has it.
         """
         verification = self._verify(connection, worker, now)
-        row = self._find(connection, verification, now, study)
+        known = self._find(connection, verification, now, study)
         facts = _facts(verification, study)
-        changes = {name: value for name, value in facts.items() if getattr(row, name) != value}
+        changes = {name: value for name, value in facts.items() if getattr(known, name) != value}
         # What an earlier release of the server had seen of it had no number.
-        numbered = ("process",) if row.process is not None else ()
+        numbered = ("process",) if known.process is not None else ()
         is_other = not changes.keys().isdisjoint(("host", "pid", *numbered))
         is_new_process = self._is_unseen(worker) and is_other
-        changes |= self._drain_changes(row, worker, now, is_new_process=is_new_process)
-        return _standing(row, verification, now, is_new_process=is_new_process, changes=changes)
+        changes |= self._drain_changes(known, worker, now, is_new_process=is_new_process)
+        return _standing(known, verification, now, is_new_process=is_new_process, changes=changes)
 
     def recognise(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
     ) -> Standing:
         """Return where a worker stands that runs an attempt: it has been met when it claimed."""
         verification = self._verify(connection, worker, now)
-        row = self._find(connection, verification, now)
-        changes = self._drain_changes(row, worker, now, is_new_process=False)
-        return _standing(row, verification, now, changes=changes)
+        known = self._find(connection, verification, now)
+        changes = self._drain_changes(known, worker, now, is_new_process=False)
+        return _standing(known, verification, now, changes=changes)
 
     def _verify(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
@@ -142,37 +132,39 @@ class Reception:
         verification: Verification,
         now: float,
         study: str | None = None,
-    ) -> sa.Row[Any]:
+    ) -> Worker:
         worker = verification.worker
-        row = connection.execute(_WORKER, {"who": worker.name}).first()
-        if row is not None:
-            require_name(connection, row, now)
-            require_only_process(row, worker, now)
-            return row
-        facts = {"name": worker.name, "state": "idle", "first_seen": now, "last_seen": now}
-        facts |= _facts(verification, study)
+        known = find_worker(connection, worker.name)
+        if known is not None:
+            require_name(connection, known, now)
+            require_only_process(known, worker, now)
+            return known
+        facts = {"state": WorkerState.IDLE, "first_seen": now, "last_seen": now}
         forget_gone(connection, now)
-        return connection.execute(_w.insert().values(**facts).returning(_w)).one()
+        facts |= _facts(verification, study)
+        return add_worker(connection, name=worker.name, **facts)
 
     def _drain_changes(
-        self, row: sa.Row[Any], worker: protocol.WorkerInfo, now: float, *, is_new_process: bool
+        self, known: Worker, worker: protocol.WorkerInfo, now: float, *, is_new_process: bool
     ) -> dict[str, Any]:
         """Return what changes about the wish that a worker leaves.
 
         Only a drain for an old release has a reason in the row; a user's has none.
         """
         # Who executes one study alone is no worker that somebody starts anew, and is told nothing.
-        is_old = row.device != EXTERNAL and protocol.is_older(worker.release, self._server_release)
+        is_old = known.device != EXTERNAL and protocol.is_older(
+            worker.release, self._server_release
+        )
         if is_old:
             reason = (
                 f"its release {worker.release} is older than the server's {self._server_release}"
             )
-            return {} if row.drain_reason == reason else {"drain": True, "drain_reason": reason}
-        if row.drain_reason:
+            return {} if known.drain_reason == reason else {"drain": True, "drain_reason": reason}
+        if known.drain_reason:
             return {"drain": False, "drain_reason": ""}
         # A worker that crashes before it leaves is started again at once and has to leave then.
         # One that comes much later under the same name is another one, which nobody has drained.
-        if row.drain and is_new_process and row.last_seen < now - UNHEARD_S:
+        if known.drain and is_new_process and known.last_seen < now - UNHEARD_S:
             return {"drain": False}
         return {}
 
@@ -181,7 +173,7 @@ class Reception:
         process = (worker.host, worker.pid, worker.process)
         with self._lock:
             met = self._met.setdefault(worker.name, deque(maxlen=_PROCESSES))
-            if len(self._met) > _NAMES:
+            if len(self._met) > MOST:
                 del self._met[next(name for name in self._met if name != worker.name)]
             if process not in met:
                 met.append(process)
@@ -192,7 +184,7 @@ class Reception:
             met.append(process)
             if worker.name in self._warned:
                 return False
-            if len(self._warned) >= _NAMES:
+            if len(self._warned) >= MOST:
                 self._warned.clear()
             self._warned.add(worker.name)
         logger.warning(
@@ -200,27 +192,6 @@ class Reception:
             extra={"worker": worker.name, "processes": [f"{host} {pid}" for host, pid, _ in met]},
         )
         return False
-
-
-def forget_gone(connection: sa.Connection, now: float) -> int:
-    """Remove the rows of workers that are gone for good and hold nothing; return how many.
-
-    A worker of the same name that comes later is a new one: neither drained nor out of service.
-    """
-    a = tables.attempts
-    holds = sa.select(a.c.id).where(a.c.worker == _w.c.name, a.c.state == "leased").exists()
-    silent = sa.select(_w.c.name).where(~holds).order_by(_w.c.last_seen)
-    names = connection.execute(
-        silent.where(_w.c.last_seen < now - FORGOTTEN_S).limit(_BATCH)
-    ).scalars()
-    gone = list(names)
-    count = connection.execute(sa.select(sa.func.count()).select_from(_w)).scalar_one()
-    if (surplus := count - len(gone) - _NAMES) > 0:
-        early = silent.where(_w.c.last_seen < now - FORGOTTEN_EARLY_S, _w.c.name.not_in(gone))
-        gone += connection.execute(early.limit(min(surplus, _BATCH))).scalars()
-    if gone:
-        connection.execute(_w.delete().where(_w.c.name.in_(gone)))
-    return len(gone)
 
 
 def _facts(verification: Verification, study: str | None) -> dict[str, Any]:
@@ -239,23 +210,23 @@ def _facts(verification: Verification, study: str | None) -> dict[str, Any]:
 
 
 def _standing(
-    row: sa.Row[Any],
+    known: Worker,
     verification: Verification,
     now: float,
     *,
     changes: dict[str, Any],
     is_new_process: bool = False,
 ) -> Standing:
-    drain = bool(changes.get("drain", row.drain))
-    reason = verification.problem or row.out_reason
+    drain = bool(changes.get("drain", known.drain))
+    reason = verification.problem or known.out_reason
     if drain:
-        reason = changes.get("drain_reason", row.drain_reason) or "drained by a user"
+        reason = changes.get("drain_reason", known.drain_reason) or "drained by a user"
     return Standing(
-        row=row,
+        known=known,
         verification=verification,
         is_new_process=is_new_process,
         drain=drain,
         reason=reason,
-        test_due=is_test_due(row, now),
+        test_due=is_test_due(known, now),
         changes=changes,
     )

@@ -13,6 +13,7 @@ from tuner.storage import tables
 #: Who asked for what is being done, as `user@host`; None: the service itself, or a worker. It goes
 #: beside the call and not through it, because every change ends in an event, however deep.
 _actor: ContextVar[str | None] = ContextVar("actor", default=None)
+_INSERT = tables.events.insert()
 
 
 @contextlib.contextmanager
@@ -42,4 +43,4 @@ def record_event(
 ) -> None:
     """Insert an event in the transaction of the change that it tells of."""
     row = {"study_id": study_id, "number": number, "attempt": attempt, "actor": _actor.get()}
-    connection.execute(tables.events.insert(), {**row, "time": now, "kind": kind, "text": text})
+    connection.execute(_INSERT, {**row, "time": now, "kind": kind, "text": text})

@@ -1,0 +1,54 @@
+"""The outcome of a trial: each has one, and it gets it here."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tuner.trials.store.attempts import call_off
+from tuner.trials.store.events import record_event
+from tuner.trials.store.trials import Outcome, decide_trial
+
+
+def set_outcome(
+    connection: sa.Connection,
+    study_id: int,
+    number: int,
+    outcome: Outcome,
+    now: float,
+    *,
+    told: str | None = None,
+) -> bool:
+    """Give a trial its outcome, and call off whatever may still run of it.
+
+    Args:
+        connection: of the caller's transaction.
+        study_id: of the trial's study.
+        number: of the trial.
+        outcome: how it ended.
+        now: the database's time.
+        told: what its event says; empty: it has none; None: the state and the value.
+
+    Returns:
+        False: it had an outcome already, which it keeps.
+    """
+    call_off(connection, study_id, number, now)
+    if not decide_trial(connection, study_id, number, outcome, now):
+        return False
+    text = _said(number, outcome) if told is None else told
+    if text:
+        record_event(
+            connection,
+            now,
+            "trial-" + outcome.state.value,
+            text,
+            study_id=study_id,
+            number=number,
+            attempt=outcome.attempt,
+        )
+    return True
+
+
+def _said(number: int, outcome: Outcome) -> str:
+    cause = f" ({outcome.cause})" if outcome.cause else ""
+    value = f": {outcome.values[0]:.6g}" if outcome.values else ""
+    return f"trial {number} ended {outcome.state.value.upper()}{cause}{value}"

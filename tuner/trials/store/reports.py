@@ -1,0 +1,89 @@
+"""The rows of reports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner import protocol
+from tuner.storage import tables
+from tuner.storage.curves import join_reports, stored_value
+from tuner.trials.attempt import Attempt
+
+_r = tables.reports
+_INSERT = _r.insert()
+_OF_TRIAL = (_r.c.study_id == sa.bindparam("of_study"), _r.c.number == sa.bindparam("of_number"))
+_KNOWN = sa.select(_r.c.step).where(
+    *_OF_TRIAL,
+    _r.c.no == sa.bindparam("of_no"),
+    _r.c.step.in_(sa.bindparam("steps", expanding=True)),
+)
+_LAST = (
+    sa.select(_r.c.value)
+    .where(
+        *_OF_TRIAL,
+        _r.c.no <= sa.bindparam("of_no"),
+        # NaN and infinity are no results: the last number that was reported is.
+        _r.c.value.is_not(None),
+    )
+    .order_by(_r.c.no.desc(), _r.c.step.desc())
+    .limit(1)
+)
+_EARLIER = sa.select(_r).where(*_OF_TRIAL, _r.c.no < sa.bindparam("of_no"))
+
+
+def store_points(
+    connection: sa.Connection, attempt: Attempt, points: list[protocol.Point], now: float
+) -> None:
+    """Insert the reports that are not there yet; the first one of a step counts."""
+    if not points:
+        return
+    parameters = {**_key(attempt), "steps": [point.step for point in points]}
+    known = set(connection.execute(_KNOWN, parameters).scalars())
+    rows: dict[int, dict[str, Any]] = {}
+    for point in points:
+        if point.step not in known:
+            rows.setdefault(point.step, _row(attempt, point, now))
+    if rows:
+        connection.execute(_INSERT, list(rows.values()))
+
+
+def last_value(connection: sa.Connection, attempt: Attempt) -> float | None:
+    """Return the last number that an attempt, or one before it, has reported."""
+    value = connection.execute(_LAST, _key(attempt)).scalar_one_or_none()
+    return None if value is None else float(value)
+
+
+def earlier_curve(connection: sa.Connection, attempt: Attempt) -> list[protocol.Point]:
+    """Return what the attempts before one have reported, joined into one curve."""
+    if attempt.no == 1:
+        return []
+    rows = connection.execute(_EARLIER, _key(attempt)).all()
+    return [
+        protocol.Point(
+            step=step,
+            value=protocol.encode_number(stored_value(row)),
+            metrics=json.loads(row.metrics_json) if row.metrics_json else {},
+        )
+        for step, row in join_reports(rows).items()
+    ]
+
+
+def _key(attempt: Attempt) -> dict[str, Any]:
+    return {"of_study": attempt.study_id, "of_number": attempt.number, "of_no": attempt.no}
+
+
+def _row(attempt: Attempt, point: protocol.Point, now: float) -> dict[str, Any]:
+    wire = protocol.encode_number(protocol.decode_number(point.value))
+    return {
+        "study_id": attempt.study_id,
+        "number": attempt.number,
+        "no": attempt.no,
+        "step": point.step,
+        "value": None if isinstance(wire, str) else wire,
+        "special": wire if isinstance(wire, str) else None,
+        "metrics_json": json.dumps(point.metrics) if point.metrics else None,
+        "time": now,
+    }

@@ -1,0 +1,212 @@
+"""The rows of studies.
+
+Rows are locked in one order: a study, then its trial's attempts by number, then the trial, and last
+the worker. On PostgreSQL two transactions that lock in different orders can wait for each other;
+the database then ends one of them. SQLite has one writer at a time and needs none of this.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError, SpecError, StudyError
+from tuner.identity import caller
+from tuner.protocol import NAME_PATTERN
+from tuner.space.problem import did_you_mean
+from tuner.storage import tables
+from tuner.trials.attempt import Attempt
+from tuner.trials.faults import StudyFaultError
+from tuner.trials.states import OPEN, StudyState
+from tuner.trials.store.columns import columns, words
+from tuner.trials.study import Study
+
+#: So many studies are named where one is not found.
+_NEWEST = 5
+_NAME = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
+
+_s, _a = tables.studies, tables.attempts
+_BY_ID = sa.select(_s).where(_s.c.id == sa.bindparam("of_study"))
+_OF_ATTEMPT = (
+    sa.select(_s).join(_a, _a.c.study_id == _s.c.id).where(_a.c.id == sa.bindparam("attempt_id"))
+)
+# Shared with everything but the end of the study, so that it holds up nobody else.
+_HOLD = _OF_ATTEMPT.with_for_update(of=_s, read=True, key_share=True)
+_HOLD_TO_CHANGE = _OF_ATTEMPT.with_for_update(of=_s, key_share=True)
+_HOLD_ID = (
+    sa.select(_s.c.id).where(_s.c.id == sa.bindparam("of_study")).with_for_update(key_share=True)
+)
+
+
+def find_study(
+    connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None = None
+) -> Study:
+    """Return `project/study`.
+
+    Args:
+        connection: of the caller's transaction.
+        study: its name.
+        hold: lock it until the transaction ends, to change it, or to delete it: then nobody adds a
+            trial or an attempt meanwhile.
+
+    Raises:
+        SpecError: the name is malformed.
+        NotFoundError: there is no such study.
+        StudyError: its state is none.
+    """
+    row = find_study_row(connection, study, hold=hold)
+    try:
+        return Study.of(row)
+    except ValueError as exc:
+        raise StudyError(
+            f"{study} cannot be read: {exc}; what can be repaired is by: "
+            f"tuner db check --repair {study}"
+        ) from exc
+
+
+def find_study_row(
+    connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None = None
+) -> sa.Row[Any]:
+    """Return the row of `project/study`, whatever it holds; else as `find_study`."""
+    if not _NAME.fullmatch(study):
+        raise SpecError(f"{study[:100]!r} is not a study; write project/study")
+    project, name = study.split("/")
+    query = sa.select(_s).where(_s.c.project == project, _s.c.name == name)
+    if hold is not None:
+        query = query.with_for_update(key_share=hold == "change")
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFoundError(f"there is no study {study}; {_hint(connection, study)}")
+    return row
+
+
+def visible() -> sa.ColumnElement[bool]:
+    """Return the condition for studies of the caller's projects."""
+    projects = caller().projects
+    return sa.true() if projects is None else _s.c.project.in_(projects)
+
+
+def _hint(connection: sa.Connection, study: str) -> str:
+    """Return which study may have been meant, and the newest ones."""
+    query = sa.select(_s.c.project, _s.c.name).where(visible()).order_by(_s.c.created.desc())
+    rows = connection.execute(query).all()
+    known = [f"{row.project}/{row.name}" for row in rows]
+    # The same name in another project, before what is only spelt alike.
+    same = [name for name in known if name.partition("/")[2] == study.partition("/")[2]]
+    near = did_you_mean(same[0] if same else study, known)
+    return f"{near}newest: {', '.join(known[:_NEWEST]) or 'none yet'}"
+
+
+def read_study(connection: sa.Connection, study_id: int) -> Study | None:
+    """Return a study; None: there is none of this id.
+
+    Raises:
+        ValueError: its state is none.
+    """
+    row = connection.execute(_BY_ID, {"of_study": study_id}).first()
+    return None if row is None else Study.of(row)
+
+
+def study_of(connection: sa.Connection, attempt: Attempt) -> Study:
+    """Return the study that an attempt belongs to.
+
+    Raises:
+        NotFoundError: it was deleted just now.
+        ValueError: its state is none.
+    """
+    study = read_study(connection, attempt.study_id)
+    if study is None:
+        raise NotFoundError(f"attempt {attempt.id} was deleted with its study")
+    return study
+
+
+def hold_study(
+    connection: sa.Connection, attempt_id: str, *, to_change: bool = False
+) -> Study | None:
+    """Return the study of an attempt, which cannot be deleted until the transaction ends.
+
+    Whoever may insert an attempt calls it before it locks one: else a study could be deleted
+    around the new row.
+
+    Args:
+        connection: of the caller's transaction.
+        attempt_id: of the attempt.
+        to_change: hold it for a change of its own row.
+
+    Returns:
+        None: there is no such attempt (any more).
+
+    Raises:
+        StudyFaultError: its state is none.
+    """
+    query = _HOLD_TO_CHANGE if to_change else _HOLD
+    row = connection.execute(query, {"attempt_id": attempt_id}).first()
+    if row is None:
+        return None
+    try:
+        return Study.of(row)
+    except ValueError as exc:
+        raise StudyFaultError(row.id, "reading it", attempt_id) from exc
+
+
+def hold_study_id(connection: sa.Connection, study_id: int) -> None:
+    """Hold a study until the transaction ends."""
+    connection.execute(_HOLD_ID, {"of_study": study_id})
+
+
+def study_name(connection: sa.Connection, study_id: int) -> str:
+    """Return `project/study`, whatever else its row holds; empty: there is none of this id."""
+    query: sa.Select[Any] = sa.select(_s.c.project, _s.c.name)
+    row = connection.execute(query.where(_s.c.id == study_id)).first()
+    return "" if row is None else f"{row.project}/{row.name}"
+
+
+def wanted_image(connection: sa.Connection, digest: str) -> str | None:
+    """Return the image of this digest, with its name, that the newest open study wants of some."""
+    query = (
+        sa.select(_s.c.image)
+        .where(_s.c.image.endswith(f"@{digest}"), _s.c.state.in_(words(OPEN)))
+        .order_by(_s.c.id.desc())
+        .limit(1)
+    )
+    image: str | None = connection.execute(query).scalar_one_or_none()
+    return image
+
+
+def set_study(connection: sa.Connection, study_id: int, **values: Any) -> None:
+    """Set columns of a study."""
+    connection.execute(_s.update().where(_s.c.id == study_id).values(**columns(values)))
+
+
+def set_running_reason(connection: sa.Connection, study_id: int, reason: str) -> bool:
+    """Set the reason of a study that runs; return whether it does."""
+    changed = connection.execute(
+        _s.update()
+        .where(_s.c.id == study_id, _s.c.state == StudyState.RUNNING.value)
+        .values(reason=reason)
+    )
+    return bool(changed.rowcount)
+
+
+def is_still(connection: sa.Connection, study: Study) -> bool:
+    """Whether the study is in the state that was read earlier; holds it if so.
+
+    The user may have paused, resumed or edited it meanwhile, and the user's word is the last; or
+    a trial has found parameters to go on with.
+    """
+    query = sa.select(_s.c.id).where(
+        _s.c.id == study.id, _s.c.state == study.state.value, _s.c.revision == study.revision
+    )
+    return connection.execute(query.with_for_update(key_share=True)).first() is not None
+
+
+def skip_gap(connection: sa.Connection, since: float, now: float) -> None:
+    """Take the time from `since` to `now`, in which nobody coordinated, off all running studies."""
+    if now <= since:
+        return
+    began = sa.case((_s.c.running_since < since, _s.c.running_since + (now - since)), else_=now)
+    connection.execute(
+        _s.update().where(_s.c.running_since.is_not(None)).values(running_since=began)
+    )

@@ -1,0 +1,141 @@
+"""The rows of trials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.errors import NotFoundError
+from tuner.protocol import Cause
+from tuner.storage import tables
+from tuner.trials.attempt import Attempt
+from tuner.trials.states import ENDED, AttemptState, TrialState
+from tuner.trials.store.columns import columns, words
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
+
+_t, _a = tables.trials, tables.attempts
+_AT = (_t.c.study_id == sa.bindparam("of_study"), _t.c.number == sa.bindparam("of_number"))
+_ONE = sa.select(_t).where(*_AT)
+_LOCK = _ONE.with_for_update()
+# What it sets are the other parameters that it is executed with.
+_UPDATE = _t.update().where(*_AT)
+#: States of a trial that has no outcome.
+_OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
+_DECIDE = _UPDATE.where(_t.c.state.not_in(words(ENDED)))
+_START = _UPDATE.values(
+    state=TrialState.RUNNING.value,
+    started=sa.func.coalesce(_t.c.started, sa.bindparam("now", type_=sa.Float)),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a trial ended."""
+
+    #: COMPLETE, PRUNED or FAIL.
+    state: TrialState
+    cause: Cause | None = None
+    error: str = ""
+    #: One for each metric, or none; None: nobody was there to say any.
+    values: Sequence[float] | None = None
+    #: What the objective has returned; None: as `values`.
+    metrics: Mapping[str, float] | None = None
+    #: Whether the trial counts in the budget.
+    counted: bool
+    #: The attempt that decided; None: none did.
+    attempt: str | None = None
+    duration_s: float | None = None
+
+
+def find_trial(connection: sa.Connection, study: Study, number: int) -> Trial:
+    """Return a trial.
+
+    Raises:
+        NotFoundError: the study has no such trial.
+        ValueError: its state is none.
+    """
+    row = connection.execute(_ONE, {"of_study": study.id, "of_number": number}).first()
+    if row is None:
+        text = f"{study.full_name} has no trial {number}; it has {study.next_number} trials"
+        raise NotFoundError(text)
+    return Trial.of(row)
+
+
+def trial_of(connection: sa.Connection, attempt: Attempt) -> Trial:
+    """Return the trial that an attempt executes.
+
+    Raises:
+        NotFoundError: it was deleted just now.
+        ValueError: its state is none.
+    """
+    at = {"of_study": attempt.study_id, "of_number": attempt.number}
+    row = connection.execute(_ONE, at).first()
+    if row is None:
+        raise NotFoundError(f"attempt {attempt.id} was deleted with its study")
+    return Trial.of(row)
+
+
+def lock_trial(connection: sa.Connection, study_id: int, number: int) -> Trial:
+    """Return a trial, held until the transaction ends.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is none.
+        ValueError: its state is none.
+    """
+    return Trial.of(connection.execute(_LOCK, {"of_study": study_id, "of_number": number}).one())
+
+
+def open_numbers(connection: sa.Connection, study_id: int, *, unleased: bool = False) -> list[int]:
+    """Return the numbers of a study's trials without an outcome.
+
+    Args:
+        connection: of the caller's transaction.
+        study_id: of the study.
+        unleased: only those that no worker runs.
+    """
+    query = sa.select(_t.c.number).where(_t.c.study_id == study_id, _t.c.state.in_(_OPEN_WORDS))
+    if unleased:
+        leased = sa.select(_a.c.number).where(
+            _a.c.study_id == study_id, _a.c.state == AttemptState.LEASED.value
+        )
+        query = query.where(_t.c.number.not_in(leased))
+    return list(connection.execute(query.order_by(_t.c.number)).scalars())
+
+
+def set_trial(connection: sa.Connection, study_id: int, number: int, **values: Any) -> None:
+    """Set columns of a trial."""
+    at = {"of_study": study_id, "of_number": number}
+    connection.execute(_UPDATE, {**at, **columns(values)})
+
+
+def start_trial(connection: sa.Connection, attempt: Attempt, now: float) -> None:
+    """Have the trial of an attempt run, since now if it did not before."""
+    at = {"of_study": attempt.study_id, "of_number": attempt.number}
+    connection.execute(_START, {**at, "now": now})
+
+
+def decide_trial(
+    connection: sa.Connection, study_id: int, number: int, outcome: Outcome, now: float
+) -> bool:
+    """Write the outcome of a trial that has none; return whether it had none."""
+    values = outcome.values
+    row = {
+        "of_study": study_id,
+        "of_number": number,
+        "state": outcome.state.value,
+        "objective": values[0] if values else None,
+        "values_json": None if values is None else json.dumps(list(values)),
+        "metrics_json": None if outcome.metrics is None else json.dumps(dict(outcome.metrics)),
+        "cause": outcome.cause,
+        "error": outcome.error,
+        "counted": outcome.counted,
+        "outcome_attempt": outcome.attempt,
+        "finished": now,
+        "duration_s": outcome.duration_s,
+    }
+    return bool(connection.execute(_DECIDE, row).rowcount)
