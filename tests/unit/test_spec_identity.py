@@ -49,21 +49,30 @@ def test_identity_covers_no_limits(change: dict[str, Any]):
     )
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"search_space": {**SPACE, "z": {"type": "bool"}}},
-        {"search_space": {**SPACE, "x": {"type": "int", "low": 1, "high": 5}}},
-        {"forbid": [{"x": 4}]},
-        {"objective": "objectives:other"},
-        {"metric": {"name": "loss", "goal": "maximize"}},
-        {"data": {"name": "digits"}},
-    ],
-)
+#: What makes it another study.
+DECISIVE: list[dict[str, Any]] = [
+    {"search_space": {**SPACE, "z": {"type": "bool"}}},
+    {"search_space": {**SPACE, "x": {"type": "int", "low": 1, "high": 5}}},
+    {"forbid": [{"x": 4}]},
+    {"objective": "objectives:other"},
+    {"metric": {"name": "loss", "goal": "maximize"}},
+    {"data": {"name": "digits"}},
+]
+
+
+@pytest.mark.parametrize("change", DECISIVE)
 def test_identity_covers_what_results_depend_on(change: dict[str, Any]):
     assert identity(parse_spec({**BASE, **change}), None, None) != identity(
         parse_spec(BASE), None, None
     )
+
+
+@pytest.mark.parametrize("change", DECISIVE)
+def test_what_makes_it_another_study_is_refused_as_a_change(change: dict[str, Any]):
+    changed, refused = compare(parse_spec(BASE), parse_spec({**BASE, **change}))
+
+    assert changed == []
+    assert {item.key.partition(".")[0] for item in refused} == set(change)
 
 
 def test_identity_covers_code_and_data():
