@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from tests.support.commands import Cli, make_cli
 from tests.support.service_process import TOKEN
 from tests.support.study_lab import Lab
 from tuner.cli.following.watching import Ending, Limits, follow
-from tuner.cli.main import main
 from tuner.client import ApiClient
-
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -26,13 +24,7 @@ def cli(lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     monkeypatch.setenv("TUNER_API_URL", lab.service.url)
     monkeypatch.setenv("TUNER_TOKEN", TOKEN)
 
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main(args)
-        said = capsys.readouterr()
-        return int(exit_info.value.code or 0), said.out, said.err
-
-    return call
+    return make_cli(capsys)
 
 
 @pytest.fixture

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Cli
 from tuner.cli.following.choice import Chosen, read_choice
-from tuner.cli.main import main
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
 from tuner.storage import open_storage
-
-Cli = Callable[..., tuple[int, str, str]]
 
 SPEC = {
     "project": "demo",
@@ -26,19 +23,6 @@ SPEC = {
     "search_space": {"model.x": {"type": "float", "low": 0.0, "high": 1.0}},
     "budget": {"trials": 3},
 }
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command in this process; gives exit code, standard output and standard error."""
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main(args)
-        said = capsys.readouterr()
-        return int(exit_info.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

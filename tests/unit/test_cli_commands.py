@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from tuner.cli.main import main
+from tests.support.commands import Cli
 from tuner.errors import UnavailableError
 from tuner.local.home import home_lock
 from tuner.service.service import Service
 from tuner.settings import Settings, load_settings
 from tuner.spec import parse_spec
 from tuner.storage import open_storage
-
-Cli = Callable[..., tuple[int, str, str]]
 
 SPEC = {
     "project": "demo",
@@ -31,19 +28,6 @@ SPEC = {
 @pytest.fixture
 def settings() -> Settings:
     return load_settings(os.environ)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command in this process; gives exit code, standard output and standard error."""
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main(args)
-        said = capsys.readouterr()
-        return int(exit_info.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture

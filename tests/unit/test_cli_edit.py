@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.commands import Cli, make_cli
 from tests.unit.test_cli_commands import SPEC
 from tuner.account import account
 from tuner.cli.commands.edit import read_pairs
-from tuner.cli.main import main
 from tuner.errors import SpecError
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
 from tuner.storage import open_storage
 
-Cli = Callable[..., tuple[int, str, str]]
 STUDY = "demo/toy"
 
 
@@ -32,13 +30,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     Service(storage, settings).submit(parse_spec(SPEC).to_json())
     storage.close()
 
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main(args)
-        said = capsys.readouterr()
-        return int(exit_info.value.code or 0), said.out, said.err
-
-    return call
+    return make_cli(capsys)
 
 
 def test_edit_prints_each_change(cli: Cli) -> None:

@@ -6,12 +6,11 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tuner.cli.main import main
+from tests.support.commands import Cli
 from tuner.errors import SetupError
 from tuner.identity import Identity, Scope
 from tuner.service.tokens import TokenDesk, workers_identity
@@ -19,21 +18,7 @@ from tuner.settings import load_settings
 from tuner.storage import open_storage
 from tuner.storage.tokens import tokens_in_mind
 
-Cli = Callable[..., tuple[int, str, str]]
 SECRET = re.compile(r"tuner_[0-9a-f]{64}\n")
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command in this process; gives exit code, standard output and standard error."""
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main(args)
-        said = capsys.readouterr()
-        return int(exit_info.value.code or 0), said.out, said.err
-
-    return call
 
 
 def identities() -> dict[str, Identity]:

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.support.converted import lost, spec_of
 from tuner.cli.app import app
 from tuner.convert import Converted, convert
-from tuner.convert.commands import literal
 from tuner.errors import NotFoundError, SpecError
-from tuner.protocol import fill_places
 from tuner.space.value import show
-from tuner.spec import StudySpec, parse_spec
-from tuner.spec.reading.yaml12 import parse_document
-from workers.command.filling import fill_command
 
 DATA = Path(__file__).parent.parent / "data"
+
 SAMPLES = DATA / "convert"
+
 PROJECT = DATA / "history" / "kerastuner" / "project"
-
-
-def spec_of(converted: Converted) -> StudySpec:
-    return parse_spec(parse_document(converted.text, "converted").data)
-
-
-def lost(converted: Converted, place: str | None = None) -> list[str]:
-    return [n.text for n in converted.notes if n.kind == "lost" and place in (None, n.place)]
 
 
 @pytest.fixture
@@ -171,58 +158,6 @@ def test_an_experiment_of_katib_becomes_a_spec_with_its_command() -> None:
         *("restart_strategy", "maxFailedTrialCount", "docker.io/kubeflowkatib/pytorch-mnist-cpu"),
         *("resources.limits.memory", "resources.limits.cpu"),
     }
-
-
-SCRIPT = 'set -e\npython train.py --lr=0.1 \\\n\t--note="ä  b" \u2028 {x}\r\n'
-
-
-def test_a_script_of_several_lines_is_the_same_text_in_the_spec(tmp_path: Path) -> None:
-    sweep = {"method": "random", "parameters": {"y": {"value": 1}}, "command": ["sh", "-c", SCRIPT]}
-    path = tmp_path / "sweep.json"
-    path.write_text(json.dumps(sweep))
-
-    command = spec_of(convert(str(path))).command
-
-    assert command[:2] == ("sh", "-c")
-    assert fill_places(command[2], str) == SCRIPT
-
-
-def test_a_command_that_no_spec_can_hold_is_left_to_the_user(tmp_path: Path) -> None:
-    path = tmp_path / "sweep.json"
-    for text in ("a\0b", "\ud800", "x" * 5000):
-        sweep = {"method": "random", "parameters": {"y": {"value": 1}}, "command": ["sh", text]}
-        path.write_text(json.dumps(sweep))
-        converted = convert(str(path))
-
-        assert spec_of(converted).objective == "objectives:train"
-        assert lost(converted, "objective") == ["the command, of 2 texts"]
-
-
-@given(st.text("{}ab. $", max_size=12))
-def test_a_text_of_a_command_stands_for_itself(text: str) -> None:
-    assert fill_places(literal(text), lambda name: f"<{name}>") == text
-
-
-def test_arguments_as_json_and_as_a_file_are_those_of_a_command(
-    written: Callable[[str], Converted],
-) -> None:
-    converted = written(
-        "method: random\nprogram: t.py\nparameters: {a: {min: 1, max: 3}, b-c: {values: [x, y]}, "
-        "d: {values: [true, false]}}\n"
-        "command: ['${env}', '${interpreter}', '${program}', '${args_json}', '${args_json_file}', "
-        "'${args_no_hyphens}', '{fixed}']"
-    )
-    command = spec_of(converted).command
-    params = {"a": 2, "b_c": "x", "d": True, "params": "/run/params.json"}
-
-    assert fill_command(command, params, {"params": "/run/params.json"})[1:] == [
-        "t.py",
-        '{"a": 2, "b-c": "x", "d": true}',
-        "/run/params.json",
-        *("a=2", "b-c=x", "d=true"),
-        "{fixed}",
-    ]
-    assert lost(converted, "command") == ['the names "b-c" in the file of parameters']
 
 
 def test_a_step_of_katib_counts_in_decimals_and_one_that_is_too_wide_is_said(

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from tests.support.databases.lab import TUNER, Cli
 from tests.support.history.lab import DATA, HistoryLab, open_lab
-from tests.unit.test_history_importing import write_own, write_run
+from tests.unit.test_history_importing import write_run
+from tests.unit.test_history_own_trials import write_own
 from tests.unit.test_history_producers import make_studies
 from tuner.errors import SpecError, UnavailableError
 from tuner.history.importers import source
