@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.home import Home, open_home
+from tests.support.patience import hold
 
 TRIALS = 8
 STUDY = "storage/steps"
@@ -139,7 +139,7 @@ def test_a_study_waits_for_its_log_root_says_why_and_loses_nothing(
         run.wait_for(str(obstacle.root), timeout_s=10)
 
         counts = home.wait_status(STUDY, lambda status: status["counts"]["running"] == 0)["counts"]
-        time.sleep(3)
+        hold(lambda: home.json("status", STUDY)["counts"] == counts, "none starts", seconds=3)
         status = home.json("status", STUDY)
         # The words may change while the disk fills up: from "no space" to "under 16 MB are left".
         assert status["counts"] == counts

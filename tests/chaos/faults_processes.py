@@ -10,7 +10,7 @@ from tests.chaos.faults import DATABASE, EVERYTHING, FLEETS, SERVERS, Fault, Fau
 from tests.chaos.fleet import Fleet
 from tests.chaos.processes import is_alive, send, state
 from tests.chaos.stack import LEASE_S, Kind
-from tests.chaos.waiting import wait_until
+from tests.support.patience import wait_until
 from tests.support.service_process import ServiceProcess
 
 #: Longer than a lease and the beat before it.
@@ -36,7 +36,7 @@ class KillWorker(Fault):
             return False
         worker, trial = self.chance.choice(busy)
         killed = send(worker, signal.SIGKILL)
-        wait_until(lambda: not is_alive(trial), "the trial dies with its worker")
+        wait_until(lambda: not is_alive(trial), "the trial dies with its worker", seconds=30)
         return killed
 
 
@@ -48,7 +48,11 @@ class KillSupervisor(Fault):
     def begin(self) -> bool:
         self._fleet = self.chance.choice(self.stack.fleets)
         mine = self._fleet.kill()
-        wait_until(lambda: not any(map(is_alive, mine)), "the workers die with their supervisor")
+        wait_until(
+            lambda: not any(map(is_alive, mine)),
+            "the workers die with their supervisor",
+            seconds=30,
+        )
         self.prepare(self._fleet)
         return True
 
@@ -161,7 +165,7 @@ class PowerCut(Fault):
         send(stack.redis.pid, signal.SIGKILL)
         if stack.postgres is not None:
             stack.postgres.crash()
-        wait_until(lambda: not any(map(is_alive, mine)), "the workers die")
+        wait_until(lambda: not any(map(is_alive, mine)), "the workers die", seconds=30)
         return True
 
     def end(self) -> None:

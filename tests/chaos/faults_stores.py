@@ -14,7 +14,7 @@ from tests.chaos.faults import DATABASE, REDIS, SERVERS, Fault, FaultKind
 from tests.chaos.faults_processes import PAST_LEASE
 from tests.chaos.processes import is_alive, send
 from tests.chaos.stack import Kind
-from tests.chaos.waiting import wait_until
+from tests.support.patience import wait_until
 from tuner.protocol import WAKE_UP_TASK, queue_name
 
 
@@ -27,7 +27,7 @@ class KillRedis(Fault):
         pid = self.stack.redis.pid
         assert pid is not None
         killed = send(pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(pid), "redis dies")
+        wait_until(lambda: not is_alive(pid), "redis dies", seconds=30)
         return killed
 
     def end(self) -> None:

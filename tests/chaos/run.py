@@ -19,7 +19,7 @@ from tests.chaos.progress import Progress, read_progress
 from tests.chaos.schedule import applicable, plan
 from tests.chaos.stack import Stack
 from tests.chaos.studies import OBJECTIVES, PLANTING, STUDIES
-from tests.chaos.waiting import wait_until
+from tests.support.patience import wait_until
 from tests.support.service_process import Nursery
 from tuner.snapshot import make_snapshot
 
@@ -155,7 +155,7 @@ class Run:
             return progress is not None and progress.unfiled <= UNFILED
 
         try:
-            wait_until(is_filed, "the attempts are filed", timeout_s=FILED_S)
+            wait_until(is_filed, "the attempts are filed", seconds=FILED_S)
         except AssertionError as exc:
             self._say(str(exc))
 

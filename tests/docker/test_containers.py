@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from tests.acceptance.environments import ROOT
-from tests.docker.containers import container, health, wait_until
+from tests.docker.containers import container, health
 from tests.docker.engine import Engine
+from tests.support.patience import wait_until
 
 #: No server is there: a worker that is started stays without.
 _FLEET = (

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.docker.containers import container, wait_until
+from tests.docker.containers import container
 from tests.docker.engine import Engine
 from tests.support.archives import make_archive
+from tests.support.patience import wait_until
 from tests.support.service_process import Nursery, ServiceProcess
 from tests.support.study_lab import Lab
 

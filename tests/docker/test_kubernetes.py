@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.docker.containers import wait_until
 from tests.docker.deployment import standin_image
 from tests.docker.engine import Engine
 from tests.docker.images import Images
 from tests.docker.kubernetes_pods import Cluster, cluster
+from tests.support.patience import wait_until
 
 SPEC = """\
 project: demo

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
-from tests.support.patience import clock
+from tests.support.patience import clock, wait_until
 from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.roots import Place
@@ -55,7 +54,7 @@ class Fleet:
         worker = self.launch(label, *arguments, preimport=preimport, **environ)
         worker.wait_log("worker ready", 60)
         name = self.name_of(worker)
-        wait_until(lambda: name in self.known(), 30, f"{name} is not known")
+        wait_until(lambda: name in self.known(), f"{name} is not known", seconds=30)
         return worker
 
     def launch(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.patience import clock, wait_end
+from tests.support.patience import clock, hold, wait_end
 
 pytestmark = pytest.mark.usefixtures("redis_binary")
 
@@ -193,13 +193,11 @@ def test_a_busy_worker_ends_its_trial_whatever_is_wanted_and_at_the_end_too(
 
     # Nothing more is wanted than what runs, and for long.
     tuner("pause", study)
-    time.sleep(4)
-    assert tuner_json("status", study)["workers"] == 2
+    hold(lambda: tuner_json("status", study)["workers"] == 2, "both go on", seconds=4)
     scaler.process.send_signal(signal.SIGINT)
     scaler.wait(lambda: scaler.lines("draining"), "it does not drain")
     assert scaler.lines("draining")[0]["busy"] == 2
-    time.sleep(2)
-    assert scaler.process.poll() is None
+    hold(lambda: scaler.process.poll() is None, "it waits for its workers", seconds=2)
     go.touch()
 
     assert wait_end(scaler.process, PATIENCE_S) == 0

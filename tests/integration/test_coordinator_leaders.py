@@ -17,14 +17,14 @@ import sqlalchemy as sa
 
 from tests.integration.test_history_lessons import objective, run, submit, verdicts
 from tests.integration.workers_process import Started
-from tests.support.patience import clock
+from tests.support.patience import clock, hold, wait_until
 from tests.support.protocol_worker import Held, ProtocolWorker
 from tests.support.service_process import TOKEN, Nursery, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.coordinator import leadership
 from tuner.coordinator.leadership import Leadership
 from tuner.errors import FencedError
-from tuner.storage import open_storage, tables
+from tuner.storage import Storage, open_storage, tables
 
 Pair = tuple[ServiceProcess, ServiceProcess]
 LEARNING_SAMPLERS = ["bayesian", "tpe"]
@@ -217,15 +217,20 @@ def test_a_leader_that_loads_for_long_is_not_replaced(
     one, other = Leadership(storage), Leadership(storage)
     assert one.acquire()
     with one.kept():
-        time.sleep(1.5)
-        assert not other.acquire()
-    time.sleep(0.8)
-    assert other.acquire(), "it is kept no longer than the block lasts"
+        hold(lambda: not other.acquire(), "the lead is kept", seconds=1.5)
+    wait_until(other.acquire, "it is kept no longer than the block lasts", seconds=5)
     with one.kept():
-        time.sleep(0.4)
-        with storage.begin() as connection, pytest.raises(FencedError):
-            one.require(connection)
+        hold(lambda: is_fenced(storage, one), "what was lost stays lost", seconds=0.6)
     storage.close()
+
+
+def is_fenced(storage: Storage, leadership: Leadership) -> bool:
+    with storage.begin() as connection:
+        try:
+            leadership.require(connection)
+        except FencedError:
+            return True
+    return False
 
 
 def freeze_until_replaced(first: ServiceProcess, second: ServiceProcess) -> None:

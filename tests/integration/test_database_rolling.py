@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
 from tests.support.databases.lab import TUNER, assert_exact, read_shape
+from tests.support.patience import wait_until
 from tests.support.protocol_worker import Held, ProtocolWorker
 from tests.support.service_process import TOKEN, Nursery, ServiceProcess
 from tests.support.source_tree import add_migration, copy_tree
@@ -55,7 +55,7 @@ class Served(ServiceProcess):
                 stderr=log,
             )
         try:
-            wait_until(lambda: self.is_ready(process), 60, "the server does not answer")
+            wait_until(lambda: self.is_ready(process), "the server does not answer", seconds=60)
             yield
         finally:
             process.terminate()

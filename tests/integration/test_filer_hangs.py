@@ -18,9 +18,8 @@ import pytest
 from tests.integration.conftest import MakeService
 from tests.integration.test_operations_health import WELL, ready
 from tests.integration.test_operations_metrics import Scraped
-from tests.support.databases.filing_lab import wait_until
 from tests.support.hostile.stuck_files import hold_up
-from tests.support.patience import clock, wait_end
+from tests.support.patience import clock, wait_end, wait_until
 from tests.support.service_process import ROOT, TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 

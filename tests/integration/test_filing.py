@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.hostile.guard import Guard
 from tests.support.hostile.planted import plant
+from tests.support.patience import wait_until
 from tuner.errors import NotFoundError
 from tuner.service.roots import unfiled
 from tuner.service.roots.unfiled import FIRST_RETRY_S, LONGEST_RETRY_S, Subject

@@ -10,9 +10,10 @@ import pytest
 
 from tests.integration.cause_fleet import Fleet, wait_attempt
 from tests.integration.conftest import Start
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import HERE, ROOT, Started
 from tests.support.needed import needs
+from tests.support.patience import wait_until
 from tests.support.study_lab import Lab
 from tests.support.training.gpu_library import make_gpu_library
 
@@ -66,7 +67,9 @@ def test_a_gpu_that_vanishes_between_two_trials_takes_its_worker_out(
     second = fleet.submit("good", trial={"gpus": 1, "retries": 9})
     rejected = wait_attempt(second, 1, "rejected")
     assert f"GPU '{GPU}' does not answer: GPU is lost" in rejected["error"]
-    wait_until(lambda: fleet.known()[name]["state"] == "out of service", 30, "it stays in service")
+    wait_until(
+        lambda: fleet.known()[name]["state"] == "out of service", "it stays in service", seconds=30
+    )
     assert second.status()["counts"]["complete"] == 0
 
     (library / GPU).unlink()

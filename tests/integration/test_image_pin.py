@@ -14,7 +14,7 @@ import pytest
 from tests.integration.cause_fleet import Fleet, attempts, open_fleet
 from tests.integration.conftest import MakeService
 from tests.integration.test_tokens import Bearer, listed_worker, make_token
-from tests.integration.workers_peer import wait_until
+from tests.support.patience import wait_until
 from tests.support.protocol_worker import Held
 from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
@@ -294,7 +294,9 @@ def test_a_real_worker_of_a_changed_image_runs_nothing_and_the_others_run_all(
     impostor = own_fleet.start("impostor", TUNER_TOKEN=token, TUNER_IMAGE_FACTS=str(facts["false"]))
     name = own_fleet.name_of(impostor)
     lab = own_fleet.submit("good", "good", "good")
-    wait_until(lambda: name in lab.status()["reason"], 30, "the study waits and says for what")
+    wait_until(
+        lambda: name in lab.status()["reason"], "the study waits and says for what", seconds=30
+    )
     assert own_fleet.known()[name]["state"] == "out of service"
     assert lab.status()["counts"]["complete"] == 0
 

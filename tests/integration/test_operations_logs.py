@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import make_url
 
 from tests.acceptance.home import Running, open_home
-from tests.integration.workers_peer import wait_until
 from tests.integration.workers_process import Started
+from tests.support.patience import wait_until
 from tuner.queue.redis_process import RedisServer
 from tuner.storage import tables
 
@@ -59,7 +59,7 @@ class Service:
             )
             return next(right, None)
 
-        wait_until(found, 60, f"no line {message!r} {facts}")
+        wait_until(found, f"no line {message!r} {facts}", seconds=60)
         return found() or {}
 
     def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
@@ -95,7 +95,9 @@ def service(tmp_path: Path, postgres_url: str, private_redis: RedisServer) -> It
 def test_every_line_is_json_and_holds_no_secret(service: Service) -> None:
     assert service.call("POST", "/studies", {"spec": SPEC}).status_code == 200
     path = f"/studies/{STUDY}"
-    wait_until(lambda: service.call("GET", path).json()["state"] == "finished", 60, "no end")
+    wait_until(
+        lambda: service.call("GET", path).json()["state"] == "finished", "no end", seconds=60
+    )
     # What is not there any more makes the database refuse, and what is no JSON is a fault of ours.
     service.execute("ALTER TABLE tuner_events RENAME TO tuner_canary_events")
     refused = service.call("GET", f"{path}/events?after=3")

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.hostile.guard import SECRET, Guard
 from tests.support.hostile.planted import CASES, PLACES, Ground, plant, plant_crowd
+from tests.support.patience import wait_until
 from tuner.errors import NotFoundError
 
 #: Of the server, beside what the table itself takes.

@@ -12,8 +12,8 @@ import pytest
 
 from tests.integration.cause_fleet import Fleet
 from tests.integration.test_operations_health import WELL, ready
-from tests.support.databases.filing_lab import wait_until
 from tests.support.hostile.guard import SECRET, Guard
+from tests.support.patience import wait_until
 from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 

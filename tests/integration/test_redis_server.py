@@ -5,13 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.support.patience import clock
+from tests.support.patience import wait_until
 from tuner.errors import SetupError
 from tuner.queue.redis_server import (
     RedisServer,
@@ -27,13 +26,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 def settings_for(home: Path, **environ: str) -> Settings:
     return load_settings({"TUNER_HOME": str(home), **environ})
-
-
-def wait_until(true, timeout_s: float = 10.0) -> None:
-    deadline = clock() + timeout_s
-    while not true():
-        assert clock() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -194,7 +186,7 @@ def test_a_killed_server_starts_again_at_the_same_url(private_redis: RedisServer
     url, pid = private_redis.url, private_redis.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: private_redis.pid is None)
+    wait_until(lambda: private_redis.pid is None, "it has ended", seconds=10)
 
     private_redis.start()
 
@@ -252,7 +244,7 @@ def test_the_server_dies_with_its_parent_and_its_folder_is_swept(
 
     parent.kill()
     parent.wait()
-    wait_until(lambda: not is_running(int(pid)))
+    wait_until(lambda: not is_running(int(pid)), "it has ended", seconds=10)
 
     folder = Path(url.removeprefix("unix://")).parent
     RedisServer(redis_binary, tmp_path / "other").stop()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.databases.filing_lab import FilingLab, filing_lab, wait_until
+from tests.support.databases.filing_lab import FilingLab, filing_lab
+from tests.support.patience import wait_until
 from tuner.errors import UnavailableError
 from tuner.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import HERE, ROOT, Started
 from tests.support.archives import make_archive
+from tests.support.patience import wait_until
 from tests.support.training.backend_interpreters import interpreter
 from tuner.roots import Place
 from tuner.tfevents import read_run
@@ -77,7 +78,9 @@ class Bench:
 
     def run(self, attempt: str, **fields: Any) -> dict[str, Any]:
         finish = self.peer.wait_finish(self.offer(attempt, **fields), 120)
-        wait_until(lambda: (self.folder(attempt) / "trial.json").exists(), 5, "no trial.json")
+        wait_until(
+            lambda: (self.folder(attempt) / "trial.json").exists(), "no trial.json", seconds=5
+        )
         return finish
 
     def folder(self, attempt: str) -> Path:

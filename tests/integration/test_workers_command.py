@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEPT_SETTINGS
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Started, is_alive, read_pid
 from tests.support.archives import make_archive
+from tests.support.patience import wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
@@ -174,7 +175,7 @@ def test_a_pruned_command_is_asked_to_end_and_then_killed_with_its_children(
 ) -> None:
     number = {"polite": 3, "stubborn": 4}[what]
     attempt = bench.offer(f"s1-t{number}-a1", "python", "train.py", what, "{x}")
-    wait_until(lambda: bench.peer.reports[attempt], 60, "no report")
+    wait_until(lambda: bench.peer.reports[attempt], "no report", seconds=60)
     child = read_pid(bench.folder(attempt) / "child")
     bench.peer.orders[attempt] = "prune"
     finish = bench.peer.wait_finish(attempt, 60)
@@ -182,7 +183,7 @@ def test_a_pruned_command_is_asked_to_end_and_then_killed_with_its_children(
     assert (finish["outcome"], finish["values"], finish["cause"]) == ("pruned", [], None)
     checkpoints = bench.worker.home / f"checkpoints/vision/digits/trial_{number:05d}"
     assert (checkpoints / "state").read_text() == "saved"
-    wait_until(lambda: not is_alive(child), 10, "the child lives")
+    wait_until(lambda: not is_alive(child), "the child lives", seconds=10)
 
 
 def test_a_command_that_has_left_goes_on_from_its_checkpoint(bench: Bench, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_command_that_has_left_goes_on_from_its_checkpoint(bench: Bench, tmp_p
     )
     command = ["python", "train.py", "polite", "{x}"]
     first = other.offer("command", attempt="s1-t5-a1", command=command, code=code, params=PARAMS)
-    wait_until(lambda: len(other.reports[first]) >= 2, 60, "no report")
+    wait_until(lambda: len(other.reports[first]) >= 2, "no report", seconds=60)
     leaver.terminate()
     left = other.wait_finish(first, 30)
     other.close()
@@ -219,7 +220,7 @@ def test_a_process_that_a_command_left_behind_ends_with_the_trial(bench: Bench) 
     finish = bench.train("s1-t7-a1", "daemon")
 
     assert (finish["outcome"], finish["values"]) == ("complete", [0.5])
-    wait_until(lambda: "sleep 600" in bench.output("s1-t7-a1"), 10, "nothing is said of it")
+    wait_until(lambda: "sleep 600" in bench.output("s1-t7-a1"), "nothing is said of it", seconds=10)
 
 
 @pytest.mark.parametrize(

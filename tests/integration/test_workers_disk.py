@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start
+from tests.support.patience import wait_until
 
 
 def test_an_unwritable_log_root_fails_the_attempt_before_it_trains(
@@ -48,7 +49,9 @@ def test_what_a_trial_plants_in_its_folder_costs_neither_its_result_nor_the_next
     peer.offer("workers_trials:noop", attempt="s1-t1-a1", params={"x": 0.5})
     worker = start()
     first, second = (peer.wait_finish(f"s1-t{number}-a1") for number in (0, 1))
-    wait_until(lambda: (worker.run_dir(trial=1) / "trial.json").exists(), 10, "no trial.json")
+    wait_until(
+        lambda: (worker.run_dir(trial=1) / "trial.json").exists(), "no trial.json", seconds=10
+    )
 
     assert (first["outcome"], first["values"]) == ("complete", [3.0]), first["error"]
     assert (second["outcome"], second["values"]) == ("complete", [0.5]), second["error"]

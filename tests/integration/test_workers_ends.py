@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start, Started, kill, read_pid, wait_dead
-from tests.support.patience import clock
+from tests.support.patience import clock, wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
@@ -21,7 +21,7 @@ def test_a_pruned_trial_ends_pruned_whatever_it_returns(
 ) -> None:
     peer.offer(f"workers_trials:{objective}")
     worker = start()
-    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    wait_until(lambda: peer.reports["s1-t0-a1"], "no report", seconds=20)
     peer.orders["s1-t0-a1"] = "prune"
     finish = peer.wait_finish("s1-t0-a1", 5)
 
@@ -32,7 +32,7 @@ def test_a_pruned_trial_ends_pruned_whatever_it_returns(
 def test_a_cancelled_trial_that_reports_ends_softly(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:reporter")
     start()
-    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    wait_until(lambda: peer.reports["s1-t0-a1"], "no report", seconds=20)
     peer.orders["s1-t0-a1"] = "cancel"
     finish = peer.wait_finish("s1-t0-a1", 5)
 
@@ -43,7 +43,7 @@ def test_a_cancelled_trial_that_reports_ends_softly(peer: Peer, start: Start) ->
 def test_a_cancelled_trial_that_does_not_listen_is_killed(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:deaf")
     worker = start()
-    wait_until(lambda: (worker.run_dir() / "started").exists(), 20, "not started")
+    wait_until(lambda: (worker.run_dir() / "started").exists(), "not started", seconds=20)
     peer.orders["s1-t0-a1"] = "cancel"
     asked, counted = time.monotonic(), clock()
     finish = peer.wait_finish("s1-t0-a1", 20)
@@ -113,7 +113,7 @@ def test_every_bad_end_has_its_cause_and_says_what_happened(
     (peer, worker), (_, cause, text) = bad_ends, BAD_ENDS[number]
     finish = peer.wait_finish(f"s1-t{number}-a1", 30)
     folder = worker.run_dir(trial=number)
-    wait_until(lambda: (folder / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (folder / "trial.json").exists(), "no trial.json", seconds=5)
 
     assert (finish["outcome"], finish["cause"]) == ("failed", cause)
     assert text in finish["error"]
@@ -139,7 +139,7 @@ def test_what_the_server_does_not_take_of_a_trial_is_its_own_error_with_the_serv
     assert (finish["outcome"], finish["cause"], finish["points"]) == ("failed", "error", [])
     assert finish["error"].startswith("the server refused what this trial ")
     assert finish["error"].endswith(f"{status} that is too much")
-    wait_until((worker.run_dir() / "trial.json").exists, 5, "no trial.json")
+    wait_until((worker.run_dir() / "trial.json").exists, "no trial.json", seconds=5)
 
 
 @pytest.mark.parametrize("status", [404, 409, 410])

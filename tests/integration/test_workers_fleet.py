@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import ROOT, Started, is_alive, kill, read_pid, wait_dead
-from tests.support.patience import clock
+from tests.support.patience import clock, hold, wait_until
 from tests.support.training.gpu_library import make_gpu_library
 
 
@@ -40,8 +39,8 @@ class Fleet(Started):
         expected = sorted(states)
         wait_until(
             lambda: sorted(worker["state"] for worker in self.workers()) == expected,
-            30,
             f"not {expected} but {self.workers()}",
+            seconds=30,
         )
         return self.workers()
 
@@ -148,7 +147,9 @@ def test_a_fleet_gives_its_workers_other_gpus_and_never_one_gpu_to_two(
     try:
         threes = fleet.wait_states("idle", "idle")
         fleet.control.write_text(json.dumps({"count": 3, "gpus_per_worker": 2}))
-        wait_until(lambda: _sizes(fleet) == [2, 2, 2], 30, f"not three pairs: {fleet.workers()}")
+        wait_until(
+            lambda: _sizes(fleet) == [2, 2, 2], f"not three pairs: {fleet.workers()}", seconds=30
+        )
         pairs = fleet.wait_states("idle", "idle", "idle")
         fleet.control.write_text(json.dumps({"count": 1, "gpus_per_worker": 7}))
         fleet.wait_log("workers keep their GPUs")
@@ -173,9 +174,8 @@ def test_a_drained_worker_is_not_started_again(peer: Peer, start: Callable[..., 
     fleet.wait_states("idle")
     peer.drain = True
     fleet.wait_states()
-    time.sleep(1.5)
 
-    assert fleet.workers() == []
+    hold(lambda: fleet.workers() == [], "none is started", seconds=1.5)
     assert fleet.process.poll() is None
 
 
@@ -218,7 +218,9 @@ def test_a_worker_that_does_not_fit_the_server_is_started_again_until_one_does(
     fleet = start(1)
     fleet.wait_log("worker refused by the server")
     wait_until(
-        lambda: "speaks protocol 9" in fleet.workers()[0]["reason"], 10, "the state says no reason"
+        lambda: "speaks protocol 9" in fleet.workers()[0]["reason"],
+        "the state says no reason",
+        seconds=10,
     )
     peer.config["protocol"] = 1
     (worker,) = fleet.wait_states("idle")
@@ -260,7 +262,7 @@ def test_sigusr1_lets_a_fleet_end_its_trials_and_sigterm_then_gives_them_back(
     os.kill(fleet.pid, signal.SIGUSR1)
     fleet.wait_states("leaving")
     told = len(peer.reports["s1-t0-a1"])
-    wait_until(lambda: len(peer.reports["s1-t0-a1"]) > told + 50, 30, "it does not go on")
+    wait_until(lambda: len(peer.reports["s1-t0-a1"]) > told + 50, "it does not go on", seconds=30)
     assert peer.finishes["s1-t0-a1"] == [], "the trial was not disturbed"
     fleet.terminate()
 

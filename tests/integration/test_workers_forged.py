@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +18,9 @@ from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
 from tests.integration.workers_canary import Bird, sing
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Started
+from tests.support.patience import hold, wait_until
 from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_server import RedisServer
 
@@ -153,8 +153,8 @@ def test_a_forged_message_is_refused_and_logged_and_the_worker_works_on(
     job_id = forged(prey.queue)
     prey.works()
 
-    wait_until(lambda: job_id in prey.refused(), 10, "not refused")
-    wait_until(lambda: prey.queue.count == 0, 10, "messages left")
+    wait_until(lambda: job_id in prey.refused(), "not refused", seconds=10)
+    wait_until(lambda: prey.queue.count == 0, "messages left", seconds=10)
     assert [path for path in prey.canaries if path.exists()] == []
     assert not (Path.cwd() / "shell").exists()
     assert prey.queue.connection.llen(f"{prey.queue.key}:intermediate") == 0
@@ -164,7 +164,7 @@ def test_pickled_notes_of_a_wake_up_are_never_read(prey: Prey, redis_url: str) -
     job_id = pickled_notes(prey.queue)
     prey.works()
 
-    wait_until(lambda: prey.queue.count == 0, 10, "messages left")
+    wait_until(lambda: prey.queue.count == 0, "messages left", seconds=10)
     assert [path for path in prey.canaries if path.exists()] == []
     assert job_id not in prey.refused(), "as a wake-up it is a good one"
 
@@ -186,13 +186,12 @@ def test_commands_over_redis_do_not_reach_the_worker(prey: Prey, redis_url: str)
     prey.works()
     # Redis was emptied, so it is on the list again when it next waits.
     keys = prey.queue.connection.keys
-    wait_until(lambda: keys("rq:worker:*"), 10, "not on the list")
+    wait_until(lambda: keys("rq:worker:*"), "not on the list", seconds=10)
     names = [key.decode().rpartition(":")[2] for key in keys("rq:worker:*")]
     for name in names:
         send_shutdown_command(prey.queue.connection, name)
-    time.sleep(0.5)
-
     assert len(names) == 1
+    hold(lambda: prey.worker.process.poll() is None, "it goes on", seconds=0.5)
     prey.works()
     assert prey.worker.process.poll() is None
 
@@ -233,7 +232,7 @@ def test_a_forged_message_costs_a_line_of_the_log_and_no_memory(
     job_id = forged(prey.queue)
     prey.works()
 
-    wait_until(lambda: prey.queue.count == 0, 10, "messages left")
+    wait_until(lambda: prey.queue.count == 0, "messages left", seconds=10)
     said = [line for line in prey.worker.logs()[lines:] if line.get("job") == job_id]
     assert [line["message"] for line in said] == ["message refused"]
     assert not prey.queue.connection.exists(Job.key_for(job_id))
@@ -250,8 +249,8 @@ def test_a_flood_of_dead_ids_silences_nobody(prey: Prey, redis_url: str) -> None
     beats = len(prey.peer.beats)
 
     assert prey.peer.wait_finish(attempt, 15)["outcome"] == "complete", "claims go on beside"
-    wait_until(lambda: len(prey.peer.beats) >= beats + 3, 10, "beats go on beside")
-    wait_until(lambda: prey.queue.count == 0, 60, "dead ids are left")
+    wait_until(lambda: len(prey.peer.beats) >= beats + 3, "beats go on beside", seconds=10)
+    wait_until(lambda: prey.queue.count == 0, "dead ids are left", seconds=60)
     prey.works()
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Started
 from tests.support.needed import needs
+from tests.support.patience import wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
@@ -63,7 +64,7 @@ def test_each_epoch_is_reported_and_the_best_one_is_the_result(peer: Peer, worke
     attempt = offer(peer, "train", "s1-t10-a1", params={"epochs": 6})
     finish = peer.wait_finish(attempt, 120)
     folder = run_dir(worker, attempt)
-    wait_until(lambda: (folder / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (folder / "trial.json").exists(), "no trial.json", seconds=5)
 
     assert finish["outcome"] == "complete", finish["error"]
     points = peer.reports[attempt] + finish["points"]
@@ -82,7 +83,7 @@ def test_a_pruned_training_stops_and_its_function_goes_on_to_the_end(
     peer: Peer, worker: Started
 ) -> None:
     attempt = offer(peer, "train", "s1-t20-a1", params={"epochs": 2000, "sleep": 0.05})
-    wait_until(lambda: peer.reports[attempt], 120, "no report")
+    wait_until(lambda: peer.reports[attempt], "no report", seconds=120)
     peer.orders[attempt] = "prune"
     finish = peer.wait_finish(attempt, 20)
 
@@ -101,7 +102,7 @@ def test_a_preempted_training_continues_exactly_where_it_stood(
         ["run", "--name=w2"], tmp_path, other, TUNER_CHECKPOINT_ROOT=str(home / "checkpoints")
     )
     first = offer(other, "train", "s1-t31-a1", params={"epochs": 30, "sleep": 0.2})
-    wait_until(lambda: len(other.reports[first]) >= 5, 120, "no report")
+    wait_until(lambda: len(other.reports[first]) >= 5, "no report", seconds=120)
     leaver.terminate()
     finish = other.wait_finish(first, 20)
     assert leaver.wait(10) == 0
@@ -116,7 +117,9 @@ def test_a_preempted_training_continues_exactly_where_it_stood(
 
     second = offer(peer, "train", "s1-t31-a2", params={"epochs": 30}, curve=curve)
     finish = peer.wait_finish(second, 120)
-    wait_until(lambda: (run_dir(worker, second) / "trial.json").exists(), 5, "no trial.json")
+    wait_until(
+        lambda: (run_dir(worker, second) / "trial.json").exists(), "no trial.json", seconds=5
+    )
 
     points = peer.reports[second] + finish["points"]
     assert [point["step"] for point in points] == list(range(stopped + 1, 31))

@@ -6,17 +6,18 @@ import os
 import signal
 import time
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start, read_pid
-from tests.support.patience import clock
+from tests.support.patience import clock, wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
+from workers.host.shutdown import SAME_SIGNAL_S
 
 
 def test_sigterm_preempts_the_trial_which_continues_elsewhere(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
-    wait_until(lambda: len(peer.reports["s1-t0-a1"]) >= 5, 20, "no report")
+    wait_until(lambda: len(peer.reports["s1-t0-a1"]) >= 5, "no report", seconds=20)
     worker.terminate()
     finish = peer.wait_finish("s1-t0-a1", 5)
     assert (finish["outcome"], finish["cause"]) == ("failed", "preempted")
@@ -34,7 +35,7 @@ def test_sigterm_preempts_the_trial_which_continues_elsewhere(peer: Peer, start:
     )
     second = start(name="w2")
     finish = peer.wait_finish("s1-t0-a2", 20)
-    wait_until(lambda: (second.run_dir(2) / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (second.run_dir(2) / "trial.json").exists(), "no trial.json", seconds=5)
 
     assert finish["values"] == [60.0]
     steps = [point[0] for point in read_run(Place(second.run_dir(2)))["scalars"]["score"]]
@@ -46,7 +47,7 @@ def test_sigterm_preempts_the_trial_which_continues_elsewhere(peer: Peer, start:
 def test_an_idle_worker_leaves_at_once(peer: Peer, start: Start) -> None:
     worker = start()
     worker.wait_log("worker ready")
-    time.sleep(0.5)
+    wait_until(lambda: peer.unanswered, "it has asked for work", seconds=10)
     asked = clock()
     worker.terminate()
 
@@ -57,9 +58,11 @@ def test_an_idle_worker_leaves_at_once(peer: Peer, start: Start) -> None:
 def test_a_second_signal_kills_the_trial_now(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:deaf")
     worker = start()
-    wait_until(lambda: (worker.run_dir() / "started").exists(), 20, "not started")
+    wait_until(lambda: (worker.run_dir() / "started").exists(), "not started", seconds=20)
     worker.terminate()
-    time.sleep(1.2)
+    worker.wait_log("trial asked to end")
+    # Two signals within a second are one.
+    time.sleep(SAME_SIGNAL_S)
     worker.terminate()
     finish = peer.wait_finish("s1-t0-a1", 3)
 
@@ -108,7 +111,7 @@ def test_a_worker_that_finds_nothing_leaves_and_ends_well(peer: Peer, start: Sta
 def test_a_drained_worker_ends_its_trial_and_leaves(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
-    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    wait_until(lambda: peer.reports["s1-t0-a1"], "no report", seconds=20)
     peer.drain = True
 
     assert peer.wait_finish("s1-t0-a1", 20)["values"] == [60.0]
@@ -142,7 +145,7 @@ def test_a_worker_that_may_not_wait_for_ever_says_that_no_server_answers(start: 
 def test_sigusr1_lets_a_worker_end_its_trial_before_it_leaves(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
-    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    wait_until(lambda: peer.reports["s1-t0-a1"], "no report", seconds=20)
     worker.process.send_signal(signal.SIGUSR1)
     peer.offer("workers_trials:noop", attempt="s1-t1-a1")
 
@@ -154,7 +157,7 @@ def test_sigusr1_lets_a_worker_end_its_trial_before_it_leaves(peer: Peer, start:
 def test_an_idle_worker_leaves_at_once_on_sigusr1_and_says_so(peer: Peer, start: Start) -> None:
     worker = start()
     worker.wait_log("worker ready")
-    wait_until(lambda: "idle" in states(peer), 20, "no beat")
+    wait_until(lambda: "idle" in states(peer), "no beat", seconds=20)
     worker.process.send_signal(signal.SIGUSR1)
 
     assert worker.wait(5) == 0
@@ -163,7 +166,7 @@ def test_an_idle_worker_leaves_at_once_on_sigusr1_and_says_so(peer: Peer, start:
 
 def test_a_worker_says_that_it_starts_before_it_imports(peer: Peer, start: Start) -> None:
     start()
-    wait_until(lambda: "idle" in states(peer), 20, "no beat")
+    wait_until(lambda: "idle" in states(peer), "no beat", seconds=20)
 
     assert states(peer)[0] == "starting"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Start
+from tests.support.patience import wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
@@ -16,7 +16,7 @@ def test_a_trial_is_claimed_reported_finished_and_written(peer: Peer, start: Sta
     peer.offer("workers_trials:noop")
     worker = start()
     finish = peer.wait_finish("s1-t0-a1")
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), "no trial.json", seconds=5)
 
     assert (finish["outcome"], finish["values"], finish["cause"]) == ("complete", [0.5], None)
     assert finish["exit_status"] == 0
@@ -40,7 +40,7 @@ def test_reports_are_posted_at_once_and_then_at_most_twice_a_second(
 ) -> None:
     peer.offer("workers_trials:reporter")
     start()
-    wait_until(lambda: len(peer.posts["s1-t0-a1"]) >= 4, 20, "too few posts")
+    wait_until(lambda: len(peer.posts["s1-t0-a1"]) >= 4, "too few posts", seconds=20)
 
     times = peer.posts["s1-t0-a1"]
     assert all(later - earlier > 0.45 for earlier, later in itertools.pairwise(times))
@@ -65,8 +65,8 @@ def test_a_finish_is_repeated_with_the_same_body_until_it_is_answered(
     peer.broken_finishes = 3
     peer.offer("workers_trials:noop")
     worker = start()
-    wait_until(lambda: len(peer.finishes["s1-t0-a1"]) == 4, 20, "not repeated")
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: len(peer.finishes["s1-t0-a1"]) == 4, "not repeated", seconds=20)
+    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), "no trial.json", seconds=5)
 
     bodies = peer.finishes["s1-t0-a1"]
     assert all(body == bodies[0] for body in bodies)
@@ -75,10 +75,10 @@ def test_a_finish_is_repeated_with_the_same_body_until_it_is_answered(
 def test_training_goes_on_while_the_server_is_away(peer: Peer, start: Start) -> None:
     peer.offer("workers_trials:checkpoints")
     worker = start()
-    wait_until(lambda: peer.reports["s1-t0-a1"], 20, "no report")
+    wait_until(lambda: peer.reports["s1-t0-a1"], "no report", seconds=20)
     port = peer.server.server_port
     peer.close()
-    time.sleep(2.5)
+    worker.wait_log("finish not answered")
     assert worker.process.poll() is None
     peer.open(port)
     finish = peer.wait_finish("s1-t0-a1", 20)
@@ -104,7 +104,7 @@ def test_an_attempt_that_is_not_the_outcome_logs_no_objective(peer: Peer, start:
     peer.offer("workers_trials:noop")
     worker = start()
     peer.wait_finish("s1-t0-a1")
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), "no trial.json", seconds=5)
 
     run = read_run(Place(worker.run_dir()))
     assert "objective" not in run["scalars"]

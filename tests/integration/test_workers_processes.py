@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workers_peer import TOKEN, Peer, wait_until
+from tests.integration.workers_peer import TOKEN, Peer
 from tests.integration.workers_process import (
     ROOT,
     Start,
@@ -18,6 +18,7 @@ from tests.integration.workers_process import (
     read_pid,
     wait_dead,
 )
+from tests.support.patience import wait_until
 from tests.support.training.gpu_library import make_gpu_library
 from tuner.roots import Place
 from tuner.service.logfile import read_log
@@ -28,7 +29,7 @@ def test_no_token_reaches_a_trial_or_a_file(peer: Peer, start: Start, isolation:
     peer.offer("workers_trials:environment")
     worker = start(f"--isolation={isolation}", SECRET_FREE="yes")
     peer.wait_finish("s1-t0-a1")
-    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), 5, "no trial.json")
+    wait_until(lambda: (worker.run_dir() / "trial.json").exists(), "no trial.json", seconds=5)
 
     output = (worker.run_dir() / "output.log").read_text()
     assert "CUDA -1" in output

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import HERE, ROOT, Start, Started, is_alive, wait_dead
+from tests.support.patience import wait_until
 from tests.support.training.gpu_library import make_gpu_library
 
 
@@ -77,7 +78,7 @@ def test_the_ranks_end_with_a_trial_that_is_killed(
 ) -> None:
     offer(peer, "waits", 0)
     worker = start_with_gpus(start, tmp_path)
-    wait_until(lambda: len(ranks_of(worker, 0)) == 3, 30, "not all ranks have come")
+    wait_until(lambda: len(ranks_of(worker, 0)) == 3, "not all ranks have come", seconds=30)
     worker.process.kill()
 
     for rank in ranks_of(worker, 0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from rq import Queue
 from rq import Worker as RqWorker
 from rq.serializers import JSONSerializer
 
-from tests.integration.workers_peer import Peer, wait_until
+from tests.integration.workers_peer import Peer
 from tests.integration.workers_process import Started
-from tests.support.patience import clock
+from tests.support.patience import clock, hold, wait_until
 from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_server import RedisServer
 
@@ -43,15 +42,14 @@ def open_queue(url: str) -> Queue:
 
 def wait_listening(url: str) -> None:
     connection = redis.Redis.from_url(url)
-    wait_until(lambda: RqWorker.count(connection=connection) == 1, 20, "no RQ worker")
+    wait_until(lambda: RqWorker.count(connection=connection) == 1, "no RQ worker", seconds=20)
 
 
 def test_a_wake_up_has_the_worker_claim_at_once(peer: Peer, start: Start, redis_url: str) -> None:
     start(redis_url)
     wait_listening(redis_url)
     queue = open_queue(redis_url)
-    time.sleep(1.0)
-    claims = len(peer.claims)
+    hold(lambda: not peer.claims, "a claim that found nothing is answered so", seconds=1)
     for number in range(3):
         peer.offer("workers_trials:noop", attempt=f"s1-t{number}-a1")
     sent = clock()
@@ -59,9 +57,10 @@ def test_a_wake_up_has_the_worker_claim_at_once(peer: Peer, start: Start, redis_
     for number in range(3):
         peer.wait_finish(f"s1-t{number}-a1")
 
-    assert claims == 0, "no answer was kept for the claims that found nothing"
     assert clock() - sent < 3
-    wait_until(lambda: job.get_status(refresh=True) == "finished", 5, "wake-up not finished")
+    wait_until(
+        lambda: job.get_status(refresh=True) == "finished", "wake-up not finished", seconds=5
+    )
     assert queue.count == 0
     assert queue.connection.llen(f"{queue.key}:intermediate") == 0
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.support.patience import clock
+from tests.support.patience import wait_until
 
 TOKEN = "peer-token-7f3a"
 
@@ -54,6 +54,8 @@ class Peer:
         #: Number of finishes that are received and answered with 503.
         self.broken_finishes = 0
         self.drain = False
+        #: Claims for which there was nothing.
+        self.unanswered = 0
         #: How far its clock is ahead, as the answers' dates say it.
         self.clock_off_s = 0.0
         self.largest_body = 0
@@ -97,7 +99,7 @@ class Peer:
 
     def wait_finish(self, attempt: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Return the finish of an attempt."""
-        wait_until(lambda: self.finishes[attempt], timeout_s, f"no finish of {attempt}")
+        wait_until(lambda: self.finishes[attempt], f"no finish of {attempt}", seconds=timeout_s)
         return self.finishes[attempt][-1]
 
     def close(self) -> None:
@@ -134,6 +136,7 @@ class Peer:
             self.claims[token] = assignment
             self.tokens[assignment["attempt"]] = token
         assignment = self.claims.get(token)
+        self.unanswered += assignment is None
         return (200, assignment) if assignment else (204, None)
 
     def _attempt(self, attempt: str, verb: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -204,12 +207,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
-
-
-def wait_until(condition: Any, timeout_s: float, what: str) -> None:
-    """Wait until `condition()` is true; fail with `what` otherwise."""
-    deadline = clock() + timeout_s
-    while not condition():
-        if clock() > deadline:
-            raise AssertionError(f"{what} within {timeout_s:g} s")
-        time.sleep(0.01)

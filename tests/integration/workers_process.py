@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.integration.workers_peer import wait_until
-from tests.support.patience import wait_end
+from tests.support.patience import wait_end, wait_until
 
 Start = Callable[..., "Started"]
 
@@ -73,7 +72,7 @@ class Started:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def wait_log(self, message: str, timeout_s: float = 30.0) -> dict[str, Any]:
-        wait_until(lambda: self._find(message), timeout_s, f"no log {message!r}")
+        wait_until(lambda: self._find(message), f"no log {message!r}", seconds=timeout_s)
         return self._find(message)[-1]
 
     def terminate(self) -> None:
@@ -102,11 +101,11 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_dead(pid: int, timeout_s: float = 10.0) -> None:
-    wait_until(lambda: not is_alive(pid), timeout_s, f"process {pid} still lives")
+    wait_until(lambda: not is_alive(pid), f"process {pid} still lives", seconds=timeout_s)
 
 
 def read_pid(path: Path, timeout_s: float = 30.0) -> int:
-    wait_until(lambda: path.exists() and path.read_text(), timeout_s, f"no {path.name}")
+    wait_until(lambda: path.exists() and path.read_text(), f"no {path.name}", seconds=timeout_s)
     return int(path.read_text())
 
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,43 @@ _LEAST_SHARE = 1 / 16
 def clock() -> float:
     """Return seconds since some moment, to be compared with other answers of this process."""
     return _MACHINE.seconds()
+
+
+def wait_until(holds: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
+    """Return the first true value of a condition.
+
+    Args:
+        holds: the condition; asked again and again.
+        what: for the error, what was waited for.
+        seconds: of this clock, at most.
+
+    Raises:
+        AssertionError: it did not come.
+    """
+    deadline = clock() + seconds
+    while not (found := holds()):
+        assert clock() < deadline, f"waited {seconds:g} s in vain: {what}"
+        time.sleep(0.02)
+    return found
+
+
+def hold(holds: Callable[[], Any], what: str, *, seconds: float) -> None:
+    """See that a condition holds for a while: for what must not happen, whoever has the chance.
+
+    Args:
+        holds: the condition; asked again and again.
+        what: for the error, the claim.
+        seconds: of this clock; on a busy machine the others so have as much of a chance.
+
+    Raises:
+        AssertionError: once it did not hold.
+    """
+    end = clock() + seconds
+    while True:
+        assert holds(), f"not any more: {what}"
+        if clock() > end:
+            return
+        time.sleep(0.02)
 
 
 def wait_end(process: subprocess.Popen[Any], seconds: float) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases.filing_lab import wait_until
+from tests.support.patience import wait_until
 from tuner.service.roots.hands import Hands, Late, StuckError
 
 SOON_S = 0.05

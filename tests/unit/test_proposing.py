@@ -13,6 +13,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from tests.support import spaces
+from tests.support.patience import wait_until
 from tuner.proposals import prefetch as speculating
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.prefetch import Prefetch
@@ -132,10 +133,8 @@ def test_a_slow_sampler_is_replaced_by_a_cheap_choice_that_says_so() -> None:
 
     prefetch._thread.submit(time.sleep, 2.0)  # the sampler before it
     assert prefetch.take(5.0) is None
-    time.sleep(0.6)
-    proposal = prefetch.take(5.0)
+    proposal = wait_until(lambda: prefetch.take(5.0), "a choice is made", seconds=10)
 
-    assert proposal is not None
     assert (proposal.sampler, proposal.preparation) == ("random", "missed")
     assert proposer.space.problems(proposal.params) == []
     prefetch.close()

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.support.hostile.planted import Ground
-from tests.support.patience import clock
 from tuner.service.files.filing import Filer
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
@@ -134,15 +133,6 @@ def filing_lab(folder: Path) -> Iterator[FilingLab]:
     finally:
         lab.stop()
         storage.close()
-
-
-def wait_until(holds: Any, what: str, timeout_s: float = 60.0) -> Any:
-    """Return the first true value of `holds`."""
-    deadline = clock() + timeout_s
-    while not (found := holds()):
-        assert clock() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.02)
-    return found
 
 
 def _run_dir(project: str, study: str, number: int) -> str:
