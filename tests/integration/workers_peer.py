@@ -148,7 +148,9 @@ class Peer:
             return 409, {"detail": "another worker has this attempt"}
         if verb == "report":
             self.posts[attempt].append(time.monotonic())
-            self.reports[attempt] += body["points"]
+            # As the server does: of a report that comes again the first counts.
+            known = {point["step"] for point in self.reports[attempt]}
+            self.reports[attempt] += [p for p in body["points"] if p["step"] not in known]
             self.found[attempt] += body.get("found", [])
             return 200, {"order": self.orders.get(attempt, "continue"), "drain": self.drain}
         earlier = self.finishes[attempt]

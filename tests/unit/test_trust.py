@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,9 @@ def test_no_client_sends_its_token_over_plain_http_to_another_machine(
 def test_a_token_may_go_where_nobody_reads_it_or_somebody_said_so(
     client: type[ApiClient] | type[WorkerApi], url: str, trust: Trust
 ) -> None:
-    client(url, "token", trust).close()
+    with contextlib.closing(client(url, "token", trust)) as made:
+        http = made._http if isinstance(made, ApiClient) else made._client
+        assert http.headers["authorization"] == "Bearer token"
 
 
 def test_every_server_of_a_list_is_looked_at() -> None:
@@ -55,7 +58,8 @@ def test_every_server_of_a_list_is_looked_at() -> None:
 
 
 def test_whether_a_server_answers_is_asked_without_a_token() -> None:
-    ApiClient(FAR, None).close()
+    with contextlib.closing(ApiClient(FAR, None)) as client:
+        assert "authorization" not in client._http.headers
 
 
 @pytest.mark.parametrize(

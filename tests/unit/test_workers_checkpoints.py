@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 from pathlib import Path
 
@@ -86,7 +87,14 @@ def test_a_checkpoint_brings_the_points_that_the_service_does_not_know(tmp_path:
     assert found[1][0] == Point(step=8, value=1.0, metrics={"loss": 1.0})
 
 
-@pytest.mark.parametrize("damage", ["", "[[1, 0.5]]", "[]", "{}", '[[5, "x", {}]]', "null"])
+#: Of a curve of 8 epochs, what was there after damage; the last one lacks epoch 5.
+DAMAGE = (
+    *("", "[[1, 0.5]]", "[]", "{}", '[[5, "x", {}]]', "null"),
+    json.dumps([[step, 0.5, {}] for step in (1, 2, 3, 4, 6, 7, 8)]),
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_checkpoint_that_would_leave_a_hole_in_the_curve_is_not_continued(
     tmp_path: Path, damage: str
 ) -> None:

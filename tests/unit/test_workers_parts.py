@@ -25,12 +25,17 @@ class ResourceExhaustedError(Exception):
     """Named as TensorFlow's."""
 
 
+class OutOfMemoryError(RuntimeError):
+    """Named as PyTorch's."""
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
         (ValueError("x"), "error"),
         (MemoryError(), "oom"),
         (ResourceExhaustedError("OOM when allocating tensor"), "oom"),
+        (OutOfMemoryError("no room for the tensor"), "oom"),
         (OSError(errno.ENOENT, "missing"), "error"),
         (OSError(errno.ENOSPC, "full", "/elsewhere/file"), "error"),
         (KeyboardInterrupt(), "error"),
