@@ -25,9 +25,9 @@ from tuner.service.demand.reading import Demand
 from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
 from tuner.storage.outage import Trouble as DatabaseTrouble
-from tuner.trials.attempts import ENDED, LIVE
 from tuner.trials.kinds import UNHEARD_S
-from tuner.trials.study_states import OPEN
+from tuner.trials.states import LIVE, OPEN, StudyState, TrialState, WorkerState
+from tuner.trials.store.columns import words
 
 #: A study that has ended is shown for so long: its last values are then known everywhere.
 RECENT_S = 3600.0
@@ -39,30 +39,35 @@ OTHER_IMAGES = "other"
 _FRESH_S = 3.0
 _PATIENCE_S = 5.0
 
-STUDY_STATES = (*OPEN, "finished", "failed", "cancelled")
-TRIAL_STATES = ("waiting", "running", *ENDED)
-WORKER_STATES = ("starting", "idle", "busy", "stopping", "draining", "out")
+STUDY_STATES = words(StudyState)
+TRIAL_STATES = words(TrialState)
+ATTEMPT_STATES = words(LIVE)
+_DRAINING, _OUT = "draining", "out"
+#: What a worker does, unless it is to leave or gets no trials.
+WORKER_STATES = (*words(x for x in WorkerState if x is not WorkerState.GONE), _DRAINING, _OUT)
 
 _s, _t, _a, _w = tables.studies, tables.trials, tables.attempts, tables.workers
 _STUDIES = sa.select(_s.c.state, sa.func.count()).group_by(_s.c.state)
 _SHOWN = sa.select(_s.c.id, _s.c.project, _s.c.name).where(
-    sa.or_(_s.c.state.in_(OPEN), _s.c.finished > sa.bindparam("ended_after", type_=sa.Float))
+    sa.or_(_s.c.state.in_(words(OPEN)), _s.c.finished > sa.bindparam("ended_after", type_=sa.Float))
 )
 _TRIALS = (
     sa.select(_t.c.study_id, _t.c.state, sa.func.count())
     .where(_t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)))
     .group_by(_t.c.study_id, _t.c.state)
 )
-_ATTEMPTS = sa.select(_a.c.state, sa.func.count()).where(_a.c.state.in_(LIVE)).group_by(_a.c.state)
+_ATTEMPTS = (
+    sa.select(_a.c.state, sa.func.count()).where(_a.c.state.in_(words(LIVE))).group_by(_a.c.state)
+)
 _WORKER_STATE = sa.case(
-    (sa.or_(_w.c.out_reason != "", _w.c.image_problem != ""), "out"),
-    (_w.c.drain, "draining"),
+    (sa.or_(_w.c.out_reason != "", _w.c.image_problem != ""), _OUT),
+    (_w.c.drain, _DRAINING),
     else_=_w.c.state,
 ).label("shown")
 _WORKERS = (
     sa.select(_w.c.device, _WORKER_STATE, sa.func.count())
     .where(
-        _w.c.state != "gone",
+        _w.c.state != WorkerState.GONE.value,
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
     # By the label: PostgreSQL does not see that two expressions with parameters are the same.
@@ -206,7 +211,7 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
             trials.add_metric([study, state], by_state[state])
     yield trials
     attempts = _gauge("tuner_attempts", "Attempts that wait or are being executed", "state")
-    yield _filled(attempts, LIVE, counts.attempts)
+    yield _filled(attempts, ATTEMPT_STATES, counts.attempts)
     workers = _gauge("tuner_workers", "Live workers", "device", "state")
     for device in get_args(Device):
         for state in WORKER_STATES:
@@ -222,7 +227,8 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
     yield _filled(missing, get_args(unfiled.Kind), counts.unfiled)
     live = counts.workers.total()
     if live:
-        idle = sum(count for (_, state), count in counts.workers.items() if state == "idle")
+        fleet = counts.workers.items()
+        idle = sum(count for (_, state), count in fleet if state == WorkerState.IDLE.value)
         yield _gauge(
             "tuner_worker_idle_ratio", "Share of live workers that idle", value=idle / live
         )

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from tuner.protocol import LEASE_S, Cause
 from tuner.trials.attempt import Attempt
+from tuner.trials.causes import POLICIES
 from tuner.trials.states import AttemptState
 from tuner.trials.store.attempts import FailedAttempt, failed_attempts, failed_elsewhere
 from tuner.trials.store.events import record_event
@@ -35,10 +36,7 @@ LIMIT = 2
 #: The first self-test is due after so many leases (30 s); each further one after twice the time.
 FIRST_WAIT_LEASES = 1.5
 LAST_WAIT_LEASES = 90.0
-#: Causes that speak against the worker whatever happens to the trial afterwards.
-AGAINST = ("lost", "rejected")
-#: Causes that speak against it once the same configuration was completed elsewhere.
-AGAINST_IF_OTHERS_CAN: tuple[Cause, ...] = ("oom", "timeout")
+_IF_OTHERS_CAN = [c for c, policy in POLICIES.items() if policy.doubts_worker == "if others can"]
 _MAX_ERROR_CHARS = 160
 #: Failed attempts that are remembered of one worker.
 _REMEMBERED = 8
@@ -56,7 +54,7 @@ def wait_s(tries: int) -> float:
 def note_end(
     connection: sa.Connection,
     attempt: Attempt,
-    cause: str | None,
+    cause: Cause | None,
     now: float,
     *,
     retry_of: int | None = None,
@@ -76,7 +74,7 @@ def note_end(
         rehabilitate(connection, attempt.worker)
         if attempt.no > 1 or retry_of is not None:
             _blame_others(connection, attempt, now, retry_of)
-    elif cause in AGAINST:
+    elif POLICIES[cause].doubts_worker == "always":
         hold_against(connection, attempt, now)
     elif attempt.state is AttemptState.LOST:
         forgive(connection, attempt)
@@ -175,7 +173,7 @@ def _blame_others(
     A worker that has completed any trial since then is left alone.
     """
     numbers = [done.number] if retry_of is None else [done.number, retry_of]
-    for attempt in failed_elsewhere(connection, done, numbers, AGAINST_IF_OTHERS_CAN):
+    for attempt in failed_elsewhere(connection, done, numbers, _IF_OTHERS_CAN):
         hold_against(connection, attempt, now)
 
 

@@ -19,6 +19,12 @@ LONGEST_DELAY_S = 60.0
 CAUSE_ATTR = "tuner:cause"
 
 Again = Literal["never", "retries", "once", "always"]
+#: What a failure comes from. Parameters would do it again in a study like this one; what the code
+#: did, another study's code need not do.
+Blame = Literal["parameters", "code", "machine", "user"]
+#: Whether a failure speaks against the worker: whatever happens to the trial afterwards, or once
+#: the same configuration was completed elsewhere.
+Doubt = Literal["never", "always", "if others can"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,28 +37,58 @@ class CausePolicy:
     elsewhere: bool = False
     #: Whether the trial counts in the budget when it ends with this cause.
     counted: bool
-    #: Whether the configuration itself is to blame, so that the sampler keeps away from it.
-    infeasible: bool = False
+    blame: Blame
+    doubts_worker: Doubt = "never"
     #: How long the next attempt waits, seconds; see `delay_s`.
     delay_s: float = 0.0
 
+    @property
+    def infeasible(self) -> bool:
+        """Whether the sampler keeps away from the configuration: its study runs the same code."""
+        return self.blame in ("parameters", "code")
+
 
 POLICIES: dict[Cause, CausePolicy] = {
-    "lost": CausePolicy(again="retries", elsewhere=True, counted=False),
-    "preempted": CausePolicy(again="always", counted=False),
-    "rejected": CausePolicy(again="retries", elsewhere=True, counted=False, delay_s=2.0),
-    "storage": CausePolicy(again="always", elsewhere=True, counted=False, delay_s=10.0),
-    "oom": CausePolicy(again="once", elsewhere=True, counted=True, infeasible=True),
-    "timeout": CausePolicy(again="never", counted=True, infeasible=True),
-    "diverged": CausePolicy(again="never", counted=True, infeasible=True),
-    "error": CausePolicy(again="never", counted=True, infeasible=True),
-    "cancelled": CausePolicy(again="never", counted=True),
+    "lost": CausePolicy(
+        again="retries", elsewhere=True, counted=False, blame="machine", doubts_worker="always"
+    ),
+    "preempted": CausePolicy(again="always", counted=False, blame="machine"),
+    "rejected": CausePolicy(
+        again="retries",
+        elsewhere=True,
+        counted=False,
+        blame="machine",
+        doubts_worker="always",
+        delay_s=2.0,
+    ),
+    "storage": CausePolicy(
+        again="always", elsewhere=True, counted=False, blame="machine", delay_s=10.0
+    ),
+    "oom": CausePolicy(
+        again="once",
+        elsewhere=True,
+        counted=True,
+        blame="parameters",
+        doubts_worker="if others can",
+    ),
+    "timeout": CausePolicy(
+        again="never", counted=True, blame="parameters", doubts_worker="if others can"
+    ),
+    "diverged": CausePolicy(again="never", counted=True, blame="parameters"),
+    "error": CausePolicy(again="never", counted=True, blame="code"),
+    "cancelled": CausePolicy(again="never", counted=True, blame="user"),
 }
+
+
+def policy_of(cause: str | None) -> CausePolicy | None:
+    """Return how a cause is treated that may be any word; None: it is none of ours."""
+    return next((policy for known, policy in POLICIES.items() if known == cause), None)
 
 
 def is_infeasible(cause: str | None) -> bool:
     """Return whether a trial that ended with `cause` speaks against its configuration."""
-    return cause is not None and any(c == cause and p.infeasible for c, p in POLICIES.items())
+    policy = policy_of(cause)
+    return policy is not None and policy.infeasible
 
 
 def runs_again(cause: Cause, earlier: Sequence[str | None], *, retries: int) -> bool:

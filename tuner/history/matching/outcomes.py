@@ -23,11 +23,10 @@ from dataclasses import dataclass, field
 
 from tuner.history.store.records import Curve, Goal, HistoricTrial
 from tuner.surrogate.history.source import FINAL
+from tuner.trials.causes import Blame, policy_of
 
-#: Failures of the parameters; those of the machine say nothing about them.
+#: Of a trial that an imported record says to violate a constraint: the parameters did it.
 CONSTRAINT = "constraint"
-INFEASIBLE = ("oom", "timeout", "diverged", CONSTRAINT)
-MACHINE = ("lost", "preempted", "rejected", "storage")
 #: Of trials with and without a value at a rung so many must have ended for a comparison, and those
 #: with one must be better in so many of all pairs, or what stopped there tells nothing of the end.
 _COMPARED, _BETTER = 3, 0.6
@@ -51,6 +50,14 @@ REASONS: dict[str, str] = {
     "few-parameters": "has fewer than half of the parameters",
     "far": "lies far outside this study's ranges",
     "limit": "one of too many; those kept are the best and a fair choice of the rest",
+}
+
+#: Why a failure is left out, by what it comes from; empty: it is infeasible.
+_LEFT_OUT: dict[Blame, str] = {
+    "parameters": "",
+    "machine": "machine",
+    "code": "error",
+    "user": "cancelled",
 }
 
 
@@ -131,11 +138,10 @@ def _value(trial: HistoricTrial, metric: str, curve: Curve) -> tuple[float, str]
 
 
 def _failure(cause: str | None) -> str:
-    if cause in INFEASIBLE:
+    if cause == CONSTRAINT:
         return ""
-    if cause in MACHINE:
-        return "machine"
-    return cause if cause in ("error", "cancelled") else "failed"
+    policy = policy_of(cause)
+    return "failed" if policy is None else _LEFT_OUT[policy.blame]
 
 
 def _mark(trial: HistoricTrial, value: float) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,10 @@ import sqlalchemy as sa
 from tuner.integrity.values import wrong_values
 from tuner.protocol import Device
 from tuner.storage import tables
-from tuner.trials.kinds import EXTERNAL, UNHEARD_S, needed_image, owned_gpus
-
-_w = tables.workers
-_ABLE: sa.Select[Any] = sa.select(
-    _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.projects_json
-).where(
-    _w.c.device != EXTERNAL,
-    _w.c.state.in_(("starting", "idle", "busy")),
-    _w.c.drain.is_(False),
-    _w.c.out_reason == "",
-    _w.c.image_problem == "",
-    _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
-)
+from tuner.trials.kinds import Needy, Owner, needed_image, owned_gpus
+from tuner.trials.states import WorkerState
+from tuner.trials.store.columns import columns
+from tuner.trials.store.demand import live_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,31 +78,36 @@ class AbleWorker:
         return self.projects is None or not projects.isdisjoint(self.projects)
 
 
-def kind_of(study: sa.Row[Any]) -> Kind:
-    """Return what a study's trials need.
-
-    Args:
-        study: `device`, `gpus`, `image`, `project` and `name` of its row.
-    """
-    return Kind(device=study.device, gpus=owned_gpus(study), image=needed_image(study))
+def kind_of(study: Needy) -> Kind:
+    """Return what a study's trials need."""
+    return Kind(device=_device(study), gpus=owned_gpus(study), image=needed_image(study))
 
 
 def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
     """Return the live workers that are in service and stay."""
-    rows = connection.execute(_ABLE, {"heard_after": now - UNHEARD_S})
     return [
         AbleWorker(
-            name=row.name,
-            device=row.device,
-            gpus=owned_gpus(row),
-            image=row.image,
-            is_idle=row.state == "idle",
-            projects=_projects(row.projects_json),
+            name=worker.name,
+            device=_device(worker),
+            gpus=owned_gpus(worker),
+            image=worker.image,
+            is_idle=worker.state is WorkerState.IDLE,
+            projects=_projects(worker.projects_json),
         )
-        for row in rows
+        for worker in live_workers(connection, now)
         # One that cannot be read takes no other out of the count.
-        if next(wrong_values(_w, row._asdict()), None) is None
+        if is_sound(tables.workers, worker)
     ]
+
+
+def is_sound(table: sa.Table, part: Any) -> bool:
+    """Whether the values of a row, as far as a dataclass holds them, are of the right kind."""
+    return next(wrong_values(table, columns(dataclasses.asdict(part))), None) is None
+
+
+def _device(owner: Owner) -> Device:
+    # No external study and no process of one comes here.
+    return "gpu" if owner.device == "gpu" else "cpu"
 
 
 def _projects(text: str) -> frozenset[str] | None:

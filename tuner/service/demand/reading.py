@@ -6,48 +6,34 @@ from the database alone, so every server answers it, one that does not coordinat
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.documents.demand import WorkerDemand
-from tuner.integrity.values import require_sound, wrong_values
+from tuner.integrity.values import require_sound
 from tuner.service.demand.document import Wanting, demand_document
-from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, kind_of
+from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, is_sound, kind_of
 from tuner.service.demand.wanting import Standing, Want, want_of
 from tuner.storage import Storage, tables
 from tuner.trials.faults import is_own, reason_of
-from tuner.trials.finding import visible
-from tuner.trials.kinds import EXTERNAL
 from tuner.trials.specs import Specs
-from tuner.trials.study_states import OPEN
+from tuner.trials.states import AttemptState
+from tuner.trials.store.columns import columns
+from tuner.trials.store.demand import (
+    count_attempts,
+    count_trials,
+    ended_studies,
+    open_studies,
+)
+from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 
 #: The kind of a study that has ended is shown, with 0, for so long: whoever scales sees the end.
 RECENT_S = 3600.0
-_IN_FLIGHT = ("waiting", "running")
-
-_s, _t, _a = tables.studies, tables.trials, tables.attempts
-_RUNNING = sa.select(_s.c.id).where(_s.c.state == "running")
-_ENDED: sa.Select[Any] = sa.select(
-    _s.c.project, _s.c.name, _s.c.device, _s.c.gpus, _s.c.image
-).where(_s.c.device != EXTERNAL, _s.c.finished > sa.bindparam("ended_after", type_=sa.Float))
-_TRIALS = (
-    sa.select(_t.c.study_id, _t.c.state, _t.c.counted, sa.func.count())
-    .where(_t.c.study_id.in_(_RUNNING))
-    .group_by(_t.c.study_id, _t.c.state, _t.c.counted)
-)
-_IS_DUE = (_a.c.not_before <= sa.bindparam("now", type_=sa.Float)).label("is_due")
-_ATTEMPTS = (
-    sa.select(_a.c.study_id, _a.c.state, _IS_DUE, sa.func.count(), sa.func.min(_a.c.not_before))
-    .where(_a.c.state.in_(("ready", "leased")))
-    # By the label: PostgreSQL does not see that two expressions with parameters are the same.
-    .group_by(_a.c.study_id, _a.c.state, "is_due")
-)
 
 
 @dataclass(kw_only=True)
@@ -68,7 +54,7 @@ class _Seen:
     """What the database holds at one moment."""
 
     now: float
-    studies: list[sa.Row[Any]]
+    studies: list[Study]
     counts: defaultdict[int, _Counts] = field(default_factory=lambda: defaultdict(_Counts))
 
 
@@ -104,10 +90,10 @@ class Demand:
     def _wanting(self, seen: _Seen) -> dict[Kind, list[Wanting]]:
         found: defaultdict[Kind, list[Wanting]] = defaultdict(list)
         for study in seen.studies:
-            name = f"{study.project}/{study.name}"
+            name = study.full_name
             counts = seen.counts[study.id]
             try:
-                require_sound(tables.studies, study._asdict())
+                require_sound(tables.studies, columns(dataclasses.asdict(study)))
                 kind, want = kind_of(study), want_of(self._standing(study, counts, seen.now))
             except Exception as exc:
                 if not is_own(exc):
@@ -119,14 +105,14 @@ class Demand:
             found[kind].append(Wanting(project=str(study.project), study=name, want=want))
         return found
 
-    def _standing(self, study: sa.Row[Any], counts: _Counts, now: float) -> Standing:
+    def _standing(self, study: Study, counts: _Counts, now: float) -> Standing:
         """Return what decides how many workers a study could use."""
         spec = self._specs.of(study)
         limit, hours = spec.budget.trials, spec.budget.hours
         is_over = hours is not None and active_s(study, now) >= hours * 3600
         size = None if spec.finds_space else spec.space.cardinality()
         # A trial that is tried again has a number of its own, and no configuration.
-        tried = study.next_number - len(json.loads(study.retry_json))
+        tried = study.next_number - len(study.retries_wanted)
         return Standing(
             state=study.state,
             why=study.reason,
@@ -145,27 +131,26 @@ class Demand:
 
 def _look(connection: sa.Connection, now: float) -> _Seen:
     """Read the caller's open studies, but for those that no worker executes."""
-    query = sa.select(_s).where(_s.c.state.in_(OPEN), _s.c.device != EXTERNAL, visible())
-    seen = _Seen(now=now, studies=list(connection.execute(query)))
+    seen = _Seen(now=now, studies=open_studies(connection))
     if not seen.studies:
         return seen
-    for study_id, state, counted, number in connection.execute(_TRIALS):
-        counts = seen.counts[study_id]
-        if state in _IN_FLIGHT:
-            counts.in_flight += number
-        elif counted:
-            counts.used += number
-    for study_id, state, is_due, number, first in connection.execute(_ATTEMPTS, {"now": now}):
-        counts = seen.counts[study_id]
-        if state == "leased":
-            counts.running += number
-        elif is_due:
-            counts.ready += number
+    for trials in count_trials(connection):
+        counts = seen.counts[trials.study_id]
+        if trials.is_open:
+            counts.in_flight += trials.count
+        elif trials.counted:
+            counts.used += trials.count
+    for attempts in count_attempts(connection, now):
+        counts = seen.counts[attempts.study_id]
+        if attempts.state is AttemptState.LEASED:
+            counts.running += attempts.count
+        elif attempts.is_due:
+            counts.ready += attempts.count
         else:
-            counts.next_ready = first
+            counts.next_ready = attempts.first
     return seen
 
 
 def _ended_kinds(connection: sa.Connection, now: float) -> set[Kind]:
-    rows = connection.execute(_ENDED.where(visible()), {"ended_after": now - RECENT_S})
-    return {kind_of(row) for row in rows if next(wrong_values(_s, row._asdict()), None) is None}
+    studies = ended_studies(connection, now - RECENT_S)
+    return {kind_of(study) for study in studies if is_sound(tables.studies, study)}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from tuner.trials.states import StudyState
+
 #: A study that neither `budget.trials` nor `parallel` limits wants no more than so many in all.
 MOST_WANTED = 1024
 
@@ -18,8 +20,8 @@ MOST_WANTED = 1024
 class Standing:
     """What of a study decides how many workers it could use."""
 
-    #: As in its row: `running`, `paused`, `stopping`.
-    state: str
+    #: RUNNING, PAUSED or STOPPING.
+    state: StudyState
     #: Why it is paused.
     why: str = ""
     #: Attempts that are being executed.
@@ -95,10 +97,10 @@ def counts_text(running: int, queued: int, fresh: int) -> str:
 
 def _held(study: Standing) -> str:
     """Return why the study starts nothing, whatever its budget; empty: it may."""
-    if study.state == "paused":
+    if study.state is StudyState.PAUSED:
         return f"paused{f' ({study.why})' if study.why else ''}"
-    if study.state != "running":
-        return f"{study.state}: it starts no further trial"
+    if study.state is not StudyState.RUNNING:
+        return f"{study.state.value}: it starts no further trial"
     return study.limit or study.obstacle
 
 
