@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from tuner.protocol import Cause, Order
+from tuner.trials.record import maker
 from tuner.trials.states import AttemptState
 
 
@@ -44,16 +44,19 @@ class Attempt:
     image_json: str | None
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Attempt:
+    def of(cls, row: Sequence[Any]) -> Attempt:
         """Return the attempt of a whole row.
 
         Raises:
             ValueError: its state is none.
         """
-        return cls(**{**row._mapping, "state": AttemptState(row.state)})
+        return _of(row)
 
     @property
     def excluded(self) -> list[str]:
         """The workers that another one is preferred to."""
         excluded: list[str] = json.loads(self.excluded_json)
         return excluded
+
+
+_of = maker(Attempt, AttemptState)

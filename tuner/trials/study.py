@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
+from tuner.trials.record import maker
 from tuner.trials.states import StudyState
 
 
@@ -48,13 +48,13 @@ class Study:
     active_s: float
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Study:
+    def of(cls, row: Sequence[Any]) -> Study:
         """Return the study of a whole row.
 
         Raises:
             ValueError: its state is none.
         """
-        return cls(**{**row._mapping, "state": StudyState(row.state)})
+        return _of(row)
 
     @property
     def full_name(self) -> str:
@@ -66,3 +66,6 @@ class Study:
         """Numbers of failed trials whose configuration is to be tried again."""
         numbers: list[int] = json.loads(self.retry_json)
         return numbers
+
+
+_of = maker(Study, StudyState)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from tuner.protocol import Cause
+from tuner.trials.record import maker
 from tuner.trials.states import TrialState
 
 
@@ -39,13 +39,13 @@ class Trial:
     duration_s: float | None
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Trial:
+    def of(cls, row: Sequence[Any]) -> Trial:
         """Return the trial of a whole row.
 
         Raises:
             ValueError: its state is none.
         """
-        return cls(**{**row._mapping, "state": TrialState(row.state)})
+        return _of(row)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -70,3 +70,6 @@ class Trial:
         """What the objective has returned."""
         metrics: dict[str, float] = json.loads(self.metrics_json or "{}")
         return metrics
+
+
+_of = maker(Trial, TrialState)

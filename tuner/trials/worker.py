@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
+from tuner.trials.record import maker
 from tuner.trials.states import WorkerState
 
 
@@ -45,14 +45,12 @@ class Worker:
     last_seen: float
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Worker:
+    def of(cls, row: Sequence[Any]) -> Worker:
         """Return the worker of a whole row.
 
         One whose state is none is gone: it says another one when it calls.
         """
-        is_known = row.state in WorkerState._value2member_map_
-        state = WorkerState(row.state) if is_known else WorkerState.GONE
-        return cls(**{**row._mapping, "state": state})
+        return _of(row)
 
     @property
     def failed(self) -> list[str]:
@@ -65,3 +63,11 @@ class Worker:
         """The projects of its token; None: all."""
         projects: list[str] | None = json.loads(self.projects_json)
         return projects
+
+
+def _state(word: str) -> WorkerState:
+    return _STATES.get(word, WorkerState.GONE)
+
+
+_STATES = {state.value: state for state in WorkerState}
+_of = maker(Worker, _state)
