@@ -174,14 +174,13 @@ class ApiClient(Connection):
         self,
         study: str,
         *,
-        failed: bool = True,
         spec: Mapping[str, Any] | None = None,
         code: str | None = None,
         data: str | None = None,
         git: Mapping[str, Any] | None = None,
     ) -> Retried:
         """Run the failed trials again, new ones with the spec's code."""
-        body = {"failed": failed, "spec": spec, "code": code, "data": data, "git": git}
+        body = {"spec": spec, "code": code, "data": data, "git": git}
         return self._do("POST", _path(study, "retry"), body)
 
     def delete(self, study: str) -> Deleted:

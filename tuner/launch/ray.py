@@ -6,14 +6,13 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import SetupError, SpecError, UnavailableError
-from tuner.launch.surroundings import without_secrets
+from tuner.launch.surroundings import run_program
 
 #: Ray's start, room for the actors, and the import of Keras in each worker.
 _TIMEOUT_S = 300.0
@@ -60,20 +59,8 @@ def run_script(python: Path, script: Path, verb: str, environ: Mapping[str, str]
         UnavailableError: no Ray answers, or it says nothing.
     """
     # Ray's Python has packages of its own.
-    env = {k: v for k, v in without_secrets(environ).items() if not k.startswith("PYTHON")}
-    try:
-        done = subprocess.run(
-            [python, script, verb],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise UnavailableError(f"Ray has said nothing for {_TIMEOUT_S:g} s") from exc
+    env = {k: v for k, v in environ.items() if not k.startswith("PYTHON")}
+    done = run_program([str(python), str(script), verb], env, "Ray", _TIMEOUT_S)
     if done.returncode != 0:
         raise _failure(done.stderr)
     try:

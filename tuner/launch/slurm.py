@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tuner.errors import SetupError, SpecError, UnavailableError
-from tuner.launch.surroundings import without_secrets
+from tuner.launch.surroundings import run_program
 
 #: A controller that is busy answers late.
 _TIMEOUT_S = 120.0
@@ -54,20 +53,8 @@ def submit(script: Path, environ: Mapping[str, str]) -> str:
         SpecError: Slurm refuses the job; the text is its own.
         UnavailableError: its controller does not answer.
     """
-    sbatch = find_sbatch(environ)
-    try:
-        done = subprocess.run(
-            [sbatch, "--parsable", str(script)],
-            env=without_secrets(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise UnavailableError(f"sbatch has said nothing for {_TIMEOUT_S:g} s") from exc
+    words = [find_sbatch(environ), "--parsable", str(script)]
+    done = run_program(words, environ, "sbatch", _TIMEOUT_S)
     if done.returncode != 0:
         raise _refusal(_words(done.stderr or done.stdout))
     # `4211`, or `4211;cluster`.

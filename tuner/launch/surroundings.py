@@ -6,7 +6,8 @@ from here is checked here, and each worker looks at the rest before it starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,9 +124,26 @@ class _Door(Connection):
         return config
 
 
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for programs of the scheduler: nothing of Tuner's is their business.
+def run_program(
+    words: Sequence[str], environ: Mapping[str, str], name: str, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the scheduler; nothing of Tuner's is its business.
 
     `SBATCH_*` would overrule what stands in the script.
+
+    Raises:
+        UnavailableError: it has not ended in time; the text calls it `name`.
     """
-    return {k: v for k, v in environ.items() if not k.startswith(("TUNER_", "SBATCH_"))}
+    try:
+        return subprocess.run(
+            words,
+            env={k: v for k, v in environ.items() if not k.startswith(("TUNER_", "SBATCH_"))},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise UnavailableError(f"{name} has said nothing for {timeout_s:g} s") from exc

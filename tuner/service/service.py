@@ -135,7 +135,6 @@ class Service(Control):
         self,
         study: str,
         *,
-        failed: bool = True,
         spec: dict[str, Any] | None = None,
         code: str | None = None,
         data: str | None = None,
@@ -145,7 +144,6 @@ class Service(Control):
 
         Args:
             study: its name.
-            failed: the only kind there is; named so that others can follow.
             spec: the study's spec with mended code: `code`, `data` and `git` as in `submit`. Trials
                 that are proposed from now on run that code; those that exist keep theirs.
             code: see `spec`.
@@ -161,7 +159,6 @@ class Service(Control):
             StudyError: the study was cancelled, or (`ChangedError`) the spec differs in more than
                 may change.
         """
-        del failed
         sent = None
         if spec is not None:
             sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)

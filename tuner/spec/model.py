@@ -121,11 +121,6 @@ class StudySpec(Head):
         return f"{self.project}/{self.study}"
 
     @property
-    def constraints(self) -> tuple[()]:
-        """Constraints on metrics; a later release brings them."""
-        return ()
-
-    @property
     def lists_paths(self) -> bool:
         """Whether `history` names paths, which are imported before the study is submitted."""
         return any(item.path is not None for item in self.history)

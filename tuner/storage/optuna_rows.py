@@ -248,14 +248,6 @@ def trial_attrs(connection: sa.Connection, study_id: int) -> dict[int, dict[str,
     return attrs
 
 
-def trial_attr(connection: sa.Connection, trial_id: int, key: str) -> Any:
-    """Return one system attribute of a trial by Optuna's id, None when it has none."""
-    query = sa.select(_trial_attrs.c.value_json)
-    query = query.where(_trial_attrs.c.trial_id == trial_id, _trial_attrs.c.key == key)
-    found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else json.loads(found)
-
-
 def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
     """Delete a study with all its trials; return whether it was there under this id and name."""
     query = sa.select(_studies.c.study_id).where(

@@ -107,7 +107,7 @@ def retry(
     with open_changer(config) as api:
         study = take_study(api, study if submission is None else study or submission.spec.name)
         if submission is None:
-            answer = api.retry(study, failed=failed)
+            answer = api.retry(study)
         else:
             answer = retry_with(submission, api, study, spec)
         step = _next_step(api, study)

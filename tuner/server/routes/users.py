@@ -205,7 +205,7 @@ def _add_control(router: APIRouter, service: Service) -> None:
     )
     async def retry(project: Name, study: Name, request: Request) -> Any:
         """Try the configurations of failed trials again, with the code of `spec` if given."""
-        body = validate(_Retry, await read_json(request)).model_dump()
+        body = validate(_Retry, await read_json(request)).model_dump(exclude={"failed"})
         return await run_in_threadpool(service.retry, f"{project}/{study}", **body)
 
     @router.post(

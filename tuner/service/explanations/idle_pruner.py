@@ -50,14 +50,14 @@ def why_idle(
     if all(one.reports == 1 for one in found):
         return "each trial reports once, when nothing is left to save: report after each epoch"
     special = {
-        "asha": _of_rung,
-        "hyperband": _of_rung,
-        "median": _of_median,
-        "patient": _of_patience,
-        "history": _of_history,
+        "asha": lambda: _of_rung(longest, rung),
+        "hyperband": lambda: _of_rung(longest, rung),
+        "median": lambda: _of_median(connection, study, options, rows, longest),
+        "patient": lambda: _of_patience(options, longest),
+        "history": lambda: _of_history(connection, study),
     }.get(options["name"])
     # Of the rule of a pruner that another package brings nothing is known.
-    reason = special and special(connection, study, options, rows, longest, rung)
+    reason = special and special()
     if reason:
         return reason
     took = statistics.median(row.duration_s or 0.0 for row in rows)
@@ -68,14 +68,7 @@ def why_idle(
     return "no trial has stood badly enough"
 
 
-def _of_rung(
-    _connection: sa.Connection,
-    _study: sa.Row[Any],
-    _options: Mapping[str, Any],
-    _rows: Sequence[sa.Row[Any]],
-    longest: int,
-    rung: Rung | None,
-) -> str:
+def _of_rung(longest: int, rung: Rung | None) -> str:
     if rung is None or rung["step"] is None:
         return "no trial has run to its end yet, and until one has, nothing is stopped"
     if rung["step"] >= longest:
@@ -92,7 +85,6 @@ def _of_median(
     options: Mapping[str, Any],
     rows: Sequence[sa.Row[Any]],
     longest: int,
-    _rung: Rung | None,
 ) -> str:
     startup = options.get("startup_trials", _STARTUP_TRIALS)
     whole = sum(row.state == "complete" for row in rows)
@@ -112,28 +104,14 @@ def _of_median(
     return ""
 
 
-def _of_patience(
-    _connection: sa.Connection,
-    _study: sa.Row[Any],
-    options: Mapping[str, Any],
-    _rows: Sequence[sa.Row[Any]],
-    longest: int,
-    _rung: Rung | None,
-) -> str:
+def _of_patience(options: Mapping[str, Any], longest: int) -> str:
     patience = options.get("patience", _PATIENCE)
     if patience >= longest:
         return f"patience, {patience}, is not below the length of a trial ({longest} steps)"
     return f"no trial went {count(patience, 'step')} without a gain"
 
 
-def _of_history(
-    connection: sa.Connection,
-    study: sa.Row[Any],
-    _options: Mapping[str, Any],
-    _rows: Sequence[sa.Row[Any]],
-    _longest: int,
-    _rung: Rung | None,
-) -> str:
+def _of_history(connection: sa.Connection, study: sa.Row[Any]) -> str:
     a = tables.artifacts
     query = sa.select(a.c.receipt_json).where(a.c.study_id == study.id)
     receipt = connection.execute(query.order_by(a.c.created.desc()).limit(1)).scalar_one_or_none()

@@ -48,7 +48,7 @@ def study_summary(
         "state": study.state,
         "reason": study.reason,
         "metrics": [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
-        "constraints": list(spec.constraints),
+        "constraints": [],
         "parameters": [parameter_document(parameter) for parameter in spec.space.parameters],
         "order": full_order(spec.space.parameters, order),
         "budget": status["budget"],
