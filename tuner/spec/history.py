@@ -58,12 +58,6 @@ def without_passwords(given: Any) -> Any:
     return given
 
 
-def _check_study(value: str) -> str:
-    if not is_study(value) and not _KEY.fullmatch(value):
-        raise ValueError
-    return value
-
-
 def _check_path(value: str) -> str:
     # What had a secret comes here without it and is refused all the same.
     if not value.isprintable() or any(secret.search(value) for secret, _ in _SECRETS):
@@ -77,7 +71,7 @@ def _check_rename(value: dict[str, str | None]) -> dict[str, str | None]:
     return value
 
 
-_StudyName = Annotated[str, AfterValidator(_check_study)]
+_StudyName = Annotated[str, Field(pattern=f"^({_STUDY.pattern}|{_KEY.pattern})$")]
 _Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_check_path)]
 _Renames = Annotated[
     dict[str, str | None], Field(max_length=MAX_RENAMES), AfterValidator(_check_rename)

@@ -9,7 +9,7 @@ import keyword
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from tuner.protocol import NAME_PATTERN
 from tuner.space.value import is_number
@@ -24,17 +24,9 @@ MAX_COMMAND = 200
 MAX_COMMAND_TEXT = 4096
 NAME_RULE = "1 to 63 characters a-z, 0-9 and -, first and last not -"
 
-_NAME = re.compile(NAME_PATTERN)
 _METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,63}")
 #: TensorBoard tags that Tuner writes itself.
 _RESERVED_METRIC = re.compile(r"objective(_[0-9]+)?")
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
-
-
-def _check_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError
-    return value
 
 
 def _check_metric(value: str) -> str:
@@ -62,12 +54,6 @@ def _check_text(value: str) -> str:
     return value
 
 
-def _check_image(value: str) -> str:
-    if not _IMAGE.fullmatch(value):
-        raise ValueError
-    return value
-
-
 def _check_label(value: str) -> str:
     if not value.isprintable() or value.strip() != value:
         raise ValueError
@@ -89,7 +75,7 @@ def _check_finite(value: object) -> object:
     return value
 
 
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 MetricName = Annotated[str, AfterValidator(_check_metric)]
 #: `module:function` that runs in a trial's process, or a hypermodel's `module:Name`.
 Callable = Annotated[str, AfterValidator(_check_objective)]
@@ -97,7 +83,7 @@ Callable = Annotated[str, AfterValidator(_check_objective)]
 Objective = Annotated[str, AfterValidator(_check_way)]
 #: One of the texts of a command.
 CommandText = Annotated[str, AfterValidator(_check_text)]
-Image = Annotated[str, AfterValidator(_check_image)]
+Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}$")]
 Label = Annotated[str, AfterValidator(_check_label)]
 Number = Annotated[float, BeforeValidator(_check_finite)]
 #: Seconds, from a text like 30m or a number.

@@ -17,7 +17,6 @@ from tuner.protocol import (
     MAX_NAME_CHARS,
     MAX_SOURCE_CHARS,
     MAX_STEP,
-    NAME_PATTERN,
     SHA256,
     bounds,
 )
@@ -92,8 +91,6 @@ def spec_schema() -> Schema:
     What must fit together, as a condition and its parent, no schema says.
     """
     head = _section(Head)
-    for name in ("project", "study"):
-        head["properties"][name]["pattern"] = f"^{NAME_PATTERN}$"
     metric = _section(Metric)
     metrics = {"type": "array", "items": metric, "minItems": 1, "maxItems": MAX_STUDY_METRICS}
     trial = _section(TrialLimits)
