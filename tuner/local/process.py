@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tuner.local.home import is_running
@@ -54,15 +54,8 @@ def python_env(env: Mapping[str, str]) -> dict[str, str]:
     return {**env, "PYTHONPATH": os.pathsep.join(given)} if given else dict(env)
 
 
-def end_process(pid: int, *, grace_s: float, wait: Callable[[float], object] | None = None) -> bool:
-    """Send SIGTERM, and SIGKILL after `grace_s`; return whether it left by itself.
-
-    Args:
-        pid: of the process.
-        grace_s: how long it may take.
-        wait: called between two looks with the seconds to sleep; may raise to give up waiting.
-    """
-    sleep = wait or time.sleep
+def end_process(pid: int, *, grace_s: float) -> bool:
+    """Send SIGTERM, and SIGKILL after `grace_s` seconds; return whether it left by itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
@@ -70,7 +63,7 @@ def end_process(pid: int, *, grace_s: float, wait: Callable[[float], object] | N
         if time.monotonic() > deadline:
             kill_process(pid)
             return False
-        sleep(0.05)
+        time.sleep(0.05)
     return True
 
 

@@ -150,15 +150,14 @@ def parse_forbid(
     data: Any,
     known: Collection[str],
     parameters: dict[str, Parameter],
-    path: Path,
     problems: Problems,
 ) -> tuple[dict[str, Value], ...]:
-    """Return the valid forbidden combinations of a list; arguments as in `parse_assignment`."""
+    """Return the valid combinations of the key `forbid`; arguments as in `parse_assignment`."""
     if not isinstance(data, list) or len(data) > MAX_CLAUSES:
-        problems.wrong(path, data, f"{_FORBID}, at most {MAX_CLAUSES}")
+        problems.wrong(("forbid",), data, f"{_FORBID}, at most {MAX_CLAUSES}")
         return ()
     clauses = [
-        parse_assignment(item, known, parameters, (*path, index), problems)
+        parse_assignment(item, known, parameters, ("forbid", index), problems)
         for index, item in enumerate(data)
     ]
     return tuple(clause for clause in clauses if clause)

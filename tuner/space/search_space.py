@@ -213,7 +213,7 @@ class SearchSpace:
         given = data.get("parameters")
         parameters = {} if given == {} else definition.parse_all(given, (), problems)
         forbid = conditions.parse_forbid(
-            data.get("forbid", []), list(parameters), parameters, ("forbid",), problems
+            data.get("forbid", []), list(parameters), parameters, problems
         )
         if len(problems):
             raise SpecError("\n".join(f"search space: {problem.text}" for problem in problems))

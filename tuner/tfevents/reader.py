@@ -95,7 +95,6 @@ def read_files(
     files: Iterable[EventSource],
     *,
     check_payload: bool = False,
-    damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
     most: int | None = None,
     total: int | None = None,
 ) -> RunEvents:
@@ -104,7 +103,6 @@ def read_files(
     Args:
         files: in the order in which they were written; each is closed by whoever opened it.
         check_payload: see `read_run`.
-        damaged: told of each file that could not be read to its end, and where reading stopped.
         most: bytes of a file after which nothing more is read.
         total: bytes of all files together after which nothing more is read.
 
@@ -112,12 +110,9 @@ def read_files(
         OSError: a file cannot be read.
     """
     reader = _Reader()
-    for path, file in files:
-        stopped = partial(damaged, path)
+    for _, file in files:
         limit = min((bound for bound in (most, total) if bound is not None), default=None)
-        reader.read(
-            read_frames(file, check_payload=check_payload, damaged=stopped, most=limit), stopped
-        )
+        reader.read(read_frames(file, check_payload=check_payload, most=limit))
         if total is not None:
             total -= file.tell()
             if total <= 0:
@@ -135,7 +130,7 @@ def read_segments(
 
     Args:
         files: of one folder, in the order in which they were written; see `read_files`.
-        damaged: see `read_files`.
+        damaged: told of each file that could not be read to its end, and where reading stopped.
         most: see `read_files`.
 
     Raises:
@@ -195,7 +190,9 @@ class _Reader:
         self._pieces = [(self.run, None)]
         return self._pieces
 
-    def read(self, payloads: Iterator[bytes], damaged: Callable[[int], None]) -> None:
+    def read(
+        self, payloads: Iterator[bytes], damaged: Callable[[int], None] = lambda _at: None
+    ) -> None:
         at = 0
         for payload in payloads:
             try:

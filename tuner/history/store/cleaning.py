@@ -120,15 +120,9 @@ def finite(value: object) -> float | None:
     return number if abs(number) <= _LARGEST else None
 
 
-def last_or_best(curve: Curve, goal: str | None, reduce: str) -> float:
-    """Return what a curve amounts to.
-
-    Args:
-        curve: not empty.
-        goal: "maximize", "minimize" or None, for which the last value is taken.
-        reduce: "last" or "best".
-    """
-    if reduce == "last" or goal is None:
+def last_or_best(curve: Curve, goal: str | None) -> float:
+    """Return the best value of a curve that is not empty; the last one where there is no goal."""
+    if goal is None:
         return curve[-1][1]
     best = max if goal == "maximize" else min
     return best(value for _, value in curve)

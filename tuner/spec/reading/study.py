@@ -178,7 +178,7 @@ def _read_space(
     parameters = {} if is_left_out else parse_all(given, ("search_space",), problems)
     known = dict.fromkeys(given) if isinstance(given, Mapping) else {}
     checks.check_parameter_names(known, problems)
-    forbid = parse_forbid(data.get("forbid") or [], known, parameters, ("forbid",), problems)
+    forbid = parse_forbid(data.get("forbid") or [], known, parameters, problems)
     valid = len(problems) == before
     space = SearchSpace(parameters=tuple(parameters.values()), forbid=forbid if valid else ())
     if valid:

@@ -153,7 +153,7 @@ class CsvStudy:
         if options.reduce == "best":
             for name, goal in options.by_name.items():
                 if name in metrics and name in curves:
-                    metrics[name] = last_or_best(curves[name], goal, "best")
+                    metrics[name] = last_or_best(curves[name], goal)
         least = 0 if state == "pruned" else 1
         now = time.time()
         return ImportedRun(

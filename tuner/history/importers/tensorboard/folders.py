@@ -297,7 +297,7 @@ def _metrics(
     for name, points in scalars.items():
         last = finite(points[-1][1])
         if name in curves and name in goals and options.reduce == "best":
-            metrics[name] = last_or_best(curves[name], goals[name], "best")
+            metrics[name] = last_or_best(curves[name], goals[name])
         elif last is not None:
             metrics[name] = last
     return metrics

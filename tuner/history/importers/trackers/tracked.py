@@ -135,7 +135,7 @@ def _metrics(
             last[name] = max(points, key=lambda point: point[0])[1]
     if options.reduce == "best":
         for name in goals.keys() & curves.keys():
-            last[name] = last_or_best(curves[name], goals[name], "best")
+            last[name] = last_or_best(curves[name], goals[name])
     # What was asked for comes first, so that it is kept however many there are.
     ordered = {name: last[name] for name in dict.fromkeys([*goals, *last]) if name in last}
     return clean_metrics(ordered)
