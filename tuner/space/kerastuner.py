@@ -85,7 +85,7 @@ def read_definitions(config: Mapping[str, Any]) -> tuple[list[Defined], list[str
             continue
         name = branch_name(source, when[-1].values[0]) if earlier and when else source
         name = free_name(name, [one.parameter.name for one in read])
-        read.append(Defined(source=source, parameter=reader(name, when, settings, notes)))
+        read.append(Defined(source=source, parameter=reader(name, when, settings)))
     return read, notes
 
 
@@ -180,24 +180,18 @@ def is_active_under(parameter: Parameter, when: Mapping[str, Sequence[Value]]) -
     )
 
 
-def _read_fixed(
-    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
-) -> Parameter:
+def _read_fixed(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
     value = settings["value"]
     if not is_value(value):
         raise ValueError(f"{name}: {show(value)} is neither text, number, true nor false")
     return Parameter(name=name, kind="fixed", value=value, when=when)
 
 
-def _read_bool(
-    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
-) -> Parameter:
+def _read_bool(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
     return Parameter(name=name, kind="bool", when=when)
 
 
-def _read_choice(
-    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
-) -> Parameter:
+def _read_choice(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
     values = tuple(settings["values"])
     if not values or not all(is_value(value) for value in values):
         raise ValueError(f"{name}: {show(list(values))} are not texts, numbers, true or false")
@@ -207,20 +201,16 @@ def _read_choice(
     return Parameter(name=name, kind=kind, values=values, when=when)  # type: ignore[arg-type]
 
 
-def _read_int(
-    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
-) -> Parameter:
+def _read_int(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
     low, high = settings["min_value"], settings["max_value"]
     if not is_whole(low) or not is_whole(high):
         raise ValueError(f"{name}: {show(low)} to {show(high)} are no whole numbers")
     step = settings.get("step")
-    return _read_range(name, "int", when, settings, None if step == 1 else step, notes)
+    return _read_range(name, "int", when, settings, None if step == 1 else step)
 
 
-def _read_float(
-    name: str, when: tuple[Condition, ...], settings: Mapping[str, Any], notes: list[str]
-) -> Parameter:
-    return _read_range(name, "float", when, settings, settings.get("step"), notes)
+def _read_float(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
+    return _read_range(name, "float", when, settings, settings.get("step"))
 
 
 def _read_range(
@@ -229,7 +219,6 @@ def _read_range(
     when: tuple[Condition, ...],
     settings: Mapping[str, Any],
     step: int | float | None,
-    notes: list[str],
 ) -> Parameter:
     low, high = settings["min_value"], settings["max_value"]
     if not is_number(low) or not is_number(high) or low > high:
@@ -257,7 +246,7 @@ def _grid(
     return [int(value) if kind == "int" else float(value) for value in values]
 
 
-_Reader = Callable[[str, tuple[Condition, ...], Mapping[str, Any], list[str]], Parameter]
+_Reader = Callable[[str, tuple[Condition, ...], Mapping[str, Any]], Parameter]
 _READERS: dict[str, _Reader] = {
     "Fixed": _read_fixed,
     "Boolean": _read_bool,

@@ -127,7 +127,7 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
     """
     ours, theirs = socket.socketpair()
     with theirs:
-        pid = _fork(task, ours, theirs, forget) if fork else _spawn(theirs)
+        pid = _fork(task, theirs, forget) if fork else _spawn(theirs)
     process = TrialProcess(pid, Channel(ours))
     if not fork:
         with contextlib.suppress(OSError):
@@ -154,9 +154,7 @@ def _spawn(theirs: socket.socket) -> int:
     return process.pid
 
 
-def _fork(
-    task: Task, ours: socket.socket, theirs: socket.socket, forget: Callable[[], None]
-) -> int:
+def _fork(task: Task, theirs: socket.socket, forget: Callable[[], None]) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:

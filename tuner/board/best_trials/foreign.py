@@ -8,7 +8,7 @@ where it is the only one there: the trial of PyTorch's `add_hparams` is a run be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorboard.context import RequestContext
@@ -100,7 +100,7 @@ class Foreign:
         belongs = owned_series(series, sessions)
         self._read_last(belongs, series)
         found = {
-            run: self._with_series(session, belongs.get(run, {}), series)
+            run: self._with_series(session, belongs.get(run, {}))
             for run, session in sessions.items()
         }
         experiments = [
@@ -217,21 +217,13 @@ class Foreign:
         self._marks = marks
         self._values = {one: value for one, value in self._values.items() if one in marks}
 
-    def _with_series(
-        self, session: Session, names: Mapping[str, Series], series: Mapping[str, _Tags]
-    ) -> Session:
-        return Session(
-            run=session.run,
-            params=session.params,
-            status=session.status,
-            started=session.started,
-            ended=session.ended,
+    def _with_series(self, session: Session, names: Mapping[str, Series]) -> Session:
+        return replace(
+            session,
             seen=max((self._marks[one][1] for one in names.values()), default=0.0),
             series=names,
-            last={
-                name: self._values[one] for name, one in names.items() if one in self._values
-            },
-        )  # fmt: skip
+            last={name: self._values[one] for name, one in names.items() if one in self._values},
+        )
 
 
 _CONTEXT = RequestContext()

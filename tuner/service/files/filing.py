@@ -81,7 +81,6 @@ class Filer:
         self._runs = RunFiler(storage, log_root, care, specs)
         self._insights = Insights(None) if insights is None else insights
         self._studies = StudyFiler(storage, log_root, checkpoint_root, care, specs, self._insights)
-        self._care = care
         self._led = False
         self._last_round = time.monotonic()
         self._error = ""

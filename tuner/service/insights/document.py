@@ -79,6 +79,5 @@ def _tried(method: Callable[[], JsonObject]) -> JsonObject:
 def _edges(sample: Sample, main: Weighed) -> list[JsonObject]:
     space = sample.spec.space
     return [
-        {**item, "try": next_range(space[item["name"]], item["value"], item["end"])}
-        for item in main["edges"]
+        {**item, "try": next_range(space[item["name"]], item["value"])} for item in main["edges"]
     ]

@@ -15,13 +15,12 @@ _MOST_FLOAT = 1e300
 _TINY = 1e-12
 
 
-def next_range(parameter: Parameter, value: Any, end: str) -> JsonObject | None:
+def next_range(parameter: Parameter, value: Any) -> JsonObject | None:
     """Return the range of the same width around a value at an end of the present one.
 
     Args:
         parameter: a number, or an ordinal.
         value: the best one.
-        end: low or high: where it lies.
 
     Returns:
         `low`, `high` and `log`; None for an ordinal: what lies beyond its list only its owner
