@@ -18,7 +18,7 @@ from tuner.protocol import LEASE_S
 from tuner.spec import parse_stored
 from tuner.storage import Storage, tables
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import is_own
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import read_attempt, set_attempt

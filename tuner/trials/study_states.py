@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.trials import states
-from tuner.trials.outcomes import set_outcome
+from tuner.trials.ending.outcomes import set_outcome
 from tuner.trials.states import StudyState, TrialState, state_text
 from tuner.trials.store import studies
 from tuner.trials.store.columns import words

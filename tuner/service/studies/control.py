@@ -14,8 +14,8 @@ from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.conflict import again_after_conflict
+from tuner.trials.ending.outcomes import set_outcome
 from tuner.trials.faults import CANNOT_GO_ON
-from tuner.trials.outcomes import set_outcome
 from tuner.trials.states import StudyState, TrialState
 from tuner.trials.store.attempts import lock_attempts
 from tuner.trials.store.events import record_event

@@ -21,7 +21,7 @@ from tuner.space.optuna import distribution, to_optuna
 from tuner.spec import Growth, StudySpec, grow, parse_stored
 from tuner.storage import Storage, optuna_rows
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import lock_attempt

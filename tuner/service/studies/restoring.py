@@ -18,7 +18,7 @@ from tuner.storage import Storage, tables
 from tuner.storage.backups.format import Header
 from tuner.storage.backups.reading import BackupFile
 from tuner.storage.backups.restore import replace, staged
-from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import delay_ready, leased
 from tuner.trials.store.events import record_event

@@ -13,7 +13,7 @@ from tuner.identity import caller
 from tuner.service.answers.records import trial_config
 from tuner.spec import StudySpec, known_parameters
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.fair_share import Contender, turn_key
 from tuner.trials.faults import study_step
 from tuner.trials.kinds import claim_kind

@@ -25,8 +25,8 @@ from tuner.service.studies.growing import Growing
 from tuner.service.workers.apart import set_study_aside
 from tuner.storage import Storage
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import Ending, end_attempt
-from tuner.trials.breaker import hold_against
+from tuner.trials.ending.attempts import Ending, end_attempt
+from tuner.trials.ending.breaker import hold_against
 from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.specs import Specs
 from tuner.trials.states import AttemptState, TrialState, WorkerState

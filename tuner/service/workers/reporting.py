@@ -13,7 +13,7 @@ from tuner.service.studies.growing import Growing
 from tuner.service.workers.apart import set_study_aside
 from tuner.storage import Storage
 from tuner.trials.attempt import Attempt
-from tuner.trials.breaker import forgive
+from tuner.trials.ending.breaker import forgive
 from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import lock_attempt, lock_later, revoke_later, set_attempt

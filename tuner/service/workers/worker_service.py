@@ -32,9 +32,9 @@ from tuner.service.workers.reporting import Reporting, extend_lease
 from tuner.service.workers.verifying import Verifier
 from tuner.service.workers.worker_status import Reception, Standing
 from tuner.storage import Storage, tables
-from tuner.trials.abandoned import Sign, release_abandoned
 from tuner.trials.attempt import Attempt
-from tuner.trials.breaker import note_test
+from tuner.trials.ending.abandoned import Sign, release_abandoned
+from tuner.trials.ending.breaker import note_test
 from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.specs import Specs
 from tuner.trials.states import AttemptState, WorkerState

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.service.workers.bearers import bearer_facts, require_name, require_only_process
 from tuner.service.workers.verifying import Verification, Verifier
-from tuner.trials.breaker import is_test_due
+from tuner.trials.ending.breaker import is_test_due
 from tuner.trials.kinds import EXTERNAL, UNHEARD_S
 from tuner.trials.states import WorkerState
 from tuner.trials.store.workers import MOST, add_worker, find_worker, forget_gone

@@ -35,7 +35,7 @@ import sqlalchemy as sa
 
 from tuner.protocol import BEAT_S, LEASE_S
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import Ending, end_attempt
+from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import (
