@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from optuna.trial import TrialState
 
 from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Task, believe, make_task
 from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.horizon import declared_horizon
-from tuner.proposals.frozen import freeze
+from tuner.proposals.frozen import STATES, freeze
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.proposals.pruners.marks import MARK
 from tuner.proposals.pruners.wording import mark_text
 from tuner.space import SearchSpace
+from tuner.trials.states import TrialState
 
 TASKS = [make_task(task.name, task.curves()) for task in load_table().tasks[:9]]
 TARGET = TASKS[0]
@@ -55,8 +55,8 @@ class Study:
 
     def end(self, number: int, state: str, *values: float) -> None:
         self.ended[number] = (state, list(values))
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-        self.in_memory.tell(number, states[state], list(values), self.curves.get(number, {}))
+        told = STATES[TrialState(state)]
+        self.in_memory.tell(number, told, list(values), self.curves.get(number, {}))
 
     def restarted(self) -> Study:
         """Return the study as another coordinator builds it from what is stored."""
@@ -67,7 +67,7 @@ class Study:
             frozen = freeze(
                 other.proposer,
                 {"x": 0.5},
-                state=state,
+                state=None if state is None else TrialState(state),
                 values=values,
                 attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
                 curve=self.curves.get(number, {}),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.made_trials import made_trial
 from tuner.coordinator.waits import FleetWorker, Need, find_reason, is_passing
 from tuner.proposals.failure_streaks import FailureStreaks
+from tuner.trials.states import TrialState
 from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
@@ -164,9 +165,9 @@ def told(
     Each is proposed `wait` seconds after the one before has ended.
     """
     for number, (cause, line) in enumerate(ends, start=first):
-        trial: Any = SimpleNamespace(
-            number=number,
-            state="fail" if cause else "complete",
+        trial = made_trial(
+            number,
+            TrialState.FAIL if cause else TrialState.COMPLETE,
             cause=cause or None,
             error=f"Traceback\n{line}",
             counted=True,

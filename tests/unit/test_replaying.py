@@ -21,6 +21,7 @@ from tuner.proposals.pruners.making import make_pruner
 from tuner.proposals.replaying import RecordedTrial, Replay
 from tuner.registry import SAMPLERS
 from tuner.spec import StudySpec, parse_spec
+from tuner.trials.states import TrialState
 
 TRIALS = 40
 OPTIONS = {
@@ -30,8 +31,9 @@ OPTIONS = {
 }
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: How a trial may end: state and cause.
-ENDS: list[tuple[str, str | None]] = [("complete", None)] * 5
-ENDS += [("pruned", None), ("fail", "diverged"), ("fail", "error"), ("fail", "timeout")]
+ENDS: list[tuple[TrialState, str | None]] = [(TrialState.COMPLETE, None)] * 5
+ENDS += [(TrialState.PRUNED, None)]
+ENDS += [(TrialState.FAIL, cause) for cause in ("diverged", "error", "timeout")]
 #: Time limits that the user sets in turn, seconds.
 LIMITS = (None, 400.0, 900.0)
 
@@ -170,9 +172,9 @@ class Life:
             self.in_memory.report(row["number"], step, -score * step)
         row["curve"] = {step: score * step for step in range(1, 4)}
         row["state"], row["cause"] = self.chance.choice(ENDS)
-        if row["state"] == "pruned" and len(self.spec.metrics) > 1:
-            row["state"] = "complete"
-        if row["state"] != "fail":
+        if row["state"] is TrialState.PRUNED and len(self.spec.metrics) > 1:
+            row["state"] = TrialState.COMPLETE
+        if row["state"] is not TrialState.FAIL:
             row["values"] = [score + i for i in range(len(self.spec.metrics))]
         elif row["cause"] == "error":
             self.failed.append(row["number"])
@@ -239,7 +241,7 @@ def test_a_study_with_two_metrics_is_proposed_again(sampler: str) -> None:
 
 def test_a_result_that_was_changed_afterwards_is_found_out() -> None:
     life = lived("tpe")
-    first = next(row for row in life.rows if row["state"] == "complete")
+    first = next(row for row in life.rows if row["state"] is TrialState.COMPLETE)
     first["values"] = [1e6]
 
     verdicts = [verdict for verdict, _ in replayed(life, life.records())]

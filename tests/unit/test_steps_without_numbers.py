@@ -6,18 +6,19 @@ import io
 import math
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from tests.support.made_trials import made_trial
 from tuner.cli.reading.feed import News
 from tuner.cli.render import output
 from tuner.cli.render.progress import StudyProgress
 from tuner.cli.render.trial_view import print_trial
 from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.protocol import Point, encode_number
+from tuner.trials.states import TrialState
 from workers.agent.api import WorkerApi
 from workers.agent.outbox import Outbox
 
@@ -99,20 +100,10 @@ def test_a_pruned_trial_without_a_number_is_told_as_such() -> None:
     assert "pruned, no number" in page.getvalue()
 
 
-def told(*objectives: float | None, state: str = "pruned") -> list[str]:
+def told(*objectives: float | None, state: TrialState = TrialState.PRUNED) -> list[str]:
     streaks = FailureStreaks("p/s")
     for number, objective in enumerate(objectives):
-        row: Any = SimpleNamespace(
-            number=number,
-            state=state,
-            cause=None,
-            error="",
-            counted=True,
-            objective=objective,
-            created=0.0,
-            finished=1.0,
-        )
-        streaks.note(row)
+        streaks.note(made_trial(number, state, objective=objective, finished=1.0))
     return streaks.reasons
 
 
@@ -124,4 +115,4 @@ def test_three_first_trials_pruned_without_a_value_are_a_reason_to_pause() -> No
     assert told(None, None) == []
     assert told(None, 0.5, None, None) == []
     assert told(0.5, None, None, None) == []
-    assert told(None, None, None, state="complete") == []
+    assert told(None, None, None, state=TrialState.COMPLETE) == []

@@ -17,6 +17,7 @@ from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.attempts import ENDED
 from tuner.trials.store.trials import set_trial
+from tuner.trials.trial import Trial
 
 #: Results that are told at once: after them the other studies have their turn.
 BATCH = 500
@@ -58,32 +59,31 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
     )
     with storage.begin("collect") as connection:
         leadership.require(connection)
-        rows = connection.execute(pending).all()
-        if not rows:
+        trials = [Trial.of(row) for row in connection.execute(pending)]
+        if not trials:
             return 0
-        curves = read_curves(connection, run.study.id, [row.number for row in rows])
-        study = _take_told(connection, run.study.id, len(rows))
+        curves = read_curves(connection, run.study.id, [trial.number for trial in trials])
+        study = _take_told(connection, run.study.id, len(trials))
         if study is None:
             return 0  # it was deleted just now
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         durations = {}
         if SAMPLERS.has(run.spec.sampler.name, Trait.ASKS_DURATIONS):
-            durations = read_durations(connection, run.study.id, rows)
-        for order, row in enumerate(rows, start=study.told - len(rows) + 1):
-            attrs = told_attrs(row.cause, durations.get(row.number))
-            _write(connection, study.optuna_id, row, order, curves.get(row.number, {}), attrs)
-    for row in rows:
-        curve = curves.get(row.number, {})
+            durations = read_durations(connection, run.study.id, trials)
+        for order, trial in enumerate(trials, start=study.told - len(trials) + 1):
+            attrs = told_attrs(trial.cause, durations.get(trial.number))
+            _write(connection, study.optuna_id, trial, order, curves.get(trial.number, {}), attrs)
+    for trial in trials:
         run.in_memory.tell(
-            row.number,
-            STATES[row.state],
-            told_values(row),
-            curve,
-            cause=row.cause,
-            took=durations.get(row.number),
+            trial.number,
+            STATES[trial.state],
+            told_values(trial),
+            curves.get(trial.number, {}),
+            cause=trial.cause,
+            took=durations.get(trial.number),
         )
-        run.ended(row)
-    return len(rows)
+        run.ended(trial)
+    return len(trials)
 
 
 def _take_told(connection: sa.Connection, study_id: int, count: int) -> sa.Row[Any] | None:
@@ -95,20 +95,22 @@ def _take_told(connection: sa.Connection, study_id: int, count: int) -> sa.Row[A
 def _write(
     connection: sa.Connection,
     optuna_study: int,
-    row: sa.Row[Any],
+    trial: Trial,
     order: int,
     curve: dict[int, float],
     attrs: dict[str, Any],
 ) -> None:
+    if trial.finished is None:
+        raise ValueError(f"trial {trial.number} has ended, and nobody knows when")
     optuna_rows.finish_trial(
         connection,
-        row.optuna_id,
+        trial.optuna_id,
         study_id=optuna_study,
-        number=row.number,
-        state=STATES[row.state],
-        values=told_values(row),
+        number=trial.number,
+        state=STATES[trial.state],
+        values=told_values(trial),
         intermediate=curve,
-        finished=row.finished,
+        finished=trial.finished,
     )
-    optuna_rows.set_trial_attrs(connection, row.optuna_id, attrs)
-    set_trial(connection, row.study_id, row.number, told=order)
+    optuna_rows.set_trial_attrs(connection, trial.optuna_id, attrs)
+    set_trial(connection, trial.study_id, trial.number, told=order)

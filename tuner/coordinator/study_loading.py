@@ -16,7 +16,8 @@ from tuner.samplers import import_sampler
 from tuner.spec import parse_stored
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
-from tuner.trials.attempts import ENDED
+from tuner.trials.states import TrialState
+from tuner.trials.trial import Trial
 
 
 def load_study_run(
@@ -33,13 +34,14 @@ def load_study_run(
     run = StudyRun(study, spec, on_ready)
     t = tables.trials
     with storage.read() as connection:
-        rows = connection.execute(
-            sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
-        ).all()
+        query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
+        trials = [Trial.of(row) for row in connection.execute(query)]
         optuna_rows.require_study(connection, study.optuna_id, run.name)
-        _require_all(connection, study, rows)
+        _require_all(connection, study, trials)
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
-        wanted = run.in_memory.all_curves or any(row.state == "pruned" for row in rows)
+        wanted = run.in_memory.all_curves or any(
+            trial.state is TrialState.PRUNED for trial in trials
+        )
         curves = read_curves(connection, study.id) if wanted else {}
         study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
         # The pruner's, and no business of the sampler.
@@ -57,56 +59,53 @@ def load_study_run(
             belief=lesson.belief,
             early=lesson.early,
         )
-    for row in rows:
-        params = json.loads(row.params_json)
-        run.proposed(params, is_retry=json.loads(row.proposal_json).get("retry_of") is not None)
-        is_told = row.told is not None and row.state in ENDED
+    for trial in trials:
+        params = trial.params
+        run.proposed(params, is_retry=trial.proposal.get("retry_of") is not None)
+        is_told = trial.told is not None and trial.state.is_ended
         frozen = freeze(
             run.proposer,
             params,
-            state=row.state if is_told else None,
-            values=told_values(row) if is_told else (),
-            attrs=attrs.get(row.optuna_id, {}),
-            curve=curves.get(row.number, {}),
+            state=trial.state if is_told else None,
+            values=told_values(trial) if is_told else (),
+            attrs=attrs.get(trial.optuna_id, {}),
+            curve=curves.get(trial.number, {}),
         )
-        run.in_memory.load_trial(row.number, frozen)
-    told = sorted((row for row in rows if row.told is not None), key=lambda row: row.told)
-    for row in told:
-        run.ended(row)
-    run.again = _retries(study, rows)
-    run.in_memory.forget(_mended(study, rows))
+        run.in_memory.load_trial(trial.number, frozen)
+    for _, ended in sorted((trial.told, trial) for trial in trials if trial.told is not None):
+        run.ended(ended)
+    run.again = _retries(study, trials)
+    run.in_memory.forget(_mended(study, trials))
     return run
 
 
-def _require_all(
-    connection: sa.Connection, study: sa.Row[Any], rows: Sequence[sa.Row[Any]]
-) -> None:
+def _require_all(connection: sa.Connection, study: sa.Row[Any], trials: Sequence[Trial]) -> None:
     """See that every trial that was ever given a number is there, and none twice."""
     s = tables.studies
     query = sa.select(s.c.next_number).where(s.c.id == study.id)
     given = connection.execute(query).scalar_one_or_none()
-    if given is not None and [row.number for row in rows] != list(range(given)):
+    if given is not None and [trial.number for trial in trials] != list(range(given)):
         raise optuna_rows.MissingRowsError(
-            f"it has given {given} trials a number, and the rows of {len(rows)} are there"
+            f"it has given {given} trials a number, and the rows of {len(trials)} are there"
         )
 
 
-def _mended(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[int]:
+def _mended(study: sa.Row[Any], trials: Sequence[Trial]) -> list[int]:
     """Return the trials whose failures are no lessons: of other code, or to be tried again.
 
     Other code fails elsewhere; and what is tried again gives a lesson of its own.
     """
     again = set(json.loads(study.retry_json))
-    return [row.number for row in rows if row.code != study.code or row.number in again]
+    return [t.number for t in trials if t.code != study.code or t.number in again]
 
 
-def _retries(study: sa.Row[Any], rows: Sequence[sa.Row[Any]]) -> list[tuple[int, dict[str, Any]]]:
+def _retries(study: sa.Row[Any], trials: Sequence[Trial]) -> list[tuple[int, dict[str, Any]]]:
     """Return the failed trials that are to be tried again and were not proposed again yet."""
-    done = {json.loads(row.proposal_json).get("retry_of") for row in rows}
+    done = {trial.proposal.get("retry_of") for trial in trials}
     # A study that is deleted at this moment has a row, as it was, and no trials.
-    found = {row.number: row for row in rows}
+    found = {trial.number: trial for trial in trials}
     return [
-        (number, json.loads(found[number].params_json))
+        (number, found[number].params)
         for number in json.loads(study.retry_json)
         if number in found and number not in done
     ]

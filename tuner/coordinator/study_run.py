@@ -25,6 +25,8 @@ from tuner.proposals.pruners.making import make_pruner
 from tuner.registry import used_packages
 from tuner.samplers.marks import OVERDUE
 from tuner.spec import StudySpec
+from tuner.trials.states import TrialState
+from tuner.trials.trial import Trial
 
 #: The longest that a study waits for its first lesson, seconds: a history of a thousand studies
 #: takes a third of it. What history cannot tell because of a fault is told at once.
@@ -259,7 +261,7 @@ class StudyRun:
         self.proposer.remember(params, is_retry=is_retry)
         self.in_flight += 1
 
-    def ended(self, trial: sa.Row[Any]) -> None:
+    def ended(self, trial: Trial) -> None:
         """Count a trial whose outcome was told."""
         self.in_flight -= 1
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
@@ -272,9 +274,9 @@ class StudyRun:
             # A moving average follows a study whose trials grow longer.
             old = self.trial_s
             self.trial_s = trial.duration_s if old is None else 0.9 * old + 0.1 * trial.duration_s
-        if trial.state in ("complete", "pruned"):
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._found_nothing = trial.number
-        if trial.state == "complete" and trial.objective is not None:
+        if trial.state is TrialState.COMPLETE and trial.objective is not None:
             self._note_objective(trial.objective)
 
     def _note_objective(self, objective: float) -> None:
@@ -291,7 +293,7 @@ class StudyRun:
         self.prefetch.close()
 
 
-def _had_less_time(trial: sa.Row[Any], spec: StudySpec) -> bool:
+def _had_less_time(trial: Trial, spec: StudySpec) -> bool:
     """Whether a limit ended a trial that is shorter than the study's present one."""
     if trial.cause != OVERDUE or not trial.duration_s:
         return False

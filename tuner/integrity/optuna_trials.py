@@ -16,6 +16,8 @@ from tuner.spec import StudySpec
 from tuner.storage import optuna_check, optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.attempts import ENDED
+from tuner.trials.states import TrialState
+from tuner.trials.trial import Trial
 
 _t = tables.trials
 
@@ -78,8 +80,8 @@ def write_trial(
         optuna_id,
         study_id=optuna_study,
         number=number,
-        state=STATES[row.state],
-        values=told_values(row),
+        state=STATES[TrialState(row.state)],
+        values=told_values(Trial.of(row)),
         intermediate=curves.get(number, {}),
         finished=row.finished,
     )

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from tuner.samplers.marks import OVERDUE
 from tuner.storage import tables
+from tuner.trials.trial import Trial
 
 Took = dict[str, float | None]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reporting:
+    """What an attempt reported numbers for, and how long it took from the first to the last."""
+
+    id: str
+    first: int
+    last: int
+    took_s: float
+
+
 def read_durations(
-    connection: sa.Connection, study_id: int, rows: Sequence[sa.Row[Any]]
+    connection: sa.Connection, study_id: int, trials: Sequence[Trial]
 ) -> dict[int, Took]:
     """Return how long ended trials took, by number: `TOOK_ATTR` says what it holds.
 
@@ -25,27 +36,27 @@ def read_durations(
     Args:
         connection: to the database.
         study_id: of the study.
-        rows: of its trials.
+        trials: of it, that have ended.
     """
-    timed = [row for row in rows if row.duration_s and row.cause in (None, OVERDUE)]
+    timed = [trial for trial in trials if trial.duration_s and trial.cause in (None, OVERDUE)]
     if not timed:
         return {}
-    reported = _read_reported(connection, study_id, [row.number for row in timed])
-    found = {row.number: _took(row, reported.get(row.number, [])) for row in timed}
+    reported = _read_reported(connection, study_id, [trial.number for trial in timed])
+    found = {trial.number: _took(trial, reported.get(trial.number, [])) for trial in timed}
     return {number: took for number, took in found.items() if took is not None}
 
 
-def _took(row: sa.Row[Any], attempts: Sequence[Any]) -> Took | None:
-    seconds = float(row.duration_s)
+def _took(trial: Trial, attempts: Sequence[_Reporting]) -> Took | None:
+    seconds = float(trial.duration_s or 0.0)
     # A limit is one for each attempt: what earlier ones did has no part in it.
-    if row.cause == OVERDUE:
+    if trial.cause == OVERDUE:
         return {"seconds": seconds, "reporting": None}
-    own = [attempt for attempt in attempts if attempt.id == row.outcome_attempt]
-    first = min((attempt.first for attempt in attempts), default=None)
+    own = [attempt for attempt in attempts if attempt.id == trial.outcome_attempt]
     if not own:
-        return {"seconds": seconds, "reporting": None} if first is None else None
+        return None if attempts else {"seconds": seconds, "reporting": None}
+    first = min(attempt.first for attempt in attempts)
     steps = own[0].last - own[0].first
-    step_s = own[0].took / steps if steps else None
+    step_s = own[0].took_s / steps if steps else None
     skipped = own[0].first - first
     if step_s is None:
         return None if skipped else {"seconds": seconds, "reporting": None}
@@ -57,8 +68,8 @@ def _took(row: sa.Row[Any], attempts: Sequence[Any]) -> Took | None:
 
 def _read_reported(
     connection: sa.Connection, study_id: int, numbers: Sequence[int]
-) -> dict[int, list[Any]]:
-    """Return first and last step of each attempt that reported numbers, and the time between."""
+) -> dict[int, list[_Reporting]]:
+    """Return the attempts that reported numbers, by the number of their trial."""
     r, a = tables.reports, tables.attempts
     query = (
         sa.select(
@@ -75,7 +86,8 @@ def _read_reported(
         .where(r.c.study_id == study_id, r.c.number.in_(numbers), r.c.value.is_not(None))
         .group_by(r.c.number, a.c.id)
     )
-    found: dict[int, list[Any]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.number, []).append(row)
+    found: dict[int, list[_Reporting]] = {}
+    for number, attempt, first, last, took in connection.execute(query):
+        reporting = _Reporting(id=attempt, first=first, last=last, took_s=took)
+        found.setdefault(number, []).append(reporting)
     return found

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
-import sqlalchemy as sa
-
+from tuner.protocol import Cause
 from tuner.trials.causes import POLICIES, is_infeasible
+from tuner.trials.states import TrialState
+from tuner.trials.trial import Trial
 
 #: How many of the first trials must fail alike for the study to pause.
 SAME_FAILURES = 3
@@ -46,8 +46,8 @@ class FailureStreaks:
         self._ended = 0
         self._valueless = 0
         self._worked = 0
-        self._alike: list[tuple[str, str]] = []
-        self._row: list[sa.Row[Any]] = []
+        self._alike: list[tuple[Cause | None, str]] = []
+        self._row: list[Trial] = []
         #: Whether the row holds all failures so far.
         self._is_whole = True
         #: When the study was last to pause because of the row.
@@ -60,21 +60,25 @@ class FailureStreaks:
         """Why the study should pause, or should have paused, in words."""
         return list(self._reasons.values())
 
-    def note(self, trial: sa.Row[Any]) -> None:
+    def note(self, trial: Trial) -> None:
         """Take in a trial that has ended."""
         self._ended += 1
         self._note_first(trial)
         self._note_valueless(trial)
         self._note_uncounted(trial)
-        if trial.state != "fail":
+        if trial.state is not TrialState.FAIL:
             self._note_mended(trial)
             self._worked += 1
             self._end_row()
         elif is_infeasible(trial.cause):
             self._note_failed(trial)
 
-    def _note_first(self, trial: sa.Row[Any]) -> None:
-        if self._ended > SAME_FAILURES or trial.state != "fail" or trial.cause == "cancelled":
+    def _note_first(self, trial: Trial) -> None:
+        if (
+            self._ended > SAME_FAILURES
+            or trial.state is not TrialState.FAIL
+            or trial.cause == "cancelled"
+        ):
             return
         # What an error says is the same in every trial; the words about a tensor that did not fit,
         # or a worker that is gone, need not be.
@@ -84,8 +88,8 @@ class FailureStreaks:
             text = f"the first {SAME_FAILURES} trials failed alike ({trial.cause})"
             self._reasons["alike"] = _with_line(text, trial)
 
-    def _note_valueless(self, trial: sa.Row[Any]) -> None:
-        is_valueless = trial.state == "pruned" and trial.objective is None
+    def _note_valueless(self, trial: Trial) -> None:
+        is_valueless = trial.state is TrialState.PRUNED and trial.objective is None
         self._valueless += is_valueless and self._valueless == self._ended - 1
         if self._valueless == VALUELESS == self._ended:
             self._reasons["valueless"] = (
@@ -95,7 +99,7 @@ class FailureStreaks:
                 f"go on all the same: tuner resume {self._study}"
             )
 
-    def _note_failed(self, trial: sa.Row[Any]) -> None:
+    def _note_failed(self, trial: Trial) -> None:
         if self._row and _kind(trial) != _kind(self._row[-1]):
             self._end_row()
             self._is_whole = False
@@ -104,9 +108,9 @@ class FailureStreaks:
         if count % ROW == 0:
             self._reasons["row"] = self._row_text(trial)
         if count % ROW == 0 or (count == SAME_FAILURES and "alike" in self._reasons):
-            self._paused = trial.finished
+            self._paused = math.inf if trial.finished is None else trial.finished
 
-    def _row_text(self, trial: sa.Row[Any]) -> str:
+    def _row_text(self, trial: Trial) -> str:
         count, number, study = len(self._row), trial.number, self._study
         text = f"{count} trials in a row failed alike, trial {number} the last ({trial.cause})"
         reading = (
@@ -126,7 +130,7 @@ class FailureStreaks:
         self._paused = math.inf
         self._reasons.pop("row", None)
 
-    def _note_mended(self, trial: sa.Row[Any]) -> None:
+    def _note_mended(self, trial: Trial) -> None:
         """See whether what made all trials so far fail alike was mended during a pause.
 
         So it was when the first trial that was proposed after the pause works: then the failures
@@ -137,10 +141,10 @@ class FailureStreaks:
         if all_alike and before and trial.created > self._paused:
             self.mended = frozenset(row.number for row in self._row)
 
-    def _note_uncounted(self, trial: sa.Row[Any]) -> None:
+    def _note_uncounted(self, trial: Trial) -> None:
         # By the cause: what is tried again by the user is not counted either.
-        policy = next((p for c, p in POLICIES.items() if c == trial.cause), None)
-        if trial.state != "fail" or policy is None or policy.counted:
+        policy = None if trial.cause is None else POLICIES.get(trial.cause)
+        if trial.state is not TrialState.FAIL or policy is None or policy.counted:
             self._uncounted = 0
             self._reasons.pop("uncounted", None)
             return
@@ -153,14 +157,14 @@ class FailureStreaks:
             self._reasons["uncounted"] = _with_line(text, trial)
 
 
-def _kind(trial: sa.Row[Any]) -> tuple[str, str]:
+def _kind(trial: Trial) -> tuple[Cause | None, str]:
     """Return what failures alike share: the cause, and what an error says but for its numbers."""
     # A shape, or a value, differs from trial to trial.
     line = _NUMBERS.sub("", _last_line(trial.error)) if trial.cause == "error" else ""
     return trial.cause, line
 
 
-def _with_line(text: str, trial: sa.Row[Any]) -> str:
+def _with_line(text: str, trial: Trial) -> str:
     line = _last_line(trial.error)[:_LONGEST]
     return f"{text}: {line}" if line else text
 

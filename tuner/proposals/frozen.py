@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-import sqlalchemy as sa
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
 
 from tuner.proposals.proposing import Proposer
+from tuner.trials.states import TrialState
+from tuner.trials.trial import Trial
 
-STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "fail": TrialState.FAIL,
+#: Optuna's words for how a trial ended.
+STATES: Mapping[TrialState, OptunaState] = {
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.FAIL: OptunaState.FAIL,
 }
 
 
-def told_values(row: sa.Row[Any]) -> list[float]:
+def told_values(trial: Trial) -> list[float]:
     """Return what an ended trial is told with: a value for each metric, none when it failed."""
-    if row.state == "fail" or not row.values_json:
+    if trial.state is TrialState.FAIL:
         return []
-    return [float(value) for value in json.loads(row.values_json)]
+    return [float(value) for value in trial.values]
 
 
 def freeze(
     proposer: Proposer,
     params: Mapping[str, Any],
     *,
-    state: str | None,
+    state: TrialState | None,
     values: Sequence[float] = (),
     attrs: Mapping[str, Any],
     curve: Mapping[int, float],
@@ -40,14 +42,14 @@ def freeze(
     Args:
         proposer: of the study.
         params: our values.
-        state: complete, pruned or fail; None while its result was not told.
+        state: COMPLETE, PRUNED or FAIL; None while its result was not told.
         values: see `told_values`.
         attrs: its system attributes.
         curve: reported values by step.
     """
     external, distributions = proposer.decode(params)
     return optuna.trial.create_trial(
-        state=TrialState.RUNNING if state is None else STATES[state],
+        state=OptunaState.RUNNING if state is None else STATES[state],
         values=list(values) or None,
         params=external,
         distributions=distributions,

@@ -27,6 +27,7 @@ from tuner.registry import SAMPLERS, Trait, used_packages
 from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
 from tuner.spec import StudySpec, space_of
+from tuner.trials.states import TrialState
 
 Verdict = Literal["same", "different", "unknown"]
 
@@ -40,8 +41,8 @@ class RecordedTrial:
     proposal: Mapping[str, Any]
     #: Its place in the order in which results entered; None while it has none.
     told: int | None
-    #: complete, pruned or fail, once it was told.
-    state: str | None = None
+    #: COMPLETE, PRUNED or FAIL, once it was told.
+    state: TrialState | None = None
     cause: str | None = None
     values: Sequence[float] = ()
     curve: Mapping[int, float] = field(default_factory=dict)

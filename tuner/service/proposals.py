@@ -17,6 +17,7 @@ from tuner.samplers.marks import TOOK_ATTR
 from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.attempts import ENDED
+from tuner.trials.trial import Trial
 
 
 def proposal_page(
@@ -53,7 +54,7 @@ def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) 
         "told": row.told if is_told else None,
         "state": row.state.upper() if is_told else None,
         "cause": row.cause if is_told else None,
-        "values": [encode_number(value) for value in told_values(row)] if is_told else [],
+        "values": [encode_number(value) for value in told_values(Trial.of(row))] if is_told else [],
         "curve": [(step, encode_number(value)) for step, value in curve.items()],
         "took": attrs.get(TOOK_ATTR) if is_told else None,
     }

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from optuna.trial import TrialState
 
-from tuner.proposals.frozen import freeze
+from tuner.proposals.frozen import STATES, freeze
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.first_rung import FirstRung
@@ -18,6 +17,7 @@ from tuner.proposals.pruners.halving import HalvingPruner
 from tuner.proposals.pruners.making import make_pruner
 from tuner.proposals.pruners.marks import HALVED
 from tuner.space import SearchSpace
+from tuner.trials.states import TrialState
 
 SPACE = SearchSpace.from_json({"parameters": {"x": {"type": "float", "low": 0.0, "high": 1.0}}})
 NAN = math.nan
@@ -52,8 +52,8 @@ class Study:
 
     def end(self, number: int, state: str, *values: float) -> None:
         self.ended[number] = (state, list(values))
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-        self.in_memory.tell(number, states[state], list(values), self.curves.get(number, {}))
+        told = STATES[TrialState(state)]
+        self.in_memory.tell(number, told, list(values), self.curves.get(number, {}))
         self.settle()
 
     def settle(self) -> None:
@@ -87,7 +87,7 @@ class Study:
             frozen = freeze(
                 other.proposer,
                 {"x": 0.5},
-                state=state,
+                state=None if state is None else TrialState(state),
                 values=values,
                 attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
                 curve=self.curves.get(number, {}),

@@ -69,13 +69,14 @@ def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Rep
 def _recorded(row: Recorded) -> RecordedTrial:
     from tuner.proposals.replaying import RecordedTrial
     from tuner.protocol import decode_number
+    from tuner.trials.states import TrialState
 
     return RecordedTrial(
         number=row["trial"],
         params=row["params"],
         proposal=row["proposal"],
         told=row["told"],
-        state=row["state"].lower() if row["state"] else None,
+        state=TrialState[row["state"]] if row["state"] else None,
         cause=row["cause"],
         values=[decode_number(value) for value in row["values"]],
         curve={step: decode_number(value) for step, value in row["curve"]},

@@ -36,6 +36,7 @@ from tuner.spec import StudySpec, parse_stored
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.trial import Trial
 
 Rows = Sequence[sa.Row[Any]]
 
@@ -275,7 +276,7 @@ def _values(row: sa.Row[Any], spec: StudySpec) -> dict[str, float | None]:
     if row.objective is not None and len(spec.metrics) == 1:
         return {spec.metrics[0].name: row.objective}
     names = [metric.name for metric in spec.metrics]
-    return dict(zip(names, told_values(row), strict=False))
+    return dict(zip(names, told_values(Trial.of(row)), strict=False))
 
 
 def _scale(record: JsonObject, rows: Rows, spec: StudySpec) -> ValueScale:
@@ -304,7 +305,7 @@ def _gain(storage: Storage, study: sa.Row[Any], spec: StudySpec, rows: Rows) -> 
             space=spec.space,
             maximize=spec.metrics[0].goal == "maximize",
             params=[json.loads(row.params_json) for row in told],
-            values=[next(iter(told_values(row)), math.nan) for row in told],
+            values=[next(iter(told_values(Trial.of(row))), math.nan) for row in told],
             reports=[curves.get(row.number, {}) for row in told],
             pruned=[row.state == "pruned" for row in told],
             history=[history_share(record, rows, spec) for record in records],
