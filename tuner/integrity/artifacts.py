@@ -5,39 +5,39 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.curves.belief import CurveBelief
 from tuner.integrity.finding import Finding, writes
-from tuner.integrity.values import raw_select
+from tuner.integrity.raw import RawRow, raw_select
 from tuner.proposals.artifact import Artifact, split
 from tuner.storage import tables
+from tuner.trials.study import Study
 
 _a = tables.artifacts
 
 
-def check_artifacts(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def check_artifacts(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     """Yield the artifacts of a study that this release cannot unpack."""
     query = raw_select(_a).where(_a.c.study_id == study.id).execution_options(yield_per=10)
-    for row in connection.execute(query):
-        problem = _problem(row)
+    for row in connection.execute(query).mappings():
+        problem = _problem(dict(row))
         if problem:
             yield Finding(
                 kind="artifact",
-                study=name,
+                study=study.full_name,
                 text=f"what it learnt from history cannot be unpacked: {problem}",
                 does="it is removed, and learnt again",
-                mend=writes(_a.delete().where(_a.c.key == row.key)),
+                mend=writes(_a.delete().where(_a.c.key == row["key"])),
             )
 
 
-def _problem(row: sa.Row[Any]) -> str:
+def _problem(row: RawRow) -> str:
     try:
-        if not isinstance(json.loads(row.receipt_json), dict):
+        if not isinstance(json.loads(row["receipt_json"]), dict):
             return "its receipt is no object"
-        head, curves = split(bytes(row.content))
+        head, curves = split(bytes(row["content"]))
         if head:
             Artifact.from_bytes(head)
         if curves:

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.integrity.columns import check_rows
 from tuner.integrity.finding import Finding, numbers, writes
 from tuner.storage import tables
-from tuner.trials.attempts import ENDED, LIVE
+from tuner.trials.states import ENDED, LIVE, AttemptState, TrialState
 from tuner.trials.store.attempts import call_off, insert_attempt, run_dir
+from tuner.trials.store.columns import words
 from tuner.trials.study import Study
-from tuner.trials.study_states import OPEN, drop_unstarted
+from tuner.trials.study_states import drop_unstarted
 
 _t, _a, _r = tables.trials, tables.attempts, tables.reports
+_LIVE_WORDS = words(LIVE)
+_ENDED_WORDS = words(ENDED)
+_OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
 
 
-def check_attempts(
-    connection: sa.Connection, study: sa.Row[Any], name: str, now: float
-) -> Iterator[Finding]:
+def check_attempts(connection: sa.Connection, study: Study, now: float) -> Iterator[Finding]:
     """Yield what is wrong with the attempts and reports of a study whose own row is sound."""
     mine = _a.c.study_id == study.id
     instead = {
-        "state": "revoked",
+        "state": AttemptState.REVOKED.value,
         "created": study.created,
         "run_dir": run_dir(study.project, study.name, 0, 1, now),
     }
-    yield from check_rows(connection, _a, mine, kind="value", study=name, instead=instead)
     yield from check_rows(
-        connection, _r, _r.c.study_id == study.id, kind="report", study=name, drop=True
+        connection, _a, mine, kind="value", study=study.full_name, instead=instead
     )
-    yield from _check_partners(connection, study, name)
-    yield from _check_folders(connection, study, name)
-    yield from _check_leases(connection, study, name)
-    yield from _check_going_on(connection, study, name)
+    yield from check_rows(
+        connection, _r, _r.c.study_id == study.id, kind="report", study=study.full_name, drop=True
+    )
+    yield from _check_partners(connection, study)
+    yield from _check_folders(connection, study)
+    yield from _check_leases(connection, study)
+    yield from _check_going_on(connection, study)
 
 
-def _check_partners(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def _check_partners(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     """Find attempts without their trial, and reports without their attempt."""
     trials = sa.select(_t.c.number).where(_t.c.study_id == study.id)
     lonely = sa.and_(_a.c.study_id == study.id, _a.c.number.not_in(trials))
@@ -46,7 +49,7 @@ def _check_partners(connection: sa.Connection, study: sa.Row[Any], name: str) ->
     if found:
         yield Finding(
             kind="dangling",
-            study=name,
+            study=study.full_name,
             text=f"attempts of {numbers('trial', list(found))}, which it does not have",
             does="they are removed",
             mend=writes(_a.delete().where(lonely)),
@@ -60,17 +63,18 @@ def _check_partners(connection: sa.Connection, study: sa.Row[Any], name: str) ->
     if count:
         yield Finding(
             kind="dangling",
-            study=name,
+            study=study.full_name,
             text=f"{count} reports without a value, or of attempts that it does not have",
             does="they are removed",
             mend=writes(_r.delete().where(stray)),
         )
 
 
-def _check_folders(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def _check_folders(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     """Find attempts whose folder is none of the study's."""
     query = sa.select(_a.c.id, _a.c.number, _a.c.no, _a.c.created).where(
-        _a.c.study_id == study.id, ~_a.c.run_dir.startswith(f"{name}/trial_", autoescape=True)
+        _a.c.study_id == study.id,
+        ~_a.c.run_dir.startswith(f"{study.full_name}/trial_", autoescape=True),
     )
     wrong = connection.execute(query).all()
     if not wrong:
@@ -83,38 +87,37 @@ def _check_folders(connection: sa.Connection, study: sa.Row[Any], name: str) -> 
 
     text = f"{numbers('trial', [row.number for row in wrong])}: the folder is not the study's"
     does = "it is the one that was made for the attempt"
-    yield Finding(kind="attempt", study=name, text=text, does=does, mend=put)
+    yield Finding(kind="attempt", study=study.full_name, text=text, does=does, mend=put)
 
 
-def _check_leases(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def _check_leases(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     """Find attempts that say they are leased, and not until when or to whom."""
     broken = sa.and_(
         _a.c.study_id == study.id,
-        _a.c.state == "leased",
+        _a.c.state == AttemptState.LEASED.value,
         sa.or_(_a.c.lease_until.is_(None), _a.c.worker.is_(None), _a.c.token.is_(None)),
     )
     found = connection.execute(sa.select(_a.c.number).where(broken)).scalars().all()
     if found:
-        take_back = _a.update().where(broken).values(state="revoked", wanted="cancel")
+        take_back = (
+            _a.update().where(broken).values(state=AttemptState.REVOKED.value, wanted="cancel")
+        )
         yield Finding(
             kind="attempt",
-            study=name,
+            study=study.full_name,
             text=f"{numbers('trial', list(found))}: leased, but not until when or to whom",
             does="the lease is taken back, and the trial runs again",
             mend=writes(take_back),
         )
 
 
-def _check_going_on(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def _check_going_on(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     """Find trials that would wait for ever, and attempts at trials that have an outcome."""
-    live = sa.select(_a.c.number).where(_a.c.study_id == study.id, _a.c.state.in_(LIVE))
-    waiting = sa.select(_t.c.number).where(
-        _t.c.study_id == study.id, _t.c.state.in_(("waiting", "running"))
-    )
-    is_open = study.state in OPEN
-    query = waiting.where(_t.c.number.not_in(live)) if is_open else waiting
+    live = sa.select(_a.c.number).where(_a.c.study_id == study.id, _a.c.state.in_(_LIVE_WORDS))
+    waiting = sa.select(_t.c.number).where(_t.c.study_id == study.id, _t.c.state.in_(_OPEN_WORDS))
+    query = waiting.where(_t.c.number.not_in(live)) if study.state.is_open else waiting
     stuck = list(connection.execute(query.order_by(_t.c.number)).scalars())
-    if stuck and is_open:
+    if stuck and study.state.is_open:
 
         def offer(connection: sa.Connection, now: float) -> None:
             for number in stuck:
@@ -123,23 +126,23 @@ def _check_going_on(connection: sa.Connection, study: sa.Row[Any], name: str) ->
                         _a.c.study_id == study.id, _a.c.number == number
                     )
                 ).scalar_one()
-                insert_attempt(connection, Study.of(study), number, (last or 0) + 1, now)
+                insert_attempt(connection, study, number, (last or 0) + 1, now)
                 at = sa.and_(_t.c.study_id == study.id, _t.c.number == number)
-                connection.execute(_t.update().where(at).values(state="waiting"))
+                connection.execute(_t.update().where(at).values(state=TrialState.WAITING.value))
 
         text = f"{numbers('trial', stuck)}: waits, and no attempt at it can be claimed"
         does = "it is offered to the workers again"
-        yield Finding(kind="attempt", study=name, text=text, does=does, mend=offer)
+        yield Finding(kind="attempt", study=study.full_name, text=text, does=does, mend=offer)
     elif stuck:
-        text = f"{numbers('trial', stuck)}: not ended, while the study is {study.state}"
+        text = f"{numbers('trial', stuck)}: not ended, while the study is {study.state.value}"
         yield Finding(
             kind="trial",
-            study=name,
+            study=study.full_name,
             text=text,
             does="it ends as cancelled, and does not count",
             mend=lambda connection, now: drop_unstarted(connection, study.id, now),
         )
-    ended = sa.select(_t.c.number).where(_t.c.study_id == study.id, _t.c.state.in_(ENDED))
+    ended = sa.select(_t.c.number).where(_t.c.study_id == study.id, _t.c.state.in_(_ENDED_WORDS))
     late = live.where(_a.c.number.in_(ended)).distinct()
     over = list(connection.execute(late).scalars())
     if over:
@@ -149,4 +152,6 @@ def _check_going_on(connection: sa.Connection, study: sa.Row[Any], name: str) ->
                 call_off(connection, study.id, number, now)
 
         text = f"{numbers('trial', over)}: ended, and an attempt at it is still offered or runs"
-        yield Finding(kind="attempt", study=name, text=text, does="it is called off", mend=end)
+        yield Finding(
+            kind="attempt", study=study.full_name, text=text, does="it is called off", mend=end
+        )

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.integrity.finding import Finding, Kind, Mend, writes
-from tuner.integrity.values import Wrong, raw_select, wrong_values
+from tuner.integrity.raw import RawRow, raw_select
+from tuner.integrity.values import Wrong, wrong_values
 
 #: Stands for a value that nobody can put back.
 _NONE = object()
@@ -46,7 +47,7 @@ def check_rows(
 
 def _finding(
     table: sa.Table,
-    row: Mapping[str, Any],
+    row: RawRow,
     wrong: Wrong,
     kind: Kind,
     study: str | None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.integrity.columns import check_rows
 from tuner.integrity.finding import Finding, writes
+from tuner.integrity.raw import RawRow, raw_name, raw_select, raw_studies
 from tuner.integrity.study import check_study
-from tuner.integrity.values import raw_select, wrong_values
+from tuner.integrity.values import wrong_values
 from tuner.storage import optuna_check, tables
 
 _s, _t, _w, _h = tables.studies, tables.trials, tables.workers, tables.history
@@ -43,8 +43,8 @@ def check_database(
         yield from damaged
         if damaged:
             return  # whatever else is found would be of the same damage
-    for row in connection.execute(raw_select(_s).order_by(_s.c.id)).all():
-        if study is None or study == f"{row.project}/{row.name}":
+    for row in raw_studies(connection):
+        if study in (None, raw_name(row)):
             yield from check_study(connection, row, now)
     if study is None:
         yield from check_others(connection)
@@ -106,11 +106,10 @@ def check_others(connection: sa.Connection) -> Iterator[Finding]:
     yield from check_rows(connection, tables.events, every, kind="value", drop=True)
     yield from check_rows(connection, tables.history_trials, every, kind="history", drop=True)
     for row in connection.execute(raw_select(_h)).mappings():
-        values: dict[str, Any] = dict(row)
-        yield from _check_import(values)
+        yield from _check_import(dict(row))
 
 
-def _check_import(row: dict[str, Any]) -> Iterator[Finding]:
+def _check_import(row: RawRow) -> Iterator[Finding]:
     for wrong in wrong_values(_h, row):
         yield Finding(
             kind="history",

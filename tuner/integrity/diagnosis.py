@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from tuner.errors import UnavailableError
+from tuner.integrity.raw import raw_study
 from tuner.integrity.study import check_study
-from tuner.integrity.values import raw_select
 from tuner.storage import Storage, tables
 from tuner.storage.outage import is_damage
 
 #: A study with more trials is not looked at while others wait: `tuner db check` does that.
 MOST_TRIALS = 2000
-
-_s = tables.studies
 
 
 def diagnose(storage: Storage, study_id: int) -> str:
@@ -26,7 +24,7 @@ def diagnose(storage: Storage, study_id: int) -> str:
     trials = sa.select(sa.func.count()).where(t.c.study_id == study_id)
     try:
         with storage.read() as connection:
-            study = connection.execute(raw_select(_s).where(_s.c.id == study_id)).first()
+            study = raw_study(connection, study_id)
             if study is None or connection.execute(trials).scalar_one() > MOST_TRIALS:
                 return ""
             found = list(check_study(connection, study, storage.now(connection)))

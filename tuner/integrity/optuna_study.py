@@ -12,32 +12,30 @@ from tuner.integrity.finding import Finding, numbers
 from tuner.integrity.optuna_trials import write_trial
 from tuner.spec import StudySpec
 from tuner.storage import optuna_check, optuna_rows, tables
-from tuner.trials.attempts import ENDED
+from tuner.trials.states import ENDED, TrialState
+from tuner.trials.study import Study
 
 _s, _t = tables.studies, tables.trials
-_STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "fail": "FAIL"}
+#: Optuna's words for how a trial ended are the names of ours.
+_ENDED_WORDS = [state.name for state in ENDED]
 
 
-def check_optuna(
-    connection: sa.Connection, study: sa.Row[Any], name: str, spec: StudySpec
-) -> Iterator[Finding]:
+def check_optuna(connection: sa.Connection, study: Study, spec: StudySpec) -> Iterator[Finding]:
     """Yield what Optuna's tables lack of a study whose own rows are sound."""
+    name = study.full_name
     names = optuna_check.study_names(connection)
     found = names.get(study.optuna_id)
     if found != name:
         other = next((key for key, own in names.items() if own == name), None)
         is_own = other is not None and _is_own(connection, study, other)
-        yield _lost(
-            study, name, spec, found, other=other if is_own else None, taken=other is not None
-        )
+        yield _lost(study, spec, found, other=other if is_own else None, taken=other is not None)
         return
-    yield from _check_texts(connection, study, name)
-    yield from _check_trials(connection, study, name, spec)
+    yield from _check_texts(connection, study)
+    yield from _check_trials(connection, study, spec)
 
 
 def _lost(
-    study: sa.Row[Any],
-    name: str,
+    study: Study,
     spec: StudySpec,
     found: str | None,
     *,
@@ -47,13 +45,13 @@ def _lost(
     """Return what is to be done where the number of a study is not its own any more.
 
     Args:
-        study: its row.
-        name: of it.
+        study: ours.
         spec: of it.
         found: whose number it is; None: nobody's.
         other: the number of the study of its name, where that has trials of it.
         taken: whether there is one of its name.
     """
+    name = study.full_name
     text = "its study in Optuna's tables is gone: it was deleted there"
     if found is not None:
         text = f"its study in Optuna's tables is gone, and its number there is that of {found!r}"
@@ -84,18 +82,18 @@ def _lost(
     return Finding(kind=kind, study=name, text=text, does=does, mend=make)
 
 
-def _is_own(connection: sa.Connection, study: sa.Row[Any], other: int) -> bool:
+def _is_own(connection: sa.Connection, study: Study, other: int) -> bool:
     """Whether a study of Optuna's holds trials of ours, and is no other study's of ours."""
     taken = sa.select(_s.c.id).where(_s.c.optuna_id == other, _s.c.id != study.id)
     if connection.execute(taken).first() is not None:
         return False
     there = optuna_check.trials_of(connection, other)
     query = sa.select(_t.c.number, _t.c.optuna_id).where(_t.c.study_id == study.id)
-    ours = {row.optuna_id: row.number for row in connection.execute(query)}
+    ours = {key: number for number, key in connection.execute(query)}
     return all(ours.get(key) == number for key, (number, _) in there.items())
 
 
-def _check_texts(connection: sa.Connection, study: sa.Row[Any], name: str) -> Iterator[Finding]:
+def _check_texts(connection: sa.Connection, study: Study) -> Iterator[Finding]:
     for what, owner, key, text in optuna_check.texts_of(connection, study.optuna_id):
         try:
             json.loads(text)
@@ -110,19 +108,18 @@ def _check_texts(connection: sa.Connection, study: sa.Row[Any], name: str) -> It
 
             yield Finding(
                 kind="optuna-study" if what == "study" else "optuna-trial",
-                study=name,
+                study=study.full_name,
                 text=f"the attribute {key[:60]!r} in Optuna's tables is no JSON",
                 does="it is removed",
                 mend=drop,
             )
 
 
-def _check_trials(
-    connection: sa.Connection, study: sa.Row[Any], name: str, spec: StudySpec
-) -> Iterator[Finding]:
+def _check_trials(connection: sa.Connection, study: Study, spec: StudySpec) -> Iterator[Finding]:
     there = optuna_check.trials_of(connection, study.optuna_id)
     query = sa.select(_t.c.number, _t.c.optuna_id, _t.c.state, _t.c.told)
-    rows = connection.execute(query.where(_t.c.study_id == study.id).order_by(_t.c.number)).all()
+    query = query.where(_t.c.study_id == study.id).order_by(_t.c.number)
+    rows = connection.execute(query).all()
     missing = [row.number for row in rows if there.get(row.optuna_id, (None, ""))[0] != row.number]
     if missing:
 
@@ -132,7 +129,7 @@ def _check_trials(
 
         yield Finding(
             kind="optuna-trial",
-            study=name,
+            study=study.full_name,
             text=f"{numbers('trial', missing)} of it are not in Optuna's tables",
             does="they are entered there as Tuner's own tables hold them",
             mend=enter,
@@ -140,9 +137,10 @@ def _check_trials(
         return
     for row in rows:
         stored = there[row.optuna_id][1]
-        is_told = row.told is not None and row.state in ENDED
-        wanted = _STATES[row.state] if is_told else "RUNNING"
-        if stored == wanted or (not is_told and stored in _STATES.values()):
+        state = TrialState(row.state)
+        is_told = row.told is not None and state.is_ended
+        wanted = state.name if is_told else "RUNNING"
+        if stored == wanted or (not is_told and stored in _ENDED_WORDS):
             continue
 
         def put(
@@ -152,7 +150,7 @@ def _check_trials(
 
         yield Finding(
             kind="optuna-trial",
-            study=name,
+            study=study.full_name,
             text=f"trial {row.number} is {wanted}, and {stored} in Optuna's tables",
             does="Optuna's tables say the same",
             mend=put,

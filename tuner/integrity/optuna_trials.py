@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,8 +14,7 @@ from tuner.space.optuna import from_optuna
 from tuner.spec import StudySpec
 from tuner.storage import optuna_check, optuna_rows, tables
 from tuner.storage.curves import read_curves
-from tuner.trials.attempts import ENDED
-from tuner.trials.states import TrialState
+from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
 _t = tables.trials
@@ -25,7 +23,7 @@ _t = tables.trials
 def stored_params(
     connection: sa.Connection,
     trial_id: Any,
-    study: sa.Row[Any],
+    study: Study,
     number: int,
     spec: StudySpec | None,
 ) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def stored_params(
 
 
 def stored_values(
-    connection: sa.Connection, trial_id: Any, study: sa.Row[Any], number: int, count: int | None
+    connection: sa.Connection, trial_id: Any, study: Study, number: int, count: int | None
 ) -> list[float] | None:
     """Return the values that a trial was told with; None: they are not in Optuna's tables."""
     if not optuna_check.has_trial(connection, trial_id, study.optuna_id, number):
@@ -55,24 +53,24 @@ def stored_values(
 
 
 def write_trial(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec, number: int, optuna_study: int
+    connection: sa.Connection, study: Study, spec: StudySpec, number: int, optuna_study: int
 ) -> None:
     """Enter a trial of ours into Optuna's tables, as it was proposed and as it has ended."""
     at = sa.and_(_t.c.study_id == study.id, _t.c.number == number)
-    row = connection.execute(sa.select(_t).where(at)).one()
+    trial = Trial.of(connection.execute(sa.select(_t).where(at)).one())
     proposer = Proposer(spec.space, spec.sampler.name, study.seed % 2**32)
-    wrote = _wrote(row)
+    wrote = _wrote(trial)
     optuna_id = optuna_rows.insert_trial(
         connection,
         optuna_study,
         number,
-        params=proposer.encode(json.loads(row.params_json)),
+        params=proposer.encode(trial.params),
         system_attrs=wrote.get("trial", {}),
-        started=row.created,
+        started=trial.created,
     )
     optuna_rows.set_study_attrs(connection, optuna_study, wrote.get("study", {}))
     connection.execute(_t.update().where(at).values(optuna_id=optuna_id))
-    if row.told is None or row.state not in ENDED:
+    if trial.told is None or not trial.state.is_ended:
         return
     curves = read_curves(connection, study.id, [number])
     optuna_rows.finish_trial(
@@ -80,15 +78,15 @@ def write_trial(
         optuna_id,
         study_id=optuna_study,
         number=number,
-        state=STATES[TrialState(row.state)],
-        values=told_values(Trial.of(row)),
+        state=STATES[trial.state],
+        values=told_values(trial),
         intermediate=curves.get(number, {}),
-        finished=row.finished,
+        finished=trial.created if trial.finished is None else trial.finished,
     )
-    optuna_rows.set_trial_attrs(connection, optuna_id, told_attrs(row.cause))
+    optuna_rows.set_trial_attrs(connection, optuna_id, told_attrs(trial.cause))
 
 
-def _wrote(row: sa.Row[Any]) -> dict[str, dict[str, Any]]:
+def _wrote(trial: Trial) -> dict[str, dict[str, Any]]:
     """Return the attributes that the sampler has written with a proposal, by study and trial."""
-    wrote = json.loads(row.proposal_json).get("wrote") or {}
+    wrote = trial.proposal.get("wrote") or {}
     return {key: value for key, value in wrote.items() if isinstance(value, dict)}

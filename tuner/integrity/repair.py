@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from tuner.errors import TunerError, UnavailableError
 from tuner.integrity.database import check_database, check_others
 from tuner.integrity.finding import Finding
+from tuner.integrity.raw import raw_name, raw_studies, raw_study
 from tuner.integrity.study import check_study
-from tuner.integrity.values import raw_select
 from tuner.storage import Storage, tables
 from tuner.trials.faults import CANNOT_GO_ON
 from tuner.trials.store.events import record_event
@@ -66,17 +66,17 @@ def repair(storage: Storage, study: str | None = None) -> Repaired:
     if study is None:
         _mend_in_turn(storage, result, None, lambda connection, _now: check_others(connection))
     with storage.read() as connection:
-        rows = connection.execute(raw_select(_s).order_by(_s.c.id)).all()
+        rows = raw_studies(connection)
     for row in rows:
-        if study in (None, f"{row.project}/{row.name}"):
-            _mend_in_turn(storage, result, row.id, _of_study(row.id))
+        if study in (None, raw_name(row)):
+            _mend_in_turn(storage, result, row["id"], _of_study(row["id"]))
     result.left = check(storage, study)
     return result
 
 
 def _of_study(study_id: Any) -> Check:
     def check(connection: sa.Connection, now: float) -> Iterator[Finding]:
-        row = connection.execute(raw_select(_s).where(_s.c.id == study_id)).first()
+        row = raw_study(connection, study_id)
         return iter(()) if row is None else check_study(connection, row, now)
 
     return check
@@ -119,10 +119,12 @@ def _mend_all(connection: sa.Connection, check: Check, now: float) -> list[Findi
 
 def _note(connection: sa.Connection, study_id: Any, done: list[Finding], now: float) -> None:
     """Have the coordinator load the study anew, and its user see what was done."""
-    row = connection.execute(raw_select(_s).where(_s.c.id == study_id)).one()
-    values: dict[str, Any] = {"revision": row.revision + 1}
-    if str(row.reason).startswith(CANNOT_GO_ON):
-        values["reason"] = f"{REPAIRED}; go on with: tuner resume {row.project}/{row.name}"
+    row = raw_study(connection, study_id)
+    if row is None:
+        raise LookupError(f"study {study_id} was deleted while it was repaired")
+    values: dict[str, Any] = {"revision": row["revision"] + 1}
+    if str(row["reason"]).startswith(CANNOT_GO_ON):
+        values["reason"] = f"{REPAIRED}; go on with: tuner resume {raw_name(row)}"
     connection.execute(_s.update().where(_s.c.id == study_id).values(**values))
     for finding in done:
         text = f"{finding.text}: {finding.does}"[:1000]

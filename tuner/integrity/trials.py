@@ -12,25 +12,26 @@ from tuner.errors import TunerError
 from tuner.integrity.columns import check_rows
 from tuner.integrity.finding import Finding, Mend, numbers, writes
 from tuner.integrity.optuna_trials import stored_params, stored_values
-from tuner.integrity.values import raw_select
+from tuner.integrity.raw import RawRow, raw_select
 from tuner.proposals.proposing import Proposer, proposal_seed
 from tuner.spec import StudySpec
 from tuner.storage import tables
-from tuner.trials.attempts import ENDED
+from tuner.trials.states import TrialState
+from tuner.trials.study import Study
 
 _s, _t, _a = tables.studies, tables.trials, tables.attempts
 
 #: What a trial is entered with of which nothing is known any more.
-_LOST = {"state": "fail", "cause": "cancelled", "counted": False, "objective": None}
+_LOST = {"state": TrialState.FAIL.value, "cause": "cancelled", "counted": False, "objective": None}
 _LOST_TEXT = "its rows were damaged; a repair of the database has given it up"
 
 
 def check_trials(
-    connection: sa.Connection, study: sa.Row[Any], name: str, spec: StudySpec | None, now: float
+    connection: sa.Connection, study: Study, spec: StudySpec | None, now: float
 ) -> Iterator[Finding]:
     """Yield what is wrong with the trials of a study whose own row is sound."""
-    mine = _t.c.study_id == study.id
-    instead = {"created": study.created, "optuna_id": 0, "proposal_json": "{}"}
+    name, mine = study.full_name, _t.c.study_id == study.id
+    instead: dict[str, Any] = {"created": study.created, "optuna_id": 0, "proposal_json": "{}"}
     instead["seed"] = proposal_seed(study.seed, 0) % 2**31
     special = ("params_json", "values_json", "metrics_json", "state")
     wrong = list(
@@ -39,12 +40,13 @@ def check_trials(
     yield from wrong
     if wrong:
         return
-    rows = connection.execute(raw_select(_t).where(mine).order_by(_t.c.number)).all()
-    yield from _check_numbers(study, name, rows, now)
+    query = raw_select(_t).where(mine).order_by(_t.c.number)
+    rows: list[RawRow] = [dict(row) for row in connection.execute(query).mappings()]
+    yield from _check_numbers(study, rows)
     proposer = _proposer(study, spec)
     for row in rows:
-        yield from _check_trial(connection, study, name, row, spec, proposer)
-    told = [row.told for row in rows if row.told is not None]
+        yield from _check_trial(connection, study, row, spec, proposer)
+    told = [row["told"] for row in rows if row["told"] is not None]
     highest = max(told, default=0)
     if study.told < highest or len(set(told)) < len(told):
         yield _of(
@@ -55,10 +57,9 @@ def check_trials(
         )
 
 
-def _check_numbers(
-    study: sa.Row[Any], name: str, rows: Sequence[sa.Row[Any]], now: float
-) -> Iterator[Finding]:
-    there = {row.number for row in rows}
+def _check_numbers(study: Study, rows: Sequence[RawRow]) -> Iterator[Finding]:
+    name = study.full_name
+    there = {row["number"] for row in rows}
     # A number that is far off is a damage of itself: what is missing is not made up by the million.
     given = max(there, default=-1) + 1
     if study.next_number < given or study.next_number > given + 1000:
@@ -83,7 +84,7 @@ def _check_numbers(
         )
 
 
-def _placeholder(study: sa.Row[Any], number: int, now: float) -> dict[str, Any]:
+def _placeholder(study: Study, number: int, now: float) -> dict[str, Any]:
     return {
         "study_id": study.id,
         "number": number,
@@ -102,57 +103,64 @@ def _placeholder(study: sa.Row[Any], number: int, now: float) -> dict[str, Any]:
 
 def _check_trial(
     connection: sa.Connection,
-    study: sa.Row[Any],
-    name: str,
-    row: sa.Row[Any],
+    study: Study,
+    row: RawRow,
     spec: StudySpec | None,
     proposer: Proposer | None,
 ) -> Iterator[Finding]:
     def found(text: str, does: str, **values: Any) -> Finding:
-        at = sa.and_(_t.c.study_id == study.id, _t.c.number == row.number)
+        at = sa.and_(_t.c.study_id == study.id, _t.c.number == row["number"])
         mend = writes(_t.update().where(at).values(**values))
-        return _of(name, f"trial {row.number}: {text}", does, mend)
+        return _of(study.full_name, f"trial {row['number']}: {text}", does, mend)
 
-    if row.state not in ("waiting", "running", *ENDED):
+    try:
+        state = TrialState(row["state"])
+    except ValueError:
         lost = {**_LOST, "error": _LOST_TEXT, "finished": study.created, "values_json": "[]"}
-        yield found(f"its state is {row.state!r}", "it is given up, and does not count", **lost)
+        yield found(f"its state is {row['state']!r}", "it is given up, and does not count", **lost)
         return
-    if not _fits(row.params_json, proposer):
-        params = stored_params(connection, row.optuna_id, study, row.number, spec)
+    if not _fits(row["params_json"], proposer):
+        params = stored_params(connection, row["optuna_id"], study, row["number"], spec)
         does = "they are taken from Optuna's tables" if params else "it keeps none"
         yield found(
             "its parameters cannot be read, or are not of the study's space",
             does,
             params_json=json.dumps(params or {}),
         )
-    if _json_or_none(row.metrics_json, dict) is None and row.metrics_json is not None:
+    if _json_or_none(row["metrics_json"], dict) is None and row["metrics_json"] is not None:
         yield found("its metrics cannot be read", "it has none", metrics_json="{}")
-    if row.state in ENDED:
-        yield from _check_ended(connection, study, row, spec, found)
-    elif row.told is not None:
+    if state.is_ended:
+        yield from _check_ended(connection, study, row, state, spec, found)
+    elif row["told"] is not None:
         yield found("it was told as ended, and has not ended", "it was not told", told=None)
 
 
 def _check_ended(
     connection: sa.Connection,
-    study: sa.Row[Any],
-    row: sa.Row[Any],
+    study: Study,
+    row: RawRow,
+    state: TrialState,
     spec: StudySpec | None,
     found: Callable[..., Finding],
 ) -> Iterator[Finding]:
-    if row.finished is None:
-        yield found("it has ended, and nobody knows when", "when it was made", finished=row.created)
-    if row.state == "fail" and row.cause is None:
+    if row["finished"] is None:
+        yield found(
+            "it has ended, and nobody knows when", "when it was made", finished=row["created"]
+        )
+    if state is TrialState.FAIL and row["cause"] is None:
         yield found("it has failed without a cause", "the cause is `error`", cause="error")
     count = None if spec is None else len(spec.metrics)
-    values = _json_or_none(row.values_json, list)
+    values = _json_or_none(row["values_json"], list)
     sound = values is not None and all(isinstance(value, int | float) for value in values)
-    if row.state == "complete" and not (
-        sound and values and (count is None or len(values) == count) and row.objective is not None
+    if state is TrialState.COMPLETE and not (
+        sound
+        and values
+        and (count is None or len(values) == count)
+        and row["objective"] is not None
     ):
-        known = stored_values(connection, row.optuna_id, study, row.number, count)
-        if known is None and row.objective is not None and count == 1:
-            known = [row.objective]
+        known = stored_values(connection, row["optuna_id"], study, row["number"], count)
+        if known is None and row["objective"] is not None and count == 1:
+            known = [row["objective"]]
         if known is None:
             lost = {**_LOST, "error": _LOST_TEXT, "values_json": "[]"}
             yield found("its result is lost", "it is given up, and does not count", **lost)
@@ -163,11 +171,11 @@ def _check_ended(
                 objective=known[0],
                 values_json=json.dumps(known),
             )
-    elif row.values_json is not None and not sound:
+    elif row["values_json"] is not None and not sound:
         yield found("its values cannot be read", "it has none", values_json="[]")
 
 
-def _proposer(study: sa.Row[Any], spec: StudySpec | None) -> Proposer | None:
+def _proposer(study: Study, spec: StudySpec | None) -> Proposer | None:
     if spec is None:
         return None
     return Proposer(spec.space, spec.sampler.name, study.seed % 2**32)

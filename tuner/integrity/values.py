@@ -15,6 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.trials.kinds import EXTERNAL
+from tuner.trials.states import AttemptState, StudyState, TrialState
+from tuner.trials.store.columns import words
 
 #: What JSON columns hold, by the name of the column.
 SHAPES: Mapping[str, tuple[type, ...]] = {
@@ -39,16 +41,12 @@ _SHAPE_WORDS = {dict: "an object", list: "a list", type(None): "null"}
 
 #: Columns that hold one of a few words, by table and column.
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("tuner_studies", "state"): (
-        "running", "paused", "stopping", "finished", "failed", "cancelled",
-    ),
+    ("tuner_studies", "state"): words(StudyState),
     ("tuner_studies", "device"): ("cpu", "gpu", EXTERNAL),
-    ("tuner_trials", "state"): ("waiting", "running", "complete", "pruned", "fail"),
-    ("tuner_attempts", "state"): (
-        "ready", "leased", "done", "lost", "failed", "cancelled", "revoked",
-    ),
+    ("tuner_trials", "state"): words(TrialState),
+    ("tuner_attempts", "state"): words(AttemptState),
     ("tuner_attempts", "wanted"): ("continue", "prune", "cancel"),
-}  # fmt: skip
+}
 #: Of a value, characters that are shown.
 _SHOWN = 40
 
@@ -64,14 +62,6 @@ class Wrong:
 
     column: sa.Column[Any]
     text: str
-
-
-def raw_select(table: sa.Table) -> sa.Select[Any]:
-    """Return a query for a table's values as the database has them, whatever they are."""
-    untyped: list[Any] = [
-        sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.columns
-    ]
-    return sa.select(*untyped)
 
 
 def wrong_values(table: sa.Table, row: Mapping[str, Any]) -> Iterator[Wrong]:

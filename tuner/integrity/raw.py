@@ -1,0 +1,51 @@
+"""Rows as the database has them, whatever they hold.
+
+A damaged row is no `Study` and no `Trial`: a number may be a text, and a state no state. So the
+checks read raw values by column, see that they are sound, and go on with what the row then is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.storage import tables
+from tuner.trials.states import StudyState
+from tuner.trials.study import Study
+
+_s = tables.studies
+
+#: Values of any kind by the name of their column.
+RawRow = Mapping[str, Any]
+
+
+def raw_select(table: sa.Table) -> sa.Select[Any]:
+    """Return a query for a table's values as the database has them, whatever they are."""
+    untyped: list[Any] = [
+        sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.columns
+    ]
+    return sa.select(*untyped)
+
+
+def raw_studies(connection: sa.Connection) -> list[RawRow]:
+    """Return the rows of all studies, the oldest first."""
+    query = raw_select(_s).order_by(_s.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def raw_study(connection: sa.Connection, study_id: Any) -> RawRow | None:
+    """Return the row of a study; None: there is none (any more)."""
+    row = connection.execute(raw_select(_s).where(_s.c.id == study_id)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def raw_name(study: RawRow) -> str:
+    """Return `project/name` of the row of a study."""
+    return f"{study['project']}/{study['name']}"
+
+
+def sound_study(study: RawRow) -> Study:
+    """Return the study of a row whose values are all allowed."""
+    return Study(**{**study, "state": StudyState(study["state"])})
