@@ -74,7 +74,7 @@ class Refusal:
             seed = ", which learns from this one" if self.learns else ""
             ways.append((f"{submit} --as {self.sibling}", f"as a study of its own{seed}"))
         if self.code_only and self.failed:
-            retry = f"tuner retry {self.study} --failed --spec {spec}"
+            retry = f"tuner retry {self.study} --spec {spec}"
             ways.append((retry, "with the new code, and the failed trials again"))
         return ways
 

@@ -56,7 +56,7 @@ def test_a_broken_objective_is_mended_and_its_trials_are_tried_again(home: Home)
     write(home, MENDED, trials=4, steps=2)
     refused = home.run("submit", "climb.yaml")
     assert refused.code == 2
-    assert f"tuner retry {STUDY} --failed --spec climb.yaml" in refused.err
+    assert f"tuner retry {STUDY} --spec climb.yaml" in refused.err
     retried = home.ok("retry", STUDY, "--failed", "--spec", "climb.yaml")
     assert "for trials from now on" in retried.err
     assert "runs again: trial 0, 1, 2" in retried.err

@@ -217,7 +217,7 @@ def test_a_paused_study_names_commands_that_work(person: Person) -> None:
     steps = person.next_steps(said)
 
     assert f"{TUNER} resume demo/bad" in steps
-    assert f"{TUNER} retry demo/bad --failed --spec bad.yaml" in steps
+    assert f"{TUNER} retry demo/bad --spec bad.yaml" in steps
     for step in dict.fromkeys(steps):
         if " run " not in step:
             person.type(step)

@@ -86,6 +86,18 @@ def test_help_names_values_as_people_do(name: str, capsys: pytest.CaptureFixture
     assert not re.search(r"<[a-z]+[\[>| ]|[{}]|\bx[<>]=|<=x|\[default: (True|False)\]", page), page
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_flag_changes_something_and_can_be_left_out(name: str) -> None:
+    for parameter in ALL[name].params:
+        if getattr(parameter, "is_flag", False) and not getattr(parameter, "hidden", False):
+            assert parameter.default is False or parameter.secondary_opts, parameter.opts
+
+
+def test_retry_still_takes_the_flag_that_says_what_it_does_anyway() -> None:
+    with ALL["retry"].make_context("retry", ["vision/cnn", "--failed"]) as context:
+        assert context.params["study"] == "vision/cnn"
+
+
 def test_every_command_has_examples_and_its_page_shows_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

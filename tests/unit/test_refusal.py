@@ -34,6 +34,6 @@ def test_every_way_is_a_command_with_the_options_that_were_given() -> None:
         "tuner run s.yaml -n 2 --as wide --code old",
         "tuner run s.yaml -n 2 --as wide --code new",
         "tuner run s.yaml -n 2 --as s-2",
-        "tuner retry p/s --failed --spec s.yaml",
+        "tuner retry p/s --spec s.yaml",
     ]
     assert "learns" not in "\n".join(lines)

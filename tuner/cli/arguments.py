@@ -65,11 +65,11 @@ StudyOrTrial = Annotated[
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="study spec, a YAML file")]
 UseCode = Annotated[
     CodeChoice | None,
-    typer.Option("--code", help="Where the code has changed: go on with the old or the new."),
+    typer.Option("--code", help="If the code has changed: continue with the old or the new code."),
 ]
 As = Annotated[
     str | None,
-    typer.Option("--as", metavar="NAME", help="Run the spec as a study of this name."),
+    typer.Option("--as", metavar="NAME", help="Run the spec as a study with this name."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 

@@ -121,7 +121,7 @@ class FailureStreaks:
         return (
             f"{_with_line(text, trial)}; {reading}. "
             f"Look: tuner show {study} {number}; "
-            f"with mended code: tuner retry {study} --failed --spec SPEC; "
+            f"with mended code: tuner retry {study} --spec SPEC; "
             f"go on all the same: tuner resume {study}"
         )
 

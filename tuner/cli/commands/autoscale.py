@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 def autoscale(
     *,
     least: Annotated[
-        int, typer.Option("--min", metavar="N", min=0, max=1024, help="Workers that always stay.")
+        int,
+        typer.Option(
+            "--min", metavar="N", min=0, max=1024, help="Number of workers that always stay."
+        ),
     ] = 0,
     most: Annotated[
         int | None,
@@ -32,7 +35,7 @@ def autoscale(
             metavar="N",
             min=1,
             max=1024,
-            help="Default: as many as the GPUs allow, else one per two cores.",
+            help="Default: one per GPU, or per two cores; fewer if each owns several GPUs.",
         ),
     ] = None,
     cooldown: Annotated[
@@ -41,7 +44,7 @@ def autoscale(
             metavar="SECONDS",
             min=0,
             max=86_400,
-            help="Fewer must be wanted for so long before workers leave.",
+            help="Stop workers only after fewer were needed for this time.",
         ),
     ] = 60.0,
     grace: Annotated[
@@ -50,20 +53,20 @@ def autoscale(
             metavar="SECONDS",
             min=0,
             max=7 * 86_400,
-            help="How long trials may go on at the end (default: to their end).",
+            help="How long trials may keep running at the end (default: until they finish).",
         ),
     ] = None,
     gpus: Gpus = None,
     gpus_per_worker: PerWorker = None,
     isolation: Isolated = "fork",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON document a line instead.")
+        bool, typer.Option("--json", help="Print one JSON document per line instead.")
     ] = False,
 ) -> None:
-    """Start workers on this host when studies can use them, and let them go when none can.
+    """Start workers on this host when studies can use them, and stop them when none can.
 
-    It runs until Ctrl-C or SIGTERM: then workers end their trials and leave. A worker that runs a
-    trial is never ended because fewer are wanted.
+    It runs until Ctrl-C or SIGTERM: then the workers finish their trials and stop. It never stops
+    a worker that runs a trial because fewer are needed.
     """
     from tuner.local.fleets.autoscale import Autoscale, Sort
     from tuner.local.fleets.scaler_lock import only_one

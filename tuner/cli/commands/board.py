@@ -40,8 +40,8 @@ def board(
 ) -> None:
     """Open TensorBoard on the best trials of a study, until Ctrl-C.
 
-    Of several studies it shows the list first. A folder may hold anybody's HParams logs: of
-    KerasTuner, of PyTorch, of Keras' own callback; write ./ in front where a study has its name.
+    With several studies, it shows their list first. A folder may hold HParams logs of any tool:
+    KerasTuner, PyTorch, Keras' own callback. Write ./ before a folder that has a study's name.
     """
     from tuner.board.running import Site, open_board
     from tuner.cli.board_target import find_target

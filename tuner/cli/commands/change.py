@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pause(study: AnyStudy = None) -> None:
-    """Start no further trial; those that run end by themselves."""
+    """Start no new trials; let the running ones finish."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
@@ -32,7 +32,7 @@ def pause(study: AnyStudy = None) -> None:
 
 
 def resume(study: AnyStudy = None) -> None:
-    """Go on with a paused study."""
+    """Resume a paused study."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
@@ -46,7 +46,7 @@ def stop(
     *,
     now: Annotated[bool, typer.Option("--now", help="End the running trials at once.")] = False,
 ) -> None:
-    """Finish a study before its budget is used; running trials end by themselves."""
+    """End a study before its budget is used; let the running trials finish."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
@@ -65,7 +65,7 @@ def cancel(
         int | None, typer.Argument(metavar="TRIAL", min=0, help="only this trial")
     ] = None,
 ) -> None:
-    """Cancel a study with everything that runs, or one trial of it."""
+    """Cancel a study with its running trials, or one trial."""
     from tuner.local import open_changer
 
     with open_changer(settings()) as api:
@@ -73,7 +73,7 @@ def cancel(
         api.cancel(study, trial)
     what = study if trial is None else f"{study}: trial {trial}"
     if before in (*CLOSED, *ENDED):
-        _say(f"{what}: is {before} already")
+        _say(f"{what}: is already {before}")
     else:
         _say(f"{what}: is cancelled")
 
@@ -81,16 +81,13 @@ def cancel(
 def retry(
     study: AnyStudy = None,
     *,
-    failed: Annotated[
-        bool,
-        typer.Option(
-            "--failed", show_default=False, help="Every trial that failed, which is the default."
-        ),
-    ] = True,
+    # It says what happens anyway; scripts give it, so it is taken, and help does not offer it.
+    _failed: Annotated[bool, typer.Option("--failed", hidden=True)] = False,
     spec: Annotated[
         Path | None,
         typer.Option(
-            metavar="SPEC", help="The study's spec, with mended code for all trials from now on."
+            metavar="SPEC",
+            help="The study's spec: use its corrected code for all trials from now on.",
         ),
     ] = None,
 ) -> None:
@@ -128,7 +125,7 @@ def _is_sibling(study: str, name: str) -> bool:
 def delete(
     study: Study,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
     from tuner.local import open_changer

@@ -13,19 +13,22 @@ def check(
     spec: Spec,
     *,
     timeout: Annotated[
-        float, typer.Option(min=1.0, help="Seconds for the first report, and for each build.")
+        float,
+        typer.Option(
+            min=1.0, help="Time limit in seconds for the first report, and for each build."
+        ),
     ] = 120.0,
     points: Annotated[
         int,
-        typer.Option(min=0, max=200, help="Random configurations to build; 0 builds none."),
+        typer.Option(min=0, max=200, help="Number of random configurations to build."),
     ] = 20,
     as_json: Json = False,
 ) -> None:
     """Check a spec, its code and its objective: one real trial, up to its first report.
 
-    Where models can be built (a hypermodel, or build(params) beside the objective), it then builds
-    the corners of the search space and random configurations: how large they are, which fail, how
-    long a step takes and what the budget will cost. Nothing is created.
+    If it can build models (a hypermodel, or build(params) beside the objective), it then builds
+    the corners of the search space and random configurations. It says how large they are, which
+    of them fail, how long a step takes and what the budget will cost. It creates nothing.
     """
     from tuner.cli.checking.checking import check_spec, print_findings
     from tuner.cli.render import output

@@ -29,9 +29,9 @@ def convert(
         typer.Option("-o", "--output", metavar="SPEC", help="Write a new file (default: print)."),
     ] = None,
 ) -> None:
-    """Make a spec of another tool's search: W&B, Katib, Ray Tune, Optuna, KerasTuner.
+    """Convert another tool's search to a spec: W&B, Katib, Ray Tune, Optuna, KerasTuner.
 
-    What has no counterpart is said in a comment beside what stands for it, and here.
+    Where Tuner has no counterpart, a comment in the spec says what replaces it; so does the output.
     """
     from tuner.cli.render.output import LogPrinter
     from tuner.convert import convert as read

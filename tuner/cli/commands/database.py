@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 #: Names standard output or standard input.
 STANDARD = "-"
 
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the existing contents.")]
 
 
 def upgrade(*, as_json: Json = False) -> None:
-    """Bring the database up to date; a new one is made."""
+    """Upgrade the database to this release; create it if there is none."""
     from tuner.cli.render.output import err, print_json
     from tuner.local.home import home_lock, make_home
     from tuner.storage.opening import open_unchecked, upgrade
@@ -53,12 +53,14 @@ def _revisions(schema: Schema) -> dict[str, str | None]:
 
 
 def backup(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - is standard output.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="File to write; - is standard output.")
+    ],
     *,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write everything in the database to a file, while studies run; what it wrote is checked."""
+    """Write the whole database to a file while studies run, and verify the file."""
     from tuner.cli.render.output import err, print_json
     from tuner.release import release
     from tuner.storage import open_storage
@@ -94,11 +96,13 @@ def backup(
 
 
 def restore(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A backup; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A backup file; - is standard input.")
+    ],
     *,
     force: Force = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Only see that the backup is whole; change nothing.")
+        bool, typer.Option("--check", help="Only verify the backup; change nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 def check(
     study: Annotated[
         str | None,
-        typer.Argument(metavar="[STUDY]", help="Look at this study alone.", show_default=False),
+        typer.Argument(metavar="[STUDY]", help="Check only this study.", show_default=False),
     ] = None,
     *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what can be mended, and say what was done.")
+        bool, typer.Option("--repair", help="Repair what can be repaired, and say what was done.")
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Name what is inconsistent in the database; a service may work with it meanwhile.
+    """List what is inconsistent in the database; a service may keep using it.
 
-    Exit code 1 while something is left.
+    Exit code 1 if anything is left to repair.
     """
     from tuner.cli.render.output import err, print_json
 

@@ -34,15 +34,19 @@ NOTHING: WorkerDemand = {
 def demand(
     *,
     device: Annotated[
-        Device | None, typer.Option(help="Only what a worker of it could run.")
+        Device | None, typer.Option(help="Count only what a worker with this device could run.")
     ] = None,
     gpus: Annotated[
         int | None,
-        typer.Option(min=0, max=MAX_DEVICES, help="The same for one that owns so many GPUs."),
+        typer.Option(
+            min=0, max=MAX_DEVICES, help="Count only what a worker with N GPUs could run."
+        ),
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="The same for one of this image; empty: of none."),
+        typer.Option(
+            metavar="REF", help="Count only what a worker of this image could run; empty: of none."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

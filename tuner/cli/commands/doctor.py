@@ -19,9 +19,9 @@ _STYLES = {"failed": "bad", "warning": "warn", "ok": "good"}
 
 
 def doctor(*, as_json: Json = False) -> None:
-    """Look at everything that Tuner depends on, and say what is wrong and what to do.
+    """Check everything that Tuner depends on, and say what is wrong and what to do.
 
-    Starts and changes nothing. Exit code 1 when something does not work.
+    It starts and changes nothing. Exit code 1 if something does not work.
     """
     from tuner.cli.render import output
     from tuner.cli.render.waiting import waiting

@@ -28,10 +28,10 @@ Pairs = Annotated[
 def edit(changes: Pairs, *, as_json: Json = False) -> None:
     """Change budget, history, parallel, pruner, priority and trial limits of a study.
 
-    A larger budget lets a finished study go on; a smaller one ends it once it is used. Trials that
-    run are not stopped: fewer in parallel start none until enough have ended, a changed pruner
-    judges them at their next report, and limits of a trial hold for those that begin later. Changes
-    to `history` take effect with the next proposal.
+    A larger budget resumes a finished study; a smaller one ends the study once it is used. No
+    change stops a running trial. With a smaller `parallel`, no trial starts until enough have
+    ended. A new pruner judges running trials at their next report. Trial limits apply to trials
+    that start later, and changes to `history` to the next proposal.
     """
     from tuner.cli.render import output
     from tuner.local import open_changer

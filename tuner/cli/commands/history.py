@@ -30,21 +30,21 @@ def add(
     *,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", metavar="NAME", help="The metric, as it was logged; repeatable."),
+        typer.Option("--metric", metavar="NAME", help="The metric's name in the logs; repeatable."),
     ] = None,
     goal: Annotated[
         list[str] | None,
-        typer.Option("--goal", metavar="max|min", help="Where it should go, one per --metric."),
+        typer.Option("--goal", metavar="max|min", help="The goal of the metric, one per --metric."),
     ] = None,
     reduce: Annotated[
-        str, typer.Option("--reduce", metavar="last|best", help="Which value of its curve counts.")
+        str, typer.Option("--reduce", metavar="last|best", help="Which value of the curve counts.")
     ] = "last",
     as_json: Json = False,
 ) -> None:
     """Import runs of TensorBoard, KerasTuner, Optuna, MLflow, W&B, Neptune, other homes; CSV.
 
-    Only what is new or has changed is read. What cannot be used is listed by
-    `tuner history list --rejected`.
+    It reads only what is new or has changed. `tuner history list --rejected` lists the runs that
+    it could not use.
     """
     from tuner.cli.render.imports import import_progress, print_report
     from tuner.cli.render.output import err, print_json
@@ -78,7 +78,7 @@ def add(
 def list_history(
     *,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="What could not be used at an import, and why.")
+        bool, typer.Option("--rejected", help="List instead what imports could not use, and why.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +108,7 @@ def remove(
     *,
     as_json: Json = False,
 ) -> None:
-    """Forget an imported study; the files it came from stay."""
+    """Forget an imported study; keep the files that it came from."""
     from tuner.cli.render.output import err, print_json
     from tuner.local import open_history
 

@@ -33,7 +33,7 @@ def init(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="where to write; made when missing (default: NAME)"),
+        typer.Argument(metavar="DIR", help="where to write; created if missing (default: NAME)"),
     ] = None,
     *,
     image: Annotated[
@@ -57,12 +57,12 @@ def init(
         typer.Option(
             metavar="NAME",
             help="compose: a name or address by which other machines reach this one; they may "
-            "then. Again for another.",
+            "then. Repeatable.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a first study from a ready search space, or a deployment; overwrites nothing."""
+    """Write a first study from a ready search space, or a deployment; overwrite nothing."""
     from tuner.cli.render.output import out, print_json
     from tuner.cli.writing.first_study import write_study
     from tuner.cli.writing.ready import find_space

@@ -40,7 +40,9 @@ def slurm(
     qos: Annotated[str | None, typer.Option(metavar="NAME", help="Quality of service.")] = None,
     time: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Limit of each worker, as of sbatch, or 4h, 1h30m, 2d."),
+        typer.Option(
+            metavar="TIME", help="Time limit of each worker: as sbatch takes it, or 4h, 1h30m, 2d."
+        ),
     ] = None,
     cpus: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Processors of each worker.")
@@ -57,7 +59,7 @@ def slurm(
         list[str] | None,
         typer.Option(
             metavar="OPTION",
-            help="Another option of sbatch, as --directive=--constraint=a100. Again for another.",
+            help="Another option of sbatch, such as --directive=--constraint=a100; repeatable.",
         ),
     ] = None,
     export: Export = None,
@@ -69,7 +71,7 @@ def slurm(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Submit a job array to Slurm, a worker in each task; preempted ones come back."""
+    """Submit a job array to Slurm, a worker in each task; preempted workers start again."""
     from tuner.cli.launching import output as screen
     from tuner.launch import slurm as desk
     from tuner.launch import words

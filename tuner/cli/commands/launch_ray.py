@@ -35,7 +35,8 @@ def ray(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Of the cluster, as 10.0.0.5:6379 (default: RAY_ADDRESS, else the Ray here).",
+            help="Address of the cluster, such as 10.0.0.5:6379 (default: RAY_ADDRESS, else the "
+            "Ray here).",
         ),
     ] = None,
     cpus: Annotated[
@@ -48,9 +49,7 @@ def ray(
     mem: Mem = None,
     resource: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=AMOUNT", help="A resource of the cluster's own. Again for another."
-        ),
+        typer.Option(metavar="NAME=AMOUNT", help="A custom resource of the cluster; repeatable."),
     ] = None,
     export: Export = None,
     python: Python = None,
@@ -68,7 +67,7 @@ def ray(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Start an actor of Ray for each worker; one that dies is started again, elsewhere too."""
+    """Start a Ray actor for each worker; Ray restarts one that dies, elsewhere if need be."""
     from tuner.cli.launching import output as screen
     from tuner.cli.render.waiting import waiting
     from tuner.errors import SpecError

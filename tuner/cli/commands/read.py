@@ -76,12 +76,12 @@ def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
 def best(
     study: AnyStudy = None,
     *,
-    n: Annotated[int, typer.Option("-n", min=1, help="At most so many trials.")] = 10,
+    n: Annotated[int, typer.Option("-n", min=1, help="Show at most N trials.")] = 10,
     all_states: Annotated[
-        bool, typer.Option("--all", help="Also the pruned trials, then the failed ones.")
+        bool, typer.Option("--all", help="Show also the pruned trials, then the failed ones.")
     ] = False,
     all_params: Annotated[
-        bool, typer.Option("--all-params", help="Every parameter, also where they do not fit.")
+        bool, typer.Option("--all-params", help="Show every parameter, even if they do not fit.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -131,7 +131,7 @@ def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = 
 def events(
     study: AnyStudy = None,
     *,
-    limit: Annotated[int, typer.Option("-n", min=1, help="The last so many.")] = 1000,
+    limit: Annotated[int, typer.Option("-n", min=1, help="Show the last N events.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List what happened to a study, oldest first."""
@@ -152,10 +152,10 @@ def logs(
     trial: AnyTrial = None,
     *,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on until the trial ends.")
+        bool, typer.Option("-f", "--follow", help="Keep printing until the trial ends.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Print every byte as it is, also on a terminal.")
+        bool, typer.Option("--raw", help="Print every byte unchanged, even on a terminal.")
     ] = False,
     as_json: Json = False,
 ) -> None:

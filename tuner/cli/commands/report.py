@@ -29,9 +29,9 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write a study as one HTML file, to be mailed, kept and printed.
+    """Write a study as one HTML file that you can mail, keep and print.
 
-    It holds the best trial, the leaderboard, plots, failures and environment, and asks no server.
+    It holds the best trial, the leaderboard, plots, failures and environment, and needs no server.
     """
     from tuner.board.best_trials.report.document import report_page
     from tuner.cli.render.output import out

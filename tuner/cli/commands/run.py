@@ -25,16 +25,16 @@ def run(
         typer.Option("-n", "--workers", min=1, help="Default: one per GPU, or per two cores."),
     ] = None,
     isolation: Annotated[
-        Isolation, typer.Option(help="How a trial gets a process of its own.")
+        Isolation, typer.Option(help="How each trial gets its own process.")
     ] = "fork",
     use_code: UseCode = None,
     name: As = None,
 ) -> None:
     """Run a study on this machine, with live progress.
 
-    It ends with the best trials. What it needs (service, Redis, workers) is started and ended
-    with it. Ctrl-C lets the trials save their checkpoints; the same command goes on where the
-    study stood.
+    It starts what it needs (service, Redis, workers), stops all of it at the end, and prints the
+    best trials. Ctrl-C lets the trials save their checkpoints; run the same command again to
+    resume.
     """
     from tuner.cli.following.run_session import RunSession
     from tuner.cli.render.output import err

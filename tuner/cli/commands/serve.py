@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def serve(
     *,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
@@ -42,7 +42,7 @@ def serve(
     ] = None,
     tls_cert: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Certificate (PEM) to serve https with; see --tls-key."),
+        typer.Option(metavar="FILE", help="Certificate (PEM) for https; needs --tls-key."),
     ] = None,
     tls_key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).")
@@ -51,16 +51,16 @@ def serve(
         bool,
         typer.Option(
             "--behind-proxy",
-            help="Plain http for other machines: a proxy with TLS stands before it, or nobody "
-            "else is on that network.",
+            help="Serve plain http to other machines: behind a proxy with TLS, or on a network "
+            "that nobody else uses.",
         ),
     ] = False,
     proxy: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="The same, and the proxy at this address or network, with commas between "
-            "several, says where a request comes from.",
+            help="Like --behind-proxy, and believe the proxy at this address or network (several "
+            "with commas) where a request comes from.",
         ),
     ] = None,
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
@@ -119,7 +119,7 @@ def serve(
 
 
 def down() -> None:
-    """End the workers and the service of this machine; `serve` or `run` go on later."""
+    """Stop the workers and the service of this machine; `serve` or `run` resume later."""
     from tuner.cli.render.output import err
     from tuner.cli.render.waiting import waiting
     from tuner.local.fleets.fleet import all_fleets

@@ -26,7 +26,7 @@ def spaces(
     *,
     as_json: Json = False,
 ) -> None:
-    """List the ready search spaces; with NAME, show one: its ranges, why, and by which sources."""
+    """List the ready search spaces; with NAME, show one: its ranges, their reasons and sources."""
     from tuner.cli.render.output import out, print_json
     from tuner.cli.writing.ready import find_space, ready_spaces
 

@@ -27,33 +27,37 @@ def submit(
     spec: Spec,
     *,
     watching: Annotated[
-        bool, typer.Option("--watch", help="Stay until the study is over.")
+        bool, typer.Option("--watch", help="Wait until the study has ended.")
     ] = False,
     fail_under: Annotated[
         float | None,
-        typer.Option(metavar="X", help="With --watch, maximizing: exit 1 if the best is under X."),
+        typer.Option(metavar="X", help="With --watch, to maximize: exit 1 if the best is under X."),
     ] = None,
     fail_over: Annotated[
         float | None,
-        typer.Option(metavar="X", help="With --watch, minimizing: exit 1 if the best is over X."),
+        typer.Option(metavar="X", help="With --watch, to minimize: exit 1 if the best is over X."),
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="With --watch: exit 4 after so long, as 30m or 2h."),
+        typer.Option(
+            metavar="TIME", help="With --watch: exit 4 after this time, such as 30m or 2h."
+        ),
     ] = None,
     summary: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --watch: append how it ended, as Markdown."),
+        typer.Option(
+            metavar="FILE", help="With --watch: append a summary of the result, as Markdown."
+        ),
     ] = None,
     use_code: UseCode = None,
     name: As = None,
     as_json: Json = False,
 ) -> None:
-    """Submit a study to the service, which is started when needed and stays.
+    """Submit a study to the service. If none runs, start one; it keeps running.
 
-    With --watch the exit code says how the study ended: 0 well, 1 not. With --fail-under or
-    --fail-over 1 says that the best is not good enough, 3 that the study failed and nothing can be
-    judged, 5 that the service did not answer; with --timeout, 4 that the time was up.
+    With --watch, the exit code says how the study ended: 0 well, 1 not. With --fail-under or
+    --fail-over, 1 means that the best value is not good enough, 3 that the study failed and there
+    is nothing to judge, 5 that the service did not answer. With --timeout, 4 means a timeout.
     """
     from tuner.cli.following.gate import Gate
     from tuner.cli.following.summary import require_writable

@@ -18,7 +18,9 @@ from tuner.identity import Scope
 if TYPE_CHECKING:
     from tuner.documents.tokens import TokenRow
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="name of the token, as ci or gpu-hosts")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="name of the token, such as ci or gpu-hosts")
+]
 
 
 def create(
@@ -28,16 +30,19 @@ def create(
         list[Scope],
         typer.Option(
             help="What it may do: read; submit (and read, and steer studies); work (claim, report "
-            "and finish trials, for workers); admin (everything). Give it again for another."
+            "and finish trials, for workers); admin (everything). Repeatable."
         ),
     ],
     project: Annotated[
         list[str] | None,
-        typer.Option(help="Where it may do that (default: everywhere). Again for another."),
+        typer.Option(help="The project it is limited to (default: all); repeatable."),
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="For how long, as 12h or 30d (default: until revoked)."),
+        typer.Option(
+            metavar="TIME",
+            help="How long it is valid, such as 12h or 30d (default: until revoked).",
+        ),
     ] = None,
     image: Annotated[
         str | None,
@@ -73,7 +78,7 @@ def create(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token and print it, this once: nobody can show it again."""
+    """Create a token and print it once: nobody can show it again."""
     from tuner.cli.render.output import err, print_json
     from tuner.local import open_tokens
 
@@ -99,7 +104,7 @@ def create(
 
 def list_tokens(
     *,
-    show_all: Annotated[bool, typer.Option("--all", help="Also those that were revoked.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="List revoked tokens as well.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the tokens, newest first, with what each may do and when it was last used."""
@@ -122,7 +127,7 @@ def list_tokens(
 
 
 def revoke(name: Name, *, as_json: Json = False) -> None:
-    """End a token: within a second no server takes it any more."""
+    """Revoke a token: within a second, no server accepts it any more."""
     from tuner.cli.render.output import err, print_json
     from tuner.local import open_tokens
 

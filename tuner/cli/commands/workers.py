@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 #: Of the workers' image (docker/worker.Dockerfile).
 _IMAGE_HOME = Path("/tmp/tuner")  # noqa: S108 - nothing is written there by this name  # nosec B108  # only compared
 
-Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="how many")]
+Count = Annotated[int, typer.Argument(metavar="N", min=0, max=1024, help="number of workers")]
 PerWorker = Annotated[
     int | None,
-    typer.Option(min=1, max=MAX_DEVICES, help="GPUs of each, as many as trial.gpus (default: 1)."),
+    typer.Option(
+        min=1, max=MAX_DEVICES, help="GPUs of each worker: the number in trial.gpus (default: 1)."
+    ),
 ]
 
 Gpus = Annotated[
     str | None,
-    typer.Option(help="all, none, or UUIDs with commas (default: all, none where there are none)."),
+    typer.Option(help="all, none, or UUIDs with commas (default: all that there are)."),
 ]
-Isolated = Annotated[Isolation, typer.Option(help="How a trial gets a process of its own.")]
+Isolated = Annotated[Isolation, typer.Option(help="How each trial gets its own process.")]
 
 
 def up(
@@ -41,7 +43,7 @@ def up(
             "-n",
             min=1,
             max=1024,
-            help="Default: as many as the GPUs allow, else one per two cores.",
+            help="Default: one per GPU, or per two cores; fewer if each owns several GPUs.",
         ),
     ] = None,
     gpus: Gpus = None,
@@ -141,7 +143,7 @@ def scale(n: Count, *, gpus_per_worker: PerWorker = None) -> None:
 
 
 def list_workers(*, as_json: Json = False) -> None:
-    """List the workers that the service has heard of lately."""
+    """List the workers that the service has heard from recently."""
     from tuner.cli.render import output, tables
     from tuner.errors import NotFoundError
     from tuner.local import open_reader
@@ -171,7 +173,7 @@ def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the 
 
 
 def test(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
-    """Have a worker test itself now; one that is out of service comes back if it passes."""
+    """Have a worker test itself now; if it passes, one that is out of service is used again."""
     from tuner.cli.render.output import err
     from tuner.local import open_changer
 

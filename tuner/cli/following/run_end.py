@@ -61,7 +61,7 @@ def say_paused(api: ApiClient, status: StudyStatus, path: Path, again: str) -> i
     reason = status["reason"].replace("--spec SPEC", f"--spec {spec}")
     err().print(f"[bad]{study}: paused[/]: {escape(reason)}", soft_wrap=True)
     if "tuner resume" not in reason:
-        mended = f"{command('retry', study, '--failed', '--spec')} {spec}"
+        mended = f"{command('retry', study, '--spec')} {spec}"
         err().print(
             f"with mended code: {escape(mended)}; "
             f"go on all the same: {escape(command('resume', study))}",
