@@ -83,7 +83,7 @@ certificate_names() {
     printf 'DNS:localhost,IP:127.0.0.1'
     for name in "$(uname -n)" "$@"; do
         case $name in
-            *[!A-Za-z0-9.:-]* | '') refuse "$name: is no host name and no address" ;;
+            *[!A-Za-z0-9.:-]* | '') refuse "$name: is neither a host name nor an address" ;;
             *:* ) printf ',IP:%s' "$name" ;;
             *[!0-9.]*) printf ',DNS:%s' "$name" ;;
             *) printf ',IP:%s' "$name" ;;

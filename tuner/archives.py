@@ -55,7 +55,7 @@ def check_archive(data: bytes) -> None:
     except ArchiveError:
         raise
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, RecursionError) as exc:
-        raise ArchiveError(f"it is no archive (tar.gz): {str(exc)[:200]}") from exc
+        raise ArchiveError(f"it is not an archive (tar.gz): {str(exc)[:200]}") from exc
 
 
 def _check_members(plain: IO[bytes]) -> None:
@@ -162,7 +162,7 @@ class _Tree:
         if self._count > MAX_MEMBERS:
             raise ArchiveError(f"it holds more than {MAX_MEMBERS} files and folders")
         if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-            raise ArchiveError(f"{_quote(member.name)}: is no file, folder or link")
+            raise ArchiveError(f"{_quote(member.name)}: is not a file, folder or link")
         path = _path(member.name)
         if not path:
             if member.isdir() and member.name:

@@ -49,13 +49,13 @@ class ApiClient(Connection):
         """Return `{service, release, protocol, pid}`; needs no token.
 
         Raises:
-            SetupError: something answers at this URL, and it is no Tuner server.
+            SetupError: something answers at this URL, and it is not a Tuner server.
         """
         try:
             return self._get("/health")
         except (StudyError, SpecError) as exc:
             raise SetupError(
-                f"{self.url}: something answers there that is no Tuner server ({exc}); "
+                f"{self.url}: something answers there that is not a Tuner server ({exc}); "
                 f"TUNER_API_URL has to be like http://tuner.example:8080"
             ) from exc
 
@@ -63,7 +63,7 @@ class ApiClient(Connection):
         """Raise `SetupError` when the server is no Tuner or one of another protocol version."""
         health = self.health()
         if health.get("service") != "tuner":
-            raise SetupError(f"{self.url}: answers, but is no Tuner server")
+            raise SetupError(f"{self.url}: answers, but is not a Tuner server")
         if health.get("protocol") != VERSION:
             raise SetupError(
                 f"{self.url}: Tuner {health.get('release')} speaks protocol "

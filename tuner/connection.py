@@ -117,7 +117,7 @@ class Connection:
         try:
             return answer.json()
         except ValueError:
-            raise SetupError(f"{self.url}: answers, but is no Tuner server") from None
+            raise SetupError(f"{self.url}: answers, but is not a Tuner server") from None
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         give_up = time.monotonic() + _BUSY_S

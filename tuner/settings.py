@@ -158,7 +158,8 @@ def parse_proxies(name: str, value: str) -> tuple[str, ...]:
             ipaddress.ip_network(part)
         except ValueError as exc:
             raise SetupError(
-                f"{name}={value}: {part} is no address and no network, as 10.0.0.2 or 10.0.0.0/24"
+                f"{name}={value}: {part} is neither an address nor a network, "
+                "as 10.0.0.2 or 10.0.0.0/24"
             ) from exc
     return found
 

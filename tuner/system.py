@@ -107,7 +107,7 @@ def parse_gpus_per_worker(name: str, text: str) -> int:
         text: its value.
 
     Raises:
-        SetupError: it is no number from 1 to 8.
+        SetupError: it is not a number from 1 to 8.
     """
     if not (len(text) <= 2 and text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DEVICES):
         raise SetupError(f"{name}={text[:40]}: a number of GPUs from 1 to {MAX_DEVICES}")

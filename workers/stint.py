@@ -68,10 +68,10 @@ class Stint:
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add the two options to a command."""
     parser.add_argument(
-        "--attempts", type=_attempts, metavar="N", help="leave after so many attempts of a trial"
+        "--attempts", type=_attempts, metavar="N", help="leave after this number of attempts"
     )
     parser.add_argument(
-        "--idle", type=_idle, metavar="SECONDS", help="leave after so long without an attempt"
+        "--idle", type=_idle, metavar="SECONDS", help="leave after this time without an attempt"
     )
 
 

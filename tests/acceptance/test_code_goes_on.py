@@ -81,10 +81,10 @@ def test_a_study_goes_on_when_only_its_surroundings_change(home: Home) -> None:
     assert "left out     run.log (1 kB): " in first.out
     assert "other files  NOTES.md, other.py differ from what the study began with" in second.out
     assert "left out" not in second.out, "that is said once"
-    assert "goes on      walk/climb where it stood" in second.out
+    assert "resumes      walk/climb where it stopped" in second.out
     assert home.json("status", STUDY)["counts"]["complete"] == 2
     codes = {home.json("show", STUDY, number)["code"] for number in (0, 1)}
-    assert len(codes) == 1, "trials go on with the files that the study began with"
+    assert len(codes) == 1, "trials continue with the files that the study began with"
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_a_change_of_code_is_named_and_three_ways_lead_on(home: Home) -> None:
     assert f"{typed} --code old    with the code that the study has" in to_old
     assert f"{typed} --code new    with the new code, for trials from now on" in to_new
     assert f"{typed} --as climb-2  as a study of its own, which learns from" in to_sibling
-    assert "old code     trials go on with the code that the study has" in old.out
+    assert "old code     trials continue with the study's code" in old.out
     assert "changed      code: hills.py: line 2 changed (1 line); plugin.py" in new.out
     assert "for trials from now on" in new.out
     assert "walk/climb-2: finished" in sibling.out

@@ -86,7 +86,7 @@ def test_the_url_of_a_server_may_hold_the_path_of_its_api_and_no_other(home: Hom
         for command in (["list"], ["submit", "hill.yaml"], ["status"], ["workers", "list"]):
             done = home.run(*command, TUNER_API_URL=wrong, **token)
             assert done.code == 2, done
-            assert f"{wrong}: something answers there that is no Tuner server" in done.err
+            assert f"{wrong}: something answers there that is not a Tuner server" in done.err
 
 
 @pytest.mark.slow

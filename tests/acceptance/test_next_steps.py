@@ -206,7 +206,7 @@ def test_a_run_whose_terminal_was_killed_is_gone_on_with_as_status_says(person: 
             break
     assert steps == [f"{TUNER} run long.yaml --workers 1"], said
     above = person.type(f"cd .. && clone/{TUNER} status")
-    assert f"go on with: clone/{TUNER} run clone/long.yaml --workers 1" in above
+    assert f"continue with: clone/{TUNER} run clone/long.yaml --workers 1" in above
     person.type(f"{TUNER} delete demo/long --yes")
 
 

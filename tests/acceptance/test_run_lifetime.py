@@ -56,7 +56,7 @@ def test_an_interrupted_run_leaves_within_15_s_and_the_same_command_goes_on(home
     assert home.wait(home.processes, lambda found: not found, 5) == {}
     before = home.json("best", STUDY)
     assert 2 <= len(before) < 8
-    assert f"go on with: tuner run {spec}" in run.text
+    assert f"continue with: tuner run {spec}" in run.text
     assert "Traceback" not in run.text
 
     again = home.ok("run", spec, "-n", "2", timeout_s=120)

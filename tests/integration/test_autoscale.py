@@ -189,7 +189,7 @@ def test_a_busy_worker_ends_its_trial_whatever_is_wanted_and_at_the_end_too(
     second = start("--max=1")
     assert wait_end(second.process, PATIENCE_S) == 2
     said = (tmp_path / "scaler-1.log").read_text()
-    assert f"runs already for this home (pid {scaler.process.pid})" in said
+    assert f"already runs for this home (pid {scaler.process.pid})" in said
 
     # Nothing more is wanted than what runs, and for long.
     tuner("pause", study)

@@ -103,7 +103,7 @@ def test_ctrl_c_ends_everything_within_15_s_and_the_same_command_goes_on(
 
     assert run.returncode == 130, said
     assert clock() - began < 15
-    assert f"go on with: tuner run {spec}" in said[1]
+    assert f"continue with: tuner run {spec}" in said[1]
     assert _processes(home) == []
     assert _json("status", "demo/toy")["state"] == "paused"
     assert _json("status", "demo/toy")["counts"]["fail"] == 0

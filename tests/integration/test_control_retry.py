@@ -1,4 +1,4 @@
-"""Retry: failed configurations again, as new trials, with the same code or with mended code."""
+"""Retry: failed configurations again, as new trials, with the same code or with corrected code."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ def test_a_backup_can_only_be_read_by_its_owner_and_replaces_no_other(
 
     assert path.stat().st_mode & 0o777 == 0o600
     said = command.refused(2, "db", "backup", path)
-    assert said == f"tuner: {path}: exists already; --force replaces it\n"
+    assert said == f"tuner: {path}: already exists; --force replaces it\n"
     facts = json.loads(command.ok("db", "backup", path, "--force", "--json").out)
     assert facts["rows"] == sum(facts["tables"].values())
     assert "is a folder" in command.refused(2, "db", "backup", tmp_path)

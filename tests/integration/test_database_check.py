@@ -103,7 +103,7 @@ def test_what_is_wrong_is_named_mended_and_forgotten(house: House, cli: Cli, nam
     set_aside = house.states()[VICTIM]
     if set_aside[0] == "paused":
         assert set_aside[1].startswith(CANNOT_GO_ON)
-        with pytest.raises(StudyError, match=r"cannot go on yet: .*tuner db check --repair"):
+        with pytest.raises(StudyError, match=r"cannot continue yet: .*tuner db check --repair"):
             house.service.resume(VICTIM)
     house.take(HEALTHY).finish()
     mended = checked(cli, 0, "--repair")

@@ -18,7 +18,7 @@ Damage = Callable[[bytes], bytes]
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "empty": (lambda _good: b"", "is empty (0 bytes)"),
-    "a text": (lambda _good: b"once upon a time\n" * 900, "is no SQLite database"),
+    "a text": (lambda _good: b"once upon a time\n" * 900, "is not an SQLite database"),
     "cut off": (lambda good: good[: len(good) // 3], "is damaged or cut off"),
     "cut in its header": (lambda good: good[:60], "is damaged or cut off"),
     "its first page overwritten": (

@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "URL fetch failure.*cannot reach the network: put the file into",
     ),
     "arguments": (bad("NeedsArguments"), "without arguments .*'classes'.*put an instance into"),
-    "other class": (bad("NoHyperModel"), "a class that is no keras_tuner.HyperModel"),
+    "other class": (bad("NoHyperModel"), "a class that is not a keras_tuner.HyperModel"),
     "a constant": (bad("number"), r"is 3 \(int\); it must be a subclass"),
     "no such name": (bad("nothing"), "has no 'nothing'; functions there: .*NeedsArguments"),
     "no such module": (

@@ -239,7 +239,7 @@ def test_a_name_that_two_processes_share_is_refused_to_the_second(lab: Lab) -> N
         held = first.claim()
         for answer in (second.beat(), second.post("/claim", second.claim_body())):
             assert answer.status_code == 409
-            assert f"a worker {first.name} is there already" in answer.json()["detail"]
+            assert f"a worker {first.name} already exists" in answer.json()["detail"]
             assert "give this one another --name" in answer.json()["detail"]
         assert held.beat().json()["order"] == "continue", "what the first one runs was not ended"
 
@@ -317,6 +317,6 @@ def test_workers_of_one_name_are_one_worker_and_a_sentence(own_fleet: Fleet) -> 
     second.wait_log("worker not let in")
     said = second.wait_log("worker not let in")["reason"]
 
-    assert f"a worker {name} is there already" in said
+    assert f"a worker {name} already exists" in said
     second.terminate()
     assert second.wait() == 0

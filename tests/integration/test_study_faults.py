@@ -43,7 +43,7 @@ NOT_REPAIRED = frozenset(
         "a key in the spec that this release does not know",
         "a sampler that this release does not know",
         "a space without parameters",
-        "tuner_studies.spec_json is no JSON",
+        "tuner_studies.spec_json is not JSON",
         "tuner_studies.spec_json is of another shape",
     }
 )

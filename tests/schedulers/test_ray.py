@@ -120,7 +120,7 @@ def test_a_name_that_is_taken_is_refused(ray: RayCluster, cluster: Cluster) -> N
                            "--workers", 1, "--name", "taken")  # fmt: skip
 
     assert again.code == 2
-    assert "are there already" in again.err
+    assert "already exist" in again.err
     assert ask(ray, launched, "stop") == {"stopped": ["taken-0"]}
 
 

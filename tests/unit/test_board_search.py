@@ -90,8 +90,8 @@ def test_a_search_finds_these_trials(text: str, trials: list[int]) -> None:
     ("text", "at", "length", "says"),
     [
         ("train.batchsize=64", 0, 18, "did you mean train.batch_size?"),
-        ("adam rate>x", 5, 6, "'x' is no number"),
-        ("optimizer>adam", 0, 14, "is no number"),
+        ("adam rate>x", 5, 6, "'x' is not a number"),
+        ("optimizer>adam", 0, 14, "is not a number"),
         ("batch_size=", 0, 11, "needs a value"),
         ('""', 0, 2, "finds nothing"),
         ("-zzzzqqq=1", 0, 10, "no column 'zzzzqqq'"),

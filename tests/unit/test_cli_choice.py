@@ -107,14 +107,17 @@ def test_the_best_trial_of_a_study_without_results_is_none(cli: Cli) -> None:
         (["delete", "other/old", "--yes"], 'did you mean "demo/old"?'),
         (["statsu"], "Did you mean 'status'?"),
         (["workers", "lst"], "Did you mean 'list'?"),
-        (["best", "-n", "x"], "'x' is no whole number"),
+        (["best", "-n", "x"], "'x' is not a whole number"),
         (["best", "-n", "0"], "0 is too small: 1 is the least"),
-        (["check", "x.yaml", "--timeout", "soon"], "'soon' is no number"),
+        (["check", "x.yaml", "--timeout", "soon"], "'soon' is not a number"),
         (["serve", "--port", "99999999"], "99999999 is too large: 65535 is the most"),
         (["run", "x.yaml", "--isolation", "no"], "'no' is not one of 'fork', 'spawn'"),
-        (["show", "vision/mlp", "first"], "'first' is no trial; give its number, from 0, or: best"),
+        (
+            ["show", "vision/mlp", "first"],
+            "'first' is not a trial; give its number, from 0, or: best",
+        ),
         (["show", "demo/old", "0", "1"], "unexpected extra argument"),
-        (["cancel", "vision/mlp", "x"], "'x' is no whole number"),
+        (["cancel", "vision/mlp", "x"], "'x' is not a whole number"),
     ],
 )
 def test_a_mistake_is_answered_in_words_of_ours(cli: Cli, args: list[str], said: str) -> None:

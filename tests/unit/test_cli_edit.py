@@ -46,7 +46,7 @@ def test_edit_prints_each_change(cli: Cli) -> None:
         "demo/toy: priority: 0 → 1",
     ]
     assert cli("edit", STUDY, *keys)[2] == (
-        "demo/toy: nothing to change, it has these values already\n"
+        "demo/toy: nothing to change, it already has these values\n"
     )
     events = json.loads(cli("events", STUDY, "--json")[1])
     assert [(e["kind"], e["actor"]) for e in events[1:]] == [("study-edited", account())]

@@ -121,5 +121,5 @@ def test_a_database_that_is_none_is_named(
 
     assert exit_info.value.code == 2
     said = capsys.readouterr().err
-    assert f"the database file {tmp_path}/home/tuner.db is no SQLite database" in said
+    assert f"the database file {tmp_path}/home/tuner.db is not an SQLite database" in said
     assert "tuner db restore FILE --force" in said

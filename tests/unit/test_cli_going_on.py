@@ -83,7 +83,7 @@ def test_the_answer_of_the_user_decides_which_way_it_goes(
 
     asked = capsys.readouterr().err
     assert "objectives.py: line 2 changed (1 line)" in asked
-    assert "s  go on as a study of its own, climb-2, which learns from walk/climb" in asked
+    assert "s  run it as a study of its own, climb-2, which learns from walk/climb" in asked
     assert old["not_taken"]["code"] == ["objectives.py: line 2 changed (1 line)"]
     assert (sibling.spec.name, answer["created"]) == ("walk/climb-2", True)
     assert [change["key"] for change in new["changes"]] == ["code"]
@@ -118,7 +118,7 @@ def test_a_study_under_another_name_is_gone_on_with_under_that_name(changed: Des
 
 @pytest.mark.parametrize("name", ["", "Wide", "other/wide", "-", "a" * 64])
 def test_a_name_that_no_study_can_have_is_refused(desk: Desk, name: str) -> None:
-    with pytest.raises(SpecError, match="is no name of a study"):
+    with pytest.raises(SpecError, match="is not the name of a study"):
         desk.submit(name=name)
 
 

@@ -65,7 +65,7 @@ def test_a_name_that_is_no_ready_space_is_refused_with_those_that_are(
     for words in (["spaces", name], ["init", name, "new"]):
         assert tuner(*words) == 2
         said = capsys.readouterr().err
-        assert "is no ready search space" in said
+        assert "is not a ready search space" in said
         assert "small-transformer" in said
         assert len(said) < 600
     assert not Path("new").exists()
@@ -151,7 +151,7 @@ def test_init_overwrites_nothing_and_leaves_nothing_half_done(
     there.write_text("mine")
 
     assert tuner("init", "mlp", "mine") == 2
-    assert f"mine/{name} is there already" in capsys.readouterr().err
+    assert f"mine/{name} already exists" in capsys.readouterr().err
     assert there.read_text() == "mine"
     assert [path.name for path in there.parent.iterdir()] == [name]
 
@@ -172,7 +172,7 @@ def test_init_where_nothing_can_be_written_says_so(
     assert tuner("init", "mlp", target) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    assert "cannot be written" in said or "is there already" in said
+    assert "cannot be written" in said or "already exists" in said
 
 
 def test_without_a_name_and_without_a_terminal_init_asks_nobody(

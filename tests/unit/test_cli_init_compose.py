@@ -173,8 +173,8 @@ def test_a_host_that_is_named_lets_others_in_with_a_certificate_for_its_name(
         (["--image", "team/worker:latest"], "--image 'team/worker:latest': name@sha256: and 64"),
         ([*IMAGES, "--image-facts", "none.json"], "--image-facts none.json: cannot be read"),
         (["--server-image", "x@sha256:12"], "--server-image 'x@sha256:12': name@sha256: and 64"),
-        (["--host", "a b"], "a b: is no host name and no address"),
-        (["--host", "$(id)"], "$(id): is no host name and no address"),
+        (["--host", "a b"], "a b: is neither a host name nor an address"),
+        (["--host", "$(id)"], "$(id): is neither a host name nor an address"),
     ],
 )
 def test_a_wrong_option_is_refused_and_nothing_is_left(

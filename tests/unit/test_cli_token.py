@@ -59,7 +59,7 @@ def test_a_file_that_is_there_is_kept_and_no_token_made(cli: Cli, tmp_path: Path
     code, _, err = cli("token", "create", "ci", "--scope", "read", "-o", str(file))
 
     assert code == 2
-    assert "exists already" in err
+    assert "already exists" in err
     assert file.read_text() == "mine\n"
     assert cli("token", "list", "--json")[1] == "[]\n"
 
@@ -153,7 +153,7 @@ def test_a_revoked_token_is_known_no_more_and_its_name_is_free(cli: Cli) -> None
     revoked = cli("token", "revoke", "ci")
 
     assert (taken[0], revoked[0]) == (2, 0)
-    assert "in force already" in taken[2]
+    assert "already in force" in taken[2]
     assert "ci" not in cli("token", "list")[1]
     assert "revoked" in cli("token", "list", "--all")[1]
     assert cli("token", "create", "ci", "--scope", "read")[0] == 0

@@ -226,7 +226,7 @@ def test_a_name_that_is_none_is_refused_and_nothing_is_made(name: str, host: Hos
     done = host.run(name)
 
     assert done.returncode == 2
-    assert f"{name}: is no host name and no address" in done.stderr
+    assert f"{name}: is neither a host name nor an address" in done.stderr
     assert not host.secrets.exists()
 
 

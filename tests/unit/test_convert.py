@@ -299,7 +299,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["convert", str(SAMPLES / "katib.yaml"), "-o", str(spec)])
 
     assert isinstance(done.exception, SpecError)
-    assert str(done.exception) == f"{spec}: is there already; name another file with -o"
+    assert str(done.exception) == f"{spec} already exists; name another file with -o"
     assert spec.read_text() == "mine"
 
 

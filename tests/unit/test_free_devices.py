@@ -125,7 +125,7 @@ def test_one_command_at_a_time_scales_the_workers_of_a_home(settings: Settings) 
     assert scaler_pid(settings) is None
     with only_one(settings):
         assert scaler_pid(settings) == os.getpid()
-        said = rf"runs already for this home \(pid {os.getpid()}\)"
+        said = rf"already runs for this home \(pid {os.getpid()}\)"
         with pytest.raises(SetupError, match=said), only_one(settings):
             """Never reached."""
     assert scaler_pid(settings) is None

@@ -105,10 +105,10 @@ def bind_socket(path: Path) -> None:
         (lambda p: p.write_bytes(b"a,b\n\0\0"), "of no known kind"),
         (lambda p: p.write_text("a,b\n1,2\n"), "no column 'score'; name one with --metric: a, b"),
         (lambda p: p.write_text("score,score\n1,2\n"), "has two columns 'score'"),
-        (lambda p: p.write_text('{"op_code": 0}\n'), "is no journal of Optuna's"),
+        (lambda p: p.write_text('{"op_code": 0}\n'), "is not an Optuna journal"),
         (lambda p: p.write_bytes(b"SQLite format 3\0" + b"x" * 200), "cannot be read"),
         (not_optuna, "holds no studies of Optuna's"),
-        (huge_table, "is no CSV file: it holds binary data"),
+        (huge_table, "is not a CSV file: it holds binary data"),
         (event_file(b""), "is an empty event file"),
         (event_file(os.urandom(4000)), "holds no hyperparameters, or is damaged"),
         (huge_events, "holds no hyperparameters, or is damaged"),
@@ -277,8 +277,8 @@ def test_odd_cells_of_a_table_are_absent_or_reject_their_row(
     assert sorted(lab.reasons().values()) == [
         "has no value of the metric",
         "has no value of the metric",
-        "rate: 'fast' is no number",
-        "score: 'high' is no number",
+        "rate: 'fast' is not a number",
+        "score: 'high' is not a number",
     ]
 
 
@@ -312,7 +312,7 @@ def test_rejections_without_number_are_kept_as_counts_of_their_reasons(
 ) -> None:
     refusals = source.Refusals()
     for number in range(100_000):
-        refusals(source.Rejection(path=f"row {number}", reason=f"x: 'a{number}' is no number"))
+        refusals(source.Rejection(path=f"row {number}", reason=f"x: 'a{number}' is not a number"))
     lines = refusals.lines()
 
     assert len(lines) <= 1000
@@ -334,7 +334,7 @@ def test_odd_values_of_runs_are_left_out_and_the_rest_is_kept(
 
     # The writer has made texts of infinity, the list and null.
     assert trial.params == {"rate": "inf", "list": "[1]", "none": "null", "layers": 3}
-    assert trial.metrics == {"gain": 2.0}, "the last value of loss is no number"
+    assert trial.metrics == {"gain": 2.0}, "the last value of loss is not a number"
     assert trial.curves == {"gain": ((0, 1.0), (1, 2.0))}
     assert (trial.started, trial.finished) == (None, None), "in the future"
 

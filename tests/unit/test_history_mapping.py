@@ -30,7 +30,7 @@ MANY_WHOLE = {"type": "int", "low": 0, "high": 10**9}
         (LOG, [1e-5, 1e-1], [-0.5, 1.5], "2 of 2 values lie outside the range here"),
         (LOG, [1e-3, 0.0, -1.0], [0.5, NAN, NAN], "2 of 3 values are not above 0"),
         (LOG, ["0.001", "1e-2"], [0.5, 1], "2 of 2 values were text"),
-        (LOG, [1e-3, "auto"], [0.5, NAN], '1 of 2 values are no numbers: "auto"'),
+        (LOG, [1e-3, "auto"], [0.5, NAN], '1 of 2 values are not numbers: "auto"'),
         (LOG, [float(np.float32(1e-4)), float(np.float32(1e-2))], [0, 1], ""),
         (LINEAR, [0, 5, 2.5], [0, 0.5, 0.25], ""),
         (
@@ -39,7 +39,7 @@ MANY_WHOLE = {"type": "int", "low": 0, "high": 10**9}
             [0.1, NAN, NAN, NAN],
             "1 of 4 values were true or false",
         ),
-        (LINEAR, [10**400, 1], [NAN, 0.1], "1 of 2 values are no numbers"),
+        (LINEAR, [10**400, 1], [NAN, 0.1], "1 of 2 values are not numbers"),
         (WHOLE, [0, 2.0, "4"], [0, 0.5, 1], "1 of 3 values were text"),
         (WHOLE, [1.5, 2], [0.375, 0.5], "1 of 2 values lie between those of the grid here"),
         (WHOLE, [-2, 6], [-0.5, 1.5], "outside the range"),

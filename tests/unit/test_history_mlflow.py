@@ -259,9 +259,9 @@ def test_a_secret_in_an_address_is_refused_without_being_told(lab: HistoryLab, g
     ("status", "body", "message"),
     [
         (401, b"{}", f"refuses \\(401\\); set {TOKEN}"),
-        (404, b"<html>", "is no MLflow server: answers with 404 to experiments/search"),
-        (200, b"<html>", "is no MLflow server: answers with 200"),
-        (200, b"[" * 100_000, "is no MLflow server"),
+        (404, b"<html>", "is not an MLflow server: answers with 404 to experiments/search"),
+        (200, b"<html>", "is not an MLflow server: answers with 200"),
+        (200, b"[" * 100_000, "is not an MLflow server"),
     ],
 )
 def test_a_server_of_another_kind_is_named(

@@ -65,7 +65,7 @@ def test_a_log_of_wandb_that_ends_anywhere_is_a_whole_run_or_rejected(
 
     assert (report.imported, report.rejected) == (0, 8)
     assert {item.reason for _, item in lab.store.rejected()} == {
-        "is no log of a W&B run",
+        "is not the log of a W&B run",
         "has not ended: it runs still, or was killed",
     }
 
@@ -204,8 +204,8 @@ def test_an_export_of_neptune_that_is_damaged_or_another_file_is_rejected(
 
     assert (report.imported, report.rejected) == (2, 4)
     assert lab.reasons() == {
-        "DIG-3_part_0.parquet": "is no Parquet file, or was not written to its end",
+        "DIG-3_part_0.parquet": "is not a Parquet file, or was not written to its end",
         "DIG-4_part_0.parquet": "has not ended (state 'running')",
-        "x_part_0.parquet": "is no Parquet file",
-        "y_part_0.parquet": "is no export of Neptune's: it has no column project_id",
+        "x_part_0.parquet": "is not a Parquet file",
+        "y_part_0.parquet": "is not a Neptune export: it has no column project_id",
     }

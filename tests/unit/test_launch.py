@@ -95,7 +95,7 @@ def test_without_ray_the_first_command_says_how_to_name_one(
     common = ("launch", "ray", "--workers", "2", "--token-file", str(token))
 
     assert "--ray-python" in cli(*common)[2]
-    assert "is no program" in cli(*common, "--ray-python", str(tmp_path))[2]
+    assert "is not a program" in cli(*common, "--ray-python", str(tmp_path))[2]
 
 
 @pytest.mark.parametrize("target", ["slurm", "ray"])
@@ -126,7 +126,7 @@ def test_a_launch_needs_a_server_and_a_token_in_a_file(
     assert "no file is named" in cli(*args)[2]
     monkeypatch.setenv("TUNER_TOKEN", "tuner_secret")
     said = cli(*args)[2]
-    assert "TUNER_TOKEN is no file" in said
+    assert "TUNER_TOKEN is not a file" in said
     assert "tuner_secret" not in said
     assert "cannot be read" in cli(*args, "--token-file", str(tmp_path / "none"))[2]
 
@@ -171,7 +171,7 @@ def test_a_script_is_written_for_its_owner_and_replaces_nothing(
     assert re.search(rf"TUNER_LOG_ROOT_MARK={read_mark(tmp_path / 'home' / 'logs')}\n", written)
     code, _, err = cli(*args)
     assert (code, path.read_text()) == (2, written)
-    assert "is there already" in err
+    assert "already exists" in err
 
 
 @pytest.mark.parametrize("name", ["LOG_ROOT", "CHECKPOINT_ROOT"])

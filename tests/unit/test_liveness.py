@@ -227,8 +227,8 @@ def test_ten_failures_alike_in_a_row_are_a_reason_that_names_the_ways_on() -> No
     assert reason == (
         "10 trials in a row failed alike, trial 10 the last (error): "
         "ValueError: subtracting 5 from 3; others worked (1), so a part of the search space may be "
-        "bad. Look: tuner show p/s 10; with mended code: tuner retry p/s --spec SPEC; "
-        "go on all the same: tuner resume p/s"
+        "bad. Look: tuner show p/s 10; with corrected code: tuner retry p/s --spec SPEC; "
+        "continue anyway: tuner resume p/s"
     )
 
 

@@ -76,7 +76,7 @@ def test_a_file_with_changed_bytes_is_read_or_refused(name: str, data: st.DataOb
 def test_a_file_that_is_cut_is_refused(end: int) -> None:
     content = (FILES / "snappy.parquet").read_bytes()
 
-    with pytest.raises(ParquetError, match="is no Parquet file"):
+    with pytest.raises(ParquetError, match="is not a Parquet file"):
         read(content[:end])
 
 

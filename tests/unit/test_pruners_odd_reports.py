@@ -1,4 +1,4 @@
-"""Every pruner on reports that are no numbers, and on curves of odd kinds."""
+"""Every pruner on reports that are not numbers, and on curves of odd kinds."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_an_ordinal_travels_as_its_index():
 
     assert to_optuna(sizes, 32) == 1
     assert from_optuna(sizes, 1) == 32
-    with pytest.raises(ValueError, match="3 is no index"):
+    with pytest.raises(ValueError, match="3 is not an index"):
         from_optuna(sizes, 3)
 
 

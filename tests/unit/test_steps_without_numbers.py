@@ -111,7 +111,7 @@ def test_three_first_trials_pruned_without_a_value_are_a_reason_to_pause() -> No
     (reason,) = told(None, None, None)
 
     assert reason.startswith("the first 3 trials were pruned before they reported a number")
-    assert reason.endswith("go on all the same: tuner resume p/s")
+    assert reason.endswith("continue anyway: tuner resume p/s")
     assert told(None, None) == []
     assert told(None, 0.5, None, None) == []
     assert told(0.5, None, None, None) == []

@@ -148,7 +148,7 @@ def test_proxies_are_addresses_and_networks(value: str) -> None:
 
 
 def test_a_proxy_that_is_no_address_is_refused() -> None:
-    with pytest.raises(SetupError, match="nginx is no address and no network"):
+    with pytest.raises(SetupError, match="nginx is neither an address nor a network"):
         load_settings({"TUNER_HOME": "/h", "TUNER_BEHIND_PROXY": "nginx"})
 
 

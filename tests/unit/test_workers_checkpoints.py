@@ -28,7 +28,7 @@ class Model:
 
 
 def points(last: int) -> list[Point]:
-    """The curve of a training of `last` epochs; one of its metrics is no number at first."""
+    """The curve of a training of `last` epochs; one of its metrics is not a number at first."""
     return [
         Point(step=n, value=n / 8, metrics={"loss": math.nan if n == 1 else 1.0})
         for n in range(1, last + 1)

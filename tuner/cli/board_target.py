@@ -146,7 +146,7 @@ def _folder(path: Path, note: str = "") -> Target:
     try:
         Place(whole).open().close()
     except NotADirectoryError:
-        raise SetupError(f"{path}: is no folder; give the one that holds it") from None
+        raise SetupError(f"{path}: is not a folder; give the one that holds it") from None
     except FileNotFoundError:
         raise SetupError(f"{path}: there is no such folder") from None
     except OSError as exc:

@@ -25,9 +25,9 @@ def _words(error: dict[str, Any]) -> str:
     said = value if isinstance(value, str) else str(value)
     kind = str(error["type"])
     if kind.startswith("int_"):
-        return f"{said!r} is no whole number"
+        return f"{said!r} is not a whole number"
     if kind.startswith("float_"):
-        return f"{said!r} is no number"
+        return f"{said!r} is not a number"
     if kind == "greater_than_equal":
         return f"{said} is too small: {limits['ge']:g} is the least"
     if kind == "less_than_equal":

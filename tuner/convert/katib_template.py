@@ -108,7 +108,7 @@ def _with_places(text: str, references: dict[str, str], draft: Draft) -> str:
     for index in range(1, len(parts), 2):
         ours = references.get(parts[index])
         if ours is None:
-            draft.lose("command", f"${{trialParameters.{parts[index]}}}, which is no parameter")
+            draft.lose("command", f"${{trialParameters.{parts[index]}}}, which is not a parameter")
         parts[index] = parts[index] if ours is None else place(ours)
     return "".join(parts)
 

@@ -42,7 +42,7 @@ def read_database(given: str) -> Draft:
         given: the URL; `#NAME` chooses one of several studies.
 
     Raises:
-        SpecError: it is no database of Optuna's, or has several studies and none was chosen.
+        SpecError: it is not an Optuna database, or has several studies and none was chosen.
         NotFoundError: it has no study of that name.
         UnavailableError: it cannot be reached.
     """
@@ -62,7 +62,7 @@ def read_journal(path: Path) -> Draft:
         path: absolute.
 
     Raises:
-        SpecError: it is no journal of Optuna's, or has several studies.
+        SpecError: it is not an Optuna journal, or has several studies.
         OSError: it cannot be read.
     """
     from tuner.history.importers.optuna.journal import open_journal

@@ -118,7 +118,7 @@ def _sound(
 def _require_number(column: str, value: object) -> None:
     # SQLite takes a text where the column says number.
     if value is not None and not isinstance(value, int | float):
-        raise ValueError(f"{column} is {str(value)[:40]!r}, which is no number")
+        raise ValueError(f"{column} is {str(value)[:40]!r}, which is not a number")
 
 
 def _allowed(

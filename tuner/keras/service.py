@@ -90,7 +90,7 @@ class Service:
                 if read_service(self.settings) is None:
                     raise UnavailableError(
                         f"the service was ended while {self._study} ran; "
-                        f"run the script again to go on"
+                        f"run the script again to continue"
                     )
                 logger.warning("the Tuner service has died; it is started again")
                 self._info = restart_service(self.settings, self._environ, self._info)

@@ -139,10 +139,10 @@ class Study:
             return True
         if state == "paused" and reason != _PAUSED_BY_USER:
             raise RuntimeError(
-                f"{self.name} is paused: {reason}\nRun the script again to go on all the same."
+                f"{self.name} is paused: {reason}\nRun the script again to continue anyway."
             )
         if state == "paused":
-            self.say(f"{self.name} is paused by a user; go on with: tuner resume {self.name}")
+            self.say(f"{self.name} is paused by a user; continue with: tuner resume {self.name}")
         elif status["workers"]:
             self.say(f"{self.name}: the last trials run in other processes; waiting for their end")
         return self._is_sent_away(asker)

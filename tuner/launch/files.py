@@ -30,7 +30,7 @@ def find_token_file(
     if path is None and one_host and not settings.token:
         path = settings.token_path
     if path is None:
-        why = "TUNER_TOKEN is no file" if settings.token else "no file is named"
+        why = "TUNER_TOKEN is not a file" if settings.token else "no file is named"
         raise SetupError(
             f"the workers need a file with their token, at one path on every node: {why}; make "
             f"one with: tuner token create NAME --scope work -o FILE, and name it with --token-file"

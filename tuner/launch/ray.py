@@ -31,7 +31,7 @@ def find_python(given: Path | None, environ: Mapping[str, str]) -> Path:
         # Not resolved: the Python of an environment is a link to one that does not know it.
         found = given.expanduser().absolute()
         if not os.access(found, os.X_OK) or found.is_dir():
-            raise SetupError(f"--ray-python {given}: is no program")
+            raise SetupError(f"--ray-python {given}: is not a program")
         return found
     if importlib.util.find_spec("ray") is not None:
         return Path(sys.executable)

@@ -36,7 +36,7 @@ def start(ray: Any) -> dict[str, Any]:
     names = [f"{PLAN['name']}-{number}" for number in range(PLAN["workers"])]
     if there := actors(ray):
         raise LaunchError(
-            f"{len(there)} workers of the name {PLAN['name']} are there already: stop them "
+            f"{len(there)} workers of the name {PLAN['name']} already exist: stop them "
             f"({stop_command()}), or take another --name"
         )
     make = ray.remote(Worker).options

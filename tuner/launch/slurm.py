@@ -60,7 +60,9 @@ def submit(script: Path, environ: Mapping[str, str]) -> str:
     # `4211`, or `4211;cluster`.
     job = done.stdout.strip().partition(";")[0]
     if not re.fullmatch(r"\d{1,20}", job):
-        raise UnavailableError(f"sbatch answered {_words(done.stdout)!r}, which is no job's number")
+        raise UnavailableError(
+            f"sbatch answered {_words(done.stdout)!r}, which is not a job number"
+        )
     return job
 
 

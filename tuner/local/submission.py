@@ -86,7 +86,7 @@ class Submission:
         name = name.removeprefix(f"{self.spec.project}/")
         if not re.fullmatch(NAME_PATTERN, name):
             raise SpecError(
-                f"{name!r} is no name of a study: 1 to 63 characters a-z, 0-9 and -, first and "
+                f"{name!r} is not the name of a study: 1 to 63 characters a-z, 0-9 and -, first and "
                 f"last not - (the project stays {self.spec.project})"
             )
         spec = self.spec.model_copy(update={"study": name})

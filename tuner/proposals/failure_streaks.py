@@ -96,7 +96,7 @@ class FailureStreaks:
                 f"the first {VALUELESS} trials were pruned before they reported a number, which "
                 "teaches nothing. Report numbers: run.report(step, value); "
                 f"without a pruner: tuner edit {self._study} pruner=none; "
-                f"go on all the same: tuner resume {self._study}"
+                f"continue anyway: tuner resume {self._study}"
             )
 
     def _note_failed(self, trial: Trial) -> None:
@@ -121,8 +121,8 @@ class FailureStreaks:
         return (
             f"{_with_line(text, trial)}; {reading}. "
             f"Look: tuner show {study} {number}; "
-            f"with mended code: tuner retry {study} --spec SPEC; "
-            f"go on all the same: tuner resume {study}"
+            f"with corrected code: tuner retry {study} --spec SPEC; "
+            f"continue anyway: tuner resume {study}"
         )
 
     def _end_row(self) -> None:

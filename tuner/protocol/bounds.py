@@ -174,7 +174,7 @@ def check_points(points: Sequence[Point]) -> None:
     """Check reports, also those that are known already.
 
     Raises:
-        ProtocolError: a step is out of range, a value is no number, or there are too many metrics.
+        ProtocolError: a step is out of range, a value is not a number, or the metrics are too many.
     """
     for point in points:
         decode_number(point.value)

@@ -33,6 +33,6 @@ def known_faults(product: str, version: tuple[int, ...]) -> str | None:
     if series in mended:
         patch = version[2] if len(version) > 2 else 0
         first = f"{series[0]}.{series[1]}.{mended[series]}"
-        return None if patch >= mended[series] else f"mended in {first}"
+        return None if patch >= mended[series] else f"fixed in {first}"
     newer = min(one for one in mended if one > series)
-    return f"its series is not maintained any more; mended in {newer[0]}.{newer[1]}.{mended[newer]}"
+    return f"its series is not maintained any more; fixed in {newer[0]}.{newer[1]}.{mended[newer]}"

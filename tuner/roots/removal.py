@@ -26,7 +26,7 @@ def remove_folder(parent: Folder, name: str) -> bool:
     the owner.
 
     Returns:
-        Whether there was one. What is no folder stays: it is not ours.
+        Whether there was one. What is not a folder stays: it is not ours.
 
     Raises:
         OSError: something in it cannot be removed, or comes again and again; the rest may be gone.

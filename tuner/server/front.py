@@ -128,7 +128,7 @@ class _Body:
         self.is_there = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                # The parser has refused what is no number.
+                # The parser has refused what is not a number.
                 self.declared = int(value) if value.isdigit() else 0
                 self.is_there = self.is_there or self.declared > 0
             elif name == b"transfer-encoding":

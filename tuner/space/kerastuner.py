@@ -204,7 +204,7 @@ def _read_choice(name: str, when: tuple[Condition, ...], settings: Mapping[str, 
 def _read_int(name: str, when: tuple[Condition, ...], settings: Mapping[str, Any]) -> Parameter:
     low, high = settings["min_value"], settings["max_value"]
     if not is_whole(low) or not is_whole(high):
-        raise ValueError(f"{name}: {show(low)} to {show(high)} are no whole numbers")
+        raise ValueError(f"{name}: {show(low)} to {show(high)} are not whole numbers")
     step = settings.get("step")
     return _read_range(name, "int", when, settings, None if step == 1 else step)
 
@@ -222,7 +222,7 @@ def _read_range(
 ) -> Parameter:
     low, high = settings["min_value"], settings["max_value"]
     if not is_number(low) or not is_number(high) or low > high:
-        raise ValueError(f"{name}: {show(low)} to {show(high)} is no range")
+        raise ValueError(f"{name}: {show(low)} to {show(high)} is not a range")
     sampling = settings.get("sampling") or "linear"
     if low == high:
         return Parameter(name=name, kind="fixed", value=low, when=when)

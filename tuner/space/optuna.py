@@ -56,7 +56,7 @@ def from_optuna(parameter: Parameter, value: Value) -> Value:
     if parameter.kind != "ordinal":
         return parameter.canonical(value)
     if not is_whole(value) or not 0 <= value < len(parameter.values):
-        raise ValueError(f"{parameter.name}: {value!r} is no index of {parameter.values}")
+        raise ValueError(f"{parameter.name}: {value!r} is not an index of {parameter.values}")
     return parameter.values[int(value)]
 
 

@@ -22,7 +22,7 @@ WAY_BACK = (
 
 
 def problem_of(path: Path) -> str:
-    """Return why a file is no SQLite database by its looks; empty: it may be one, or is not there.
+    """Return why a file cannot be an SQLite database; empty: it may be one, or is not there.
 
     Raises:
         SetupError: it cannot be looked at.
@@ -38,7 +38,7 @@ def problem_of(path: Path) -> str:
 
 
 def require_file(path: Path) -> None:
-    """Refuse a file that is no SQLite database by its looks.
+    """Refuse a file that cannot be an SQLite database.
 
     Raises:
         SetupError: it is none; the text names the file and the way back.
@@ -56,7 +56,7 @@ def damaged(path: Path, problem: str) -> SetupError:
 def in_words(said: object) -> str:
     """Return what SQLite says of a damaged file, in words."""
     if "not a database" in str(said):
-        return "is no SQLite database"
+        return "is not an SQLite database"
     return f"is damaged or cut off ({said})"
 
 

@@ -116,7 +116,7 @@ def add_token(
         added = connection.execute(_t.insert().values(**row).returning(_t)).one()
     except sa.exc.IntegrityError:
         raise StudyError(
-            f"a token {identity.name!r} is in force already; choose another name, or first: "
+            f"a token {identity.name!r} is already in force; choose another name, or first: "
             f"tuner token revoke {identity.name}"
         ) from None
     return _token(added)

@@ -44,7 +44,7 @@ def unpack(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as exc:
         raise ValueError(f"not a packed model: {exc}") from exc
     if not isinstance(meta, dict):
-        raise ValueError("not a packed model: its description is no object")
+        raise ValueError("not a packed model: its description is not an object")
     return arrays, meta
 
 

@@ -17,7 +17,7 @@ _REACH = 1.5
 _FAR = 3.0
 #: Logarithms beyond this are too large for a number.
 _LARGEST = 700.0
-#: Sizes beyond this count as this: differences of larger ones are no numbers.
+#: Sizes beyond this count as this: differences of larger ones are not numbers.
 _LARGEST_VALUE = float(np.finfo(float).max) / 4.0
 #: The best value is a mistake of the metric where the others lie so much nearer to each other.
 _ABSURD = 1e3

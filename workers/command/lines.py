@@ -59,10 +59,10 @@ class Lines:
 
 
 def read_line(line: bytes, metric: str) -> Said | None:
-    """Return what a line says; None when it is no JSON object with the metric in it.
+    """Return what a line says; None when it is not a JSON object with the metric in it.
 
     Raises:
-        CommandError: the metric is no number, or the step is none.
+        CommandError: the metric is not a number, or the step is none.
     """
     text = line.strip()
     if not (text.startswith(b"{") and text.endswith(b"}")) or len(text) > MAX_LINE_BYTES:

@@ -79,7 +79,7 @@ def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
         given: on the command line; None: not.
 
     Raises:
-        SetupError: it is no number from 1 to 8, or the setting's file cannot be read.
+        SetupError: it is not a number from 1 to 8, or the setting's file cannot be read.
     """
     if given is not None:
         return parse_gpus_per_worker("--gpus-per-worker", given)

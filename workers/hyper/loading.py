@@ -102,7 +102,7 @@ def _base() -> Any:
 def _instance(reference: str, kind: type, base: Any) -> Any:
     if not issubclass(kind, base):
         raise HypermodelError(
-            f"hypermodel {reference!r} is a class that is no keras_tuner.HyperModel; make it a "
+            f"hypermodel {reference!r} is a class that is not a keras_tuner.HyperModel; make it a "
             "subclass of that, or name a function build(hp)"
         )
     try:

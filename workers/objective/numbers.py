@@ -64,7 +64,7 @@ def as_step(value: Any) -> int:
     if step_problem(step) is not None:
         raise ValueError(
             f"report: step must be a whole number from 1 to {MAX_STEP}, not {_text(step)}: it "
-            "counts epochs, and is no time and no id"
+            "counts epochs and is neither a time nor an id"
         )
     return step
 

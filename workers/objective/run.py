@@ -115,7 +115,7 @@ class Run:
             TrialPruned: others do better at this step.
             TrialCancelled: the user or the time limit ends the trial.
             TrialPreempted: the worker must leave.
-            TypeError: a value that is no number.
+            TypeError: a value that is not a number.
             ValueError: a step that does not grow, or what no message can hold: a step above
                 10 000 000, a metric's name of more than 300 letters.
         """

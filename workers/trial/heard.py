@@ -156,7 +156,7 @@ def _metrics(values: Any) -> dict[str, float]:
 
 def _number(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{str(value)[:40]!r} is no number")
+        raise TypeError(f"{str(value)[:40]!r} is not a number")
     return float(value)
 
 

@@ -66,7 +66,7 @@ def pinned(text, file, key, image):
     # Behind the study's name, where people look for what it is.
     name = re.search(r"^study:[^\n]*\n", text, re.MULTILINE)
     if not name:
-        refuse(f"{file}: is no study spec: it has no line `study:`")
+        refuse(f"{file}: is not a study spec: it has no line `study:`")
     return text[: name.end()] + f"{key}: {image}\n" + text[name.end() :]
 
 

@@ -304,7 +304,7 @@ def _typed() -> dict[str, Damage]:
                 continue
             where = f"{table.name}.{column.name}"
             if column.name.endswith("_json"):
-                found[f"{where} is no JSON"] = _set(table.name, column.name, "{")
+                found[f"{where} is not JSON"] = _set(table.name, column.name, "{")
                 found[f"{where} is of another shape"] = _set(table.name, column.name, '"x"')
             elif isinstance(column.type, sa.Integer | sa.Float | sa.Boolean):
                 found[f"{where} is a text"] = _set(table.name, column.name, "many")

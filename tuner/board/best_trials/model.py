@@ -66,7 +66,7 @@ class Row:
         state: see `State`.
         cause: of a failure, in one word; empty where there is none.
         reason: the same in words: an error's text, or who stopped it.
-        objective: of one metric; None: it has none, or one that is no number.
+        objective: of one metric; None: it has none, or one that is not a number.
         values: of several metrics, in the study's order.
         params: those that are active, with their JSON types.
         metrics: what it measured, by name; the last of each.

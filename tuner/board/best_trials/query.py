@@ -172,10 +172,12 @@ def _compare(column: Column, operator: str, wanted: str) -> Test:
     key, number = column.key, _number(wanted)
     if column.type in ("bool", "state") or (column.type == "text" and number is None):
         raise _MistakeError(
-            f"{column.label} is no number, so it cannot be compared by {operator}; use = or :"
+            f"{column.label} is not a number, so it cannot be compared by {operator}; use = or :"
         )
     if number is None and column.type != "time":
-        raise _MistakeError(f"{wanted[:60]!r} is no number, as {column.label}{operator} needs one")
+        raise _MistakeError(
+            f"{wanted[:60]!r} is not a number, as {column.label}{operator} needs one"
+        )
     # A time is compared as the text that it is: ISO 8601 sorts as it runs.
     limit: Any = wanted if number is None else number
     kinds: Any = str if isinstance(limit, str) else (int, float)

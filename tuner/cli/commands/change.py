@@ -28,7 +28,7 @@ def pause(study: AnyStudy = None) -> None:
     with open_changer(settings()) as api:
         study = take_study(api, study)
         api.pause(study)
-    _say(f"{study}: paused; go on with: {command('resume', study)}")
+    _say(f"{study}: paused; resume with: {command('resume', study)}")
 
 
 def resume(study: AnyStudy = None) -> None:

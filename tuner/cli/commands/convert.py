@@ -53,7 +53,7 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise SpecError(f"{path}: is there already; name another file with -o") from None
+        raise SpecError(f"{path} already exists; name another file with -o") from None
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise SpecError(f"{path}: cannot be written: {reason}") from None

@@ -209,7 +209,7 @@ def _to_standard_output(
     from tuner.storage.backups.writing import write_new
 
     if sys.stdout.isatty():
-        raise SpecError("FILE: -: a backup is no text for a terminal; redirect standard output")
+        raise SpecError("FILE: -: a backup is not text for a terminal; redirect standard output")
     make_home(config.home)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=config.home) as folder:
         spool = Path(folder) / "backup"

@@ -136,9 +136,9 @@ def _summary(study: str | None, result: Repaired) -> str:
         )
     count = f"{len(result.left)} wrong"
     if result.done:
-        return f"{len(result.done)} repaired; {count}: only you can mend that"
+        return f"{len(result.done)} repaired; {count}: only you can repair that"
     if mendable == 0:
-        return f"{count}; only you can mend that"
+        return f"{count}; only you can repair that"
     return f"{count}, {mendable} can be repaired: tuner db check --repair{of}"
 
 

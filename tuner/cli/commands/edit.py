@@ -83,4 +83,4 @@ def say_changes(answer: Edited | Submitted) -> None:
     for change in answer["changes"]:
         err().print(f"{study}: {change_text(change)}", markup=False, soft_wrap=True)
     if not answer["changes"]:
-        err().print(f"{study}: nothing to change, it has these values already")
+        err().print(f"{study}: nothing to change, it already has these values")

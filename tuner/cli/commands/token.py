@@ -185,7 +185,7 @@ def _new_file(path: Path | None) -> Iterator[int | None]:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise SpecError(f"-o {path}: exists already; name a new file") from None
+        raise SpecError(f"-o {path}: already exists; name a new file") from None
     except OSError as exc:
         raise UnavailableError(f"-o {path}: cannot be written: {exc.strerror}") from exc
     try:

@@ -59,7 +59,7 @@ def up(
     if state is not None:
         size = "" if each == state.gpus_per_worker else f" --gpus-per-worker {each}"
         raise SetupError(
-            f"{state.count} workers are up already (pid {state.pid}); "
+            f"{state.count} workers are already up (pid {state.pid}); "
             f"change {'their number' if not size else 'them'} with: "
             f"tuner workers scale {count}{size}"
         )

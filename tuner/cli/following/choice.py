@@ -88,7 +88,7 @@ def _read_trial(word: str) -> int | str:
     if word.isdecimal() and len(word) < 10:
         return int(word)
     raise typer.BadParameter(
-        f"{word[:80]!r} is no trial; give its number, from 0, or: {BEST}", param_hint="'TRIAL'"
+        f"{word[:80]!r} is not a trial; give its number, from 0, or: {BEST}", param_hint="'TRIAL'"
     )
 
 

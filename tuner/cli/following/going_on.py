@@ -105,7 +105,7 @@ def file_notes(submission: Submission, answer: Submitted) -> Iterator[tuple[str,
     found = answer.get("not_taken") or {"code": [], "other_files": []}
     if found["code"]:
         theirs = _list(found["code"], "; ")
-        yield "old code", f"trials go on with the code that the study has; yours differs: {theirs}"
+        yield "old code", f"trials continue with the study's code; yours differs: {theirs}"
     elif found["other_files"]:
         names = _list(found["other_files"], ", ")
         verb = "differs" if len(found["other_files"]) == 1 else "differ"
@@ -136,11 +136,11 @@ def _ask(refusal: Refusal, submission: Submission) -> Submission | None:
     ways: dict[str, tuple[str, Submission]] = {}
     if refusal.sibling is not None:
         seed = f", which learns from {refusal.study}" if refusal.learns else ""
-        text = f"go on as a study of its own, {refusal.sibling}{seed}"
+        text = f"run it as a study of its own, {refusal.sibling}{seed}"
         ways["s"] = text, submission.renamed(refusal.sibling)
     if refusal.code_only:
-        ways["o"] = "go on with the old code", replace(submission, use_code="old")
-        ways["n"] = "go on with the new code from now on", replace(submission, use_code="new")
+        ways["o"] = "continue with the old code", replace(submission, use_code="old")
+        ways["n"] = "continue with the new code from now on", replace(submission, use_code="new")
     for letter, (text, _) in ways.items():
         err().print(f"  {letter}  {text}", markup=False, soft_wrap=True)
     err().print(f"choose {', '.join(ways)}, or Enter to leave it: ", end="", markup=False)

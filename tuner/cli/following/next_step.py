@@ -43,7 +43,7 @@ def reason_here(settings: Settings, status: StudyStatus) -> str:
     if not reason and (settings.api_url or Fleet(settings, HOST).state() is not None):
         return reason
     what = "nobody works on it, its run was ended" if waits else reason
-    return f"{what}; go on with: {run_command(*noted)}"
+    return f"{what}; continue with: {run_command(*noted)}"
 
 
 def elsewhere(settings: Settings) -> str:

@@ -63,9 +63,9 @@ def say_paused(api: ApiClient, status: StudyStatus, path: Path, again: str) -> i
     if "tuner resume" not in reason:
         mended = f"{command('retry', study, '--spec')} {spec}"
         err().print(
-            f"with mended code: {escape(mended)}; "
-            f"go on all the same: {escape(command('resume', study))}",
+            f"with corrected code: {escape(mended)}; "
+            f"continue anyway: {escape(command('resume', study))}",
             soft_wrap=True,
         )
-    err().print(f"then, or at once to go on all the same: {escape(again)}", soft_wrap=True)
+    err().print(f"then, or at once to continue anyway: {escape(again)}", soft_wrap=True)
     return FAILED

@@ -171,11 +171,11 @@ class RunSession:
         for label, text in file_notes(self._submission, answer):
             out().print(f"[label]{label:<12}[/] {escape(text)}", soft_wrap=True)
         if not answer["created"] and answer["state"] not in CLOSED:
-            out().print(f"[label]goes on[/]      {self._study} where it stood")
+            out().print(f"[label]resumes[/]      {self._study} where it stopped")
         other = same_elsewhere(self._settings, self._study) if answer["created"] else None
         if other is not None:
             err().print(
-                f"[warn]begins anew:[/] make kept a study of this name in {other}; to go on with "
+                f"[warn]starts anew:[/] make kept a study of this name in {other}; to go on with "
                 f"that one: TUNER_HOME={shlex.quote(str(other))} {self._command}",
                 soft_wrap=True,
             )
@@ -246,7 +246,7 @@ class RunSession:
             return
         if read_service(self._settings) is None:
             raise UnavailableError(
-                f"the service was ended while the study ran; go on with: {self._command}"
+                f"the service was ended while the study ran; continue with: {self._command}"
             )
         progress.say("[warn]the service has died; it is started again[/]")
         self._service = restart_service(self._settings, self._environ, self._service)
@@ -293,7 +293,7 @@ class RunSession:
                 if self._api.status(self._study)["state"] == "running":
                     self._api.pause(self._study)
         self._end(grace_s=END_S - 1.0)
-        err().print(f"go on with: {self._command}", markup=False, soft_wrap=True)
+        err().print(f"continue with: {self._command}", markup=False, soft_wrap=True)
         return INTERRUPTED
 
     def _kill(self) -> NoReturn:

@@ -57,7 +57,7 @@ def write_new(path: Path, text: str) -> None:
             file.write(text)
         path.chmod(0o700)
     except FileExistsError:
-        raise SpecError(f"-o {path}: is there already; name a new file") from None
+        raise SpecError(f"-o {path} already exists; name a new file") from None
     except OSError as exc:
         raise SpecError(f"-o {path}: cannot be written: {exc.strerror}") from exc
 

@@ -39,7 +39,7 @@ def print_explanation(
         console.print(_artifacts(document["artifacts"]))
     if document["gain"] is not None and document["gain"]["curve"]:
         name = str(metrics[0]["name"])
-        _head(console, f"the best {name} after so many trials")
+        _head(console, f"the best {name} by number of trials")
         console.print(_curve(document["gain"]))
         console.print(f"[quiet]{escape(document['gain']['method'])}[/]")
     print_account(console, document.get("pruning_account"))

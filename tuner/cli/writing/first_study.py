@@ -84,7 +84,7 @@ def write_study(space: ReadySpace, folder: Path) -> FirstStudy:
         folder: made when it is missing; its name becomes the project's.
 
     Raises:
-        SpecError: a file of either name is there, or the folder is no folder.
+        SpecError: a file of either name is there, or the folder is not a folder.
         SetupError: it cannot be written.
     """
     example = space.example
@@ -97,7 +97,7 @@ def write_study(space: ReadySpace, folder: Path) -> FirstStudy:
         _write_new(folder, written)
     except FileExistsError as exc:
         raise SpecError(
-            f"{exc.filename} is there already, and nothing is overwritten; "
+            f"{exc.filename} already exists, and nothing is overwritten; "
             f"name another folder: tuner init {space.name} DIR"
         ) from exc
     except OSError as exc:

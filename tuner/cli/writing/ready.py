@@ -116,7 +116,7 @@ def find_space(name: str) -> ReadySpace:
     ]
     meant = f'did you mean "{near[0]}"? ' if near else ""
     raise SpecError(
-        f"{name[:80]!r} is no ready search space: {meant}there are {', '.join(spaces)} "
+        f"{name[:80]!r} is not a ready search space: {meant}there are {', '.join(spaces)} "
         f"(`{command('spaces')}` says what for)"
     )
 

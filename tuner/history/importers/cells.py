@@ -9,7 +9,7 @@ from tuner.space.value import Value
 
 Kind = Literal["number", "bool", "text"]
 
-#: Cells that say that there is nothing, and those that say that it is no number.
+#: Cells that say that there is nothing, and those that say that it is not a number.
 NOTHING = frozenset({"", "none", "null", "na", "n/a", "-", "--", "<na>"})
 _NOT_FINITE = frozenset({"nan", "inf", "-inf", "+inf", "infinity", "-infinity"})
 _BOOLS = {"true": True, "false": False}
@@ -26,7 +26,7 @@ class Count:
         self._plain = _Tally()
         self._unquoted = _Tally()
         self._quoted = 0
-        #: The first different texts that are no numbers.
+        #: The first different texts that are not numbers.
         self.texts: dict[str, None] = {}
 
     def add(self, cell: str) -> None:

@@ -93,7 +93,7 @@ def _read_only_sqlite(url: sa.URL, locator: str) -> str:
     try:
         with open_named(path) as file:
             if file.read(16) != b"SQLite format 3\0":
-                raise SpecError(f"{locator}: is no SQLite database")
+                raise SpecError(f"{locator}: is not an SQLite database")
     except OSError as exc:
         raise SpecError(f"{locator}: cannot be read: {exc.strerror}") from None
     return f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"

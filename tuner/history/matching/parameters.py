@@ -182,7 +182,7 @@ def _note_fixed(
 def _note_extra(
     study: HistoricStudy, trials: Sequence[HistoricTrial], matches: Matches
 ) -> dict[str, str]:
-    """Return notes on what varies there and is no parameter here."""
+    """Return notes on what varies there and is not a parameter here."""
     varying: list[str] = []
     for name in matches.extra:
         values = _values(study, trials, name)

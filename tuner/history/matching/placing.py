@@ -191,5 +191,5 @@ def _name_others(axis: Axis, others: dict[str, int]) -> str:
         return ""
     names = sorted(others, key=lambda name: (-others[name], name))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    what = "are other choices" if axis.parameter.values else "are no numbers"
+    what = "are other choices" if axis.parameter.values else "are not numbers"
     return f"{what}: {', '.join(names[:_NAMED])}{more}"

@@ -110,7 +110,7 @@ def clean_time(value: object, now: float) -> float | None:
 
 
 def finite(value: object) -> float | None:
-    """Return a finite number as a float, None for everything else; True is no number."""
+    """Return a finite number as a float, None for everything else; True is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -40,7 +40,7 @@ def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> li
     try:
         settings = load_settings(environ)
     except TunerError as exc:
-        return [failed("settings", str(exc), "mend that variable; nothing else was looked at")]
+        return [failed("settings", str(exc), "correct that variable; nothing else was checked")]
     found = [item for name, look in _CHECKS for item in _look(name, look, settings, patience_s)]
     return sorted(found, key=lambda item: LEVELS.index(item.level))
 
@@ -58,7 +58,7 @@ def _look(name: str, look: _Check, settings: Settings, patience_s: float) -> lis
         # Whatever a broken machine can throw: the doctor is for broken machines.
         except Exception as exc:  # noqa: BLE001
             what = f"could not be looked at: {type(exc).__name__}: {exc}".partition("\n")[0][:300]
-            found.append(failed(name, what, "mend what that names, and type tuner doctor again"))
+            found.append(failed(name, what, "correct what that names, and type tuner doctor again"))
 
     # A thread that hangs ends with the process.
     thread = threading.Thread(target=run, name=f"doctor-{name}", daemon=True)

@@ -68,7 +68,7 @@ def look_at_roots(settings: Settings) -> Iterator[Finding]:
     ):
         there = next((path for path in (root, *root.parents) if path.exists()), root)
         if not there.is_dir():
-            yield failed(subject, f"{there} is no folder", f"set {variable} to a folder")
+            yield failed(subject, f"{there} is not a folder", f"set {variable} to a folder")
             continue
         if (problem := _unwritable(there)) is not None:
             yield failed(

@@ -48,7 +48,7 @@ def _look_at_plugins() -> Iterator[Finding]:
             named = ", ".join(f"{name} of {registry.package_of(name)}" for name in added)
             yield ok("plugins", f"{registry.noun}s: {named}")
         for problem in registry.problems():
-            yield warning("plugins", problem, "mend that package, or uninstall it")
+            yield warning("plugins", problem, "repair that package, or uninstall it")
 
 
 def _version(name: str) -> str | None:

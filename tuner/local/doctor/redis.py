@@ -98,7 +98,7 @@ def _verdict(what: str, faults: str | None, *, private: bool) -> Iterator[Findin
         yield warning(
             "redis",
             f"{what}: known faults of this number, {faults}",
-            "update it, unless your distribution has mended that number; give it the two users of "
+            "update it, unless your distribution has fixed that version; give it the two users of "
             "docs/operations.md",
         )
 

@@ -86,7 +86,9 @@ def _server(settings: Settings, url: str) -> Iterator[Finding]:
         )
         return
     if health.get("service") != "tuner":
-        yield failed(_SUBJECT, f"{url} answers and is no Tuner", "set TUNER_API_URL to the server")
+        yield failed(
+            _SUBJECT, f"{url} answers, but is not a Tuner server", "set TUNER_API_URL to the server"
+        )
         return
     yield from _itself(url, health, _json(ready))
     yield from _clock(alive.headers.get("date"), asked, answered)
@@ -146,7 +148,7 @@ def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[Finding
             # No self-test mends an image; what helps stands in the reason.
             "start it from the image of its token, or give it a token for its own"
             if row.get("image_problem")
-            else f"mend that, then: tuner workers test {row['name']}",
+            else f"repair that, then: tuner workers test {row['name']}",
         )
     for theirs in sorted({str(row["release"]) for row in rows} - {"", release()}):
         names = ", ".join(row["name"] for row in rows if row["release"] == theirs)[:120]

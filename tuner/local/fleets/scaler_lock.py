@@ -43,7 +43,7 @@ def only_one(settings: Settings) -> Iterator[None]:
         if not _soon_locked(fd):
             holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "unknown"
             raise SetupError(
-                f"tuner workers autoscale runs already for this home (pid {holder}); end that one "
+                f"tuner workers autoscale already runs for this home (pid {holder}); end that one "
                 f"first, or give this one a home of its own with TUNER_HOME"
             )
         os.ftruncate(fd, 0)

@@ -110,7 +110,7 @@ class Control(Reader):
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise StudyError(
-                f"{study} cannot go on yet: {found[0]}{more}; what can be repaired is by: "
+                f"{study} cannot continue yet: {found[0]}{more}; what can be repaired is by: "
                 f"tuner db check --repair {study}"
             )
 

@@ -136,7 +136,7 @@ def _set_aside_of(root: Path, study: sa.Row[Any], suffix: str) -> int:
     try:
         folder = Place(root, f"{study.project}/{study.name}").open()
     except (FileNotFoundError, UnfitError):
-        return 0  # what is no folder holds no checkpoints: nobody follows a link there
+        return 0  # what is not a folder holds no checkpoints: nobody follows a link there
     with folder:
         matches = (CHECKPOINTS.fullmatch(entry.name) for entry in folder.entries())
         # A list, since names must not change while they are being read.

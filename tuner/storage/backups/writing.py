@@ -101,11 +101,11 @@ def write_new(
     Args:
         path: of the file.
         write: fills it.
-        force: also when it exists already.
+        force: also when it already exists.
         verify: looks at what was written, before it appears; what it raises leaves nothing there.
 
     Raises:
-        SpecError: it exists already, and `force` is false.
+        SpecError: it already exists, and `force` is false.
         SetupError: its folder is missing or cannot be written.
         UnavailableError: the disk is full or broken; nothing is left there.
     """
@@ -142,7 +142,7 @@ def _require_absent(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise SpecError(f"{path}: is a folder; name a file")
     if path.exists() and not force:
-        raise SpecError(f"{path}: exists already; --force replaces it")
+        raise SpecError(f"{path}: already exists; --force replaces it")
 
 
 def _sync_folder(folder: Path) -> None:

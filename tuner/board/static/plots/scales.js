@@ -75,7 +75,7 @@ function summary(values) {
  * @param {import("./types.js").Column} column
  * @param {number[]} numbers
  * @param {number} floor
- * @param {number} nowhere Place of what is no number.
+ * @param {number} nowhere Place of what is not a number.
  * @param {Options} options
  */
 function numberScale(column, numbers, floor, nowhere, options) {

@@ -79,7 +79,7 @@ def open_journal(path: Path) -> list[OptunaJournalStudy]:
         storage = JournalStorage(file)
         studies = storage.get_all_studies()
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-        raise SpecError(f"{path}: is damaged: it is no journal of Optuna's") from exc
+        raise SpecError(f"{path}: is damaged: it is not an Optuna journal") from exc
     return [OptunaJournalStudy(path, storage, study, file.note) for study in studies]
 
 

@@ -184,7 +184,7 @@ def trial_stamp(state: str, completed: object) -> str:
 def is_infeasible(attrs: Mapping[str, Any]) -> bool:
     """Whether the system attributes of a trial say that it violates a constraint.
 
-    As for Optuna one that is no number is violated, and one that was not computed is not known.
+    As for Optuna one that is not a number is violated, and one that was not computed is not known.
     """
     values: list[object] = []
     for key, value in attrs.items():
@@ -239,7 +239,7 @@ def parse_utc(moment: object) -> datetime | None:
 
 
 def parse_attr(text: object) -> Value | list[Any] | None:
-    """Return the value of an attribute, None where it is no JSON."""
+    """Return the value of an attribute, None where it is not JSON."""
     try:
         value: Value | list[Any] | None = json.loads(str(text))
     except ValueError:

@@ -228,7 +228,7 @@ def _params(row: list[str], columns: Columns) -> dict[str, Value]:
         try:
             value = read_value(cell, columns.kinds[name])
         except ValueError:
-            raise ValueError(f"{name}: {cell[:60]!r} is no number") from None
+            raise ValueError(f"{name}: {cell[:60]!r} is not a number") from None
         if value is not None:
             params[name] = value
     return params
@@ -247,7 +247,7 @@ def _metrics(row: list[str], columns: Columns) -> tuple[dict[str, float], bool]:
         except OverflowError:
             number = math.inf
         except ValueError:
-            raise ValueError(f"{name}: {cell[:60]!r} is no number") from None
+            raise ValueError(f"{name}: {cell[:60]!r} is not a number") from None
         is_empty = False
         if finite(number) is not None:
             metrics[name] = number

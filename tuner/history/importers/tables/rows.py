@@ -88,7 +88,7 @@ def _read(path: Path) -> Iterator[list[str]]:
         start = file.read(65536)
         size = os.fstat(file.fileno()).st_size
     if b"\0" in start:
-        raise SpecError(f"{path}: is no CSV file: it holds binary data")
+        raise SpecError(f"{path}: is not a CSV file: it holds binary data")
     if size > MAX_BYTES:
         raise SpecError(f"{path}: has {size} bytes; CSV files of at most {MAX_BYTES} are read")
     with (

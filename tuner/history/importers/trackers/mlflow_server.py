@@ -145,7 +145,8 @@ class MlflowServer:
             found = None
         if answer.status_code != 200 or not isinstance(found, dict):
             raise SpecError(
-                f"{self.locator}: is no MLflow server: answers with {answer.status_code} to {path}"
+                f"{self.locator}: is not an MLflow server: answers with {answer.status_code} "
+                f"to {path}"
             )
         return found
 

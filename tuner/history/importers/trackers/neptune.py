@@ -139,7 +139,7 @@ def _read(key: str, parts: Parts) -> TrackedRun:
             for group in read_groups(opened):
                 missing = [name for name in _NEEDED if name not in group.columns]
                 if missing:
-                    raise ValueError(f"is no export of Neptune's: it has no column {missing[0]}")
+                    raise ValueError(f"is not a Neptune export: it has no column {missing[0]}")
                 columns = [read_column(opened, group.columns[name]) for name in _NEEDED]
                 for row in zip(*columns, strict=True):
                     _take(dict(zip(_NEEDED, row, strict=True)), run, about)

@@ -25,7 +25,7 @@ _TRUE, _FALSE, _BYTE, _INT16, _INT32, _INT64, _DOUBLE, _BINARY, _LIST, _SET, _MA
 
 
 class ParquetError(ValueError):
-    """What is there is no Parquet file that can be read; the text says why."""
+    """What is there is not a Parquet file that can be read; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +54,15 @@ def read_groups(file: io.BufferedReader) -> list[Group]:
     """Return the groups of rows of a file.
 
     Raises:
-        ParquetError: it is no Parquet file, or is damaged.
+        ParquetError: it is not a Parquet file, or is damaged.
     """
     size = file.seek(0, os.SEEK_END)
     if size < 12:
-        raise ParquetError("is no Parquet file")
+        raise ParquetError("is not a Parquet file")
     file.seek(size - 8)
     length, magic = struct.unpack("<I4s", file.read(8))
     if magic != MAGIC or not 0 < length <= min(MAX_FOOTER, size - 12):
-        raise ParquetError("is no Parquet file, or was not written to its end")
+        raise ParquetError("is not a Parquet file, or was not written to its end")
     file.seek(size - 8 - length)
     footer = Thrift(file.read(length)).struct()
     try:

@@ -154,7 +154,7 @@ def plain_text(text: str) -> Value | None:
         return _BOOLS[stripped.lower()]
     if _WHOLE.fullmatch(stripped):
         return int(stripped)
-    # 007 is no number; .5 and 1e-5 are.
+    # 007 is not a number; .5 and 1e-5 are.
     if is_plain_number(stripped) and not re.match(r"-?0\d", stripped):
         return read_number(stripped)
     return stripped

@@ -39,7 +39,7 @@ def records(file: io.BufferedReader) -> Iterator[bytes]:
             a record, as that of a killed run, just ends.
     """
     if not file.read(_HEADER_BYTES).startswith(HEADER):
-        raise DamagedError("is no log of a W&B run")
+        raise DamagedError("is not the log of a W&B run")
     parts: list[bytes] = []
     size = 0
     for kind, data in _pieces(file):
