@@ -86,8 +86,8 @@ class Submission:
         name = name.removeprefix(f"{self.spec.project}/")
         if not re.fullmatch(NAME_PATTERN, name):
             raise SpecError(
-                f"{name!r} is not the name of a study: 1 to 63 characters a-z, 0-9 and -, first and "
-                f"last not - (the project stays {self.spec.project})"
+                f"{name!r} is not the name of a study: 1 to 63 characters a-z, 0-9 "
+                f"and -, first and last not - (the project stays {self.spec.project})"
             )
         spec = self.spec.model_copy(update={"study": name})
         return replace(self, spec=spec, name=name)
