@@ -58,7 +58,7 @@ class Refusal:
             [
                 f"study {self.study} exists and {what}:",
                 *(f"  {text}" for text in self.texts),
-                f"{back}, or go on in one of these ways:" if ways else back,
+                f"{back}, or continue in one of these ways:" if ways else back,
                 *(f"  {way:{width}}  {meaning}" for way, meaning in ways),
             ]
         )

@@ -105,7 +105,7 @@ def test_a_change_of_code_is_named_and_three_ways_lead_on(home: Home) -> None:
         "tuner: study walk/climb exists and its code differs:",
         "  hills.py: line 2 changed (1 line)",
         "  plugin.py: line 1 changed (1 line)",
-        "take these changes back, or go on in one of these ways:",
+        "take these changes back, or continue in one of these ways:",
     ]
     # Before it stands how this program is typed here.
     typed = "run climb.yaml --workers 1"

@@ -184,7 +184,7 @@ def test_an_interrupted_run_says_the_command_that_goes_on(person: Person) -> Non
     assert person.next_steps(status) == [again]
     process = person.start(f"exec {again}")
     assert process.stdout is not None
-    while "goes on" not in (line := process.stdout.readline()):
+    while "resumes" not in (line := process.stdout.readline()):
         assert line
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=LIMIT_S)

@@ -98,7 +98,7 @@ def test_a_respawned_worker_gives_the_trial_of_the_dead_one_back_at_once(
     assert successor.try_claim() is None if word == "claim" else successor.beat().is_success
 
     assert lab.attempts(0) == [("lost", "lost"), ("ready", None)]
-    assert "went on without it" in lab.show(0)["attempt_list"][0]["error"]
+    assert "continued without it" in lab.show(0)["attempt_list"][0]["error"]
     assert other.claim().complete(0.5).json()["is_outcome"] is True
 
 
@@ -196,7 +196,7 @@ def test_a_worker_that_stays_idle_loses_what_it_does_not_beat_for_any_more(quick
     )
 
     assert quick_lab.attempts(0) == [("lost", "lost"), ("ready", None)]
-    assert "went on without it" in quick_lab.show(0)["attempt_list"][0]["error"]
+    assert "continued without it" in quick_lab.show(0)["attempt_list"][0]["error"]
 
 
 @pytest.mark.parametrize("state", ["waiting", "sent"])

@@ -1,4 +1,4 @@
-"""From when on ranks foretell the end, and whether a rung misleads."""
+"""From when on ranks predict the end, and whether a rung misleads."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_of_the_trials_at_a_rung_the_best_third_goes_on() -> None:
     assert (mark["rank"], mark["of"], mark["kept"], mark["rung"]) == (6, 12, 4, 1)
     assert halved_text(mark) == (
         "stopped by asha at step 1, its first rung: "
-        "4.5 is 6th of 12 there, the best 4 go on (4th: 3)"
+        "4.5 is 6th of 12 there, the best 4 continue (4th: 3)"
     )
 
 
@@ -113,7 +113,7 @@ def test_auto_takes_the_step_from_which_on_history_foretells_the_end() -> None:
     assert study.rung is not None
     assert (study.rung.step, study.rung.kind) == (5, "history")
     assert study.rung.text == (
-        "the first rung is at step 5: in 3 earlier studies (90 trials) ranks there foretell the "
+        "the first rung is at step 5: in 3 earlier studies (90 trials) ranks there predict the "
         "end (rank correlation 0.74)"
     )
 

@@ -122,7 +122,7 @@ def test_a_configuration_that_was_promoted_is_one_run_with_what_it_was_at_each_r
     assert report.studies[0].notes == [
         "Hyperband: 1 of 3 configurations were trained for fewer than 10 epochs and count as "
         "stopped there",
-        "2 trials go on with earlier ones and count with them",
+        "2 trials continue earlier ones and count with them",
     ]
     assert set(lab.only().trials[0].params) == {"lr"}
 
@@ -243,7 +243,7 @@ def test_short_trainings_that_mislead_are_left_out(lab: HistoryLab, tmp_path: Pa
     assert dict(found.receipts[0].dropped) == {"early": 14}
     (source,) = found.sources
     assert set(source.rung) == {FINAL}
-    assert found.receipts[0].reasons == ["14 stopped where early values do not foretell the end"]
+    assert found.receipts[0].reasons == ["14 stopped where early values do not predict the end"]
 
 
 def test_short_trainings_that_foretell_the_end_count_at_their_rung(
@@ -304,7 +304,7 @@ def test_the_logs_of_a_search_hold_one_run_a_configuration_too(
     assert round(found["0001"].metrics["validation/epoch_accuracy"], 3) == 0.7
     assert report.studies[0].notes == [
         "1 of 5 configurations were trained for fewer than 4 epochs and count as stopped there",
-        "1 run goes on where another ended and counts with it",
+        "1 run continues another and counts with it",
     ]
     again = lab.add(logs)
     assert (again.imported, again.unchanged) == (0, 5)

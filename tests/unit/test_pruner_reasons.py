@@ -57,7 +57,7 @@ def test_asha_tells_the_rung_the_rank_and_the_worst_value_that_goes_on() -> None
     assert (mark["value"], mark["limit"], mark["rank"], mark["of"]) == (0.45, 0.2, 5, 6)
     assert stop_text(HALVED, mark) == (
         "stopped by asha at step 4, for its first rung, step 2: "
-        "0.45 is 5th of 6 there, the best 2 go on (2nd: 0.2)"
+        "0.45 is 5th of 6 there, the best 2 continue (2nd: 0.2)"
     )
 
 
@@ -81,4 +81,4 @@ def test_hyperband_tells_the_bracket() -> None:
 def test_what_an_earlier_release_left_is_read_as_it_was() -> None:
     old = {"rung": 1, "step": 1, "rank": 2, "of": 3, "kept": 1, "first": True, "audited": False}
 
-    assert halved_text(old) == "stopped at step 1: 2nd of 3 there, only the best goes on"
+    assert halved_text(old) == "stopped at step 1: 2nd of 3 there, only the best continues"

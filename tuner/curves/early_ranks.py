@@ -89,7 +89,7 @@ def correlations(values: Floats, final: Floats) -> tuple[Floats, int]:
 
 
 def first_cell(by_study: Sequence[tuple[Floats, int]]) -> tuple[int, float] | None:
-    """Return the first cell at which ranks foretell the end in studies like these.
+    """Return the first cell at which ranks predict the end in studies like these.
 
     A cell does when the mean z over the studies, less the error of that mean, is at least
     artanh(`ENOUGH`): a few curves say it only where they say it clearly.

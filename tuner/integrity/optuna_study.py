@@ -78,7 +78,7 @@ def _lost(
         for number in list(connection.execute(query).scalars()):
             write_trial(connection, study, spec, number, optuna_id)
 
-    does = "it is made anew there, with all its trials as Tuner's own tables hold them"
+    does = "it is made again there, with all its trials as Tuner's own tables hold them"
     return Finding(kind=kind, study=name, text=text, does=does, mend=make)
 
 

@@ -134,7 +134,7 @@ class Study:
             return False
         state, reason = status["state"], status["reason"]
         if state in _OVER:
-            more = "; a larger max_trials goes on with it" if state == "finished" else ""
+            more = "; a larger max_trials continues it" if state == "finished" else ""
             self.say(f"{self.name} is {state}{f': {reason}' if reason else ''}{more}")
             return True
         if state == "paused" and reason != _PAUSED_BY_USER:

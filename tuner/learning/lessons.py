@@ -40,7 +40,7 @@ class Lesson:
         took_s: how long it took to make.
         belief: what the pruner gets; None: it prunes nothing.
         curves: receipt on that; None: the pruner does not ask history.
-        early: from when on ranks foretell the end, for a first rung; None: no pruner asks.
+        early: from when on ranks predict the end, for a first rung; None: no pruner asks.
         known: of a hypermodel, how many parameters the study had then; None: its space is given.
     """
 

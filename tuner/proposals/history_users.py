@@ -13,7 +13,7 @@ def takes_prior(spec: StudySpec) -> bool:
 
 
 def seeks_first_rung(spec: StudySpec) -> bool:
-    """Whether history may say from when on ranks foretell the end."""
+    """Whether history may say from when on ranks predict the end."""
     is_open = spec.pruner.min_resource in (None, "auto")
     return is_open and bool(spec.history) and PRUNERS.has(spec.pruner.name, Trait.RUNGS)
 

@@ -138,5 +138,5 @@ def _go_on(error: OSError, deadline: float, folder: Folder) -> None:
 
 def _check_time(deadline: float, folder: Folder) -> None:
     if time.monotonic() > deadline:
-        text = "something goes on writing there"
+        text = "something keeps writing there"
         raise OSError(errno.ENOTEMPTY, text, str(folder.path))

@@ -17,7 +17,7 @@ COMPANIONS = ("-wal", "-shm")
 
 WAY_BACK = (
     "put a backup back: tuner db restore FILE --force (the damaged file is kept beside it); "
-    "without a backup, move the file away to begin anew"
+    "without a backup, move the file away to start with an empty one"
 )
 
 

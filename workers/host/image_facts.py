@@ -60,7 +60,7 @@ def find_facts(environ: Mapping[str, str]) -> FoundFacts:
     try:
         built = parse_image_facts(content)
     except ProtocolError as exc:
-        raise SetupError(f"{what}: {exc}; the image's build writes this file anew") from exc
+        raise SetupError(f"{what}: {exc}; the image's build writes this file again") from exc
     started = time.monotonic()
     try:
         measured = measure()

@@ -20,7 +20,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         # Its `keras.json` says the type of floats.
         "KERAS_HOME",
     ),
-    "the order of sums: so many threads, or ranks, add up parts": (
+    "the order of sums: how many threads, or ranks, add up parts": (
         "OMP_NUM_THREADS",
         "OMP_DYNAMIC",
         "OPENBLAS_NUM_THREADS",

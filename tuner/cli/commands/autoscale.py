@@ -155,7 +155,7 @@ class _Lines:
         until = "" if grace_s is None else f", at most {grace_s:g} s"
         self.note(
             f"waiting for {busy} trial{'' if busy == 1 else 's'} to end{until}; Ctrl-C again: they "
-            f"are given back, with their checkpoints, and go on elsewhere"
+            f"are given back, with their checkpoints, and continue elsewhere"
         )
 
 

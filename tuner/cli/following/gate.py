@@ -132,8 +132,8 @@ def judge(status: StudyStatus, gate: Gate | None, *, timed_out_s: float | None =
     if timed_out_s is not None:
         so_far = f"; so far {compared}" if compared else ""
         text = (
-            f"the time of {duration(timed_out_s)} is up; {study} is {status['state']} and goes "
-            f"on{so_far}; see it with: {command('watch', study)}; end it with: "
+            f"the time of {duration(timed_out_s)} is up; {study} is {status['state']} and "
+            f"continues{so_far}; see it with: {command('watch', study)}; end it with: "
             f"{command('stop', study)}"
         )
         return Verdict(outcome="timeout", code=TIME_UP, text=text)

@@ -111,7 +111,7 @@ def file_notes(submission: Submission, answer: Submitted) -> Iterator[tuple[str,
         verb = "differs" if len(found["other_files"]) == 1 else "differ"
         yield (
             "other files",
-            f"{names} {verb} from what the study began with, which trials go on with (the "
+            f"{names} {verb} from what the study began with, which trials still use (the "
             "objective does not import them; --code new takes them)",
         )
 

@@ -175,7 +175,7 @@ class RunSession:
         other = same_elsewhere(self._settings, self._study) if answer["created"] else None
         if other is not None:
             err().print(
-                f"[warn]starts anew:[/] make kept a study of this name in {other}; to go on with "
+                f"[warn]starts new:[/] make kept a study of this name in {other}; to continue "
                 f"that one: TUNER_HOME={shlex.quote(str(other))} {self._command}",
                 soft_wrap=True,
             )

@@ -64,7 +64,7 @@ def _stopped(account: PruningAccount) -> str:
     epochs = f"about {saved['epochs']:,.0f} epochs".replace(",", " ")
     return (
         f"{stopped}; saved {epochs} ({saved['share']:.0%} of all) and {hours}  "
-        "[quiet]as if each had gone on to its end at its own speed[/]"
+        "[quiet]as if each had run to its end at its own speed[/]"
     )
 
 
@@ -102,7 +102,7 @@ def _rows(pruning: JsonObject) -> list[tuple[str, RenderableType]]:
     saved = pruning["saved"]
     if saved is not None and saved["epochs"]:
         text = f"about {saved['epochs']:g} epochs, {saved['share']:.0%} of all"
-        estimate = "an estimate: as if each had gone on to its last epoch"
+        estimate = "an estimate: as if each had run to its last epoch"
         rows.append(("saved", f"{text}  [quiet]{estimate}[/]"))
     if pruning["audited"]:
         ran = count(pruning["audited"], "condemned trial")

@@ -160,7 +160,7 @@ def _spec_text(space: ReadySpace, project: str) -> str:
         *_comment(f"{space.purpose}. The ranges are those of the ready space {space.name}.", ""),
         "#",
         f"#   tuner check {SPEC}    what can be wrong with spec and code, and one short trial",
-        f"#   tuner run {SPEC}      tunes it here; after Ctrl-C the same command goes on",
+        f"#   tuner run {SPEC}      tunes it here; after Ctrl-C the same command resumes",
         "",
         f"project: {project}",
         f"study: {space.name}",

@@ -25,7 +25,7 @@ from tuner.surrogate.columns import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyRanks:
-    """From when on ranks foretell the end.
+    """From when on ranks predict the end.
 
     Attributes:
         progress: share of a training, in (0, 1]; None: the curves do not say it.
@@ -53,7 +53,7 @@ class _Read:
 def find_early_ranks(
     store: HistoryStore, spec: StudySpec, found: Found, cache: MutableMapping[Any, Any]
 ) -> EarlyRanks:
-    """Return from when on ranks foretell the end of a study's trials.
+    """Return from when on ranks predict the end of a study's trials.
 
     Args:
         store: the whole history.

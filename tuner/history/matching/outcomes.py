@@ -41,7 +41,7 @@ REASONS: dict[str, str] = {
     "no-metric": "ended without the metric",
     "no-report": "pruned before its first report",
     "no-step": "pruned, and nobody recorded when",
-    "early": "stopped where early values do not foretell the end",
+    "early": "stopped where early values do not predict the end",
     "machine": "failed by the machine's fault",
     "error": "failed by an error in the code",
     "cancelled": "cancelled",

@@ -27,7 +27,7 @@ def look_at_gpus(_settings: Settings) -> Iterator[Finding]:
             yield warning(
                 "GPUs",
                 f"there are devices, and the driver does not answer: {exc}",
-                "nvidia-smi says more; after an update of the driver the host has to start anew",
+                "nvidia-smi says more; after an update of the driver, reboot the host",
             )
         else:
             yield ok("GPUs", "none; trials run on the CPU")

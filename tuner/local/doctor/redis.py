@@ -35,7 +35,7 @@ def look_at_redis(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "redis",
             "the running service is of an earlier release, whose private Redis knows no users",
-            "tuner down, then any command starts the service anew",
+            "tuner down; then any command starts a new service",
         )
         return
     try:

@@ -1,7 +1,7 @@
 """Where `asha` and `hyperband` judge first, when the spec leaves it to them (`min_resource: auto`).
 
 A rung that says nothing of the end stops the best trials as readily as the worst. So the first one
-stands at the first step whose ranks foretell the end in the curves of history; where these do not
+stands at the first step whose ranks predict the end in the curves of history; where these do not
 say it, at 6 % of a training. The length of a training is what a fixed parameter declares as
 epochs, else the longest whole trial, of this study or of history with the same code; until one is
 known nothing is stopped. When the study's own trials show that the rung tells nothing, it moves up.
@@ -23,7 +23,7 @@ import numpy as np
 from tuner.curves.early_ranks import MIN_WHOLE, is_doubtful, misleads, rank_correlation
 from tuner.history.learning_curves.early import EarlyRanks
 
-#: Of a training: step 3 of 52. On network trainings ranks there foretell the end as a rule (rank
+#: Of a training: step 3 of 52. On network trainings ranks there predict the end as a rule (rank
 #: correlation .66 in the middle of 22 tasks at step 3, 0 at step 1).
 SHARE = 0.06
 #: After so many trials in a row that were stopped at the first rung something may be wrong with it:
@@ -105,7 +105,7 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
             step=step,
             kind="history",
             length=length,
-            why=f"in {_studies(early)} ranks there foretell the end "
+            why=f"in {_studies(early)} ranks there predict the end "
             f"(rank correlation {early.correlation:.2f})",
         )
     step = max(1, round(SHARE * length))
@@ -115,7 +115,7 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
         kind="length",
         length=length,
         why=f"{share} of the {length:g} steps of a training, as no earlier study shows at which "
-        "step ranks foretell the end",
+        "step ranks predict the end",
     )
 
 

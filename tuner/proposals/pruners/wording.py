@@ -51,7 +51,7 @@ def halved_text(mark: Mapping[str, Any]) -> str:
     at = f"at step {mark['step']}"
     there = f"{_ordinal(mark['rank'])} of {mark['of']} there"
     kept = mark["kept"]
-    go_on = "only the best goes on" if kept == 1 else f"the best {kept} go on"
+    go_on = "only the best continues" if kept == 1 else f"the best {kept} continue"
     # What an earlier release has left says no more.
     if "pruner" in mark:
         bracket = "" if mark["bracket"] is None else f" (bracket {mark['bracket']})"

@@ -43,7 +43,7 @@ def brackets_of(pruner: BasePruner) -> BasePruner:
 
 
 def early_ranks_of(problem: PrunedProblem) -> EarlyRanks:
-    """Return from when on ranks foretell the end, by the studies most of whose trials ran whole."""
+    """Return from when on ranks predict the end, by the studies most of whose trials ran whole."""
     found = []
     for study in problem.history:
         whole = _whole(study)

@@ -61,8 +61,8 @@ def settle(runs: Sequence[ImportedRun]) -> Settled:
         )
     if found.copies:
         one = len(found.copies) == 1
-        what = "run goes on where another ended and counts with it"
-        more = "runs go on where others ended and count with them"
+        what = "run continues another and counts with it"
+        more = "runs continue others and count with them"
         found.notes.append(f"{len(found.copies)} {what if one else more}")
     return found
 

@@ -140,9 +140,9 @@ class KerasTunerStudy:
         if found.copies:
             one = len(found.copies) == 1
             what = (
-                "trial goes on with an earlier one and counts"
+                "trial continues an earlier one and counts"
                 if one
-                else ("trials go on with earlier ones and count")
+                else ("trials continue earlier ones and count")
             )
             notes.append(f"{len(found.copies)} {what} with {'it' if one else 'them'}")
         return notes
