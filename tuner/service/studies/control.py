@@ -163,5 +163,5 @@ def describe(study: Study) -> str:
 def _cannot(name: str, study: Study, state: StudyState) -> str:
     text = f"{describe(study)}; it cannot become {state.value}"
     if state is StudyState.RUNNING and not is_cancelled(study):
-        return f"{text}; a larger budget lets it go on: tuner edit {name} budget.trials=N"
+        return f"{text}; to continue it, raise the budget: tuner edit {name} budget.trials=N"
     return text

@@ -100,7 +100,7 @@ def _take(
         raise ProtocolError("found: the search space of the study is given: it has no hypermodel")
     trial = lock_trial(connection, attempt.study_id, attempt.number)
     if trial.state.is_ended:
-        raise FencedError(f"trial {attempt.number} has an outcome already")
+        raise FencedError(f"trial {attempt.number} already has an outcome")
     params, record = trial.params, trial.proposal
     names = record.get("names", {}).get(str(attempt.no), {})
     growth = grow(spec, found, since=study.next_number, renamed=names)

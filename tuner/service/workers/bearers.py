@@ -32,7 +32,7 @@ def require_name(connection: sa.Connection, known: Worker, now: float) -> None:
     if is_silent or (known.bearer is not None and not is_in_force(connection, known.bearer, now)):
         return
     raise StudyError(
-        f"a worker {known.name} is there already, with another token: give this one another name, "
+        f"a worker {known.name} already exists, with another token: give this one another name, "
         f"or wait {UNHEARD_S:g} s after the end of that one"
     )
 
@@ -56,7 +56,7 @@ def require_only_process(known: Worker, worker: WorkerInfo, now: float) -> None:
     if is_next or has_left:
         return
     raise StudyError(
-        f"a worker {known.name} is there already (host {known.host}, process {known.pid}): give "
+        f"a worker {known.name} already exists (host {known.host}, process {known.pid}): give "
         "this one another --name, or none and it gets its own; if that one has ended, its name is "
         f"free {UNHEARD_S:g} s after its last sign of life"
     )

@@ -140,7 +140,7 @@ class Finishing:
             lock_attempts(connection, attempt.study_id, attempt.number)
         # Held from here on: two attempts of one trial may finish at the same moment.
         if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
-            raise FencedError(f"trial {attempt.number} has an outcome already")
+            raise FencedError(f"trial {attempt.number} already has an outcome")
         with study_step(study.id, "taking a result", attempt=attempt.id):
             spec = self._specs.of(study)
         store_points(connection, attempt, finish.points, now)

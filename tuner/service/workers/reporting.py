@@ -113,7 +113,7 @@ def _take_back(connection: sa.Connection, attempt: Attempt, now: float) -> bool:
     # Locked before their trial, as a claim or a finish of one of them does.
     states = lock_later(connection, attempt)
     if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
-        raise FencedError(f"trial {attempt.number} has an outcome already")
+        raise FencedError(f"trial {attempt.number} already has an outcome")
     if any(state not in (AttemptState.READY, AttemptState.REVOKED) for state in states):
         return False
     set_trial(connection, attempt.study_id, attempt.number, state=TrialState.RUNNING)

@@ -124,7 +124,7 @@ def _release(
         _give_back(connection, study, attempt, now)
         return
     logger.warning("attempt lost", extra=facts)
-    text = f"worker {attempt.worker} on {attempt.host} went on without it"
+    text = f"worker {attempt.worker} on {attempt.host} continued without it"
     ending = Ending(
         state=TrialState.FAIL, cause="lost", error=text, attempt_state=AttemptState.LOST
     )

@@ -47,7 +47,7 @@ def set_aside(connection: sa.Connection, study_id: int, reason: str, now: float)
 
 
 def _ran_s(study: sa.Row[Any], now: float) -> float | None:
-    """Return how long the study has run; None: its times are no numbers."""
+    """Return how long the study has run; None: its times are not numbers."""
     try:
         since = now if study.running_since is None else float(study.running_since)
         return float(study.active_s) + max(0.0, now - since)
