@@ -98,7 +98,7 @@ def test_every_line_is_json_and_holds_no_secret(service: Service) -> None:
     wait_until(
         lambda: service.call("GET", path).json()["state"] == "finished", "no end", seconds=60
     )
-    # What is not there any more makes the database refuse, and what is no JSON is a fault of ours.
+    # What is not there any more makes the database refuse, and what is not JSON is a fault of ours.
     service.execute("ALTER TABLE tuner_events RENAME TO tuner_canary_events")
     refused = service.call("GET", f"{path}/events?after=3")
     service.execute("ALTER TABLE tuner_canary_events RENAME TO tuner_events")
