@@ -144,8 +144,8 @@ class Service(Control):
 
         Args:
             study: its name.
-            spec: the study's spec with corrected code: `code`, `data` and `git` as in `submit`. Trials
-                that are proposed from now on run that code; those that exist keep theirs.
+            spec: the study's spec with corrected code: `code`, `data` and `git` as in `submit`.
+                Trials that are proposed from now on run that code; those that exist keep theirs.
             code: see `spec`.
             data: see `spec`.
             git: see `spec`.
