@@ -36,7 +36,7 @@ def check_artifacts(connection: sa.Connection, study: Study) -> Iterator[Finding
 def _problem(row: RawRow) -> str:
     try:
         if not isinstance(json.loads(row["receipt_json"]), dict):
-            return "its receipt is no object"
+            return "its receipt is not an object"
         head, curves = split(bytes(row["content"]))
         if head:
             Artifact.from_bytes(head)

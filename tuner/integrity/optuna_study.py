@@ -109,7 +109,7 @@ def _check_texts(connection: sa.Connection, study: Study) -> Iterator[Finding]:
             yield Finding(
                 kind="optuna-study" if what == "study" else "optuna-trial",
                 study=study.full_name,
-                text=f"the attribute {key[:60]!r} in Optuna's tables is no JSON",
+                text=f"the attribute {key[:60]!r} in Optuna's tables is not JSON",
                 does="it is removed",
                 mend=drop,
             )

@@ -124,7 +124,7 @@ def _note(connection: sa.Connection, study_id: Any, done: list[Finding], now: fl
         raise LookupError(f"study {study_id} was deleted while it was repaired")
     values: dict[str, Any] = {"revision": row["revision"] + 1}
     if str(row["reason"]).startswith(CANNOT_GO_ON):
-        values["reason"] = f"{REPAIRED}; go on with: tuner resume {raw_name(row)}"
+        values["reason"] = f"{REPAIRED}; continue with: tuner resume {raw_name(row)}"
     connection.execute(_s.update().where(_s.c.id == study_id).values(**values))
     for finding in done:
         text = f"{finding.text}: {finding.does}"[:1000]
