@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import time
@@ -15,11 +14,11 @@ from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.instruments import Instruments
 from tuner.protocol import LEASE_S
-from tuner.spec import parse_stored
 from tuner.storage import Storage, tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import is_own
+from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import read_attempt, set_attempt
 from tuner.trials.store.studies import hold_study
@@ -179,7 +178,7 @@ def _allowed_retries(study: Study) -> int:
 
     From its row: it may not have been loaded yet.
     """
-    return parse_stored(json.loads(study.spec_json)).trial.retries
+    return read_spec(study.spec_json).trial.retries
 
 
 def _is_over(attempt: Attempt, now: float) -> bool:

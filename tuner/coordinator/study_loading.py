@@ -13,9 +13,9 @@ from tuner.learning.lessons import load_lesson
 from tuner.proposals.frozen import freeze, told_values
 from tuner.proposals.pruners.marks import FIRST_RUNG
 from tuner.samplers import import_sampler
-from tuner.spec import parse_stored
 from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.specs import read_spec
 from tuner.trials.states import TrialState
 from tuner.trials.trial import Trial
 
@@ -29,7 +29,7 @@ def load_study_run(
         MissingRowsError: Optuna's tables do not hold the study any more.
         Exception: whatever else its rows are in the way of.
     """
-    spec = parse_stored(json.loads(study.spec_json))
+    spec = read_spec(study.spec_json)
     import_sampler(spec.sampler.name)
     run = StudyRun(study, spec, on_ready)
     t = tables.trials

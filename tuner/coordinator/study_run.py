@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.early import EarlyRanks
-from tuner.history.store.own import fixed_values
 from tuner.proposals.artifact import Artifact
 from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.proposals.history_users import learns
@@ -51,7 +50,7 @@ class StudyRun:
         goals = [metric.goal for metric in spec.metrics]
         self._pruner = make_pruner(spec.pruner.name, spec.pruner.options)
         if isinstance(self._pruner, HistoryPruner | HalvingPruner):
-            self._pruner.constants = fixed_values(spec.space)
+            self._pruner.constants = spec.space.fixed_values
         #: Whether something has changed since the first rung was looked at.
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         all_curves = spec.pruner.name != "none"

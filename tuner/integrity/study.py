@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,9 +17,10 @@ from tuner.integrity.raw import RawRow, raw_name, sound_study
 from tuner.integrity.trials import check_trials
 from tuner.integrity.values import wrong_values
 from tuner.samplers import import_sampler
-from tuner.spec import StudySpec, identity, parse_stored
+from tuner.spec import StudySpec, identity
 from tuner.storage import tables
 from tuner.storage.outage import is_outage
+from tuner.trials import specs
 from tuner.trials.kinds import device_of
 from tuner.trials.states import StudyState, TrialState
 from tuner.trials.store.columns import words
@@ -107,7 +107,7 @@ def _check(connection: sa.Connection, row: RawRow, now: float) -> Iterator[Findi
 def read_spec(study: RawRow) -> tuple[StudySpec | None, str]:
     """Return a study's spec, or why this release cannot read it."""
     try:
-        spec = parse_stored(json.loads(study["spec_json"]))
+        spec = specs.read_spec(study["spec_json"])
         import_sampler(spec.sampler.name)
     except TunerError as exc:
         return None, " / ".join(str(exc).splitlines()[:3]).replace("request: ", "")

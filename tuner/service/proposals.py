@@ -17,6 +17,7 @@ from tuner.samplers.marks import TOOK_ATTR
 from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.attempts import ENDED
+from tuner.trials.specs import read_as_stored
 from tuner.trials.trial import Trial
 
 
@@ -37,7 +38,7 @@ def proposal_page(
     return {
         "study": f"{study.project}/{study.name}",
         "seed": study.seed,
-        "spec": json.loads(study.spec_json),
+        "spec": read_as_stored(study.spec_json),
         "total": study.next_number,
         "trials": [
             _recorded(row, curves.get(row.number, {}), attrs.get(row.optuna_id, {})) for row in rows

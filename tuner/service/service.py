@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from tuner.service.studies.control import Control, describe, is_cancelled
 from tuner.service.studies.deleting import delete_study
 from tuner.service.studies.retrying import retry_failed
 from tuner.service.studies.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
-from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec, parse_stored
+from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
 from tuner.storage import tables
 from tuner.storage.conflict import again_after_conflict
 from tuner.trials.finding import find_study
+from tuner.trials.specs import read_spec
 from tuner.trials.study import Study
 
 #: Inside `Service`, the name `list` is a verb.
@@ -121,7 +121,7 @@ class Service(Control):
         with self._storage.begin() as connection:
             row = find_study(connection, study, hold="change")
             _refuse_cancelled(row)
-            old = parse_stored(json.loads(row.spec_json))
+            old = read_spec(row.spec_json)
             new = edit_spec(old, changes)
             require_reach(new)
             made, _ = compare(old, new)

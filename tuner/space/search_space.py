@@ -44,6 +44,11 @@ class SearchSpace:
         """Names in the order of `parameters`."""
         return tuple(self._by_name)
 
+    @property
+    def fixed_values(self) -> Params:
+        """The values of the fixed parameters."""
+        return {item.name: item.at(0) for item in self.parameters if item.kind == "fixed"}
+
     def __getitem__(self, name: str) -> Parameter:
         return self._by_name[name]
 

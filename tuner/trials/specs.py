@@ -1,51 +1,89 @@
-"""The parsed specs of studies, so that a claim does not parse one."""
+"""The specs of studies as they are stored: the one place that reads and writes `spec_json`."""
 
 from __future__ import annotations
 
 import json
-import threading
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
+from tuner.space import SearchSpace
 from tuner.spec import StudySpec, parse_stored
+from tuner.spec.parts import Goal
 
-#: Studies whose specs are kept; the longest unused goes for one more.
+#: Specs that are kept; the longest unused goes for one more.
 MOST = 256
 
 
-class Specified(Protocol):
-    """A study, as far as its spec goes."""
-
-    @property
-    def id(self) -> int:
-        """Its number."""
-
-    @property
-    def revision(self) -> int:
-        """Changes with the spec."""
-
-    @property
-    def spec_json(self) -> str:
-        """As it is stored."""
+def write_spec(spec: StudySpec) -> str:
+    """Return what is stored of a spec."""
+    return json.dumps(spec.to_json())
 
 
-class Specs:
-    """Remembers the spec of each study in its present revision.
+@lru_cache(maxsize=MOST)
+def read_spec(spec_json: str) -> StudySpec:
+    """Return a stored spec; the same text is parsed once, so a claim parses none.
 
-    Safe to use from several threads.
+    Raises:
+        SpecError: this release cannot read it: every problem, one a line.
+        ValueError: it is no JSON.
+    """
+    return parse_stored(json.loads(spec_json))
+
+
+def read_as_stored(spec_json: str) -> dict[str, Any]:
+    """Return a stored spec as JSON values, for documents that hold it whole.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    found: dict[str, Any] = json.loads(spec_json)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpecOutline:
+    """What lists and history need of a spec.
+
+    The rest is not looked at: another release may have written it, and a thousand studies are
+    read in a row.
+
+    Attributes:
+        metrics: goal by name, the first metric first.
+        budget: the limits that it gives, by name.
+        parallel: trials at once; None: no limit.
+        definitions: of the parameters, by name.
+        forbid: see `SearchSpace`.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[int, tuple[int, StudySpec]] = {}
+    metrics: Mapping[str, Goal]
+    budget: Mapping[str, Any]
+    parallel: int | None
+    definitions: Mapping[str, Any]
+    forbid: list[Any]
 
-    def of(self, study: Specified) -> StudySpec:
-        """Return the spec of a study."""
-        with self._lock:
-            known = self._known.pop(study.id, None)
-            if known is None or known[0] != study.revision:
-                known = (study.revision, parse_stored(json.loads(study.spec_json)))
-            # In the order of their last use.
-            self._known[study.id] = known
-            if len(self._known) > MOST:
-                del self._known[next(iter(self._known))]
-        return known[1]
+    @classmethod
+    def of(cls, spec_json: str) -> SpecOutline:
+        """Return the outline of a stored spec.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is damaged.
+        """
+        spec = read_as_stored(spec_json)
+        return cls(
+            metrics={metric["name"]: metric["goal"] for metric in spec["metric"]},
+            budget=spec["budget"],
+            parallel=spec.get("parallel"),
+            definitions=spec["search_space"],
+            forbid=spec.get("forbid", []),
+        )
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space.
+
+        Raises:
+            SpecError: it is not valid for this release.
+        """
+        return SearchSpace.from_json({"parameters": self.definitions, "forbid": self.forbid})

@@ -35,7 +35,7 @@ from tuner.settings import load_settings
 from tuner.spec import parse_spec
 from tuner.storage import Storage, open_storage, tables
 from tuner.trials.attempt import Attempt
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.store.attempts import run_dir
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
@@ -63,7 +63,6 @@ class BoardLab:
         self.storage: Storage = open_storage(f"sqlite:///{home}/tuner.db", create=True)
         self.log_root = self.settings.log_root
         self._service = Service(self.storage, self.settings)
-        self._specs = Specs()
         facts = WorkerInfo(name="lab-1", host="lab", pid=1, isolation="spawn")
         self._environment = Environment(facts, {"TF_DETERMINISTIC_OPS": "1"})
 
@@ -166,7 +165,6 @@ class BoardLab:
             self.log_root,
             self.settings.checkpoint_root,
             care,
-            self._specs,
             computing,
         )
         filer.file()
@@ -202,7 +200,7 @@ class BoardLab:
         row: Attempt,
         attempt: Try,
     ) -> None:
-        assignment = assign(connection, row, self._specs.of)
+        assignment = assign(connection, row)
         with closing(AttemptFiles(self.log_root, assignment)) as files:
             files.open(self._environment.config(assignment), row.claimed)
             for step, value, beside in attempt.points:
@@ -214,7 +212,7 @@ class BoardLab:
                 files.finish(Finished(is_outcome=is_outcome, record=record))
         if attempt.state in ("lost", "cancelled"):
             # Its worker could not: the coordinator has found it, as in `RunFiler`.
-            config = trial_config(study, trial, self._specs.of(study), row)
+            config = trial_config(study, trial, read_spec(study.spec_json), row)
             record = trial_record(connection, study, trial, row)
             repair_run(self.log_root, config, record)
 

@@ -17,8 +17,8 @@ from tuner.history.store.cleaning import (
     clean_time,
 )
 from tuner.history.store.imported import OUTCOMES, Facts, ImportedRun, ImportKind, Options
-from tuner.history.store.own import fixed_values, spec_space
 from tuner.history.store.records import Goal, HistoricTrial, Rejection, State
+from tuner.space import SearchSpace
 from tuner.tfevents.events import OBJECTIVE_TAG, curve_tag, objective_tag
 from tuner.tfevents.reader import RunEvents, read_files
 
@@ -72,7 +72,7 @@ class LogRootStudy:
         notes = []
         space = None
         try:
-            space = spec_space(spec) if isinstance(spec, dict) else None
+            space = _space(spec) if isinstance(spec, dict) else None
         except (SpecError, KeyError, TypeError, AttributeError):
             notes.append("its search space is not one that this release knows")
         goals = dict(_goals(config))
@@ -80,7 +80,7 @@ class LogRootStudy:
             metrics={**goals, **{n: None for n in sorted(self._metrics) if n not in goals}},
             parameters=sorted(self._parameters),
             space=None if space is None else space.to_json(),
-            constants={} if space is None else fixed_values(space),
+            constants={} if space is None else space.fixed_values,
             data=_text(config.get("data"), "fingerprint"),
             code=_text(config.get("code"), "snapshot"),
             image=_text(config, "image"),
@@ -204,6 +204,12 @@ def _origin(record: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(folder, str) or not isinstance(seed, int) or isinstance(seed, bool):
         return {}
     return {"run_dir": folder, "seed": seed} if abs(seed) < 2**63 else {}
+
+
+def _space(spec: Mapping[str, Any]) -> SearchSpace:
+    return SearchSpace.from_json(
+        {"parameters": spec["search_space"], "forbid": spec.get("forbid", [])}
+    )
 
 
 def _text(data: object, name: str) -> str | None:

@@ -13,16 +13,14 @@ import sqlalchemy as sa
 from tuner.history.store.cleaning import clean_curves, clean_metrics, clean_params
 from tuner.history.store.records import (
     Curve,
-    Goal,
     HistoricStudy,
     HistoricTrial,
     State,
     StudySummary,
 )
-from tuner.space import SearchSpace
-from tuner.space.value import Value
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
+from tuner.trials.specs import SpecOutline
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +86,17 @@ def load_own(
     row = connection.execute(query).first()
     if row is None:
         return None
-    spec = json.loads(row.spec_json)
-    metrics = _metrics(spec)
-    space = spec_space(spec)
-    trials = tuple(_trials(connection, row.id, list(metrics), curves=curves))
+    spec = SpecOutline.of(row.spec_json)
+    space = spec.space
+    trials = tuple(_trials(connection, row.id, list(spec.metrics), curves=curves))
     finished = max((trial.finished for trial in trials if trial.finished), default=None)
     return HistoricStudy(
         key=f"{project}/{name}",
         kind="study",
         locator=f"{project}/{name}",
-        metrics=metrics,
+        metrics=spec.metrics,
         space=space,
-        constants=fixed_values(space),
+        constants=space.fixed_values,
         data=row.data,
         code=row.code,
         image=row.image,
@@ -109,36 +106,16 @@ def load_own(
     )
 
 
-def spec_space(spec: dict[str, Any]) -> SearchSpace:
-    """Return the space of a spec's JSON form.
-
-    Raises:
-        SpecError: it is not valid.
-    """
-    return SearchSpace.from_json(
-        {"parameters": spec["search_space"], "forbid": spec.get("forbid", [])}
-    )
-
-
-def fixed_values(space: SearchSpace) -> dict[str, Value]:
-    """Return the values of the fixed parameters."""
-    return {p.name: p.at(0) for p in space.parameters if p.kind == "fixed"}
-
-
-def _metrics(spec: dict[str, Any]) -> dict[str, Goal | None]:
-    return {metric["name"]: metric["goal"] for metric in spec["metric"]}
-
-
 def _summary(row: sa.Row[Any]) -> StudySummary:
-    spec = json.loads(row.spec_json)
+    spec = SpecOutline.of(row.spec_json)
     key = f"{row.project}/{row.name}"
     return StudySummary(
         key=key,
         kind="study",
         locator=key,
         is_own=True,
-        metrics=_metrics(spec),
-        parameters=frozenset(spec["search_space"]),
+        metrics=spec.metrics,
+        parameters=frozenset(spec.definitions),
         data=row.data,
         code=row.code,
         image=row.image,

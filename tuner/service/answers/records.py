@@ -17,6 +17,7 @@ from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
 from tuner.trials.attempt import Attempt
+from tuner.trials.specs import read_as_stored
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
@@ -45,7 +46,7 @@ def trial_config(study: Study, trial: Trial, spec: StudySpec, attempt: Attempt) 
         "code": {"snapshot": trial.code, "git": json.loads(trial.git_json)},
         "data": {"fingerprint": study.data},
         **_image_facts(study, attempt),
-        "spec": json.loads(study.spec_json),
+        "spec": read_as_stored(study.spec_json),
     }
 
 

@@ -17,6 +17,7 @@ from tuner.service.answers.times import iso
 from tuner.storage import tables
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.trials.kinds import owned_gpus
+from tuner.trials.specs import SpecOutline
 from tuner.trials.timing import active_s
 
 STATES = ("waiting", "running", "complete", "pruned", "fail")
@@ -83,8 +84,8 @@ def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
     workers = connection.execute(
         sa.select(sa.func.count()).where(a.c.study_id == row.id, a.c.state == "leased")
     ).scalar_one()
-    spec = json.loads(row.spec_json)
-    budget = spec["budget"]
+    spec = SpecOutline.of(row.spec_json)
+    budget = spec.budget
     return {
         "study": f"{row.project}/{row.name}",
         "state": row.state,
@@ -101,7 +102,7 @@ def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
             "patience": budget.get("patience"),
         },
         "metrics": metrics_of(row),
-        "parallel": spec.get("parallel"),
+        "parallel": spec.parallel,
         "created": iso(row.created),
         "started": iso(row.started),
         "finished": iso(row.finished),
@@ -148,8 +149,8 @@ def trial_documents(
 
 def metrics_of(study: sa.Row[Any]) -> list[MetricGoal]:
     """Return name and goal of each metric."""
-    metrics: list[MetricGoal] = json.loads(study.spec_json)["metric"]
-    return metrics
+    metrics = SpecOutline.of(study.spec_json).metrics
+    return [{"name": name, "goal": goal} for name, goal in metrics.items()]
 
 
 def _runs(

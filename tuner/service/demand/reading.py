@@ -20,7 +20,7 @@ from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, is_sound, 
 from tuner.service.demand.wanting import Standing, Want, want_of
 from tuner.storage import Storage, tables
 from tuner.trials.faults import is_own, reason_of
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState
 from tuner.trials.store.columns import columns
 from tuner.trials.store.demand import (
@@ -72,7 +72,6 @@ class Demand:
     ) -> None:
         self._storage = storage
         self._storage_problem = storage_problem
-        self._specs = Specs()
 
     def read(self, like: Like = ANY) -> WorkerDemand:
         """Return what the caller's studies could use now, as `demand_document` says it.
@@ -107,7 +106,7 @@ class Demand:
 
     def _standing(self, study: Study, counts: _Counts, now: float) -> Standing:
         """Return what decides how many workers a study could use."""
-        spec = self._specs.of(study)
+        spec = read_spec(study.spec_json)
         limit, hours = spec.budget.trials, spec.budget.hours
         is_over = hours is not None and active_s(study, now) >= hours * 3600
         size = None if spec.finds_space else spec.space.cardinality()

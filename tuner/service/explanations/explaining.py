@@ -32,10 +32,11 @@ from tuner.service.explanations.pruning import explain_pruning
 from tuner.service.explanations.pruning_account import account_for
 from tuner.service.explanations.reasons import compared, history_share, why_text
 from tuner.service.explanations.value_scale import ValueScale
-from tuner.spec import StudySpec, parse_stored
+from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
 from tuner.storage.curves import read_curves
+from tuner.trials.specs import read_spec
 from tuner.trials.trial import Trial
 
 Rows = Sequence[sa.Row[Any]]
@@ -53,7 +54,7 @@ def explain_study(
         limit: so many proposals are listed; of more, the first and the last half.
         gain: whether the gain is estimated, which takes a second.
     """
-    spec = parse_stored(json.loads(study.spec_json))
+    spec = read_spec(study.spec_json)
     lessons = _lessons(storage, study.id)
     newest = lessons[-1] if lessons else None
     receipt = _receipt(newest)
@@ -84,7 +85,7 @@ def explain_trial(
     storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Row[Any]
 ) -> TrialExplanation:
     """Return why a trial was proposed, and the historic trials that are nearest to it."""
-    spec = parse_stored(json.loads(study.spec_json))
+    spec = read_spec(study.spec_json)
     record = json.loads(trial.proposal_json)
     insight = record.get("insight") or {}
     document = _proposal(trial, rows, spec)

@@ -25,6 +25,7 @@ from tuner.service.answers.reported import Reported, read_reported
 from tuner.service.explanations.idle_pruner import why_idle
 from tuner.storage import tables
 from tuner.trials.attempts import ENDED
+from tuner.trials.specs import read_spec
 
 Rows = Sequence[sa.Row[Any]]
 
@@ -76,8 +77,8 @@ class PruningAccounts:
 
 def account_for(connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount | None:
     """Return the account of a study's pruner; None: it has none."""
-    spec = json.loads(study.spec_json)
-    options = spec["pruner"]
+    spec = read_spec(study.spec_json)
+    options = spec.pruner.model_dump(exclude_none=True)
     if options["name"] == "none":
         return None
     t = tables.trials
@@ -95,8 +96,8 @@ def account_for(connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount
         "pruner": options["name"],
         "stopped": len(stopped),
         "ran_on": len(ran_on),
-        "saved": _saved(rows, stopped, reported, _fixed(spec), length),
-        "lost": _lost(rows, len(stopped), ran_on, spec["metric"][0]["goal"]),
+        "saved": _saved(rows, stopped, reported, spec.space.fixed_values, length),
+        "lost": _lost(rows, len(stopped), ran_on, spec.metrics[0].goal),
         "first_rung": rung,
         "idle": why_idle(connection, study, options, rows, reported, rung) if not stopped else "",
     }
@@ -115,11 +116,6 @@ def _rung(connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, A
         return {"step": None, "why": why, "warning": ""}
     warning = stored["warning"] if stored.get("step") == given else ""
     return {"step": given, "why": "as given", "warning": warning}
-
-
-def _fixed(spec: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = spec["search_space"]
-    return {name: p["value"] for name, p in parameters.items() if p["type"] == "fixed"}
 
 
 def _usual_length(rows: Rows, reported: Mapping[int, Reported]) -> float | None:

@@ -22,7 +22,6 @@ from tuner.service.roots.hands import Hands, StuckError
 from tuner.service.roots.probing import Roots
 from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage
-from tuner.trials.specs import Specs
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +76,9 @@ class Filer:
         self._hands = Hands("filer-hand", HANDS, PATIENCE_S)
         self._roots = Roots(log_root, checkpoint_root, self._hands)
         care = Care(storage, self._roots, self._hands)
-        specs = Specs()
-        self._runs = RunFiler(storage, log_root, care, specs)
+        self._runs = RunFiler(storage, log_root, care)
         self._insights = Insights(None) if insights is None else insights
-        self._studies = StudyFiler(storage, log_root, checkpoint_root, care, specs, self._insights)
+        self._studies = StudyFiler(storage, log_root, checkpoint_root, care, self._insights)
         self._led = False
         self._last_round = time.monotonic()
         self._error = ""

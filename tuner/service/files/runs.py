@@ -22,7 +22,7 @@ from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage, tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.attempts import ENDED
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
@@ -53,14 +53,12 @@ class RunFiler:
         storage: the truth.
         log_root: shared with the workers.
         care: how it is tried.
-        specs: of the studies.
     """
 
-    def __init__(self, storage: Storage, log_root: Path, care: Care, specs: Specs) -> None:
+    def __init__(self, storage: Storage, log_root: Path, care: Care) -> None:
         self._storage = storage
         self._log_root = log_root
         self._care = care
-        self._specs = specs
         self._done: list[str] = []
 
     def file(self, grace_s: float) -> None:
@@ -175,7 +173,7 @@ class RunFiler:
             metrics = {row.step: json.loads(row.metrics_json) for row in reported}
             papers = Study.of(study), Trial.of(trial), Attempt.of(attempt)
             record = trial_record(connection, *papers)
-        config = trial_config(*papers[:2], self._specs.of(study), papers[2])
+        config = trial_config(*papers[:2], read_spec(study.spec_json), papers[2])
         return _Papers(config=config, record=record, metrics=metrics)
 
 

@@ -29,7 +29,7 @@ from tuner.service.roots.care import Care
 from tuner.service.roots.hands import Late, StuckError
 from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage, tables
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.study_states import OPEN
 
 
@@ -40,7 +40,6 @@ class StudyFiler:
         storage: the truth.
         log_root, checkpoint_root: shared with the workers.
         care: how it is tried.
-        specs: of the studies.
         insights: into the studies; None: there are none.
     """
 
@@ -50,14 +49,12 @@ class StudyFiler:
         log_root: Path,
         checkpoint_root: Path,
         care: Care,
-        specs: Specs,
         insights: Insights | None = None,
     ) -> None:
         self._storage = storage
         self._log_root = log_root
         self._checkpoint_root = checkpoint_root
         self._care = care
-        self._specs = specs
         self._schedule = Schedule()
         self._insights = Insights(None) if insights is None else insights
         #: Studies that ended before this server led and whose files lack that.
@@ -162,7 +159,7 @@ class StudyFiler:
     def _file(self, study: sa.Row[Any], subject: Subject, due: Due) -> None:
         hands = self._care.hands
         what = f"the folder of {study.project}/{study.name}"
-        known = len(self._specs.of(study).space)
+        known = len(read_spec(study.spec_json).space)
         self._close_outgrown(study.id, known)
         if study.id not in self._folders:
             opened = hands.do(subject, what, partial(self._open, study))
@@ -207,7 +204,7 @@ class StudyFiler:
             return
         with self._care.of(subject, self._checkpoint_root):
             with self._storage.read() as connection:
-                spare = spare_checkpoints(connection, study, self._specs.of(study))
+                spare = spare_checkpoints(connection, study, read_spec(study.spec_json))
             if not spare:
                 return
             what = f"the checkpoints of {study.project}/{study.name}"
@@ -216,7 +213,7 @@ class StudyFiler:
             self._care.done(subject)
 
     def _open(self, study: sa.Row[Any]) -> StudyFolder:
-        spec = self._specs.of(study)
+        spec = read_spec(study.spec_json)
         writer = StudyWriter(
             self._log_root,
             spec.name,
@@ -249,7 +246,7 @@ class StudyFiler:
 
     def _summary(self, study: sa.Row[Any], insights: JsonObject | None) -> tuple[JsonObject, str]:
         """Return the content of the study's summary, and its time."""
-        spec = self._specs.of(study)
+        spec = read_spec(study.spec_json)
         with self._storage.read() as connection:
             now = self._storage.now(connection)
             order = important(insights)
@@ -267,7 +264,7 @@ class StudyFiler:
             writer.add(row.number, [float(value) for value in json.loads(row.values_json)])
 
     def _add_leaderboard(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
-        spec = self._specs.of(study)
+        spec = read_spec(study.spec_json)
         order = full_order(spec.space.parameters, important(self._insights.of(study.id)))
         # A trial that cannot be read costs the table, and not the curves.
         with contextlib.suppress(ValueError), self._storage.read() as connection:

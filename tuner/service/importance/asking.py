@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from tuner.documents.importance import Importance
 from tuner.storage import tables
+from tuner.trials.specs import read_spec
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 2000
@@ -24,9 +25,9 @@ LEAST, MOST = 10, 2000
 def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Importance:
     """Return which parameters matter in a study."""
     name = f"{study.project}/{study.name}"
-    spec = json.loads(study.spec_json)
-    known = _known(connection, study, len(spec["metric"]))
-    names = [key for key, p in spec["search_space"].items() if p["type"] != "fixed"]
+    spec = read_spec(study.spec_json)
+    known = _known(connection, study, len(spec.metrics))
+    names = [item.name for item in spec.space.parameters if item.kind != "fixed"]
     if len(known) < LEAST:
         return {
             "study": name,
@@ -36,7 +37,7 @@ def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Import
             "parameters": [{"name": key, "share": None} for key in names],
             "edges": [],
         }
-    # numpy, scipy and the spec's model take half a second to import.
+    # numpy and scipy take half a second to import.
     from tuner.service.importance.weighing import weigh
 
     weighed = weigh(spec, known)

@@ -10,30 +10,28 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from tuner.documents.document import JsonObject
 from tuner.documents.importance import Weighed
 from tuner.service.importance.edges import Results, edges, position
 from tuner.service.importance.effects import Column, effect_shares
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.space.scale import all_scaled, scaled
-from tuner.spec import parse_stored
+from tuner.spec import StudySpec
 from tuner.surrogate.columns import Floats
 
 #: The best of a study are this share of its trials, so many at least, and a third at most.
 _SHARE, _FEWEST = 0.1, 5
 
 
-def weigh(spec: JsonObject, known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Weighed:
+def weigh(study: StudySpec, known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Weighed:
     """Return what the parameters explain.
 
     Of several metrics each is explained by itself, and a share is the mean of its shares.
 
     Args:
-        spec: of the study, as it is stored.
+        study: its spec.
         known: the trials that have a value for each metric, with these, in number order.
     """
-    study = parse_stored(spec)
     tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]
     params = [json.loads(row.params_json) for row, _ in known]
     signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in study.metrics]

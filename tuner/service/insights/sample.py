@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.samplers.bayesian.dialect import Dialect, declared
 from tuner.space.optuna import to_optuna
 from tuner.space.parameter import Parameter
-from tuner.spec import StudySpec, parse_stored
+from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.surrogate.columns import Flags, Floats
+from tuner.trials.specs import read_spec
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 5000
@@ -73,7 +74,7 @@ class Sample:
 def read_sample(connection: sa.Connection, study: sa.Row[Any]) -> Sample:
     """Return the trials of a study."""
     t = tables.trials
-    spec = parse_stored(json.loads(study.spec_json))
+    spec = read_spec(study.spec_json)
     columns = (t.c.number, t.c.state, t.c.objective, t.c.values_json, t.c.params_json, t.c.told)
     query: sa.Select[Any] = (
         sa.select(*columns)

@@ -18,11 +18,12 @@ from tuner.errors import FencedError, SpecError
 from tuner.protocol import MAX_ERROR_CHARS, Found, ProtocolError
 from tuner.space import SearchSpace, Value
 from tuner.space.optuna import distribution, to_optuna
-from tuner.spec import Growth, StudySpec, grow, parse_stored
+from tuner.spec import Growth, StudySpec, grow
 from tuner.storage import Storage, optuna_rows
 from tuner.trials.attempt import Attempt
 from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
+from tuner.trials.specs import read_spec, write_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import lock_attempt
 from tuner.trials.store.events import record_event
@@ -95,7 +96,7 @@ def _take(
     found: list[Found],
     now: float,
 ) -> None:
-    spec = parse_stored(json.loads(study.spec_json))
+    spec = read_spec(study.spec_json)
     if not spec.finds_space:
         raise ProtocolError("found: the search space of the study is given: it has no hypermodel")
     trial = lock_trial(connection, attempt.study_id, attempt.number)
@@ -108,7 +109,7 @@ def _take(
     if not growth.fresh and growth.spec.found == spec.found and not values:
         return
     revision = study.revision + 1
-    set_study(connection, study.id, revision=revision, spec_json=json.dumps(growth.spec.to_json()))
+    set_study(connection, study.id, revision=revision, spec_json=write_spec(growth.spec))
     record["late"] = {**record.get("late", {}), **dict.fromkeys(values, revision)}
     if growth.renamed:
         # What this attempt says later, it says in its own names.

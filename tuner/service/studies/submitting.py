@@ -21,11 +21,11 @@ from tuner.spec import (
     identity,
     is_raised,
     keep_found,
-    parse_stored,
     show_change,
 )
 from tuner.storage import optuna_rows, tables
 from tuner.trials.kinds import device_of
+from tuner.trials.specs import read_spec, write_spec
 from tuner.trials.states import StudyState
 from tuner.trials.store.events import record_event
 from tuner.trials.study import Study
@@ -120,7 +120,7 @@ def resubmit(
     Raises:
         ChangedError: it differs in more than may change.
     """
-    old = parse_stored(json.loads(study.spec_json))
+    old = read_spec(study.spec_json)
     changed, refused = compare(old, sent.spec)
     difference = find_difference(connection, study, sent.spec, sent.code)
     takes_code = choice == "new" and study.code != sent.code
@@ -173,7 +173,7 @@ def apply_spec(
 def _columns(spec: StudySpec) -> dict[str, Any]:
     """Return the columns of a study that hold its spec, whole and in part."""
     return {
-        "spec_json": json.dumps(spec.to_json()),
+        "spec_json": write_spec(spec),
         "priority": spec.priority,
         "parallel": spec.parallel,
         "device": device_of(spec),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -17,6 +16,7 @@ from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.fair_share import Contender, turn_key
 from tuner.trials.faults import study_step
 from tuner.trials.kinds import claim_kind
+from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import (
     count_leased,
@@ -154,15 +154,12 @@ def _lease(
     return leased
 
 
-def assign(
-    connection: sa.Connection, attempt: Attempt, specs: Callable[[Study], StudySpec]
-) -> protocol.Assignment:
+def assign(connection: sa.Connection, attempt: Attempt) -> protocol.Assignment:
     """Return everything a worker needs to run the attempt.
 
     Args:
         connection: of the claim's transaction.
         attempt: that it was given.
-        specs: returns the spec of a study.
 
     Raises:
         NotFoundError: its study was deleted just now.
@@ -171,7 +168,7 @@ def assign(
     study = study_of(connection, attempt)
     trial = trial_of(connection, attempt)
     try:
-        assignment = _build(connection, study, trial, attempt, specs(study))
+        assignment = _build(connection, study, trial, attempt, read_spec(study.spec_json))
         # A worker that cannot read its answer would ask for it again and again.
         return protocol.Assignment.from_json(json.loads(protocol.dumps(assignment)))
     except (TunerError, ValueError, KeyError, TypeError) as exc:

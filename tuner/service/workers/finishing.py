@@ -28,7 +28,7 @@ from tuner.trials.attempt import Attempt
 from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.ending.breaker import hold_against
 from tuner.trials.faults import StudyFaultError, study_step
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState, WorkerState
 from tuner.trials.store.attempts import is_finished, lock_attempt, lock_attempts
 from tuner.trials.store.reports import last_value, store_points
@@ -53,14 +53,12 @@ class Finishing:
     def __init__(
         self,
         storage: Storage,
-        specs: Specs,
         instruments: Instruments,
         storage_problem: Callable[[], str | None],
     ) -> None:
         self._storage = storage
         self._storage_problem = storage_problem
         self._instruments = instruments
-        self._specs = specs
         self._growing = Growing(storage)
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
@@ -142,7 +140,7 @@ class Finishing:
         if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
             raise FencedError(f"trial {attempt.number} already has an outcome")
         with study_step(study.id, "taking a result", attempt=attempt.id):
-            spec = self._specs.of(study)
+            spec = read_spec(study.spec_json)
         store_points(connection, attempt, finish.points, now)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)

@@ -36,7 +36,7 @@ from tuner.trials.attempt import Attempt
 from tuner.trials.ending.abandoned import Sign, release_abandoned
 from tuner.trials.ending.breaker import note_test
 from tuner.trials.faults import StudyFaultError, study_step
-from tuner.trials.specs import Specs
+from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, WorkerState
 from tuner.trials.store.attempts import claimed_with, is_bearers, lock_attempt, read_attempt
 from tuner.trials.store.events import record_event
@@ -71,9 +71,8 @@ class WorkerDesk:
         self._storage = storage
         self._coordinator = coordinator
         self._storage_problem = storage_problem
-        self._specs = Specs()
         self._reception = Reception(release(), Verifier(workers))
-        self._finishing = Finishing(storage, self._specs, coordinator.instruments, storage_problem)
+        self._finishing = Finishing(storage, coordinator.instruments, storage_problem)
         self.report = Reporting(storage, coordinator).report
 
     def claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
@@ -134,7 +133,7 @@ class WorkerDesk:
                 mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
             )
             with step:
-                return assign(connection, mine, self._specs.of)
+                return assign(connection, mine)
 
     def _take_away(self, error: AssignmentError) -> None:
         """Take an attempt that no worker can be told of out of the way.
@@ -254,7 +253,7 @@ class WorkerDesk:
             standing.known.name,
             "new process" if standing.is_new_process else sign,
             now,
-            lambda study: self._specs.of(study).trial.retries,
+            lambda study: read_spec(study.spec_json).trial.retries,
         )
 
 

@@ -29,7 +29,6 @@ from tuner.history.store.cleaning import (
     finite,
 )
 from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
-from tuner.history.store.own import fixed_values
 from tuner.history.store.records import Goal, HistoricTrial, Rejection, State
 from tuner.space import SearchSpace
 from tuner.space.kerastuner import Defined, own_values, read_definitions
@@ -97,7 +96,7 @@ class KerasTunerStudy:
             metrics={**self._goals, **{n: g for n, g in options.by_name.items() if g is not None}},
             parameters=sorted({*self._parameters, *(space.names if space else ())}),
             space=None if space is None else space.to_json(),
-            constants={} if space is None else fixed_values(space),
+            constants={} if space is None else space.fixed_values,
             notes=[*(self._notes or []), *self._told()],
             options=options.to_json(),
         )

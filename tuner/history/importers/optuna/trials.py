@@ -27,7 +27,6 @@ from tuner.history.store.cleaning import (
     finite,
 )
 from tuner.history.store.imported import OUTCOMES, Facts, ImportedRun, Options
-from tuner.history.store.own import fixed_values
 from tuner.history.store.records import Goal, HistoricTrial, State
 from tuner.space import Parameter
 from tuner.space.optuna import from_distribution
@@ -113,7 +112,7 @@ class OptunaConverter:
         if self._violated:
             what = "trial violates" if self._violated == 1 else "trials violate"
             notes.append(f"{self._violated} {what} a constraint: infeasible")
-        constants = {**self._constants, **(fixed_values(space) if space else {})}
+        constants = {**self._constants, **(space.fixed_values if space else {})}
         return Facts(
             metrics={
                 **self._metrics,
