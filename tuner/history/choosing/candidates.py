@@ -97,8 +97,9 @@ class Looker:
         if item is None or (itself and not choice.is_listed):
             return None
         options = self._options(choice, item)
-        reason = "the study itself" if itself else self._refusal(summary, item, options)
-        plain = Candidate(receipt=self._receipt(choice), is_own=summary.is_own)
+        match = self._match(summary, options)
+        reason = "the study itself" if itself else self._refusal(summary, item, options, match)
+        plain = Candidate(receipt=self._receipt(choice, match), is_own=summary.is_own)
         if reason:
             return plain.without_source(reason)
         try:
@@ -122,11 +123,16 @@ class Looker:
         base = LISTED if choice.is_listed else _FOUND
         return replace(base, weight=weight, renames=item.rename)
 
-    def _refusal(self, summary: StudySummary, item: HistoryItem, options: MapOptions) -> str:
+    def _refusal(
+        self,
+        summary: StudySummary,
+        item: HistoryItem,
+        options: MapOptions,
+        match: MetricMatch | str,
+    ) -> str:
         """Return why a study need not even be loaded, empty when it has to be."""
         if item.weight == 0:
             return "the spec gives it weight 0"
-        match = self._match(summary, options)
         if isinstance(match, str):
             return match
         names = self._target.encoding.names
@@ -164,11 +170,8 @@ class Looker:
             study = self._store.load(key)
         return study
 
-    def _receipt(self, choice: Choice) -> SourceReceipt:
+    def _receipt(self, choice: Choice, match: MetricMatch | str) -> SourceReceipt:
         summary, target = choice.summary, self._target
-        match = None
-        if choice.item is not None:
-            match = self._match(summary, self._options(choice, choice.item))
         named = match if isinstance(match, MetricMatch) else None
         return SourceReceipt(
             key=summary.key,
