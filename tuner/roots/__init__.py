@@ -6,32 +6,16 @@ followed, and only a regular file of bounded size is opened. So nothing outside 
 and nothing that a trial has left there can block or fill this process.
 """
 
-from tuner.roots.folder import Entry, Folder
-from tuner.roots.mark import (
-    CHECKPOINT_ROOT_MARK,
-    LOG_ROOT_MARK,
-    MARK_FILE,
-    mark_root,
-    read_mark,
-)
-from tuner.roots.named import open_named
-from tuner.roots.place import Place, opened
-from tuner.roots.removal import remove_folder
-from tuner.roots.unfit import UnfitError, check_regular, kind_name
-
-__all__ = [
-    "CHECKPOINT_ROOT_MARK",
-    "LOG_ROOT_MARK",
-    "MARK_FILE",
-    "Entry",
-    "Folder",
-    "Place",
-    "UnfitError",
-    "check_regular",
-    "kind_name",
-    "mark_root",
-    "open_named",
-    "opened",
-    "read_mark",
-    "remove_folder",
-]
+from tuner.roots.folder import Folder as Folder
+from tuner.roots.mark import CHECKPOINT_ROOT_MARK as CHECKPOINT_ROOT_MARK
+from tuner.roots.mark import LOG_ROOT_MARK as LOG_ROOT_MARK
+from tuner.roots.mark import MARK_FILE as MARK_FILE
+from tuner.roots.mark import mark_root as mark_root
+from tuner.roots.mark import read_mark as read_mark
+from tuner.roots.named import open_named as open_named
+from tuner.roots.place import Place as Place
+from tuner.roots.place import opened as opened
+from tuner.roots.removal import remove_folder as remove_folder
+from tuner.roots.unfit import UnfitError as UnfitError
+from tuner.roots.unfit import check_regular as check_regular
+from tuner.roots.unfit import kind_name as kind_name

@@ -1,5 +1,3 @@
 """The HTTP API and the process that serves it."""
 
-from tuner.server.serve import serve
-
-__all__ = ["serve"]
+from tuner.server.serve import serve as serve

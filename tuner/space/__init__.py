@@ -4,9 +4,7 @@ Conversions live in submodules that are imported on demand: `tuner.space.optuna`
 `tuner.space.hparams` (TensorBoard) and `tuner.space.kerastuner`.
 """
 
-from tuner.space.parameter import KINDS as KINDS
 from tuner.space.parameter import Condition as Condition
-from tuner.space.parameter import Kind as Kind
 from tuner.space.parameter import Parameter as Parameter
 from tuner.space.problem import Path as Path
 from tuner.space.problem import Problem as Problem

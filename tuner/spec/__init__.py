@@ -14,14 +14,8 @@ from tuner.spec.identity import keep_found as keep_found
 from tuner.spec.identity import show_change as show_change
 from tuner.spec.model import StudySpec as StudySpec
 from tuner.spec.parts import Budget as Budget
-from tuner.spec.parts import Data as Data
-from tuner.spec.parts import Metric as Metric
-from tuner.spec.parts import Pruner as Pruner
-from tuner.spec.parts import Sampler as Sampler
-from tuner.spec.parts import TrialLimits as TrialLimits
 from tuner.spec.reading.loading import LoadedSpec as LoadedSpec
 from tuner.spec.reading.loading import load_spec as load_spec
 from tuner.spec.reading.loading import parse_spec as parse_spec
 from tuner.spec.reading.loading import parse_stored as parse_stored
 from tuner.spec.reading.yaml12 import parse_value as parse_value
-from tuner.spec.reading.yaml_file import MAX_BYTES as MAX_BYTES

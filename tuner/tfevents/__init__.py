@@ -1,23 +1,12 @@
 """TensorBoard event files and the JSON files beside them, with the standard library alone."""
 
-from __future__ import annotations
-
-from tuner.tfevents.events import Status
-from tuner.tfevents.hparams import session_hparams
-from tuner.tfevents.json_file import read_json, write_json
-from tuner.tfevents.reader import EventSource, RunEvents, ScalarPoint, read_files, read_run
-from tuner.tfevents.writer import RunWriter, event_files
-
-__all__ = [
-    "EventSource",
-    "RunEvents",
-    "RunWriter",
-    "ScalarPoint",
-    "Status",
-    "event_files",
-    "read_files",
-    "read_json",
-    "read_run",
-    "session_hparams",
-    "write_json",
-]
+from tuner.tfevents.events import Status as Status
+from tuner.tfevents.hparams import session_hparams as session_hparams
+from tuner.tfevents.json_file import read_json as read_json
+from tuner.tfevents.json_file import write_json as write_json
+from tuner.tfevents.reader import EventSource as EventSource
+from tuner.tfevents.reader import RunEvents as RunEvents
+from tuner.tfevents.reader import read_files as read_files
+from tuner.tfevents.reader import read_run as read_run
+from tuner.tfevents.writer import RunWriter as RunWriter
+from tuner.tfevents.writer import event_files as event_files

@@ -1,6 +1,4 @@
 """`tuner doctor`: looks at everything that Tuner depends on, starts and changes nothing."""
 
-from tuner.local.doctor.examination import examine
-from tuner.local.doctor.finding import Finding, Level
-
-__all__ = ["Finding", "Level", "examine"]
+from tuner.local.doctor.examination import examine as examine
+from tuner.local.doctor.finding import Finding as Finding
