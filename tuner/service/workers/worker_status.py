@@ -88,7 +88,7 @@ class Reception:
         now: float,
         study: str | None = None,
     ) -> Standing:
-        """Return where a worker stands that claims or is idle; one that is new gets a known.
+        """Return where a worker stands that claims or is idle; one that is new gets a row.
 
         Args:
             connection: of the transaction.

@@ -178,18 +178,18 @@ def _blame_others(
 
 
 def _is_judged(worker: Worker, failed: list[str]) -> bool:
-    """Whether enough trials in a worker failed on a worker for a judgement."""
+    """Whether enough trials in a row failed on a worker for a judgement."""
     trials = {_trial_key(name) for name in failed}
     return len(trials) >= (1 if worker.test_tries else LIMIT)
 
 
 def _describe(connection: sa.Connection, worker: Worker, failed: list[str]) -> str:
-    """Return why a worker goes out of service: the trials in a worker, with their causes."""
+    """Return why a worker goes out of service: the trials in a row, with their causes."""
     if worker.test_tries:
         failed = failed[-1:]  # the others have taken it out before
     parts = [_failure(row) for row in _newest(connection, failed)]
     count = len({_trial_key(name) for name in failed})
-    head = f"{count} trials in a worker failed here" if count > 1 else "a trial failed here again"
+    head = f"{count} trials in a row failed here" if count > 1 else "a trial failed here again"
     return f"{head}: {'; '.join(parts)}" if parts else head
 
 
