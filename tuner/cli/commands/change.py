@@ -128,6 +128,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
+    from tuner.cli.render.tables import all_trials
     from tuner.local import open_changer
     from tuner.local.commands import forget_command
 
@@ -136,9 +137,7 @@ def delete(
         status = api.status(study)
         running = _running_text(config, study, status)
         if not yes:
-            counts = status["counts"]
-            ended = counts["complete"] + counts["pruned"] + counts["fail"]
-            trials = ended + counts["waiting"] + counts["running"]
+            trials = all_trials(status["counts"])
             head = f"{study} is running now: {running}.\n" if running else ""
             _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
         done = api.delete(study)

@@ -124,6 +124,12 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     return table
 
 
+def all_trials(counts: TrialCounts) -> int:
+    """Return how many trials a study has."""
+    ended = counts["complete"] + counts["pruned"] + counts["fail"]
+    return ended + counts["waiting"] + counts["running"]
+
+
 def counts_text(counts: TrialCounts) -> str:
     """Return `6 complete, 18 pruned, 2 running`."""
     return ", ".join(

@@ -19,12 +19,16 @@ from tuner.board.best_trials.report.document import (
 )
 from tuner.cli.reading.importance import order_of, read_importance
 from tuner.cli.render.params import ordered
+from tuner.cli.render.tables import all_trials
 from tuner.roots import Place
 from tuner.settings import Settings
 from tuner.tfevents import read_json
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.importance import Importance
+    from tuner.documents.study import StudyStatus
+    from tuner.documents.trial import TrialDetail, TrialRow
     from tuner.service.reading import Reader
 
     Api = Reader | ApiClient
@@ -55,7 +59,7 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
         NotFoundError: there is no such study.
     """
     status, best = api.status(study), api.best(study, MOST_ROWS, all=True)
-    trials = _all_trials(api, study)
+    trials = _read_trials(api, study)
     place = Place(settings.log_root, study)
     facts = _file(place.below("_study"), "study.json")
     importance = read_importance(api, study)
@@ -79,8 +83,8 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
     )
 
 
-def _all_trials(api: Api, study: str) -> list[Document]:
-    trials: list[Document] = []
+def _read_trials(api: Api, study: str) -> list[TrialRow]:
+    trials: list[TrialRow] = []
     while len(trials) < MOST_POINTS:
         page = api.trials(study, None, _PAGE, len(trials))
         trials += page
@@ -89,7 +93,7 @@ def _all_trials(api: Api, study: str) -> list[Document]:
     return trials[:MOST_POINTS]
 
 
-def _study(status: Document, count: int) -> Document:
+def _study(status: StudyStatus, count: int) -> Document:
     metrics = status["metrics"]
     is_single = len(metrics) == 1
     return {
@@ -99,24 +103,30 @@ def _study(status: Document, count: int) -> Document:
         "goal": metrics[0]["goal"] if is_single else None,
         "metric": metrics[0]["name"] if is_single else None,
         "metrics": metrics,
-        "trials": max(count, sum(status["counts"].values())),
+        "trials": max(count, all_trials(status["counts"])),
         "counts": status["counts"],
         "best": status["best"],
     }
 
 
-def _row(row: Document, at: int) -> Document:
+def _row(row: TrialRow, at: int) -> Document:
     is_ranked = row["state"] == "COMPLETE"
     return {
-        **{key: row[key] for key in ("trial", "objective", "cause", "params", "metrics")},
-        **{key: row[key] for key in ("attempts", "duration_s", "started")},
+        "trial": row["trial"],
+        "objective": row["objective"],
+        "cause": row["cause"],
+        "params": row["params"],
+        "metrics": row["metrics"],
+        "attempts": row["attempts"],
+        "duration_s": row["duration_s"],
+        "started": row["started"],
         "rank": at + 1 if is_ranked else None,
-        "state": str(row["state"]).lower(),
-        "run": str(row["run_dir"] or "").rpartition("/")[2],
+        "state": row["state"].lower(),
+        "run": (row["run_dir"] or "").rpartition("/")[2],
     }
 
 
-def _column(name: str, trials: Sequence[Document], facts: Document) -> Document:
+def _column(name: str, trials: Sequence[TrialRow], facts: Document) -> Document:
     """Return what the plots need to know of a parameter."""
     parameters = facts.get("parameters")
     listed = [p for p in parameters if isinstance(p, dict)] if isinstance(parameters, list) else []
@@ -143,7 +153,7 @@ def _type(values: Sequence[Any]) -> str:
 
 
 def _points(
-    trials: Sequence[Document], names: Sequence[str], reasons: Mapping[int, str]
+    trials: Sequence[TrialRow], names: Sequence[str], reasons: Mapping[int, str]
 ) -> Document:
     metrics = list(dict.fromkeys(name for row in trials for name in row["metrics"]))
     columns: dict[str, list[Any]] = {
@@ -161,13 +171,13 @@ def _points(
         "matching": len(trials),
         "rows": len(trials),
         "trial": [row["trial"] for row in trials],
-        "state": [str(row["state"]).lower() for row in trials],
+        "state": [row["state"].lower() for row in trials],
         "objective": [row["objective"] for row in trials],
         "columns": columns,
     }
 
 
-def _reasons(api: Api, study: str, trials: Sequence[Document]) -> dict[int, str]:
+def _reasons(api: Api, study: str, trials: Sequence[TrialRow]) -> dict[int, str]:
     """Return what the first trial of each cause said when it failed."""
     first: dict[str, int] = {}
     for row in trials:
@@ -177,34 +187,34 @@ def _reasons(api: Api, study: str, trials: Sequence[Document]) -> dict[int, str]
     return {trial: error.strip()[-_MOST_ERROR:] for trial, error in said.items()}
 
 
-def _curves(api: Api, study: str, status: Document, best: Sequence[Document]) -> Document:
+def _curves(api: Api, study: str, status: StudyStatus, best: Sequence[TrialRow]) -> Document:
     tag = str(status["metrics"][0]["name"])
     drawn = [_curve(api.show(study, row["trial"])) for row in best[: _CURVES + _GREY]]
     found = [curve for curve in drawn if curve["steps"]]
     return {"tags": [tag], "tag": tag, "curves": found[:_CURVES], "grey": found[_CURVES:]}
 
 
-def _curve(trial: Document) -> Document:
+def _curve(trial: TrialDetail) -> Document:
     reports = [r for r in trial["reports"] if r["attempt"] == trial["attempts"]]
     return {
         "trial": trial["trial"],
-        "run": str(trial["run_dir"] or ""),
-        "state": str(trial["state"]).lower(),
+        "run": trial["run_dir"] or "",
+        "state": trial["state"].lower(),
         "steps": [report["step"] for report in reports],
         "values": [report["value"] for report in reports],
     }
 
 
-def _insights(importance: Document | None) -> Document:
+def _insights(importance: Importance | None) -> Document:
     """Return what the service knows of importance, where the log root has no file of it."""
     if importance is None:
         return {}
-    known = {key: importance.get(key) for key in ("why", "parameters")}
-    found = {"why": known["why"] or "", "methods": {"main_effects": known}}
-    return {"trials": importance.get("trials"), "importance": found}
+    known = {"why": importance["why"], "parameters": importance["parameters"]}
+    found = {"why": importance["why"], "methods": {"main_effects": known}}
+    return {"trials": importance["trials"], "importance": found}
 
 
-def _start_with(best: Sequence[Document]) -> str:
+def _start_with(best: Sequence[TrialRow]) -> str:
     """Return the lines of a spec that run the best configuration again; JSON is YAML as well."""
     if not best or best[0]["state"] != "COMPLETE":
         return ""
