@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from tuner.documents.document import Document
+from tuner.documents.trial import OutcomeWord
 from tuner.protocol import WireNumber
 
 
@@ -23,7 +24,7 @@ class RecordedTrial(Document):
     proposal: dict[str, Any]
     #: Its place in the order in which results entered; null while it has none.
     told: int | None
-    state: Literal["COMPLETE", "PRUNED", "FAIL"] | None
+    state: OutcomeWord | None
     cause: str | None
     values: list[WireNumber]
     #: Pairs of step and value.

@@ -10,6 +10,8 @@ from tuner.protocol import Verified
 
 #: As `tuner.trials.states.TrialState`, in capitals as Optuna writes them.
 TrialWord = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+#: Those of trials that have ended.
+OutcomeWord = Literal["COMPLETE", "PRUNED", "FAIL"]
 #: As `tuner.trials.states.AttemptState`.
 AttemptWord = Literal["ready", "leased", "done", "lost", "failed", "cancelled", "revoked"]
 

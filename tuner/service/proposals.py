@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,57 +10,51 @@ from tuner.documents.proposals import Proposals, RecordedTrial
 from tuner.errors import NotFoundError
 from tuner.learning.lessons import artifact_row
 from tuner.proposals.artifact import split
-from tuner.proposals.frozen import told_values
 from tuner.protocol import encode_number
 from tuner.samplers.marks import TOOK_ATTR
+from tuner.service.answers.trial_words import OUTCOME_WORDS
 from tuner.storage import optuna_rows, tables
 from tuner.storage.curves import read_curves
-from tuner.trials.attempts import ENDED
 from tuner.trials.specs import read_as_stored
+from tuner.trials.store.trials import trials_of
+from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
 
-def proposal_page(
-    connection: sa.Connection, study: sa.Row[Any], offset: int, limit: int
-) -> Proposals:
+def proposal_page(connection: sa.Connection, study: Study, offset: int, limit: int) -> Proposals:
     """Return spec and seed of a study, and trials with the records of their proposals."""
-    t = tables.trials
-    rows = connection.execute(
-        sa.select(t)
-        .where(t.c.study_id == study.id)
-        .order_by(t.c.number)
-        .offset(max(offset, 0))
-        .limit(limit)
-    ).all()
-    curves = read_curves(connection, study.id, [row.number for row in rows]) if rows else {}
+    trials = trials_of(connection, study.id, limit=limit, offset=offset)
+    curves = read_curves(connection, study.id, [one.number for one in trials]) if trials else {}
     attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
     return {
-        "study": f"{study.project}/{study.name}",
+        "study": study.full_name,
         "seed": study.seed,
         "spec": read_as_stored(study.spec_json),
         "total": study.next_number,
         "trials": [
-            _recorded(row, curves.get(row.number, {}), attrs.get(row.optuna_id, {})) for row in rows
+            _recorded(one, curves.get(one.number, {}), attrs.get(one.optuna_id, {}))
+            for one in trials
         ],
     }
 
 
-def _recorded(row: sa.Row[Any], curve: dict[int, float], attrs: dict[str, Any]) -> RecordedTrial:
-    is_told = row.told is not None and row.state in ENDED
+def _recorded(trial: Trial, curve: dict[int, float], attrs: dict[str, Any]) -> RecordedTrial:
+    outcome = None if trial.told is None else OUTCOME_WORDS.get(trial.state)
+    values = [] if outcome in (None, "FAIL") else trial.values
     return {
-        "trial": row.number,
-        "params": json.loads(row.params_json),
-        "proposal": json.loads(row.proposal_json),
-        "told": row.told if is_told else None,
-        "state": row.state.upper() if is_told else None,
-        "cause": row.cause if is_told else None,
-        "values": [encode_number(value) for value in told_values(Trial.of(row))] if is_told else [],
+        "trial": trial.number,
+        "params": trial.params,
+        "proposal": trial.proposal,
+        "told": None if outcome is None else trial.told,
+        "state": outcome,
+        "cause": None if outcome is None else trial.cause,
+        "values": [encode_number(value) for value in values],
         "curve": [(step, encode_number(value)) for step, value in curve.items()],
-        "took": attrs.get(TOOK_ATTR) if is_told else None,
+        "took": None if outcome is None else attrs.get(TOOK_ATTR),
     }
 
 
-def read_artifact(connection: sa.Connection, study: sa.Row[Any], key: str) -> bytes:
+def read_artifact(connection: sa.Connection, study: Study, key: str) -> bytes:
     """Return what the study's sampler knew from history, as `Artifact.from_bytes` takes it.
 
     Raises:
@@ -72,6 +65,5 @@ def read_artifact(connection: sa.Connection, study: sa.Row[Any], key: str) -> by
     content = connection.execute(query).scalar_one_or_none()
     head = split(bytes(content))[0] if content else b""
     if not head:
-        name = f"{study.project}/{study.name}"
-        raise NotFoundError(f"{name} has no artifact {key[:64]!r} of its history")
+        raise NotFoundError(f"{study.full_name} has no artifact {key[:64]!r} of its history")
     return head

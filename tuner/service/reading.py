@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -44,9 +42,19 @@ from tuner.service.roots import unfiled
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
-from tuner.storage.curves import stored_value
-from tuner.trials.finding import find_study, find_trial, visible
 from tuner.trials.kinds import UNHEARD_S
+from tuner.trials.states import TrialState
+from tuner.trials.store.logbook import (
+    attempts_of,
+    events_after,
+    events_of_trial,
+    newest_run_dir,
+    reports_of,
+)
+from tuner.trials.store.studies import find_study, find_study_row, visible
+from tuner.trials.store.trials import find_trial, trials_of
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +98,10 @@ class Reader:
             NotFoundError: there is no such study.
         """
         with self._storage.read() as connection:
-            row = find_study(connection, study)
+            row = find_study_row(connection, study)
             status = status_or_fault(connection, row, self._storage.now(connection))
             if status["fault"] is None:
-                status["pruning"] = self._accounts.of(connection, row)
+                status["pruning"] = self._accounts.of(connection, Study.of(row))
             status["unfiled"] = unfiled.of_study(connection, row.id)
             return status
 
@@ -103,7 +111,7 @@ class Reader:
         Several metrics: the Pareto front. With `all`, PRUNED and then FAIL follow.
         """
         with self._storage.read() as connection:
-            row = find_study(connection, study)
+            row = find_study_row(connection, study)
             metrics = metrics_of(row)
             trials = (
                 front(connection, row, metrics)
@@ -113,7 +121,7 @@ class Reader:
             if all:
                 trials += in_state(connection, row, "pruned", metrics[0]["goal"])
                 trials += in_state(connection, row, "fail", None)
-            return trial_documents(connection, row, trials[:n])
+            return trial_documents(connection, row.id, list(map(Trial.of, trials[:n])))
 
     def trials(
         self, study: str, state: str | None = None, limit: int = 1000, offset: int = 0
@@ -125,46 +133,38 @@ class Reader:
         """
         if state is not None and state not in STATES:
             raise SpecError(f"state: {state!r}: one of {', '.join(STATES)}")
-        t = tables.trials
+        limit = min(max(limit, 0), MAX_ROWS)
+        wanted = None if state is None else TrialState(state)
         with self._storage.read() as connection:
-            row = find_study(connection, study)
-            query = sa.select(t).where(t.c.study_id == row.id).order_by(t.c.number)
-            if state is not None:
-                query = query.where(t.c.state == state)
-            query = query.limit(min(max(limit, 0), MAX_ROWS)).offset(max(offset, 0))
-            found = connection.execute(query).all()
-            return trial_documents(connection, row, found)
+            study_id = find_study(connection, study).id
+            found = trials_of(connection, study_id, state=wanted, limit=limit, offset=offset)
+            return trial_documents(connection, study_id, found)
 
     def show(self, study: str, number: int) -> TrialDetail:
         """Return everything about a trial: its attempts, reports and events."""
-        a, r, e = tables.attempts, tables.reports, tables.events
         with self._storage.read() as connection:
-            row = find_study(connection, study)
-            trial = find_trial(connection, row, number)
-            (document,) = trial_documents(connection, row, [trial])
-
-            def mine(table: sa.Table) -> sa.Select[Any]:
-                return sa.select(table).where(table.c.study_id == row.id, table.c.number == number)
-
-            attempts = connection.execute(mine(a).order_by(a.c.no)).all()
-            reports = connection.execute(mine(r).order_by(r.c.no, r.c.step)).all()
-            events = connection.execute(mine(e).order_by(e.c.id)).all()
+            found = find_study(connection, study)
+            trial = find_trial(connection, found, number)
+            (document,) = trial_documents(connection, found.id, [trial])
+            attempts = attempts_of(connection, found.id, number)
+            reports = reports_of(connection, found.id, number)
+            events = events_of_trial(connection, found.id, number)
             stop = stop_document(connection, trial.optuna_id)
-            missing = unfiled.of_trial(connection, row.id, number)
+            missing = unfiled.of_trial(connection, found.id, number)
         shown: TrialDetail = {
             **document,
-            "values": json.loads(trial.values_json) if trial.values_json else [],
+            "values": trial.values,
             "error": trial.error,
             "seed": trial.seed,
             "code": trial.code,
-            "proposal": json.loads(trial.proposal_json),
+            "proposal": trial.proposal,
             "stop": stop,
             "attempt_list": [attempt_document(attempt) for attempt in attempts],
             "reports": [
                 {
                     "attempt": report.no,
                     "step": report.step,
-                    "value": None if report.special else stored_value(report),
+                    "value": report.value,
                     "time": iso(report.time),
                 }
                 for report in reports
@@ -187,16 +187,10 @@ class Reader:
             NotFoundError: there is no such trial, or something else stands in the log's place.
             UnavailableError: the log root does not answer.
         """
-        a = tables.attempts
         with self._storage.read() as connection:
-            row = find_study(connection, study)
-            find_trial(connection, row, number)
-            run_dir = connection.execute(
-                sa.select(a.c.run_dir)
-                .where(a.c.study_id == row.id, a.c.number == number, a.c.claimed.is_not(None))
-                .order_by(a.c.no.desc())
-                .limit(1)
-            ).scalar_one_or_none()
+            found = find_study(connection, study)
+            find_trial(connection, found, number)
+            run_dir = newest_run_dir(connection, found.id, number)
         if run_dir is None:
             return EMPTY.copy()
         try:
@@ -212,16 +206,10 @@ class Reader:
 
     def events(self, study: str, after: int = 0, limit: int = 1000) -> Events:
         """Return the events of a study with an id above `after`, oldest first."""
-        e = tables.events
+        most = min(max(limit, 0), MAX_ROWS)
         with self._storage.read() as connection:
-            row = find_study(connection, study)
-            query = (
-                sa.select(e)
-                .where(e.c.study_id == row.id, e.c.id > after)
-                .order_by(e.c.id)
-                .limit(min(max(limit, 0), MAX_ROWS))
-            )
-            return [event_document(event) for event in connection.execute(query)]
+            study_id = find_study_row(connection, study).id
+            return list(map(event_document, events_after(connection, study_id, after, most)))
 
     def proposals(self, study: str, offset: int = 0, limit: int = MAX_PAGE) -> Proposals:
         """Return the records of a study's proposals, and what they were made from.
@@ -260,9 +248,9 @@ class Reader:
 
         with self._storage.read() as connection:
             row = find_study(connection, study)
-            rows = _all_trials(connection, row)
+            trials = trials_of(connection, row.id)
         limit = min(max(limit, 0), MAX_ROWS)
-        return covered(explain_study(self._storage, row, rows, limit=limit, gain=gain))
+        return covered(explain_study(self._storage, row, trials, limit=limit, gain=gain))
 
     def explain_trial(self, study: str, number: int) -> TrialExplanation:
         """Return why a trial was proposed, and the historic trials nearest to it."""
@@ -271,13 +259,13 @@ class Reader:
         with self._storage.read() as connection:
             row = find_study(connection, study)
             trial = find_trial(connection, row, number)
-            rows = _all_trials(connection, row)
-        return covered(explain_trial(self._storage, row, rows, trial))
+            trials = trials_of(connection, row.id)
+        return covered(explain_trial(self._storage, row, trials, trial))
 
     def importance(self, study: str) -> Importance:
         """Return which parameters matter in a study, and which best values lie at an end."""
         with self._storage.read() as connection:
-            return self._importances.of(connection, find_study(connection, study))
+            return self._importances.of(connection, find_study_row(connection, study))
 
     def find_fault(self, study: str) -> str:
         """Return what is wrong with the rows of a study, for whoever was stopped by that.
@@ -330,9 +318,3 @@ def _is_sound(worker: sa.Row[Any]) -> bool:
     if wrong is not None:
         logger.warning("worker not readable", extra={"worker": worker.name, "why": wrong.text})
     return wrong is None
-
-
-def _all_trials(connection: sa.Connection, study: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
-    t = tables.trials
-    query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
-    return connection.execute(query).all()

@@ -18,6 +18,7 @@ from tuner.storage import tables
 from tuner.storage.curves import join_reports, stored_value
 from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_as_stored
+from tuner.trials.store.logbook import attempts_of
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
@@ -66,8 +67,8 @@ def trial_record(
     """Return the content of `trial.json` in the folder of `attempt`."""
     is_outcome = trial.outcome_attempt == attempt.id
     source = trial if is_outcome else attempt
-    a, r = tables.attempts, tables.reports
-    attempts = connection.execute(sa.select(a).where(*_mine(a, trial)).order_by(a.c.no)).all()
+    r = tables.reports
+    attempts = attempts_of(connection, trial.study_id, trial.number)
     reports = connection.execute(sa.select(r).where(*_mine(r, trial), r.c.no <= attempt.no)).all()
     return {
         "version": RECORD_VERSION,

@@ -14,11 +14,15 @@ from tuner.documents.workers import WorkerRow, WorkerWord
 from tuner.integrity.values import WORDS, require_sound
 from tuner.service.answers.ranking import front, ranked
 from tuner.service.answers.times import iso
+from tuner.service.answers.trial_words import TRIAL_WORDS
 from tuner.storage import tables
+from tuner.trials.attempt import Attempt
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.trials.kinds import owned_gpus
 from tuner.trials.specs import SpecOutline
+from tuner.trials.store.logbook import StudyEvent
 from tuner.trials.timing import active_s
+from tuner.trials.trial import Trial
 
 STATES = ("waiting", "running", "complete", "pruned", "fail")
 _STUDY_STATES = WORDS["tuner_studies", "state"]
@@ -136,11 +140,11 @@ def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> BestTrial | None:
 
 
 def trial_documents(
-    connection: sa.Connection, study: sa.Row[Any], trials: Sequence[sa.Row[Any]]
+    connection: sa.Connection, study_id: int, trials: Sequence[Trial]
 ) -> list[TrialRow]:
     """Return trials as rows of a list."""
     numbers = [trial.number for trial in trials]
-    runs, steps = _runs(connection, study.id, numbers), _last_steps(connection, study.id, numbers)
+    runs, steps = _runs(connection, study_id, numbers), _last_steps(connection, study_id, numbers)
     return [
         _trial(trial, *runs.get(trial.number, (0, None)), steps.get(trial.number))
         for trial in trials
@@ -191,33 +195,33 @@ def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) ->
     return steps
 
 
-def _trial(row: sa.Row[Any], attempts: int, run_dir: str | None, last_step: int | None) -> TrialRow:
+def _trial(trial: Trial, attempts: int, run_dir: str | None, last_step: int | None) -> TrialRow:
     return {
-        "trial": row.number,
-        "objective": row.objective,
-        "state": row.state.upper(),
-        "cause": row.cause,
-        "params": json.loads(row.params_json),
-        "metrics": json.loads(row.metrics_json) if row.metrics_json else {},
+        "trial": trial.number,
+        "objective": trial.objective,
+        "state": TRIAL_WORDS[trial.state],
+        "cause": trial.cause,
+        "params": trial.params,
+        "metrics": trial.metrics,
         "attempts": attempts,
-        "started": iso(row.started),
-        "finished": iso(row.finished),
-        "duration_s": row.duration_s,
+        "started": iso(trial.started),
+        "finished": iso(trial.finished),
+        "duration_s": trial.duration_s,
         "run_dir": run_dir,
         "last_step": last_step,
     }
 
 
-def event_document(row: sa.Row[Any]) -> EventRow:
+def event_document(event: StudyEvent) -> EventRow:
     """Return an event."""
     return {
-        "id": row.id,
-        "time": iso(row.time),
-        "trial": row.number,
-        "attempt": row.attempt,
-        "kind": row.kind,
-        "text": row.text,
-        "actor": row.actor,
+        "id": event.id,
+        "time": iso(event.time),
+        "trial": event.number,
+        "attempt": event.attempt,
+        "kind": event.kind,
+        "text": event.text,
+        "actor": event.actor,
     }
 
 
@@ -259,22 +263,22 @@ def _worker_reason(row: sa.Row[Any]) -> str:
     return str(row.image_problem or row.out_reason)
 
 
-def attempt_document(row: sa.Row[Any]) -> AttemptRow:
+def attempt_document(attempt: Attempt) -> AttemptRow:
     """Return one attempt as users see it."""
-    facts = json.loads(row.image_json) if row.image_json else {}
+    facts = json.loads(attempt.image_json) if attempt.image_json else {}
     return {
-        "attempt": row.no,
-        "id": row.id,
-        "state": row.state,
-        "cause": row.cause,
-        "error": row.error,
-        "worker": row.worker,
-        "host": row.host,
-        "started": iso(row.claimed),
-        "finished": iso(row.finished),
-        "duration_s": row.duration_s,
-        "exit_status": row.exit_status,
-        "run_dir": row.run_dir,
+        "attempt": attempt.no,
+        "id": attempt.id,
+        "state": attempt.state.value,
+        "cause": attempt.cause,
+        "error": attempt.error,
+        "worker": attempt.worker,
+        "host": attempt.host,
+        "started": iso(attempt.claimed),
+        "finished": iso(attempt.finished),
+        "duration_s": attempt.duration_s,
+        "exit_status": attempt.exit_status,
+        "run_dir": attempt.run_dir,
         "image": facts.get("image"),
         "lock": facts.get("lock"),
         "files": facts.get("files"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -21,46 +22,49 @@ from tuner.documents.explanation import (
 from tuner.documents.gain import Gain
 from tuner.documents.trial_explanation import TrialExplanation
 from tuner.learning.lessons import lesson_text
-from tuner.proposals.frozen import told_values
 from tuner.proposals.history_users import takes_prior
 from tuner.service.answers.stops import stop_document
 from tuner.service.answers.times import iso
+from tuner.service.answers.trial_words import TRIAL_WORDS
 from tuner.service.answers.wording import reason_texts
 from tuner.service.explanations.gain import Results, estimate_gain
 from tuner.service.explanations.nearest import nearest_trials
 from tuner.service.explanations.pruning import explain_pruning
 from tuner.service.explanations.pruning_account import account_for
-from tuner.service.explanations.reasons import compared, history_share, why_text
+from tuner.service.explanations.reasons import Records, compared, history_share, why_text
 from tuner.service.explanations.value_scale import ValueScale
 from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.specs import read_spec
+from tuner.trials.states import TrialState
+from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
-Rows = Sequence[sa.Row[Any]]
+Trials = Sequence[Trial]
 
 
 def explain_study(
-    storage: Storage, study: sa.Row[Any], rows: Rows, *, limit: int, gain: bool
+    storage: Storage, study: Study, trials: Trials, *, limit: int, gain: bool
 ) -> Explanation:
     """Return what a study's sampler knew from history, how it used it, and what it gained.
 
     Args:
         storage: the truth.
         study: its row.
-        rows: all its trials, in number order.
+        trials: all its trials, in number order.
         limit: so many proposals are listed; of more, the first and the last half.
         gain: whether the gain is estimated, which takes a second.
     """
     spec = read_spec(study.spec_json)
     lessons = _lessons(storage, study.id)
     newest = lessons[-1] if lessons else None
-    receipt = _receipt(newest)
-    used = _uses(rows)
+    receipt = _EMPTY if newest is None else newest.receipt
+    records = [trial.proposal for trial in trials]
+    used = _uses(trials, records)
     with storage.read() as connection:
-        pruning = explain_pruning(connection, study, spec, rows, receipt["curves"])
+        pruning = explain_pruning(connection, study, spec, trials, receipt["curves"])
         account = account_for(connection, study)
     return {
         "study": spec.name,
@@ -70,27 +74,24 @@ def explain_study(
         "summary": _summary(spec, receipt, newest),
         "problem": receipt["problem"],
         "artifact": receipt["artifact"],
-        "learnt": iso(newest.created) if newest is not None else None,
+        "learnt": iso(newest.learnt) if newest is not None else None,
         "took_s": receipt["took_s"],
         "sources": _sources(receipt),
-        "artifacts": [_artifact(row, used) for row in lessons if _key(row)],
-        "proposals": [_proposal(row, rows, spec) for row in _ends(rows, limit)],
-        "gain": _gain(storage, study, spec, rows) if gain else None,
+        "artifacts": [_artifact(one, used) for one in lessons if one.receipt["artifact"]],
+        "proposals": [_proposal(trial, trials, spec) for trial in _ends(trials, limit)],
+        "gain": _gain(storage, study, spec, trials, records) if gain else None,
         "pruning": pruning,
         "pruning_account": account,
     }
 
 
-def explain_trial(
-    storage: Storage, study: sa.Row[Any], rows: Rows, trial: sa.Row[Any]
-) -> TrialExplanation:
+def explain_trial(storage: Storage, study: Study, trials: Trials, trial: Trial) -> TrialExplanation:
     """Return why a trial was proposed, and the historic trials that are nearest to it."""
     spec = read_spec(study.spec_json)
-    record = json.loads(trial.proposal_json)
+    record, params = trial.proposal, trial.params
     insight = record.get("insight") or {}
-    document = _proposal(trial, rows, spec)
-    params = json.loads(trial.params_json)
-    comparison = compared(record, params, rows, spec)
+    document = _proposal(trial, trials, spec)
+    comparison = compared(record, params, trials, spec)
     sources = {item["source"] for item in insight.get("nearest", ())}
     with storage.read() as connection:
         stop = stop_document(connection, trial.optuna_id)
@@ -98,7 +99,7 @@ def explain_trial(
         "study": spec.name,
         **document,
         "params": params,
-        "why": why_text(record, rows, spec),
+        "why": why_text(record, [other.proposal for other in trials], spec),
         **comparison,
         "because": reason_texts(spec.metrics[0].name, document, comparison),
         "told": record["told"],
@@ -114,6 +115,17 @@ def explain_trial(
 
 
 _Z = ("mean", "std", "cold_mean", "cold_std", "warm_mean", "warm_std", "best")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lesson:
+    """What a study knew from history from some moment on."""
+
+    receipt: JsonObject
+    #: When, seconds since the epoch.
+    learnt: float
+
+
 _NOTHING_EXPECTED: Expectation = {
     "predicted": None,
     "predicted_low": None,
@@ -131,25 +143,19 @@ _EMPTY: JsonObject = {
 }
 
 
-def _lessons(storage: Storage, study_id: int) -> list[sa.Row[Any]]:
+def _lessons(storage: Storage, study_id: int) -> list[_Lesson]:
     a = tables.artifacts
-    columns = (a.c.key, a.c.receipt_json, a.c.created)
-    query = sa.select(*columns).where(a.c.study_id == study_id).order_by(a.c.created)
+    query: sa.Select[Any] = sa.select(a.c.receipt_json, a.c.created)
+    query = query.where(a.c.study_id == study_id).order_by(a.c.created)
     with storage.read() as connection:
-        return list(connection.execute(query))
-
-
-def _receipt(row: sa.Row[Any] | None) -> JsonObject:
-    return _EMPTY if row is None else {**_EMPTY, **json.loads(row.receipt_json)}
-
-
-def _key(row: sa.Row[Any]) -> str | None:
-    key: str | None = json.loads(row.receipt_json)["artifact"]
-    return key
+        return [
+            _Lesson(receipt={**_EMPTY, **json.loads(receipt)}, learnt=learnt)
+            for receipt, learnt in connection.execute(query)
+        ]
 
 
 def _state(
-    spec: StudySpec, receipt: JsonObject, newest: sa.Row[Any] | None
+    spec: StudySpec, receipt: JsonObject, newest: _Lesson | None
 ) -> Literal["informed", "cold", "unused", "pending"]:
     if not takes_prior(spec) or not spec.history:
         return "unused"
@@ -158,7 +164,7 @@ def _state(
     return "cold" if receipt["artifact"] is None else "informed"
 
 
-def _summary(spec: StudySpec, receipt: JsonObject, newest: sa.Row[Any] | None) -> str:
+def _summary(spec: StudySpec, receipt: JsonObject, newest: _Lesson | None) -> str:
     if not takes_prior(spec):
         return f"sampler {spec.sampler.name} takes nothing from history"
     if not spec.history:
@@ -194,30 +200,30 @@ def _sources(receipt: JsonObject) -> list[Source]:
     return sorted(sources, key=lambda source: -source["share"])
 
 
-def _ends(rows: Rows, limit: int) -> Rows:
-    """Return at most `limit` rows: the first and the last half."""
-    if len(rows) <= limit:
-        return rows
+def _ends(trials: Trials, limit: int) -> Trials:
+    """Return at most `limit` trials: the first and the last half."""
+    if len(trials) <= limit:
+        return trials
     first = limit // 2
-    return [*rows[:first], *rows[len(rows) - (limit - first) :]]
+    return [*trials[:first], *trials[len(trials) - (limit - first) :]]
 
 
-def _uses(rows: Rows) -> dict[str, list[int]]:
+def _uses(trials: Trials, records: Records) -> dict[str, list[int]]:
     """Return the numbers of the trials that were proposed with each artifact."""
     used: dict[str, list[int]] = {}
-    for row in rows:
-        key = json.loads(row.proposal_json).get("artifact")
+    for trial, record in zip(trials, records, strict=True):
+        key = record.get("artifact")
         if key is not None:
-            used.setdefault(key, []).append(row.number)
+            used.setdefault(key, []).append(trial.number)
     return used
 
 
-def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> ArtifactUse:
-    receipt = _receipt(row)
+def _artifact(lesson: _Lesson, used: dict[str, list[int]]) -> ArtifactUse:
+    receipt = lesson.receipt
     with_it = used.get(receipt["artifact"], [])
     return {
         "artifact": receipt["artifact"],
-        "learnt": iso(row.created),
+        "learnt": iso(lesson.learnt),
         "proposals": len(with_it),
         "first_trial": min(with_it, default=None),
         "last_trial": max(with_it, default=None),
@@ -228,33 +234,35 @@ def _artifact(row: sa.Row[Any], used: dict[str, list[int]]) -> ArtifactUse:
     }
 
 
-def _proposal(row: sa.Row[Any], rows: Rows, spec: StudySpec) -> ExplainedProposal:
-    record = json.loads(row.proposal_json)
+def _proposal(trial: Trial, trials: Trials, spec: StudySpec) -> ExplainedProposal:
+    record = trial.proposal
     insight = record.get("insight") or {}
     return {
-        "trial": row.number,
-        "state": row.state.upper(),
-        "cause": row.cause,
-        "objective": row.objective,
-        "values": _values(row, spec),
-        "is_final": row.state == "complete",
+        "trial": trial.number,
+        "state": TRIAL_WORDS[trial.state],
+        "cause": trial.cause,
+        "objective": trial.objective,
+        "values": _values(trial, spec),
+        "is_final": trial.state is TrialState.COMPLETE,
         "sampler": record["sampler"],
         "preparation": record.get("preparation"),
         "artifact": record.get("artifact"),
         "model": insight.get("model"),
         "trust": insight.get("trust"),
-        **_expected(record, insight, rows, spec),
+        **_expected(record, insight, trials, spec),
     }
 
 
-def _expected(record: JsonObject, insight: JsonObject, rows: Rows, spec: StudySpec) -> Expectation:
+def _expected(
+    record: JsonObject, insight: JsonObject, trials: Trials, spec: StudySpec
+) -> Expectation:
     """Return what was expected of a trial, in the metric's unit, as it was recorded."""
     if insight.get("mean") is None or len(spec.metrics) > 1:
         return _NOTHING_EXPECTED
     # Earlier releases recorded what was expected on the models' own scale alone.
     mean, std = insight["mean"], insight["std"]
     older = {"mean": mean, "low": mean - std, "high": mean + std, "cold": insight.get("cold_mean")}
-    scale = _scale(record, rows, spec)
+    scale = _scale(record, trials, spec)
 
     def value(key: str) -> float | None:
         recorded: float | None = insight.get(f"objective_{key}")
@@ -272,43 +280,50 @@ def _expected(record: JsonObject, insight: JsonObject, rows: Rows, spec: StudySp
     }
 
 
-def _values(row: sa.Row[Any], spec: StudySpec) -> dict[str, float | None]:
+def _values(trial: Trial, spec: StudySpec) -> dict[str, float | None]:
     """Return what came of a trial, by metric; empty where nothing did."""
-    if row.objective is not None and len(spec.metrics) == 1:
-        return {spec.metrics[0].name: row.objective}
+    if trial.objective is not None and len(spec.metrics) == 1:
+        return {spec.metrics[0].name: trial.objective}
+    if trial.state is TrialState.FAIL:
+        return {}
     names = [metric.name for metric in spec.metrics]
-    return dict(zip(names, told_values(Trial.of(row)), strict=False))
+    return dict(zip(names, trial.values, strict=False))
 
 
-def _scale(record: JsonObject, rows: Rows, spec: StudySpec) -> ValueScale:
+def _scale(record: JsonObject, trials: Trials, spec: StudySpec) -> ValueScale:
     """Return the scale that the models had when a trial was proposed."""
     told = record["told"]
     values = [
-        row.objective
-        for row in rows
-        if row.told is not None and row.told <= told and row.state == "complete"
+        trial.objective
+        for trial in trials
+        if trial.told is not None
+        and trial.told <= told
+        and trial.state is TrialState.COMPLETE
+        and trial.objective is not None
     ]
     return ValueScale(values, maximize=spec.metrics[0].goal == "maximize")
 
 
-def _gain(storage: Storage, study: sa.Row[Any], spec: StudySpec, rows: Rows) -> Gain | None:
+def _gain(
+    storage: Storage, study: Study, spec: StudySpec, trials: Trials, records: Records
+) -> Gain | None:
     if len(spec.metrics) > 1:
         return None
     told = sorted(
-        (row for row in rows if row.told is not None and row.state in ("complete", "pruned")),
-        key=lambda row: row.told,
+        (trial.told, trial.number, trial, record)
+        for trial, record in zip(trials, records, strict=True)
+        if trial.told is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
     )
     with storage.read() as connection:
         curves = read_curves(connection, study.id)
-    records = [json.loads(row.proposal_json) for row in told]
     return estimate_gain(
         Results(
             space=spec.space,
             maximize=spec.metrics[0].goal == "maximize",
-            params=[json.loads(row.params_json) for row in told],
-            values=[next(iter(told_values(Trial.of(row))), math.nan) for row in told],
-            reports=[curves.get(row.number, {}) for row in told],
-            pruned=[row.state == "pruned" for row in told],
-            history=[history_share(record, rows, spec) for record in records],
+            params=[trial.params for *_, trial, _ in told],
+            values=[next(iter(trial.values), math.nan) for *_, trial, _ in told],
+            reports=[curves.get(trial.number, {}) for *_, trial, _ in told],
+            pruned=[trial.state is TrialState.PRUNED for *_, trial, _ in told],
+            history=[history_share(record, records, spec) for *_, record in told],
         )
     )

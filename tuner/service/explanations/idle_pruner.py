@@ -13,6 +13,9 @@ from tuner.documents.pruning import Rung
 from tuner.service.answers.reported import Reported
 from tuner.service.answers.wording import count
 from tuner.storage import tables
+from tuner.trials.states import TrialState
+from tuner.trials.store.trials import EndedTrial
+from tuner.trials.study import Study
 
 #: Optuna's, for the pruner `median`, and what `patient` has without an option.
 _STARTUP_TRIALS, _PATIENCE = 5, 3
@@ -23,9 +26,9 @@ _SHORT_S = 1.0
 
 def why_idle(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     options: Mapping[str, Any],
-    rows: Sequence[sa.Row[Any]],
+    ended: Sequence[EndedTrial],
     reported: Mapping[int, Reported],
     rung: Rung | None,
 ) -> str:
@@ -35,13 +38,13 @@ def why_idle(
         connection: to the database.
         study: its row.
         options: of the pruner, with its name.
-        rows: the trials that have ended, in number order.
+        ended: the trials that have ended, in number order.
         reported: what they have reported.
         rung: where it judges first, if it has rungs.
     """
-    if not rows:
+    if not ended:
         return ""
-    found = [reported[row.number] for row in rows if row.number in reported]
+    found = [reported[trial.number] for trial in ended if trial.number in reported]
     longest = max((one.last for one in found), default=0)
     if not found:
         return "no trial has reported anything: call run.report(step, value) after each epoch"
@@ -52,7 +55,7 @@ def why_idle(
     special = {
         "asha": lambda: _of_rung(longest, rung),
         "hyperband": lambda: _of_rung(longest, rung),
-        "median": lambda: _of_median(connection, study, options, rows, longest),
+        "median": lambda: _of_median(connection, study, options, ended, longest),
         "patient": lambda: _of_patience(options, longest),
         "history": lambda: _of_history(connection, study),
     }.get(options["name"])
@@ -60,11 +63,11 @@ def why_idle(
     reason = special and special()
     if reason:
         return reason
-    took = statistics.median(row.duration_s or 0.0 for row in rows)
+    took = statistics.median(trial.duration_s or 0.0 for trial in ended)
     if took < _SHORT_S:
         return f"a trial is over in {took:.1f} s, before a decision can reach it"
-    if len(rows) <= _FEW:
-        return f"too few trials to compare: {count(len(rows), 'trial')} ended"
+    if len(ended) <= _FEW:
+        return f"too few trials to compare: {count(len(ended), 'trial')} ended"
     return "no trial has stood badly enough"
 
 
@@ -81,13 +84,13 @@ def _of_rung(longest: int, rung: Rung | None) -> str:
 
 def _of_median(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     options: Mapping[str, Any],
-    rows: Sequence[sa.Row[Any]],
+    ended: Sequence[EndedTrial],
     longest: int,
 ) -> str:
     startup = options.get("startup_trials", _STARTUP_TRIALS)
-    whole = sum(row.state == "complete" for row in rows)
+    whole = sum(trial.state is TrialState.COMPLETE for trial in ended)
     warmup = options.get("warmup_steps", 0)
     if whole < startup:
         return f"it begins after {count(startup, 'whole trial')} (startup_trials), {whole} ended"
@@ -111,7 +114,7 @@ def _of_patience(options: Mapping[str, Any], longest: int) -> str:
     return f"no trial went {count(patience, 'step')} without a gain"
 
 
-def _of_history(connection: sa.Connection, study: sa.Row[Any]) -> str:
+def _of_history(connection: sa.Connection, study: Study) -> str:
     a = tables.artifacts
     query = sa.select(a.c.receipt_json).where(a.c.study_id == study.id)
     receipt = connection.execute(query.order_by(a.c.created.desc()).limit(1)).scalar_one_or_none()

@@ -16,9 +16,11 @@ from tuner.proposals.pruners.marks import MARK
 from tuner.proposals.pruners.wording import mark_text
 from tuner.spec import StudySpec
 from tuner.storage import optuna_rows, tables
-from tuner.trials.attempts import ENDED
+from tuner.trials.states import ENDED, TrialState
+from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
-Rows = Sequence[sa.Row[Any]]
+Trials = Sequence[Trial]
 
 
 def _document(mark: Mapping[str, Any]) -> JsonObject:
@@ -27,18 +29,18 @@ def _document(mark: Mapping[str, Any]) -> JsonObject:
 
 def explain_pruning(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     spec: StudySpec,
-    rows: Rows,
+    trials: Trials,
     receipt: Mapping[str, Any] | None,
 ) -> JsonObject | None:
     """Return what the pruner knew from history and what it did; None: none has asked history.
 
     Args:
         connection: to the database.
-        study: its row.
+        study: its trial.
         spec: of the study.
-        rows: all its trials, in number order.
+        trials: all its trials, in number order.
         receipt: of its newest lesson on curves, as `CurveReceipt` stores it; None: there is none.
     """
     marks = {
@@ -51,9 +53,17 @@ def explain_pruning(
     # A pruner that was replaced has left its marks; what it stopped stays told.
     options = spec.pruner.options if spec.pruner.name == HISTORY else {}
     pruner = HistoryPruner(**options)
-    by_number = {row.number: marks[row.optuna_id] for row in rows if row.optuna_id in marks}
-    stopped = [row for row in rows if row.state == "pruned" and row.number in by_number]
-    audited = [row for row in rows if row.state == "complete" and row.number in by_number]
+    by_number = {
+        trial.number: marks[trial.optuna_id] for trial in trials if trial.optuna_id in marks
+    }
+    stopped = [
+        trial for trial in trials if trial.state is TrialState.PRUNED and trial.number in by_number
+    ]
+    audited = [
+        trial
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.number in by_number
+    ]
     steps = _steps(connection, study.id)
     return {
         "top": pruner.top,
@@ -62,8 +72,8 @@ def explain_pruning(
         "receipt": receipt,
         "stopped": len(stopped),
         "audited": len(audited),
-        "audited_wrong": _in_top(spec, rows, audited, by_number),
-        "saved": _saved(rows, stopped, by_number, steps),
+        "audited_wrong": _in_top(spec, trials, audited, by_number),
+        "saved": _saved(trials, stopped, by_number, steps),
         "trust": by_number[max(by_number)]["trust"] if by_number else None,
         "trials": [
             {"trial": number, **_document(mark)} for number, mark in sorted(by_number.items())
@@ -76,23 +86,23 @@ def _summary(receipt: Mapping[str, Any] | None) -> str:
 
 
 def _in_top(
-    spec: StudySpec, rows: Rows, audited: Rows, marks: Mapping[int, Mapping[str, Any]]
+    spec: StudySpec, trials: Trials, audited: Trials, marks: Mapping[int, Mapping[str, Any]]
 ) -> int:
     """Return how many trials that ran on as audits ended in the best share of all that ended.
 
     Those that were stopped count as worse than all, as they were condemned.
     """
-    ended = [row for row in rows if row.state in ("complete", "pruned")]
+    ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
     values: list[float] = [
-        sign * row.objective
-        if row.state == "complete" and row.objective is not None
+        sign * trial.objective
+        if trial.state is TrialState.COMPLETE and trial.objective is not None
         else float("inf")
-        for row in ended
+        for trial in ended
     ]
     places = ranks(np.array(values, dtype=float))
-    place = {row.number: float(at) for row, at in zip(ended, places, strict=True)}
-    return sum(place[row.number] < marks[row.number]["top"] for row in audited)
+    place = {trial.number: float(at) for trial, at in zip(ended, places, strict=True)}
+    return sum(place[trial.number] < marks[trial.number]["top"] for trial in audited)
 
 
 def _steps(connection: sa.Connection, study_id: int) -> dict[int, int]:
@@ -107,8 +117,8 @@ def _steps(connection: sa.Connection, study_id: int) -> dict[int, int]:
 
 
 def _saved(
-    rows: Rows,
-    stopped: Rows,
+    trials: Trials,
+    stopped: Trials,
     marks: Mapping[int, Mapping[str, Any]],
     steps: Mapping[int, int],
 ) -> JsonObject | None:
@@ -117,10 +127,10 @@ def _saved(
     What a stopped trial had before it is taken to be what it would have trained; a training that
     ends early by itself would have trained less.
     """
-    ended = [row for row in rows if row.state in ENDED]
-    trained = sum(steps.get(row.number, 0) for row in ended)
+    ended = [trial for trial in trials if trial.state in ENDED]
+    trained = sum(steps.get(trial.number, 0) for trial in ended)
     saved = sum(
-        max(0.0, marks[row.number]["horizon"] - steps.get(row.number, 0)) for row in stopped
+        max(0.0, marks[trial.number]["horizon"] - steps.get(trial.number, 0)) for trial in stopped
     )
     if trained + saved <= 0:
         return None

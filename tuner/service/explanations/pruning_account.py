@@ -23,11 +23,12 @@ from tuner.proposals.pruners.marks import read_first_rung, read_marks
 from tuner.registry import PRUNERS, Trait
 from tuner.service.answers.reported import Reported, read_reported
 from tuner.service.explanations.idle_pruner import why_idle
-from tuner.storage import tables
-from tuner.trials.attempts import ENDED
 from tuner.trials.specs import read_spec
+from tuner.trials.states import TrialState
+from tuner.trials.store.trials import EndedTrial, ended_trials
+from tuner.trials.study import Study
 
-Rows = Sequence[sa.Row[Any]]
+Ended = Sequence[EndedTrial]
 
 #: Would-be winners are trials as good as the best of so many.
 WINNERS = 0.1
@@ -58,7 +59,7 @@ class PruningAccounts:
     def __init__(self) -> None:
         self._kept: dict[int, _Kept] = {}
 
-    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount | None:
+    def of(self, connection: sa.Connection, study: Study) -> PruningAccount | None:
         """Return the account of a study's pruner; None: it has none."""
         key = (study.revision, study.state, study.told)
         kept = self._kept.get(study.id)
@@ -75,35 +76,33 @@ class PruningAccounts:
         return document
 
 
-def account_for(connection: sa.Connection, study: sa.Row[Any]) -> PruningAccount | None:
+def account_for(connection: sa.Connection, study: Study) -> PruningAccount | None:
     """Return the account of a study's pruner; None: it has none."""
     spec = read_spec(study.spec_json)
     options = spec.pruner.model_dump(exclude_none=True)
     if options["name"] == "none":
         return None
-    t = tables.trials
-    columns = (t.c.number, t.c.state, t.c.objective, t.c.duration_s, t.c.params_json)
-    query: sa.Select[Any] = sa.select(*columns)
-    query = query.where(t.c.study_id == study.id, t.c.state.in_(ENDED))
-    rows: Rows = connection.execute(query.order_by(t.c.number)).all()
+    ended = ended_trials(connection, study.id)
     reported = read_reported(connection, study.id)
     marks = read_marks(connection, study.optuna_id)
     rung = _rung(connection, study, options)
-    stopped = [row for row in rows if row.state == "pruned"]
-    ran_on = [row for row in rows if row.state == "complete" and row.number in marks]
-    length = _usual_length(rows, reported)
+    stopped = [trial for trial in ended if trial.state is TrialState.PRUNED]
+    ran_on = [
+        trial for trial in ended if trial.state is TrialState.COMPLETE and trial.number in marks
+    ]
+    length = _usual_length(ended, reported)
     return {
         "pruner": options["name"],
         "stopped": len(stopped),
         "ran_on": len(ran_on),
-        "saved": _saved(rows, stopped, reported, spec.space.fixed_values, length),
-        "lost": _lost(rows, len(stopped), ran_on, spec.metrics[0].goal),
+        "saved": _saved(ended, stopped, reported, spec.space.fixed_values, length),
+        "lost": _lost(ended, len(stopped), ran_on, spec.metrics[0].goal),
         "first_rung": rung,
-        "idle": why_idle(connection, study, options, rows, reported, rung) if not stopped else "",
+        "idle": why_idle(connection, study, options, ended, reported, rung) if not stopped else "",
     }
 
 
-def _rung(connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, Any]) -> Rung | None:
+def _rung(connection: sa.Connection, study: Study, options: Mapping[str, Any]) -> Rung | None:
     """Return where a pruner with rungs judges first; `step` is null while that is not known."""
     if not PRUNERS.has(options["name"], Trait.RUNGS):
         return None
@@ -118,36 +117,36 @@ def _rung(connection: sa.Connection, study: sa.Row[Any], options: Mapping[str, A
     return {"step": given, "why": "as given", "warning": warning}
 
 
-def _usual_length(rows: Rows, reported: Mapping[int, Reported]) -> float | None:
+def _usual_length(ended: Ended, reported: Mapping[int, Reported]) -> float | None:
     """Return how many steps a trial has that runs to its end; None: not known."""
     whole = [
-        reported[row.number].last
-        for row in rows
-        if row.state == "complete" and row.number in reported
+        reported[trial.number].last
+        for trial in ended
+        if trial.state is TrialState.COMPLETE and trial.number in reported
     ]
     return statistics.median(whole) if whole else None
 
 
 def _saved(
-    rows: Rows,
-    stopped: Rows,
+    ended: Ended,
+    stopped: Ended,
     reported: Mapping[int, Reported],
     fixed: Mapping[str, Any],
     usual: float | None,
 ) -> Saved | None:
     """Return epochs and hours that were not trained, and their share of all; None: not known."""
-    trained = float(sum(reported[row.number].last for row in rows if row.number in reported))
+    trained = float(sum(reported[trial.number].last for trial in ended if trial.number in reported))
     usual_s = _usual_step_s(reported)
     epochs, hours = 0.0, 0.0
-    for row in stopped:
-        done = reported[row.number].last if row.number in reported else 0
-        length = declared_horizon({**fixed, **json.loads(row.params_json)}) or usual
+    for trial in stopped:
+        done = reported[trial.number].last if trial.number in reported else 0
+        length = declared_horizon({**fixed, **json.loads(trial.params_json)}) or usual
         if length is None:
             return None
         rest = max(0.0, length - done)
         epochs += rest
-        if done and row.duration_s:
-            hours += rest * _step_s(reported[row.number], row.duration_s, usual_s) / 3600.0
+        if done and trial.duration_s:
+            hours += rest * _step_s(reported[trial.number], trial.duration_s, usual_s) / 3600.0
     if trained + epochs <= 0.0:
         return None
     return {"epochs": epochs, "hours": round(hours, 4), "share": epochs / (trained + epochs)}
@@ -169,7 +168,7 @@ def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
     return min(duration_s / reported.last, step_s)
 
 
-def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Lost | None:
+def _lost(ended: Ended, stopped: int, ran_on: Ended, goal: str) -> Lost | None:
     """Return which share of the would-be winners was stopped; None: nothing that ran on tells it.
 
     Of m condemned trials that ran on, g came out among the best: the chance that a condemned one is
@@ -181,11 +180,15 @@ def _lost(rows: Rows, stopped: int, ran_on: Rows, goal: str) -> Lost | None:
     from scipy.special import betaincinv
 
     sign = -1.0 if goal == "maximize" else 1.0
-    ended = [row for row in rows if row.state in ("complete", "pruned")]
-    values = sorted(sign * row.objective for row in ended if row.state == "complete")
-    winners = min(len(values), math.ceil(WINNERS * len(ended)))
+    told = [trial for trial in ended if trial.state is not TrialState.FAIL]
+    values = sorted(
+        sign * trial.objective
+        for trial in told
+        if trial.state is TrialState.COMPLETE and trial.objective is not None
+    )
+    winners = min(len(values), math.ceil(WINNERS * len(told)))
     bar = values[winners - 1]
-    good = sum(sign * row.objective <= bar for row in ran_on)
+    good = sum(trial.objective is not None and sign * trial.objective <= bar for trial in ran_on)
     bad = len(ran_on) - good
     low, high = (float(betaincinv(good + 0.5, bad + 0.5, at)) for at in _RANGE)
     middle = good / len(ran_on)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
-
-import sqlalchemy as sa
 
 from tuner.documents.document import JsonObject
 from tuner.documents.trial_explanation import Comparison, NearestValue, ParameterChange
 from tuner.proposals.proposal import DEFAULTS
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
+from tuner.trials.trial import Trial
 
-Rows = Sequence[sa.Row[Any]]
+#: Of the proposals of all trials, in number order.
+Records = Sequence[JsonObject]
 
 #: Two values so near each other, in widths of the range, are much the same; with none nearer than
 #: the second a value is new.
@@ -31,19 +30,19 @@ _WHY = {
 }
 
 
-def why_text(record: JsonObject, rows: Rows, spec: StudySpec) -> str:
+def why_text(record: JsonObject, records: Records, spec: StudySpec) -> str:
     """Return in a sentence who chose a trial, and by what."""
     reason = _chosen_by(record)
-    start = start_index(record, rows, spec)
+    start = start_index(record, records, spec)
     text = reason if start is None else f"start_with[{start}]; the rest: {reason}"
     late = record.get("late")
     return text if not late else f"{text}; met while it ran: {', '.join(late)}"
 
 
-def history_share(record: JsonObject, rows: Rows, spec: StudySpec) -> float:
+def history_share(record: JsonObject, records: Records, spec: StudySpec) -> float:
     """Return how much say history had in the choice of a trial, from 0 to 1."""
     insight = record.get("insight") or {}
-    is_told = record.get("retry_of") is not None or start_index(record, rows, spec) is not None
+    is_told = record.get("retry_of") is not None or start_index(record, records, spec) is not None
     if is_told or record.get("preparation") == "missed":
         return 0.0
     if insight.get("model") == "prior":
@@ -51,13 +50,12 @@ def history_share(record: JsonObject, rows: Rows, spec: StudySpec) -> float:
     return float(insight.get("trust") or 0.0) if insight.get("model") == "warm+cold" else 0.0
 
 
-def start_index(record: JsonObject, rows: Rows, spec: StudySpec) -> int | None:
+def start_index(record: JsonObject, records: Records, spec: StudySpec) -> int | None:
     """Return which of the configurations to start with had its turn, None when none had."""
     if not spec.start_with or record.get("retry_of") is not None or "trials" not in record:
         return None
-    earlier = rows[: record["trials"]]
-    is_retry = [json.loads(row.proposal_json).get("retry_of") is not None for row in earlier]
-    turn = len(earlier) - sum(is_retry)
+    earlier = records[: record["trials"]]
+    turn = sum(other.get("retry_of") is None for other in earlier)
     return turn if turn < len(spec.start_with) else None
 
 
@@ -81,18 +79,20 @@ def _chosen_by(record: JsonObject) -> str:
     return _WHY.get(insight.get("model", ""), f"by sampler {sampler}")
 
 
-def compared(record: JsonObject, params: JsonObject, rows: Rows, spec: StudySpec) -> Comparison:
+def compared(
+    record: JsonObject, params: JsonObject, trials: Sequence[Trial], spec: StudySpec
+) -> Comparison:
     """Return how a proposal differs from the best trial that it knew, and what drives it."""
     insight = record.get("insight") or {}
     nothing: Comparison = {"exploring": None, "against": None, "drivers": [], "changes": []}
     recorded = insight.get("against")
     if insight.get("model") not in _MODELLED or recorded is None:
         return nothing
-    known = [row for row in rows if row.told is not None and row.told <= record["told"]]
-    against = next((row for row in known if row.number == recorded["trial"]), None)
+    known = [trial for trial in trials if trial.told is not None and trial.told <= record["told"]]
+    against = next((trial for trial in known if trial.number == recorded["trial"]), None)
     if against is None:
         return nothing
-    there = json.loads(against.params_json)
+    there = against.params
     return {
         "exploring": recorded["exploring"],
         "against": {"trial": against.number, "objective": against.objective},
@@ -120,10 +120,10 @@ def _gains(insight: JsonObject, driver: JsonObject, spec: StudySpec) -> bool:
 
 
 def _changes(
-    encoding: Encoding, params: JsonObject, there: JsonObject, known: Rows
+    encoding: Encoding, params: JsonObject, there: JsonObject, known: Sequence[Trial]
 ) -> list[ParameterChange]:
     """Return each tuned parameter of a proposal beside the same of another trial."""
-    tried = [(row.number, json.loads(row.params_json)) for row in known]
+    tried = [(trial.number, trial.params) for trial in known]
     return [
         {
             "name": name,

@@ -30,6 +30,8 @@ from tuner.service.roots.hands import Late, StuckError
 from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage, tables
 from tuner.trials.specs import read_spec
+from tuner.trials.store.trials import trials_of
+from tuner.trials.study import Study
 from tuner.trials.study_states import OPEN
 
 
@@ -274,19 +276,19 @@ class StudyFiler:
 
     def _add_history(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
         """Have the study's run say what it learnt from history; at its end, what that gained."""
-        a, t = tables.artifacts, tables.trials
+        a = tables.artifacts
         query = sa.select(sa.func.max(a.c.created)).where(a.c.study_id == study.id)
-        of_study = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
         with self._storage.read() as connection:
             learnt = connection.execute(query).scalar()
             version = (learnt, study.state not in OPEN)
             if learnt is None or self._explained.get(study.id) == version:
                 return
-            rows = connection.execute(of_study).all()
+            trials = trials_of(connection, study.id)
         # scipy takes a quarter of a second to import, which a study without history does without.
         from tuner.service.explanations.explaining import explain_study
 
-        found = explain_study(self._storage, study, rows, limit=0, gain=study.state not in OPEN)
+        learner, is_over = Study.of(study), study.state not in OPEN
+        found = explain_study(self._storage, learner, trials, limit=0, gain=is_over)
         writer.explain(receipt_markdown(found))
         self._explained[study.id] = version
 

@@ -37,7 +37,7 @@ def history_over_trials(
     records = [json.loads(row.proposal_json) for row in rows]
     if not any((record.get("insight") or {}).get("model") for record in records):
         return []
-    shares = _shares(rows, records, spec)
+    shares = _shares(records, spec)
     found = [
         {
             "trial": row.number,
@@ -51,9 +51,7 @@ def history_over_trials(
     return found if is_any else []
 
 
-def _shares(
-    rows: Sequence[sa.Row[Any]], records: Sequence[JsonObject], spec: StudySpec
-) -> list[float]:
+def _shares(records: Sequence[JsonObject], spec: StudySpec) -> list[float]:
     """Return the share of history in each proposal.
 
     Whether a trial was one of `start_with` takes all trials before it: that is asked of those only
@@ -63,6 +61,6 @@ def _shares(
     latest = len(spec.start_with) + retries
     later = spec.model_copy(update={"start_with": ()})
     return [
-        history_share(record, rows, spec if record.get("trials", 0) <= latest else later)
+        history_share(record, records, spec if record.get("trials", 0) <= latest else later)
         for record in records
     ]

@@ -24,6 +24,12 @@ _ONE = sa.select(_t).where(*_AT)
 _LOCK = _ONE.with_for_update()
 # What it sets are the other parameters that it is executed with.
 _UPDATE = _t.update().where(*_AT)
+_ALL = sa.select(_t).where(_t.c.study_id == sa.bindparam("of_study")).order_by(_t.c.number)
+_ENDED: sa.Select[Any] = (
+    sa.select(_t.c.number, _t.c.state, _t.c.objective, _t.c.duration_s, _t.c.params_json)
+    .where(_t.c.study_id == sa.bindparam("of_study"), _t.c.state.in_(words(ENDED)))
+    .order_by(_t.c.number)
+)
 #: States of a trial that has no outcome.
 _OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
 _DECIDE = _UPDATE.where(_t.c.state.not_in(words(ENDED)))
@@ -50,6 +56,60 @@ class Outcome:
     #: The attempt that decided; None: none did.
     attempt: str | None = None
     duration_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedTrial:
+    """What came of a trial, and how long it took."""
+
+    number: int
+    #: COMPLETE, PRUNED or FAIL.
+    state: TrialState
+    objective: float | None
+    duration_s: float | None
+    params_json: str
+
+
+def ended_trials(connection: sa.Connection, study_id: int) -> list[EndedTrial]:
+    """Return the trials of a study that have ended, in number order."""
+    return [
+        EndedTrial(
+            number=number,
+            state=TrialState(state),
+            objective=objective,
+            duration_s=duration_s,
+            params_json=params_json,
+        )
+        for number, state, objective, duration_s, params_json in connection.execute(
+            _ENDED, {"of_study": study_id}
+        )
+    ]
+
+
+def trials_of(
+    connection: sa.Connection,
+    study_id: int,
+    *,
+    state: TrialState | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Trial]:
+    """Return trials of a study, in number order.
+
+    Args:
+        connection: of the caller's transaction.
+        study_id: of the study.
+        state: only those in it; None: in any.
+        limit: so many at most; None: all.
+        offset: so many are left out before.
+
+    Raises:
+        ValueError: the state of one is none.
+    """
+    query = _ALL if state is None else _ALL.where(_t.c.state == state.value)
+    if limit is not None:
+        query = query.limit(limit).offset(max(offset, 0))
+    return [Trial.of(row) for row in connection.execute(query, {"of_study": study_id})]
 
 
 def find_trial(connection: sa.Connection, study: Study, number: int) -> Trial:
