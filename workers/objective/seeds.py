@@ -7,9 +7,8 @@ import importlib.util
 import os
 import random
 import sys
-from typing import Literal
 
-Reproducibility = Literal["off", "seeded", "strict"]
+from tuner.protocol import Reproducibility
 
 
 def seed_everything(seed: int, mode: Reproducibility) -> None:

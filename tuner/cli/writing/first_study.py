@@ -16,6 +16,7 @@ from tuner.cli.writing.flow import flow
 from tuner.cli.writing.objective_stub import objective_stub
 from tuner.cli.writing.ready import ReadySpace, example_reasons
 from tuner.errors import SetupError, SpecError
+from tuner.protocol import BACKENDS
 from tuner.spec.reading.yaml_file import read_document
 from tuner.system import is_installed, pip_install
 
@@ -26,8 +27,6 @@ OBJECTIVE = "objectives.py"
 _WIDTH = 100
 #: What a module is installed as, where the two differ.
 _PACKAGES = {"sklearn": "scikit-learn"}
-#: Keras needs one of them.
-_BACKENDS = ("tensorflow", "jax", "torch")
 #: Of a space without an example: to be changed with the objective.
 _OWN: Document = {
     "metric": {"name": "score", "goal": "maximize"},
@@ -142,8 +141,8 @@ def _missing(code: str) -> tuple[str, ...]:
             modules.append(node.module)
     needed = dict.fromkeys(module.partition(".")[0] for module in modules)
     missing = [name for name in needed if not is_installed(name)]
-    if "keras" in needed and not any(map(is_installed, _BACKENDS)):
-        missing.append(_BACKENDS[0])
+    if "keras" in needed and not any(map(is_installed, BACKENDS)):
+        missing.append(BACKENDS[0])
     return tuple(_PACKAGES.get(name, name) for name in missing)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.board.best_trials.page import encode
 from tuner.board.best_trials.report.document import (
+    ENVIRONMENT,
     MOST_POINT_COLUMNS,
     MOST_POINTS,
     MOST_ROWS,
@@ -39,11 +40,6 @@ _PAGE = 1_000
 _CURVES, _GREY = 5, 20
 #: Of a file of the log root, in bytes, and of the error of a trial, in signs.
 _MOST_FILE, _MOST_ERROR = 16 << 20, 300
-#: What `config.json` says of the place where a trial ran.
-_ENVIRONMENT = (
-    *("host", "platform", "gpu", "versions", "command", "environment"),
-    *("image", "image_verified", "lock", "files", "data"),
-)
 
 
 def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
@@ -78,7 +74,7 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
         insights=_file(place.below("_study"), "insights.json") or _insights(importance),
         yaml=_start_with(best),
         config=json.dumps(config, indent=1, ensure_ascii=False) if config else "",
-        environment={key: config[key] for key in _ENVIRONMENT if config.get(key)},
+        environment={key: config[key] for key in ENVIRONMENT if config.get(key)},
         made=made,
     )
 

@@ -16,6 +16,7 @@ from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gp
 from tuner.surrogate.gaussian.thinning import thin
 from tuner.surrogate.model import Model
+from tuner.surrogate.search.acquisition import LOG_ROOT_2PI
 
 #: Fewer durations that are known to their end are no guide to others.
 _LEAST = 3
@@ -30,7 +31,6 @@ _SCATTER = 0.05
 #: A trial that the others say is so many deviations quicker than the limit has hung: its place is
 #: not the reason.
 _HUNG = 4.0
-_LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,5 +134,5 @@ def _beyond(mean: Floats, std: Floats, least: Floats) -> tuple[Floats, Floats, F
     """Return mean and variance of normal values above `least`, and which of them hardly can be."""
     u = (least - mean) / std
     # Mills' ratio, in logarithms: far in the tail both of its parts are 0.
-    rate = np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_ndtr(-u))
+    rate = np.exp(-0.5 * u * u - LOG_ROOT_2PI - log_ndtr(-u))
     return mean + std * rate, std**2 * np.maximum(1.0 + u * rate - rate**2, 0.0), u > _HUNG

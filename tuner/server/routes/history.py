@@ -26,12 +26,12 @@ from tuner.server.limits import MAX_BATCH_BYTES
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import ADMIN, READ, READ_OWN, SUBMIT
 from tuner.server.routes.body_schemas import body_schema
+from tuner.server.routes.paths import Number
 from tuner.service.history import HistoryDesk
 
 MAX_BATCH_RUNS = 5000
 
 Key = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,120}$")]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 Short = Annotated[str, Field(max_length=64)]
 Line = Annotated[str, Field(max_length=4096)]

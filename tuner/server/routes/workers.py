@@ -20,6 +20,7 @@ from tuner.server.bodies import read_message
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import WORK_OWN, identity
 from tuner.server.routes.body_schemas import body_schema
+from tuner.server.routes.paths import Digest
 from tuner.server.token_book import TokenBook
 from tuner.service.workers.worker_service import WorkerDesk
 from tuner.storage.conflict import again_after_conflict
@@ -29,7 +30,6 @@ MAX_WAIT_S = 30.0
 #: A claim that waits is ended so soon when its token is revoked, with what `TokenBook` remembers.
 RECHECK_S = 0.4
 AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
-Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)

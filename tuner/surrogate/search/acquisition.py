@@ -17,7 +17,8 @@ from typing_extensions import override
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.model import Model, slopes
 
-_LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+#: The logarithm of the root of 2π.
+LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _ROOT_HALF_PI = float(np.sqrt(0.5 * np.pi))
 _ROOT2 = float(np.sqrt(2.0))
 #: Below this the closed form loses its digits and the series takes over.
@@ -51,13 +52,13 @@ def log_improvement(u: Floats) -> Floats:
     near, far = u > -1.0, u < _FAR
     between = ~(near | far)
     v = u[near]
-    density = np.exp(-0.5 * v * v - _LOG_ROOT_2PI)
+    density = np.exp(-0.5 * v * v - LOG_ROOT_2PI)
     found[near] = np.log(density + v * np.exp(log_ndtr(v)))
     v = u[between]
-    found[between] = -0.5 * v * v - _LOG_ROOT_2PI
+    found[between] = -0.5 * v * v - LOG_ROOT_2PI
     found[between] += np.log1p(_ROOT_HALF_PI * v * erfcx(-v / _ROOT2))
     v = u[far]
-    found[far] = -0.5 * v * v - _LOG_ROOT_2PI - 2.0 * np.log(-v) + np.log1p(-3.0 / (v * v))
+    found[far] = -0.5 * v * v - LOG_ROOT_2PI - 2.0 * np.log(-v) + np.log1p(-3.0 / (v * v))
     return found
 
 
@@ -157,7 +158,7 @@ class LogFeasibility(Acquisition):
             log_probability = log_ndtr(u)
             short = np.maximum(least - u, 0.0)
             total += power * log_probability - _STEEP * short**2
-            rate = power * np.exp(-0.5 * u * u - _LOG_ROOT_2PI - log_probability)
+            rate = power * np.exp(-0.5 * u * u - LOG_ROOT_2PI - log_probability)
             rate = (rate + 2.0 * _STEEP * short) / std
             gradient -= rate[:, None] * (mean_slope + u[:, None] * std_slope)
         return total, gradient

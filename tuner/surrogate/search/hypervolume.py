@@ -15,9 +15,8 @@ from typing_extensions import override
 
 from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.model import Model, slopes
-from tuner.surrogate.search.acquisition import Acquisition, log_improvement
+from tuner.surrogate.search.acquisition import LOG_ROOT_2PI, Acquisition, log_improvement
 
-_LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 #: Above so many boxes the front is thinned out.
 _MOST_BOXES = 64
 #: How far beyond the front the reference lies, in widths of the front.
@@ -155,7 +154,7 @@ class LogHypervolumeImprovement(Acquisition):
 
 
 def _log_density(u: Floats) -> Floats:
-    return -0.5 * u * u - _LOG_ROOT_2PI
+    return -0.5 * u * u - LOG_ROOT_2PI
 
 
 def _thinned(best: Floats) -> Floats:

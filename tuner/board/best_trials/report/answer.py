@@ -16,6 +16,7 @@ from tuner.board.best_trials.foreign import Foreign
 from tuner.board.best_trials.model import Table
 from tuner.board.best_trials.page import column_document, encode, row_document
 from tuner.board.best_trials.report.document import (
+    ENVIRONMENT,
     MOST_POINT_COLUMNS,
     MOST_POINTS,
     MOST_ROWS,
@@ -28,11 +29,6 @@ from tuner.roots import Place
 
 #: Curves that are named, and others in grey.
 _CURVES, _GREY = 5, 50
-#: What `config.json` says of the place where a trial ran.
-_ENVIRONMENT = (
-    *("host", "platform", "gpu", "versions", "command", "environment"),
-    *("image", "image_verified", "lock", "files", "data"),
-)
 #: Facts that the plots want beside the parameters.
 _FACTS = ("cause", "reason", "started", "duration_s", "history")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
@@ -108,4 +104,4 @@ def _environment(config: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     known = found if isinstance(found, dict) else {}
-    return {key: known[key] for key in _ENVIRONMENT if known.get(key)}
+    return {key: known[key] for key in ENVIRONMENT if known.get(key)}

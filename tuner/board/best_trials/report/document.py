@@ -25,6 +25,11 @@ from tuner.board.best_trials.report.scripts import has_plots, scripts, styles
 
 Document = Mapping[str, Any]
 
+#: What `config.json` says of the place where a trial ran.
+ENVIRONMENT = (
+    *("host", "platform", "gpu", "versions", "command", "environment"),
+    *("image", "image_verified", "lock", "files", "data"),
+)
 #: Rows and parameters of the leaderboard, lines of a list, and signs of a file that is shown.
 MOST_ROWS, _MOST_COLUMNS, _MOST_ITEMS, _MOST_FILE = 25, 12, 200, 40_000
 #: Trials and columns that the plots get.
