@@ -21,7 +21,8 @@ from tests.support.servers import PostgresServer, open_postgres
 from tests.support.service_process import Nursery, ServiceProcess
 from tuner.queue.redis_server import find_binary, start_redis
 from tuner.storage import tables
-from tuner.trials.study_states import OPEN
+from tuner.trials.states import OPEN
+from tuner.trials.store.columns import words
 
 Kind = Literal["sqlite", "postgresql"]
 LEASE_S = 2.5
@@ -128,7 +129,7 @@ class Stack:
         project, _, name = study.partition("/")
         query = sa.select(s.c.state).where(s.c.project == project, s.c.name == name)
         with contextlib.suppress(sa.exc.DBAPIError):
-            return [row.state in OPEN for row in self.select(query)] == [True]
+            return [row.state in words(OPEN) for row in self.select(query)] == [True]
         return False
 
     def leader_pid(self) -> int:

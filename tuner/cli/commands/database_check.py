@@ -66,7 +66,7 @@ def _look(config: Settings, study: str | None, *, mends: bool) -> tuple[Path | N
     from tuner.storage import open_storage
     from tuner.storage.opening import sqlite_path
     from tuner.storage.outage import is_damage
-    from tuner.trials.finding import find_study
+    from tuner.trials.store.studies import find_study_row
 
     path = sqlite_path(config.database_url)
     unusable = _unusable(path)
@@ -77,7 +77,7 @@ def _look(config: Settings, study: str | None, *, mends: bool) -> tuple[Path | N
         with contextlib.closing(open_storage(config.database_url, create=False)) as storage:
             if study is not None:
                 with storage.read() as connection:
-                    find_study(connection, study)
+                    find_study_row(connection, study)
             found = integrity.check(storage, study)
             if not mends or not any(finding.mend for finding in found):
                 return None, integrity.Repaired(left=found)
