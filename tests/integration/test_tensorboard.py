@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.board.event_files import event_files
 from tests.support.board.tensorboard_api import TensorBoard, open_tensorboard
-from tuner.exporters import StudyWriter, repair_run, write_study
+from tests.support.study_run import write_study
+from tuner.exporters import StudyWriter, repair_run
 from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import RunWriter, session_hparams, write_json

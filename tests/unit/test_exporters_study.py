@@ -12,7 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import api_pb2
 
 from tests.support.board.event_files import event_files
-from tuner.exporters import StudyWriter, write_study
+from tests.support.study_run import write_study
+from tuner.exporters import StudyWriter
 from tuner.exporters.study import HISTORY_TAG
 from tuner.roots import Place
 from tuner.space import SearchSpace

@@ -3,4 +3,3 @@
 from tuner.exporters.paper import Paper as Paper
 from tuner.exporters.repair import repair_run as repair_run
 from tuner.exporters.study import StudyWriter as StudyWriter
-from tuner.exporters.study import write_study as write_study

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.board.event_files import curve, end, file_name, start, write_events
 from tests.support.board.trials import SCRIPT
-from tuner.exporters import write_study
+from tests.support.study_run import write_study
 from tuner.space import SearchSpace
 from tuner.spec import parse_spec
 from tuner.tfevents.framing import masked_crc
