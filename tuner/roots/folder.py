@@ -70,10 +70,6 @@ class Folder:
         """Return the descriptor, for calls that take a `dir_fd`."""
         return self._fd
 
-    def duplicate(self) -> Folder:
-        """Return the same folder with a descriptor of its own."""
-        return Folder(os.dup(self._fd), self.path)
-
     def folder(self, name: str, *, make: bool = False) -> Folder:
         """Open the folder `name` in this one.
 
