@@ -152,6 +152,7 @@ CALLS: dict[str, tuple[str, set[str]]] = {
     ),
     "tuner/cli/following/next_step.py": ("the folder that a command runs in", {"other.resolve()"}),
     "tuner/integrity/attempts.py": ("no file: SQL", {"attempt.exists()"}),
+    "tuner/trials/store/workers.py": ("no file: SQL", {"holds.exists()"}),
     "tuner/history/importers/folders.py": (
         "`Folder.open`, which goes through tuner.roots",
         {"self.open(name)"},
