@@ -101,7 +101,10 @@ def bind_socket(path: Path) -> None:
         (lambda p: p.symlink_to(p.name), "is neither a file nor a folder"),
         (lambda p: p.symlink_to("nowhere"), "is neither a file nor a folder"),
         (bind_socket, "is neither a file nor a folder"),
-        (lambda p: p.write_bytes(os.urandom(5000).replace(b",", b"")), "of no known kind"),
+        (
+            lambda p: p.write_bytes(b"\x89" + os.urandom(5000).replace(b",", b"")),
+            "of no known kind",
+        ),
         (lambda p: p.write_bytes(b"a,b\n\0\0"), "of no known kind"),
         (lambda p: p.write_text("a,b\n1,2\n"), "no column 'score'; name one with --metric: a, b"),
         (lambda p: p.write_text("score,score\n1,2\n"), "has two columns 'score'"),
