@@ -27,7 +27,7 @@ def read_spec(spec_json: str) -> StudySpec:
 
     Raises:
         SpecError: this release cannot read it: every problem, one a line.
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     return parse_stored(json.loads(spec_json))
 
@@ -36,7 +36,7 @@ def read_as_stored(spec_json: str) -> dict[str, Any]:
     """Return a stored spec as JSON values, for documents that hold it whole.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     found: dict[str, Any] = json.loads(spec_json)
     return found
