@@ -5,20 +5,23 @@ from __future__ import annotations
 import importlib.util
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from tuner.cli.main import main
 from tuner.errors import SetupError, UnknownNameError
 from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
-from tuner.registry import PRUNERS, SAMPLERS, Registry
+from tuner.registry import EXPORTERS, PRUNERS, SAMPLERS, Registry
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.spec.parts import Named, Pruner, Sampler
 from tuner.trials.causes import POLICIES
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 #: A value that every option of that name may take.
 VALUES = {
@@ -106,6 +109,23 @@ class TestPruners(RegistryContract):
     section = Pruner
     kind = BasePruner
     make = staticmethod(make_pruner)
+
+
+def test_every_exporter_stands_in_its_page_as_the_table_says_it() -> None:
+    rows = (DOCS / "export.md").read_text().splitlines()
+
+    for name, extension in EXPORTERS.built_in.items():
+        assert any(row.startswith(f"| `{name}` | {extension.says}") for row in rows), name
+    named = [row for row in rows if row.startswith("| `")]
+    assert len(named) == len(EXPORTERS.built_in)
+
+
+def test_the_help_of_export_names_every_exporter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    page = capsys.readouterr().out
+
+    assert f"{', '.join(EXPORTERS.built_in)}, or what" in " ".join(page.split())
 
 
 def test_every_cause_of_failure_has_a_policy() -> None:

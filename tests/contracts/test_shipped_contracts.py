@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ import pytest
 
 from tests.support.toy_packages import installed, write_package
 from tuner.errors import SetupError
-from tuner.registry import IMPORTERS, PRUNERS, SAMPLERS
-from tuner.testing import ImporterContract, PrunerContract, SamplerContract
+from tuner.registry import EXPORTERS, IMPORTERS, PRUNERS, SAMPLERS
+from tuner.testing import ExporterContract, ImporterContract, PrunerContract, SamplerContract
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 FINITE = {
@@ -119,11 +121,41 @@ class TestCsv(ImporterContract):
         return path
 
 
+class TestCsvExport(ExporterContract):
+    name = "csv"
+
+    def count(self, path: Path) -> int:
+        with path.open(encoding="utf-8", newline="") as file:
+            return len(list(csv.DictReader(file)))
+
+
+class TestJsonExport(ExporterContract):
+    name = "json"
+
+    def count(self, path: Path) -> int:
+        return len(json.loads(path.read_text())["trials"])
+
+
+class TestMlflowExport(ExporterContract):
+    name = "mlflow"
+
+    def count(self, path: Path) -> int:
+        return len(list(path.glob("*/*/meta.yaml")))
+
+
+class TestWandbExport(ExporterContract):
+    name = "wandb"
+
+    def count(self, path: Path) -> int:
+        return len([json.loads(line) for line in path.read_text().splitlines()])
+
+
 def test_everything_in_a_table_is_held_to_its_contract() -> None:
     held = (
         (SamplerContract, SAMPLERS),
         (PrunerContract, PRUNERS),
         (ImporterContract, IMPORTERS),
+        (ExporterContract, EXPORTERS),
     )
     for contract, registry in held:
         assert {one.name for one in contract.__subclasses__()} >= {*registry.built_in}

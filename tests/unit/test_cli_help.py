@@ -24,7 +24,7 @@ COMMANDS = {
     "db upgrade", "db backup", "db restore", "db check", "explain", "replay", "report",
     "history add", "history list", "history remove",
     "token create", "token list", "token revoke", "init", "spaces",
-    "convert", "launch slurm", "launch ray",
+    "convert", "export", "launch slurm", "launch ray",
 }  # fmt: skip
 READING = [
     "doctor",

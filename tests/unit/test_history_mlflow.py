@@ -45,6 +45,31 @@ def outcomes(lab: HistoryLab) -> list[tuple[Any, ...]]:
     return [(t.params.get("layers"), t.state, t.cause, len(t.curves)) for t in trials]
 
 
+def test_an_experiment_with_tags_is_no_run(lab: HistoryLab, tmp_path: Path) -> None:
+    shutil.copytree(MLRUNS, tmp_path / "mlruns")
+    (experiment,) = [
+        p.parent for p in (tmp_path / "mlruns").glob("*/meta.yaml") if p.parent.name != "0"
+    ]
+    (experiment / "tags").mkdir()
+    (experiment / "tags" / "mlflow.note.content").write_text("what it is")
+
+    report = lab.add(tmp_path / "mlruns", ACCURACY)
+
+    assert (report.imported, report.rejected) == (5, 2)
+
+
+def test_of_two_values_at_one_step_the_later_one_counts(lab: HistoryLab, tmp_path: Path) -> None:
+    shutil.copytree(MLRUNS, tmp_path / "mlruns")
+    (file, *_) = sorted((tmp_path / "mlruns").glob("*/*/metrics/val/accuracy"))
+    *_, last = file.read_text().splitlines()
+    time, _, step = last.split(" ")
+    with file.open("a") as lines:
+        lines.write(f"{int(time) + 1} 0.123 {step}\n")
+    lab.add(tmp_path / "mlruns", ACCURACY)
+
+    assert 0.123 in [trial.metrics.get("val/accuracy") for trial in lab.only().trials]
+
+
 @pytest.mark.parametrize("store", ["files", "database"])
 def test_runs_of_mlflow_are_trials_with_their_types_curves_and_states(
     lab: HistoryLab, tmp_path: Path, store: str

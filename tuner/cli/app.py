@@ -20,6 +20,7 @@ from tuner.cli.commands import (
     doctor,
     edit,
     explain,
+    export,
     history,
     init,
     launch,
@@ -133,6 +134,7 @@ app.command(rich_help_panel=LOOK)(read.events)
 app.command(rich_help_panel=LOOK)(explain.explain)
 app.command(rich_help_panel=LOOK)(replay.replay)
 app.command(rich_help_panel=LOOK)(report.report)
+app.command(rich_help_panel=LOOK)(export.export)
 
 app.command(rich_help_panel=CHANGE)(change.pause)
 app.command(rich_help_panel=CHANGE)(change.resume)

@@ -17,7 +17,7 @@ COMMANDS = (
     "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
     "status", "best", "show", "logs", "watch", "events", "explain", "replay", "report", "pause",
     "resume", "stop", "cancel", "retry", "edit", "delete", "doctor", "init", "spaces",
-    "convert", "launch",
+    "convert", "launch", "export",
 )  # fmt: skip
 #: `python -m tuner run` is spelled already.
 _COMMAND = re.compile(rf"(?<![\w./-])(?<!-m ){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")

@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "explain": ("explain vision/cnn", "explain vision/cnn best"),
     "replay": ("replay vision/cnn",),
     "report": ("report vision/cnn -o cnn.html",),
+    "export": ("export csv vision/cnn", "export mlflow vision/cnn -o mlruns"),
     "pause": ("pause vision/cnn",),
     "resume": ("resume vision/cnn",),
     "stop": ("stop vision/cnn --now",),

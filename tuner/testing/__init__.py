@@ -1,4 +1,4 @@
-"""For tests of others: a service in this process, and what samplers, pruners and importers keep.
+"""For tests of others: a service in this process, and what extensions keep.
 
     from tuner.testing import SamplerContract, service
 
@@ -7,6 +7,7 @@ Nothing here is a stand-in: the service is the real one, on a database of its ow
 
 from tuner.testing.contracts import PrunerContract as PrunerContract
 from tuner.testing.contracts import SamplerContract as SamplerContract
+from tuner.testing.exporter_contract import ExporterContract as ExporterContract
 from tuner.testing.importer_contract import ImporterContract as ImporterContract
 from tuner.testing.service import HeldAttempt as HeldAttempt
 from tuner.testing.service import LocalService as LocalService

@@ -20,16 +20,19 @@ from typing import Any
 
 from tuner import protocol
 from tuner.cli.commands.replay import replay_study
+from tuner.cli.writing.export_data import read_export
 from tuner.coordinator.loop import Coordinator
 from tuner.documents.study import StudyStatus
 from tuner.documents.trial import TrialRow
 from tuner.errors import SetupError
+from tuner.exporters.formats import export_study
 from tuner.history.import_report import Report
 from tuner.history.importing import Importer
 from tuner.history.store.imported import Options
 from tuner.history.store.records import Goal
 from tuner.local.listed_history import Silent
 from tuner.proposals.replaying import Replayed
+from tuner.registry.exporters import exporter
 from tuner.release import release
 from tuner.service.history import HistoryDesk
 from tuner.service.service import Service
@@ -233,6 +236,26 @@ class LocalService:
         if goals is not None:
             options = Options(metrics=tuple(goals), goals=tuple(goals.values()))
         return Importer(self.history, options, Silent()).add(str(path))
+
+    def export(self, study: str, kind: str, path: Path) -> None:
+        """Write the trials that have ended to a new file or folder; what `tuner export` does.
+
+        Args:
+            study: `project/study`.
+            kind: the exporter's name.
+            path: at which nothing is.
+
+        Raises:
+            NotFoundError: there is no such study.
+            UnknownNameError: there is no such exporter.
+            SetupError: it cannot be written, or something is there.
+        """
+        self.settle()
+        with tempfile.TemporaryDirectory(prefix="tuner-export-") as folder:
+            curves = exporter(kind).takes_curves
+            spool = Path(folder, "trials.jsonl")
+            found, _ = read_export(self.verbs, study, spool, curves=curves)
+            export_study(kind, found, path)
 
     def replay(self, study: str) -> list[Replayed]:
         """Make every proposal of a study again from its record; what `tuner replay` does.

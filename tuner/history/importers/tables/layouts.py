@@ -161,6 +161,21 @@ def _mlflow(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
+def _tuner(header: Header, counts: Sequence[Count]) -> Columns | None:
+    """Return those of `tuner export csv`, and of the table that the tab Best trials gives away."""
+    metrics = {n: i for n, i in _behind(header, "metrics.").items() if counts[i].known}
+    if not {"trial", "state", "objective", "attempts"} <= header.keys():
+        return None
+    return Columns(
+        tool="Tuner",
+        params=_behind(header, "params."),
+        metrics=metrics,
+        state=header["state"],
+        started=header.get("started"),
+        finished=header.get("finished"),
+    )
+
+
 def _neptune(header: Header, counts: Sequence[Count]) -> Columns | None:
     """Return those of Neptune's runs table, downloaded or from `fetch_runs_table`."""
     if "sys/id" not in header and "Id" not in header:
@@ -255,6 +270,7 @@ LAYOUTS: tuple[Callable[[Header, Sequence[Count]], Columns | None], ...] = (
     _wandb_api,
     _ray,
     _mlflow,
+    _tuner,
     _neptune,
     _sagemaker,
     _web_export,

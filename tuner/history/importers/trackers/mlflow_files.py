@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tuner.history.importers.folders import FileStamp, Folder, files_stamp, stamp_of
+from tuner.history.importers.state_words import read_word
 from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun, plain_text
 from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
 from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
@@ -22,7 +23,10 @@ from tuner.spec.reading.yaml12 import plain_value
 
 META = "meta.yaml"
 #: As MLflow numbers the states of runs (its `RunStatus`).
-_STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_FAILED, _KILLED = 4, 5
+_STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", _FAILED: "FAILED", _KILLED: "KILLED"}
+#: A tag of `tuner export mlflow`: "pruned", or why a run failed, for which MLflow has no states.
+STATE_TAG = "tuner.state"
 _MAX_META = 64 * 1024
 _MAX_PARAM = 8 * 1024
 _MAX_CURVE = 64 << 20
@@ -81,10 +85,9 @@ class MlflowFiles:
         meta = read_meta(folder)
         if self._is_deleted or meta.get("lifecycle_stage") == "deleted":
             raise ValueError("was deleted in MLflow")
-        status = meta.get("status")
         run = TrackedRun(
             key=key,
-            state=_STATES.get(status, str(status)) if isinstance(status, int) else str(status),
+            state=_state(folder.path, meta.get("status")),
             stamp=self._stamps[key],
             started=_seconds(meta.get("start_time")),
             finished=_seconds(meta.get("end_time")),
@@ -117,9 +120,23 @@ def find_experiments(folders: Iterable[Folder]) -> list[MlflowFiles]:
 
 def is_run(folder: Folder) -> bool:
     """Whether a folder with `meta.yaml` is one of a run rather than of an experiment."""
-    parts = (Path(folder.path, name) for name in ("metrics", "params", "tags"))
-    # One that has logged nothing yet has lost its empty folders in a copy.
-    return any(part.is_dir() for part in parts) or "run_id" in _about(folder)
+    if any(Path(folder.path, name).is_dir() for name in ("metrics", "params")):
+        return True
+    about = _about(folder)
+    # One that has logged nothing yet has lost its empty folders in a copy; an experiment has tags.
+    is_experiment = "artifact_location" in about
+    return "run_id" in about or (not is_experiment and Path(folder.path, "tags").is_dir())
+
+
+def _state(path: str, status: object) -> str:
+    """Return the state of a run; an export of Tuner's says more of it in a tag."""
+    try:
+        said = _content(path, "tags", STATE_TAG, _MAX_PARAM).strip()
+    except OSError:
+        said = ""
+    if status in (_FAILED, _KILLED) and said:
+        return said if read_word(said) is not None else "FAILED"
+    return _STATES.get(status, str(status)) if isinstance(status, int) else str(status)
 
 
 def _about(experiment: Folder | None) -> dict[str, object]:

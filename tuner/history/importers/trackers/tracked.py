@@ -132,7 +132,8 @@ def _metrics(
     last: dict[str, object] = {**run.summary}
     for name, points in run.points.items():
         if points:
-            last[name] = max(points, key=lambda point: point[0])[1]
+            # Of two at one step the later one counts, as the trackers have it.
+            last[name] = max(reversed(points), key=lambda point: point[0])[1]
     if options.reduce == "best":
         for name in goals.keys() & curves.keys():
             last[name] = last_or_best(curves[name], goals[name])
