@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.home import CLIMB, ROOT, end_processes
-from tuner.cli.calling import COMMANDS
+from tuner.cli.calling import WORDS
 
 TUNER = ".venv/bin/tuner"
 #: A command of ours in a text, up to what ends it there.
-PRINTED = re.compile(rf"(?<![\w/]){re.escape(TUNER)} (?:{'|'.join(COMMANDS)})\b[^`;|\n'()]*")
+PRINTED = re.compile(rf"(?<![\w/]){re.escape(TUNER)} (?:{'|'.join(WORDS)})\b[^`;|\n'()]*")
 #: The same, as it would work only where the environment is activated.
-BARE = re.compile(rf"(?<![\w./-])tuner (?:{'|'.join(COMMANDS)})\b")
+BARE = re.compile(rf"(?<![\w./-])tuner (?:{'|'.join(WORDS)})\b")
 LIMIT_S = 90.0
 
 

@@ -113,4 +113,4 @@ def test_the_commands_that_are_spelt_are_those_that_there_are() -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
 
-    assert set(calling.COMMANDS) == set(group.commands)
+    assert set(calling.WORDS) == set(group.commands)

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import typer
 
+from tests.support.toy_packages import installed, write_package
 from tuner.cli.app import app
-from tuner.cli.calling import program
-from tuner.cli.examples import EXAMPLES
+from tuner.cli.calling import program, spell
 from tuner.cli.main import main
+from tuner.registry import COMMANDS as TABLE
+from tuner.registry.commands import command as entry
 
 #: What issue 2 asks for; the verbs of later issues are absent.
 COMMANDS = {
@@ -56,10 +58,11 @@ def _walk(
 
 
 ALL = dict(_walk(typer.main.get_command(app)))
+EXAMPLES = {name: entry(name).examples for name in TABLE.built_in}
 
 
 def test_the_commands_are_those_that_exist_and_no_stubs() -> None:
-    assert set(ALL) == COMMANDS
+    assert set(ALL) == set(TABLE.built_in) == COMMANDS
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -75,6 +78,25 @@ def test_every_command_and_every_parameter_has_help(
     for parameter in ALL[name].params:
         hidden = getattr(parameter, "hidden", False)
         assert hidden or parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_list_says_of_a_command_what_its_page_begins_with(name: str) -> None:
+    assert spell(TABLE.find(name).says) == ALL[name].get_short_help_str(limit=200)
+
+
+def test_the_list_of_commands_imports_none_of_them_and_a_command_only_its_own_module() -> None:
+    code = (
+        "import sys\n"
+        "from tuner.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*(n for n in sys.modules if n.startswith('tuner.cli.commands.')), file=sys.stderr)"
+    )
+    for words, modules in (("--help", []), ("status --help", ["tuner.cli.commands.read"])):
+        run = [sys.executable, "-c", code, *words.split()]
+        done = subprocess.run(run, capture_output=True, text=True, check=True)
+        assert done.stderr.split() == modules, words
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -101,7 +123,7 @@ def test_retry_still_takes_the_flag_that_says_what_it_does_anyway() -> None:
 def test_every_command_has_examples_and_its_page_shows_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert set(EXAMPLES) == COMMANDS
+    assert all(EXAMPLES.values())
     for name, examples in EXAMPLES.items():
         with pytest.raises(SystemExit):
             main([*name.split(), "--help"])
@@ -154,3 +176,43 @@ def test_the_package_loads_nothing_until_asked() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split("\n")[:2] == ["['tuner']", "tuner.api tuner"]
+
+
+def test_a_packages_command_is_listed_without_being_imported_and_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = """
+import typer
+from tuner.registry import Command
+
+def greet(name: str = typer.Argument(help="whom")) -> None:
+    "Greet somebody."
+    typer.echo(f"hello {name}")
+
+greet_command = Command(make=greet, examples=["greet Ada"])
+"""
+    entries = (
+        "[tuner.commands]\ngreet = greeting:greet_command\nbroken = gone:x\nstatus = greeting:greet"
+    )
+    write_package(tmp_path, "greeting", "1.0", {"greeting": code}, entries + "\nworkers = gone:x\n")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main(words)
+        captured = capsys.readouterr()
+        return int(exit_info.value.code or 0), captured.out, captured.err
+
+    with installed(tmp_path):
+        listed = call("--help")[1]
+        assert "Of installed packages:" in listed
+        assert listed.count("A command of greeting 1.0.") == 2
+        assert "greeting" not in sys.modules
+        assert call("greet", "Ada")[:2] == (0, "hello Ada\n")
+        assert "greet Ada" in call("greet", "--help")[1]
+        assert call("greett")[2].endswith("No such command 'greett'. Did you mean 'greet'?\n")
+        code_of, _, said = call("broken")
+        assert (code_of, "the command 'broken' of greeting 1.0 cannot be imported" in said) == (
+            2,
+            True,
+        )
+    assert "greet" not in call("--help")[1]

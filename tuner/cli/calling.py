@@ -11,16 +11,13 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from tuner.registry.commands import COMMANDS
+
 NAME = "tuner"
 #: What follows the program's name where a text names a command, and not the project.
-COMMANDS = (
-    "run", "check", "board", "submit", "serve", "down", "workers", "token", "db", "history", "list",
-    "status", "best", "show", "logs", "watch", "events", "explain", "replay", "report", "pause",
-    "resume", "stop", "cancel", "retry", "edit", "delete", "doctor", "init", "spaces",
-    "convert", "launch", "export",
-)  # fmt: skip
+WORDS = tuple(dict.fromkeys(name.partition(" ")[0] for name in COMMANDS.built_in))
 #: `python -m tuner run` is spelled already.
-_COMMAND = re.compile(rf"(?<![\w./-])(?<!-m ){NAME} (?=(?:{'|'.join(COMMANDS)})\b)")
+_COMMAND = re.compile(rf"(?<![\w./-])(?<!-m ){NAME} (?=(?:{'|'.join(WORDS)})\b)")
 
 
 @cache

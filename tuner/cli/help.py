@@ -6,7 +6,8 @@ Typer's own pretty help imports half of rich and takes three times the time this
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import typer
@@ -14,12 +15,16 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typing_extensions import override
 
 from tuner.cli.calling import program
-from tuner.cli.examples import EXAMPLES
+from tuner.registry.commands import command
 
-ONE = "Tune on this machine"
-SERVE = "Run as a service"
-LOOK = "Look at studies"
-CHANGE = "Change studies"
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A command in the list of commands."""
+
+    section: str
+    name: str
+    says: str
 
 
 class SectionedGroup(TyperGroup):
@@ -28,15 +33,11 @@ class SectionedGroup(TyperGroup):
     @override
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         sections: dict[str, list[tuple[str, str]]] = {}
-        width = max((len(name) for name in self.commands), default=0)
-        for name, command in self.commands.items():
-            if command.hidden:
-                continue
-            section = str(getattr(command, "rich_help_panel", None) or "Commands")
-            # The whole first sentence: a long one is wrapped rather than cut.
-            text = command.get_short_help_str(limit=200)
-            row = (typer.style(name.ljust(width), fg="cyan", bold=True), text)
-            sections.setdefault(section, []).append(row)
+        found: Sequence[Row] = self.commands.rows()  # type: ignore[attr-defined]
+        width = max((len(row.name) for row in found), default=0)
+        for row in found:
+            shown = (typer.style(row.name.ljust(width), fg="cyan", bold=True), row.says)
+            sections.setdefault(row.section, []).append(shown)
         for section, rows in sections.items():
             with formatter.section(typer.style(section, bold=True)):
                 formatter.write_dl(rows)
@@ -94,20 +95,12 @@ class PlainCommand(TyperCommand):
         while ctx.parent is not None:
             path.append(ctx.info_name)
             ctx = ctx.parent
-        examples = EXAMPLES.get(" ".join(reversed(path)), ())
+        examples = command(" ".join(reversed(path))).examples
         if examples:
             with formatter.section("Examples" if len(examples) > 1 else "Example"):
                 for example in examples:
                     # Whole, also where it is longer than the page is wide: it is to be copied.
                     formatter.write(f"{'':{formatter.current_indent}}{program()} {example}\n")
-
-
-class Commands(typer.Typer):
-    """Commands whose help pages are ours."""
-
-    @override
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
-        return super().command(name, **{"cls": PlainCommand, **settings})
 
 
 def _argument_name(argument: TyperArgument) -> str:

@@ -1,4 +1,4 @@
-"""What may be named: samplers, pruners, importers and exporters, one table for each kind.
+"""What may be named: samplers, pruners, importers, exporters, commands; one table for each kind.
 
 A table holds what Tuner brings. What other packages bring is found through their entry points, and
 only when something asks for a name that the table does not hold, or for all names. Nothing here
@@ -7,6 +7,8 @@ imports what it names: the spec reads the names, and whoever builds one imports 
 
 from __future__ import annotations
 
+from tuner.registry.commands import COMMANDS as COMMANDS
+from tuner.registry.commands import Command as Command
 from tuner.registry.exporters import EXPORTERS as EXPORTERS
 from tuner.registry.exporters import Exporter as Exporter
 from tuner.registry.extension import Extension as Extension
@@ -20,7 +22,7 @@ from tuner.registry.registry import Registry as Registry
 from tuner.registry.samplers import SAMPLERS as SAMPLERS
 
 #: Every kind of extension there is.
-REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS, EXPORTERS)
+REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS, EXPORTERS, COMMANDS)
 
 
 def used_packages(sampler: str, pruner: str) -> tuple[str, ...]:
