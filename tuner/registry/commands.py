@@ -95,28 +95,28 @@ _BUILT_IN: dict[str, Command] = {
     "init": _at(
         "init:init",
         ONE,
-        "Write a first study from a ready search space, or a deployment; overwrites nothing.",
+        "Write a first study from a ready search space, or a deployment; overwrite nothing.",
         "init cnn digits",
         "init compose team --host tuner.example",
     ),
     "spaces": _at(
         "spaces:spaces",
         ONE,
-        "List the ready search spaces; with NAME, show one: its ranges, why, and by which sources.",
+        "List the ready search spaces; with NAME, show one: its ranges, their reasons and sources.",
         "spaces",
         "spaces transformer",
     ),
     "convert": _at(
         "convert:convert",
         ONE,
-        "Make a spec of another tool's search: W&B, Katib, Ray Tune, Optuna, KerasTuner.",
+        "Convert another tool's search to a spec: W&B, Katib, Ray Tune, Optuna, KerasTuner.",
         "convert sweep.yaml -o study.yaml",
         "convert optuna.db#mnist",
     ),
     "submit": _at(
         "submit:submit",
         SERVE,
-        "Submit a study to the service, which is started when needed and stays.",
+        "Submit a study to the service.",
         "submit study.yaml",
         "submit study.yaml --watch --fail-under 0.92 --timeout 2h",
     ),
@@ -130,13 +130,13 @@ _BUILT_IN: dict[str, Command] = {
     "down": _at(
         "serve:down",
         SERVE,
-        "End the workers and the service of this machine; `serve` or `run` go on later.",
+        "Stop the workers and the service of this machine; `serve` or `run` resume later.",
         "down",
     ),
     "doctor": _at(
         "doctor:doctor",
         SERVE,
-        "Look at everything that Tuner depends on, and say what is wrong and what to do.",
+        "Check everything that Tuner depends on, and say what is wrong and what to do.",
         "doctor",
     ),
     "workers up": _at(
@@ -155,13 +155,13 @@ _BUILT_IN: dict[str, Command] = {
     "workers autoscale": _at(
         "autoscale:autoscale",
         SERVE,
-        "Start workers on this host when studies can use them, and let them go when none can.",
+        "Start workers on this host when studies can use them, and stop them when none can.",
         "workers autoscale --max 8",
     ),
     "workers list": _at(
         "workers:list_workers",
         SERVE,
-        "List the workers that the service has heard of lately.",
+        "List the workers that the service has heard from recently.",
         "workers list",
     ),
     "workers demand": _at(
@@ -179,25 +179,25 @@ _BUILT_IN: dict[str, Command] = {
     "workers test": _at(
         "workers:test",
         SERVE,
-        "Have a worker test itself now; one that is out of service comes back if it passes.",
+        "Have a worker test itself now; if it passes, one that is out of service is used again.",
         "workers test gpu-host-1",
     ),
     "launch slurm": _at(
         "launch:slurm",
         SERVE,
-        "Submit a job array to Slurm, a worker in each task; preempted ones come back.",
+        "Submit a job array to Slurm, a worker in each task; preempted workers start again.",
         "launch slurm --workers 8 --partition gpu --gpus 1 --time 4h",
     ),
     "launch ray": _at(
         "launch_ray:ray",
         SERVE,
-        "Start an actor of Ray for each worker; one that dies is started again, elsewhere too.",
+        "Start a Ray actor for each worker; Ray restarts one that dies, elsewhere if need be.",
         "launch ray --workers 8 --gpus 1",
     ),
     "token create": _at(
         "token:create",
         SERVE,
-        "Make a token and print it, this once: nobody can show it again.",
+        "Create a token and print it once: nobody can show it again.",
         "token create ci --scope submit --project vision --expires 30d -o ci-token",
         "token create hosts --scope work | vault kv put secret/tuner token=-",
     ),
@@ -210,16 +210,19 @@ _BUILT_IN: dict[str, Command] = {
     "token revoke": _at(
         "token:revoke",
         SERVE,
-        "End a token: within a second no server takes it any more.",
+        "Revoke a token: within a second, no server accepts it any more.",
         "token revoke ci",
     ),
     "db upgrade": _at(
-        "database:upgrade", SERVE, "Bring the database up to date; a new one is made.", "db upgrade"
+        "database:upgrade",
+        SERVE,
+        "Upgrade the database to this release; create it if there is none.",
+        "db upgrade",
     ),
     "db backup": _at(
         "database:backup",
         SERVE,
-        "Write everything in the database to a file, while studies run; what it wrote is checked.",
+        "Write the whole database to a file while studies run, and verify the file.",
         "db backup tuner.backup",
     ),
     "db restore": _at(
@@ -231,7 +234,7 @@ _BUILT_IN: dict[str, Command] = {
     "db check": _at(
         "database_check:check",
         SERVE,
-        "Name what is inconsistent in the database; a service may work with it meanwhile.",
+        "List what is inconsistent in the database; a service may keep using it.",
         "db check",
         "db check vision/cnn --repair",
     ),
@@ -288,7 +291,7 @@ _BUILT_IN: dict[str, Command] = {
     "report": _at(
         "report:report",
         LOOK,
-        "Write a study as one HTML file, to be mailed, kept and printed.",
+        "Write a study as one HTML file that you can mail, keep and print.",
         "report vision/cnn -o cnn.html",
     ),
     "export": _at(
@@ -315,26 +318,26 @@ _BUILT_IN: dict[str, Command] = {
     "history remove": _at(
         "history:remove",
         LOOK,
-        "Forget an imported study; the files it came from stay.",
+        "Forget an imported study; keep the files that it came from.",
         "history remove 3f2a9c",
     ),
     "pause": _at(
         "change:pause",
         CHANGE,
-        "Start no further trial; those that run end by themselves.",
+        "Start no new trials; let the running ones finish.",
         "pause vision/cnn",
     ),
-    "resume": _at("change:resume", CHANGE, "Go on with a paused study.", "resume vision/cnn"),
+    "resume": _at("change:resume", CHANGE, "Resume a paused study.", "resume vision/cnn"),
     "stop": _at(
         "change:stop",
         CHANGE,
-        "Finish a study before its budget is used; running trials end by themselves.",
+        "End a study before its budget is used; let the running trials finish.",
         "stop vision/cnn --now",
     ),
     "cancel": _at(
         "change:cancel",
         CHANGE,
-        "Cancel a study with everything that runs, or one trial of it.",
+        "Cancel a study with its running trials, or one trial.",
         "cancel vision/cnn",
         "cancel vision/cnn 17",
     ),
