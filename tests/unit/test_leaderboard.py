@@ -34,7 +34,7 @@ def markdown(base: HistoryDatabase) -> str:
     with base.storage.read() as connection:
         study = connection.execute(sa.select(tables.studies)).one()
         spec = parse_spec(json.loads(study.spec_json))
-        return leaderboard_markdown(connection, study, spec, list(spec.space.names))
+        return leaderboard_markdown(connection, study.id, spec, list(spec.space.names))
 
 
 def test_the_best_come_first_and_ten_at_most(base: HistoryDatabase) -> None:

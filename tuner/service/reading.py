@@ -114,13 +114,13 @@ class Reader:
             row = find_study_row(connection, study)
             metrics = metrics_of(row)
             trials = (
-                front(connection, row, metrics)
+                front(connection, row.id, [metric["goal"] for metric in metrics])
                 if len(metrics) > 1
-                else ranked(connection, row, metrics[0]["goal"], n)
+                else ranked(connection, row.id, metrics[0]["goal"], n)
             )
             if all:
-                trials += in_state(connection, row, "pruned", metrics[0]["goal"])
-                trials += in_state(connection, row, "fail", None)
+                trials += in_state(connection, row.id, "pruned", metrics[0]["goal"])
+                trials += in_state(connection, row.id, "fail", None)
             return trial_documents(connection, row.id, list(map(Trial.of, trials[:n])))
 
     def trials(

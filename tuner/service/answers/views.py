@@ -129,11 +129,11 @@ def _counts(by_state: Mapping[str, int]) -> TrialCounts:
 def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> BestTrial | None:
     metrics = metrics_of(row)
     if len(metrics) > 1:
-        best = front(connection, row, metrics)
+        best = front(connection, row.id, [metric["goal"] for metric in metrics])
         if not best:
             return None
         return {"trial": best[0].number, "objective": None, "pareto": len(best)}
-    first = ranked(connection, row, metrics[0]["goal"], 1)
+    first = ranked(connection, row.id, metrics[0]["goal"], 1)
     if not first:
         return None
     return {"trial": first[0].number, "objective": first[0].objective, "pareto": None}

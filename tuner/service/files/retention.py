@@ -6,13 +6,11 @@ import logging
 import re
 from collections.abc import Set
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.roots import Place, remove_folder
 from tuner.service.answers.ranking import front, ranked
-from tuner.service.answers.views import metrics_of
 from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.trials.attempts import ENDED
@@ -23,9 +21,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINTS = re.compile(r"trial_(\d{5,10})")
 
 
-def spare_checkpoints(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
-) -> frozenset[int]:
+def spare_checkpoints(connection: sa.Connection, study_id: int, spec: StudySpec) -> frozenset[int]:
     """Return the ended trials that are not among the best `trial.keep`; none without that.
 
     Trials that run or wait keep their checkpoints: a successor may continue from them. With
@@ -33,21 +29,21 @@ def spare_checkpoints(
     """
     if spec.trial.keep is None:
         return frozenset()
-    metrics = metrics_of(study)
+    goals = [metric.goal for metric in spec.metrics]
     best = (
-        front(connection, study, metrics)[: spec.trial.keep]
-        if len(metrics) > 1
-        else ranked(connection, study, metrics[0]["goal"], spec.trial.keep)
+        front(connection, study_id, goals)[: spec.trial.keep]
+        if len(goals) > 1
+        else ranked(connection, study_id, goals[0], spec.trial.keep)
     )
     t = tables.trials
     ended = connection.execute(
-        sa.select(t.c.number).where(t.c.study_id == study.id, t.c.state.in_(ENDED))
+        sa.select(t.c.number).where(t.c.study_id == study_id, t.c.state.in_(ENDED))
     ).scalars()
     return frozenset(ended) - {trial.number for trial in best}
 
 
-def remove_checkpoints(root: Path, study: sa.Row[Any], spare: Set[int]) -> list[int]:
-    """Remove the checkpoints of some trials of a study.
+def remove_checkpoints(root: Path, study: str, spare: Set[int]) -> list[int]:
+    """Remove the checkpoints of some trials of a study, which `study` names as project/study.
 
     Returns:
         The trials whose checkpoints were removed now.
@@ -59,7 +55,7 @@ def remove_checkpoints(root: Path, study: sa.Row[Any], spare: Set[int]) -> list[
     removed = []
     problem: OSError | None = None
     try:
-        folder = Place(root, f"{study.project}/{study.name}").open()
+        folder = Place(root, study).open()
     except FileNotFoundError:
         return []
     with folder:
@@ -72,10 +68,7 @@ def remove_checkpoints(root: Path, study: sa.Row[Any], spare: Set[int]) -> list[
             except OSError as exc:
                 problem = exc
     if removed:
-        logger.info(
-            "checkpoints removed",
-            extra={"study": f"{study.project}/{study.name}", "trials": removed},
-        )
+        logger.info("checkpoints removed", extra={"study": study, "trials": removed})
     if problem is not None:
         raise problem
     return removed

@@ -7,16 +7,13 @@ nothing of the value.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.documents.importance import Importance
-from tuner.storage import tables
 from tuner.trials.specs import read_spec
+from tuner.trials.store.results import read_results
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 2000
@@ -26,7 +23,7 @@ def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Import
     """Return which parameters matter in a study."""
     name = f"{study.project}/{study.name}"
     spec = read_spec(study.spec_json)
-    known = _known(connection, study, len(spec.metrics))
+    known = read_results(connection, study.id, metrics=len(spec.metrics), most=MOST)
     names = [item.name for item in spec.space.parameters if item.kind != "fixed"]
     if len(known) < LEAST:
         return {
@@ -42,33 +39,6 @@ def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Import
 
     weighed = weigh(spec, known)
     return {"study": name, "trials": len(known), **weighed}
-
-
-def _known(
-    connection: sa.Connection, study: sa.Row[Any], metrics: int
-) -> Sequence[tuple[sa.Row[Any], list[float]]]:
-    """Return the trials that have a value for each metric, with these, in number order."""
-    t = tables.trials
-    query = (
-        sa.select(t.c.number, t.c.state, t.c.objective, t.c.values_json, t.c.params_json)
-        .where(t.c.study_id == study.id, t.c.state.in_(("complete", "pruned")))
-        .order_by(t.c.number.desc())
-        .limit(MOST)
-    )
-    rows = reversed(connection.execute(query).all())
-    found = ((row, _values(row, metrics)) for row in rows)
-    return [(row, values) for row, values in found if values is not None]
-
-
-def _values(row: sa.Row[Any], metrics: int) -> list[float] | None:
-    """Return one value for each metric; None: the trial has none."""
-    values = json.loads(row.values_json) if row.values_json else []
-    if metrics == 1:
-        values = [row.objective]
-    is_whole = len(values) == metrics and all(
-        value is not None and math.isfinite(value) for value in values
-    )
-    return values if is_whole else None
 
 
 class Importances:

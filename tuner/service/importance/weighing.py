@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 
 from tuner.documents.importance import Weighed
 from tuner.service.importance.edges import Results, edges, position
@@ -18,24 +16,25 @@ from tuner.space.parameter import Parameter
 from tuner.space.scale import all_scaled, scaled
 from tuner.spec import StudySpec
 from tuner.surrogate.columns import Floats
+from tuner.trials.store.results import TrialResult
 
 #: The best of a study are this share of its trials, so many at least, and a third at most.
 _SHARE, _FEWEST = 0.1, 5
 
 
-def weigh(study: StudySpec, known: Sequence[tuple[sa.Row[Any], list[float]]]) -> Weighed:
+def weigh(study: StudySpec, known: Sequence[TrialResult]) -> Weighed:
     """Return what the parameters explain.
 
     Of several metrics each is explained by itself, and a share is the mean of its shares.
 
     Args:
         study: its spec.
-        known: the trials that have a value for each metric, with these, in number order.
+        known: what came of its trials, in number order.
     """
     tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]
-    params = [json.loads(row.params_json) for row, _ in known]
+    params = [trial.params for trial in known]
     signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in study.metrics]
-    costs = np.array([values for _, values in known], dtype=float) * signs
+    costs = np.array([trial.values for trial in known], dtype=float) * signs
     results = _results(known, params, costs[:, 0]) if len(signs) == 1 else None
     found: Weighed = {
         "best": 0 if results is None else int(results.best.sum()),
@@ -58,7 +57,7 @@ def weigh(study: StudySpec, known: Sequence[tuple[sa.Row[Any], list[float]]]) ->
 
 
 def _results(
-    known: Sequence[tuple[sa.Row[Any], list[float]]],
+    known: Sequence[TrialResult],
     params: Sequence[Mapping[str, Any]],
     costs: Floats,
 ) -> Results | None:
@@ -67,8 +66,7 @@ def _results(
     best = costs <= np.partition(costs, wanted - 1)[wanted - 1]
     if 2 * best.sum() > len(costs):
         return None
-    pairs = enumerate(zip(known, costs, strict=True))
-    whole = [(cost, at) for at, ((row, _), cost) in pairs if row.state == "complete"]
+    whole = [(cost, at) for at, cost in enumerate(costs) if known[at].is_whole]
     return Results(params=params, best=best, first=min(whole)[1] if whole else None)
 
 

@@ -41,8 +41,7 @@ def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
 
 def _weighed(sample: Sample) -> tuple[JsonObject, list[JsonObject]]:
     """Return the importance of the parameters, by each method, and the edges."""
-    known = list(zip(sample.rows, sample.values.tolist(), strict=True))
-    main = weigh(sample.spec, known)
+    main = weigh(sample.spec, sample.trials)
     methods = {"main_effects": _main_effects(sample, main)}
     frozen = sample.frozen()
     if len(frozen) >= LEAST:

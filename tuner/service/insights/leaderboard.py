@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from tuner.service.answers.ranking import front, ranked
-from tuner.service.answers.views import metrics_of
 from tuner.service.answers.wording import value_text
 from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
@@ -22,28 +20,28 @@ _PLAIN = re.compile(r"[A-Za-z0-9 .,+-]")
 
 
 def leaderboard_markdown(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec, order: Sequence[str]
+    connection: sa.Connection, study_id: int, spec: StudySpec, order: Sequence[str]
 ) -> str:
     """Return the best trials as a table with links to them; empty while there is none.
 
     Args:
         connection: to the database.
-        study: row of the study.
+        study_id: of the study.
         spec: of the study.
         order: names of its parameters, most important first.
     """
-    metrics = metrics_of(study)
-    is_one = len(metrics) == 1
+    goals = [metric.goal for metric in spec.metrics]
+    is_one = len(goals) == 1
     found = (
-        ranked(connection, study, metrics[0]["goal"], _ROWS)
+        ranked(connection, study_id, goals[0], _ROWS)
         if is_one
-        else front(connection, study, metrics)[:_ROWS]
+        else front(connection, study_id, goals)[:_ROWS]
     )
     if not found:
         return ""
     names = list(order)[:_PARAMETERS]
     shown = short_names(spec.space.names)
-    titles = [*(metric["name"] for metric in metrics), *(shown[name] for name in names)]
+    titles = [*(metric.name for metric in spec.metrics), *(shown[name] for name in names)]
     head = ["" if is_one else "front", "trial", *titles]
     lines = [_line([_text(cell) for cell in head]), _line(["---"] * len(head))]
     for rank, row in enumerate(found, 1):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.surrogate.columns import Flags, Floats
 from tuner.trials.specs import read_spec
+from tuner.trials.store.results import TrialResult, read_results
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 5000
@@ -31,7 +30,7 @@ class Sample:
 
     Attributes:
         spec: of the study.
-        rows: of the trials.
+        trials: what came of them.
         params: of the trials.
         values: as the study's owner knows them, shape (n, m).
         whole: which trials were not stopped early, shape (n,).
@@ -40,7 +39,7 @@ class Sample:
     """
 
     spec: StudySpec
-    rows: Sequence[sa.Row[Any]]
+    trials: Sequence[TrialResult]
     params: Sequence[dict[str, Any]]
     values: Floats
     whole: Flags
@@ -48,7 +47,7 @@ class Sample:
     pruned: int
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.trials)
 
     @property
     def tuned(self) -> list[Parameter]:
@@ -75,41 +74,22 @@ def read_sample(connection: sa.Connection, study: sa.Row[Any]) -> Sample:
     """Return the trials of a study."""
     t = tables.trials
     spec = read_spec(study.spec_json)
-    columns = (t.c.number, t.c.state, t.c.objective, t.c.values_json, t.c.params_json, t.c.told)
-    query: sa.Select[Any] = (
-        sa.select(*columns)
-        .where(t.c.study_id == study.id, t.c.state.in_(("complete", "pruned")))
-        .order_by(t.c.number.desc())
-        .limit(MOST)
-    )
+    trials = read_results(connection, study.id, metrics=len(spec.metrics), most=MOST)
     counts = (
         sa.select(t.c.state, sa.func.count()).where(t.c.study_id == study.id).group_by(t.c.state)
     )
     numbers = {state: int(count) for state, count in connection.execute(counts)}
-    found = [(row, _values(row, len(spec.metrics))) for row in connection.execute(query)]
-    known = [(row, values) for row, values in reversed(found) if values]
     return Sample(
         spec=spec,
-        rows=[row for row, _ in known],
-        params=[json.loads(row.params_json) for row, _ in known],
-        values=np.array([values for _, values in known], dtype=float).reshape(
-            len(known), len(spec.metrics)
+        trials=trials,
+        params=[trial.params for trial in trials],
+        values=np.array([trial.values for trial in trials], dtype=float).reshape(
+            len(trials), len(spec.metrics)
         ),
-        whole=np.array([row.state == "complete" for row, _ in known], dtype=bool),
+        whole=np.array([trial.is_whole for trial in trials], dtype=bool),
         total=sum(numbers.values()),
         pruned=numbers.get("pruned", 0),
     )
-
-
-def _values(row: sa.Row[Any], metrics: int) -> list[float]:
-    """Return one value for each metric; empty: the trial has none."""
-    values = json.loads(row.values_json) if row.values_json else []
-    if metrics == 1:
-        values = [row.objective]
-    is_whole = len(values) == metrics and all(
-        value is not None and math.isfinite(value) for value in values
-    )
-    return [float(value) for value in values] if is_whole else []
 
 
 def _frozen(dialect: Dialect, params: dict[str, Any], costs: list[float]) -> FrozenTrial:

@@ -160,8 +160,7 @@ def of_study(connection: sa.Connection, study_id: int) -> UnfiledList | None:
     # A root first: while it does not answer, what is noted below it is for the same reason.
     order = (_u.c.waiting.desc(), (_u.c.kind != "root"), _u.c.since)
     query = sa.select(_u).where(mine).order_by(*order).limit(LISTED)
-    rows = connection.execute(query).all()
-    return {"total": total, "first": [_document(row, seen_from=study_id) for row in rows]}
+    return {"total": total, "first": _documents(connection, query, seen_from=study_id)}
 
 
 def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[Unfiled]:
@@ -172,21 +171,28 @@ def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[Unfi
         .order_by(_u.c.since)
         .limit(LISTED)
     )
-    return [_document(row) for row in connection.execute(query)]
+    return _documents(connection, query)
 
 
-def _document(row: sa.Row[Any], *, seen_from: int | None = None) -> Unfiled:
-    is_others = seen_from is not None and row.study_id not in (0, seen_from)
-    return {
-        "kind": "root" if is_others else row.kind,
-        "trial": None if is_others else row.number,
-        # Whoever may ask for this study need not know of the other.
-        "reason": _OF_OTHERS if is_others else row.reason,
-        "waiting": row.waiting,
-        "tries": row.tries,
-        "since": iso(row.since),
-        "next_try": iso(row.next_try),
-    }
+def _documents(
+    connection: sa.Connection, query: sa.Select[Any], *, seen_from: int | None = None
+) -> list[Unfiled]:
+    found: list[Unfiled] = []
+    for row in connection.execute(query):
+        is_others = seen_from is not None and row.study_id not in (0, seen_from)
+        found.append(
+            {
+                "kind": "root" if is_others else row.kind,
+                "trial": None if is_others else row.number,
+                # Whoever may ask for this study need not know of the other.
+                "reason": _OF_OTHERS if is_others else row.reason,
+                "waiting": row.waiting,
+                "tries": row.tries,
+                "since": iso(row.since),
+                "next_try": iso(row.next_try),
+            }
+        )
+    return found
 
 
 def _is(subject: Subject) -> sa.ColumnElement[bool]:
