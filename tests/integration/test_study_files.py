@@ -16,6 +16,7 @@ from tuner.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule
 from tuner.service.insights.computing import FAILED, Insights, Wish
 from tuner.storage import tables
+from tuner.trials.states import StudyState
 
 
 @pytest.fixture
@@ -276,14 +277,14 @@ def test_a_study_that_goes_on_is_filed_once_a_minute_when_anything_of_it_is_new(
     clock = _Clock()
     schedule = Schedule(clock)
     (due,) = _due(lab, schedule)
-    schedule.filed(due, "running")
+    schedule.filed(due, StudyState.RUNNING)
     _set(lab, filed=tables.studies.c.told)
     _set(lab, told=2)
     assert _due(lab, schedule) == []
     assert len(_due(lab, schedule, last=True)) == 1
     clock.now += EVERY_S
     (due,) = _due(lab, schedule)
-    schedule.filed(due, "running")
+    schedule.filed(due, StudyState.RUNNING)
     _set(lab, filed=2)
     clock.now += EVERY_S
     assert _due(lab, schedule) == [], "nothing is new"

@@ -112,7 +112,7 @@ class Reader:
         """
         with self._storage.read() as connection:
             row = find_study_row(connection, study)
-            metrics = metrics_of(row)
+            metrics = metrics_of(row.spec_json)
             trials = (
                 front(connection, row.id, [metric["goal"] for metric in metrics])
                 if len(metrics) > 1

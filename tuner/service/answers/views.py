@@ -21,6 +21,7 @@ from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.trials.kinds import owned_gpus
 from tuner.trials.specs import SpecOutline
 from tuner.trials.store.logbook import StudyEvent
+from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 from tuner.trials.trial import Trial
 
@@ -32,7 +33,7 @@ def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
     """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
     try:
         require_sound(tables.studies, row._asdict())
-        return status_document(connection, row, now)
+        return status_document(connection, Study.of(row), now)
     except Exception as exc:
         if not is_own(exc):
             raise
@@ -72,44 +73,44 @@ def _iso_or_none(value: float | None) -> str | None:
         return None
 
 
-def status_document(connection: sa.Connection, row: sa.Row[Any], now: float) -> StudyStatus:
+def status_document(connection: sa.Connection, study: Study, now: float) -> StudyStatus:
     """Return the state of a study, but for what only a question about this one study answers."""
     t, a = tables.trials, tables.attempts
     counts = dict.fromkeys(STATES, 0)
     used = 0
     query = (
         sa.select(t.c.state, t.c.counted, sa.func.count())
-        .where(t.c.study_id == row.id)
+        .where(t.c.study_id == study.id)
         .group_by(t.c.state, t.c.counted)
     )
     for state, counted, count in connection.execute(query):
         counts[state] += count
         used += count if counted and state in ("complete", "pruned", "fail") else 0
     workers = connection.execute(
-        sa.select(sa.func.count()).where(a.c.study_id == row.id, a.c.state == "leased")
+        sa.select(sa.func.count()).where(a.c.study_id == study.id, a.c.state == "leased")
     ).scalar_one()
-    spec = SpecOutline.of(row.spec_json)
+    spec = SpecOutline.of(study.spec_json)
     budget = spec.budget
     return {
-        "study": f"{row.project}/{row.name}",
-        "state": row.state,
-        "reason": row.reason,
+        "study": study.full_name,
+        "state": study.state.value,
+        "reason": study.reason,
         "counts": _counts(counts),
-        "best": _best_of(connection, row),
+        "best": _best_of(connection, study),
         "workers": workers,
         "budget": {
             "trials": budget.get("trials"),
             "used": used,
             "hours": budget.get("hours"),
-            "used_hours": round(active_s(row, now) / 3600, 4),
+            "used_hours": round(active_s(study, now) / 3600, 4),
             "target": budget.get("target"),
             "patience": budget.get("patience"),
         },
-        "metrics": metrics_of(row),
+        "metrics": metrics_of(study.spec_json),
         "parallel": spec.parallel,
-        "created": iso(row.created),
-        "started": iso(row.started),
-        "finished": iso(row.finished),
+        "created": iso(study.created),
+        "started": iso(study.started),
+        "finished": iso(study.finished),
         "pruning": None,
         "unfiled": None,
         "fault": None,
@@ -126,14 +127,14 @@ def _counts(by_state: Mapping[str, int]) -> TrialCounts:
     }
 
 
-def _best_of(connection: sa.Connection, row: sa.Row[Any]) -> BestTrial | None:
-    metrics = metrics_of(row)
+def _best_of(connection: sa.Connection, study: Study) -> BestTrial | None:
+    metrics = metrics_of(study.spec_json)
     if len(metrics) > 1:
-        best = front(connection, row.id, [metric["goal"] for metric in metrics])
+        best = front(connection, study.id, [metric["goal"] for metric in metrics])
         if not best:
             return None
         return {"trial": best[0].number, "objective": None, "pareto": len(best)}
-    first = ranked(connection, row.id, metrics[0]["goal"], 1)
+    first = ranked(connection, study.id, metrics[0]["goal"], 1)
     if not first:
         return None
     return {"trial": first[0].number, "objective": first[0].objective, "pareto": None}
@@ -151,9 +152,9 @@ def trial_documents(
     ]
 
 
-def metrics_of(study: sa.Row[Any]) -> list[MetricGoal]:
-    """Return name and goal of each metric."""
-    metrics = SpecOutline.of(study.spec_json).metrics
+def metrics_of(spec_json: str) -> list[MetricGoal]:
+    """Return name and goal of each metric of a stored spec."""
+    metrics = SpecOutline.of(spec_json).metrics
     return [{"name": name, "goal": goal} for name, goal in metrics.items()]
 
 

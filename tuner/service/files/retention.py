@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from tuner.roots import Place, remove_folder
 from tuner.service.answers.ranking import front, ranked
 from tuner.spec import StudySpec
-from tuner.storage import tables
-from tuner.trials.attempts import ENDED
+from tuner.trials.store.filing import ended_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +34,7 @@ def spare_checkpoints(connection: sa.Connection, study_id: int, spec: StudySpec)
         if len(goals) > 1
         else ranked(connection, study_id, goals[0], spec.trial.keep)
     )
-    t = tables.trials
-    ended = connection.execute(
-        sa.select(t.c.number).where(t.c.study_id == study_id, t.c.state.in_(ENDED))
-    ).scalars()
-    return frozenset(ended) - {trial.number for trial in best}
+    return ended_numbers(connection, study_id) - {trial.number for trial in best}
 
 
 def remove_checkpoints(root: Path, study: str, spare: Set[int]) -> list[int]:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
+from tuner.errors import NotFoundError
 from tuner.exporters import repair_run
 from tuner.roots import Place
 from tuner.service.answers.records import trial_config, trial_record
+from tuner.service.roots import unfiled
 from tuner.service.roots.care import Care
 from tuner.service.roots.hands import Late
 from tuner.service.roots.unfiled import Subject
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.trials.attempt import Attempt
-from tuner.trials.attempts import ENDED
 from tuner.trials.specs import read_spec
-from tuner.trials.study import Study
-from tuner.trials.trial import Trial
+from tuner.trials.store.attempts import read_attempt
+from tuner.trials.store.filing import attempts_to_file, metrics_by_step, set_filed
+from tuner.trials.store.studies import study_of
+from tuner.trials.store.trials import trial_of
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +72,11 @@ class RunFiler:
         """
         until = time.monotonic() + BATCH_S
         try:
-            for attempt in [*self._fresh(grace_s), *self._due()]:
+            fresh = [(_subject(attempt), attempt) for attempt in self._fresh(grace_s)]
+            for subject, attempt in [*fresh, *((subject, None) for subject in self._due())]:
                 if time.monotonic() > until:
                     break
-                self._file(attempt)
+                self._file(subject, attempt)
         finally:
             self._mark()
 
@@ -88,17 +88,16 @@ class RunFiler:
         else:
             self._care.failed(subject, late.error, self._log_root)
 
-    def _file(self, attempt: sa.Row[Any]) -> None:
-        subject = Subject(
-            kind="run", study_id=attempt.study_id, key=attempt.id, number=attempt.number
-        )
+    def _file(self, subject: Subject, attempt: Attempt | None) -> None:
+        """File a run; `attempt` is None where it is still to be read."""
         if self._care.hands.is_stuck(subject):
             return
-        what = f"the run of trial {attempt.number} in {attempt.run_dir}"
         with self._care.of(subject, self._log_root):
-            papers = self._papers(attempt)
-            if papers is None:
+            attempt = attempt or self._read(subject)
+            papers = None if attempt is None else self._papers(attempt)
+            if attempt is None or papers is None:
                 return
+            what = f"the run of trial {attempt.number} in {attempt.run_dir}"
             write = partial(_write, self._log_root, attempt, papers)
             if self._care.hands.do(subject, what, write):
                 logger.info("run repaired", extra={"run": attempt.run_dir})
@@ -108,76 +107,46 @@ class RunFiler:
         """Note what was filed."""
         if not self._done:
             return
-        a, u = tables.attempts, tables.unfiled
         with self._storage.begin() as connection:
-            connection.execute(a.update().where(a.c.id.in_(self._done)).values(filed=True))
-            connection.execute(u.delete().where(u.c.kind == "run", u.c.key.in_(self._done)))
+            set_filed(connection, self._done)
         self._done = []
 
-    def _fresh(self, grace_s: float) -> Sequence[sa.Row[Any]]:
+    def _fresh(self, grace_s: float) -> list[Attempt]:
         """Return attempts to be filed that have not failed before, oldest first."""
-        a, t, u = tables.attempts, tables.trials, tables.unfiled
         with self._storage.read() as connection:
             now = self._storage.now(connection)
             called_off = now - min(CALLED_OFF_GRACE_S, CALLED_OFF_GRACE_S * grace_s)
-            decided = sa.and_(t.c.state.in_(ENDED), a.c.finished < called_off)
-            failed = sa.exists().where(
-                u.c.kind == "run", u.c.study_id == a.c.study_id, u.c.key == a.c.id
+            return attempts_to_file(
+                connection, ended_before=now - grace_s, called_off_before=called_off, most=BATCH
             )
-            return connection.execute(
-                sa.select(a)
-                .join(t, sa.and_(t.c.study_id == a.c.study_id, t.c.number == a.c.number))
-                .where(
-                    a.c.filed.is_(False),
-                    sa.or_(
-                        sa.and_(a.c.state.in_(("done", "failed")), a.c.finished < now - grace_s),
-                        sa.and_(a.c.state.in_(("lost", "cancelled", "revoked")), decided),
-                    ),
-                    ~failed,
-                )
-                .order_by(a.c.finished)
-                .limit(BATCH)
-            ).all()
 
-    def _due(self) -> Sequence[sa.Row[Any]]:
-        """Return attempts that failed before and whose time has come."""
-        a, u = tables.attempts, tables.unfiled
+    def _due(self) -> list[Subject]:
+        """Return runs that failed before and whose time has come."""
         with self._storage.read() as connection:
-            now = self._storage.now(connection)
-            return connection.execute(
-                sa.select(a)
-                .join(u, sa.and_(u.c.study_id == a.c.study_id, u.c.key == a.c.id))
-                .where(u.c.kind == "run", u.c.next_try <= now)
-                .order_by(u.c.next_try)
-                .limit(AGAIN)
-            ).all()
+            return unfiled.due_runs(connection, self._storage.now(connection), most=AGAIN)
 
-    def _papers(self, attempt: sa.Row[Any]) -> _Papers | None:
+    def _read(self, subject: Subject) -> Attempt | None:
+        with self._storage.read() as connection:
+            return read_attempt(connection, subject.key)
+
+    def _papers(self, attempt: Attempt) -> _Papers | None:
         """Return what belongs into a folder; None: its study was deleted just now."""
-        s, t, r = tables.studies, tables.trials, tables.reports
         with self._storage.read() as connection:
-            study = connection.execute(sa.select(s).where(s.c.id == attempt.study_id)).first()
-            trial = connection.execute(
-                sa.select(t).where(t.c.study_id == attempt.study_id, t.c.number == attempt.number)
-            ).first()
-            if study is None or trial is None:
+            try:
+                study, trial = study_of(connection, attempt), trial_of(connection, attempt)
+            except NotFoundError:
                 return None
-            reported = connection.execute(
-                sa.select(r.c.step, r.c.metrics_json).where(
-                    r.c.study_id == study.id,
-                    r.c.number == trial.number,
-                    r.c.no == attempt.no,
-                    r.c.metrics_json.is_not(None),
-                )
-            )
-            metrics = {row.step: json.loads(row.metrics_json) for row in reported}
-            papers = Study.of(study), Trial.of(trial), Attempt.of(attempt)
-            record = trial_record(connection, *papers)
-        config = trial_config(*papers[:2], read_spec(study.spec_json), papers[2])
+            metrics = metrics_by_step(connection, attempt)
+            record = trial_record(connection, study, trial, attempt)
+        config = trial_config(study, trial, read_spec(study.spec_json), attempt)
         return _Papers(config=config, record=record, metrics=metrics)
 
 
-def _write(log_root: Path, attempt: sa.Row[Any], papers: _Papers) -> bool:
+def _subject(attempt: Attempt) -> Subject:
+    return Subject(kind="run", study_id=attempt.study_id, key=attempt.id, number=attempt.number)
+
+
+def _write(log_root: Path, attempt: Attempt, papers: _Papers) -> bool:
     """Complete a folder; return whether anything was missing."""
     # One that was taken back as never begun may have begun all the same.
     if attempt.claimed is None and not Place(log_root, attempt.run_dir).exists():

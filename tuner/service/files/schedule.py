@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.storage import tables
-from tuner.trials.study_states import OPEN
+from tuner.trials.states import StudyState
+from tuner.trials.store.filing import StudyNews, count_states, ended_and_filed, read_news
 
 #: A study that goes on is filed once in so many seconds at most. TensorBoard keeps ten steps of a
 #: text, and what reads the folder anew need not do so all the time.
 EVERY_S = 60.0
 #: Of the studies that ended before this server led, so many are looked at in a round.
 _EARLIER = 20
-
-_s, _t = tables.studies, tables.trials
-#: What of a study's row is told in its folder, and is small.
-_FACTS = (_s.c.id, _s.c.state, _s.c.told, _s.c.filed, _s.c.revision, _s.c.next_number, _s.c.reason)
 
 #: What was last filed of a study, to be compared.
 Version = tuple[Any, ...]
@@ -62,40 +58,36 @@ class Schedule:
             news: studies that something else is to be said of than what their rows hold.
             last: whether this server files for the last time: then nothing waits.
         """
-        wanted = sa.or_(
-            _s.c.state.in_(OPEN),
-            _s.c.told > _s.c.filed,
-            _s.c.id.in_([*self._filed, *news]),
-        )
-        query: sa.Select[Any] = sa.select(*_FACTS).where(wanted).order_by(_s.c.id)
-        rows = list(connection.execute(query))
-        for gone in self._filed.keys() - {row.id for row in rows}:
+        studies = read_news(connection, {*self._filed, *news})
+        for gone in self._filed.keys() - {study.id for study in studies}:
             del self._filed[gone]
-        rows = [row for row in rows if last or self._is_time(row, row.id in news)]
-        counts = _counts(connection, [row.id for row in rows])
+        studies = [study for study in studies if last or self._is_time(study, study.id in news)]
+        counts = count_states(connection, [study.id for study in studies])
         found = []
-        for row in rows:
-            version = (row.state, row.told, *row[4:], counts.get(row.id))
-            filed = self._filed.get(row.id)
-            is_same = filed is not None and filed.version == version and row.told <= row.filed
-            if filed is not None and is_same and row.id not in news:
+        for study in studies:
+            # `filed` changes with each filing and is told nowhere.
+            version = (replace(study, filed=0), counts.get(study.id))
+            filed = self._filed.get(study.id)
+            is_same = filed is not None and filed.version == version and study.told <= study.filed
+            if filed is not None and is_same and study.id not in news:
                 filed.at = self.clock()
             else:
-                found.append(Due(study_id=row.id, version=version))
+                found.append(Due(study_id=study.id, version=version))
         return found
 
-    def filed(self, due: Due, state: str) -> None:
+    def filed(self, due: Due, state: StudyState) -> None:
         """Note that a study was filed; of one that has ended nothing more is expected."""
-        if state in OPEN:
-            self._filed[due.study_id] = _Filed(at=self.clock(), version=due.version, state=state)
+        if state.is_open:
+            self._filed[due.study_id] = _Filed(
+                at=self.clock(), version=due.version, state=state.value
+            )
         else:
             self._filed.pop(due.study_id, None)
 
     def earlier(self, connection: sa.Connection) -> list[int]:
         """Return some studies that ended before this server led, each of them once."""
         if self._earlier is None:
-            query = sa.select(_s.c.id).where(_s.c.state.not_in(OPEN), _s.c.told <= _s.c.filed)
-            self._earlier = list(connection.execute(query.order_by(_s.c.id)).scalars())
+            self._earlier = ended_and_filed(connection)
         # The newest first: they are looked at.
         return [self._earlier.pop() for _ in range(min(_EARLIER, len(self._earlier)))]
 
@@ -104,26 +96,10 @@ class Schedule:
         self._filed.clear()
         self._earlier = None
 
-    def _is_time(self, row: sa.Row[Any], is_news: bool) -> bool:
-        filed = self._filed.get(row.id)
+    def _is_time(self, study: StudyNews, is_news: bool) -> bool:
+        filed = self._filed.get(study.id)
         if filed is None:
             return True
-        if row.state in OPEN:
+        if study.is_open:
             return self.clock() - filed.at >= EVERY_S
-        return is_news or row.state != filed.state or row.told > row.filed
-
-
-def _counts(connection: sa.Connection, studies: list[int]) -> dict[int, Version]:
-    """Return how many trials each study has in each state."""
-    if not studies:
-        return {}
-    query = (
-        sa.select(_t.c.study_id, _t.c.state, sa.func.count())
-        .where(_t.c.study_id.in_(studies))
-        .group_by(_t.c.study_id, _t.c.state)
-        .order_by(_t.c.study_id, _t.c.state)
-    )
-    found: dict[int, Version] = {}
-    for study_id, state, count in connection.execute(query):
-        found[study_id] = (*found.get(study_id, ()), (state, count))
-    return found
+        return is_news or study.state != filed.state or study.told > study.filed

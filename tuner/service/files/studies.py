@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -30,9 +27,10 @@ from tuner.service.roots.hands import Late, StuckError
 from tuner.service.roots.unfiled import Subject
 from tuner.storage import Storage, tables
 from tuner.trials.specs import read_spec
+from tuner.trials.store.filing import results_to_file, values_since
+from tuner.trials.store.studies import read_study, set_study
 from tuner.trials.store.trials import trials_of
 from tuner.trials.study import Study
-from tuner.trials.study_states import OPEN
 
 
 class StudyFiler:
@@ -76,16 +74,16 @@ class StudyFiler:
         """
         fresh = self._with_results()
         self._find_outdated()
-        for study, due in self._due(last=last):
-            subject = Subject(kind="study", study_id=study.id)
+        for due in self._due(last=last):
+            subject = Subject(kind="study", study_id=due.study_id)
             if not self._care.hands.is_stuck(subject):
                 with self._care.of(subject, self._log_root):
-                    self._file(study, subject, due)
-        for study in fresh:
-            self._thinned[study.id] = study.told
-            self._thin_out(study)
-        for study in self._again():
-            self._thin_out(study)
+                    study = self._read(due.study_id)
+                    if study is not None:
+                        self._file(study, subject, due)
+        self._thinned |= fresh
+        for study_id in [*fresh, *self._again()]:
+            self._thin_out(study_id)
 
     def await_insights(self, timeout_s: float) -> bool:
         """Wait for insights into studies that have ended; return whether there are new ones."""
@@ -115,14 +113,19 @@ class StudyFiler:
         self._explained.clear()
         self._thinned.clear()
 
-    def _with_results(self) -> Sequence[sa.Row[Any]]:
-        """Return the studies with results after which checkpoints were not looked at."""
-        s = tables.studies
-        query = sa.select(s.c.id, s.c.told).where(s.c.told > s.c.filed)
+    def _read(self, study_id: int) -> Study | None:
+        """Return a study; None: it was deleted just now.
+
+        Each is read by itself: one with a damaged row keeps no other from being filed.
+        """
         with self._storage.read() as connection:
-            found = connection.execute(query).all()
-            fresh = [row.id for row in found if self._thinned.get(row.id) != row.told]
-            return _rows(connection, fresh)
+            return read_study(connection, study_id)
+
+    def _with_results(self) -> dict[int, int]:
+        """Return the studies with results after which checkpoints were not looked at, by id."""
+        with self._storage.read() as connection:
+            found = results_to_file(connection)
+        return {id: told for id, told in found.items() if self._thinned.get(id) != told}
 
     def _find_outdated(self) -> None:
         """Have studies that ended before this server led be filed, where their files lack that.
@@ -131,36 +134,34 @@ class StudyFiler:
         less. A folder that is not there any more stays away.
         """
         with self._storage.read() as connection:
-            rows = _rows(connection, self._schedule.earlier(connection))
-        for study in rows:
-            subject = Subject(kind="study", study_id=study.id)
-            what = f"the folder of {study.project}/{study.name}"
+            earlier = self._schedule.earlier(connection)
+        for study_id in earlier:
+            subject = Subject(kind="study", study_id=study_id)
             with self._care.of(subject, self._log_root):
-                look = partial(is_outdated, self._place(study), study.state)
+                study = self._read(study_id)
+                if study is None:
+                    continue
+                what = f"the folder of {study.full_name}"
+                look = partial(is_outdated, self._place(study), study.state.value)
                 if self._care.hands.do(subject, what, look):
                     self._outdated.add(study.id)
 
-    def _due(self, *, last: bool) -> list[tuple[sa.Row[Any], Due]]:
+    def _due(self, *, last: bool) -> list[Due]:
         """Return the studies that are filed now."""
         with self._storage.read() as connection:
             news = self._outdated | self._insights.fresh()
             due = self._schedule.due(connection, news, last=last)
             waits = unfiled.not_due(connection, "study", self._storage.now(connection))
-            now = {item.study_id: item for item in due if item.study_id not in waits}
-            return [(row, now[row.id]) for row in _rows(connection, list(now))]
+            return [item for item in due if item.study_id not in waits]
 
-    def _again(self) -> Sequence[sa.Row[Any]]:
-        """Return the studies whose checkpoints could not be removed before."""
-        s = tables.studies
+    def _again(self) -> set[int]:
+        """Return the ids of the studies whose checkpoints could not be removed before."""
         with self._storage.read() as connection:
-            due = unfiled.due_studies(connection, "checkpoints", self._storage.now(connection))
-            if not due:
-                return []
-            return connection.execute(sa.select(s).where(s.c.id.in_(due))).all()
+            return unfiled.due_studies(connection, "checkpoints", self._storage.now(connection))
 
-    def _file(self, study: sa.Row[Any], subject: Subject, due: Due) -> None:
+    def _file(self, study: Study, subject: Subject, due: Due) -> None:
         hands = self._care.hands
-        what = f"the folder of {study.project}/{study.name}"
+        what = f"the folder of {study.full_name}"
         known = len(read_spec(study.spec_json).space)
         self._close_outgrown(study.id, known)
         if study.id not in self._folders:
@@ -172,11 +173,10 @@ class StudyFiler:
             self._add_objectives(folder.writer, study.id, told)
             self._add_history(folder.writer, study)
             self._add_leaderboard(folder.writer, study)
-            if known or study.state not in OPEN:  # else no column can be declared yet
+            if known or not study.state.is_open:  # else no column can be declared yet
                 hands.do(subject, what, partial(write_events, folder))
             with self._storage.begin() as connection:
-                s = tables.studies
-                connection.execute(s.update().where(s.c.id == study.id).values(filed=study.told))
+                set_study(connection, study.id, filed=study.told)
             # Afterwards: the curves need fewer of the study's rows, and none that may be damaged.
             insights = self._insights.of(study.id)
             summary, updated = self._summary(study, insights)
@@ -189,32 +189,35 @@ class StudyFiler:
             folder.writer.close()
             raise
         self._care.done(subject)
-        self._insights.taken(study.id, insights, is_over=study.state not in OPEN)
+        self._insights.taken(study.id, insights, is_over=not study.state.is_open)
         self._want_insights(study)
         self._schedule.filed(due, study.state)
         self._outdated.discard(study.id)
-        if study.state in OPEN:
+        if study.state.is_open:
             self._folders[study.id] = (folder, study.told)
         else:
             folder.writer.close()
             self._explained.pop(study.id, None)
             self._thinned.pop(study.id, None)
 
-    def _thin_out(self, study: sa.Row[Any]) -> None:
-        subject = Subject(kind="checkpoints", study_id=study.id)
+    def _thin_out(self, study_id: int) -> None:
+        subject = Subject(kind="checkpoints", study_id=study_id)
         if self._care.hands.is_stuck(subject):
             return
         with self._care.of(subject, self._checkpoint_root):
+            study = self._read(study_id)
+            if study is None:
+                return
             with self._storage.read() as connection:
-                spare = spare_checkpoints(connection, study, read_spec(study.spec_json))
+                spare = spare_checkpoints(connection, study.id, read_spec(study.spec_json))
             if not spare:
                 return
-            what = f"the checkpoints of {study.project}/{study.name}"
-            remove = partial(remove_checkpoints, self._checkpoint_root, study, spare)
+            what = f"the checkpoints of {study.full_name}"
+            remove = partial(remove_checkpoints, self._checkpoint_root, study.full_name, spare)
             self._care.hands.do(subject, what, remove)
             self._care.done(subject)
 
-    def _open(self, study: sa.Row[Any]) -> StudyFolder:
+    def _open(self, study: Study) -> StudyFolder:
         spec = read_spec(study.spec_json)
         writer = StudyWriter(
             self._log_root,
@@ -238,15 +241,19 @@ class StudyFiler:
             self._folders.pop(study_id)[0].writer.close()
             self._explained.pop(study_id, None)
 
-    def _place(self, study: sa.Row[Any]) -> Place:
-        return Place(self._log_root, f"{study.project}/{study.name}").below(STUDY_RUN)
+    def _place(self, study: Study) -> Place:
+        return Place(self._log_root, study.full_name).below(STUDY_RUN)
 
-    def _want_insights(self, study: sa.Row[Any]) -> None:
-        name, is_over = f"{study.project}/{study.name}", study.state not in OPEN
-        wish = Wish(study_id=study.id, name=name, told=study.told, is_over=is_over)
+    def _want_insights(self, study: Study) -> None:
+        wish = Wish(
+            study_id=study.id,
+            name=study.full_name,
+            told=study.told,
+            is_over=not study.state.is_open,
+        )
         self._insights.want(wish)
 
-    def _summary(self, study: sa.Row[Any], insights: JsonObject | None) -> tuple[JsonObject, str]:
+    def _summary(self, study: Study, insights: JsonObject | None) -> tuple[JsonObject, str]:
         """Return the content of the study's summary, and its time."""
         spec = read_spec(study.spec_json)
         with self._storage.read() as connection:
@@ -255,46 +262,34 @@ class StudyFiler:
             return study_summary(connection, study, spec, order, now), iso(now) or ""
 
     def _add_objectives(self, writer: StudyWriter, study_id: int, told: int) -> None:
-        t = tables.trials
         with self._storage.read() as connection:
-            rows = connection.execute(
-                sa.select(t.c.number, t.c.values_json)
-                .where(t.c.study_id == study_id, t.c.state == "complete", t.c.told > told)
-                .order_by(t.c.number)
-            ).all()
-        for row in rows:
-            writer.add(row.number, [float(value) for value in json.loads(row.values_json)])
+            results = values_since(connection, study_id, told)
+        for number, values in results:
+            writer.add(number, values)
 
-    def _add_leaderboard(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
+    def _add_leaderboard(self, writer: StudyWriter, study: Study) -> None:
         spec = read_spec(study.spec_json)
         order = full_order(spec.space.parameters, important(self._insights.of(study.id)))
         # A trial that cannot be read costs the table, and not the curves.
         with contextlib.suppress(ValueError), self._storage.read() as connection:
-            text = leaderboard_markdown(connection, study, spec, order)
+            text = leaderboard_markdown(connection, study.id, spec, order)
             if text:
                 writer.explain(text, LEADERBOARD_TAG)
 
-    def _add_history(self, writer: StudyWriter, study: sa.Row[Any]) -> None:
+    def _add_history(self, writer: StudyWriter, study: Study) -> None:
         """Have the study's run say what it learnt from history; at its end, what that gained."""
         a = tables.artifacts
         query = sa.select(sa.func.max(a.c.created)).where(a.c.study_id == study.id)
         with self._storage.read() as connection:
             learnt = connection.execute(query).scalar()
-            version = (learnt, study.state not in OPEN)
+            version = (learnt, not study.state.is_open)
             if learnt is None or self._explained.get(study.id) == version:
                 return
             trials = trials_of(connection, study.id)
         # scipy takes a quarter of a second to import, which a study without history does without.
         from tuner.service.explanations.explaining import explain_study
 
-        learner, is_over = Study.of(study), study.state not in OPEN
-        found = explain_study(self._storage, learner, trials, limit=0, gain=is_over)
+        is_over = not study.state.is_open
+        found = explain_study(self._storage, study, trials, limit=0, gain=is_over)
         writer.explain(receipt_markdown(found))
         self._explained[study.id] = version
-
-
-def _rows(connection: sa.Connection, studies: list[int]) -> Sequence[sa.Row[Any]]:
-    s = tables.studies
-    if not studies:
-        return []
-    return connection.execute(sa.select(s).where(s.c.id.in_(studies)).order_by(s.c.id)).all()

@@ -7,7 +7,6 @@ parameters, their ranges and conditions, goals, and state. docs/trials.md has th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,6 +14,7 @@ from tuner.documents.document import JsonObject
 from tuner.service.answers.views import status_document
 from tuner.space import Parameter
 from tuner.spec import StudySpec
+from tuner.trials.study import Study
 
 #: Of the file's form.
 VERSION = 1
@@ -23,7 +23,7 @@ STUDY_FILE = "study.json"
 
 def study_summary(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     spec: StudySpec,
     order: Sequence[str],
     now: float,
@@ -32,7 +32,7 @@ def study_summary(
 
     Args:
         connection: to the database.
-        study: row of the study.
+        study: that it is about.
         spec: of the study.
         order: names of parameters that are known to matter, most important first.
         now: the database's time.
@@ -45,7 +45,7 @@ def study_summary(
     return {
         "version": VERSION,
         "study": spec.name,
-        "state": study.state,
+        "state": study.state.value,
         "reason": study.reason,
         "metrics": [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
         "constraints": [],

@@ -140,6 +140,20 @@ def due_studies(connection: sa.Connection, kind: Kind, now: float) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
+def due_runs(connection: sa.Connection, now: float, *, most: int) -> list[Subject]:
+    """Return the runs that are to be tried again now, the longest due first, at most so many."""
+    query = (
+        sa.select(_u.c.study_id, _u.c.key, _u.c.number)
+        .where(_u.c.kind == "run", _u.c.next_try <= now)
+        .order_by(_u.c.next_try)
+        .limit(most)
+    )
+    return [
+        Subject(kind="run", study_id=study_id, key=key, number=number)
+        for study_id, key, number in connection.execute(query)
+    ]
+
+
 def counts(connection: sa.Connection) -> Mapping[str, int]:
     """Return how many there are of each kind."""
     query = sa.select(_u.c.kind, sa.func.count()).group_by(_u.c.kind)
