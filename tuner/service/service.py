@@ -23,8 +23,8 @@ from tuner.service.studies.submitting import Resubmission, Sent, apply_spec, cre
 from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
 from tuner.storage import tables
 from tuner.storage.conflict import again_after_conflict
-from tuner.trials.finding import find_study
 from tuner.trials.specs import read_spec
+from tuner.trials.store.studies import find_study, find_study_row, hold_named
 from tuner.trials.study import Study
 
 #: Inside `Service`, the name `list` is a verb.
@@ -85,7 +85,7 @@ class Service(Control):
         with self._storage.begin() as connection:
             require_code(connection, code)
             now = self._storage.now(connection)
-            existing = _find(connection, sent.spec)
+            existing = hold_named(connection, sent.spec.name)
             if existing is None:
                 create_study(connection, sent, now)
             else:
@@ -119,13 +119,13 @@ class Service(Control):
             StudyError: the study was cancelled.
         """
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold="change")
-            _refuse_cancelled(row)
-            old = read_spec(row.spec_json)
+            known = find_study(connection, study, hold="change")
+            _refuse_cancelled(known)
+            old = read_spec(known.spec_json)
             new = edit_spec(old, changes)
             require_reach(new)
             made, _ = compare(old, new)
-            apply_spec(connection, row, old, new, made, self._storage.now(connection))
+            apply_spec(connection, known, old, new, made, self._storage.now(connection))
             state = _state(connection, new)
         self._on_change()
         return {"study": study, "state": state, "changes": _documents(made)}
@@ -167,12 +167,12 @@ class Service(Control):
             require_reach(sent.spec)
         changes: Changes = []
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold="change")
-            _refuse_cancelled(row)
+            known = find_study(connection, study, hold="change")
+            _refuse_cancelled(known)
             now = self._storage.now(connection)
             if sent is not None:
                 require_code(connection, sent.code)
-                changes = resubmit(connection, row, sent, now, choice="new").changes
+                changes = resubmit(connection, known, sent, now, choice="new").changes
             numbers = retry_failed(connection, find_study(connection, study), now)
         self._on_change()
         return {"retried": numbers, "changes": _documents(changes)}
@@ -186,8 +186,9 @@ class Service(Control):
             still there.
         """
         with self._storage.begin() as connection:
-            row = find_study(connection, study, hold="delete")
-            delete_study(connection, row)
+            # A damaged study can be deleted as well.
+            row = find_study_row(connection, study, hold="delete")
+            delete_study(connection, study, row.id, row.optuna_id)
         self._on_change()
         done = remove_study(self._roots(), row.project, row.name, self._removing_hands)
         return {"deleted": True, "log_dirs": done.removed, "kept": done.kept}
@@ -223,22 +224,15 @@ class Service(Control):
         return (self._settings.log_root, self._settings.checkpoint_root)
 
 
-def _find(connection: sa.Connection, spec: StudySpec) -> sa.Row[Any] | None:
-    s = tables.studies
-    query = sa.select(s).where(s.c.project == spec.project, s.c.name == spec.study)
-    return connection.execute(query.with_for_update(key_share=True)).first()
-
-
 def _state(connection: sa.Connection, spec: StudySpec) -> str:
     s = tables.studies
     query = sa.select(s.c.state).where(s.c.project == spec.project, s.c.name == spec.study)
     return str(connection.execute(query).scalar_one())
 
 
-def _refuse_cancelled(study: sa.Row[Any]) -> None:
-    known = Study.of(study)
-    if is_cancelled(known):
-        raise StudyError(f"{describe(known)}, which is final; submit it under another name")
+def _refuse_cancelled(study: Study) -> None:
+    if is_cancelled(study):
+        raise StudyError(f"{describe(study)}, which is final; submit it under another name")
 
 
 def _documents(changes: Changes) -> list[SpecChange]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -95,13 +94,13 @@ def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> N
 
 
 def find_difference(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec, code: str | None
+    connection: sa.Connection, study: Study, spec: StudySpec, code: str | None
 ) -> CodeDifference:
     """Return how submitted code differs from the one that the study's next trials run.
 
     Args:
         connection: of the transaction.
-        study: its row.
+        study: that is submitted again.
         spec: that was submitted.
         code: SHA-256 of the submitted snapshot, None when it is installed where trials run.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,19 +14,28 @@ from tuner.storage import optuna_rows, tables
 logger = logging.getLogger(__name__)
 
 
-def delete_study(connection: sa.Connection, study: sa.Row[Any]) -> None:
-    """Delete a study's rows, here and in Optuna's tables, and snapshots that nobody needs then."""
-    t = tables.trials
-    codes = connection.execute(sa.select(t.c.code).where(t.c.study_id == study.id).distinct())
-    unused = {study.code, *codes.scalars()} - {None}
+def delete_study(connection: sa.Connection, name: str, study_id: int, optuna_id: int) -> None:
+    """Delete a study's rows, here and in Optuna's tables, and snapshots that nobody needs then.
+
+    Args:
+        connection: of the transaction.
+        name: `project/study`.
+        study_id: of the study; the rest of its row may be damaged.
+        optuna_id: its number in Optuna's tables.
+    """
+    s, t = tables.studies, tables.trials
+    codes = sa.union(
+        sa.select(t.c.code).where(t.c.study_id == study_id),
+        sa.select(s.c.code).where(s.c.id == study_id),
+    )
+    unused = set(connection.execute(codes).scalars()) - {None}
     # Attempts first: whoever adds a report holds its attempt.
     mine = (tables.attempts, tables.reports, tables.trials, tables.events, tables.artifacts)
     for table in mine:
-        connection.execute(table.delete().where(table.c.study_id == study.id))
-    forget_study(connection, study.id)
-    connection.execute(tables.studies.delete().where(tables.studies.c.id == study.id))
-    name = f"{study.project}/{study.name}"
-    if not optuna_rows.delete_study(connection, study.optuna_id, name):
+        connection.execute(table.delete().where(table.c.study_id == study_id))
+    forget_study(connection, study_id)
+    connection.execute(s.delete().where(s.c.id == study_id))
+    if not optuna_rows.delete_study(connection, optuna_id, name):
         # Somebody else has deleted it there, and the number may be another study's by now.
         logger.warning("study was not in Optuna's tables", extra={"study": name})
     drop_unused(connection, sorted(unused))

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +21,7 @@ from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import delay_ready, leased
 from tuner.trials.store.events import record_event
-from tuner.trials.store.studies import study_of
+from tuner.trials.store.studies import next_numbers, study_of
 from tuner.trials.store.workers import mark_all_gone
 from tuner.trials.study_states import OPEN
 
@@ -124,23 +123,25 @@ def _tell(connection: sa.Connection, header: Header, now: float) -> None:
 def _set_aside(storage: Storage, root: Path) -> int:
     """Rename the checkpoints of trials that are yet to come; return how many there were."""
     with storage.read() as connection:
-        studies = connection.execute(sa.select(tables.studies)).all()
+        studies = next_numbers(connection)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    renamed = sum(_set_aside_of(root, study, f"-before-{stamp}") for study in studies)
+    renamed = sum(
+        _set_aside_of(root, name, number, f"-before-{stamp}") for name, number in studies.items()
+    )
     if renamed:
         logger.info("checkpoints set aside", extra={"folders": renamed, "stamp": stamp})
     return renamed
 
 
-def _set_aside_of(root: Path, study: sa.Row[Any], suffix: str) -> int:
+def _set_aside_of(root: Path, study: str, next_number: int, suffix: str) -> int:
     try:
-        folder = Place(root, f"{study.project}/{study.name}").open()
+        folder = Place(root, study).open()
     except (FileNotFoundError, UnfitError):
         return 0  # what is not a folder holds no checkpoints: nobody follows a link there
     with folder:
         matches = (CHECKPOINTS.fullmatch(entry.name) for entry in folder.entries())
         # A list, since names must not change while they are being read.
-        found = [match[0] for match in matches if match and int(match[1]) >= study.next_number]
+        found = [match[0] for match in matches if match and int(match[1]) >= next_number]
         for name in found:
             folder.rename(name, f"{name}{suffix}")
     return len(found)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.storage import tables
-from tuner.trials.attempts import ENDED
-from tuner.trials.states import StudyState
+from tuner.trials.states import ENDED, StudyState, TrialState
+from tuner.trials.store.columns import words
 from tuner.trials.store.events import record_event
 from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
+#: In these states new trials let a study run again.
+_GOES_ON = (StudyState.FINISHED, StudyState.PAUSED, StudyState.STOPPING)
 
-def retry_failed(connection: sa.Connection, study: sa.Row[Any], now: float) -> list[int]:
+
+def retry_failed(connection: sa.Connection, study: Study, now: float) -> list[int]:
     """Have the study try the configurations of its failed trials again.
 
     What the user cancelled is left alone. Asked again, it adds nothing and gives the same answer,
@@ -27,20 +29,22 @@ def retry_failed(connection: sa.Connection, study: sa.Row[Any], now: float) -> l
     t = tables.trials
     failed = connection.execute(
         sa.select(t.c.number)
-        .where(t.c.study_id == study.id, t.c.state == "fail", t.c.cause != "cancelled")
+        .where(
+            t.c.study_id == study.id, t.c.state == TrialState.FAIL.value, t.c.cause != "cancelled"
+        )
         .order_by(t.c.number)
     ).scalars()
-    asked = set(json.loads(study.retry_json))
+    asked = set(study.retries_wanted)
     new = [number for number in failed if number not in asked]
     if new:
         _ask(connection, study, sorted(asked | set(new)), new, now)
-        if study.state in ("finished", "paused", "stopping"):
-            set_state(connection, Study.of(study), StudyState.RUNNING, "", now)
+        if study.state in _GOES_ON:
+            set_state(connection, study, StudyState.RUNNING, "", now)
     return sorted({*new, *(asked - _ended_again(connection, study))})
 
 
 def _ask(
-    connection: sa.Connection, study: sa.Row[Any], asked: list[int], new: list[int], now: float
+    connection: sa.Connection, study: Study, asked: list[int], new: list[int], now: float
 ) -> None:
     s, t = tables.studies, tables.trials
     # The new trial counts instead of the failed one.
@@ -57,13 +61,13 @@ def _ask(
     record_event(connection, now, "study-retry", text, study_id=study.id)
 
 
-def _ended_again(connection: sa.Connection, study: sa.Row[Any]) -> set[int]:
+def _ended_again(connection: sa.Connection, study: Study) -> set[int]:
     """Return the trials whose configuration was tried again, by a trial that has ended."""
     t = tables.trials
     proposals = connection.execute(
         sa.select(t.c.proposal_json).where(
             t.c.study_id == study.id,
-            t.c.state.in_(ENDED),
+            t.c.state.in_(words(ENDED)),
             # Few are retries, and reading JSON costs more than comparing text.
             t.c.proposal_json.contains('"retry_of": ', autoescape=True),
             ~t.c.proposal_json.contains('"retry_of": null', autoescape=True),

@@ -26,8 +26,9 @@ from tuner.spec import (
 from tuner.storage import optuna_rows, tables
 from tuner.trials.kinds import device_of
 from tuner.trials.specs import read_spec, write_spec
-from tuner.trials.states import StudyState
+from tuner.trials.states import StudyState, TrialState
 from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import set_study
 from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
@@ -35,6 +36,8 @@ from tuner.trials.study_states import set_state
 MAX_NAME = 63
 #: Other files that are named one by one.
 MAX_OTHERS = 3
+#: In these states a larger budget may let a study run again.
+_OVER = (StudyState.FINISHED, StudyState.STOPPING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +71,18 @@ class Sent:
     git: dict[str, Any] | None = None
 
 
-def create_study(connection: sa.Connection, sent: Sent, now: float) -> sa.Row[Any]:
-    """Insert a study that runs; return its row."""
+def create_study(connection: sa.Connection, sent: Sent, now: float) -> None:
+    """Insert a study that runs."""
     spec = sent.spec.with_sampler_named()
     if spec.sampler.seed is None:
         spec = spec.with_seed(secrets.randbelow(2**32))
     optuna_id = optuna_rows.insert_study(connection, spec.name, [m.goal for m in spec.metrics])
-    row = connection.execute(
+    study_id = connection.execute(
         tables.studies.insert()
         .values(
             project=spec.project,
             name=spec.study,
-            state="running",
+            state=StudyState.RUNNING.value,
             optuna_id=optuna_id,
             identity=identity(spec, sent.code, sent.data),
             code=sent.code,
@@ -92,15 +95,14 @@ def create_study(connection: sa.Connection, sent: Sent, now: float) -> sa.Row[An
             running_since=now,
             **_columns(spec),
         )
-        .returning(tables.studies)
-    ).one()
-    record_event(connection, now, "study-created", f"study {spec.name}", study_id=row.id)
-    return row
+        .returning(tables.studies.c.id)
+    ).scalar_one()
+    record_event(connection, now, "study-created", f"study {spec.name}", study_id=study_id)
 
 
 def resubmit(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     sent: Sent,
     now: float,
     *,
@@ -112,7 +114,7 @@ def resubmit(
 
     Args:
         connection: of the transaction.
-        study: its row, held for a change.
+        study: held for a change.
         sent: what was submitted.
         now: of the database.
         choice: what is done with other code. None: it is refused.
@@ -138,17 +140,15 @@ def resubmit(
     if spec.sampler.seed is None:
         spec = spec.with_seed(study.seed)
     if takes_code:
-        s = tables.studies
-        values = {"code": sent.code, "git_json": json.dumps(sent.git)}
-        values["identity"] = identity(spec, sent.code, sent.data)
-        connection.execute(s.update().where(s.c.id == study.id).values(**values))
+        marks = {"git_json": json.dumps(sent.git), "identity": identity(spec, sent.code, sent.data)}
+        set_study(connection, study.id, code=sent.code, **marks)
     apply_spec(connection, study, old, spec, changed, now)
     return Resubmission(changes=changed, not_taken=None if takes_code else difference)
 
 
 def apply_spec(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     old: StudySpec,
     new: StudySpec,
     changed: list[Change],
@@ -164,10 +164,10 @@ def apply_spec(
     text = "; ".join(change.text for change in changed)
     record_event(connection, now, "study-edited", text, study_id=study.id)
     maximize = new.metrics[0].goal == "maximize"
-    is_over = study.state in ("finished", "stopping") and not is_cancelled(Study.of(study))
+    is_over = study.state in _OVER and not is_cancelled(study)
     if is_over and is_raised(old.budget, new.budget, maximize=maximize):
         # Whether the new limit is not reached either, the coordinator finds out at once.
-        set_state(connection, Study.of(study), StudyState.RUNNING, "", now)
+        set_state(connection, study, StudyState.RUNNING, "", now)
 
 
 def _columns(spec: StudySpec) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _columns(spec: StudySpec) -> dict[str, Any]:
     }
 
 
-def _code_change(study: sa.Row[Any], sent: Sent, difference: CodeDifference) -> Change:
+def _code_change(study: Study, sent: Sent, difference: CodeDifference) -> Change:
     others = tuple(f"{path}: other content" for path in difference.others[:MAX_OTHERS])
     detail = difference.code or others or ("comments or format only",)
     if not difference.is_known:
@@ -191,7 +191,7 @@ def _code_change(study: sa.Row[Any], sent: Sent, difference: CodeDifference) -> 
 
 def _refusal(
     connection: sa.Connection,
-    study: sa.Row[Any],
+    study: Study,
     spec: StudySpec,
     refused: list[Change],
     code: tuple[str, ...],
@@ -207,7 +207,7 @@ def _refusal(
             texts.append(f"{change.key}: {old} (there) → {new} (new)")
     t = tables.trials
     failed = sa.select(t.c.number).where(
-        t.c.study_id == study.id, t.c.state == "fail", t.c.cause != "cancelled"
+        t.c.study_id == study.id, t.c.state == TrialState.FAIL.value, t.c.cause != "cancelled"
     )
     return Refusal(
         study=spec.name,

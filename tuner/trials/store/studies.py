@@ -56,14 +56,7 @@ def find_study(
         NotFoundError: there is no such study.
         StudyError: its state is none.
     """
-    row = find_study_row(connection, study, hold=hold)
-    try:
-        return Study.of(row)
-    except ValueError as exc:
-        raise StudyError(
-            f"{study} cannot be read: {exc}; what can be repaired is by: "
-            f"tuner db check --repair {study}"
-        ) from exc
+    return _readable(find_study_row(connection, study, hold=hold), study)
 
 
 def find_study_row(
@@ -72,14 +65,40 @@ def find_study_row(
     """Return the row of `project/study`, whatever it holds; else as `find_study`."""
     if not _NAME.fullmatch(study):
         raise SpecError(f"{study[:100]!r} is not a study; write project/study")
+    row = _named(connection, study, hold=hold)
+    if row is None:
+        raise NotFoundError(f"there is no study {study}; {_hint(connection, study)}")
+    return row
+
+
+def hold_named(connection: sa.Connection, study: str) -> Study | None:
+    """Return `project/study`, held for a change until the transaction ends; None: there is none.
+
+    Raises:
+        StudyError: its state is none.
+    """
+    row = _named(connection, study, hold="change")
+    return None if row is None else _readable(row, study)
+
+
+def _named(
+    connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None
+) -> sa.Row[Any] | None:
     project, name = study.split("/")
     query = sa.select(_s).where(_s.c.project == project, _s.c.name == name)
     if hold is not None:
         query = query.with_for_update(key_share=hold == "change")
-    row = connection.execute(query).first()
-    if row is None:
-        raise NotFoundError(f"there is no study {study}; {_hint(connection, study)}")
-    return row
+    return connection.execute(query).first()
+
+
+def _readable(row: sa.Row[Any], study: str) -> Study:
+    try:
+        return Study.of(row)
+    except ValueError as exc:
+        raise StudyError(
+            f"{study} cannot be read: {exc}; what can be repaired is by: "
+            f"tuner db check --repair {study}"
+        ) from exc
 
 
 def visible() -> sa.ColumnElement[bool]:
@@ -161,6 +180,12 @@ def study_name(connection: sa.Connection, study_id: int) -> str:
     query: sa.Select[Any] = sa.select(_s.c.project, _s.c.name)
     row = connection.execute(query.where(_s.c.id == study_id)).first()
     return "" if row is None else f"{row.project}/{row.name}"
+
+
+def next_numbers(connection: sa.Connection) -> dict[str, int]:
+    """Return the number of each study's next trial, by `project/study`."""
+    query = sa.select(_s.c.project, _s.c.name, _s.c.next_number).order_by(_s.c.id)
+    return {f"{project}/{name}": number for project, name, number in connection.execute(query)}
 
 
 def wanted_image(connection: sa.Connection, digest: str) -> str | None:
