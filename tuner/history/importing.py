@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from tuner.documents.document import JsonObject
 from tuner.documents.history import HistoryImport
 from tuner.errors import SpecError
 from tuner.history.import_report import Report, StudyReport
@@ -18,7 +19,7 @@ from tuner.history.importers.source import (
 )
 from tuner.history.importers.targets import Target, locate, open_target
 from tuner.history.store.cleaning import MAX_RUNS
-from tuner.history.store.imported import Document, Facts, ImportedRun, Ingest, Options
+from tuner.history.store.imported import Facts, ImportedRun, Ingest, Options
 from tuner.history.store.records import Rejection
 
 #: Rises when the importers read the same files differently, so that they are read again.
@@ -208,7 +209,9 @@ def _owner(run: str) -> str:
     return run.rpartition("#")[0]
 
 
-def _document(stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace: bool) -> Document:
+def _document(
+    stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace: bool
+) -> JsonObject:
     return {
         "stamp": stamp,
         "facts": facts.to_json(),
@@ -218,9 +221,9 @@ def _document(stamp: str, facts: Facts, refusals: Refusals, *, own: int, replace
     }
 
 
-def _batches(runs: Iterable[ImportedRun]) -> Iterator[list[Document]]:
+def _batches(runs: Iterable[ImportedRun]) -> Iterator[list[JsonObject]]:
     """Yield the runs in lists that make requests of a moderate size."""
-    batch: list[Document] = []
+    batch: list[JsonObject] = []
     size = 0
     for run in runs:
         batch.append(run.to_document())

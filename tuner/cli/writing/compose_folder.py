@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tuner
+from tuner.documents.document import JsonObject
 from tuner.errors import SetupError, SpecError
 from tuner.protocol import ImageFacts
 
-Document = dict[str, Any]
 #: `differs`: it is there, and is not what this release would write.
 State = Literal["wrote", "kept", "differs"]
 
@@ -90,7 +90,7 @@ class ComposeFolder:
         needed = ("TUNER_IMAGE", "TUNER_SERVER_IMAGE")
         return tuple(name for name in needed if not self.settings.get(name))
 
-    def to_json(self) -> Document:
+    def to_json(self) -> JsonObject:
         """Return what `tuner init compose --json` prints."""
         return {
             "folder": str(self.folder),

@@ -15,12 +15,11 @@ from typing import Any
 from tuner.cli.writing.flow import flow
 from tuner.cli.writing.objective_stub import objective_stub
 from tuner.cli.writing.ready import ReadySpace, example_reasons
+from tuner.documents.document import JsonObject
 from tuner.errors import SetupError, SpecError
 from tuner.protocol import BACKENDS
 from tuner.spec.reading.yaml_file import read_document
 from tuner.system import is_installed, pip_install
-
-Document = dict[str, Any]
 
 SPEC = "study.yaml"
 OBJECTIVE = "objectives.py"
@@ -28,7 +27,7 @@ _WIDTH = 100
 #: What a module is installed as, where the two differ.
 _PACKAGES = {"sklearn": "scikit-learn"}
 #: Of a space without an example: to be changed with the objective.
-_OWN: Document = {
+_OWN: JsonObject = {
     "metric": {"name": "score", "goal": "maximize"},
     "pruner": {"name": "asha"},
     "budget": {"trials": 30},
@@ -49,7 +48,7 @@ class FirstStudy:
     #: Packages that the objective imports and this environment lacks.
     missing: tuple[str, ...]
 
-    def to_json(self) -> Document:
+    def to_json(self) -> JsonObject:
         """Return what `tuner init --json` prints."""
         return {
             "space": self.space,

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner.cli.calling import command
+from tuner.documents.document import JsonObject
 from tuner.errors import SpecError, TunerError
 from tuner.spec import LoadedSpec, load_spec
 from tuner.spec.reading.yaml_file import read_document
-
-Document = dict[str, Any]
 
 #: Beside the packages, in a clone and where the wheel is installed.
 FOLDER = Path(__file__).resolve().parents[3] / "search_spaces"
@@ -70,7 +69,7 @@ class ReadySpace:
     parameters: tuple[ReadyParameter, ...]
     example: Example | None
 
-    def to_json(self) -> Document:
+    def to_json(self) -> JsonObject:
         """Return what `tuner spaces NAME --json` prints."""
         return {
             "name": self.name,

@@ -21,6 +21,7 @@ from tuner.board.best_trials.report.document import (
 from tuner.cli.reading.importance import order_of, read_importance
 from tuner.cli.render.params import ordered
 from tuner.cli.render.tables import all_trials
+from tuner.documents.document import JsonObject
 from tuner.roots import Place
 from tuner.settings import Settings
 from tuner.tfevents import read_json
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     Api = Reader | ApiClient
 
-Document = Mapping[str, Any]
 _PAGE = 1_000
 #: Curves that are named, and others in grey.
 _CURVES, _GREY = 5, 20
@@ -89,7 +89,7 @@ def _read_trials(api: Api, study: str) -> list[TrialRow]:
     return trials[:MOST_POINTS]
 
 
-def _study(status: StudyStatus, count: int) -> Document:
+def _study(status: StudyStatus, count: int) -> JsonObject:
     metrics = status["metrics"]
     is_single = len(metrics) == 1
     return {
@@ -105,7 +105,7 @@ def _study(status: StudyStatus, count: int) -> Document:
     }
 
 
-def _row(row: TrialRow, at: int) -> Document:
+def _row(row: TrialRow, at: int) -> JsonObject:
     is_ranked = row["state"] == "COMPLETE"
     return {
         "trial": row["trial"],
@@ -122,11 +122,11 @@ def _row(row: TrialRow, at: int) -> Document:
     }
 
 
-def _column(name: str, trials: Sequence[TrialRow], facts: Document) -> Document:
+def _column(name: str, trials: Sequence[TrialRow], facts: JsonObject) -> JsonObject:
     """Return what the plots need to know of a parameter."""
     parameters = facts.get("parameters")
     listed = [p for p in parameters if isinstance(p, dict)] if isinstance(parameters, list) else []
-    known: Document = next((p for p in listed if p.get("name") == name), {})
+    known: JsonObject = next((p for p in listed if p.get("name") == name), {})
     values = [row["params"][name] for row in trials if name in row["params"]]
     return {
         **{key: known.get(key) for key in ("low", "high", "log", "values")},
@@ -150,7 +150,7 @@ def _type(values: Sequence[Any]) -> str:
 
 def _points(
     trials: Sequence[TrialRow], names: Sequence[str], reasons: Mapping[int, str]
-) -> Document:
+) -> JsonObject:
     metrics = list(dict.fromkeys(name for row in trials for name in row["metrics"]))
     columns: dict[str, list[Any]] = {
         "cause": [row["cause"] for row in trials],
@@ -183,14 +183,14 @@ def _reasons(api: Api, study: str, trials: Sequence[TrialRow]) -> dict[int, str]
     return {trial: error.strip()[-_MOST_ERROR:] for trial, error in said.items()}
 
 
-def _curves(api: Api, study: str, status: StudyStatus, best: Sequence[TrialRow]) -> Document:
+def _curves(api: Api, study: str, status: StudyStatus, best: Sequence[TrialRow]) -> JsonObject:
     tag = str(status["metrics"][0]["name"])
     drawn = [_curve(api.show(study, row["trial"])) for row in best[: _CURVES + _GREY]]
     found = [curve for curve in drawn if curve["steps"]]
     return {"tags": [tag], "tag": tag, "curves": found[:_CURVES], "grey": found[_CURVES:]}
 
 
-def _curve(trial: TrialDetail) -> Document:
+def _curve(trial: TrialDetail) -> JsonObject:
     reports = [r for r in trial["reports"] if r["attempt"] == trial["attempts"]]
     return {
         "trial": trial["trial"],
@@ -201,7 +201,7 @@ def _curve(trial: TrialDetail) -> Document:
     }
 
 
-def _insights(importance: Importance | None) -> Document:
+def _insights(importance: Importance | None) -> JsonObject:
     """Return what the service knows of importance, where the log root has no file of it."""
     if importance is None:
         return {}
@@ -219,13 +219,13 @@ def _start_with(best: Sequence[TrialRow]) -> str:
     return f"# in a spec with this search space, to be tried first:\nstart_with:\n  - {lines}\n"
 
 
-def _config(settings: Settings, best: Sequence[Document]) -> Document:
+def _config(settings: Settings, best: Sequence[TrialRow]) -> JsonObject:
     if not best or not best[0]["run_dir"]:
         return {}
     return _file(Place(settings.log_root, best[0]["run_dir"]), "config.json")
 
 
-def _file(place: Place, name: str) -> Document:
+def _file(place: Place, name: str) -> JsonObject:
     """Return a JSON object beside the logs; an empty one where there is none to be read."""
     try:
         found = read_json(place, name, most=_MOST_FILE)

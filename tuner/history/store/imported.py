@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
+from tuner.documents.document import JsonObject
 from tuner.documents.history import HistoryImport, ImportBegun, ImportDone, ImportOptions, RunsTaken
 from tuner.errors import SpecError
 from tuner.history.store.cleaning import (
@@ -20,7 +21,6 @@ from tuner.space.value import Value
 
 #: "none": a path that was named, with what was found in it and belongs to no study.
 ImportKind = Kind
-Document = dict[str, Any]
 
 STATES: tuple[str, ...] = get_args(State)
 #: What Optuna, and `trial.json`, call the states of trials that have ended.
@@ -40,7 +40,7 @@ class ImportedRun:
     run_dir: str | None = None
     seed: int | None = None
 
-    def to_document(self) -> Document:
+    def to_document(self) -> JsonObject:
         """Return the run as JSON values; `from_document` inverts it."""
         trial = self.trial
         return {
@@ -58,7 +58,7 @@ class ImportedRun:
         }
 
     @classmethod
-    def from_document(cls, document: Document) -> ImportedRun:
+    def from_document(cls, document: JsonObject) -> ImportedRun:
         """Return the run of a document that may come from anywhere.
 
         Raises:
@@ -120,7 +120,7 @@ class Facts:
     metrics: Mapping[str, Goal | None] = field(default_factory=dict)
     parameters: Sequence[str] = ()
     #: `SearchSpace.to_json`, None where the space is not known.
-    space: Document | None = None
+    space: JsonObject | None = None
     constants: Mapping[str, Value] = field(default_factory=dict)
     data: str | None = None
     code: str | None = None
@@ -133,7 +133,7 @@ class Facts:
     #: therefore not kept again. The database alone knows.
     holds: Sequence[str] = ()
 
-    def to_json(self) -> Document:
+    def to_json(self) -> JsonObject:
         """Return the facts as JSON values; `Facts(**data)` inverts it."""
         return {
             "metrics": dict(self.metrics),
@@ -169,11 +169,11 @@ class Ingest(Protocol):
         """Begin to import into the study `key`, there or new."""
         ...
 
-    def history_put(self, number: int, runs: Sequence[Document]) -> RunsTaken:
+    def history_put(self, number: int, runs: Sequence[JsonObject]) -> RunsTaken:
         """Add runs (`ImportedRun.to_document`) to an import; again has no effect."""
         ...
 
-    def history_finish(self, number: int, document: Document) -> ImportDone:
+    def history_finish(self, number: int, document: JsonObject) -> ImportDone:
         """Put an import in place, all of it at once.
 
         Args:

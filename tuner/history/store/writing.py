@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuner.documents.document import JsonObject
 from tuner.documents.history import (
     HistoryImport,
     HistoryRemoved,
@@ -25,7 +26,7 @@ from tuner.documents.history import (
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.store.cleaning import clean_text, clean_time, storable
 from tuner.history.store.database import THERE
-from tuner.history.store.imported import Document, Facts, ImportedRun
+from tuner.history.store.imported import Facts, ImportedRun
 from tuner.registry import KINDS, is_kind
 from tuner.space import SearchSpace
 from tuner.storage import Storage, tables
@@ -92,7 +93,7 @@ class HistoryWriter:
         return {"number": int(number)}
 
     @again_after_conflict
-    def history_put(self, number: int, runs: Sequence[Document]) -> RunsTaken:
+    def history_put(self, number: int, runs: Sequence[JsonObject]) -> RunsTaken:
         """See `Ingest`.
 
         Raises:
@@ -114,7 +115,7 @@ class HistoryWriter:
         return {"kept": len(kept), "own": len(own)}
 
     @again_after_conflict
-    def history_finish(self, number: int, document: Document) -> ImportDone:
+    def history_finish(self, number: int, document: JsonObject) -> ImportDone:
         """See `Ingest`.
 
         Raises:
@@ -192,7 +193,7 @@ def look_again(connection: sa.Connection) -> None:
 _TOLD = ("params_json", "metrics_json", "curves_json")
 
 
-def _import_document(row: sa.Row[Any], facts: Document) -> HistoryImport:
+def _import_document(row: sa.Row[Any], facts: JsonObject) -> HistoryImport:
     return {
         "key": row.key,
         "kind": row.kind,
@@ -327,7 +328,7 @@ def _same(connection: sa.Connection, number: int, digest: str) -> str | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def _set_rejected(connection: sa.Connection, number: int, rejected: list[Document]) -> None:
+def _set_rejected(connection: sa.Connection, number: int, rejected: list[JsonObject]) -> None:
     connection.execute(_r.delete().where(_r.c.history_id == number))
     rows = [
         {

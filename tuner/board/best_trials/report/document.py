@@ -23,8 +23,6 @@ from tuner.board.best_trials.report.html import (
 )
 from tuner.board.best_trials.report.scripts import has_plots, scripts, styles
 
-Document = Mapping[str, Any]
-
 #: What `config.json` says of the place where a trial ran.
 ENVIRONMENT = (
     *("host", "platform", "gpu", "versions", "command", "environment"),
@@ -61,14 +59,14 @@ class Report:
         made: when, for people.
     """
 
-    study: Document
-    trials: Document = field(default_factory=dict)
-    points: Document = field(default_factory=dict)
-    curves: Document = field(default_factory=dict)
-    insights: Document = field(default_factory=dict)
+    study: Mapping[str, Any]
+    trials: Mapping[str, Any] = field(default_factory=dict)
+    points: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Any] = field(default_factory=dict)
+    insights: Mapping[str, Any] = field(default_factory=dict)
     yaml: str = ""
     config: str = ""
-    environment: Document = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     made: str = ""
 
 
@@ -188,7 +186,7 @@ def _leaderboard(report: Report) -> Html:
     return _section("Leaderboard", whole, note)
 
 
-def _importance(insights: Document) -> Html:
+def _importance(insights: Mapping[str, Any]) -> Html:
     importance = _mapping(insights.get("importance"))
     methods = _mapping(importance.get("methods"))
     for label, key in (("PED-ANOVA", "ped_anova"), ("fANOVA", "fanova"), ("", "main_effects")):
@@ -212,7 +210,7 @@ def _bar(name: object, share: float) -> Html:
     )
 
 
-def _advice(insights: Document) -> Html:
+def _advice(insights: Mapping[str, Any]) -> Html:
     found = [
         str(item["text"])
         for item in map(_mapping, _sequence(insights.get("advice")))
@@ -222,7 +220,7 @@ def _advice(insights: Document) -> Html:
     return _section("Advice", tag("ul", *lines)) if lines else Html("")
 
 
-def _failures(points: Document) -> Html:
+def _failures(points: Mapping[str, Any]) -> Html:
     columns = _mapping(points.get("columns"))
     states, trials = _sequence(points.get("state")), _sequence(points.get("trial"))
     causes, reasons = (_sequence(columns.get(key)) for key in ("cause", "reason"))
@@ -273,7 +271,7 @@ def _section(title: str, *children: object) -> Html:
     return tag("section", tag("h2", title), *children)
 
 
-def _best_row(report: Report) -> Document | None:
+def _best_row(report: Report) -> Mapping[str, Any] | None:
     rows = _sequence(report.trials.get("rows"))
     first = _mapping(rows[0]) if rows else {}
     return first if first.get("objective") is not None and first.get("rank") == 1 else None
@@ -296,7 +294,7 @@ def _numbers(trials: Sequence[Any], found: Sequence[int], most: int = 12) -> str
     return listed + (" …" if len(found) > most else "")
 
 
-def _name(row: Document) -> str:
+def _name(row: Mapping[str, Any]) -> str:
     return f"trial {row['trial']}" if row.get("trial") is not None else str(row.get("run") or "?")
 
 
@@ -304,7 +302,7 @@ def _at(values: Sequence[Any], at: int) -> Any:
     return values[at] if at < len(values) else None
 
 
-def _mapping(value: object) -> Document:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
