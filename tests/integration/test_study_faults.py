@@ -301,7 +301,7 @@ def test_a_study_that_is_deleted_while_it_is_served_has_no_fault(
 ) -> None:
     forgotten: list[int] = []
     isolation = Isolation(house.storage, house.coordinator.leadership, forgotten.append)
-    gone: Any = SimpleNamespace(id=1000, project="p", name="gone", revision=0)
+    gone: Any = SimpleNamespace(id=1000, project="p", name="gone", full_name="p/gone", revision=0)
     with isolation.step(gone, "loading it"):
         raise ValueError("its study in Optuna's tables is gone")
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.made_trials import made_trial
-from tuner.coordinator.waits import FleetWorker, Need, find_reason, is_passing
+from tuner.coordinator.waits import Need, find_reason, is_passing
 from tuner.proposals.failure_streaks import FailureStreaks
-from tuner.trials.states import TrialState
+from tuner.trials.states import TrialState, WorkerState
+from tuner.trials.store.fleet import FleetWorker
 from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
@@ -25,7 +26,13 @@ IMAGE = "team/train@sha256:" + "ab" * 32
 
 
 def worker(name: str = "w", **facts: Any) -> FleetWorker:
-    given = {"device": "cpu", "gpus": 0, "image": None, "state": "idle", "unavailable_because": ""}
+    given = {
+        "device": "cpu",
+        "gpus": 0,
+        "image": None,
+        "state": WorkerState.IDLE,
+        "unavailable_because": "",
+    }
     return FleetWorker(name=name, **{**given, "projects": None, "last_seen": NOW, **facts})
 
 
@@ -102,10 +109,15 @@ def test_a_retry_that_waits_says_until_when() -> None:
 
 
 def test_busy_workers_and_excluded_ones_are_told_apart() -> None:
-    assert reason(worker(state="busy")) == BUSY
-    assert reason(worker(state="busy"), ready=[0.0]) == BUSY
-    assert reason(worker(state="busy"), worker("idle"), ready=[0.0], offered=0) == ELSEWHERE
-    assert reason(worker(state="busy"), worker("idle"), ready=[0.0], offered=1) == NOT_CLAIMING
+    assert reason(worker(state=WorkerState.BUSY)) == BUSY
+    assert reason(worker(state=WorkerState.BUSY), ready=[0.0]) == BUSY
+    assert (
+        reason(worker(state=WorkerState.BUSY), worker("idle"), ready=[0.0], offered=0) == ELSEWHERE
+    )
+    assert (
+        reason(worker(state=WorkerState.BUSY), worker("idle"), ready=[0.0], offered=1)
+        == NOT_CLAIMING
+    )
 
 
 def test_only_idle_workers_that_were_heard_of_since_are_said_to_pass_a_trial_by() -> None:
@@ -117,14 +129,20 @@ def test_only_idle_workers_that_were_heard_of_since_are_said_to_pass_a_trial_by(
     assert waits(NOW - 11.0) == UNHEARD, "it may have heard of it and ended"
     assert waits(NOW - 1.0) == NOT_CLAIMING
     assert waits(NOW - 13.0, worker("alive", last_seen=NOW - 1.0)) == NOT_CLAIMING
-    assert waits(NOW - 13.0, worker("busy", state="busy")) == UNHEARD
+    assert waits(NOW - 13.0, worker("busy", state=WorkerState.BUSY)) == UNHEARD
 
 
 def test_workers_that_still_import_are_said_to_start() -> None:
-    assert reason(worker(state="starting")) == STARTING
-    assert reason(worker(state="starting"), ready=[0.0], offered=1) == STARTING
-    assert reason(worker(state="starting"), worker("b", state="busy"), ready=[0.0]) == STARTING
-    assert reason(worker(state="starting"), worker("b"), ready=[0.0], offered=1) == NOT_CLAIMING
+    assert reason(worker(state=WorkerState.STARTING)) == STARTING
+    assert reason(worker(state=WorkerState.STARTING), ready=[0.0], offered=1) == STARTING
+    assert (
+        reason(worker(state=WorkerState.STARTING), worker("b", state=WorkerState.BUSY), ready=[0.0])
+        == STARTING
+    )
+    assert (
+        reason(worker(state=WorkerState.STARTING), worker("b"), ready=[0.0], offered=1)
+        == NOT_CLAIMING
+    )
 
 
 def test_workers_whose_tokens_are_for_other_projects_are_counted_and_no_project_is_named() -> None:

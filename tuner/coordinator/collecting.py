@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,32 +12,14 @@ from tuner.proposals.durations import read_durations
 from tuner.proposals.frozen import STATES, told_values
 from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.marks import told_attrs
-from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage import Storage, optuna_rows
 from tuner.storage.curves import read_curves
-from tuner.trials.attempts import ENDED
-from tuner.trials.store.trials import set_trial
+from tuner.trials.store.studies import count_told
+from tuner.trials.store.trials import set_trial, untold_trials
 from tuner.trials.trial import Trial
 
 #: Results that are told at once: after them the other studies have their turn.
 BATCH = 500
-
-_t = tables.trials
-# Built once, because every round of the loop asks it.
-_UNTOLD = (
-    sa.select(_t.c.study_id)
-    .where(
-        _t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)),
-        _t.c.told.is_(None),
-        _t.c.state.in_(ENDED),
-    )
-    .distinct()
-)
-
-
-def studies_to_collect(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
-    """Return which of the studies have ended trials that Optuna was not told yet."""
-    rows = connection.execute(_UNTOLD, {"study_ids": list(study_ids)})
-    return frozenset(rows.scalars())
 
 
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
@@ -50,20 +31,13 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
     Raises:
         MissingRowsError: Optuna's tables do not hold the study, or a trial, any more.
     """
-    t = tables.trials
-    pending = (
-        sa.select(t)
-        .where(t.c.study_id == run.study.id, t.c.told.is_(None), t.c.state.in_(ENDED))
-        .order_by(t.c.finished, t.c.number)
-        .limit(BATCH)
-    )
     with storage.begin("collect") as connection:
         leadership.require(connection)
-        trials = [Trial.of(row) for row in connection.execute(pending)]
+        trials = untold_trials(connection, run.study.id, most=BATCH)
         if not trials:
             return 0
         curves = read_curves(connection, run.study.id, [trial.number for trial in trials])
-        study = _take_told(connection, run.study.id, len(trials))
+        study = count_told(connection, run.study.id, len(trials))
         if study is None:
             return 0  # it was deleted just now
         optuna_rows.require_study(connection, study.optuna_id, run.name)
@@ -84,12 +58,6 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         )
         run.ended(trial)
     return len(trials)
-
-
-def _take_told(connection: sa.Connection, study_id: int, count: int) -> sa.Row[Any] | None:
-    s = tables.studies
-    changed = s.update().where(s.c.id == study_id).values(told=s.c.told + count)
-    return connection.execute(changed.returning(s.c.told, s.c.optuna_id)).first()
 
 
 def _write(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import sqlalchemy as sa
 
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
 from tuner.errors import StudyError
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import proposal_seed
-from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage import Storage, optuna_rows
+from tuner.trials.states import TrialState
 from tuner.trials.store.attempts import insert_attempt
-from tuner.trials.study import Study
+from tuner.trials.store.studies import reserve_number
+from tuner.trials.store.trials import insert_trial
 
 
 class BehindDatabaseError(StudyError):
@@ -40,7 +39,9 @@ def commit_proposal(
     with storage.begin("propose") as connection:
         leadership.require(connection)
         now = storage.now(connection)
-        study = _reserve(connection, run.study, number)
+        study = reserve_number(connection, run.study, number)
+        if study is None:
+            raise BehindDatabaseError(f"trial {number} cannot be reserved")
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         optuna_id = optuna_rows.insert_trial(
             connection,
@@ -51,41 +52,22 @@ def commit_proposal(
             started=now,
         )
         optuna_rows.set_study_attrs(connection, study.optuna_id, proposal.study_attrs)
-        row = {
-            "study_id": study.id,
-            "number": number,
-            "state": "waiting",
-            "params_json": json.dumps(proposal.params),
-            "code": study.code,
-            "git_json": study.git_json,
+        insert_trial(
+            connection,
+            study_id=study.id,
+            number=number,
+            state=TrialState.WAITING,
+            params_json=json.dumps(proposal.params),
+            code=study.code,
+            git_json=study.git_json,
             # Independent of the attempt: a retry repeats the same training.
-            "seed": proposal_seed(study.seed, number) % 2**31,
-            "proposal_json": json.dumps({**proposal.to_json(), **run.known}),
-            "optuna_id": optuna_id,
-            "created": now,
-        }
-        connection.execute(tables.trials.insert(), row)
+            seed=proposal_seed(study.seed, number) % 2**31,
+            proposal_json=json.dumps({**proposal.to_json(), **run.known}),
+            optuna_id=optuna_id,
+            created=now,
+        )
         insert_attempt(connection, study, number, 1, now)
     run.in_memory.load_study_attrs(proposal.study_attrs)
     run.in_memory.add(encoded, proposal.trial_attrs)
     run.proposed(proposal.params, is_retry=proposal.retry_of is not None)
     return number
-
-
-def _reserve(connection: sa.Connection, known: sa.Row[Any], number: int) -> Study:
-    s = tables.studies
-    study = connection.execute(
-        s.update()
-        .where(
-            s.c.id == known.id,
-            s.c.next_number == number,
-            s.c.state == "running",
-            # A trial has found parameters, or a user has edited the study.
-            s.c.revision == known.revision,
-        )
-        .values(next_number=number + 1)
-        .returning(s)
-    ).first()
-    if study is None:
-        raise BehindDatabaseError(f"trial {number} cannot be reserved")
-    return Study.of(study)

@@ -6,21 +6,19 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import sqlalchemy as sa
 
 from tuner.coordinator.isolation import Isolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.instruments import Instruments
 from tuner.protocol import LEASE_S
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.trials.attempt import Attempt
 from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import is_own
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import read_attempt, set_attempt
+from tuner.trials.store.leases import LeasedAttempt, leased_on, overdue_attempts
 from tuner.trials.store.studies import hold_study
 from tuner.trials.store.workers import mark_gone
 from tuner.trials.study import Study
@@ -53,43 +51,34 @@ class Expiry:
         self._resume_at = time.monotonic() + LEASE_S
         self._last = None
 
-    def expire(self, studies: Mapping[int, sa.Row[Any]]) -> int:
+    def expire(self, studies: Mapping[int, Study]) -> int:
         """End the attempts whose lease is over as lost; return how many.
 
         Args:
             studies: the open ones by id.
         """
-        a = tables.attempts
         with self._storage.read() as connection:
             now = self._storage.now(connection)
             if self._is_suspended(now):
                 return 0
-            query: sa.Select[Any] = sa.select(a.c.id, a.c.study_id)
-            query = query.where(a.c.state == "leased", a.c.lease_until < now)
-            rows = connection.execute(query).all()
-        return self._expire_all(rows, studies, now)
+            overdue = overdue_attempts(connection, now)
+        return self._expire_all(overdue, studies, now)
 
-    def void_dead_local(self, studies: Mapping[int, sa.Row[Any]]) -> int:
+    def void_dead_local(self, studies: Mapping[int, Study]) -> int:
         """End at once the attempts of processes of this host that are gone.
 
         Only for a start that holds the home's lock: no worker of this home can be starting.
         """
-        a, w = tables.attempts, tables.workers
         with self._storage.read() as connection:
             now = self._storage.now(connection)
-            local: sa.Select[Any] = (
-                sa.select(a.c.id, a.c.study_id, w.c.pid)
-                .join(w, w.c.name == a.c.worker)
-                .where(a.c.state == "leased", w.c.host == socket.gethostname())
-            )
-            rows = connection.execute(local).all()
-        dead = [row for row in rows if not (isinstance(row.pid, int) and is_alive(row.pid))]
+            local = leased_on(connection, socket.gethostname())
+        dead = [a for a in local if not (isinstance(a.pid, int) and is_alive(a.pid))]
         return self._expire_all(dead, studies, now, even_if_valid=True)
 
     def _expire_all(
         self,
-        attempts: Sequence[sa.Row[Any]],
-        studies: Mapping[int, sa.Row[Any]],
+        attempts: Sequence[LeasedAttempt],
+        studies: Mapping[int, Study],
         now: float,
         *,
         even_if_valid: bool = False,
@@ -108,7 +97,7 @@ class Expiry:
 
     def _expire_closed(
         self,
-        attempt: sa.Row[Any],
+        attempt: LeasedAttempt,
         now: float,
         *,
         even_if_valid: bool,

@@ -13,7 +13,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,8 +23,10 @@ from tuner.errors import UnavailableError
 from tuner.learning.byte_cache import ByteCache
 from tuner.learning.lessons import Lesson, store_lesson
 from tuner.spec import StudySpec
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import share_study
+from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +35,12 @@ LOOK_S = 5.0
 #: What is kept of earlier lessons: mapped studies and fitted models.
 CACHE_BYTES = 100 << 20
 
-_s = tables.studies
-# So that it cannot be deleted around the new row.
-_HELD = (
-    sa.select(_s.c.id)
-    .where(_s.c.id == sa.bindparam("study_id"))
-    .with_for_update(read=True, key_share=True)
-)
-
 
 @dataclass(frozen=True)
 class _Learner:
     """A study that learns, as the thread needs it."""
 
-    study: sa.Row[Any]
+    study: Study
     spec: StudySpec
     #: Of the history that its newest lesson was made of.
     version: str | None
@@ -120,7 +113,7 @@ class HistoryRefresher:
         is_news = lesson.text != run.lesson_text
         with self._storage.begin("store-lesson") as connection:
             self._leadership.require(connection)
-            if connection.execute(_HELD, {"study_id": run.study.id}).first() is None:
+            if share_study(connection, run.study.id) is None:
                 return  # it was deleted just now
             now = self._storage.now(connection)
             store_lesson(connection, run.study.id, lesson, now)

@@ -12,20 +12,20 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.coordinator.leadership import Leadership
 from tuner.errors import UnavailableError
 from tuner.integrity.diagnosis import diagnose
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.trials.faults import Step, is_own, reason_of
+from tuner.trials.states import StudyState
 from tuner.trials.store.setting_aside import set_aside
+from tuner.trials.store.studies import exists
+from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
-
-_s = tables.studies
 
 #: What a study may cost of a round before it has to rest: of this thread's own work, and of time
 #: altogether, which a slow disk or a far database takes as well. Seconds.
@@ -52,13 +52,13 @@ class Isolation:
         self._leadership = leadership
         self._forget = forget
         #: What is left alone, with what of its row must change for it to be looked at again.
-        self._aside: dict[int, tuple[Any, Any]] = {}
+        self._aside: dict[int, tuple[int, StudyState]] = {}
         self._retry_at: dict[int, float] = {}
         #: What each study has cost in this round: this thread's own work, and time. Seconds.
         self._spent: dict[int, tuple[float, float]] = {}
         self._rests_until: dict[int, float] = {}
 
-    def served(self, studies: Mapping[int, sa.Row[Any]]) -> dict[int, sa.Row[Any]]:
+    def served(self, studies: Mapping[int, Study]) -> dict[int, Study]:
         """Return those of the open studies that are not set aside."""
         moment = time.monotonic()
         for study_id in list(self._aside):
@@ -75,7 +75,7 @@ class Isolation:
         return rested and study_id not in self._aside
 
     @contextlib.contextmanager
-    def step(self, study: sa.Row[Any], step: Step) -> Iterator[None]:
+    def step(self, study: Study, step: Step) -> Iterator[None]:
         """Do one step for a study in the block; what it raises about the study ends there.
 
         Raises:
@@ -94,16 +94,16 @@ class Isolation:
             took = time.thread_time() - cpu, time.monotonic() - moment
             self._spent[study.id] = (old[0] + took[0], old[1] + took[1])
 
-    def set_aside(self, study: sa.Row[Any], step: Step, exc: BaseException) -> None:
+    def set_aside(self, study: Study, step: Step, exc: BaseException) -> None:
         """Pause a study for what a step has raised, and leave it alone until its row changes."""
-        name = f"{study.project}/{study.name}"
+        name = study.full_name
         if self._is_deleted(study.id):
             # Just now, by its user: what a step met was half of it.
             self._forget(study.id)
             return
         logger.error("study set aside", extra={"study": name, "step": step}, exc_info=exc)
         self._forget(study.id)
-        self._aside[study.id] = (study.revision, "paused")
+        self._aside[study.id] = (study.revision, StudyState.PAUSED)
         found = diagnose(self._storage, study.id)
         try:
             with self._storage.begin("set-state") as connection:
@@ -119,10 +119,9 @@ class Isolation:
             self._retry_at[study.id] = time.monotonic() + RETRY_S
 
     def _is_deleted(self, study_id: int) -> bool:
-        query = sa.select(_s.c.id).where(_s.c.id == study_id)
         try:
             with self._storage.read() as connection:
-                return connection.execute(query).first() is None
+                return not exists(connection, study_id)
         except (UnavailableError, sa.exc.DBAPIError):
             return False  # its row is what cannot be read
 
@@ -143,5 +142,5 @@ class Isolation:
         self._rests_until.clear()
 
 
-def _mark(study: sa.Row[Any]) -> tuple[Any, Any]:
+def _mark(study: Study) -> tuple[int, StudyState]:
     return study.revision, study.state

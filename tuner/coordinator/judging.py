@@ -19,20 +19,14 @@ from tuner.coordinator.study_run import StudyRun
 from tuner.proposals.in_memory_study import LEFT_BY_PRUNERS
 from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
 from tuner.proposals.pruners.wording import stop_text
-from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage import Storage, optuna_rows
 from tuner.storage.curves import read_curves
 from tuner.trials.attempt import Attempt
+from tuner.trials.states import AttemptState
+from tuner.trials.store.attempts import read_attempt, set_attempt
 from tuner.trials.store.events import record_event
-
-_a = tables.attempts
-# As the partial index has it, so that the database uses it: the loop asks this in every round.
-_UNJUDGED = sa.select(_a.c.id, _a.c.study_id).where(sa.text("NOT tuner_attempts.judged"))
-_LOCKED = sa.select(_a).where(_a.c.id == sa.bindparam("of_id")).with_for_update()
-
-
-def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
-    """Return the ids of attempts with reports that no pruner has seen, and their studies' ids."""
-    return dict(connection.execute(_UNJUDGED).all())
+from tuner.trials.store.trials import optuna_id_of
+from tuner.trials.study import Study
 
 
 def judge_waiting(
@@ -41,7 +35,7 @@ def judge_waiting(
     memory: Memory,
     isolation: Isolation,
     waiting: Mapping[str, int],
-    studies: Mapping[int, sa.Row[Any]],
+    studies: Mapping[int, Study],
 ) -> None:
     """Judge the attempts in `waiting` (id to study id) of studies in memory, each exactly once."""
     for attempt, study_id in waiting.items():
@@ -78,26 +72,20 @@ def tell_stop(
 
 
 def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: str) -> None:
-    t = tables.trials
     with storage.begin("judge") as connection:
         leadership.require(connection)
         # Held while it is judged: a report that comes meanwhile waits, and marks it again.
-        attempt = connection.execute(_LOCKED, {"of_id": attempt_id}).first()
+        attempt = read_attempt(connection, attempt_id, hold=True)
         if attempt is None or attempt.number >= len(run.in_memory):
             return
         changes: dict[str, Any] = {"judged": True}
-        if attempt.state == "leased" and run.spec.pruner.name != "none":
+        if attempt.state is AttemptState.LEASED and run.spec.pruner.name != "none":
             curve = read_curves(connection, attempt.study_id, [attempt.number])
             points = sorted(curve.get(attempt.number, {}).items())
             stops = run.judge(attempt.number, attempt.no, points)
             attrs = run.in_memory.trial_attrs(attempt.number)
             if stops and attempt.wanted == "continue":
                 changes["wanted"] = "prune"
-                tell_stop(connection, storage.now(connection), Attempt.of(attempt), attrs)
-            optuna_id = connection.execute(
-                sa.select(t.c.optuna_id).where(
-                    t.c.study_id == attempt.study_id, t.c.number == attempt.number
-                )
-            ).scalar_one()
-            save_marks(connection, optuna_id, attrs)
-        connection.execute(_a.update().where(_a.c.id == attempt.id).values(**changes))
+                tell_stop(connection, storage.now(connection), attempt, attrs)
+            save_marks(connection, optuna_id_of(connection, attempt), attrs)
+        set_attempt(connection, attempt.id, **changes)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import sqlalchemy as sa
 
 from tuner.coordinator.collecting import BATCH, collect
 from tuner.coordinator.isolation import Isolation
@@ -49,12 +46,12 @@ class Lifecycle:
         self._wake = wake
         self._wait_reasons = WaitReasons(storage)
 
-    def look_after(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
+    def look_after(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
         """Tell the study's results, and see whether it goes on.
 
         Args:
             run: the study in memory.
-            study: its row, as this round found it.
+            study: as this round found it.
             round_state: what this round has seen.
         """
         with self._isolation.step(study, "telling its results"):
@@ -62,14 +59,14 @@ class Lifecycle:
         if self._isolation.is_due(study.id):
             with self._isolation.step(study, "choosing its first rung"):
                 keep_first_rung(self._storage, self._leadership, run)
-        if self._isolation.is_due(study.id) and study.state == "running":
+        if self._isolation.is_due(study.id) and study.state is StudyState.RUNNING:
             with self._isolation.step(study, "looking at its budget"):
                 self._look_at_budget(run, study, round_state)
-        elif self._isolation.is_due(study.id) and study.state == "stopping":
+        elif self._isolation.is_due(study.id) and study.state is StudyState.STOPPING:
             with self._isolation.step(study, "ending it"):
                 self._finish(run, study, round_state.now)
 
-    def _tell(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
+    def _tell(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
         # While a sampler reads the in-memory study, results wait; its end wakes this loop.
         run.prefetch.results_wait = study.id in round_state.untold
         if run.prefetch.results_wait:
@@ -80,7 +77,7 @@ class Lifecycle:
                 if count == BATCH:
                     self._wake()
 
-    def _look_at_budget(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
+    def _look_at_budget(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
         pause_reason = new_pause_reason(self._storage, run)
         if pause_reason is not None:
             self.set_state(study, StudyState.PAUSED, pause_reason)
@@ -91,10 +88,10 @@ class Lifecycle:
         else:
             self._say_wait_reason(run, study, round_state)
 
-    def _finish(self, run: StudyRun, study: sa.Row[Any], now: float) -> None:
+    def _finish(self, run: StudyRun, study: Study, now: float) -> None:
         with self._storage.begin("finish-study") as connection:
             self._leadership.require(connection)
-            if not is_still(connection, Study.of(study)):
+            if not is_still(connection, study):
                 return
             drop_unstarted(connection, study.id, now)
             if has_live_attempts(connection, study.id):
@@ -106,19 +103,19 @@ class Lifecycle:
                 self._leadership.require(connection)
                 is_cancelled = study.reason == CANCELLED
                 final = StudyState.CANCELLED if is_cancelled else StudyState.FINISHED
-                if is_still(connection, Study.of(study)):
-                    set_state(connection, Study.of(study), final, study.reason, now)
+                if is_still(connection, study):
+                    set_state(connection, study, final, study.reason, now)
 
-    def set_state(self, study: sa.Row[Any], state: StudyState, reason: str) -> None:
+    def set_state(self, study: Study, state: StudyState, reason: str) -> None:
         """Move a study to `state`, unless its state has changed since `study` was read."""
         with self._storage.begin("set-state") as connection:
             self._leadership.require(connection)
             now = self._storage.now(connection)
-            if is_still(connection, Study.of(study)):
-                set_state(connection, Study.of(study), state, reason, now)
+            if is_still(connection, study):
+                set_state(connection, study, state, reason, now)
         self._wake()
 
-    def _say_wait_reason(self, run: StudyRun, study: sa.Row[Any], round_state: RoundState) -> None:
+    def _say_wait_reason(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
         """Have the study's status say why nothing is started, while that is so."""
         reason = self._wait_reasons.reason(run, study, round_state, self._storage_problem())
         if reason == study.reason:
@@ -131,5 +128,5 @@ class Lifecycle:
             self._leadership.require(connection)
             now = self._storage.now(connection)
             set_wait_reason(
-                connection, Study.of(study), reason, now, event=said if said != was_said else None
+                connection, study, reason, now, event=said if said != was_said else None
             )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
 from tuner.trials.states import StudyState, state_text
+from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 
 
-def limit_reached(run: StudyRun, study: sa.Row[Any], now: float) -> str | None:
+def limit_reached(run: StudyRun, study: Study, now: float) -> str | None:
     """Return which limit of the budget the study has reached, in words, or None."""
     if run.nothing_left and run.in_flight == 0:
         head = "nothing to search" if run.awaits_space else "search space exhausted"

@@ -10,13 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
-
-import sqlalchemy as sa
 
 from tuner.coordinator.study_loading import load_study_run
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage
+from tuner.trials.study import Study
 
 #: So many are loaded at once: a small study need not wait for a large one.
 LOADERS = 4
@@ -38,8 +36,8 @@ class Memory:
         self._runs: dict[int, StudyRun] = {}
         self._lock = threading.Lock()
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
-        #: What is being loaded, with the row that it was begun for.
-        self._loading: dict[int, tuple[sa.Row[Any], Future[StudyRun]]] = {}
+        #: What is being loaded, as the study was when that began.
+        self._loading: dict[int, tuple[Study, Future[StudyRun]]] = {}
         self._wait_until = 0.0
 
     def __len__(self) -> int:
@@ -55,13 +53,11 @@ class Memory:
         with self._lock:
             return self._runs.get(study_id)
 
-    def refresh(
-        self, studies: Mapping[int, sa.Row[Any]]
-    ) -> dict[int, tuple[sa.Row[Any], BaseException]]:
+    def refresh(self, studies: Mapping[int, Study]) -> dict[int, tuple[Study, BaseException]]:
         """Load what is missing or was edited, and forget what is no longer open.
 
         Returns:
-            Why studies could not be loaded, with their rows, by id.
+            Why studies could not be loaded, with the studies, by id.
         """
         for run in self:
             study = studies.get(run.study.id)
@@ -81,14 +77,14 @@ class Memory:
     def _is_known(self, study_id: int) -> bool:
         return study_id in self._runs or study_id in self._loading
 
-    def _begin(self, study: sa.Row[Any]) -> None:
+    def _begin(self, study: Study) -> None:
         future = self._loaders.submit(load_study_run, self._storage, study, self._wake)
         self._loading[study.id] = (study, future)
         self._wait_until = time.monotonic() + LOAD_WAIT_S
         future.add_done_callback(lambda _: self._wake())
 
-    def _take_loaded(self) -> dict[int, tuple[sa.Row[Any], BaseException]]:
-        problems: dict[int, tuple[sa.Row[Any], BaseException]] = {}
+    def _take_loaded(self) -> dict[int, tuple[Study, BaseException]]:
+        problems: dict[int, tuple[Study, BaseException]] = {}
         left = max(0.0, self._wait_until - time.monotonic())
         wait([future for _, future in self._loading.values()], timeout=left)
         for study_id, (study, future) in list(self._loading.items()):
@@ -124,7 +120,7 @@ class Memory:
         self._loaders.shutdown(wait=False, cancel_futures=True)
 
 
-def _size(study: sa.Row[Any]) -> int:
+def _size(study: Study) -> int:
     return study.next_number if isinstance(study.next_number, int) else 0
 
 

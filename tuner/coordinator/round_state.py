@@ -10,20 +10,20 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import sqlalchemy as sa
-
-from tuner.coordinator.collecting import studies_to_collect
-from tuner.coordinator.judging import unjudged_attempts
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
 from tuner.trials.faults import is_own
 from tuner.trials.kinds import Kind
-from tuner.trials.store.attempts import ReadyAttempt, leased_attempts, ready_attempts
+from tuner.trials.store.attempts import (
+    ReadyAttempt,
+    leased_attempts,
+    ready_attempts,
+)
+from tuner.trials.store.leases import unjudged_attempts
+from tuner.trials.store.studies import open_studies
+from tuner.trials.store.trials import studies_with_untold
 from tuner.trials.store.workers import idle_workers, waits_for_busy
-from tuner.trials.study_states import OPEN
-
-_OPEN_STUDIES = sa.select(tables.studies).where(tables.studies.c.state.in_(OPEN))
+from tuner.trials.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class RoundState:
     """The open studies and the fleet at one moment of the database's clock."""
 
     now: float
-    #: Rows of the open studies by id.
-    studies: dict[int, sa.Row[Any]]
+    #: The open studies by id.
+    studies: dict[int, Study]
     #: Ids of studies with results that Optuna was not told yet.
     untold: frozenset[int]
     #: Number of idle workers by device, image and GPUs.
@@ -59,8 +59,7 @@ def read_round_state(storage: Storage) -> RoundState:
     """
     with storage.read() as connection:
         now = storage.now(connection)
-        rows = connection.execute(_OPEN_STUDIES).all()
-        studies = {row.id: row for row in rows}
+        studies = {study.id: study for study in open_studies(connection)}
         leased = leased_attempts(connection)
         faults: dict[int, Exception] = {}
         found = _sound(ready_attempts(connection), studies, faults)
@@ -76,7 +75,7 @@ def read_round_state(storage: Storage) -> RoundState:
         return RoundState(
             now=now,
             studies=studies,
-            untold=studies_to_collect(connection, studies),
+            untold=studies_with_untold(connection, studies),
             unjudged=unjudged_attempts(connection),
             idle=idle_workers(connection, now),
             ready=ready,
@@ -99,7 +98,7 @@ def _noted(faults: dict[int, Exception], study_id: int) -> Iterator[None]:
 
 def _sound(
     ready: Sequence[ReadyAttempt],
-    studies: dict[int, sa.Row[Any]],
+    studies: dict[int, Study],
     faults: dict[int, Exception],
 ) -> Sequence[ReadyAttempt]:
     """Return the ready attempts of studies whose values are of the right kind; note the others."""
@@ -122,7 +121,7 @@ def _require_number(column: str, value: object) -> None:
 
 
 def _allowed(
-    ready: Sequence[ReadyAttempt], studies: dict[int, sa.Row[Any]], leased: Counter[int]
+    ready: Sequence[ReadyAttempt], studies: dict[int, Study], leased: Counter[int]
 ) -> Sequence[ReadyAttempt]:
     """Return the ready attempts without those that `parallel`, lowered meanwhile, holds back."""
     taken = Counter(leased)

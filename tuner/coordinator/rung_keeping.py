@@ -11,19 +11,12 @@ from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
 from tuner.proposals.pruners.first_rung import FirstRung
 from tuner.proposals.pruners.marks import FIRST_RUNG
-from tuner.storage import Storage, optuna_rows, tables
+from tuner.storage import Storage, optuna_rows
 from tuner.trials.store.events import record_event
+from tuner.trials.store.studies import share_study
 
 #: An event of this kind says where trials are judged first, and why; the other that it misleads.
 CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"
-
-_s = tables.studies
-# So that it cannot be deleted around the new rows.
-_HELD = (
-    sa.select(_s.c.optuna_id)
-    .where(_s.c.id == sa.bindparam("study_id"))
-    .with_for_update(read=True, key_share=True)
-)
 
 
 def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> None:
@@ -41,12 +34,12 @@ def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> 
     if new is not None:
         with storage.begin("first-rung") as connection:
             leadership.require(connection)
-            held = connection.execute(_HELD, {"study_id": run.study.id}).first()
-            if held is None:
+            optuna_id = share_study(connection, run.study.id)
+            if optuna_id is None:
                 return  # it was deleted just now
-            optuna_rows.require_study(connection, held.optuna_id, run.name)
+            optuna_rows.require_study(connection, optuna_id, run.name)
             attrs: Mapping[str, Any] = {FIRST_RUNG: new.to_json()}
-            optuna_rows.set_study_attrs(connection, held.optuna_id, attrs)
+            optuna_rows.set_study_attrs(connection, optuna_id, attrs)
             _tell(connection, storage.now(connection), run.study.id, old, new)
     run.take_rung(new)
 

@@ -18,6 +18,7 @@ from tuner.proposals.proposing import SpaceExhaustedError
 from tuner.storage import Storage
 from tuner.trials.fair_share import Contender, Turns
 from tuner.trials.kinds import Kind, matches
+from tuner.trials.states import StudyState
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Scheduling:
         running = [
             run
             for run in self._memory
-            if round_state.studies[run.study.id].state == "running"
+            if round_state.studies[run.study.id].state is StudyState.RUNNING
             and self._isolation.is_due(run.study.id)
         ]
         self._turns.keep(round_state.studies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,11 +16,13 @@ from tuner.storage import Storage, optuna_rows, tables
 from tuner.storage.curves import read_curves
 from tuner.trials.specs import read_spec
 from tuner.trials.states import TrialState
+from tuner.trials.store.trials import trials_of
+from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
 
 def load_study_run(
-    storage: Storage, study: sa.Row[Any], on_ready: Callable[[], None] = lambda: None
+    storage: Storage, study: Study, on_ready: Callable[[], None] = lambda: None
 ) -> StudyRun:
     """Rebuild what the coordinator knows about a study from the database.
 
@@ -32,10 +33,8 @@ def load_study_run(
     spec = read_spec(study.spec_json)
     import_sampler(spec.sampler.name)
     run = StudyRun(study, spec, on_ready)
-    t = tables.trials
     with storage.read() as connection:
-        query = sa.select(t).where(t.c.study_id == study.id).order_by(t.c.number)
-        trials = [Trial.of(row) for row in connection.execute(query)]
+        trials = trials_of(connection, study.id)
         optuna_rows.require_study(connection, study.optuna_id, run.name)
         _require_all(connection, study, trials)
         attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
@@ -79,7 +78,7 @@ def load_study_run(
     return run
 
 
-def _require_all(connection: sa.Connection, study: sa.Row[Any], trials: Sequence[Trial]) -> None:
+def _require_all(connection: sa.Connection, study: Study, trials: Sequence[Trial]) -> None:
     """See that every trial that was ever given a number is there, and none twice."""
     s = tables.studies
     query = sa.select(s.c.next_number).where(s.c.id == study.id)
@@ -90,22 +89,22 @@ def _require_all(connection: sa.Connection, study: sa.Row[Any], trials: Sequence
         )
 
 
-def _mended(study: sa.Row[Any], trials: Sequence[Trial]) -> list[int]:
+def _mended(study: Study, trials: Sequence[Trial]) -> list[int]:
     """Return the trials whose failures are no lessons: of other code, or to be tried again.
 
     Other code fails elsewhere; and what is tried again gives a lesson of its own.
     """
-    again = set(json.loads(study.retry_json))
+    again = set(study.retries_wanted)
     return [t.number for t in trials if t.code != study.code or t.number in again]
 
 
-def _retries(study: sa.Row[Any], trials: Sequence[Trial]) -> list[tuple[int, dict[str, Any]]]:
+def _retries(study: Study, trials: Sequence[Trial]) -> list[tuple[int, dict[str, Any]]]:
     """Return the failed trials that are to be tried again and were not proposed again yet."""
     done = {trial.proposal.get("retry_of") for trial in trials}
     # A study that is deleted at this moment has a row, as it was, and no trials.
     found = {trial.number: trial for trial in trials}
     return [
         (number, found[number].params)
-        for number in json.loads(study.retry_json)
+        for number in study.retries_wanted
         if number in found and number not in done
     ]

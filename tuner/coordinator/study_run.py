@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.early import EarlyRanks
 from tuner.proposals.artifact import Artifact
@@ -25,6 +23,7 @@ from tuner.registry import used_packages
 from tuner.samplers.marks import OVERDUE
 from tuner.spec import StudySpec
 from tuner.trials.states import TrialState
+from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
 #: The longest that a study waits for its first lesson, seconds: a history of a thousand studies
@@ -36,17 +35,17 @@ class StudyRun:
     """One study as the coordinator sees it, with counters that cost no query.
 
     Attributes:
-        study: the study's row when it was loaded; `revision` tells whether it is still current.
+        study: as it was when it was loaded; `revision` tells whether it is still current.
         used: ended trials that count in the budget.
         in_flight: proposed trials without an outcome that was told.
     """
 
     def __init__(
-        self, study: sa.Row[Any], spec: StudySpec, on_ready: Callable[[], None] = lambda: None
+        self, study: Study, spec: StudySpec, on_ready: Callable[[], None] = lambda: None
     ) -> None:
         self.study = study
         self.spec = spec
-        self.name = f"{study.project}/{study.name}"
+        self.name = study.full_name
         goals = [metric.goal for metric in spec.metrics]
         self._pruner = make_pruner(spec.pruner.name, spec.pruner.options)
         if isinstance(self._pruner, HistoryPruner | HalvingPruner):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,10 @@ import sqlalchemy as sa
 from tuner.coordinator.round_state import RoundState
 from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage, tables
-from tuner.trials.kinds import EXTERNAL, UNHEARD_S, needed_image, owned_gpus
+from tuner.trials.kinds import EXTERNAL, needed_image, owned_gpus
+from tuner.trials.states import WorkerState
+from tuner.trials.store.fleet import FleetWorker, read_fleet
+from tuner.trials.study import Study
 from tuner.trials.wait_reasons import (
     BUSY,
     ELSEWHERE,
@@ -48,36 +50,7 @@ _PER_WORKER = " --gpus-per-worker"
 #: Workers that are named with their reasons; of more, the number is given.
 MAX_NAMED = 3
 
-_w, _c = tables.workers, tables.snapshots
-_FLEET = (
-    sa.select(
-        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.last_seen,
-        _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
-    )
-    # One that stops takes no further trial, and is soon gone.
-    .where(
-        _w.c.state.not_in(("gone", "stopping")),
-        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
-    )
-    .order_by(_w.c.name)
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class FleetWorker:
-    """A worker that was heard of lately."""
-
-    name: str
-    device: str
-    #: How many it owns.
-    gpus: int
-    image: str | None
-    state: str
-    last_seen: float
-    #: Of its token; None: all.
-    projects: frozenset[str] | None
-    #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
-    unavailable_because: str
+_c = tables.snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +138,12 @@ def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
 
 def _waiting_for(need: Need, takers: Sequence[FleetWorker], now: float) -> str:
     """Return what a study waits for that has workers, some of them idle or all busy."""
-    idle = [worker for worker in takers if worker.state == "idle"]
+    idle = [worker for worker in takers if worker.state is WorkerState.IDLE]
     if need.ready and min(need.ready) > now:
         at = datetime.datetime.fromtimestamp(min(need.ready), datetime.UTC)
         return f"{RETRY}{at:%H:%M:%S} UTC, after a failure that was not its own"
     if not idle:
-        return STARTING if any(worker.state == "starting" for worker in takers) else BUSY
+        return STARTING if any(worker.state is WorkerState.STARTING for worker in takers) else BUSY
     if not need.ready:
         return PREPARING
     if not need.offered:
@@ -201,7 +174,7 @@ class WaitReasons:
     def reason(
         self,
         run: StudyRun,
-        study: sa.Row[Any],
+        study: Study,
         round_state: RoundState,
         storage_problem: str | None,
     ) -> str:
@@ -236,7 +209,7 @@ class WaitReasons:
         )
         return self._held(study, find_reason(need, self._fleet, round_state.now), time.monotonic())
 
-    def _held(self, study: sa.Row[Any], found: str, moment: float) -> str:
+    def _held(self, study: Study, found: str, moment: float) -> str:
         """Return the reason that was found once it has held, until then the one that stands."""
         text, since = self._since.get(study.id, ("", moment))
         if text != found:
@@ -245,7 +218,7 @@ class WaitReasons:
         is_long = found in _LONG or found.startswith(NO_WORKER)
         hold_s = LONG_HOLD_S if is_long else HOLD_S
         is_due = not found or moment - since >= hold_s
-        return found if is_due else str(study.reason)
+        return found if is_due else study.reason
 
     def _look(self, round_state: RoundState) -> None:
         """Read the fleet, and which code is there, unless that was done just now."""
@@ -254,36 +227,10 @@ class WaitReasons:
             return
         wanted = [study.code for study in round_state.studies.values() if study.code is not None]
         with self._storage.read() as connection:
-            rows = connection.execute(_FLEET, {"heard_after": round_state.now - UNHEARD_S}).all()
+            self._fleet = read_fleet(connection, round_state.now)
             codes = sa.select(_c.c.hash).where(_c.c.hash.in_(wanted))
             self._codes = frozenset(connection.execute(codes).scalars() if wanted else ())
-        self._fleet = [
-            FleetWorker(
-                name=row.name,
-                device=row.device,
-                gpus=owned_gpus(row),
-                image=row.image,
-                state=row.state,
-                last_seen=row.last_seen,
-                projects=_projects(row.projects_json),
-                unavailable_because=_unavailable_because(row),
-            )
-            for row in rows
-        ]
         self._looked_at = moment
-
-
-def _unavailable_because(row: Any) -> str:
-    if row.drain:
-        return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
-    if row.image_problem:
-        return f"gets none, {row.image_problem}"
-    return f"out of service, {row.out_reason}" if row.out_reason else ""
-
-
-def _projects(text: str) -> frozenset[str] | None:
-    projects = json.loads(text)
-    return None if projects is None else frozenset(projects)
 
 
 def _counted(kinds: Any) -> str:

@@ -34,6 +34,7 @@ from tuner.surrogate.history.building import explain_none
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 from tuner.surrogate.threads import one_thread
+from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +82,12 @@ def _known(spec: StudySpec) -> int | None:
     return len(spec.space) if spec.finds_space else None
 
 
-def learn(
-    storage: Storage, study: sa.Row[Any], spec: StudySpec, version: str, cache: Cache
-) -> Lesson:
+def learn(storage: Storage, study: Study, spec: StudySpec, version: str, cache: Cache) -> Lesson:
     """Return what history gives a study. Bad data never stops it: then it starts cold.
 
     Args:
         storage: the whole history.
-        study: its row.
+        study: that learns.
         spec: of the study.
         version: see `lesson_version`.
         cache: of earlier lessons, for all studies.

@@ -8,6 +8,7 @@ the database then ends one of them. SQLite has one writer at a time and needs no
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -38,6 +39,41 @@ _HOLD_TO_CHANGE = _OF_ATTEMPT.with_for_update(of=_s, key_share=True)
 _HOLD_ID = (
     sa.select(_s.c.id).where(_s.c.id == sa.bindparam("of_study")).with_for_update(key_share=True)
 )
+
+
+# So that it cannot be deleted around what is written for it.
+_SHARE = (
+    sa.select(_s.c.optuna_id)
+    .where(_s.c.id == sa.bindparam("of_study"))
+    .with_for_update(read=True, key_share=True)
+)
+_OPEN = sa.select(_s).where(_s.c.state.in_(words(OPEN)))
+_RESERVE = (
+    _s.update()
+    .where(
+        _s.c.id == sa.bindparam("of_study"),
+        _s.c.next_number == sa.bindparam("number", type_=sa.Integer),
+        _s.c.state == StudyState.RUNNING.value,
+        # A trial has found parameters, or a user has edited the study.
+        _s.c.revision == sa.bindparam("of_revision", type_=sa.Integer),
+    )
+    .values(next_number=_s.c.next_number + 1)
+    .returning(_s)
+)
+_COUNT_TOLD = (
+    _s.update()
+    .where(_s.c.id == sa.bindparam("of_study"))
+    .values(told=_s.c.told + sa.bindparam("count", type_=sa.Integer))
+    .returning(_s.c.told, _s.c.optuna_id)
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """How many results of a study Optuna was told, and what number the study has there."""
+
+    told: int
+    optuna_id: int
 
 
 def find_study(
@@ -198,6 +234,46 @@ def wanted_image(connection: sa.Connection, digest: str) -> str | None:
     )
     image: str | None = connection.execute(query).scalar_one_or_none()
     return image
+
+
+def open_studies(connection: sa.Connection) -> list[Study]:
+    """Return the studies that the coordinator looks after."""
+    return [Study.of(row) for row in connection.execute(_OPEN)]
+
+
+def share_study(connection: sa.Connection, study_id: int) -> int | None:
+    """Have nobody delete a study until the transaction ends; return its number in Optuna's tables.
+
+    None: it was deleted before.
+    """
+    optuna_id: int | None = connection.execute(_SHARE, {"of_study": study_id}).scalar_one_or_none()
+    return optuna_id
+
+
+def exists(connection: sa.Connection, study_id: int) -> bool:
+    """Whether there is a study of this id, whatever its row holds."""
+    query = sa.select(_s.c.id).where(_s.c.id == study_id)
+    return connection.execute(query).first() is not None
+
+
+def reserve_number(connection: sa.Connection, study: Study, number: int) -> Study | None:
+    """Take the number of a study's next trial; return the study as it is then.
+
+    Returns:
+        None: the next number is another one, or the study was changed or does not run any more.
+    """
+    parameters = {"of_study": study.id, "number": number, "of_revision": study.revision}
+    row = connection.execute(_RESERVE, parameters).first()
+    return None if row is None else Study.of(row)
+
+
+def count_told(connection: sa.Connection, study_id: int, count: int) -> Told | None:
+    """Count results that Optuna is told; return how many it was told then.
+
+    None: the study was deleted.
+    """
+    row = connection.execute(_COUNT_TOLD, {"of_study": study_id, "count": count}).first()
+    return None if row is None else Told(told=row.told, optuna_id=row.optuna_id)
 
 
 def set_study(connection: sa.Connection, study_id: int, **values: Any) -> None:

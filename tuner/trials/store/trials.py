@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,21 @@ _DECIDE = _UPDATE.where(_t.c.state.not_in(words(ENDED)))
 _START = _UPDATE.values(
     state=TrialState.RUNNING.value,
     started=sa.func.coalesce(_t.c.started, sa.bindparam("now", type_=sa.Float)),
+)
+
+_INSERT = _t.insert()
+_OPTUNA_ID = sa.select(_t.c.optuna_id).where(*_AT)
+_UNTOLD = (_t.c.told.is_(None), _t.c.state.in_(words(ENDED)))
+_UNTOLD_OF_STUDY = (
+    sa.select(_t)
+    .where(_t.c.study_id == sa.bindparam("of_study"), *_UNTOLD)
+    .order_by(_t.c.finished, _t.c.number)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_WITH_UNTOLD = (
+    sa.select(_t.c.study_id)
+    .where(_t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)), *_UNTOLD)
+    .distinct()
 )
 
 
@@ -138,6 +153,37 @@ def trial_of(connection: sa.Connection, attempt: Attempt) -> Trial:
     if row is None:
         raise NotFoundError(f"attempt {attempt.id} was deleted with its study")
     return Trial.of(row)
+
+
+def optuna_id_of(connection: sa.Connection, attempt: Attempt) -> int:
+    """Return the number that the trial of an attempt has in Optuna's tables.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is no such trial.
+    """
+    at = {"of_study": attempt.study_id, "of_number": attempt.number}
+    return int(connection.execute(_OPTUNA_ID, at).scalar_one())
+
+
+def untold_trials(connection: sa.Connection, study_id: int, *, most: int) -> list[Trial]:
+    """Return ended trials that Optuna was not told yet, the one that ended first first.
+
+    Raises:
+        ValueError: a state is none.
+    """
+    parameters = {"of_study": study_id, "most": most}
+    return [Trial.of(row) for row in connection.execute(_UNTOLD_OF_STUDY, parameters)]
+
+
+def studies_with_untold(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
+    """Return which of the studies have ended trials that Optuna was not told yet."""
+    rows = connection.execute(_WITH_UNTOLD, {"study_ids": list(study_ids)})
+    return frozenset(rows.scalars())
+
+
+def insert_trial(connection: sa.Connection, **values: Any) -> None:
+    """Insert a trial."""
+    connection.execute(_INSERT, columns(values))
 
 
 def lock_trial(connection: sa.Connection, study_id: int, number: int) -> Trial:

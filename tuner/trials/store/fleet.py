@@ -1,0 +1,84 @@
+"""The workers that were heard of lately, as far as they say what a study may wait for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuner.storage import tables
+from tuner.trials.kinds import UNHEARD_S, owned_gpus
+from tuner.trials.states import WorkerState
+from tuner.trials.store.columns import words
+
+_w = tables.workers
+_FLEET: sa.Select[Any] = (
+    sa.select(
+        _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.last_seen,
+        _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
+    )
+    # One that stops takes no further trial, and is soon gone.
+    .where(
+        _w.c.state.not_in(words((WorkerState.GONE, WorkerState.STOPPING))),
+        _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
+    )
+    .order_by(_w.c.name)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetWorker:
+    """A worker that was heard of lately."""
+
+    name: str
+    device: str
+    #: How many it owns.
+    gpus: int
+    image: str | None
+    #: None: its row says none that there is.
+    state: WorkerState | None
+    last_seen: float
+    #: Of its token; None: all.
+    projects: frozenset[str] | None
+    #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
+    unavailable_because: str
+
+
+def read_fleet(connection: sa.Connection, now: float) -> list[FleetWorker]:
+    """Return the workers that are counted on, by name."""
+    rows = connection.execute(_FLEET, {"heard_after": now - UNHEARD_S})
+    return [
+        FleetWorker(
+            name=row.name,
+            device=row.device,
+            gpus=owned_gpus(row),
+            image=row.image,
+            state=_state(row.state),
+            last_seen=row.last_seen,
+            projects=_projects(row.projects_json),
+            unavailable_because=_unavailable_because(row),
+        )
+        for row in rows
+    ]
+
+
+def _state(word: str) -> WorkerState | None:
+    try:
+        return WorkerState(word)
+    except ValueError:
+        return None
+
+
+def _projects(text: str) -> frozenset[str] | None:
+    projects = json.loads(text)
+    return None if projects is None else frozenset(projects)
+
+
+def _unavailable_because(row: sa.Row[Any]) -> str:
+    if row.drain:
+        return f"leaves, {row.drain_reason}" if row.drain_reason else "leaves, drained by a user"
+    if row.image_problem:
+        return f"gets none, {row.image_problem}"
+    return f"out of service, {row.out_reason}" if row.out_reason else ""

@@ -1,0 +1,50 @@
+"""What a round of the coordinator asks of attempts: whose lease is over, who is to be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from tuner.storage import tables
+from tuner.trials.states import AttemptState
+
+_a, _w = tables.attempts, tables.workers
+_LEASED = AttemptState.LEASED.value
+# As the partial index has it, so that the database uses it: the loop asks this in every round.
+_UNJUDGED = sa.select(_a.c.id, _a.c.study_id).where(sa.text("NOT tuner_attempts.judged"))
+_OVERDUE = sa.select(_a.c.id, _a.c.study_id).where(
+    _a.c.state == _LEASED, _a.c.lease_until < sa.bindparam("now", type_=sa.Float)
+)
+_LEASED_ON = (
+    sa.select(_a.c.id, _a.c.study_id, _w.c.pid)
+    .join(_w, _w.c.name == _a.c.worker)
+    .where(_a.c.state == _LEASED, _w.c.host == sa.bindparam("of_host"))
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeasedAttempt:
+    """An attempt whose lease may be over."""
+
+    id: str
+    study_id: int
+    #: The process of its worker, where that was asked for.
+    pid: int | None = None
+
+
+def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
+    """Return the ids of attempts with reports that no pruner has seen, and their studies' ids."""
+    return dict(connection.execute(_UNJUDGED).all())
+
+
+def overdue_attempts(connection: sa.Connection, now: float) -> list[LeasedAttempt]:
+    """Return the attempts whose lease is over."""
+    rows = connection.execute(_OVERDUE, {"now": now})
+    return [LeasedAttempt(id=attempt, study_id=study_id) for attempt, study_id in rows]
+
+
+def leased_on(connection: sa.Connection, host: str) -> list[LeasedAttempt]:
+    """Return the attempts that are leased to workers of a host."""
+    rows = connection.execute(_LEASED_ON, {"of_host": host})
+    return [LeasedAttempt(id=attempt, study_id=study, pid=pid) for attempt, study, pid in rows]
