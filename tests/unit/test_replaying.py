@@ -18,7 +18,8 @@ from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import RETRY, Choice, Proposal
 from tuner.proposals.proposing import Proposer, Question
 from tuner.proposals.pruners.making import make_pruner
-from tuner.proposals.replaying import RecordedTrial, Replay
+from tuner.proposals.recorded import RecordedTrial
+from tuner.proposals.replaying import Replay
 from tuner.registry import SAMPLERS
 from tuner.spec import StudySpec, parse_spec
 from tuner.trials.states import TrialState

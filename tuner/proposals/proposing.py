@@ -16,12 +16,11 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.pruners import _filter_study
-from optuna.samplers import BaseSampler
 
 from tuner.proposals.artifact import Artifact
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import Choice, Proposal
+from tuner.proposals.space_walk import SpaceWalk
 from tuner.proposals.study_snapshot import SnapshotStorage, StudySnapshot
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.space import Parameter, SearchSpace
@@ -232,7 +231,7 @@ class Proposer:
         )
         sampler = make_sampler(self.sampler, context)
         start, _ = self.decode(question.start)
-        walk = _Walk(storage, sampler, self._distributions, start)
+        walk = SpaceWalk(storage, sampler, self._distributions, start)
         params = self.space.walk(walk.choose)
         return params, getattr(sampler, "insight", None)
 
@@ -273,55 +272,3 @@ class Proposer:
         if not left:
             raise SpaceExhaustedError(f"all {len(self._seen)} configurations were proposed")
         return rng.choice(left)
-
-
-class _Walk:
-    """One walk through the space with one sampler, as Optuna's `Trial` does it."""
-
-    def __init__(
-        self,
-        storage: SnapshotStorage,
-        sampler: BaseSampler,
-        distributions: Mapping[str, BaseDistribution],
-        start: Mapping[str, Any],
-    ) -> None:
-        self._sampler = sampler
-        self._distributions = distributions
-        self._start = start
-        study = storage.open_study(sampler)
-        sampler.before_trial(study, storage.new_trial())
-        self._trial = storage.new_trial()
-        if start:
-            # Where Optuna leaves what was enqueued: a sampler may choose the rest to go with it.
-            self._trial.system_attrs["fixed_params"] = start
-        # Hyperband shows a sampler only the trials of the same bracket.
-        self._study = _filter_study(study, self._trial)
-        self._space = sampler.infer_relative_search_space(self._study, self._trial)
-        self._relative = sampler.sample_relative(self._study, self._trial, self._space)
-
-    def choose(self, parameter: Parameter) -> Any:
-        """Return the value of an active parameter."""
-        dist = self._distributions[parameter.name]
-        if parameter.name in self._start:
-            value = self._start[parameter.name]
-        else:
-            value = self._sample(parameter.name, dist)
-        self._trial.params[parameter.name] = value
-        self._trial.distributions[parameter.name] = dist
-        return from_optuna(parameter, value)
-
-    def _sample(self, name: str, dist: BaseDistribution) -> Any:
-        if name in self._relative:
-            value = self._relative[name]
-            if dist._contains(dist.to_internal_repr(value)):  # noqa: SLF001 - as Optuna's Trial
-                return value
-        if dist.single():
-            return dist.to_external_repr(_single(dist))
-        return self._sampler.sample_independent(self._study, self._trial, name, dist)
-
-
-def _single(dist: BaseDistribution) -> float:
-    """Return the internal representation of the only value of `dist`."""
-    if isinstance(dist, optuna.distributions.CategoricalDistribution):
-        return 0.0
-    return float(dist.low)  # type: ignore[attr-defined]

@@ -7,47 +7,24 @@ what a coordinator remembers nor when it was killed can matter.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
 
 from tuner.errors import SetupError, TunerError, UnknownNameError
 from tuner.proposals.artifact import Artifact
-from tuner.proposals.frozen import freeze
-from tuner.proposals.in_memory_study import as_forgotten, as_sampler_sees, is_lesson
+from tuner.proposals.in_memory_study import as_forgotten, is_lesson
 from tuner.proposals.proposal import DEFAULTS, RETRY, Choice, software
 from tuner.proposals.proposing import Proposer, Question, SpaceExhaustedError
+from tuner.proposals.recorded import RecordedTrial, StudyView, as_of
 from tuner.proposals.study_snapshot import StudySnapshot
 from tuner.registry import SAMPLERS, Trait, used_packages
-from tuner.samplers.marks import told_attrs
 from tuner.space import SearchSpace
 from tuner.spec import StudySpec, space_of
-from tuner.trials.states import TrialState
 
 Verdict = Literal["same", "different", "unknown"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordedTrial:
-    """A trial as it ended, and the record of its proposal."""
-
-    number: int
-    params: Mapping[str, Any]
-    proposal: Mapping[str, Any]
-    #: Its place in the order in which results entered; None while it has none.
-    told: int | None
-    #: COMPLETE, PRUNED or FAIL, once it was told.
-    state: TrialState | None = None
-    cause: str | None = None
-    values: Sequence[float] = ()
-    curve: Mapping[int, float] = field(default_factory=dict)
-    #: How long it took, as samplers read it; None: it says nothing of that.
-    took: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +64,7 @@ class Replay:
         self._known: dict[str, Artifact] = {}
         self._seed = seed % 2**32
         self._packages = used_packages(spec.sampler.name, spec.pruner.name)
-        self._views: dict[int | None, _View] = {}
+        self._views: dict[int | None, StudyView] = {}
 
     def trial(self, number: int) -> Replayed:
         """Make one proposal again and compare it with the trial's."""
@@ -142,18 +119,18 @@ class Replay:
             return view.proposer.cheap(question).choice
         return view.proposer.answer(question).choice
 
-    def _view(self, record: Mapping[str, Any]) -> _View:
+    def _view(self, record: Mapping[str, Any]) -> StudyView:
         """Return the study as it was by the record: of a hypermodel it may have known less."""
         revision = record.get("revision")
         if revision not in self._views:
             space = self._spec.space
             if revision is not None:
                 space = space_of(self._spec, record["known"])
-            trials = [_as_of(trial, revision) for trial in self._trials]
-            self._views[revision] = _View(self._make_proposer(space, trials), trials)
+            trials = [as_of(trial, revision) for trial in self._trials]
+            self._views[revision] = StudyView(self._make_proposer(space, trials), trials)
         return self._views[revision]
 
-    def _question(self, record: Mapping[str, Any], view: _View) -> Question:
+    def _question(self, record: Mapping[str, Any], view: StudyView) -> Question:
         count = record["trials"]
         known = self._trials[:count]
         is_retry = [trial.proposal.get("retry_of") is not None for trial in known]
@@ -169,7 +146,7 @@ class Replay:
         )
 
     def _snapshot(
-        self, record: Mapping[str, Any], known: Sequence[RecordedTrial], view: _View
+        self, record: Mapping[str, Any], known: Sequence[RecordedTrial], view: StudyView
     ) -> StudySnapshot:
         attrs: dict[str, Any] = {}
         for trial in known:
@@ -225,57 +202,6 @@ class Replay:
 
 class _MisfitError(Exception):
     """A record and the results of the study contradict each other."""
-
-
-class _View:
-    """A study as it was in one of its revisions."""
-
-    def __init__(self, proposer: Proposer, trials: Sequence[RecordedTrial]) -> None:
-        self.proposer = proposer
-        self.trials = trials
-        self.frozen = [_FrozenTrial(proposer, trial) for trial in trials]
-
-
-def _as_of(trial: RecordedTrial, revision: int | None) -> RecordedTrial:
-    """Return a trial without the values that it brought in after a revision."""
-    late = trial.proposal.get("late")
-    if revision is None or not late:
-        return trial
-    params = {n: v for n, v in trial.params.items() if late.get(n, 0) <= revision}
-    return dataclasses.replace(trial, params=params)
-
-
-class _FrozenTrial:
-    """One trial as samplers see it, before and after its result; made once for all proposals."""
-
-    def __init__(self, proposer: Proposer, trial: RecordedTrial) -> None:
-        self._proposer = proposer
-        self._trial = trial
-        self._made: dict[tuple[bool, bool], FrozenTrial] = {}
-
-    def seen(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
-        """Return the trial as it stood in the snapshot of a proposal."""
-        key = (is_told, all_curves)
-        if key not in self._made:
-            self._made[key] = self._make(is_told=is_told, all_curves=all_curves)
-        return self._made[key]
-
-    def _make(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
-        trial = self._trial
-        attrs = dict(trial.proposal.get("wrote", {}).get("trial", {}))
-        if is_told:
-            attrs |= told_attrs(trial.cause, trial.took)
-        frozen = freeze(
-            self._proposer,
-            trial.params,
-            state=trial.state if is_told else None,
-            values=trial.values if is_told else (),
-            attrs=attrs,
-            curve=trial.curve if is_told else {},
-        )
-        seen = copy.copy(as_sampler_sees(frozen, all_curves=all_curves))
-        seen.number = seen._trial_id = trial.number  # noqa: SLF001 - as the in-memory study's storage does
-        return seen
 
 
 def _entered(trial: RecordedTrial, told: int) -> bool:

@@ -15,7 +15,8 @@ from tuner.cli.following.choice import take_study
 if TYPE_CHECKING:
     from tuner.client import ApiClient
     from tuner.documents.proposals import RecordedTrial as Recorded
-    from tuner.proposals.replaying import RecordedTrial, Replayed, Verdict
+    from tuner.proposals.recorded import RecordedTrial
+    from tuner.proposals.replaying import Replayed, Verdict
     from tuner.service.reading import Reader
 
 _PAGE = 1000
@@ -67,7 +68,7 @@ def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Rep
 
 
 def _recorded(row: Recorded) -> RecordedTrial:
-    from tuner.proposals.replaying import RecordedTrial
+    from tuner.proposals.recorded import RecordedTrial
     from tuner.protocol import decode_number
     from tuner.trials.states import TrialState
 
