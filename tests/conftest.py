@@ -46,6 +46,14 @@ ESSENTIAL = re.compile(
 _BROWSER = "tests/browser/"
 #: So many tests that a process alone would be the last by minutes; they share next to nothing.
 _WIDE = "tests/integration/test_study_faults.py"
+#: Tests that take minutes and share nothing with the others of their file, nor with one another.
+_APART = (
+    "tests/acceptance/test_readme.py::test_every_command_of_a_page_prints_what_the_page_shows",
+    "tests/acceptance/test_readme.py::test_the_commands_of_the_readme_do_what_it_says",
+    "tests/unit/test_examples.py::test_every_example_trains",
+)
+#: These share with one another what takes minutes, and nothing with the rest of their file.
+_GUARDS = "tests/acceptance/test_sampler_gates.py::test_no_study_goes_wrong_as_they_once_did"
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
@@ -160,6 +168,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             if nodeid.startswith(_WIDE):
                 return f"{_WIDE} {zlib.crc32(nodeid.encode()) % 4}"
+            if nodeid.startswith(_APART):
+                return nodeid
+            if nodeid.startswith(_GUARDS):
+                return _GUARDS
             return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
 
     return ByWhatIsShared(config, log)

@@ -108,9 +108,14 @@ def test_the_example_without_keras_trains() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_example_trains() -> None:
+# In two processes, because they take minutes.
+@pytest.mark.parametrize("names", [TRAINED[::2], TRAINED[1::2]], ids=["even", "odd"])
+def test_every_example_trains(names: list[str]) -> None:
     pytest.importorskip("keras", reason="needs Keras")
-    for name, values in train(*TRAINED).items():
+    found = train(*names)
+
+    assert [*found] == names
+    for name, values in found.items():
         assert all(map(math.isfinite, values)), name
 
 
