@@ -78,7 +78,9 @@ def test_beats_and_reports_both_keep_an_attempt(lab: Lab) -> None:
         time.sleep(LEASE_S / 6)
 
     assert [beating.complete(1.0).status_code, reporting.complete(2.0).status_code] == [200, 200]
-    assert [lab.show(n)["attempts"] for n in (0, 1)] == [1, 1]
+    # Neither was lost and taken back meanwhile.
+    assert [lab.attempts(number) for number in (0, 1)] == [[("done", None)]] * 2
+    assert lab.events("attempt-lost") == []
 
 
 def test_a_beat_takes_the_attempt_back_while_nobody_has_begun_its_successor(loss: Loss) -> None:
