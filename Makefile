@@ -9,6 +9,7 @@
 # make bench-pruned   the same in a pruner's company, at equal budgets of epochs
 # make bench-failing  objectives that raise in a part of their space
 # make chaos   10 000 trials on PostgreSQL while everything is broken and attacked, half an hour
+# make mutants  break promises one by one in a copy: does a test notice? (docs/mutants.md)
 # make soak    two hours of steady work, and what grows meanwhile
 # make setup   the installation alone; what you installed into .venv stays
 # make test-docker  the images and what runs from them, on a container engine (docs/containers.md)
@@ -34,7 +35,7 @@ TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 # Threads of numpy would only wait for each other there: one file took six times the processor time.
 TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: setup run board demo test test-all test-docker pins lint check audit bench bench-sampler bench-pruned bench-failing chaos soak lock clean
+.PHONY: setup run board demo test test-all test-docker pins lint check audit bench bench-sampler bench-pruned bench-failing chaos soak mutants lock clean
 
 setup:
 	@sh ./setup.sh
@@ -113,6 +114,12 @@ CHAOS_ARGS ?= --database postgresql --trials 10000
 
 chaos: setup
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+# One alone: make mutants MUTANTS_ARGS="--only token-outlives-its-time"; all, and the page: --write
+MUTANTS_ARGS ?=
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
 
 # Longer, and kept: make soak HOURS=8 SOAK_ARGS="--folder soak"; meanwhile python -m tests.soak report soak
 HOURS ?= 2

@@ -7,7 +7,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 #: What is run by hand or by make, and what tests share.
 PROGRAMS = (
-    *("audit", "benchmarks", "chaos", "data", "hypermodels", "pictures"),
+    *("audit", "benchmarks", "chaos", "data", "hypermodels", "mutants", "pictures"),
     *("soak", "support"),
 )
 
