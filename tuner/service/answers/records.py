@@ -14,11 +14,10 @@ from tuner.service.answers.times import iso
 from tuner.service.answers.views import attempt_document
 from tuner.space.optuna import distribution
 from tuner.spec import StudySpec
-from tuner.storage import tables
-from tuner.storage.curves import join_reports, stored_value
 from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_as_stored
 from tuner.trials.store.logbook import attempts_of
+from tuner.trials.store.reports import curve_until
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
@@ -67,9 +66,7 @@ def trial_record(
     """Return the content of `trial.json` in the folder of `attempt`."""
     is_outcome = trial.outcome_attempt == attempt.id
     source = trial if is_outcome else attempt
-    r = tables.reports
     attempts = attempts_of(connection, trial.study_id, trial.number)
-    reports = connection.execute(sa.select(r).where(*_mine(r, trial), r.c.no <= attempt.no)).all()
     return {
         "version": RECORD_VERSION,
         "study": study.full_name,
@@ -87,8 +84,7 @@ def trial_record(
         "params": json.loads(trial.params_json),
         "seed": trial.seed,
         "curve": [
-            [step, _finite(stored_value(row)), row.time]
-            for step, row in join_reports(reports).items()
+            [step, _finite(value), time] for step, value, time in curve_until(connection, attempt)
         ],
         "started": iso(attempt.claimed),
         "finished": iso(attempt.finished),

@@ -31,6 +31,7 @@ _LAST = (
     .order_by(_r.c.no.desc(), _r.c.step.desc())
     .limit(1)
 )
+_UNTIL = sa.select(_r).where(*_OF_TRIAL, _r.c.no <= sa.bindparam("of_no"))
 _EARLIER = sa.select(_r).where(*_OF_TRIAL, _r.c.no < sa.bindparam("of_no"))
 
 
@@ -54,6 +55,12 @@ def last_value(connection: sa.Connection, attempt: Attempt) -> float | None:
     """Return the last number that an attempt, or one before it, has reported."""
     value = connection.execute(_LAST, _key(attempt)).scalar_one_or_none()
     return None if value is None else float(value)
+
+
+def curve_until(connection: sa.Connection, attempt: Attempt) -> list[tuple[int, float, float]]:
+    """Return what an attempt and those before it have reported, joined: step, value and time."""
+    rows = connection.execute(_UNTIL, _key(attempt)).all()
+    return [(step, stored_value(row), row.time) for step, row in join_reports(rows).items()]
 
 
 def earlier_curve(connection: sa.Connection, attempt: Attempt) -> list[protocol.Point]:
