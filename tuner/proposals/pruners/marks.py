@@ -11,7 +11,7 @@ import sqlalchemy as sa
 MARK = "tuner:condemned"
 #: On a trial: that `asha` or `hyperband` condemned it; see `HalvingPruner`.
 HALVED = "tuner:halved"
-#: On a trial: that `median` or `patient` stopped it; see `plain_pruners.py`.
+#: On a trial: that `median` or `patient` stopped it; see `plain.py`.
 STOPPED = "tuner:stopped"
 #: On a study: where these judge first, as JSON of `FirstRung`.
 FIRST_RUNG = "tuner:first_rung"
