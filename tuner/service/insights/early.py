@@ -5,14 +5,13 @@ The rest takes seconds and more trials: see `document`.
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from tuner.documents.document import JsonObject
 from tuner.service.insights.advice import advise
 from tuner.service.insights.form import empty
 from tuner.service.insights.past import history_over_trials
 from tuner.service.insights.sample import LEAST, Sample, read_sample
-from tuner.storage import Storage, tables
+from tuner.storage import Storage
+from tuner.trials.store.studies import read_study
 
 
 def early_document(storage: Storage, study_id: int) -> JsonObject | None:
@@ -29,12 +28,11 @@ def early_document(storage: Storage, study_id: int) -> JsonObject | None:
 
 def begin(storage: Storage, study_id: int) -> tuple[Sample, JsonObject] | None:
     """Return the trials of a study, and its insights without importance and advice."""
-    s = tables.studies
     with storage.read() as connection:
-        study = connection.execute(sa.select(s).where(s.c.id == study_id)).first()
+        study = read_study(connection, study_id)
         if study is None:
             return None
         sample = read_sample(connection, study)
-        history = history_over_trials(connection, study, sample.spec)
+        history = history_over_trials(connection, study.id, sample.spec)
     why = f"not known before {LEAST} trials have a result"
     return sample, {**empty(sample.spec.name, why), "trials": len(sample), "history": history}

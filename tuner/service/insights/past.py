@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,7 +16,7 @@ from tuner.storage import tables
 
 
 def history_over_trials(
-    connection: sa.Connection, study: sa.Row[Any], spec: StudySpec
+    connection: sa.Connection, study_id: int, spec: StudySpec
 ) -> list[JsonObject]:
     """Return the say of history in the newest proposals; empty where it never had any.
 
@@ -29,7 +28,7 @@ def history_over_trials(
     t = tables.trials
     query = (
         sa.select(t.c.number, t.c.proposal_json)
-        .where(t.c.study_id == study.id)
+        .where(t.c.study_id == study_id)
         .order_by(t.c.number.desc())
         .limit(MOST)
     )

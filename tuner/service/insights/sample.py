@@ -19,6 +19,7 @@ from tuner.storage import tables
 from tuner.surrogate.columns import Flags, Floats
 from tuner.trials.specs import read_spec
 from tuner.trials.store.results import TrialResult, read_results
+from tuner.trials.study import Study
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 5000
@@ -70,7 +71,7 @@ class Sample:
         ]
 
 
-def read_sample(connection: sa.Connection, study: sa.Row[Any]) -> Sample:
+def read_sample(connection: sa.Connection, study: Study) -> Sample:
     """Return the trials of a study."""
     t = tables.trials
     spec = read_spec(study.spec_json)
