@@ -16,7 +16,7 @@ from tuner.cli.main import main
 from tuner.errors import SetupError, UnknownNameError
 from tuner.proposals.pruners.making import make_pruner
 from tuner.protocol import Cause
-from tuner.registry import EXPORTERS, PRUNERS, SAMPLERS, Registry
+from tuner.registry import EXPORTERS, PRUNERS, READERS, SAMPLERS, Registry
 from tuner.samplers import SamplerContext, make_sampler
 from tuner.spec.parts import Named, Pruner, Sampler
 from tuner.trials.causes import POLICIES
@@ -118,6 +118,20 @@ def test_every_exporter_stands_in_its_page_as_the_table_says_it() -> None:
         assert any(row.startswith(f"| `{name}` | {extension.says}") for row in rows), name
     named = [row for row in rows if row.startswith("| `")]
     assert len(named) == len(EXPORTERS.built_in)
+
+
+def test_every_reader_stands_in_its_page_and_in_the_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = (DOCS / "convert.md").read_text().splitlines()
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    page = " ".join(capsys.readouterr().out.split())
+
+    for name, extension in READERS.built_in.items():
+        tool = extension.says.partition(" (")[0]
+        assert any(row.replace("`", "").startswith(f"| {tool}") for row in rows), name
+        assert extension.says in page, name
 
 
 def test_the_help_of_export_names_every_exporter(capsys: pytest.CaptureFixture[str]) -> None:

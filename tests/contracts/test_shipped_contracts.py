@@ -16,8 +16,14 @@ import pytest
 
 from tests.support.toy_packages import installed, write_package
 from tuner.errors import SetupError
-from tuner.registry import EXPORTERS, IMPORTERS, PRUNERS, SAMPLERS
-from tuner.testing import ExporterContract, ImporterContract, PrunerContract, SamplerContract
+from tuner.registry import EXPORTERS, IMPORTERS, PRUNERS, READERS, SAMPLERS
+from tuner.testing import (
+    ExporterContract,
+    ImporterContract,
+    PrunerContract,
+    ReaderContract,
+    SamplerContract,
+)
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 FINITE = {
@@ -150,12 +156,62 @@ class TestWandbExport(ExporterContract):
         return len([json.loads(line) for line in path.read_text().splitlines()])
 
 
+class TestWandbSweep(ReaderContract):
+    name = "wandb"
+    parameters = ("rate", "units")
+
+    def write(self, folder: Path) -> Path:
+        path = folder / "sweep.yaml"
+        path.write_text(
+            "method: random\nparameters:\n  rate: {min: 0.1, max: 0.9}\n  units: {values: [1, 2]}\n"
+        )
+        return path
+
+
+class TestKatibExperiment(ReaderContract):
+    name = "katib"
+    parameters = ("rate",)
+
+    def write(self, folder: Path) -> Path:
+        rate = {"name": "rate", "parameterType": "double"}
+        spec = {"parameters": [{**rate, "feasibleSpace": {"min": "0.1", "max": "0.9"}}]}
+        kind = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment"}
+        path = folder / "katib.yaml"
+        path.write_text(json.dumps({**kind, "metadata": {"name": "e"}, "spec": spec}))
+        return path
+
+
+class TestKerasTunerProject(ReaderContract):
+    name = "kerastuner"
+    parameters = ("units",)
+
+    def write(self, folder: Path) -> Path:
+        config = {"name": "units", "default": 1, "conditions": []}
+        config |= {"min_value": 1, "max_value": 9, "step": 1, "sampling": None}
+        space = [{"class_name": "Int", "config": config}]
+        path = folder / "oracle.json"
+        path.write_text(json.dumps({"hyperparameters": {"space": space, "values": {"units": 1}}}))
+        return path
+
+
+class TestRayTuneSpace(ReaderContract):
+    name = "raytune"
+    parameters = ("rate",)
+
+    def write(self, folder: Path) -> Path:
+        domain = {"type": "Float", "lower": 1e-5, "upper": 0.1, "sampler": {"type": "_LogUniform"}}
+        path = folder / "space.json"
+        path.write_text(json.dumps({"rate": domain}))
+        return path
+
+
 def test_everything_in_a_table_is_held_to_its_contract() -> None:
     held = (
         (SamplerContract, SAMPLERS),
         (PrunerContract, PRUNERS),
         (ImporterContract, IMPORTERS),
         (ExporterContract, EXPORTERS),
+        (ReaderContract, READERS),
     )
     for contract, registry in held:
         assert {one.name for one in contract.__subclasses__()} >= {*registry.built_in}

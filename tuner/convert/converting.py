@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tuner.convert import katib, kerastuner, optuna, raytune, wandb
+from tuner.convert import optuna
 from tuner.convert.draft import Draft, Note
-from tuner.convert.fields import Fields
+from tuner.convert.search_file import SearchFile
 from tuner.convert.writing import write
 from tuner.errors import SpecError
+from tuner.registry import READERS
 from tuner.roots import open_named
 from tuner.space import Problems
 from tuner.spec.reading.document import Document
@@ -25,11 +25,8 @@ from tuner.spec.reading.yaml12 import parse_document
 MAX_YAML_BYTES = 256 * 1024
 MAX_JSON_BYTES = 64 << 20
 
-_KNOWN = (
-    "a W&B sweep (YAML with method and parameters), a Katib Experiment (YAML), the JSON of a Ray "
-    "Tune space, an Optuna database or journal, an oracle.json of KerasTuner"
-)
-_Reader = Callable[[Fields, Draft], None]
+#: Told apart before the readers are asked.
+_OPTUNA = "an Optuna study (a database or a journal)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +88,21 @@ def _read_file(file: io.BufferedReader, path: Path, given: str) -> Draft:
     content = start + file.read(MAX_JSON_BYTES)
     if len(content) > MAX_JSON_BYTES:
         raise SpecError(f"{given}: larger than {MAX_JSON_BYTES >> 20} MiB")
-    document = _parse(content, given)
-    tool, reader = _recognise(document)
-    is_project = path.name == "oracle.json"
-    draft = Draft(tool, path.absolute().parent.name if is_project else path.stem)
-    if reader is kerastuner.read_oracle:
-        kerastuner.read_metric(path.parent, draft)
-    reader(Fields(document, (), document.data), draft)
+    damage: SpecError | None = None
+    document: Document | None = None
+    try:
+        document = _parse(content, given)
+    except SpecError as exc:
+        damage = exc  # unless a package knows a file that is neither JSON nor YAML
+    found = SearchFile(path=path.absolute(), content=content, document=document)
+    own = list(READERS.built_in)
+    draft = _ask(own, found)
+    if draft is None and {"search_space", "budget"} <= found.data.keys():
+        raise SpecError(f"{given}: is a spec of Tuner's already")
+    if draft is None:
+        draft = _ask([name for name in READERS.names if name not in own], found)
+    if draft is None:
+        raise damage or _unknown_kind(given)
     return draft
 
 
@@ -108,7 +113,7 @@ def _parse(content: bytes, source: str) -> Document:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SpecError(f"{source}: is of no known kind; known: {_KNOWN}") from None
+        raise _unknown_kind(source) from None
     if text.lstrip().startswith("{"):
         try:
             return Document(source=source, data=json.loads(text))
@@ -121,24 +126,34 @@ def _parse(content: bytes, source: str) -> Document:
     return parse_document(text, source)
 
 
-def _recognise(document: Document) -> tuple[str, _Reader]:
-    data = document.data
-    if not isinstance(data, dict):
-        raise SpecError(f"{document.source}: is of no known kind; known: {_KNOWN}")
-    for is_kind, tool, reader in _KINDS:
-        if is_kind(data):
-            return tool, reader
-    if "search_space" in data and "budget" in data:
-        raise SpecError(f"{document.source}: is a spec of Tuner's already")
-    raise SpecError(f"{document.source}: is of no known kind; known: {_KNOWN}")
+def _ask(names: Iterable[str], file: SearchFile) -> Draft | None:
+    """Return the draft of the first reader that knows the file; None: none does."""
+    for name in names:
+        package = READERS.package_of(name)
+        try:
+            make: Callable[[SearchFile], Draft | None] = READERS.make(name)
+            draft = make(file)
+            if draft is not None and not isinstance(draft, Draft):
+                raise TypeError(f"it gives a {type(draft).__name__}, not a Draft")
+        except SpecError:
+            raise
+        # A package's fault is told as one.
+        except Exception as exc:
+            if package is None:
+                raise
+            said = " ".join(f"{type(exc).__name__}: {exc}".split())[:300]
+            reader = f"the reader {name!r} of {package}"
+            raise SpecError(f"{file.path}: {reader} failed: {said}") from exc
+        if draft is not None:
+            return draft
+    return None
 
 
-_KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], str, _Reader], ...] = (
-    (katib.is_experiment, katib.TOOL, katib.read_experiment),
-    (kerastuner.is_oracle, kerastuner.TOOL, kerastuner.read_oracle),
-    (wandb.is_sweep, wandb.TOOL, wandb.read_sweep),
-    (raytune.is_space, raytune.TOOL, raytune.read_space),
-)
+def _unknown_kind(source: str) -> SpecError:
+    says = [extension.says or name for name, extension in READERS.usable().items()]
+    problems = "".join(f"; {problem}" for problem in READERS.problems())
+    known = ", ".join([*says, _OPTUNA])
+    return SpecError(f"{source}: is of no known kind; known: {known}{problems}")
 
 
 def _check(text: str, source: str) -> None:

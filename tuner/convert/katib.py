@@ -10,6 +10,7 @@ from tuner.convert.katib_parameters import read_parameters
 from tuner.convert.katib_template import read_template
 from tuner.convert.names import slug
 from tuner.convert.samplers import grid
+from tuner.convert.search_file import SearchFile
 from tuner.space.value import show
 
 TOOL = "a Katib Experiment"
@@ -22,6 +23,19 @@ _SAMPLERS = {
 }
 #: Keys of a spec that say nothing about what is searched.
 _SILENT = ("resumePolicy", "metricsCollectorSpec")
+
+
+def read(file: SearchFile) -> Draft | None:
+    """Return the draft of an Experiment; None: the file is another tool's.
+
+    Raises:
+        SpecError: something in it makes no sense.
+    """
+    if not is_experiment(file.data):
+        return None
+    draft = file.draft(TOOL)
+    read_experiment(file.fields(), draft)
+    return draft
 
 
 def is_experiment(data: dict[str, Any]) -> bool:

@@ -14,12 +14,13 @@ from tuner.convert.draft import Draft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.ranges import as_choice
+from tuner.convert.search_file import SearchFile
 from tuner.errors import SpecError
 from tuner.roots import open_named
 from tuner.space import Condition, Parameter
 from tuner.space.definition import to_json
 from tuner.space.kerastuner import from_kerastuner
-from tuner.space.value import is_number, show
+from tuner.space.value import is_number, is_value, show
 
 TOOL = "a KerasTuner project"
 #: Keys of an oracle's state that say how far a search is, not what is searched.
@@ -36,6 +37,21 @@ _INTERNAL = "tuner/"
 #: Trials that are looked at for the metric, and the largest file of one.
 _MOST_TRIALS = 50
 _MOST_BYTES = 4 << 20
+
+
+def read(file: SearchFile) -> Draft | None:
+    """Return the draft of a project, or of a space alone; None: the file is another tool's.
+
+    Raises:
+        SpecError: its space makes no sense.
+    """
+    if not is_oracle(file.data):
+        return None
+    is_project = file.path.name == "oracle.json"
+    draft = Draft(TOOL, file.path.parent.name if is_project else file.path.stem)
+    read_metric(file.path.parent, draft)
+    read_oracle(file.fields(), draft)
+    return draft
 
 
 def is_oracle(data: dict[str, Any]) -> bool:
@@ -58,12 +74,16 @@ def read_oracle(oracle: Fields, draft: Draft) -> None:
     try:
         kept = [i for i in items if not i["config"]["name"].startswith(_INTERNAL)]
         space, notes = from_kerastuner({"space": kept})
-    except (KeyError, TypeError, AttributeError, OverflowError):
+        if not all(is_value(v) for p in space.parameters for c in p.when for v in c.values):
+            raise TypeError("a condition on no value")
+        # What else is odd in a space comes up only when it is counted.
+        unreachable = frozenset(space.unreachable)
+    except (KeyError, TypeError, AttributeError, ArithmeticError):
         raise oracle.wrong("hyperparameters", "a space that KerasTuner wrote") from None
     except ValueError as exc:
         raise SpecError(f"hyperparameters: {exc}") from None
     for parameter in space.parameters:
-        if parameter.name in space.unreachable:
+        if parameter.name in unreachable:
             draft.lose("search_space", f"{parameter.name}: {space.needs(parameter)}, never so")
         else:
             draft.add(parameter.name, to_json(_renamed(parameter, draft)))

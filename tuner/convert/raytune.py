@@ -20,11 +20,25 @@ from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, bell, choices, constant, interval
 from tuner.convert.samplers import grid
+from tuner.convert.search_file import SearchFile
 from tuner.space.value import is_number, is_whole, show
 
 TOOL = "a Ray Tune space"
 _DOMAINS = frozenset({"Float", "Integer", "Categorical", "Function"})
 _MAX_DEPTH = 15
+
+
+def read(file: SearchFile) -> Draft | None:
+    """Return the draft of a space; None: the file is another tool's.
+
+    Raises:
+        SpecError: something in it makes no sense.
+    """
+    if not is_space(file.data):
+        return None
+    draft = file.draft(TOOL)
+    read_space(file.fields(), draft)
+    return draft
 
 
 def is_space(data: dict[str, Any], depth: int = 0) -> bool:

@@ -9,6 +9,7 @@ from tuner.convert.draft import Draft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.samplers import grid
+from tuner.convert.search_file import SearchFile
 from tuner.convert.wandb_parameters import read_parameters
 from tuner.space.value import show
 
@@ -23,6 +24,19 @@ _ARGUMENTS = {
 }
 #: Keys that say where and for whom a sweep runs, which a spec does not.
 _ELSEWHERE = ("entity", "apiVersion", "kind", "controller", "job", "image_uri")
+
+
+def read(file: SearchFile) -> Draft | None:
+    """Return the draft of a sweep; None: the file is another tool's.
+
+    Raises:
+        SpecError: something in it makes no sense.
+    """
+    if not is_sweep(file.data):
+        return None
+    draft = file.draft(TOOL)
+    read_sweep(file.fields(), draft)
+    return draft
 
 
 def is_sweep(data: dict[str, Any]) -> bool:

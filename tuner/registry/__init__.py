@@ -1,4 +1,4 @@
-"""What may be named: samplers, pruners, importers, exporters, commands; one table for each kind.
+"""What may be named: samplers, importers, commands and so on; one table for each kind.
 
 A table holds what Tuner brings. What other packages bring is found through their entry points, and
 only when something asks for a name that the table does not hold, or for all names. Nothing here
@@ -18,11 +18,12 @@ from tuner.registry.importers import IMPORTERS as IMPORTERS
 from tuner.registry.importers import KINDS as KINDS
 from tuner.registry.importers import is_kind as is_kind
 from tuner.registry.pruners import PRUNERS as PRUNERS
+from tuner.registry.readers import READERS as READERS
 from tuner.registry.registry import Registry as Registry
 from tuner.registry.samplers import SAMPLERS as SAMPLERS
 
 #: Every kind of extension there is.
-REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS, EXPORTERS, COMMANDS)
+REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS, EXPORTERS, READERS, COMMANDS)
 
 
 def used_packages(sampler: str, pruner: str) -> tuple[str, ...]:

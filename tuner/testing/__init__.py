@@ -9,6 +9,7 @@ from tuner.testing.contracts import PrunerContract as PrunerContract
 from tuner.testing.contracts import SamplerContract as SamplerContract
 from tuner.testing.exporter_contract import ExporterContract as ExporterContract
 from tuner.testing.importer_contract import ImporterContract as ImporterContract
+from tuner.testing.reader_contract import ReaderContract as ReaderContract
 from tuner.testing.service import HeldAttempt as HeldAttempt
 from tuner.testing.service import LocalService as LocalService
 from tuner.testing.service import service as service

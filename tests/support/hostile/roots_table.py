@@ -78,6 +78,7 @@ OTHERS = {
     "tuner/surrogate/search/searching.py": "no file: a task of the model",
     "tuner/testing/contracts.py": "a temporary folder of a test",
     "tuner/testing/importer_contract.py": "the files that an importer is tried with",
+    "tuner/testing/reader_contract.py": "the files that a reader is tried with",
     "tuner/testing/service.py": "a temporary folder of a test",
     "workers/backends/choice.py": "Keras' own settings file",
     "workers/backends/selection.py": "the user's code, unpacked",

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.registry import READERS
+
 if TYPE_CHECKING:
     from tuner.convert import Converted
 
+_KNOWN = "; ".join(extension.says for extension in READERS.built_in.values())
 #: Notes that are printed; all of them stand in the spec.
 _SHOWN = 30
 
@@ -19,8 +22,8 @@ def convert(
         str,
         typer.Argument(
             metavar="FILE",
-            help="A W&B sweep, a Katib Experiment, the JSON of a Ray Tune space, an Optuna "
-            "database (file or URL, #NAME for one study of it) or journal, an oracle.json.",
+            help=f"{_KNOWN}; an Optuna database (file or URL, #NAME for one study of it) or "
+            "journal; what an installed package reads.",
         ),
     ],
     *,

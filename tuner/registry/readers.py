@@ -1,0 +1,26 @@
+"""The searches that `tuner convert` reads. To add one: its module, and its line here."""
+
+from __future__ import annotations
+
+from tuner.registry.extension import Extension
+from tuner.registry.registry import Registry
+
+#: Each takes a `tuner.convert.SearchFile` and returns a `tuner.convert.Draft`, or None where the
+#: file is another tool's. They are asked in this order, those of packages after them.
+READERS = Registry(
+    noun="reader",
+    group="tuner.readers",
+    built_in={
+        "wandb": Extension(
+            make="tuner.convert.wandb:read",
+            says="a W&B sweep (YAML with method and parameters)",
+        ),
+        "katib": Extension(make="tuner.convert.katib:read", says="a Katib Experiment (YAML)"),
+        "kerastuner": Extension(
+            make="tuner.convert.kerastuner:read", says="a KerasTuner project (its oracle.json)"
+        ),
+        "raytune": Extension(make="tuner.convert.raytune:read", says="a Ray Tune space (JSON)"),
+    },
+    # A database or a journal, which is told apart before the others are asked.
+    reserved=("optuna",),
+)
