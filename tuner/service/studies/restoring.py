@@ -18,12 +18,12 @@ from tuner.storage.backups.format import Header
 from tuner.storage.backups.reading import BackupFile
 from tuner.storage.backups.restore import replace, staged
 from tuner.trials.ending.attempts import Ending, end_attempt
-from tuner.trials.states import AttemptState, TrialState
+from tuner.trials.states import OPEN, AttemptState, TrialState
 from tuner.trials.store.attempts import delay_ready, leased
+from tuner.trials.store.columns import words
 from tuner.trials.store.events import record_event
 from tuner.trials.store.studies import next_numbers, study_of
 from tuner.trials.store.workers import mark_all_gone
-from tuner.trials.study_states import OPEN
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,9 @@ def _note_absence(connection: sa.Connection, now: float) -> None:
 def _tell(connection: sa.Connection, header: Header, now: float) -> None:
     s = tables.studies
     text = f"the database was restored from a backup of {header.made}"
-    for study_id in connection.execute(sa.select(s.c.id).where(s.c.state.in_(OPEN))).scalars():
+    for study_id in connection.execute(
+        sa.select(s.c.id).where(s.c.state.in_(words(OPEN)))
+    ).scalars():
         record_event(connection, now, "restored", text, study_id=study_id)
 
 
