@@ -24,20 +24,6 @@ REPOSITORIES = ("tuner/trials/store/", "tuner/history/store/", "tuner/storage/")
 
 #: Modules that still read rows themselves.
 NOT_CONVERTED = {
-    "tuner/coordinator/collecting.py",
-    "tuner/coordinator/committing.py",
-    "tuner/coordinator/expiry.py",
-    "tuner/coordinator/history_refresher.py",
-    "tuner/coordinator/isolation.py",
-    "tuner/coordinator/judging.py",
-    "tuner/coordinator/lifecycle.py",
-    "tuner/coordinator/limits.py",
-    "tuner/coordinator/memory.py",
-    "tuner/coordinator/round_state.py",
-    "tuner/coordinator/study_loading.py",
-    "tuner/coordinator/study_run.py",
-    "tuner/coordinator/waits.py",
-    "tuner/learning/learning.py",
     "tuner/service/answers/ranking.py",
     "tuner/service/answers/views.py",
     "tuner/service/importance/asking.py",

@@ -6,18 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.trials import states
 from tuner.trials.ending.outcomes import set_outcome
 from tuner.trials.states import StudyState, TrialState, state_text
 from tuner.trials.store import studies
-from tuner.trials.store.columns import words
 from tuner.trials.store.events import record_event
 from tuner.trials.store.trials import Outcome, open_numbers
 from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 
-#: As the database has them, for modules that still read rows.
-OPEN = words(states.OPEN)
 #: The reason that makes a stopping study end as cancelled.
 CANCELLED = "cancelled by the user"
 #: They start no trial again by themselves.
