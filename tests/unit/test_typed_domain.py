@@ -26,9 +26,6 @@ REPOSITORIES = ("tuner/trials/store/", "tuner/history/store/", "tuner/storage/")
 NOT_CONVERTED = {
     "tuner/service/answers/ranking.py",
     "tuner/service/answers/views.py",
-    "tuner/service/importance/asking.py",
-    "tuner/service/insights/past.py",
-    "tuner/service/insights/sample.py",
     "tuner/service/reading.py",
 }
 

@@ -265,7 +265,7 @@ class Reader:
     def importance(self, study: str) -> Importance:
         """Return which parameters matter in a study, and which best values lie at an end."""
         with self._storage.read() as connection:
-            return self._importances.of(connection, find_study_row(connection, study))
+            return self._importances.of(connection, find_study(connection, study))
 
     def find_fault(self, study: str) -> str:
         """Return what is wrong with the rows of a study, for whoever was stopped by that.

@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from tuner.documents.importance import Importance
 from tuner.trials.specs import read_spec
 from tuner.trials.store.results import read_results
+from tuner.trials.study import Study
 
 #: With fewer results nothing is said; of more, the newest are looked at.
 LEAST, MOST = 10, 2000
 
 
-def importance_document(connection: sa.Connection, study: sa.Row[Any]) -> Importance:
+def importance_document(connection: sa.Connection, study: Study) -> Importance:
     """Return which parameters matter in a study."""
     name = f"{study.project}/{study.name}"
     spec = read_spec(study.spec_json)
@@ -49,7 +50,7 @@ class Importances:
     def __init__(self) -> None:
         self._kept: dict[int, tuple[tuple[Any, ...], Importance]] = {}
 
-    def of(self, connection: sa.Connection, study: sa.Row[Any]) -> Importance:
+    def of(self, connection: sa.Connection, study: Study) -> Importance:
         """Return which parameters matter in a study; counted anew when a result has come."""
         key = (study.revision, study.told)
         kept = self._kept.get(study.id)
