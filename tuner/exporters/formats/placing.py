@@ -49,7 +49,7 @@ def export_study(name: str, study: ExportedStudy, target: Path) -> None:
 
 def _refuse_what_is_there(target: Path) -> None:
     if os.path.lexists(target):
-        raise SetupError(f"{target}: is there already; choose another with -o, or remove it")
+        raise SetupError(f"{target} already exists; choose another with -o, or remove it")
 
 
 def _move(made: Path, target: Path) -> None:
