@@ -151,7 +151,7 @@ def test_an_export_to_where_something_is_or_to_nowhere_is_refused(
     (tmp_path / "link").symlink_to("nothing")
     for kind in ("csv", "mlflow"):
         for name in ("there", "link"):
-            with pytest.raises(SetupError, match=f"{name}: is there already; choose another"):
+            with pytest.raises(SetupError, match=f"{name} already exists; choose another"):
                 here.export("demo/hill", kind, tmp_path / name)
         with pytest.raises(SetupError, match="cannot be written: No such file"):
             here.export("demo/hill", kind, tmp_path / "gone" / "x")

@@ -130,7 +130,7 @@ MUTANTS = (
     ),
     Mutant(
         name="nan-is-the-best",
-        promise="A result that is no number is a failure, and never the best.",
+        promise="A result that is not a number is a failure, and never the best.",
         file="tuner/service/workers/finishing.py",
         old="if not all(map(math.isfinite, values)):",
         new="if not values:",
