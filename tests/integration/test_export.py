@@ -210,7 +210,7 @@ def test_of_two_exports_to_one_path_the_later_one_is_refused(tmp_path: Path) -> 
             export_study("json", bare(Racing()), tmp_path / "raced")
             ends.append("written")
         except SetupError as exc:
-            ends.append("refused" if "is there already" in str(exc) else str(exc))
+            ends.append("refused" if "already exists" in str(exc) else str(exc))
 
     threads = [threading.Thread(target=write) for _ in range(2)]
     for thread in threads:
