@@ -25,7 +25,7 @@ _AFTERWARDS = (
     "webhooks",
 )
 
-Kind = Literal["wake-up", "refused", "dead"]
+DeviceKind = Literal["wake-up", "refused", "dead"]
 
 
 def job_key(job_id: str) -> str:
@@ -33,7 +33,7 @@ def job_key(job_id: str) -> str:
     return f"rq:job:{job_id}"
 
 
-def read_message(connection: Any, job_id: str) -> tuple[Kind, str]:
+def read_message(connection: Any, job_id: str) -> tuple[DeviceKind, str]:
     """Return what an id stands for, and why it is refused if it is.
 
     "dead" is an id of no message: it was deleted or has run out, which also says that there may be

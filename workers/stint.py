@@ -19,7 +19,7 @@ MOST_ATTEMPTS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class StintLimits:
     """After what a worker leaves by itself; None: never.
 
     Attributes:
@@ -44,7 +44,7 @@ class Limits:
 class Stint:
     """What a worker has done of its limits. Mutable: it counts."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StintLimits) -> None:
         self._limits = limits
         self._attempts = 0
         self._idle_since = time.monotonic()
@@ -75,9 +75,9 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_limits(arguments: argparse.Namespace) -> Limits:
+def read_limits(arguments: argparse.Namespace) -> StintLimits:
     """Return what the two options say."""
-    return Limits(attempts=arguments.attempts, idle_s=arguments.idle)
+    return StintLimits(attempts=arguments.attempts, idle_s=arguments.idle)
 
 
 def _attempts(text: str) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.chaos.faults import make_attacks
 from tests.chaos.fleet import has_faketime
-from tests.chaos.order import CLOCK, Order, Outcome, summary
+from tests.chaos.plan import CLOCK, ChaosPlan, Outcome, summary
 from tests.chaos.run import run
 from tests.chaos.stack import Kind
 from tests.support.service_process import Nursery
@@ -74,7 +74,7 @@ def storm(
     if kind == "postgresql":
         # Skips where there is none; the one that is stopped here is another.
         request.getfixturevalue("postgres_server")
-    order = Order(
+    order = ChaosPlan(
         kind=kind,
         seed=chaos_seed(),
         trials=TRIALS,

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.curves.belief import CurveBelief
 from tuner.curves.population import make_population
 from tuner.curves.referee import Entry, Referee
-from tuner.curves.runs import Run, make_run, ranks
+from tuner.curves.runs import CurveRun, make_run, ranks
 from tuner.curves.table import make_table, merge
 from tuner.surrogate.columns import Floats
 
@@ -40,12 +40,12 @@ def make_task(name: str, curves: Floats) -> Task:
     return Task(name, curves, final)
 
 
-def runs_of(task: Task) -> list[Run]:
+def runs_of(task: Task) -> list[CurveRun]:
     """Return its trials, each as far as it got."""
     return [_run(curve, len(curve)) for curve in task.curves]
 
 
-def _run(curve: Floats, upto: int) -> Run:
+def _run(curve: Floats, upto: int) -> CurveRun:
     alive = int(np.isfinite(curve).sum())
     seen = curve[: min(upto, alive)]
     values = {step: float(value) for step, value in enumerate(seen, start=1)}

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 import redis
 
 from tests.benchmarks.figure import Figure, median
-from tests.benchmarks.naps import GIVE_UP_S, Began, submit_naps, wait_began, wait_new
 from tests.benchmarks.recovery_parts import (
     TOKEN,
     kill_redis,
@@ -27,6 +26,13 @@ from tests.benchmarks.recovery_parts import (
     wait_leads,
     wait_listening,
     wait_sent,
+)
+from tests.benchmarks.sleeping_trials import (
+    GIVE_UP_S,
+    Began,
+    submit_sleeping_trials,
+    wait_began,
+    wait_new,
 )
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tuner.queue.redis_process import RedisServer
@@ -93,7 +99,7 @@ def dead_trials() -> list[Figure]:
     seconds = []
     with fresh_settings() as settings, running(settings) as stack:
         stack.start_workers(ROUNDS + 1)
-        study = submit_naps(stack, "trial")
+        study = submit_sleeping_trials(stack, "trial")
         current = _need(wait_began(stack, study))
         for number in range(ROUNDS):
             time.sleep(STAGGER_S)
@@ -127,7 +133,7 @@ def emptied_redis() -> list[Figure]:
             pids = [worker["pid"] for worker in stack.workers()]
             wait_listening(server.url, len(pids))
             send_signal(pids, signal.SIGSTOP)
-            study = submit_naps(stack, f"flush-{number}", nap_s=NAP_S)
+            study = submit_sleeping_trials(stack, f"flush-{number}", nap_s=NAP_S)
             wait_sent(server.url)
             with redis.Redis.from_url(server.url) as client:
                 client.flushall()
@@ -146,7 +152,7 @@ def restarted_redis() -> list[Figure]:
             wait_listening(server.url, len(stack.workers()))
             kill_redis(server.pid)
             killed = time.time()
-            study = submit_naps(stack, f"redis-{number}", nap_s=NAP_S)
+            study = submit_sleeping_trials(stack, f"redis-{number}", nap_s=NAP_S)
             time.sleep(DOWN_S)
             shutil.rmtree(server.data)
             server.start()
@@ -175,7 +181,7 @@ def lost_postgres() -> list[Figure]:
     """Stop PostgreSQL at once for longer than a lease."""
     seconds = []
     with on_postgres() as (server, settings), running(settings, workers=2) as stack:
-        study = submit_naps(stack, "outage", nap_s=NAP_S, trials=PLENTY)
+        study = submit_sleeping_trials(stack, "outage", nap_s=NAP_S, trials=PLENTY)
         for number in range(ROUNDS):
             _need(wait_began(stack, study, count=5 * (number + 1)))
             server.crash()
@@ -203,7 +209,7 @@ def standby() -> list[Figure]:
         with running(other) as waiting:
             # They begin with the one that waits, so that every second leader is also theirs.
             waiting.start_workers(2, also=leader.url)
-            study = submit_naps(waiting, "standby", nap_s=NAP_S, trials=PLENTY)
+            study = submit_sleeping_trials(waiting, "standby", nap_s=NAP_S, trials=PLENTY)
             for number in range(2 * ((ROUNDS + 1) // 2)):
                 _need(wait_began(leader, study, count=5 * (number + 1)))
                 time.sleep(STAGGER_S)
@@ -233,7 +239,7 @@ FAULTS: tuple[Callable[[], list[Figure]], ...] = (
 
 def _busy_studies(stack: Stack, name: str) -> dict[str, Began]:
     """Have as many studies as rounds run one long trial each; return how each began."""
-    studies = [submit_naps(stack, f"{name}-{number}") for number in range(ROUNDS)]
+    studies = [submit_sleeping_trials(stack, f"{name}-{number}") for number in range(ROUNDS)]
     return {study: _need(wait_began(stack, study)) for study in studies}
 
 
@@ -251,7 +257,7 @@ def _kill_staggered(
 
 def _kill_servers(stack: Stack) -> list[float]:
     seconds = []
-    study = submit_naps(stack, "server", nap_s=NAP_S, trials=PLENTY)
+    study = submit_sleeping_trials(stack, "server", nap_s=NAP_S, trials=PLENTY)
     for number in range(ROUNDS):
         _need(wait_began(stack, study, count=5 * (number + 1)))
         time.sleep(STAGGER_S)

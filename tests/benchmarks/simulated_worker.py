@@ -1,8 +1,8 @@
 """One worker that speaks the protocol, waits for wake-ups and trains nothing.
 
-It does what `workers/agent/worker.py` and `workers/agent/contact.py` do: one kept connection to the
-server; a claim that the server may hold back for 0.3 s; without work a blocking wait on RQ's list
-in Redis and a sign of life every five seconds; then a trial of some seconds with one or two
+It does what `workers/agent/worker.py` and `workers/agent/finish_sender.py` do: one kept connection
+to the server; a claim that the server may hold back for 0.3 s; without work a blocking wait on RQ's
+list in Redis and a sign of life every five seconds; then a trial of some seconds with one or two
 reports, beats, the finish, and the files in the log root.
 """
 

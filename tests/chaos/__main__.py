@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.chaos.audit import audited, check_audit, has_strace
 from tests.chaos.fleet import has_faketime
-from tests.chaos.order import CLOCK, Order, summary
+from tests.chaos.plan import CLOCK, ChaosPlan, summary
 from tests.chaos.run import run
 from tests.support.service_process import Nursery
 from tuner.coordinator.leadership import LEAD_S
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:8.1f} s  {text}", flush=True)
 
-    order = Order(
+    order = ChaosPlan(
         kind=arguments.database,
         seed=seed,
         trials=arguments.trials,
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         only=tuple(arguments.only),
         log_mb=256 + arguments.trials // 10,
         # A new leader reads all trials before it can renew its lease.
-        leader_lease_s=LEAD_S if arguments.trials > MANY else Order.leader_lease_s,
+        leader_lease_s=LEAD_S if arguments.trials > MANY else ChaosPlan.leader_lease_s,
     )
     calls = folder / "calls.log"
     under = audited(calls) if arguments.audit else ()

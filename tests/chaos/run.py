@@ -14,7 +14,7 @@ from tests.chaos.check_history import Calls
 from tests.chaos.checks import check_stack
 from tests.chaos.faults import make_catalogue
 from tests.chaos.injector import Injector
-from tests.chaos.order import Order, Outcome
+from tests.chaos.plan import ChaosPlan, Outcome
 from tests.chaos.progress import Progress, read_progress
 from tests.chaos.schedule import applicable, plan
 from tests.chaos.stack import Stack
@@ -47,7 +47,7 @@ class Run:
         say: told what happens, line by line.
     """
 
-    def __init__(self, stack: Stack, order: Order, say: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, order: ChaosPlan, say: Callable[[str], None]) -> None:
         self._stack = stack
         self._order = order
         self._tell = say
@@ -171,7 +171,7 @@ class Run:
             server.stop()
 
 
-def run(folder: Path, nursery: Nursery, order: Order, say: Callable[[str], None]) -> Outcome:
+def run(folder: Path, nursery: Nursery, order: ChaosPlan, say: Callable[[str], None]) -> Outcome:
     """Set up a stack, run, and take it down; files stay in `folder`."""
     stack = Stack(
         folder, order.kind, nursery, log_mb=order.log_mb, leader_lease_s=order.leader_lease_s

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.check_history import Calls, check_history
-from tests.chaos.doomed import Bench
+from tests.chaos.crash_bench import Bench
 from tests.chaos.faults import make_catalogue
 from tests.chaos.history import Call
 from tests.chaos.log_root import LogRoot

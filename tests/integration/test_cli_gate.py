@@ -14,7 +14,7 @@ from typing_extensions import override
 from tests.support.commands import Cli, make_cli
 from tests.support.service_process import TOKEN
 from tests.support.study_lab import Lab
-from tuner.cli.following.watching import Ending, Limits, follow
+from tuner.cli.following.watching import StudyEnd, WatchLimits, follow
 from tuner.client import ApiClient
 
 
@@ -148,9 +148,9 @@ def test_a_server_that_is_started_again_is_waited_for(
 
     own_lab.submit()
     looked = threading.Event()
-    seen: list[Ending] = []
+    seen: list[StudyEnd] = []
     with Client(own_lab.service.url, TOKEN) as api:
-        limits = Limits(patience_s=60.0)
+        limits = WatchLimits(patience_s=60.0)
         watcher = threading.Thread(
             target=lambda: seen.append(follow(api, own_lab.study, is_silent=True, limits=limits))
         )

@@ -27,7 +27,7 @@ from tests.support.hostile.doctor_breakages import (
 )
 from tests.support.patience import clock
 from tests.support.terminal import on_a_terminal
-from tuner.local.doctor import Finding, examine
+from tuner.local.doctor import DoctorFinding, examine
 from tuner.queue.redis_faults import known_faults
 from tuner.queue.redis_server import RedisServer
 
@@ -61,7 +61,7 @@ def environ(whole: Path, tmp_path: Path) -> Environ:
     return {"TUNER_HOME": str(home), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
-def found(findings: list[Finding], subject: str, level: str) -> list[Finding]:
+def found(findings: list[DoctorFinding], subject: str, level: str) -> list[DoctorFinding]:
     return [item for item in findings if (item.subject, item.level) == (subject, level)]
 
 

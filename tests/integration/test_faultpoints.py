@@ -16,7 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.chaos.doomed import REACHED_S, Bench, value
+from tests.chaos.crash_bench import REACHED_S, Bench, value
 from tests.chaos.stack import Kind
 from tests.support.servers import PostgresServer
 from tests.support.service_process import Nursery, ServiceProcess

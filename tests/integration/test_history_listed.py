@@ -14,7 +14,7 @@ from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.errors import SpecError
 from tuner.history import HistoryStore
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.local.submission import Submission, make_submission
 from tuner.settings import load_settings
 from tuner.spec import parse_spec
@@ -27,7 +27,7 @@ SPACE = {
 }
 
 
-def find_for(lab: Lab, spec: dict[str, Any]) -> Found:
+def find_for(lab: Lab, spec: dict[str, Any]) -> FoundHistory:
     storage = open_storage(lab.service.database_url, create=False)
     try:
         return find(HistoryStore(storage), parse_spec(spec))

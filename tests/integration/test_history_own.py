@@ -27,8 +27,8 @@ from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.history import HistoryStore
-from tuner.history.choosing.finding import Found, find
-from tuner.history.import_report import Report
+from tuner.history.choosing.finding import FoundHistory, find
+from tuner.history.import_report import ImportReport
 from tuner.history.importing import Importer
 from tuner.local.submission import make_submission
 from tuner.settings import load_settings
@@ -64,12 +64,12 @@ def send(service: ServiceProcess, folder: Path, history: Any) -> StudySpec:
     return sent.spec
 
 
-def found_by(service: ServiceProcess, spec: StudySpec) -> Found:
+def found_by(service: ServiceProcess, spec: StudySpec) -> FoundHistory:
     with opened(service.database_url) as storage:
         return find(HistoryStore(storage), spec)
 
 
-def add(service: ServiceProcess, path: Path) -> Report:
+def add(service: ServiceProcess, path: Path) -> ImportReport:
     with ApiClient(service.url, TOKEN) as api:
         return Importer(api, None, Counter()).add(str(path))
 

@@ -16,14 +16,14 @@ from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.client import ApiClient
 from tuner.history import HistoricStudy, HistoryStore
-from tuner.history.import_report import Report
+from tuner.history.import_report import ImportReport
 from tuner.history.importing import Importer
 from tuner.history.store.imported import Options
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 
 
-def add(service: ServiceProcess, path: Path, options: Options | None = None) -> Report:
+def add(service: ServiceProcess, path: Path, options: Options | None = None) -> ImportReport:
     """Import over HTTP."""
     with ApiClient(service.url, TOKEN) as api:
         return Importer(api, options, Counter()).add(str(path))

@@ -15,8 +15,8 @@ from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.errors import ForbiddenError, SetupError
 from tuner.keras.held import Held
-from tuner.keras.service import Service, settings_of
-from tuner.keras.study import Study
+from tuner.keras.service import ServiceLink, settings_of
+from tuner.keras.study import ServiceStudy
 from tuner.protocol import Finish
 
 
@@ -26,8 +26,8 @@ class Script(Lab):
     def __init__(self, service: ServiceProcess, token: str = TOKEN) -> None:
         super().__init__(service)
         self.said: list[str] = []
-        self.mine = Study(
-            self.study, Service(self.study, settings_of(service.url, token), os.environ)
+        self.mine = ServiceStudy(
+            self.study, ServiceLink(self.study, settings_of(service.url, token), os.environ)
         )
         self.mine.say = self.said.append
 

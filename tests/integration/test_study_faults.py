@@ -26,7 +26,7 @@ from tests.support.hostile.study_faults import (
     copy_home,
     spec,
 )
-from tuner.coordinator.isolation import TURN_CPU_S, Isolation
+from tuner.coordinator.isolation import TURN_CPU_S, StudyIsolation
 from tuner.errors import TunerError
 from tuner.integrity.repair import check, repair
 from tuner.integrity.values import SHAPES
@@ -283,7 +283,7 @@ def id_of(house: House, study: str) -> int:
 
 
 def test_a_study_that_takes_much_of_the_loop_rests_if_others_are_there(house: House) -> None:
-    isolation = Isolation(house.storage, house.coordinator.leadership, lambda _id: None)
+    isolation = StudyIsolation(house.storage, house.coordinator.leadership, lambda _id: None)
     s = tables.studies
     with house.storage.read() as connection:
         study = connection.execute(sa.select(s).where(s.c.name == "victim")).one()
@@ -300,7 +300,7 @@ def test_a_study_that_is_deleted_while_it_is_served_has_no_fault(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     forgotten: list[int] = []
-    isolation = Isolation(house.storage, house.coordinator.leadership, forgotten.append)
+    isolation = StudyIsolation(house.storage, house.coordinator.leadership, forgotten.append)
     gone: Any = SimpleNamespace(id=1000, project="p", name="gone", full_name="p/gone", revision=0)
     with isolation.step(gone, "loading it"):
         raise ValueError("its study in Optuna's tables is gone")

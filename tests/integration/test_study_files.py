@@ -172,8 +172,8 @@ def test_a_server_that_ends_waits_a_little_for_insights_into_what_has_just_ended
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As long as it takes on this machine: that it waits is tested, not for how long.
-    monkeypatch.setattr("tuner.service.files.filing.INSIGHTS_WITHIN_S", 60.0)
-    monkeypatch.setattr("tuner.service.files.filing._STOP_S", 120.0)
+    monkeypatch.setattr("tuner.service.files.run_file_writer.INSIGHTS_WITHIN_S", 60.0)
+    monkeypatch.setattr("tuner.service.files.run_file_writer._STOP_S", 120.0)
     lab.add_study("s", trials=12)
     _with_insights(lab)
     lab.start()

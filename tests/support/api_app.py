@@ -19,17 +19,17 @@ from tuner.identity import Identity
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
-from tuner.server.bell import Bell
-from tuner.server.health import Health
+from tuner.server.claim_notifier import ClaimNotifier
+from tuner.server.health import ServerHealth
 from tuner.server.http.wire import Wire
 from tuner.server.metrics import Metrics
 from tuner.server.routes.workers import WorkerRedis
 from tuner.server.token_book import TokenBook
 from tuner.service.demand.reading import Demand
-from tuner.service.history import HistoryDesk
+from tuner.service.history import HistoryService
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 from tuner.settings import Settings, load_settings
 from tuner.storage import Storage, open_storage
 
@@ -72,13 +72,13 @@ def api() -> FastAPI:
     settings, storage = _settings(), api_storage()
     wakeups = WakeUps(f"unix://{settings.home}/no-redis.sock")
     coordinator = Coordinator(storage, wakeups)
-    health = Health(storage, wakeups, coordinator, lambda: None)
+    health = ServerHealth(storage, wakeups, coordinator, lambda: None)
     demand = Demand(storage)
     return make_app(
         Service(storage, settings),
-        WorkerDesk(storage, coordinator),
-        Bell(),
-        history=HistoryDesk(storage),
+        WorkerService(storage, coordinator),
+        ClaimNotifier(),
+        history=HistoryService(storage),
         health=health,
         metrics=Metrics(storage, coordinator, health, demand),
         demand=demand,

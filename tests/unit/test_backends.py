@@ -14,14 +14,14 @@ import pytest
 from tuner.protocol import Asked, Assignment, backend_asked
 from workers.backends import choice as choices
 from workers.backends import devices
-from workers.backends.choice import Choice, choose, choose_default, problem
+from workers.backends.choice import BackendChoice, choose, choose_default, problem
 from workers.backends.devices import take_device
-from workers.backends.selection import Selection, code_asks
+from workers.backends.selection import BackendSelection, code_asks
 from workers.backends.started import started
 from workers.backends.trial import BackendError, prepare, say_if_overruled
 
-ENVIRONMENT = Choice(name="tensorflow", source="environment")
-INSTALLED = Choice(name="tensorflow", source="installed")
+ENVIRONMENT = BackendChoice(name="tensorflow", source="environment")
+INSTALLED = BackendChoice(name="tensorflow", source="installed")
 
 
 def assignment(**fields: Any) -> Assignment:
@@ -91,7 +91,7 @@ def test_the_module_of_the_objective_counts_before_the_rest_of_the_folder(tmp_pa
     ],
 )
 def test_the_spec_decides_before_the_code_and_the_code_before_the_worker(
-    spec: str | None, asked: Asked, default: Choice, found: tuple[str | None, str]
+    spec: str | None, asked: Asked, default: BackendChoice, found: tuple[str | None, str]
 ) -> None:
     chosen = choose(spec, asked, default)
 
@@ -104,17 +104,17 @@ def test_a_worker_takes_what_keras_itself_would_take(tmp_path: Path, installed: 
     file = tmp_path / ".keras" / "keras.json"
     file.parent.mkdir()
 
-    assert choose_default(home) == Choice(name="tensorflow", source="installed")
+    assert choose_default(home) == BackendChoice(name="tensorflow", source="installed")
     file.write_text(json.dumps({"backend": "jax"}))
-    assert choose_default(home) == Choice(name="jax", source="keras.json")
-    assert choose_default(home | {"KERAS_BACKEND": "torch"}) == Choice(
+    assert choose_default(home) == BackendChoice(name="jax", source="keras.json")
+    assert choose_default(home | {"KERAS_BACKEND": "torch"}) == BackendChoice(
         name="torch", source="environment"
     )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "keras.json").write_text(json.dumps({"backend": "torch"}))
     other = choose_default(home | {"KERAS_HOME": str(elsewhere)})
-    assert other == Choice(name="torch", source="keras.json")
+    assert other == BackendChoice(name="torch", source="keras.json")
     installed.discard("keras")
     assert choose_default(home) is None
 
@@ -127,7 +127,7 @@ def test_a_keras_json_that_says_nothing_leaves_what_is_installed(
 
     chosen = choose_default({"KERAS_HOME": str(tmp_path)})
 
-    assert chosen == Choice(name="tensorflow", source="installed")
+    assert chosen == BackendChoice(name="tensorflow", source="installed")
 
 
 def test_the_tensorflow_that_keras_writes_into_its_file_is_nobodys_wish(
@@ -136,12 +136,14 @@ def test_the_tensorflow_that_keras_writes_into_its_file_is_nobodys_wish(
     installed.discard("tensorflow")
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "tensorflow"}))
 
-    assert choose_default({"KERAS_HOME": str(tmp_path)}) == Choice(name="jax", source="installed")
+    assert choose_default({"KERAS_HOME": str(tmp_path)}) == BackendChoice(
+        name="jax", source="installed"
+    )
 
 
 def test_a_backend_that_is_missing_says_what_to_install(installed: set[str]) -> None:
-    missing = problem(Choice(name="torch", source="spec"))
-    unknown = problem(Choice(name="mxnet", source="environment"))
+    missing = problem(BackendChoice(name="torch", source="spec"))
+    unknown = problem(BackendChoice(name="mxnet", source="environment"))
 
     assert missing is not None
     assert missing.startswith("trial.backend of the spec is 'torch', which is not installed")
@@ -150,8 +152,8 @@ def test_a_backend_that_is_missing_says_what_to_install(installed: set[str]) -> 
         "KERAS_BACKEND in the worker's environment is 'mxnet': no backend of Keras; "
         "it is one of tensorflow, jax, torch"
     )
-    assert problem(Choice(name="jax", source="code")) is None
-    assert problem(Choice(name=None, source="code")) is None
+    assert problem(BackendChoice(name="jax", source="code")) is None
+    assert problem(BackendChoice(name=None, source="code")) is None
 
 
 def test_only_what_the_study_itself_asks_for_must_be_there(
@@ -161,10 +163,12 @@ def test_only_what_the_study_itself_asks_for_must_be_there(
     for source in ("spec", "code"):
         with pytest.raises(BackendError, match="torch"):
             prepare(
-                Choice.from_json({"name": "torch", "source": source}), kind="cpu", preimport=False
+                BackendChoice.from_json({"name": "torch", "source": source}),
+                kind="cpu",
+                preimport=False,
             )
     # A study without Keras runs in a worker whose environment names what is not there.
-    prepare(Choice(name="torch", source="environment"), kind="cpu", preimport=False)
+    prepare(BackendChoice(name="torch", source="environment"), kind="cpu", preimport=False)
 
 
 def test_a_trial_of_another_backend_gets_a_fresh_interpreter(tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_a_trial_of_another_backend_gets_a_fresh_interpreter(tmp_path: Path) -> 
     (tmp_path / "objectives" / "digits.py").write_text(
         'import os\nos.environ["KERAS_BACKEND"] = "jax"\n'
     )
-    selection = Selection({"KERAS_BACKEND": "tensorflow", "HOME": str(tmp_path)})
+    selection = BackendSelection({"KERAS_BACKEND": "tensorflow", "HOME": str(tmp_path)})
     own = selection.choose(assignment(), tmp_path)
     plain = selection.choose(assignment(), None)
     by_spec = selection.choose(assignment(backend="torch"), tmp_path)
@@ -183,7 +187,7 @@ def test_a_trial_of_another_backend_gets_a_fresh_interpreter(tmp_path: Path) -> 
     assert [selection.suits(wanted) for wanted in (own, plain, by_spec, None)] == [
         *(False, True, False, True)
     ]
-    unclear = Choice(name=None, source="code")
+    unclear = BackendChoice(name=None, source="code")
     assert not selection.suits(unclear)
 
 
@@ -191,7 +195,7 @@ def test_no_backend_of_a_worker_is_an_error_of_its_environment(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ = {"KERAS_BACKEND": "nothing-there", "HOME": str(tmp_path)}
-    selection = Selection(environ)
+    selection = BackendSelection(environ)
 
     selection.preimport("keras", environ)
 

@@ -18,7 +18,7 @@ from tuner.errors import SetupError
 from tuner.local import home
 from tuner.local.fleets.fleet import Fleet, worker_env
 from tuner.local.process import end_process, python_env
-from tuner.local.runs import Keeper, Run, live_runs
+from tuner.local.runs import IdleWatch, LiveRun, live_runs
 from tuner.local.service import live_service
 from tuner.settings import Settings, load_settings
 
@@ -78,7 +78,7 @@ def test_a_damaged_service_file_means_no_service(settings: Settings, text: str) 
 
 
 def _hold_run(settings: Settings, ready: multiprocessing.synchronize.Event) -> None:
-    Run(settings).register("demo/other")
+    LiveRun(settings).register("demo/other")
     ready.set()
     time.sleep(60)
 
@@ -89,7 +89,7 @@ def test_a_killed_run_counts_no_longer(settings: Settings) -> None:
     other = context.Process(target=_hold_run, args=(settings, ready))
     other.start()
     ready.wait(30)
-    mine = Run(settings)
+    mine = LiveRun(settings)
     mine.register("demo/mine")
 
     assert live_runs(settings) == {os.getpid(): "demo/mine", other.pid: "demo/other"}
@@ -107,8 +107,8 @@ def test_a_service_without_runs_is_kept_for_a_while_only(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuner.local.runs.UNUSED_S", 0.2)
-    keeper = Keeper(settings)
-    run = Run(settings)
+    keeper = IdleWatch(settings)
+    run = LiveRun(settings)
     run.register("demo/toy")
 
     assert keeper.is_used()

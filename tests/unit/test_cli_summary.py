@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuner.cli.following.gate import Verdict
+from tuner.cli.following.gate import GateVerdict
 from tuner.cli.following.summary import (
     MOST_PARAMETERS,
     MOST_ROWS,
@@ -17,7 +17,7 @@ from tuner.cli.following.summary import (
 )
 from tuner.errors import SetupError
 
-REACHED = Verdict(
+REACHED = GateVerdict(
     outcome="reached", code=0, text="reached: the best loss, 0.1 (trial 0), is at most 1"
 )
 
@@ -62,7 +62,7 @@ def test_a_summary_says_the_outcome_and_the_best_trials() -> None:
 def test_what_users_and_trials_wrote_is_text_in_a_summary(hostile: str) -> None:
     shown = text(hostile)
     page = summary(
-        status(reason=hostile), Verdict(outcome="failed", code=3), [row(0, name=hostile)]
+        status(reason=hostile), GateVerdict(outcome="failed", code=3), [row(0, name=hostile)]
     )
 
     assert len(page) < 10 * MOST_SIGNS

@@ -11,7 +11,7 @@ from scipy import stats
 from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Task, believe, by_history, make_task, play
 from tuner.curves import gate
-from tuner.curves.belief import CurveBelief, Standing, bins_of, chances
+from tuner.curves.belief import CurveBelief, CurveRank, bins_of, chances
 from tuner.curves.population import same_chance
 from tuner.curves.referee import Entry, Referee
 from tuner.curves.runs import CELLS, LAST, make_run, ranks, stack, standings
@@ -20,7 +20,7 @@ from tuner.curves.table import BINS, EDGES, StudyTable, falling, make_table, mer
 TASKS = [make_task(task.name, task.curves()) for task in load_table().tasks[:8]]
 TARGET, HISTORY = TASKS[0], TASKS[1:]
 SIZE = 48
-BAD = Standing(cell=50, better=60.0, of=60)
+BAD = CurveRank(cell=50, better=60.0, of=60)
 
 
 def drawn(task: Task, seed: int = 0, size: int = SIZE) -> list[int]:
@@ -102,7 +102,7 @@ def test_noise_and_inverted_history_stop_nothing(seed: int, studies: int) -> Non
         belief = believe([task.sub(drawn(task, seed)) for task in history], 0.5)
         # Whatever is condemned stands behind all others.
         for cell in range(0, CELLS, 9):
-            chance, _ = chances(belief, Standing(cell=cell, better=60.0, of=60))
+            chance, _ = chances(belief, CurveRank(cell=cell, better=60.0, of=60))
             assert chance > 0.1
 
 
@@ -110,8 +110,8 @@ def test_a_related_history_knows_who_ends_well() -> None:
     belief = believe(HISTORY, 0.5)
 
     assert chances(belief, BAD)[0] < 0.08
-    assert chances(belief, Standing(cell=50, better=0.0, of=60))[0] > 0.92
-    assert chances(belief, Standing(cell=30, better=0.0, of=0))[0] == pytest.approx(0.5, abs=0.05)
+    assert chances(belief, CurveRank(cell=50, better=0.0, of=60))[0] > 0.92
+    assert chances(belief, CurveRank(cell=30, better=0.0, of=0))[0] == pytest.approx(0.5, abs=0.05)
 
 
 def test_one_study_more_changes_little_however_huge_it_is() -> None:

@@ -13,7 +13,7 @@ from tests.support.api_app import TOKEN, Sent, api, operations
 from tests.unit.test_work_is_bounded import SPEC
 from tuner.errors import SpecError
 from tuner.protocol import MAX_STEP
-from tuner.server.front import OPEN_PATHS
+from tuner.server.access import OPEN_PATHS
 from tuner.server.routes.body_schemas import spec_schema
 from tuner.spec import load_spec, parse_spec
 from tuner.spec.reading.study import KEYS

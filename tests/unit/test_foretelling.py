@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.samplers.bayesian.curve import Curve
+from tuner.samplers.bayesian.curve import ProgressCurve
 from tuner.samplers.bayesian.ends import expected_ends
 from tuner.surrogate.columns import Columns
 from tuner.surrogate.history.building import build_prior
@@ -113,7 +113,7 @@ def test_where_history_says_that_a_rung_tells_nothing_the_stopped_trials_are_les
     random = np.random.default_rng(2)
     x, early, ends = random.random((20, 2)), random.random(20), random.random(20)
     curves = [
-        Curve(
+        ProgressCurve(
             number=i,
             reports={1.0: float(early[i]), 2.0: float(early[i])}
             | ({32.0: float(ends[i])} if i < 2 else {}),

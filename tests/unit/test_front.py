@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from tests.support.api_app import POWERLESS, TOKEN, Sent, api, book, operations
 from tuner.server import limits
-from tuner.server.front import OPEN_PATHS, Front
+from tuner.server.access import OPEN_PATHS, AccessMiddleware
 from tuner.server.http.connections import Doorkeeper
 from tuner.server.http.wire import Wire
 from tuner.server.limits import MAX_BODY_BYTES
@@ -93,7 +93,7 @@ def test_a_flood_waits_its_turn_and_is_told_so_and_takes_nothing_from_others(
     monkeypatch.setattr(limits, "STRANGER_RATE", limits.Rate(per_s=0.001, burst=3))
     monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
     monkeypatch.setattr(limits, "TOKEN_RATE", limits.Rate(per_s=0.001, burst=2))
-    app = Front(api(), tokens=book())
+    app = AccessMiddleware(api(), tokens=book())
 
     def ask(token: str = "", client: str = "192.0.2.1", path: str = "/v1/nowhere") -> Sent:
         return Sent("GET", path, bearer(token), client=client, app=app)
@@ -112,7 +112,7 @@ def test_who_keeps_asking_for_the_documentation_waits_behind_probes_and_others(
 ) -> None:
     monkeypatch.setattr(limits, "OPEN_AGAIN_RATE", limits.Rate(per_s=0.001, burst=2))
     monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
-    app = Front(api(), tokens=book())
+    app = AccessMiddleware(api(), tokens=book())
 
     def ask(path: str = "/openapi.json", client: str = "192.0.2.1") -> int:
         return Sent("GET", path, client=client, app=app).status
@@ -125,7 +125,7 @@ def test_who_keeps_asking_for_the_documentation_waits_behind_probes_and_others(
 def test_a_probe_is_favoured_once_on_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "OPEN_AGAIN_RATE", limits.Rate(per_s=0.001, burst=1))
     monkeypatch.setattr(limits, "STRANGER_WAIT_S", 0.01)
-    app = Front(api(), tokens=book())
+    app = AccessMiddleware(api(), tokens=book())
     kept = wire()
 
     statuses = [Sent("GET", "/healthz", app=app, wire=kept).status for _ in range(3)]

@@ -12,9 +12,9 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 
-from tuner.samplers.bayesian.dialect import declared
-from tuner.samplers.bayesian.observations import Reader
+from tuner.samplers.bayesian.observations import ObservationReader
 from tuner.samplers.bayesian.proposing import Request, choose
+from tuner.samplers.bayesian.space_adapter import declared
 from tuner.samplers.bayesian.start import START
 from tuner.service.answers.wording import gain_text
 from tuner.service.explanations.gain import Results, estimate_gain
@@ -202,7 +202,7 @@ def test_a_shadow_begins_as_the_sampler_begins() -> None:
         ]
         for index, trial in enumerate(told):
             trial.number = index
-        seen = Reader(dialect, [StudyDirection.MINIMIZE], {}).read(told, number)
+        seen = ObservationReader(dialect, [StudyDirection.MINIMIZE], {}).read(told, number)
         chosen = choose(Request(encoding=encoding, seen=seen, number=number, seed=number))
         assert chosen.insight["model"] == "start"
         assert np.array_equal(chosen.x, firsts[0, number])

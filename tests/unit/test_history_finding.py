@@ -21,7 +21,7 @@ from tests.support.history.database import (
 from tests.support.history.historic import historic_trial
 from tests.support.history.lab import DATA, open_lab
 from tuner.history import HistoricTrial
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.history.choosing.receipt import SourceReceipt
 from tuner.spec import parse_spec
 from tuner.surrogate.history.foretelling import foretelling
@@ -35,11 +35,11 @@ def base(tmp_path: Path) -> Iterator[HistoryDatabase]:
         yield base
 
 
-def receipt(found: Found, key: str) -> SourceReceipt:
+def receipt(found: FoundHistory, key: str) -> SourceReceipt:
     return next(receipt for receipt in found.receipts if receipt.key == key)
 
 
-def names(found: Found) -> list[str]:
+def names(found: FoundHistory) -> list[str]:
     return [source.name for source in found.sources]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.history.database import HistoryDatabase, history_database, make_spec
-from tuner.curves.belief import CurveBelief, Standing, chances
+from tuner.curves.belief import CurveBelief, CurveRank, chances
 from tuner.history import HistoryStore
 from tuner.history.choosing.finding import find
 from tuner.history.learning_curves.curve_prior import CurveReceipt, find_curves
@@ -18,7 +18,7 @@ from tuner.history.store.records import HistoricTrial
 from tuner.spec import parse_spec
 
 EPOCHS = 8
-LAST_OF_MANY = Standing(cell=49, better=60.0, of=60)
+LAST_OF_MANY = CurveRank(cell=49, better=60.0, of=60)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_study_that_stopped_its_worst_trials_teaches_the_same(base: HistoryDat
 
     assert belief is not None
     assert [(item["trials"], item["whole"]) for item in receipt.used] == [(40, 24)] * 3
-    early = Standing(cell=24, better=60.0, of=60)
+    early = CurveRank(cell=24, better=60.0, of=60)
     assert chances(belief, early)[0] < 0.1, "they stood there when they were stopped"
 
 

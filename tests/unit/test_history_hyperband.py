@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.board.event_files import curve, end, file_name, start, write_events
 from tests.support.history.lab import HistoryLab, open_lab
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.history.importers.source import import_key
 from tuner.spec import parse_spec
 from tuner.surrogate.history.source import FINAL
@@ -89,7 +89,7 @@ class Project:
         return trial
 
 
-def look(lab: HistoryLab, **changes: object) -> Found:
+def look(lab: HistoryLab, **changes: object) -> FoundHistory:
     return find(lab.store, parse_spec({**SPEC, **changes}))
 
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.documents.importance import Importance
 from tuner.service.importance.asking import LEAST, importance_document
-from tuner.service.importance.effects import Column, effect_shares
+from tuner.service.importance.effects import EffectColumn, effect_shares
 from tuner.storage import tables
 
 SPACE: dict[str, Any] = {
@@ -136,7 +136,7 @@ def test_of_three_hundred_parameters_without_an_effect_few_are_named() -> None:
     random = np.random.default_rng(2)
     at = random.random((50, 300))
     found = effect_shares(
-        [Column(at=at[:, i], is_choice=False) for i in range(300)], (at[:, 17] - 0.3) ** 2
+        [EffectColumn(at=at[:, i], is_choice=False) for i in range(300)], (at[:, 17] - 0.3) ** 2
     )
 
     assert found is not None
@@ -150,9 +150,9 @@ def test_a_conditional_parameter_is_judged_where_it_is_active() -> None:
     active = random.random(60) < 0.5
     costs = np.where(active, 4.0 * (at - 0.5) ** 2, 0.3)
     columns = [
-        Column(at=np.where(active, at, np.nan), is_choice=False),
-        Column(at=random.random(60), is_choice=False),
-        Column(at=np.full(60, 0.5), is_choice=False),
+        EffectColumn(at=np.where(active, at, np.nan), is_choice=False),
+        EffectColumn(at=random.random(60), is_choice=False),
+        EffectColumn(at=np.full(60, 0.5), is_choice=False),
     ]
 
     assert effect_shares(columns, costs) == [1.0, 0.0, 0.0]

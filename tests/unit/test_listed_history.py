@@ -14,7 +14,7 @@ from tests.support.history.database import make_spec
 from tests.support.history.lab import Counter, HistoryLab, open_lab
 from tests.unit.test_history_importing import write_run
 from tuner.errors import SpecError
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.local.listed_history import import_listed
 from tuner.spec import parse_spec
 
@@ -48,7 +48,7 @@ def objective(trial: optuna.Trial) -> float:
     return rate * trial.suggest_float("momentum", 0.0, 1.0)
 
 
-def listed(lab: HistoryLab, history: Any) -> tuple[Found, int]:
+def listed(lab: HistoryLab, history: Any) -> tuple[FoundHistory, int]:
     """Return what a study that lists `history` finds, and how many runs were read for it."""
     spec = parse_spec(make_spec("new", history=history))
     counter = Counter()

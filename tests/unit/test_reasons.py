@@ -15,7 +15,7 @@ from rich.theme import Theme
 from tuner.cli.render.explanation import print_explanation
 from tuner.cli.render.trial_explanation import print_reason
 from tuner.samplers.bayesian import BayesianSampler
-from tuner.samplers.bayesian.data import Data
+from tuner.samplers.bayesian.data import TrainingData
 from tuner.samplers.bayesian.drivers import driven_by
 from tuner.service.answers.wording import interval_text, reason_texts
 from tuner.service.explanations.nearest import NEAR, _distances
@@ -101,7 +101,7 @@ def test_a_mean_far_above_the_best_exploits_and_one_below_it_explores(
     scale = Scale(middle=0.0, unit=1.0, mean=0.0, deviation=1.0)
     best = np.array([[0.5], [0.7]])
     one = np.ones(2)
-    data = Data(best, best, one, 0 * one, one > 0, np.array([3, 4]), (scale,))
+    data = TrainingData(best, best, one, 0 * one, one > 0, np.array([3, 4]), (scale,))
 
     found = driven_by([(0.0, Sure(std))], data, Encoding(space), np.array([x]), lambda z: z)
 

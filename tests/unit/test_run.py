@@ -17,7 +17,7 @@ import pytest
 from tuner.roots import Place
 from workers import Run, TrialCancelled, TrialPreempted, TrialPruned, TrialStopped
 from workers.objective.result import ResultError, read_result
-from workers.objective.session import Point, Session, Word
+from workers.objective.session import ReportedPoint, Session, Word
 
 SCORE = [{"name": "score", "goal": "maximize"}]
 TWO = [{"name": "score", "goal": "maximize"}, {"name": "size", "goal": "minimize"}]
@@ -28,9 +28,9 @@ class ScriptedLink:
 
     def __init__(self, *words: Word) -> None:
         self.words = list(words)
-        self.points: list[Point] = []
+        self.points: list[ReportedPoint] = []
 
-    def report(self, point: Point) -> None:
+    def report(self, point: ReportedPoint) -> None:
         self.points.append(point)
 
     def word(self) -> Word:
@@ -103,7 +103,7 @@ def test_reports_carry_steps_values_and_metrics(tmp_path: Path) -> None:
     run.report(np.int64(1), np.float32(0.5), loss=np.array(2.0), n=Fraction(1, 4))
     run.report(5, math.nan)
 
-    assert link.points[0] == Point(step=1, value=0.5, metrics={"loss": 2.0, "n": 0.25})
+    assert link.points[0] == ReportedPoint(step=1, value=0.5, metrics={"loss": 2.0, "n": 0.25})
     assert link.points[1].step == 5
     assert math.isnan(link.points[1].value)
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.local.fleets.scaling import Limits, Look, Scaling, Target
+from tuner.local.fleets.scaling import Look, Scaling, ScalingLimits, ScalingTarget
 
 COOLDOWN_S = 60.0
 
@@ -18,9 +18,9 @@ class Host:
     def __init__(self, least: int = 0, most: int = 8) -> None:
         self.count = least
         self.at = 1000.0
-        self._scaling = Scaling(Limits(least=least, most=most, cooldown_s=COOLDOWN_S))
+        self._scaling = Scaling(ScalingLimits(least=least, most=most, cooldown_s=COOLDOWN_S))
 
-    def look(self, wanted: int, *, after: float = 2.0, **facts: Any) -> Target:
+    def look(self, wanted: int, *, after: float = 2.0, **facts: Any) -> ScalingTarget:
         """Look after so many seconds; the host then has what was decided."""
         self.at += after
         given = {"others": 0, "busy": 0, "room": 1000, **facts}
@@ -29,7 +29,7 @@ class Host:
         self.count = target.count
         return target
 
-    def settle(self, wanted: int, **facts: Any) -> Target:
+    def settle(self, wanted: int, **facts: Any) -> ScalingTarget:
         """Look twice, as more workers need it."""
         self.look(wanted, **facts)
         return self.look(wanted, **facts)
@@ -41,19 +41,19 @@ class Host:
 def test_workers_come_when_a_second_look_confirms_it_up_to_the_most_that_are_allowed() -> None:
     host = Host()
 
-    assert host.look(3) == Target(count=0)
-    assert host.look(3) == Target(count=3)
-    assert host.settle(5) == Target(count=5)
-    assert host.settle(50) == Target(count=8, bound="--max 8")
+    assert host.look(3) == ScalingTarget(count=0)
+    assert host.look(3) == ScalingTarget(count=3)
+    assert host.settle(5) == ScalingTarget(count=5)
+    assert host.settle(50) == ScalingTarget(count=8, bound="--max 8")
 
 
 def test_workers_that_others_start_in_the_next_moment_are_not_started_here_too() -> None:
     host = Host()
     host.look(4)
 
-    assert host.look(4, others=4) == Target(count=0)
-    assert host.look(6, others=4) == Target(count=0)
-    assert host.look(9, others=4) == Target(count=2), "the fewest that were wanted meanwhile"
+    assert host.look(4, others=4) == ScalingTarget(count=0)
+    assert host.look(6, others=4) == ScalingTarget(count=0)
+    assert host.look(9, others=4) == ScalingTarget(count=2), "the fewest that were wanted meanwhile"
 
 
 def test_workers_leave_only_when_fewer_were_wanted_for_a_while() -> None:
@@ -91,7 +91,7 @@ def test_no_busy_worker_is_given_up_and_the_least_stay() -> None:
     assert host.look(0, busy=3, after=COOLDOWN_S).count == 3
     host.look(0)
 
-    assert host.look(0, after=COOLDOWN_S) == Target(count=1, bound="--min 1")
+    assert host.look(0, after=COOLDOWN_S) == ScalingTarget(count=1, bound="--min 1")
 
 
 def test_workers_that_are_there_already_are_not_started_again() -> None:
@@ -105,7 +105,9 @@ def test_workers_that_are_there_already_are_not_started_again() -> None:
 def test_no_more_workers_are_started_than_there_are_free_devices() -> None:
     host = Host()
 
-    assert host.settle(5, room=2) == Target(count=2, bound="the GPUs that are free here allow 2")
+    assert host.settle(5, room=2) == ScalingTarget(
+        count=2, bound="the GPUs that are free here allow 2"
+    )
     assert host.look(5, room=0).count == 2, "those that are there end their trials first"
     assert host.look(5, room=0, after=COOLDOWN_S).count == 0
 

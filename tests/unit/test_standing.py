@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tuner.protocol import WorkerInfo
-from tuner.service.workers.worker_status import Reception, Standing
+from tuner.service.workers.worker_status import WorkerRegistry, WorkerStatus
 from tuner.storage import Storage, open_storage, tables
 from tuner.trials.states import WorkerState
 from tuner.trials.store import workers
@@ -38,12 +38,12 @@ def storage(sqlite_url: str) -> Iterator[Storage]:
 
 
 def call(
-    storage: Storage, reception: Reception, *, pid: int = 1, release: str = "", at: float = NOW
-) -> Standing:
+    storage: Storage, reception: WorkerRegistry, *, pid: int = 1, release: str = "", at: float = NOW
+) -> WorkerStatus:
     """Have a worker claim or be idle."""
     info = WorkerInfo(name="w", host="h", pid=pid, release=release)
     with storage.begin() as connection:
-        standing = reception.meet(connection, info, at)
+        standing = reception.register(connection, info, at)
         set_worker(connection, "w", WorkerState.IDLE, None, at, standing.changes)
     return standing
 
@@ -54,7 +54,7 @@ def drain(storage: Storage) -> None:
 
 
 def test_an_older_worker_is_to_leave_and_a_newer_or_equal_one_stays(storage: Storage) -> None:
-    reception = Reception("0.3.0")
+    reception = WorkerRegistry("0.3.0")
     old = call(storage, reception, release="0.2.9")
 
     assert (old.drain, old.is_in_service) == (True, False)
@@ -64,7 +64,7 @@ def test_an_older_worker_is_to_leave_and_a_newer_or_equal_one_stays(storage: Sto
 
 
 def test_a_worker_that_was_upgraded_in_its_slot_stays(storage: Storage) -> None:
-    reception = Reception("0.3.0")
+    reception = WorkerRegistry("0.3.0")
     call(storage, reception, release="0.2.9")
     assert call(storage, reception, release="0.2.9").drain is True
     upgraded = call(storage, reception, pid=2, release="0.3.0")
@@ -74,7 +74,7 @@ def test_a_worker_that_was_upgraded_in_its_slot_stays(storage: Storage) -> None:
 
 
 def test_a_drained_worker_that_crashes_is_still_to_leave(storage: Storage) -> None:
-    reception = Reception("0.3.0")
+    reception = WorkerRegistry("0.3.0")
     call(storage, reception)
     drain(storage)
     again = call(storage, reception, pid=2, at=NOW + 5)
@@ -83,7 +83,7 @@ def test_a_drained_worker_that_crashes_is_still_to_leave(storage: Storage) -> No
 
 
 def test_who_comes_much_later_under_a_drained_name_is_another_worker(storage: Storage) -> None:
-    reception = Reception("0.3.0")
+    reception = WorkerRegistry("0.3.0")
     call(storage, reception)
     drain(storage)
 
@@ -92,13 +92,15 @@ def test_who_comes_much_later_under_a_drained_name_is_another_worker(storage: St
 
 
 def test_a_process_is_new_once_and_one_that_comes_back_is_none(storage: Storage) -> None:
-    reception = Reception("0.3.0")
+    reception = WorkerRegistry("0.3.0")
     first = [call(storage, reception).is_new_process for _ in range(2)]
     second = [call(storage, reception, pid=2).is_new_process for _ in range(2)]
     back = [call(storage, reception, pid=pid).is_new_process for pid in (1, 2, 1)]
 
     assert (first, second, back) == ([False] * 2, [True, False], [False] * 3)
-    assert call(storage, Reception("0.3.0"), pid=1).is_new_process is False, "a restarted server"
+    assert call(storage, WorkerRegistry("0.3.0"), pid=1).is_new_process is False, (
+        "a restarted server"
+    )
 
 
 def add_worker(storage: Storage, name: str, seen: float) -> None:
@@ -123,7 +125,7 @@ def test_workers_that_are_gone_for_a_week_are_forgotten_when_a_new_one_comes(
         attempt = {**row, "state": "leased", "worker": "holds", "created": NOW}
         connection.execute(tables.studies.insert().values(**STUDY))
         connection.execute(tables.attempts.insert().values(**attempt))
-    call(storage, Reception("0.3.0"))
+    call(storage, WorkerRegistry("0.3.0"))
 
     assert sorted(names(storage)) == ["away", "holds", "w"]
 
@@ -135,6 +137,6 @@ def test_of_too_many_workers_those_not_heard_of_for_longest_are_forgotten_after_
     for number in range(5):
         add_worker(storage, f"w{number}", NOW - FORGOTTEN_EARLY_S - 10 + number)
     add_worker(storage, "lately", NOW - FORGOTTEN_EARLY_S + 1)
-    call(storage, Reception("0.3.0"))
+    call(storage, WorkerRegistry("0.3.0"))
 
     assert sorted(names(storage)) == ["lately", "w", "w3", "w4"]

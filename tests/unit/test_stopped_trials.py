@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from tuner.samplers.bayesian import BayesianSampler
-from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.curve import ProgressCurve, as_judged, in_epochs, rungs_of
 from tuner.samplers.bayesian.ends import Ends, expected_ends
 from tuner.samplers.bayesian.hurdles import STARVED
 from tuner.surrogate.columns import Columns
@@ -33,7 +33,7 @@ def loss(x: np.ndarray, step: float) -> float:
     return quality(x) + (1.0 - quality(x)) * math.exp(-step / 3)
 
 
-def halved(x: np.ndarray, steps: Sequence[int] = range(1, 28)) -> list[Curve]:
+def halved(x: np.ndarray, steps: Sequence[int] = range(1, 28)) -> list[ProgressCurve]:
     """Return curves as successive halving leaves them: at each rung the better half goes on."""
     alive, lengths = list(range(len(x))), np.full(len(x), max(steps))
     for rung in RUNGS:
@@ -42,7 +42,7 @@ def halved(x: np.ndarray, steps: Sequence[int] = range(1, 28)) -> list[Curve]:
             lengths[i] = rung
         alive = alive[: len(alive) // 2]
     return [
-        Curve(
+        ProgressCurve(
             number=i,
             reports={float(s): loss(place, s) for s in steps if s <= lengths[i]},
             final=loss(place, max(steps)) if lengths[i] == max(steps) else None,
@@ -51,7 +51,7 @@ def halved(x: np.ndarray, steps: Sequence[int] = range(1, 28)) -> list[Curve]:
     ]
 
 
-def ends_of(x: np.ndarray, curves: Sequence[Curve]) -> Ends:
+def ends_of(x: np.ndarray, curves: Sequence[ProgressCurve]) -> Ends:
     found = expected_ends(COLUMNS, x, curves)
     assert found is not None
     return found
@@ -93,14 +93,15 @@ def test_steps_in_another_unit_or_from_another_start_change_nothing(
     assert callable(unit)
     curves = halved(x)
     moved = [
-        Curve(c.number, {float(unit(s)): v for s, v in c.reports.items()}, c.final) for c in curves
+        ProgressCurve(c.number, {float(unit(s)): v for s, v in c.reports.items()}, c.final)
+        for c in curves
     ]
 
     assert ends_of(x, moved).z == pytest.approx(ends_of(x, curves).z)
 
 
 def test_where_no_trial_went_on_the_last_rung_stands_for_the_end(x: np.ndarray) -> None:
-    curves = [Curve(i, {1.0: quality(place)}, None) for i, place in enumerate(x)]
+    curves = [ProgressCurve(i, {1.0: quality(place)}, None) for i, place in enumerate(x)]
 
     found = ends_of(x, curves)
 
@@ -109,8 +110,8 @@ def test_where_no_trial_went_on_the_last_rung_stands_for_the_end(x: np.ndarray) 
 
 def test_trials_that_report_nothing_or_late_count_by_their_end(x: np.ndarray) -> None:
     curves = halved(x)
-    curves[0] = Curve(0, {}, 0.001)
-    curves[1] = Curve(1, {20.0: 0.5, 27.0: 5.0}, 5.0)
+    curves[0] = ProgressCurve(0, {}, 0.001)
+    curves[1] = ProgressCurve(1, {20.0: 0.5, 27.0: 5.0}, 5.0)
 
     found = ends_of(x, curves)
 
@@ -124,7 +125,7 @@ def test_trials_that_report_nothing_or_late_count_by_their_end(x: np.ndarray) ->
 def test_one_huge_report_breaks_nothing(x: np.ndarray, value: float, at: float) -> None:
     curves = halved(x)
     last = next(i for i, curve in enumerate(curves) if curve.length == 9.0)
-    curves[last] = Curve(last, {**curves[last].reports, at: value}, None)
+    curves[last] = ProgressCurve(last, {**curves[last].reports, at: value}, None)
 
     found = ends_of(x, curves)
 
@@ -136,7 +137,7 @@ def test_one_huge_report_breaks_nothing(x: np.ndarray, value: float, at: float) 
 def test_one_absurdly_bad_report_leaves_the_others_told_apart(x: np.ndarray, at: float) -> None:
     curves = halved(x)
     last = next(i for i, curve in enumerate(curves) if curve.length == 9.0)
-    curves[last] = Curve(last, {**curves[last].reports, at: 1e300}, None)
+    curves[last] = ProgressCurve(last, {**curves[last].reports, at: 1e300}, None)
 
     found = ends_of(x, curves)
 
@@ -148,7 +149,10 @@ def test_one_absurdly_bad_report_leaves_the_others_told_apart(x: np.ndarray, at:
 
 def test_trials_of_one_epoch_stand_beside_trials_of_a_hundred(x: np.ndarray) -> None:
     curves = halved(x, range(1, 101))
-    short = [Curve(100 + i, {1.0: quality(place)}, quality(place)) for i, place in enumerate(x[:5])]
+    short = [
+        ProgressCurve(100 + i, {1.0: quality(place)}, quality(place))
+        for i, place in enumerate(x[:5])
+    ]
 
     found = ends_of(np.concatenate([x, x[:5]]), [*curves, *short])
 
@@ -157,7 +161,7 @@ def test_trials_of_one_epoch_stand_beside_trials_of_a_hundred(x: np.ndarray) -> 
 
 
 def test_constant_reports_give_no_order_and_no_warning(x: np.ndarray) -> None:
-    curves = [Curve(i, {1.0: 0.5, 2.0: 0.5}, 0.5 if i < 3 else None) for i in range(len(x))]
+    curves = [ProgressCurve(i, {1.0: 0.5, 2.0: 0.5}, 0.5 if i < 3 else None) for i in range(len(x))]
 
     found = ends_of(x, curves)
 
@@ -168,8 +172,8 @@ def test_an_objective_that_is_the_best_epoch_is_foretold_by_the_best_so_far() ->
     noisy = [0.5, 0.2, 0.4, 0.3]
     reports = {float(s): v for s, v in enumerate(noisy, 1)}
 
-    best = as_judged([Curve(0, reports, 0.2), Curve(1, reports, None)])
-    last = as_judged([Curve(0, reports, 0.3), Curve(1, reports, None)])
+    best = as_judged([ProgressCurve(0, reports, 0.2), ProgressCurve(1, reports, None)])
+    last = as_judged([ProgressCurve(0, reports, 0.3), ProgressCurve(1, reports, None)])
 
     assert list(best[1].reports.values()) == [0.5, 0.2, 0.2, 0.2]
     assert list(last[1].reports.values()) == noisy
@@ -178,13 +182,15 @@ def test_an_objective_that_is_the_best_epoch_is_foretold_by_the_best_so_far() ->
 def test_rungs_are_found_where_trials_stopped() -> None:
     lengths = [1, 1, 1, 3, 3, 9, 27, 27, 27]
     curves = [
-        Curve(i, {float(s): 0.0 for s in range(1, n + 1)}, 0.0 if n == 27 else None)
+        ProgressCurve(i, {float(s): 0.0 for s in range(1, n + 1)}, 0.0 if n == 27 else None)
         for i, n in enumerate(lengths)
     ]
 
     assert rungs_of(in_epochs(curves)) == [1.0, 3.0, 9.0]
     # A pruner that stops anywhere gives rungs all the same, far enough apart.
-    anywhere = [Curve(i, {float(s): 0.0 for s in range(1, i + 2)}, None) for i in range(100)]
+    anywhere = [
+        ProgressCurve(i, {float(s): 0.0 for s in range(1, i + 2)}, None) for i in range(100)
+    ]
     rungs = rungs_of(anywhere)
     assert rungs[0] == 1.0
     assert len(rungs) <= 8

@@ -10,7 +10,7 @@ from scipy.optimize import rosen, rosen_der, rosen_hess
 
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gaussian.descent import descend
-from tuner.surrogate.gaussian.halves import layout
+from tuner.surrogate.gaussian.packed_symmetric import packed_layout
 
 SIZES = st.integers(1, 30)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -25,7 +25,7 @@ def covariance_of(n: int, random: np.random.Generator) -> Floats:
 def test_a_half_gives_back_the_matrix_that_it_was_taken_from(n: int, seed: int) -> None:
     matrix = covariance_of(n, np.random.default_rng(seed))
 
-    assert np.array_equal(matrix, layout(n).full(layout(n).half(matrix)))
+    assert np.array_equal(matrix, packed_layout(n).full(packed_layout(n).half(matrix)))
 
 
 @given(n=SIZES, seed=SEEDS)
@@ -35,14 +35,14 @@ def test_evidence_and_its_derivative_are_those_of_the_whole_matrix(n: int, seed:
     change = covariance_of(n, random)
     inverse = np.linalg.inv(matrix)
 
-    found = layout(n).evidence(layout(n).half(matrix), z)
+    found = packed_layout(n).evidence(packed_layout(n).half(matrix), z)
 
     assert found is not None
     value, weights, pull = found
     assert value == pytest.approx(0.5 * z @ inverse @ z + 0.5 * np.linalg.slogdet(matrix)[1])
     assert weights == pytest.approx(inverse @ z)
     by_change = 0.5 * np.trace((inverse - np.outer(weights, weights)) @ change)
-    assert pull @ layout(n).half(change) == pytest.approx(by_change)
+    assert pull @ packed_layout(n).half(change) == pytest.approx(by_change)
 
 
 @given(n=SIZES, seed=SEEDS)
@@ -51,22 +51,23 @@ def test_information_is_that_of_fisher(n: int, seed: int) -> None:
     matrix, changes = covariance_of(n, random), [covariance_of(n, random) for _ in range(3)]
     parts = [np.linalg.inv(matrix) @ change for change in changes]
 
-    found = layout(n).information(
-        layout(n).half(matrix), np.array([layout(n).half(change) for change in changes])
+    found = packed_layout(n).information(
+        packed_layout(n).half(matrix),
+        np.array([packed_layout(n).half(change) for change in changes]),
     )
 
     assert found == pytest.approx(np.array([[0.5 * np.trace(a @ b) for b in parts] for a in parts]))
 
 
 def test_what_cannot_be_factored_has_no_evidence() -> None:
-    assert layout(3).evidence(layout(3).half(-np.eye(3)), np.ones(3)) is None
+    assert packed_layout(3).evidence(packed_layout(3).half(-np.eye(3)), np.ones(3)) is None
 
 
 def test_squares_are_taken_column_by_column_and_choices_differ_or_not() -> None:
     columns = Columns(kinds=("real", "choice"), sizes=(0, 3))
     x = np.array([[0.0, 0.0], [0.5, 2.0], [np.nan, 2.0]])
 
-    squares = layout(3).full(layout(3).squares(columns, x))
+    squares = packed_layout(3).full(packed_layout(3).squares(columns, x))
 
     assert squares[0] == pytest.approx(np.array([[0, 0.25, 0.25], [0.25, 0, 0], [0.25, 0, 0]]))
     assert squares[1] == pytest.approx(np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]]))

@@ -14,7 +14,7 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.search.acquisition import Acquisition
 from tuner.surrogate.search.ascent import climb
 from tuner.surrogate.search.searching import maximise
-from tuner.surrogate.search.task import Taken, Task
+from tuner.surrogate.search.task import SearchTask, Taken
 
 REALS = {f"x{i}": {"type": "float", "low": 0.0, "high": 1.0} for i in range(6)}
 TREE = {
@@ -46,16 +46,16 @@ class Needle(Acquisition):
         return self.value(x), -2 * self.sharpness * np.where(self.choices, 0, away) * moving
 
 
-def task(parameters: dict[str, Any], **changes: Any) -> Task:
+def task(parameters: dict[str, Any], **changes: Any) -> SearchTask:
     space = SearchSpace.from_json({"parameters": parameters, "forbid": changes.pop("forbid", [])})
     encoding = Encoding(space)
     none = np.empty((0, len(encoding)))
     taken = Taken(encoding.columns, changes.pop("taken", none), changes.pop("running", none))
     facts: dict[str, Any] = {"taken": taken, "best": none, "seed": 3, "pins": {}}
-    return Task(grounds=encoding, **facts | changes)
+    return SearchTask(grounds=encoding, **facts | changes)
 
 
-def needle(made: Task, params: dict[str, Any]) -> Needle:
+def needle(made: SearchTask, params: dict[str, Any]) -> Needle:
     assert isinstance(made.grounds, Encoding)
     return Needle(made.grounds.encode(params), made.grounds.columns.is_choice)
 

@@ -10,12 +10,12 @@ import pytest
 from scipy.stats import qmc
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.gate import START, open_gate
 from tuner.surrogate.history.building import build_prior
 from tuner.surrogate.history.prior import Prior
-from tuner.surrogate.history.sizing import Data, Posterior
+from tuner.surrogate.history.sizing import LengthPosterior, SizingData
 from tuner.surrogate.history.source import Source
 from tuner.surrogate.transfer import fit_transfer
+from tuner.surrogate.trust import START, weigh_history
 from tuner.surrogate.warp import warp
 
 COLUMNS = Columns(kinds=("real", "real", "grid", "choice"), sizes=(0, 0, 30, 2))
@@ -76,8 +76,8 @@ def test_history_with_the_wrong_sign_is_used_the_other_way_round() -> None:
 
 def test_the_gradient_of_the_posterior_is_its_slope(related: Prior) -> None:
     x, z = observed(9)
-    data = Data(x=x, z=z, shares=np.linspace(0.5, 1.0, 9), extra=np.linspace(0.0, 0.1, 9))
-    posterior = Posterior(related, data)
+    data = SizingData(x=x, z=z, shares=np.linspace(0.5, 1.0, 9), extra=np.linspace(0.0, 0.1, 9))
+    posterior = LengthPosterior(related, data)
 
     for seed in range(3):
         theta = related.centre + 0.5 * np.random.default_rng(seed).normal(size=8)
@@ -112,7 +112,7 @@ def test_leaving_one_out_is_what_the_others_predict(related: Prior) -> None:
 
     for i in range(8):
         others = np.arange(8) != i
-        data = Data(x=x[others], z=z[others], shares=np.ones(7), extra=np.zeros(7))
+        data = SizingData(x=x[others], z=z[others], shares=np.ones(7), extra=np.zeros(7))
         left = type(model)(prior=related, data=data, sizes=model.sizes)
         one_mean, one_std = left.predict(x[i : i + 1])
         assert mean[i] == pytest.approx(one_mean[0], abs=1e-6)
@@ -157,7 +157,7 @@ def test_a_noisy_value_weighs_less_than_an_exact_one(related: Prior) -> None:
 
 def test_related_history_keeps_its_trust(related: Prior) -> None:
     for n in (3, 6, 12):
-        assert open_gate(related, COLUMNS, *observed(n)).trust > 0.5
+        assert weigh_history(related, COLUMNS, *observed(n)).trust > 0.5
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_misleading_history_is_distrusted_within_fifteen_trials(
 ) -> None:
     prior = prior_of(misleading)
 
-    assert open_gate(prior, COLUMNS, *observed(15)).trust < 0.3
+    assert weigh_history(prior, COLUMNS, *observed(15)).trust < 0.3
 
 
 def test_the_trust_is_the_weight_of_history_beside_several_models_without_it(
     related: Prior,
 ) -> None:
-    gate = open_gate(related, COLUMNS, *observed(6), members=3)
+    gate = weigh_history(related, COLUMNS, *observed(6), members=3)
 
     weights = np.exp([weight for weight, _ in gate.arms])
     assert weights[0] == pytest.approx(gate.trust)
@@ -192,9 +192,9 @@ def test_the_trust_is_the_weight_of_history_beside_several_models_without_it(
 def test_history_that_holds_only_when_it_is_reversed_is_no_guide(related: Prior) -> None:
     x, z = observed(10)
 
-    assert not open_gate(related, COLUMNS, x, z).is_misled
-    assert open_gate(related, COLUMNS, x, -z).warm.agreement < 0
-    assert open_gate(related, COLUMNS, x, -z).is_misled
+    assert not weigh_history(related, COLUMNS, x, z).is_misled
+    assert weigh_history(related, COLUMNS, x, -z).warm.agreement < 0
+    assert weigh_history(related, COLUMNS, x, -z).is_misled
 
 
 def test_history_is_relied_on_although_its_good_points_are_all_alike(related: Prior) -> None:
@@ -206,7 +206,7 @@ def test_history_is_relied_on_although_its_good_points_are_all_alike(related: Pr
 
 
 def test_at_one_trial_history_alone_has_the_say(related: Prior) -> None:
-    gate = open_gate(related, COLUMNS, *observed(1))
+    gate = weigh_history(related, COLUMNS, *observed(1))
 
     assert not gate.cold
     assert gate.trust == START
@@ -214,7 +214,7 @@ def test_at_one_trial_history_alone_has_the_say(related: Prior) -> None:
 
 
 def test_a_gate_is_a_function_of_its_arguments(related: Prior) -> None:
-    first, second = (open_gate(related, COLUMNS, *observed(10)) for _ in range(2))
+    first, second = (weigh_history(related, COLUMNS, *observed(10)) for _ in range(2))
 
     assert first.trust == second.trust
     at = points(8, 4)

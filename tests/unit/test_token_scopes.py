@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.support.api_app import TOKEN, Sent, api, api_storage
 from tests.support.patience import clock
 from tuner.identity import Scope
-from tuner.server.front import OPEN_PATHS
+from tuner.server.access import OPEN_PATHS
 from tuner.storage import tables
 
 STUDY = "/v1/studies/{project}/{study}"

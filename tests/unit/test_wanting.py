@@ -8,21 +8,21 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.service.demand.wanting import MOST_WANTED, Standing, Want, want_of
+from tuner.service.demand.wanting import MOST_WANTED, StudyDemand, Want, want_of
 
 LATER = 1_800_000_008.0
 
 
 def want(state: str = "running", **facts: Any) -> Want:
-    return want_of(Standing(state=state, **facts))
+    return want_of(StudyDemand(state=state, **facts))
 
 
 @st.composite
-def standings(draw: st.DrawFn) -> Standing:
+def standings(draw: st.DrawFn) -> StudyDemand:
     """A study as the database may show it: what runs or waits was proposed."""
     running, ready, waiting = (draw(st.integers(0, 30)) for _ in range(3))
     optional = st.none() | st.integers(0, 60)
-    return Standing(
+    return StudyDemand(
         state=draw(st.sampled_from(["running", "paused", "stopping"])),
         running=running,
         ready=ready,
@@ -38,7 +38,7 @@ def standings(draw: st.DrawFn) -> Standing:
 
 
 @given(standings())
-def test_no_more_workers_are_wanted_than_budget_and_parallel_allow(study: Standing) -> None:
+def test_no_more_workers_are_wanted_than_budget_and_parallel_allow(study: StudyDemand) -> None:
     found = want_of(study)
     started = found.queued + found.fresh
 
@@ -56,7 +56,7 @@ def test_no_more_workers_are_wanted_than_budget_and_parallel_allow(study: Standi
 
 
 @given(standings())
-def test_what_runs_nothing_and_may_start_nothing_wants_no_worker(study: Standing) -> None:
+def test_what_runs_nothing_and_may_start_nothing_wants_no_worker(study: StudyDemand) -> None:
     held = study.state != "running" or study.limit or study.obstacle
     done = dataclasses.replace(study, running=0, ready=0, remaining=0)
 
@@ -66,7 +66,7 @@ def test_what_runs_nothing_and_may_start_nothing_wants_no_worker(study: Standing
 
 
 @given(standings(), st.integers(0, 50))
-def test_a_larger_budget_never_wants_fewer_workers(study: Standing, more: int) -> None:
+def test_a_larger_budget_never_wants_fewer_workers(study: StudyDemand, more: int) -> None:
     larger = None if study.remaining is None else study.remaining + more
 
     assert want_of(dataclasses.replace(study, remaining=larger)).workers >= want_of(study).workers
@@ -74,7 +74,7 @@ def test_a_larger_budget_never_wants_fewer_workers(study: Standing, more: int) -
 
 
 @given(standings())
-def test_the_reason_says_something_of_every_study(study: Standing) -> None:
+def test_the_reason_says_something_of_every_study(study: StudyDemand) -> None:
     reason = want_of(study).reason
 
     assert reason

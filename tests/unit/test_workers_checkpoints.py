@@ -11,7 +11,7 @@ import pytest
 
 from tuner.roots import Place
 from workers.objective.checkpoints import Checkpoints
-from workers.objective.session import Point
+from workers.objective.session import ReportedPoint
 
 
 class Model:
@@ -27,10 +27,10 @@ class Model:
         path.write_text("whole")
 
 
-def points(last: int) -> list[Point]:
+def points(last: int) -> list[ReportedPoint]:
     """The curve of a training of `last` epochs; one of its metrics is not a number at first."""
     return [
-        Point(step=n, value=n / 8, metrics={"loss": math.nan if n == 1 else 1.0})
+        ReportedPoint(step=n, value=n / 8, metrics={"loss": math.nan if n == 1 else 1.0})
         for n in range(1, last + 1)
     ]
 
@@ -84,7 +84,7 @@ def test_a_checkpoint_brings_the_points_that_the_service_does_not_know(tmp_path:
         assert found is not None
         assert found[0].step == 8
         assert [point.step for point in found[1]] == list(range(known + 1, 9))
-    assert found[1][0] == Point(step=8, value=1.0, metrics={"loss": 1.0})
+    assert found[1][0] == ReportedPoint(step=8, value=1.0, metrics={"loss": 1.0})
 
 
 #: Of a curve of 8 epochs, what was there after damage; the last one lacks epoch 5.

@@ -15,7 +15,7 @@ from tuner.protocol import Assignment, Finished
 from tuner.roots import Place
 from workers.failures.causes import read_tail
 from workers.objective.checkpoints import Checkpoints
-from workers.objective.session import Point
+from workers.objective.session import ReportedPoint
 from workers.records import files as files_module
 from workers.records.files import AttemptFiles
 
@@ -70,7 +70,9 @@ def files(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> AttemptFiles:
     made = AttemptFiles(ground.log_root, assignment)
     made.open({}, 1.7e9)
     (ground.run / "output.log").write_text("x" * 200)
-    Checkpoints(Place(ground.checkpoint_root, SAVED), 1).write(Model(), 1, [Point(step=1, value=1)])
+    Checkpoints(Place(ground.checkpoint_root, SAVED), 1).write(
+        Model(), 1, [ReportedPoint(step=1, value=1)]
+    )
     return made
 
 
@@ -94,7 +96,7 @@ def test_an_attempt_ends_whatever_its_trial_has_planted(
         # The successor's own code hears of what is wrong with its checkpoints.
         with contextlib.suppress(OSError) if "checkpoint" in place else contextlib.nullcontext():
             successor.newest(known=0)
-            successor.write(Model(), 2, [Point(step=n, value=n) for n in (1, 2)])
+            successor.write(Model(), 2, [ReportedPoint(step=n, value=n) for n in (1, 2)])
 
         guard.check()
         assert SECRET not in tail

@@ -16,7 +16,7 @@ from tuner.protocol import Assignment, WorkerInfo
 from workers.agent.outbox import Backoff
 from workers.failures.causes import classify, describe_error, describe_exit, last_lines
 from workers.host.options import load_options, load_token
-from workers.objective.session import Point
+from workers.objective.session import ReportedPoint
 from workers.records.environment import Environment
 from workers.trial.channel import Channel, ChannelError, ChannelLink
 
@@ -149,7 +149,7 @@ def test_a_report_does_not_wait_long_for_a_silent_parent() -> None:
     left, right = socket.socketpair()
     link = ChannelLink(Channel(right))
     before = os.times().elapsed
-    link.report(Point(step=1, value=float("nan")))
+    link.report(ReportedPoint(step=1, value=float("nan")))
 
     assert 0.09 < os.times().elapsed - before < 1
     assert link.word() == "continue"

@@ -26,7 +26,7 @@ _PATH_MARKS = (".", "~", os.sep)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class BoardTarget:
     """What is shown.
 
     Args:
@@ -44,7 +44,7 @@ class Target:
     note: str = ""
 
 
-def find_target(settings: Settings, word: str | None) -> Target:
+def find_target(settings: Settings, word: str | None) -> BoardTarget:
     """Return what a word means.
 
     Args:
@@ -74,19 +74,19 @@ def find_target(settings: Settings, word: str | None) -> Target:
     raise SetupError(f"{word}: there is no such folder")
 
 
-def _all(settings: Settings) -> Target:
+def _all(settings: Settings) -> BoardTarget:
     with open_reader(settings) as api:
         names = [str(row["study"]) for row in api.list()]
     if not names:
         raise NotFoundError("no studies yet; start one with: tuner run SPEC")
     if len(names) == 1:
         return _study(settings, names[0])
-    return Target(
+    return BoardTarget(
         source=Place(settings.log_root), runs_at=LOG_ROOT, title=f"all {len(names)} studies"
     )
 
 
-def _named(settings: Settings, name: str, *, is_required: bool) -> Target | None:
+def _named(settings: Settings, name: str, *, is_required: bool) -> BoardTarget | None:
     """Return the study or the project of a name, None where there is none and there need be none.
 
     Raises:
@@ -127,16 +127,16 @@ def _require_project(name: str, studies: list[str]) -> None:
     )
 
 
-def _study(settings: Settings, name: str) -> Target:
-    return Target(source=Place(settings.log_root, name), runs_at=STUDY, title=name, study=name)
+def _study(settings: Settings, name: str) -> BoardTarget:
+    return BoardTarget(source=Place(settings.log_root, name), runs_at=STUDY, title=name, study=name)
 
 
-def _project(settings: Settings, name: str) -> Target:
+def _project(settings: Settings, name: str) -> BoardTarget:
     place = Place(settings.log_root, name)
-    return Target(source=place, runs_at=PROJECT, title=f"project {name}")
+    return BoardTarget(source=place, runs_at=PROJECT, title=f"project {name}")
 
 
-def _folder(path: Path, note: str = "") -> Target:
+def _folder(path: Path, note: str = "") -> BoardTarget:
     """Return a folder of anybody's logs.
 
     Raises:
@@ -151,7 +151,7 @@ def _folder(path: Path, note: str = "") -> Target:
         raise SetupError(f"{path}: there is no such folder") from None
     except OSError as exc:
         raise SetupError(f"{path}: cannot be read: {exc.strerror}") from exc
-    return Target(
+    return BoardTarget(
         source=Place(whole.resolve()),
         runs_at=FOLDER,
         title=str(path),
@@ -159,7 +159,7 @@ def _folder(path: Path, note: str = "") -> Target:
     )
 
 
-def _with_note(found: Target, word: str) -> Target:
+def _with_note(found: BoardTarget, word: str) -> BoardTarget:
     what = "study" if found.runs_at == STUDY else "project"
     note = (
         f"{word} is a {what} and a folder here; the {what} is shown, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.space.value import show_all
 
 #: Of one command, and of one of its texts, as a spec takes them.
@@ -31,7 +31,7 @@ class Command:
         draft: with all its parameters.
     """
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: SpecDraft) -> None:
         self._draft = draft
         self._texts: list[str] = []
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.convert import optuna
-from tuner.convert.draft import Draft, Note
+from tuner.convert.draft import Note, SpecDraft
 from tuner.convert.search_file import SearchFile
 from tuner.convert.writing import write
 from tuner.errors import SpecError
 from tuner.registry import READERS
 from tuner.roots import open_named
 from tuner.space import Problems
-from tuner.spec.reading.document import Document
+from tuner.spec.reading.document import YamlDocument
 from tuner.spec.reading.loading import problem_lines
 from tuner.spec.reading.study import read_spec
 from tuner.spec.reading.yaml12 import parse_document
@@ -63,7 +63,7 @@ def convert(given: str) -> Converted:
     return Converted(text=text, tool=draft.tool, notes=tuple(draft.notes))
 
 
-def _read(given: str) -> tuple[Draft, str]:
+def _read(given: str) -> tuple[SpecDraft, str]:
     if "://" in given:
         return optuna.read_database(given), optuna.shown(given)
     path = Path(given)
@@ -79,7 +79,7 @@ def _read(given: str) -> tuple[Draft, str]:
         raise SpecError(f"{given}: cannot be read: {exc.strerror or exc}") from None
 
 
-def _read_file(file: io.BufferedReader, path: Path, given: str) -> Draft:
+def _read_file(file: io.BufferedReader, path: Path, given: str) -> SpecDraft:
     start = file.read(4096)
     if start.startswith(b"SQLite format 3\0"):
         return optuna.read_database(f"sqlite:///{path.absolute()}")
@@ -89,7 +89,7 @@ def _read_file(file: io.BufferedReader, path: Path, given: str) -> Draft:
     if len(content) > MAX_JSON_BYTES:
         raise SpecError(f"{given}: larger than {MAX_JSON_BYTES >> 20} MiB")
     damage: SpecError | None = None
-    document: Document | None = None
+    document: YamlDocument | None = None
     try:
         document = _parse(content, given)
     except SpecError as exc:
@@ -106,7 +106,7 @@ def _read_file(file: io.BufferedReader, path: Path, given: str) -> Draft:
     return draft
 
 
-def _parse(content: bytes, source: str) -> Document:
+def _parse(content: bytes, source: str) -> YamlDocument:
     """Return the values of JSON or YAML."""
     if not content.strip():
         raise SpecError(f"{source}: is empty")
@@ -116,7 +116,7 @@ def _parse(content: bytes, source: str) -> Document:
         raise _unknown_kind(source) from None
     if text.lstrip().startswith("{"):
         try:
-            return Document(source=source, data=json.loads(text))
+            return YamlDocument(source=source, data=json.loads(text))
         except RecursionError:
             raise SpecError(f"{source}: is nested too deep") from None
         except ValueError:
@@ -126,14 +126,14 @@ def _parse(content: bytes, source: str) -> Document:
     return parse_document(text, source)
 
 
-def _ask(names: Iterable[str], file: SearchFile) -> Draft | None:
+def _ask(names: Iterable[str], file: SearchFile) -> SpecDraft | None:
     """Return the draft of the first reader that knows the file; None: none does."""
     for name in names:
         package = READERS.package_of(name)
         try:
-            make: Callable[[SearchFile], Draft | None] = READERS.make(name)
+            make: Callable[[SearchFile], SpecDraft | None] = READERS.make(name)
             draft = make(file)
-            if draft is not None and not isinstance(draft, Draft):
+            if draft is not None and not isinstance(draft, SpecDraft):
                 raise TypeError(f"it gives a {type(draft).__name__}, not a Draft")
         except SpecError:
             raise

@@ -13,7 +13,7 @@ from tuner.space.definition import parse
 from tuner.space.value import show
 
 #: `lost`: it has no counterpart here. `fill`: the user has to write it. `told`: good to know.
-Kind = Literal["lost", "fill", "told"]
+NoteKind = Literal["lost", "fill", "told"]
 
 #: Of all notes on one place; a file with more is odd, and nobody reads them.
 _MOST = 200
@@ -35,11 +35,11 @@ class Note:
     """
 
     place: str
-    kind: Kind
+    kind: NoteKind
     text: str
 
 
-class Draft:
+class SpecDraft:
     """A spec as plain values with notes. Mutable: a reader fills it.
 
     Args:
@@ -133,7 +133,7 @@ class Draft:
             self.values[key] = "objectives:train"
             self.fill(key, "module:function that trains once, def train(run): … (docs/study.md)")
 
-    def _note(self, place: str, kind: Kind, text: str) -> None:
+    def _note(self, place: str, kind: NoteKind, text: str) -> None:
         plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         if len(plain) > _LONGEST:
             plain = plain[: _LONGEST - 1] + "…"

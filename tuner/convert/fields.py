@@ -8,7 +8,7 @@ from typing import Any
 from tuner.errors import SpecError
 from tuner.space.problem import field_name
 from tuner.space.value import is_number, is_whole, show
-from tuner.spec.reading.document import Document
+from tuner.spec.reading.document import YamlDocument
 
 
 class Fields:
@@ -23,7 +23,7 @@ class Fields:
         SpecError: it is no mapping.
     """
 
-    def __init__(self, document: Document, path: tuple[str | int, ...], data: Any) -> None:
+    def __init__(self, document: YamlDocument, path: tuple[str | int, ...], data: Any) -> None:
         self._document = document
         self._path = path
         self._data: dict[str, Any] = data if isinstance(data, dict) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.katib_parameters import read_parameters
 from tuner.convert.katib_template import read_template
@@ -25,7 +25,7 @@ _SAMPLERS = {
 _SILENT = ("resumePolicy", "metricsCollectorSpec")
 
 
-def read(file: SearchFile) -> Draft | None:
+def read(file: SearchFile) -> SpecDraft | None:
     """Return the draft of an Experiment; None: the file is another tool's.
 
     Raises:
@@ -44,7 +44,7 @@ def is_experiment(data: dict[str, Any]) -> bool:
     return data.get("kind") == "Experiment" and str(api).startswith("kubeflow.org/")
 
 
-def read_experiment(experiment: Fields, draft: Draft) -> None:
+def read_experiment(experiment: Fields, draft: SpecDraft) -> None:
     """Fill a draft from an Experiment.
 
     Raises:
@@ -78,7 +78,7 @@ def _name(meta: Fields) -> str | None:
     return meta.text("name") or (meta.text("generateName") or "").rstrip("-") or None
 
 
-def _read_objective(spec: Fields, draft: Draft) -> None:
+def _read_objective(spec: Fields, draft: SpecDraft) -> None:
     objective = spec.fields("objective")
     if objective is None:
         draft.measure(None, None)
@@ -100,7 +100,7 @@ def _read_objective(spec: Fields, draft: Draft) -> None:
     draft.lose_rest(objective, "metric", "objective.")
 
 
-def _read_algorithm(spec: Fields, draft: Draft) -> None:
+def _read_algorithm(spec: Fields, draft: SpecDraft) -> None:
     algorithm = spec.fields("algorithm")
     name = None if algorithm is None else algorithm.text("algorithmName")
     if algorithm is None or name is None:
@@ -130,7 +130,7 @@ def _read_algorithm(spec: Fields, draft: Draft) -> None:
     draft.lose_rest(algorithm, "sampler", "algorithm.")
 
 
-def _hyperband(settings: dict[str, str], draft: Draft) -> dict[str, Any]:
+def _hyperband(settings: dict[str, str], draft: SpecDraft) -> dict[str, Any]:
     pruner: dict[str, Any] = {"name": "hyperband"}
     most, factor = _whole(settings, "r_l", 1_000_000), _whole(settings, "eta", 100)
     if most is not None and most > 1:
@@ -147,7 +147,7 @@ def _hyperband(settings: dict[str, str], draft: Draft) -> dict[str, Any]:
     return pruner
 
 
-def _read_early(spec: Fields, draft: Draft) -> None:
+def _read_early(spec: Fields, draft: SpecDraft) -> None:
     early = spec.fields("earlyStopping")
     if early is None:
         return
@@ -186,7 +186,7 @@ def _whole(settings: dict[str, str], key: str, most: int) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and int(text[:20]) <= most else None
 
 
-def _read_counts(spec: Fields, draft: Draft) -> None:
+def _read_counts(spec: Fields, draft: SpecDraft) -> None:
     trials, parallel = spec.whole("maxTrialCount"), spec.whole("parallelTrialCount")
     budget = draft.values.setdefault("budget", {})
     if trials is not None:
@@ -204,7 +204,7 @@ def _read_counts(spec: Fields, draft: Draft) -> None:
         )
 
 
-def _read_rest(experiment: Fields, spec: Fields, draft: Draft) -> None:
+def _read_rest(experiment: Fields, spec: Fields, draft: SpecDraft) -> None:
     for key in _SILENT:
         value = spec.take(key)
         if value is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields, as_number
 from tuner.convert.ranges import Read, choices, interval
 from tuner.space.value import is_whole, show
@@ -12,7 +12,7 @@ from tuner.space.value import is_whole, show
 _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
 
 
-def read_parameters(spec: Fields, draft: Draft) -> None:
+def read_parameters(spec: Fields, draft: SpecDraft) -> None:
     """Take the parameters of an Experiment's spec.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tuner.convert.commands import Command, literal, place
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.space.value import show
 
@@ -19,7 +19,7 @@ _MOST_GPUS = 8
 _MAX_DEPTH = 15
 
 
-def read_template(spec: Fields, draft: Draft) -> None:
+def read_template(spec: Fields, draft: SpecDraft) -> None:
     """Take the command of the trial's container; what runs beside it is said.
 
     Raises:
@@ -46,7 +46,7 @@ def read_template(spec: Fields, draft: Draft) -> None:
     _read_container(named[0], references, draft)
 
 
-def _references(template: Fields, draft: Draft) -> dict[str, str]:
+def _references(template: Fields, draft: SpecDraft) -> dict[str, str]:
     """Return the names that the template uses, and those of the parameters behind them."""
     found: dict[str, str] = {}
     for item in template.each("trialParameters"):
@@ -79,7 +79,9 @@ def _containers(value: Any, depth: int) -> Iterator[dict[str, Any]]:
             yield from _containers(inner, depth + 1)
 
 
-def _read_container(container: dict[str, Any], references: dict[str, str], draft: Draft) -> None:
+def _read_container(
+    container: dict[str, Any], references: dict[str, str], draft: SpecDraft
+) -> None:
     texts = [
         str(text)
         for key in ("command", "args")
@@ -100,7 +102,7 @@ def _read_container(container: dict[str, Any], references: dict[str, str], draft
             draft.lose("command", f"{key}: {show(container[key])}")
 
 
-def _with_places(text: str, references: dict[str, str], draft: Draft) -> str:
+def _with_places(text: str, references: dict[str, str], draft: SpecDraft) -> str:
     parts = _PARAMETER.split(text)
     # Text and name in turn.
     for index in range(0, len(parts), 2):
@@ -113,7 +115,7 @@ def _with_places(text: str, references: dict[str, str], draft: Draft) -> str:
     return "".join(parts)
 
 
-def _read_image(image: object, draft: Draft) -> None:
+def _read_image(image: object, draft: SpecDraft) -> None:
     if not isinstance(image, str):
         return
     if _IMAGE.fullmatch(image):
@@ -122,7 +124,7 @@ def _read_image(image: object, draft: Draft) -> None:
         draft.lose("image", f"{image}; an image is named by its digest: image: NAME@sha256:…")
 
 
-def _read_resources(resources: object, draft: Draft) -> None:
+def _read_resources(resources: object, draft: SpecDraft) -> None:
     limits = resources.get("limits") if isinstance(resources, dict) else None
     for key, value in (limits if isinstance(limits, dict) else {}).items():
         text = str(value)

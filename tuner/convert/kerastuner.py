@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.ranges import as_choice
@@ -39,7 +39,7 @@ _MOST_TRIALS = 50
 _MOST_BYTES = 4 << 20
 
 
-def read(file: SearchFile) -> Draft | None:
+def read(file: SearchFile) -> SpecDraft | None:
     """Return the draft of a project, or of a space alone; None: the file is another tool's.
 
     Raises:
@@ -48,7 +48,7 @@ def read(file: SearchFile) -> Draft | None:
     if not is_oracle(file.data):
         return None
     is_project = file.path.name == "oracle.json"
-    draft = Draft(TOOL, file.path.parent.name if is_project else file.path.stem)
+    draft = SpecDraft(TOOL, file.path.parent.name if is_project else file.path.stem)
     read_metric(file.path.parent, draft)
     read_oracle(file.fields(), draft)
     return draft
@@ -60,7 +60,7 @@ def is_oracle(data: dict[str, Any]) -> bool:
     return isinstance(inner, dict) and isinstance(inner.get("space"), list) and "values" in inner
 
 
-def read_oracle(oracle: Fields, draft: Draft) -> None:
+def read_oracle(oracle: Fields, draft: SpecDraft) -> None:
     """Fill a draft from an oracle's state.
 
     Raises:
@@ -100,7 +100,7 @@ def read_oracle(oracle: Fields, draft: Draft) -> None:
     draft.tell("budget", "max_trials does not stand in oracle.json")
 
 
-def _renamed(parameter: Parameter, draft: Draft) -> Parameter:
+def _renamed(parameter: Parameter, draft: SpecDraft) -> Parameter:
     """Return a parameter whose conditions are on our names; parents come before their children."""
     when = tuple(
         Condition(parent=draft.names.of(item.parent), values=item.values) for item in parameter.when
@@ -108,7 +108,7 @@ def _renamed(parameter: Parameter, draft: Draft) -> Parameter:
     return replace(parameter, when=when)
 
 
-def _read_search(oracle: Fields, draft: Draft) -> None:
+def _read_search(oracle: Fields, draft: SpecDraft) -> None:
     draft.values["sampler"] = {"name": "bayesian"}
     seed = oracle.number("seed")
     if isinstance(seed, int) and 0 <= seed < 2**32:
@@ -130,7 +130,7 @@ def _read_search(oracle: Fields, draft: Draft) -> None:
             draft.lose("sampler", f"{key}: {show(as_choice(value) if value != [] else value)}")
 
 
-def read_metric(folder: Path, draft: Draft) -> None:
+def read_metric(folder: Path, draft: SpecDraft) -> None:
     """Find the metric among a project's trials: it is the one whose value is the score."""
     with contextlib.suppress(OSError):
         names = sorted(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.convert.conditions import find_condition
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, choices
 from tuner.errors import NotFoundError, SpecError
@@ -35,7 +35,7 @@ def shown(given: str) -> str:
     return f"{hide_secrets(url)}#{wanted}" if wanted else hide_secrets(url)
 
 
-def read_database(given: str) -> Draft:
+def read_database(given: str) -> SpecDraft:
     """Return the draft of a study in a database.
 
     Args:
@@ -55,7 +55,7 @@ def read_database(given: str) -> Draft:
         return _draft(_choose(OptunaDatabase(database).studies(), wanted, database.locator))
 
 
-def read_journal(path: Path) -> Draft:
+def read_journal(path: Path) -> SpecDraft:
     """Return the draft of the study in a journal.
 
     Args:
@@ -88,8 +88,8 @@ def _choose(studies: Sequence[Any], wanted: str, locator: str) -> Any:
     return studies[0]
 
 
-def _draft(study: Any) -> Draft:
-    draft = Draft(TOOL, study.name)
+def _draft(study: Any) -> SpecDraft:
+    draft = SpecDraft(TOOL, study.name)
     draft.values["project"] = "imported"
     draft.values["study"] = slug(study.name, "optuna")
     draft.stand_in()
@@ -116,13 +116,13 @@ def _draft(study: Any) -> Draft:
     return draft
 
 
-def _read_metrics(facts: Facts, draft: Draft) -> None:
+def _read_metrics(facts: Facts, draft: SpecDraft) -> None:
     """Take the metrics that the study optimised: those with a goal."""
     aimed = {name: goal for name, goal in facts.metrics.items() if goal is not None}
     if len(aimed) > 1:
         draft.values["metric"] = []
         for name, goal in aimed.items():
-            one = Draft(draft.tool, "")
+            one = SpecDraft(draft.tool, "")
             one.measure(name, goal)
             draft.values["metric"].append(one.values["metric"])
             draft.notes += one.notes
@@ -138,7 +138,7 @@ def _read_metrics(facts: Facts, draft: Draft) -> None:
 def _read_space(
     distributions: Mapping[str, BaseDistribution],
     trials: Sequence[Mapping[str, Value]],
-    draft: Draft,
+    draft: SpecDraft,
 ) -> None:
     for name, dist in distributions.items():
         read = _definition(name, dist)
@@ -155,7 +155,7 @@ def _read_space(
             _add_condition(ours(name), renamed, draft)
 
 
-def _add_condition(name: str, trials: Sequence[Mapping[str, Value]], draft: Draft) -> None:
+def _add_condition(name: str, trials: Sequence[Mapping[str, Value]], draft: SpecDraft) -> None:
     having = sum(name in params for params in trials)
     if not 0 < having < len(trials):
         return

@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, bell, choices, constant, interval
@@ -28,7 +28,7 @@ _DOMAINS = frozenset({"Float", "Integer", "Categorical", "Function"})
 _MAX_DEPTH = 15
 
 
-def read(file: SearchFile) -> Draft | None:
+def read(file: SearchFile) -> SpecDraft | None:
     """Return the draft of a space; None: the file is another tool's.
 
     Raises:
@@ -58,7 +58,7 @@ def _is_domain(value: dict[str, Any]) -> bool:
     return is_domain and bool({"sampler", "categories", "func"} & value.keys())
 
 
-def read_space(space: Fields, draft: Draft) -> None:
+def read_space(space: Fields, draft: SpecDraft) -> None:
     """Fill a draft from a space; all else of a search stands in the program that made it.
 
     Raises:
@@ -81,7 +81,7 @@ def read_space(space: Fields, draft: Draft) -> None:
     draft.tell("", "metric, mode, num_samples, search_alg and scheduler are no part of a space")
 
 
-def _read_level(level: Fields, prefix: str, depth: int, draft: Draft, grids: list[str]) -> None:
+def _read_level(level: Fields, prefix: str, depth: int, draft: SpecDraft, grids: list[str]) -> None:
     for name, value in level.everything():
         full = f"{prefix}{name}"
         fields = level.fields(name) if isinstance(value, dict) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.errors import SpecError
 from tuner.space import SearchSpace
 from tuner.space.value import show_all
@@ -11,7 +11,7 @@ from tuner.space.value import show_all
 _MOST_TRIALS = 1_000_000
 
 
-def grid(draft: Draft) -> None:
+def grid(draft: SpecDraft) -> None:
     """Take grid search, and as many trials as it has; of a space that has no end, random search."""
     infinite = [
         name for name, item in draft.space.items() if item["type"] == "float" and "step" not in item

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
-from tuner.spec.reading.document import Document
+from tuner.spec.reading.document import YamlDocument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class SearchFile:
 
     path: Path
     content: bytes
-    document: Document | None
+    document: YamlDocument | None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -37,13 +37,13 @@ class SearchFile:
         Raises:
             SpecError: it is none.
         """
-        document = self.document or Document(source=str(self.path), data=None)
+        document = self.document or YamlDocument(source=str(self.path), data=None)
         return Fields(document, (), document.data)
 
-    def draft(self, tool: str) -> Draft:
+    def draft(self, tool: str) -> SpecDraft:
         """Return an empty draft, which is named after the file.
 
         Args:
             tool: whose file it is, as people say it: `a W&B sweep`.
         """
-        return Draft(tool, self.path.stem)
+        return SpecDraft(tool, self.path.stem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.convert.commands import Command
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.samplers import grid
@@ -26,7 +26,7 @@ _ARGUMENTS = {
 _ELSEWHERE = ("entity", "apiVersion", "kind", "controller", "job", "image_uri")
 
 
-def read(file: SearchFile) -> Draft | None:
+def read(file: SearchFile) -> SpecDraft | None:
     """Return the draft of a sweep; None: the file is another tool's.
 
     Raises:
@@ -44,7 +44,7 @@ def is_sweep(data: dict[str, Any]) -> bool:
     return "parameters" in data and "method" in data
 
 
-def read_sweep(sweep: Fields, draft: Draft) -> None:
+def read_sweep(sweep: Fields, draft: SpecDraft) -> None:
     """Fill a draft from the configuration of a sweep.
 
     Raises:
@@ -71,13 +71,13 @@ def read_sweep(sweep: Fields, draft: Draft) -> None:
     draft.lose_rest(sweep, "")
 
 
-def _read_metric(sweep: Fields, draft: Draft) -> None:
+def _read_metric(sweep: Fields, draft: SpecDraft) -> None:
     metrics = list(sweep.each("metrics"))
     single = sweep.fields("metric")
     if single is None and len(metrics) > 1:
         draft.values["metric"] = []
         for item in metrics:
-            one = Draft(draft.tool, "")
+            one = SpecDraft(draft.tool, "")
             one.measure(item.text("name"), item.word("goal", "maximize", "minimize") or "minimize")
             draft.values["metric"].append(one.values["metric"])
             draft.notes += one.notes
@@ -94,7 +94,7 @@ def _read_metric(sweep: Fields, draft: Draft) -> None:
     draft.lose_rest(single, "metric")
 
 
-def _read_method(sweep: Fields, draft: Draft) -> None:
+def _read_method(sweep: Fields, draft: SpecDraft) -> None:
     method = sweep.text("method")
     scheduler = sweep.fields("scheduler")
     if method == "grid":
@@ -110,7 +110,7 @@ def _read_method(sweep: Fields, draft: Draft) -> None:
         draft.lose_rest(scheduler, "sampler", "scheduler.")
 
 
-def _read_early(sweep: Fields, draft: Draft) -> None:
+def _read_early(sweep: Fields, draft: SpecDraft) -> None:
     """Read Hyperband's brackets: W&B stops runs one by one at rungs, which is ASHA here."""
     early = sweep.fields("early_terminate")
     if early is None:
@@ -132,7 +132,7 @@ def _read_early(sweep: Fields, draft: Draft) -> None:
     draft.lose_rest(early, "pruner")
 
 
-def _read_factor(early: Fields, draft: Draft) -> int:
+def _read_factor(early: Fields, draft: SpecDraft) -> int:
     eta = early.number("eta")
     factor = _ETA if eta is None else min(max(int(eta + 0.5), 2), 100)
     if eta is not None and eta != factor:
@@ -140,7 +140,7 @@ def _read_factor(early: Fields, draft: Draft) -> int:
     return factor
 
 
-def _read_first(early: Fields, factor: int, draft: Draft) -> int | None:
+def _read_first(early: Fields, factor: int, draft: SpecDraft) -> int | None:
     """Return the step of the first rung, None where nobody says it."""
     first, last = early.whole("min_iter"), early.whole("max_iter")
     rungs = early.whole("s")
@@ -154,7 +154,7 @@ def _read_first(early: Fields, factor: int, draft: Draft) -> int | None:
     return first
 
 
-def _read_cap(sweep: Fields, draft: Draft) -> None:
+def _read_cap(sweep: Fields, draft: SpecDraft) -> None:
     cap = sweep.whole("run_cap")
     budget = draft.values.setdefault("budget", {})
     if cap is not None:
@@ -163,7 +163,7 @@ def _read_cap(sweep: Fields, draft: Draft) -> None:
         draft.cap(None)
 
 
-def _read_program(sweep: Fields, draft: Draft) -> None:
+def _read_program(sweep: Fields, draft: SpecDraft) -> None:
     program = sweep.text("program")
     macros = sweep.list("command")
     if macros is None and program is None:
@@ -176,7 +176,7 @@ def _read_program(sweep: Fields, draft: Draft) -> None:
     command.done()
 
 
-def _add_part(part: str, program: str | None, command: Command, draft: Draft) -> None:
+def _add_part(part: str, program: str | None, command: Command, draft: SpecDraft) -> None:
     if part in _ARGUMENTS:
         if part == "${args_no_boolean_flags}":
             draft.lose("command", f"{part}: a bool is passed as --name=true or --name=false")

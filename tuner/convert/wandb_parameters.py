@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.convert.draft import Draft
+from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.ranges import (
     MAX_EXPONENT,
@@ -24,7 +24,7 @@ _MAX_DEPTH = 10
 _WORDS_OF_TRUTH = frozenset({"yes", "no", "on", "off"})
 
 
-def read_parameters(parameters: Fields, draft: Draft, prefix: str = "", depth: int = 0) -> None:
+def read_parameters(parameters: Fields, draft: SpecDraft, prefix: str = "", depth: int = 0) -> None:
     """Take the parameters of a mapping, nested ones under dotted names.
 
     Raises:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from tuner.convert.draft import Draft, Note
+from tuner.convert.draft import Note, SpecDraft
 from tuner.space.value import Value
 from tuner.spec.reading.yaml12 import plain_value
 
@@ -19,7 +19,7 @@ _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*(:[A-Za-z0-9_]+)?")
 
 
-def write(draft: Draft, source: str) -> str:
+def write(draft: SpecDraft, source: str) -> str:
     """Return the text of the spec.
 
     Args:
@@ -38,7 +38,7 @@ def write(draft: Draft, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(draft: Draft, key: str) -> list[str]:
+def _entry(draft: SpecDraft, key: str) -> list[str]:
     notes = _of(draft, key)
     if key not in draft.values:
         return _comments(notes, "")
@@ -49,7 +49,7 @@ def _entry(draft: Draft, key: str) -> list[str]:
     return [*_comments(notes, ""), f"{key}:", *(f"  - {_flow(item)}" for item in value)]
 
 
-def _space(draft: Draft) -> list[str]:
+def _space(draft: SpecDraft) -> list[str]:
     # Aligned where the names are of similar length, as people do.
     width = min(max(map(len, draft.space), default=0), 28) + 1
     lines: list[str] = []
@@ -59,7 +59,7 @@ def _space(draft: Draft) -> list[str]:
     return lines
 
 
-def _of(draft: Draft, place: str) -> list[Note]:
+def _of(draft: SpecDraft, place: str) -> list[Note]:
     return [note for note in draft.notes if note.place == place]
 
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership, is_alive
 from tuner.instruments import Instruments
 from tuner.protocol import LEASE_S
@@ -37,7 +37,7 @@ class Expiry:
         storage: Storage,
         leadership: Leadership,
         instruments: Instruments,
-        isolation: Isolation,
+        isolation: StudyIsolation,
     ) -> None:
         self._storage = storage
         self._isolation = isolation

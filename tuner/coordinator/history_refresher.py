@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.study_run import StudyRun
 from tuner.errors import UnavailableError
@@ -60,7 +60,7 @@ class HistoryRefresher:
         self,
         storage: Storage,
         leadership: Leadership,
-        isolation: Isolation,
+        isolation: StudyIsolation,
         wake: Callable[[], None],
     ) -> None:
         self._storage = storage

@@ -36,7 +36,7 @@ REST = 3.0
 RETRY_S = 30.0
 
 
-class Isolation:
+class StudyIsolation:
     """Keeps the studies of one coordinator apart. For its thread alone.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
 from tuner.coordinator.study_run import StudyRun
@@ -33,7 +33,7 @@ def judge_waiting(
     storage: Storage,
     leadership: Leadership,
     memory: Memory,
-    isolation: Isolation,
+    isolation: StudyIsolation,
     waiting: Mapping[str, int],
     studies: Mapping[int, Study],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuner.coordinator.collecting import BATCH, collect
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.limits import limit_reached, new_pause_reason
 from tuner.coordinator.round_state import RoundState
@@ -35,7 +35,7 @@ class Lifecycle:
         self,
         storage: Storage,
         leadership: Leadership,
-        isolation: Isolation,
+        isolation: StudyIsolation,
         storage_problem: Callable[[], str | None],
         wake: Callable[[], None],
     ) -> None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.expiry import Expiry
 from tuner.coordinator.history_refresher import HistoryRefresher
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEAD_S, Leadership
 from tuner.coordinator.lifecycle import Lifecycle
@@ -76,7 +76,7 @@ class Coordinator:
         self.leadership = Leadership(storage)
         self.instruments = instruments or Instruments()
         self._memory = Memory(storage, self.wake)
-        self._isolation = Isolation(storage, self.leadership, self._memory.forget)
+        self._isolation = StudyIsolation(storage, self.leadership, self._memory.forget)
         self._expiry = Expiry(storage, self.leadership, self.instruments, self._isolation)
         self._history_refresher = HistoryRefresher(
             storage, self.leadership, self._isolation, self.wake

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tuner.coordinator.committing import BehindDatabaseError, commit_proposal
-from tuner.coordinator.isolation import Isolation
+from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
 from tuner.coordinator.memory import Memory
 from tuner.coordinator.round_state import RoundState
@@ -44,7 +44,7 @@ class Scheduling:
         storage: Storage,
         leadership: Leadership,
         memory: Memory,
-        isolation: Isolation,
+        isolation: StudyIsolation,
         instruments: Instruments,
         *,
         on_ready: Callable[[Counter[Kind]], None],

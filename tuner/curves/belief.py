@@ -15,7 +15,7 @@ from tuner.curves.population import LEVELS, PEERS, Population
 from tuner.curves.runs import CELLS
 from tuner.curves.table import BINS, EDGES
 from tuner.surrogate.columns import Floats, Numbers
-from tuner.surrogate.packing import digest, pack, unpack
+from tuner.surrogate.serialisation import digest, pack, unpack
 
 _VERSION = 1
 
@@ -102,7 +102,7 @@ def bins_of(better: Floats, of: Floats | Numbers) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class CurveRank:
     """Where a trial stands at a moment.
 
     Attributes:
@@ -120,7 +120,7 @@ class Standing:
     same: float = 0.0
 
 
-def chances(belief: CurveBelief, standing: Standing) -> tuple[float, float]:
+def chances(belief: CurveBelief, standing: CurveRank) -> tuple[float, float]:
     """Return P(the trial ends in the best `top`), and P(it ends in the best half)."""
     better, of = np.array([standing.better]), np.array([float(standing.of)])
     bins = bins_of(better, of)[0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.curves.runs import Run, stack
+from tuner.curves.runs import CurveRun, stack
 from tuner.surrogate.columns import Floats
 
 #: So many values stand for the population of a cell.
@@ -40,7 +40,7 @@ class Population:
         return (below + 0.5 * (upto - below) + 0.5) / (LEVELS + 1.0)
 
 
-def make_population(runs: Sequence[Run]) -> Population:
+def make_population(runs: Sequence[CurveRun]) -> Population:
     """Return the population of some trials, n of them, at least one."""
     best = np.sort(stack(runs).best, axis=0)
     # Of few trials some count twice, of many a fair choice is kept.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.curves import gate
-from tuner.curves.belief import CurveBelief, Standing, bins_of, chances
+from tuner.curves.belief import CurveBelief, CurveRank, bins_of, chances
 from tuner.curves.population import PEERS, same_chance
-from tuner.curves.runs import LAST, Run, Runs, stack, standings
+from tuner.curves.runs import LAST, CurveRun, Runs, stack, standings
 from tuner.surrogate.columns import Floats
 
 
@@ -31,14 +31,14 @@ class Entry:
             half; None: it was not.
     """
 
-    run: Run | None
+    run: CurveRun | None
     final: float | None = None
     has_ended: bool = False
     condemned: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PruneVerdict:
     """A decision, and what it rests on.
 
     Attributes:
@@ -55,7 +55,7 @@ class Verdict:
     condemned: bool
     count: int
     audited: bool
-    standing: Standing
+    standing: CurveRank
     chance: float
     half: float
     used: float
@@ -86,7 +86,7 @@ class Referee:
         """Forget what was kept: the trials are no longer what they were."""
         self._foresight.clear()
 
-    def judge(self, entries: Sequence[Entry], number: int) -> Verdict:
+    def judge(self, entries: Sequence[Entry], number: int) -> PruneVerdict:
         """Judge a trial that has reported and was not condemned before.
 
         Args:
@@ -99,7 +99,7 @@ class Referee:
         peers = [e.run for i, e in enumerate(entries) if i != number and e.run is not None]
         cells = np.array([run.reported])
         better, of = standings(run, stack(peers), cells)
-        standing = Standing(
+        standing = CurveRank(
             cell=run.reported,
             better=float(better[0]),
             of=int(of[0]),
@@ -108,7 +108,7 @@ class Referee:
         )
         return self._verdict(entries, standing)
 
-    def _verdict(self, entries: Sequence[Entry], standing: Standing) -> Verdict:
+    def _verdict(self, entries: Sequence[Entry], standing: CurveRank) -> PruneVerdict:
         belief = self.belief
         chance, half = chances(belief, standing)
         trust = self.trust(entries)
@@ -116,7 +116,7 @@ class Referee:
         condemned = trust >= gate.LEAST and used < 1.0 - self.confidence
         count = 1 + sum(entry.condemned is not None for entry in entries) if condemned else 0
         same_data = belief.population is not None
-        return Verdict(
+        return PruneVerdict(
             condemned=condemned,
             count=count,
             audited=condemned and gate.is_audited(count, same_data=same_data),
@@ -166,7 +166,7 @@ class Referee:
             said.append(value)
         return said
 
-    def _worst_half(self, run: Run, earlier: Runs, same: float) -> float:
+    def _worst_half(self, run: CurveRun, earlier: Runs, same: float) -> float:
         """Return the least chance of the best half that history gave a trial before its end.
 
         Its peers are the trials before it, as they stand by now: whoever asks later gets the same.
@@ -186,7 +186,7 @@ class Referee:
         half: Floats = (bins * self.belief.half[cells]).sum(axis=1)
         return float(half.min())
 
-    def _place(self, run: Run, cell: int) -> float | None:
+    def _place(self, run: CurveRun, cell: int) -> float | None:
         population = self.belief.population
         return None if population is None else population.place(cell, float(run.best[cell]))
 

@@ -25,7 +25,7 @@ Fate = Literal["open", "whole", "worst"]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class CurveRun:
     """One trial.
 
     Attributes:
@@ -75,7 +75,7 @@ def cell_of(step: float, horizon: float) -> int:
     return min(LAST, max(0, math.ceil(CELLS * step / horizon - 1e-9) - 1))
 
 
-def make_run(curve: Mapping[int, float], horizon: float, fate: Fate = "open") -> Run:
+def make_run(curve: Mapping[int, float], horizon: float, fate: Fate = "open") -> CurveRun:
     """Return a trial by its reports.
 
     A trial that ran to its end keeps its best value from there on, however early it ended. One that
@@ -96,10 +96,10 @@ def make_run(curve: Mapping[int, float], horizon: float, fate: Fate = "open") ->
     reported = int(cells[-1]) if len(cells) else -1
     if fate == "worst":
         best[reported + 1 :] = np.inf
-    return Run(best, cells, max(reported, 0) if fate == "open" else LAST)
+    return CurveRun(best, cells, max(reported, 0) if fate == "open" else LAST)
 
 
-def stack(runs: Sequence[Run]) -> Runs:
+def stack(runs: Sequence[CurveRun]) -> Runs:
     """Return trials as arrays."""
     return Runs(
         np.array([run.best for run in runs]).reshape(len(runs), CELLS),
@@ -109,7 +109,7 @@ def stack(runs: Sequence[Run]) -> Runs:
     )
 
 
-def standings(run: Run, peers: Runs, cells: Numbers) -> tuple[Floats, Numbers]:
+def standings(run: CurveRun, peers: Runs, cells: Numbers) -> tuple[Floats, Numbers]:
     """Return where a trial stands among its peers: how many are better, of how many.
 
     Each pair is compared at the last cell that both have reached, so that a peer that was stopped

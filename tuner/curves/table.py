@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.curves.runs import CELLS, LAST, Run, Runs, ranks, stack, standings
+from tuner.curves.runs import CELLS, LAST, CurveRun, Runs, ranks, stack, standings
 from tuner.surrogate.columns import Flags, Floats, Numbers
 
 BINS = 20
@@ -47,7 +47,7 @@ class StudyTable:
     mass: Floats
 
 
-def make_table(runs: Sequence[Run], final: Floats, top: float) -> StudyTable:
+def make_table(runs: Sequence[CurveRun], final: Floats, top: float) -> StudyTable:
     """Return the table of a study.
 
     Args:
@@ -80,7 +80,7 @@ def _standings(runs: Runs) -> tuple[Floats, Flags, Numbers]:
     cells = np.flatnonzero(changed)
     quantiles = np.empty((len(runs), len(cells)))
     for index in range(len(runs)):
-        run = Run(runs.best[index], runs.first[index : index + 1], LAST)
+        run = CurveRun(runs.best[index], runs.first[index : index + 1], LAST)
         # It is among its own peers, as a tie: (r + 1/2) / n of the n trials, itself included.
         better, of = standings(run, runs, cells)
         quantiles[index] = better / np.maximum(of, 1)

@@ -31,7 +31,7 @@ class StudyReport:
 
 
 @dataclass(kw_only=True)
-class Report:
+class ImportReport:
     """What became of a path or URL; `found` = `imported` + `unchanged` + `rejected`."""
 
     locator: str

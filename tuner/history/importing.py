@@ -9,7 +9,7 @@ from typing import Protocol
 from tuner.documents.document import JsonObject
 from tuner.documents.history import HistoryImport
 from tuner.errors import SpecError
-from tuner.history.import_report import Report, StudyReport
+from tuner.history.import_report import ImportReport, StudyReport
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.source import (
     FoundStudy,
@@ -17,7 +17,7 @@ from tuner.history.importers.source import (
     import_key,
     is_read_otherwise,
 )
-from tuner.history.importers.targets import Target, locate, open_target
+from tuner.history.importers.targets import ImportTarget, locate, open_target
 from tuner.history.store.cleaning import MAX_RUNS
 from tuner.history.store.imported import Facts, ImportedRun, Ingest, Options
 from tuner.history.store.records import Rejection
@@ -64,7 +64,7 @@ class Importer:
         self._progress = progress
         self._log_root = log_root
 
-    def add(self, given: str) -> Report:
+    def add(self, given: str) -> ImportReport:
         """Import a path or URL; what is there and cannot be used is noted with its reason.
 
         Raises:
@@ -80,18 +80,18 @@ class Importer:
                 return self._add(target, known, refusals)
         except SpecError as exc:
             refusals(Rejection(path=locator, reason=str(exc).removeprefix(f"{locator}: ")))
-            report = Report(locator=locator)
+            report = ImportReport(locator=locator)
             self._note(report, self._options or Options(), "", refusals)
             return report
 
     def _add(
-        self, target: Target, known: Mapping[str, HistoryImport], refusals: Refusals
-    ) -> Report:
+        self, target: ImportTarget, known: Mapping[str, HistoryImport], refusals: Refusals
+    ) -> ImportReport:
         before = known.get(import_key("none", target.locator))
         options = self._options
         if options is None:
             options = Options() if before is None else Options.from_json(before["options"])
-        report = Report(locator=target.locator)
+        report = ImportReport(locator=target.locator)
         stamp = stamp_of((_VERSION, target.stamp, options))
         if before is not None and before["stamp"] == stamp:
             totals = before["totals"]
@@ -111,7 +111,7 @@ class Importer:
         self._note(report, options, stamp, refusals)
         return report
 
-    def _note(self, report: Report, options: Options, stamp: str, refusals: Refusals) -> None:
+    def _note(self, report: ImportReport, options: Options, stamp: str, refusals: Refusals) -> None:
         """Note a path with what was found in it and belongs to no study."""
         report.rejected += refusals.count
         totals = {"runs": report.imported + report.unchanged, "rejected": report.rejected}

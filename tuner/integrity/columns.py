@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.integrity.finding import Finding, Kind, Mend, writes
+from tuner.integrity.finding import Finding, FindingKind, Mend, writes
 from tuner.integrity.raw import RawRow, raw_select
 from tuner.integrity.values import Wrong, wrong_values
 
@@ -20,7 +20,7 @@ def check_rows(
     table: sa.Table,
     where: sa.ColumnElement[bool],
     *,
-    kind: Kind,
+    kind: FindingKind,
     study: str | None = None,
     instead: Mapping[str, Any] | None = None,
     skip: Collection[str] = (),
@@ -49,7 +49,7 @@ def _finding(
     table: sa.Table,
     row: RawRow,
     wrong: Wrong,
-    kind: Kind,
+    kind: FindingKind,
     study: str | None,
     instead: Mapping[str, Any],
     *,

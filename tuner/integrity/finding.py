@@ -9,7 +9,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 #: What kind of thing is wrong; a contract, as scripts read it.
-Kind = Literal[
+FindingKind = Literal[
     "file",
     "schema",
     "value",
@@ -46,7 +46,7 @@ class Finding:
         does: what `mend` does, or what a user can do.
     """
 
-    kind: Kind
+    kind: FindingKind
     text: str
     does: str
     study: str | None = None

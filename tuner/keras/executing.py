@@ -10,7 +10,7 @@ from keras_tuner.engine.trial import TrialStatus
 from typing_extensions import override
 
 from tuner.keras.going import Going
-from tuner.keras.study import Study
+from tuner.keras.study import ServiceStudy
 from tuner.keras.values import complete, numbers_of, objective_of
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -30,7 +30,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
         stock: what `keras_tuner.Oracle` takes.
     """
 
-    def __init__(self, study: Study, **stock: Any) -> None:
+    def __init__(self, study: ServiceStudy, **stock: Any) -> None:
         super().__init__(**stock)
         self._going: dict[str, Going] = {}
         #: A user has told this process to leave.

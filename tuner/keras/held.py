@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuner.errors import SpecError, StudyError, TunerError, UnavailableError
-from tuner.keras.service import Service
+from tuner.keras.service import ServiceLink
 from tuner.protocol import (
     BEAT_S,
     MAX_METRIC_BYTES,
@@ -75,7 +75,7 @@ class Held:
 
     def __init__(
         self,
-        service: Service,
+        service: ServiceLink,
         worker: WorkerInfo,
         assignment: Assignment,
         token: str,

@@ -18,10 +18,10 @@ from tuner.keras.asking import Section, Wishes, make_spec
 from tuner.keras.executing import ExecutingOracle, synchronized
 from tuner.keras.going import Going
 from tuner.keras.others import make_trials, trial_id
-from tuner.keras.project import KEY, Mark, read_project
-from tuner.keras.service import Service, settings_of
+from tuner.keras.project import KEY, ProjectMark, read_project
+from tuner.keras.service import ServiceLink, settings_of
 from tuner.keras.spaces import Item, Known, SpaceMap
-from tuner.keras.study import Claimed, Study
+from tuner.keras.study import Claimed, ServiceStudy
 from tuner.keras.values import complete
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class ServiceOracle(ExecutingOracle):
             parallel=parallel,
         )
         super().__init__(
-            Study(study, Service(study, settings_of(api_url, token), os.environ)),
+            ServiceStudy(study, ServiceLink(study, settings_of(api_url, token), os.environ)),
             objective=objective,
             max_trials=max_trials,
             hyperparameters=hyperparameters,
@@ -99,7 +99,7 @@ class ServiceOracle(ExecutingOracle):
         )
         self._wishes = wishes
         self._given_seed = seed
-        self._mark = Mark(study=study)
+        self._mark = ProjectMark(study=study)
         #: `max_trials` of the last submission, if there was one.
         self._submitted_trials: list[int | None] = []
         #: What other trials than those of this process have met, as the last assignment says.
@@ -225,7 +225,7 @@ class ServiceOracle(ExecutingOracle):
         )
         status = self._study.submit(spec)
         self._forget_earlier(status["created"])
-        self._mark = Mark(study=study, created=status["created"], given=given)
+        self._mark = ProjectMark(study=study, created=status["created"], given=given)
         self._submitted_trials = [self.max_trials]
         budget = status["budget"]
         of = f" of {budget['trials']}" if budget["trials"] else ""

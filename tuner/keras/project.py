@@ -28,7 +28,7 @@ _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class ProjectMark:
     """Which study a project belongs to."""
 
     study: str
@@ -46,7 +46,7 @@ class Mark:
 class ProjectFiles:
     """What a project says of a search."""
 
-    mark: Mark
+    mark: ProjectMark
     #: Of `Oracle.set_state`; empty where there is none.
     state: Mapping[str, Any]
     #: The ended trials by their ids; others are the service's to give out again.
@@ -64,12 +64,12 @@ def read_project(path: Path, study: str) -> ProjectFiles:
         StudyError: the project is of another search, whose trials would be taken for this study's.
     """
     state = _read(path) or {}
-    mark = _read_mark(path.parent, state, study) if state else Mark(study=study)
+    mark = _read_mark(path.parent, state, study) if state else ProjectMark(study=study)
     trials = {trial.trial_id: trial for trial in _read_trials(path.parent)}
     return ProjectFiles(mark=mark, state=state, trials=trials)
 
 
-def _read_mark(folder: Path, state: Mapping[str, Any], study: str) -> Mark:
+def _read_mark(folder: Path, state: Mapping[str, Any], study: str) -> ProjectMark:
     found = state.get(KEY)
     found = found if isinstance(found, Mapping) else {}
     theirs = found.get("study")
@@ -81,7 +81,7 @@ def _read_mark(folder: Path, state: Mapping[str, Any], study: str) -> Mark:
             f"the study: tuner history add {folder})"
         )
     given, created = found.get("given"), found.get("created")
-    return Mark(
+    return ProjectMark(
         study=study,
         created=created if isinstance(created, str) else None,
         given=given if isinstance(given, list) else None,

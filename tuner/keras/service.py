@@ -14,7 +14,7 @@ from tuner.errors import SetupError, UnavailableError
 from tuner.keras.line import WorkerLine
 from tuner.local.access import find_api, is_here
 from tuner.local.home import ServiceInfo, is_running, read_service, read_token, running_service
-from tuner.local.runs import Run
+from tuner.local.runs import LiveRun
 from tuner.local.service import connect, end_service, join_service, restart_service
 from tuner.settings import Settings, load_settings
 from tuner.trust import Trust
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _END_S = 10.0
 
 
-class Service:
+class ServiceLink:
     """A connection to the studies; opened when it is needed. Safe in several threads.
 
     Args:
@@ -157,7 +157,7 @@ def settings_of(api_url: str | None, token: str | None) -> Settings:
 
 
 #: Of this process: the registration in each home, and how many use it. A process is one run.
-_uses: dict[Path, tuple[Run, int]] = {}
+_uses: dict[Path, tuple[LiveRun, int]] = {}
 _uses_lock = threading.Lock()
 
 
@@ -165,7 +165,7 @@ def _use(settings: Settings, study: str) -> None:
     with _uses_lock:
         run, count = _uses.get(settings.home, (None, 0))
         if run is None:
-            run = Run(settings)
+            run = LiveRun(settings)
             run.register(study)
         _uses[settings.home] = (run, count + 1)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import NotFoundError, SetupError, StudyError, TunerError, UnavailableError
 from tuner.keras.held import RETRY_S, Held
 from tuner.keras.run_files import RunFiles
-from tuner.keras.service import Service
+from tuner.keras.service import ServiceLink
 from tuner.protocol import Beat, Claim, WorkerInfo
 from tuner.refusal import ChangedError
 from tuner.release import release
@@ -42,7 +42,7 @@ class Claimed:
     files: RunFiles
 
 
-class Study:
+class ServiceStudy:
     """What this process and the service say to each other about one study.
 
     Args:
@@ -50,7 +50,7 @@ class Study:
         service: where it is.
     """
 
-    def __init__(self, name: str, service: Service) -> None:
+    def __init__(self, name: str, service: ServiceLink) -> None:
         self.name = name
         self.service = service
         #: Tells the user something; an oracle has its own way.

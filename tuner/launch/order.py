@@ -20,7 +20,7 @@ Purpose = Literal["show", "write", "start"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class LaunchOrder:
     """Workers as they were ordered; every word of it has been checked by itself."""
 
     name: str

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tuner.launch.ray_worker import LEAVE_S, LaunchError, Worker
+from tuner.launch.ray_worker import LEAVE_S, LaunchError, RayWorker
 
 PLAN: dict[str, Any] = {}
 #: Of the actors' names, in which nobody else's stand.
@@ -39,7 +39,7 @@ def start(ray: Any) -> dict[str, Any]:
             f"{len(there)} workers of the name {PLAN['name']} already exist: stop them "
             f"({stop_command()}), or take another --name"
         )
-    make = ray.remote(Worker).options
+    make = ray.remote(RayWorker).options
     wanted = ("num_cpus", "num_gpus", "memory", "resources")
     needs = {name: PLAN[name] for name in wanted if PLAN[name] is not None}
     made = {

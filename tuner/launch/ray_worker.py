@@ -33,7 +33,7 @@ class LaunchError(Exception):
     """Something that only the user can change; the text says what."""
 
 
-class Worker:
+class RayWorker:
     """One worker: a child process, and the threads that look after it. An actor of Ray.
 
     Args:

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from tuner.curves.belief import CurveBelief
 from tuner.errors import UnavailableError
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.history.learning_curves.curve_prior import CurveReceipt, find_curves
 from tuner.history.learning_curves.early import EarlyRanks, find_early_ranks
 from tuner.history.matching.priors import make_priors
@@ -141,7 +141,7 @@ def learn(storage: Storage, study: Study, spec: StudySpec, version: str, cache: 
 
 
 def _curves(
-    storage: Storage, found: Found, spec: StudySpec, cache: Cache
+    storage: Storage, found: FoundHistory, spec: StudySpec, cache: Cache
 ) -> tuple[CurveBelief | None, CurveReceipt | None]:
     if spec.pruner.name != HISTORY:
         return None, None
@@ -149,13 +149,15 @@ def _curves(
     return find_curves(HistoryStore(storage), spec, found, top, cache)
 
 
-def _early(storage: Storage, found: Found, spec: StudySpec, cache: Cache) -> EarlyRanks | None:
+def _early(
+    storage: Storage, found: FoundHistory, spec: StudySpec, cache: Cache
+) -> EarlyRanks | None:
     if not seeks_first_rung(spec):
         return None
     return find_early_ranks(HistoryStore(storage), spec, found, cache)
 
 
-def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:
+def _priors(found: FoundHistory, spec: StudySpec, cache: Cache) -> tuple[Prior | None, ...]:
     by_metric: Sequence[Sequence[Source]] = [found.by_metric[m.name] for m in spec.metrics]
     if not any(by_metric) or not takes_prior(spec):
         return tuple(None for _ in by_metric)
@@ -163,7 +165,7 @@ def _priors(found: Found, spec: StudySpec, cache: Cache) -> tuple[Prior | None, 
 
 
 def _shares(
-    found: Found, priors: Sequence[Prior | None], spec: StudySpec, cache: Cache
+    found: FoundHistory, priors: Sequence[Prior | None], spec: StudySpec, cache: Cache
 ) -> dict[str, dict[str, Any]]:
     """Return by metric what each source contributed, or why it did not; empty: none was asked."""
     shares: dict[str, dict[str, Any]] = {}

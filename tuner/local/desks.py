@@ -16,22 +16,22 @@ from tuner.settings import Settings
 
 if TYPE_CHECKING:  # each costs a third of a second, and a command needs one of them
     from tuner.client import ApiClient
-    from tuner.service.history import HistoryDesk
+    from tuner.service.history import HistoryService
     from tuner.service.tokens import TokenDesk
     from tuner.storage import Storage
 
 
 @contextlib.contextmanager
-def open_history(settings: Settings, *, create: bool) -> Iterator[HistoryDesk | ApiClient]:
+def open_history(settings: Settings, *, create: bool) -> Iterator[HistoryService | ApiClient]:
     """Give access to the history, for reading and for changes; arguments and errors as `_open`."""
     if (remote := find_api(settings)) is not None:
         with remote as api:
             yield api
         return
-    from tuner.service.history import HistoryDesk
+    from tuner.service.history import HistoryService
 
     with _open(settings, create=create) as storage:
-        yield HistoryDesk(storage)
+        yield HistoryService(storage)
 
 
 @contextlib.contextmanager

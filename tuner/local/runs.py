@@ -16,7 +16,7 @@ from tuner.settings import Settings
 UNUSED_S = 30.0
 
 
-class Run:
+class LiveRun:
     """This process, registered as a user of the embedded service."""
 
     def __init__(self, settings: Settings) -> None:
@@ -26,7 +26,7 @@ class Run:
 
     def register(self, study: str) -> None:
         """Count this process among the live runs; the kernel takes it off when the process ends."""
-        with turnstile(self._folder):
+        with registry_lock(self._folder):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             os.ftruncate(self._fd, 0)
@@ -44,7 +44,7 @@ class Run:
 
         No run can register inside the block: a service that ends there is not joined.
         """
-        with turnstile(self._folder):
+        with registry_lock(self._folder):
             if self._fd is not None:
                 self._path.unlink(missing_ok=True)
                 os.close(self._fd)
@@ -61,7 +61,7 @@ def live_runs(settings: Settings) -> dict[int, str]:
     return _live(folder, tidy=False)
 
 
-class Keeper:
+class IdleWatch:
     """Tells the service whether it is still wanted; asked every few seconds.
 
     Holds the time since which no run was seen, which no file says.
@@ -83,12 +83,12 @@ class Keeper:
 
     def _is_used_now(self) -> bool:
         # Never waits: the run that ends this service holds the turnstile until it has ended.
-        with turnstile(self._folder, wait=False) as entered:
+        with registry_lock(self._folder, wait=False) as entered:
             return not entered or bool(_live(self._folder, tidy=True))
 
 
 @contextlib.contextmanager
-def turnstile(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+def registry_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     """Let one process at a time change the registrations; False: it did not wait and is not in."""
     make_home(folder)
     fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

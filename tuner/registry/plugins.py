@@ -51,14 +51,14 @@ class Plugin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundPlugins:
     """The plugins of one group by their names, and a sentence for each that is left out."""
 
     plugins: dict[str, Plugin]
     left_out: tuple[str, ...]
 
 
-def find_plugins(group: str, noun: str, taken: Collection[str]) -> Found:
+def find_plugins(group: str, noun: str, taken: Collection[str]) -> FoundPlugins:
     """Return what the installed packages bring, without importing any of it.
 
     Of two that have the same name, that of the package whose name comes first in the alphabet
@@ -85,7 +85,7 @@ def find_plugins(group: str, noun: str, taken: Collection[str]) -> Found:
             left_out.append(f"{shown} is left out: {reason}")
         else:
             plugins[plugin.name] = plugin
-    return Found(plugins=plugins, left_out=tuple(left_out))
+    return FoundPlugins(plugins=plugins, left_out=tuple(left_out))
 
 
 def _why_not(plugin: Plugin, taken: Collection[str], known: dict[str, Plugin]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.errors import SetupError, UnknownNameError
 from tuner.registry.extension import Extension, Trait
-from tuner.registry.plugins import Found, Plugin, PluginError, find_plugins
+from tuner.registry.plugins import FoundPlugins, Plugin, PluginError, find_plugins
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Registry:
         self.built_in = built_in
         self.reserved = reserved
         self._lock = threading.RLock()
-        self._found: Found | None = None
+        self._found: FoundPlugins | None = None
         #: What was imported: extensions of packages, or why one cannot be used.
         self._loaded: dict[str, Extension | str] = {}
 

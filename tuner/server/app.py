@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from tuner import protocol
 from tuner.instruments import Instruments
 from tuner.release import release
-from tuner.server.bell import Bell
+from tuner.server.access import AccessMiddleware
+from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.description import add_description
-from tuner.server.front import Front
-from tuner.server.health import Health
+from tuner.server.health import ServerHealth
 from tuner.server.metrics import Metrics
 from tuner.server.problems import install_problems
 from tuner.server.request_log import RequestLog
@@ -28,10 +28,10 @@ from tuner.server.routes.users import user_router
 from tuner.server.routes.workers import WorkerRedis, worker_router
 from tuner.server.token_book import TokenBook
 from tuner.service.demand.reading import Demand
-from tuner.service.history import HistoryDesk
+from tuner.service.history import HistoryService
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 
 #: Requests worked on at once; each holds a database connection only while it needs one.
 THREADS = 24
@@ -39,11 +39,11 @@ THREADS = 24
 
 def make_app(
     service: Service,
-    desk: WorkerDesk,
-    bell: Bell,
+    desk: WorkerService,
+    bell: ClaimNotifier,
     *,
-    history: HistoryDesk,
-    health: Health,
+    history: HistoryService,
+    health: ServerHealth,
     metrics: Metrics,
     demand: Demand,
     instruments: Instruments,
@@ -51,7 +51,7 @@ def make_app(
     token_desk: TokenDesk,
     redis: WorkerRedis,
 ) -> FastAPI:
-    """Return the application; what is open without a token stands in `tuner.server.front`.
+    """Return the application; what is open without a token stands in `tuner.server.access`.
 
     Every other route names what its caller needs (`tuner.server.routes.auth`).
     """
@@ -72,7 +72,7 @@ def make_app(
     app.include_router(token_router(token_desk, tokens))
     app.include_router(metrics_router(metrics))
     app.include_router(health_router(health))
-    app.add_middleware(Front, tokens=tokens)
+    app.add_middleware(AccessMiddleware, tokens=tokens)
     # The one that is added last is the outermost.
     app.add_middleware(RequestLog, instruments=instruments)
 

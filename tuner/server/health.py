@@ -16,8 +16,8 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.queue.wakeup import WakeUps
-from tuner.server.glance import Glance
-from tuner.service.files.filing import Trouble
+from tuner.server.cached_probe import CachedProbe
+from tuner.service.files.run_file_writer import FilingTrouble
 from tuner.storage import Storage
 from tuner.storage.outage import TROUBLE_TEXTS, trouble_of
 from tuner.storage.outage import Trouble as DatabaseTrouble
@@ -52,11 +52,11 @@ class State:
     failing: dict[Part, str]
     warnings: dict[Part, str]
     queue: dict[Device, int] | None
-    filer: Trouble | None = None
+    filer: FilingTrouble | None = None
     database: DatabaseTrouble | None = None
 
 
-class Health:
+class ServerHealth:
     """Looks after the parts that a server depends on. Safe to use from several threads."""
 
     def __init__(
@@ -65,14 +65,14 @@ class Health:
         wakeups: WakeUps,
         coordinator: Coordinator,
         log_root_problem: Callable[[], str | None],
-        filer_trouble: Callable[[], Trouble | None] = lambda: None,
+        filer_trouble: Callable[[], FilingTrouble | None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._coordinator = coordinator
         self._log_root_problem = log_root_problem
         self._filer_trouble = filer_trouble
-        self._database = Glance(self._ask_database, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
-        self._queue = Glance(wakeups.lengths, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+        self._database = CachedProbe(self._ask_database, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+        self._queue = CachedProbe(wakeups.lengths, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
 
     def state(self) -> State:
         """Return how the parts are; takes no longer than a few seconds."""

@@ -19,8 +19,8 @@ from tuner.documents.demand import DemandKind
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.release import release
-from tuner.server.glance import Glance
-from tuner.server.health import Health, Part, State
+from tuner.server.cached_probe import CachedProbe
+from tuner.server.health import Part, ServerHealth, State
 from tuner.service.demand.reading import Demand
 from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
@@ -95,13 +95,13 @@ class Metrics(Collector):
     """Everything that `/metrics` shows. Safe to use from several threads."""
 
     def __init__(
-        self, storage: Storage, coordinator: Coordinator, health: Health, demand: Demand
+        self, storage: Storage, coordinator: Coordinator, health: ServerHealth, demand: Demand
     ) -> None:
         self._storage = storage
         self._demand = demand
         self._coordinator = coordinator
         self._health = health
-        self._counts = Glance(self._count, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
+        self._counts = CachedProbe(self._count, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
         self._registry = coordinator.instruments.registry
         self._registry.register(self)
 
@@ -224,7 +224,7 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
         wanted.add_metric(list(kind), count)
     yield wanted
     missing = _gauge("tuner_unfiled", "What could not be written or removed in the roots", "kind")
-    yield _filled(missing, get_args(unfiled.Kind), counts.unfiled)
+    yield _filled(missing, get_args(unfiled.UnfiledKind), counts.unfiled)
     live = counts.workers.total()
     if live:
         fleet = counts.workers.items()

@@ -19,8 +19,8 @@ from tuner.heaps import freeze_objects, share_heaps
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.server.app import make_app
-from tuner.server.bell import Bell
-from tuner.server.health import Health
+from tuner.server.claim_notifier import ClaimNotifier
+from tuner.server.health import ServerHealth
 from tuner.server.http.http_server import make_config
 from tuner.server.http.listening import Address, Server, listen, urls
 from tuner.server.http.tls import Certificate, Tls
@@ -28,12 +28,12 @@ from tuner.server.metrics import Metrics
 from tuner.server.routes.workers import WorkerRedis
 from tuner.server.token_book import TokenBook
 from tuner.service.demand.reading import Demand
-from tuner.service.files.filing import Filer
-from tuner.service.history import HistoryDesk
+from tuner.service.files.run_file_writer import RunFileWriter
+from tuner.service.history import HistoryService
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk, workers_identity
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 from tuner.settings import Settings
 from tuner.storage import open_storage
 
@@ -92,24 +92,26 @@ def serve(
         storage = open_storage(settings.database_url, create=True, patience_s=WRITE_PATIENCE_S)
         held.callback(storage.close)
         wakeups = held.enter_context(contextlib.closing(WakeUps(settings.redis_url)))
-        filer = Filer(
+        filer = RunFileWriter(
             storage,
             settings.log_root,
             settings.checkpoint_root,
             leads=lambda: coordinator.leads,
             insights=Insights(storage),
         )
-        bell = Bell()
+        bell = ClaimNotifier()
         instruments = Instruments()
         coordinator = Coordinator(
             storage,
             wakeups,
-            on_ready=bell.ring,
+            on_ready=bell.notify,
             storage_problem=filer.problem,
             instruments=instruments,
         )
         health = held.enter_context(
-            contextlib.closing(Health(storage, wakeups, coordinator, filer.problem, filer.trouble))
+            contextlib.closing(
+                ServerHealth(storage, wakeups, coordinator, filer.problem, filer.trouble)
+            )
         )
         demand = Demand(storage, filer.problem)
         metrics = held.enter_context(
@@ -117,9 +119,9 @@ def serve(
         )
         app = make_app(
             Service(storage, settings, on_change=coordinator.wake, removal_s=REMOVAL_S),
-            WorkerDesk(storage, coordinator, filer.problem, workers),
+            WorkerService(storage, coordinator, filer.problem, workers),
             bell,
-            history=HistoryDesk(storage),
+            history=HistoryService(storage),
             health=health,
             metrics=metrics,
             demand=demand,

@@ -9,7 +9,7 @@ from tuner.identity import caller
 from tuner.service.answers.times import iso
 
 
-class HistoryDesk(HistoryWriter):
+class HistoryService(HistoryWriter):
     """The history of a database, to be read, imported into and tidied."""
 
     def history(self) -> list[HistoryStudy]:

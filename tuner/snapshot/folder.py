@@ -11,7 +11,7 @@ from pathlib import Path
 from tuner.errors import SpecError
 from tuner.snapshot.ignore import IGNORE_FILE, IgnoreRules, load_rules
 from tuner.snapshot.mentions import Mentions
-from tuner.snapshot.outputs import Found, choose_outputs, is_by_name_output
+from tuner.snapshot.outputs import FoundOutputs, choose_outputs, is_by_name_output
 
 #: Code is small; what is larger is data, which belongs beside the code (`data.paths` in the spec).
 MAX_BYTES = 16 * 1024 * 1024
@@ -36,7 +36,7 @@ class Taken:
     """The files of a folder: absolute `paths` that are taken, sorted, and what was left out."""
 
     paths: list[Path]
-    left_out: list[Found]
+    left_out: list[FoundOutputs]
 
 
 def take_files(root: Path, leave_out: Iterable[Path], max_bytes: int) -> Taken:
@@ -100,10 +100,10 @@ class _Walk:
         return True
 
 
-def _outputs(root: Path, paths: list[Path], specs: list[Path]) -> list[Found]:
+def _outputs(root: Path, paths: list[Path], specs: list[Path]) -> list[FoundOutputs]:
     """Return the files that are left out because they look like outputs or data."""
     found = {
-        path: Found(path=path.relative_to(root).as_posix(), size=path.lstat().st_size)
+        path: FoundOutputs(path=path.relative_to(root).as_posix(), size=path.lstat().st_size)
         for path in paths
         if not path.is_symlink()
     }
@@ -114,7 +114,7 @@ def _outputs(root: Path, paths: list[Path], specs: list[Path]) -> list[Found]:
     return choose_outputs(found.values(), mentions.names_file, mentions.names_kind)
 
 
-def _is_text(file: Found) -> bool:
+def _is_text(file: FoundOutputs) -> bool:
     # What a run has written names other outputs, and nothing that code reads.
     is_code = not is_by_name_output(file.path)
     return is_code and file.path.endswith(_TEXTS) and file.size <= _MAX_TEXT_BYTES

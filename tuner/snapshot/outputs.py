@@ -71,7 +71,7 @@ _MAX_NAMES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundOutputs:
     """A file of the folder: `path` relative and with slashes, `size` in bytes."""
 
     path: str
@@ -103,8 +103,10 @@ def is_likely_output(path: str) -> bool:
 
 
 def choose_outputs(
-    files: Iterable[Found], names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
-) -> list[Found]:
+    files: Iterable[FoundOutputs],
+    names_file: Callable[[str], bool],
+    names_kind: Callable[[str], bool],
+) -> list[FoundOutputs]:
     """Return the files that are left out.
 
     Args:
@@ -120,7 +122,7 @@ def choose_outputs(
 
 
 def _is_kept(
-    file: Found, names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
+    file: FoundOutputs, names_file: Callable[[str], bool], names_kind: Callable[[str], bool]
 ) -> bool:
     if is_by_name_output(file.path):
         return names_file(file.path)
@@ -129,7 +131,7 @@ def _is_kept(
     return True
 
 
-def describe_left_out(left_out: Iterable[Found], kept: Iterable[str]) -> str:
+def describe_left_out(left_out: Iterable[FoundOutputs], kept: Iterable[str]) -> str:
     """Return what was left out as a sentence, folders of which nothing was kept as one; or "".
 
     Args:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.space.conditions import parse_conditions
-from tuner.space.parameter import KINDS, Kind, Log, Parameter
+from tuner.space.parameter import KINDS, Log, Parameter, ParameterKind
 from tuner.space.problem import Path, Problems, did_you_mean
 from tuner.space.value import (
     MAX_INT,
@@ -27,7 +27,7 @@ MAX_PARAMETERS = 500
 MAX_VALUES = 1000
 _MAX_FLOAT = 1e300
 
-_KEYS: dict[Kind, tuple[str, ...]] = {
+_KEYS: dict[ParameterKind, tuple[str, ...]] = {
     "float": ("low", "high", "step", "log"),
     "int": ("low", "high", "step", "log"),
     "categorical": ("values",),
@@ -93,7 +93,7 @@ def parse(name: str, data: Any, path: Path, problems: Problems) -> Parameter | N
     return parameter if len(problems) == before else None
 
 
-def _kind(data: Mapping[str, Any], path: Path, problems: Problems) -> Kind | None:
+def _kind(data: Mapping[str, Any], path: Path, problems: Problems) -> ParameterKind | None:
     if "type" not in data:
         problems.missing((*path, "type"), f"one of {show_all(KINDS)}")
         return None
@@ -109,7 +109,7 @@ def _kind(data: Mapping[str, Any], path: Path, problems: Problems) -> Kind | Non
 
 
 def _parse_range(
-    name: str, kind: Kind, data: Mapping[str, Any], path: Path, problems: Problems
+    name: str, kind: ParameterKind, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> Parameter | None:
     before = len(problems)
     low = _bound(kind, "low", data, path, problems)
@@ -152,7 +152,7 @@ def _check_decimals(
 
 
 def _bound(
-    kind: Kind, key: str, data: Mapping[str, Any], path: Path, problems: Problems
+    kind: ParameterKind, key: str, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> int | float | None:
     allowed = (
         f"a finite number up to {_MAX_FLOAT:g} in size"
@@ -171,7 +171,7 @@ def _bound(
 
 
 def _check_log(
-    kind: Kind,
+    kind: ParameterKind,
     log: Log,
     low: int | float,
     data: Mapping[str, Any],
@@ -189,7 +189,7 @@ def _check_log(
 
 
 def _step(
-    kind: Kind, data: Mapping[str, Any], width: Decimal, path: Path, problems: Problems
+    kind: ParameterKind, data: Mapping[str, Any], width: Decimal, path: Path, problems: Problems
 ) -> int | float | None:
     step = data.get("step")
     if step is None:
@@ -208,7 +208,7 @@ def _step(
 
 
 def _parse_values(
-    name: str, kind: Kind, data: Mapping[str, Any], path: Path, problems: Problems
+    name: str, kind: ParameterKind, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> Parameter | None:
     if "values" not in data:
         problems.missing((*path, "values"), _LIST)
@@ -234,13 +234,13 @@ def _parse_values(
 
 
 def _parse_bool(
-    name: str, kind: Kind, data: Mapping[str, Any], path: Path, problems: Problems
+    name: str, kind: ParameterKind, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> Parameter | None:
     return Parameter(name=name, kind=kind)
 
 
 def _parse_fixed(
-    name: str, kind: Kind, data: Mapping[str, Any], path: Path, problems: Problems
+    name: str, kind: ParameterKind, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> Parameter | None:
     if "value" not in data:
         problems.missing((*path, "value"), _CHOICE)
@@ -251,8 +251,8 @@ def _parse_fixed(
     return Parameter(name=name, kind=kind, value=data["value"])
 
 
-_Parser = Callable[[str, Kind, Mapping[str, Any], Path, Problems], Parameter | None]
-_PARSERS: dict[Kind, _Parser] = {
+_Parser = Callable[[str, ParameterKind, Mapping[str, Any], Path, Problems], Parameter | None]
+_PARSERS: dict[ParameterKind, _Parser] = {
     "float": _parse_range,
     "int": _parse_range,
     "categorical": _parse_values,

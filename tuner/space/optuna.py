@@ -14,7 +14,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.space.parameter import Kind, Parameter
+from tuner.space.parameter import Parameter, ParameterKind
 from tuner.space.value import Value, is_value, is_whole
 
 
@@ -72,7 +72,7 @@ def from_distribution(name: str, dist: BaseDistribution) -> Parameter:
         raise ValueError(f"{name}: {type(dist).__name__} has no counterpart here")
     if dist.single():
         return Parameter(name=name, kind="fixed", value=dist.low)
-    kind: Kind = "int" if isinstance(dist, IntDistribution) else "float"
+    kind: ParameterKind = "int" if isinstance(dist, IntDistribution) else "float"
     # Optuna writes "every whole number" as step 1; here no step says the same.
     step = None if kind == "int" and dist.step == 1 else dist.step
     return Parameter(name=name, kind=kind, low=dist.low, high=dist.high, step=step, log=dist.log)

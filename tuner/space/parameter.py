@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from tuner.space.value import Choices, Value, find, is_number, is_whole, show, show_all
 
-Kind = Literal["float", "int", "categorical", "ordinal", "bool", "fixed"]
+ParameterKind = Literal["float", "int", "categorical", "ordinal", "bool", "fixed"]
 #: How the values of a number lie on its scale; see `tuner.space.scale`.
 Log = bool | Literal["reverse"]
-KINDS: tuple[Kind, ...] = ("float", "int", "categorical", "ordinal", "bool", "fixed")
+KINDS: tuple[ParameterKind, ...] = ("float", "int", "categorical", "ordinal", "bool", "fixed")
 
 #: How far a number may lie from a step of its range, in steps (Optuna uses the same bound).
 _STEP_TOLERANCE = 1e-8
@@ -47,7 +47,7 @@ class Parameter:
     """
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     low: int | float | None = None
     high: int | float | None = None
     step: int | float | None = None

@@ -30,7 +30,7 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.gp import cholesky, leave_one_out
 from tuner.surrogate.history.prior import Prior
-from tuner.surrogate.history.sizing import LEAST_NOISE, SHIFT, Data, Sizes, find_sizes
+from tuner.surrogate.history.sizing import LEAST_NOISE, SHIFT, Sizes, SizingData, find_sizes
 from tuner.surrogate.model import Model
 
 #: The least variance of a prediction, relative to the residual's.
@@ -42,7 +42,7 @@ class TransferModel(Model):
     """A posterior that began as a prior from history. Made by `fit_transfer`."""
 
     prior: Prior
-    data: Data
+    data: SizingData
     sizes: Sizes
 
     @cached_property
@@ -125,7 +125,7 @@ class TransferModel(Model):
     @override
     def condition(self, x: Floats, z: Floats) -> TransferModel:
         # Believed values have no noise: another trial at the same place would teach nothing.
-        data = Data(
+        data = SizingData(
             x=np.concatenate([self.data.x, x]),
             z=np.concatenate([self.data.z, z]),
             shares=np.concatenate([self.data.shares, np.zeros(len(x))]),
@@ -185,7 +185,7 @@ def fit_transfer(
     Returns:
         A function of the arguments alone.
     """
-    data = Data(
+    data = SizingData(
         x=x,
         z=z,
         shares=np.ones(len(z)) if counts is None else 1.0 / counts,

@@ -26,7 +26,7 @@ from tuner.documents.study import StudyStatus
 from tuner.documents.trial import TrialRow
 from tuner.errors import SetupError
 from tuner.exporters.formats import export_study
-from tuner.history.import_report import Report
+from tuner.history.import_report import ImportReport
 from tuner.history.importing import Importer
 from tuner.history.store.imported import Options
 from tuner.history.store.records import Goal
@@ -34,9 +34,9 @@ from tuner.local.listed_history import Silent
 from tuner.proposals.replaying import Replayed
 from tuner.registry.exporters import exporter
 from tuner.release import release
-from tuner.service.history import HistoryDesk
+from tuner.service.history import HistoryService
 from tuner.service.service import Service
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 from tuner.settings import load_settings
 from tuner.storage import open_storage
 
@@ -136,8 +136,8 @@ class LocalService:
         # Nobody has to be woken: attempts are asked for, not waited for.
         self._coordinator = Coordinator(self._storage, None)
         self.verbs = Service(self._storage, settings, on_change=self._coordinator.wake)
-        self.desk = WorkerDesk(self._storage, self._coordinator)
-        self.history = HistoryDesk(self._storage)
+        self.desk = WorkerService(self._storage, self._coordinator)
+        self.history = HistoryService(self._storage)
 
     def __enter__(self) -> LocalService:
         return self
@@ -222,7 +222,7 @@ class LocalService:
 
     def import_history(
         self, path: Path | str, *, goals: Mapping[str, Goal] | None = None
-    ) -> Report:
+    ) -> ImportReport:
         """Read earlier runs into the history; what `tuner history add` does.
 
         Args:

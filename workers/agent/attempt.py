@@ -13,8 +13,8 @@ from tuner.protocol import Assignment, Cause, Finish, Finished, Reply
 from tuner.roots import Place, UnfitError
 from workers.agent.api import MissingCodeError, RefusedError
 from workers.agent.code_cache import CodeError, FetchError
-from workers.agent.contact import Contact
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
+from workers.agent.finish_sender import FinishSender
 from workers.failures.causes import explain_exit, read_tail, with_own_names, with_tail
 from workers.host.devices import DeviceError, check_gpus
 from workers.host.orphans import end_left_behind
@@ -44,7 +44,7 @@ _STOPPED = {
 StopCause = Literal["cancelled", "timeout", "preempted", "error"]
 
 
-class Attempt:
+class RunningAttempt:
     """Executes one assignment. Mutable: it goes through its life once.
 
     Args:
@@ -53,12 +53,12 @@ class Attempt:
         token: of the claim.
     """
 
-    def __init__(self, post: Post, assignment: Assignment, token: str) -> None:
+    def __init__(self, post: WorkerContext, assignment: Assignment, token: str) -> None:
         self._post = post
         self._assignment = assignment
         self._token = token
         self._files = AttemptFiles(post.log_root, assignment)
-        self._contact = Contact(post, assignment, token)
+        self._contact = FinishSender(post, assignment, token)
         self._outbox = self._contact.outbox
         self._started = time.monotonic()
         self._end: HeardEnd | None = None
@@ -262,7 +262,7 @@ class Attempt:
             process.tell(*news)
 
     def _heed(self, reply: Reply) -> None:
-        self._post.heed(reply)
+        self._post.apply_reply(reply)
         if reply.order == "cancel":
             self._request_stop("cancelled")
         elif reply.order == "prune" and self._word == "continue":

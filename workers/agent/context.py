@@ -10,10 +10,10 @@ from pathlib import Path
 from tuner.protocol import BEAT_S, Reply, WorkerInfo
 from workers.agent.api import WorkerApi
 from workers.agent.code_cache import CodeCache
-from workers.backends.choice import Choice
+from workers.backends.choice import BackendChoice
 from workers.backends.fork_safety import ForkGuard
-from workers.backends.selection import Selection
-from workers.host.shutdown import Leave
+from workers.backends.selection import BackendSelection
+from workers.host.shutdown import Shutdown
 from workers.records.environment import Environment
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def _tell_nobody(_pid: int | None) -> None:
 
 
 @dataclass(kw_only=True)
-class Post:
+class WorkerContext:
     """The post of a worker.
 
     Mutable, because the server may ask this worker to leave with any answer, and a GPU may fail.
@@ -35,11 +35,11 @@ class Post:
     environment: Environment
     code: CodeCache
     guard: ForkGuard
-    leave: Leave
+    leave: Shutdown
     log_root: Path
     checkpoint_root: Path
     #: What Keras computes with here, and in each trial.
-    backends: Selection
+    backends: BackendSelection
     beat_s: float = BEAT_S
     #: Called with the process id of a trial that starts, and with None when it has ended.
     on_trial: Callable[[int | None], None] = _tell_nobody
@@ -49,12 +49,12 @@ class Post:
     #: Why a GPU of this worker is of no use, until the server was told.
     device_error: str | None = None
 
-    def heed(self, reply: Reply) -> None:
+    def apply_reply(self, reply: Reply) -> None:
         """Take in whether the server wants this worker to leave."""
         if reply.drain:
             self.drain, self.drain_reason = True, reply.reason
 
-    def may_fork(self, backend: Choice | None) -> bool:
+    def may_fork(self, backend: BackendChoice | None) -> bool:
         """Return whether the process of a trial can be a copy of this one.
 
         Args:

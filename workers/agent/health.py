@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 
 from tuner.protocol import Reply
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
 from workers.agent.selftest import SelfTest
 
 logger = logging.getLogger(__name__)
 
 
-class Health:
+class WorkerHealth:
     """A worker's own health. Mutable: it goes out of service, tests itself and comes back.
 
     Args:
         post: of the worker.
     """
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: WorkerContext) -> None:
         self._post = post
         self._test: SelfTest | None = None
         self._out_reason = ""
@@ -49,7 +49,7 @@ class Health:
         logger.info("self-test ended", extra={"problem": result})
         return True
 
-    def heed(self, reply: Reply) -> None:
+    def apply_reply(self, reply: Reply) -> None:
         """Take in the server's answer to a beat, which has told it the finding."""
         self.finding = None
         reason = "" if reply.drain else reply.reason

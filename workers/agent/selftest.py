@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.roots import Place
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
 from workers.backends.probe import ProbeError, probe_backend
 from workers.failures.causes import describe_exit
 from workers.host.devices import DeviceError, check_gpus
@@ -62,7 +62,7 @@ class SelfTest:
         post: of the worker.
     """
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: WorkerContext) -> None:
         self._deadline = time.monotonic() + TIME_LIMIT_S
         self._process: subprocess.Popen[bytes] | None = None
         task = SelfTestTask(

@@ -19,12 +19,12 @@ from tuner.secrecy import wipe_environment
 from workers.agent.announcing import announced
 from workers.agent.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.agent.code_cache import CodeCache
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
 from workers.agent.version_check import first_call, require_current, require_fit
 from workers.agent.worker import Worker
 from workers.backends.devices import take_device
 from workers.backends.fork_safety import ForkGuard, preimport_numpy
-from workers.backends.selection import Selection
+from workers.backends.selection import BackendSelection
 from workers.host.device_sets import parse_device, resolve_visible
 from workers.host.devices import DeviceError, check_gpus
 from workers.host.image_facts import FoundFacts, find_facts
@@ -33,9 +33,9 @@ from workers.host.names import new_process_id
 from workers.host.options import WorkerOptions, load_options, load_token
 from workers.host.orphans import adopt_orphans
 from workers.host.shared_roots import require_shared_roots
-from workers.host.shutdown import Leave, exit_quietly_on_signals
+from workers.host.shutdown import Shutdown, exit_quietly_on_signals
 from workers.records.environment import Environment
-from workers.stint import Limits, Stint
+from workers.stint import Stint, StintLimits
 from workers.trial.child import SECRETS
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class WorkerArguments:
     #: Pipe on which the supervisor reads this worker's state.
     status_fd: int | None = None
     #: After what it leaves by itself.
-    limits: Limits = field(default_factory=Limits)
+    limits: StintLimits = field(default_factory=StintLimits)
     #: The supervisor that has one process at a time under this name, by a number of its own.
     keeper: str | None = None
 
@@ -83,7 +83,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
     # What user code inherits: backends are imported with it, and so is every trial.
-    backends = Selection(environ)
+    backends = BackendSelection(environ)
     take_device(kind, environ, backends.default_name)
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
@@ -99,13 +99,13 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
         # 3.12 warns of forks with threads; the guard knows which ones are harmless.
         warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
         _work(
-            Post(
+            WorkerContext(
                 api=api,
                 info=info,
                 environment=Environment(info, environ),
                 code=CodeCache(options.code_root, api.code),
                 guard=ForkGuard(),
-                leave=Leave(),
+                leave=Shutdown(),
                 log_root=options.log_root,
                 checkpoint_root=options.checkpoint_root,
                 backends=backends,
@@ -130,7 +130,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     return EXIT_LEFT
 
 
-def _work(post: Post, limits: Limits, *, tell: Callable[[str], None]) -> None:
+def _work(post: WorkerContext, limits: StintLimits, *, tell: Callable[[str], None]) -> None:
     config = first_call(post.api, post.leave, give_up_s=limits.idle_s)
     if config is None:
         return

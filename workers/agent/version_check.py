@@ -13,9 +13,9 @@ import time
 from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Beat, WorkerInfo, is_older
 from workers.agent.api import RefusedError, ServerConfig, VersionError, WorkerApi
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
 from workers.agent.outbox import Backoff
-from workers.host.shutdown import Leave
+from workers.host.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def require_fit(api: WorkerApi, info: WorkerInfo) -> None:
 
 
 def first_call(
-    api: WorkerApi, leave: Leave, *, give_up_s: float | None = None
+    api: WorkerApi, leave: Shutdown, *, give_up_s: float | None = None
 ) -> ServerConfig | None:
     """Return the server's settings as soon as it answers; None when the worker must leave before.
 
@@ -69,7 +69,7 @@ def first_call(
     return None
 
 
-def require_current(post: Post) -> None:
+def require_current(post: WorkerContext) -> None:
     """See, when the server has drained this worker, whether it wants a newer one in its place.
 
     Raises:

@@ -13,11 +13,11 @@ from tuner.errors import FencedError, UnavailableError
 from tuner.protocol import Assignment, Beat, Claim
 from workers.agent.announcing import say_goodbye
 from workers.agent.api import RefusedError, VersionError
-from workers.agent.attempt import Attempt
-from workers.agent.context import Post
-from workers.agent.health import Health
+from workers.agent.attempt import RunningAttempt
+from workers.agent.context import WorkerContext
+from workers.agent.health import WorkerHealth
 from workers.agent.outbox import Backoff
-from workers.host.shutdown import LeaveNow
+from workers.host.shutdown import ShutdownNow
 from workers.stint import Stint
 from workers.wake import Listener
 
@@ -52,7 +52,7 @@ class Worker:
 
     def __init__(
         self,
-        post: Post,
+        post: WorkerContext,
         *,
         redis_url: str | None,
         tell: Callable[[str], None],
@@ -69,7 +69,7 @@ class Worker:
         self._clear_at = 0.0
         self._backoff = Backoff()
         self._refused_since: float | None = None
-        self._health = Health(post)
+        self._health = WorkerHealth(post)
 
     def run(self) -> None:
         """Work until asked to leave, by a signal or by the server.
@@ -85,7 +85,7 @@ class Worker:
                 self._drain()
                 if not self._is_over():
                     self._wait()
-        except LeaveNow:
+        except ShutdownNow:
             logger.info("worker leaves")
         else:
             if reason := self._stint.over:
@@ -108,7 +108,7 @@ class Worker:
             if assignment is None:
                 break
             self._tell("busy")
-            attempt = Attempt(self._post, assignment, token)
+            attempt = RunningAttempt(self._post, assignment, token)
             attempt.run()
             self._stint.note_attempt()
             self._tell("idle")
@@ -234,5 +234,5 @@ class Worker:
         except (UnavailableError, FencedError, RefusedError) as exc:
             logger.warning("beat not answered", extra={"reason": str(exc)})
             return
-        self._health.heed(reply)
-        self._post.heed(reply)
+        self._health.apply_reply(reply)
+        self._post.apply_reply(reply)

@@ -21,31 +21,31 @@ from typing import Any, Literal
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked
 from tuner.system import is_installed, pip_install
 
-Source = Literal["spec", "code", "environment", "keras.json", "installed"]
+ChoiceSource = Literal["spec", "code", "environment", "keras.json", "installed"]
 
 #: What Keras writes into the file itself holds less than this.
 _MOST_BYTES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class BackendChoice:
     """A backend, and who has chosen it."""
 
     #: None: only the running code can say.
     name: str | None
-    source: Source
+    source: ChoiceSource
 
     def to_json(self) -> dict[str, str | None]:
         """Return what `config.json` holds of it."""
         return {"name": self.name, "source": self.source}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Choice:
+    def from_json(cls, data: Mapping[str, Any]) -> BackendChoice:
         """Return the choice that `to_json` has written."""
         return cls(name=data["name"], source=data["source"])
 
 
-def choose_default(environ: Mapping[str, str]) -> Choice | None:
+def choose_default(environ: Mapping[str, str]) -> BackendChoice | None:
     """Return what Keras computes with where neither spec nor code says anything.
 
     None where Keras is not installed, or has nothing to compute with.
@@ -53,18 +53,18 @@ def choose_default(environ: Mapping[str, str]) -> Choice | None:
     if not is_installed("keras"):
         return None
     if named := environ.get(BACKEND_VARIABLE):
-        return Choice(name=named, source="environment")
+        return BackendChoice(name=named, source="environment")
     in_file = _named_in_file(environ)
     # Keras writes the file itself, with TensorFlow in it: where that is missing nobody wanted it.
     if in_file is not None and (in_file != BACKENDS[0] or is_installed(in_file)):
-        return Choice(name=in_file, source="keras.json")
+        return BackendChoice(name=in_file, source="keras.json")
     for name in BACKENDS:
         if is_installed(name):
-            return Choice(name=name, source="installed")
+            return BackendChoice(name=name, source="installed")
     return None
 
 
-def choose(spec: str | None, asked: Asked, default: Choice | None) -> Choice | None:
+def choose(spec: str | None, asked: Asked, default: BackendChoice | None) -> BackendChoice | None:
     """Return what a trial's Keras computes with; None where nobody says anything.
 
     Args:
@@ -73,18 +73,18 @@ def choose(spec: str | None, asked: Asked, default: Choice | None) -> Choice | N
         default: of the worker.
     """
     if spec is not None:
-        return Choice(name=spec, source="spec")
+        return BackendChoice(name=spec, source="spec")
     firmly = asked.firmly
     if not firmly and asked.softly and (default is None or default.source != "environment"):
         firmly = asked.softly
     if asked.unclear or len(firmly) > 1:
-        return Choice(name=None, source="code")
+        return BackendChoice(name=None, source="code")
     if firmly:
-        return Choice(name=next(iter(firmly)), source="code")
+        return BackendChoice(name=next(iter(firmly)), source="code")
     return default
 
 
-def problem(choice: Choice) -> str | None:
+def problem(choice: BackendChoice) -> str | None:
     """Return why Keras cannot be imported with this backend, and what to do; None when it can."""
     name = choice.name
     if name is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked, Assignment, backend_asked
 from tuner.system import is_installed
-from workers.backends.choice import Choice, choose, choose_default, problem
+from workers.backends.choice import BackendChoice, choose, choose_default, problem
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _MOST_BYTES = 1 << 20
 _MOST_KNOWN = 256
 
 
-class Selection:
+class BackendSelection:
     """Which backend a worker's Keras has, and which one a trial wants.
 
     Mutable: it imports one, and remembers what the code of each snapshot asks for.
@@ -52,7 +52,7 @@ class Selection:
         """
         if wanted == "none" or not is_installed("keras"):
             return
-        choice = self.default if wanted == "keras" else Choice(name=wanted, source="spec")
+        choice = self.default if wanted == "keras" else BackendChoice(name=wanted, source="spec")
         if choice is None:
             logger.warning("keras has no backend here", extra={"install": "one of " + _names()})
             return
@@ -79,11 +79,11 @@ class Selection:
             if before is not None:
                 environ[BACKEND_VARIABLE] = before
 
-    def choose(self, assignment: Assignment, code_root: Path | None) -> Choice | None:
+    def choose(self, assignment: Assignment, code_root: Path | None) -> BackendChoice | None:
         """Return the backend of a trial; None where nobody says anything of one."""
         return choose(assignment.backend, self._code_asks(assignment, code_root), self.default)
 
-    def suits(self, choice: Choice | None) -> bool:
+    def suits(self, choice: BackendChoice | None) -> bool:
         """Return whether a fork of this process has the right backend, or none yet."""
         return self.loaded is None or choice is None or self.loaded == choice.name
 

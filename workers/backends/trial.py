@@ -8,7 +8,7 @@ import os
 import sys
 
 from tuner.protocol import BACKEND_VARIABLE, Device
-from workers.backends.choice import Choice, problem
+from workers.backends.choice import BackendChoice, problem
 from workers.backends.devices import take_device
 
 
@@ -16,7 +16,7 @@ class BackendError(Exception):
     """The study asks for a backend that is not there; the text says what to install."""
 
 
-def prepare(choice: Choice | None, *, kind: Device, preimport: bool) -> None:
+def prepare(choice: BackendChoice | None, *, kind: Device, preimport: bool) -> None:
     """Have Keras compute with the backend that was chosen, and import it ahead if that is wished.
 
     Where only the running code can say which one, nothing is set and nothing imported.

@@ -23,8 +23,8 @@ from workers.host.device_sets import find_devices, parse_device
 from workers.host.linux import die_with_parent
 from workers.host.names import new_process_id, own_name
 from workers.host.orphans import adopt_orphans, describe, end_orphans, find_orphans
-from workers.host.shutdown import Leave
-from workers.stint import Limits
+from workers.host.shutdown import Shutdown
+from workers.stint import StintLimits
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class FleetArguments:
     preimport: str = "keras"
     parent: int | None = None
     #: Of each worker; when all have left by themselves, the fleet has ended.
-    limits: Limits = field(default_factory=Limits)
+    limits: StintLimits = field(default_factory=StintLimits)
 
 
 class Supervisor:
@@ -68,7 +68,9 @@ class Supervisor:
         SetupError: a GPU is missing.
     """
 
-    def __init__(self, arguments: FleetArguments, environ: Mapping[str, str], leave: Leave) -> None:
+    def __init__(
+        self, arguments: FleetArguments, environ: Mapping[str, str], leave: Shutdown
+    ) -> None:
         self._arguments = arguments
         self._environ = environ
         self._leave = leave
@@ -273,4 +275,4 @@ def run_fleet(arguments: FleetArguments, environ: Mapping[str, str]) -> int:
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     adopt_orphans()
-    return Supervisor(arguments, environ, Leave()).run()
+    return Supervisor(arguments, environ, Shutdown()).run()

@@ -22,11 +22,11 @@ SAME_SIGNAL_S = 1.0
 AFTER_TRIAL = signal.SIGUSR1
 
 
-class LeaveNow(BaseException):
+class ShutdownNow(BaseException):
     """Raised out of a wait that may be broken off; no Exception, so no library swallows it."""
 
 
-class Leave:
+class Shutdown:
     """Whether this process was asked to leave. Mutable: signals arrive at any time.
 
     Only the main thread may make one.
@@ -70,11 +70,11 @@ class Leave:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Have a signal raise `LeaveNow` in this block: nothing in it may be worth finishing."""
+        """Have a signal raise `ShutdownNow` in this block: nothing in it may be worth finishing."""
         self._interruptible = True
         try:
             if self.takes_no_more:
-                raise LeaveNow
+                raise ShutdownNow
             yield
         finally:
             self._interruptible = False
@@ -101,12 +101,12 @@ class Leave:
         elif now - self.requested_at > SAME_SIGNAL_S:
             self.forced = True
         if self._interruptible:
-            raise LeaveNow
+            raise ShutdownNow
 
     def _on_after_trial(self, _number: int, _frame: FrameType | None) -> None:
         self.after_trial = True
         if self._interruptible:
-            raise LeaveNow
+            raise ShutdownNow
 
 
 def exit_quietly_on_signals() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tuner.roots import Folder, Place
 from tuner.tfevents import read_json, write_json
-from workers.objective.session import Point
+from workers.objective.session import ReportedPoint
 
 KEEP = 2
 _WEIGHTS = ".weights.h5"
@@ -45,7 +45,7 @@ class Checkpoint:
         """What the file with the curve up to this step is called."""
         return self.name.removesuffix(_WEIGHTS) + _CURVE
 
-    def points_after(self, step: int) -> list[Point] | None:
+    def points_after(self, step: int) -> list[ReportedPoint] | None:
         """Return the points of the curve from behind `step` to this checkpoint; None with a hole.
 
         Raises:
@@ -85,7 +85,7 @@ class Checkpoints:
         except FileNotFoundError:
             return []
 
-    def newest(self, *, known: int) -> tuple[Checkpoint, list[Point]] | None:
+    def newest(self, *, known: int) -> tuple[Checkpoint, list[ReportedPoint]] | None:
         """Return the newest checkpoint of an earlier attempt that leaves no hole in the curve.
 
         Args:
@@ -105,7 +105,7 @@ class Checkpoints:
                 return checkpoint, points
         return None
 
-    def write(self, model: Any, step: int, curve: Sequence[Point]) -> None:
+    def write(self, model: Any, step: int, curve: Sequence[ReportedPoint]) -> None:
         """Write the weights and the optimizer's state after `step`, and drop what is now too old.
 
         Args:
@@ -167,12 +167,12 @@ def _files(folder: Folder) -> list[tuple[str, int, int]]:
     return [(name, int(m[1]), int(m[2] or 1)) for name, m in matches if m is not None]
 
 
-def _read_curve(place: Place, name: str) -> list[Point]:
+def _read_curve(place: Place, name: str) -> list[ReportedPoint]:
     """Return the points in a curve file; none when it is missing or damaged."""
     content = read_json(place, name)
     try:
         return [
-            Point(
+            ReportedPoint(
                 step=int(step),
                 value=float(value),
                 metrics={name: float(v) for name, v in metrics.items() if v is not None},

@@ -43,7 +43,7 @@ STOPS: dict[Word, type[TrialStopped]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class ReportedPoint:
     """One report: `step` epochs are finished, the metric stands at `value`."""
 
     step: int
@@ -54,7 +54,7 @@ class Point:
 class Link(Protocol):
     """The way to the service."""
 
-    def report(self, point: Point) -> None:
+    def report(self, point: ReportedPoint) -> None:
         """Send a point and wait a moment for the answer to it."""
 
     def found(self, found: Sequence[Found]) -> None:
@@ -67,7 +67,7 @@ class Link(Protocol):
 class NoService:
     """The link of a trial that is run by hand: nobody listens, nobody stops it."""
 
-    def report(self, point: Point) -> None:
+    def report(self, point: ReportedPoint) -> None:
         """Drop the point."""
 
     def found(self, found: Sequence[Found]) -> None:
@@ -94,7 +94,7 @@ class Session:
         link: Link,
         metrics: Sequence[Mapping[str, str]] = (),
         attempt_no: int = 1,
-        curve: Sequence[Point] = (),
+        curve: Sequence[ReportedPoint] = (),
     ) -> None:
         self.metrics = tuple(metrics)
         self.attempt_no = attempt_no
@@ -144,4 +144,4 @@ class Session:
         self.last_step = step
         if not self._said_left_out:
             self._said_left_out = say_what_is_left_out(metrics, f"the report of step {step}")
-        self._link.report(Point(step=step, value=value, metrics=metrics))
+        self._link.report(ReportedPoint(step=step, value=value, metrics=metrics))

@@ -10,8 +10,8 @@ from typing import Any
 
 from tuner.protocol import Assignment, Device, Found, Reproducibility, decode_number
 from tuner.roots import Place
-from workers.backends.choice import Choice
-from workers.objective.session import Point
+from workers.backends.choice import BackendChoice
+from workers.objective.session import ReportedPoint
 
 #: Has the process of a trial write where it stands into its output.
 SHOW_STACK = signal.SIGUSR2
@@ -45,7 +45,7 @@ class Task:
     command: list[str] = field(default_factory=list)
     #: Import Keras first; a forked process has it already.
     preimport: bool = False
-    #: What Keras computes with, as `Choice`; None where nobody has chosen.
+    #: What Keras computes with, as `BackendChoice`; None where nobody has chosen.
     backend: dict[str, Any] | None = None
     #: UUIDs of the GPUs that the trial owns; none on the processor.
     devices: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Task:
         checkpoint_root: Path,
         preimport: bool,
         devices: list[str],
-        backend: Choice | None,
+        backend: BackendChoice | None,
     ) -> Task:
         """Return the task that an assignment means on this host."""
         return cls(
@@ -91,9 +91,9 @@ class Task:
         return dataclasses.asdict(self)
 
     @property
-    def choice(self) -> Choice | None:
+    def choice(self) -> BackendChoice | None:
         """What Keras computes with."""
-        return None if self.backend is None else Choice.from_json(self.backend)
+        return None if self.backend is None else BackendChoice.from_json(self.backend)
 
     @property
     def kind(self) -> Device:
@@ -116,6 +116,6 @@ class Task:
         return [Found.from_json(item) for item in self.known]
 
     @property
-    def points(self) -> list[Point]:
+    def points(self) -> list[ReportedPoint]:
         """The predecessor's curve."""
-        return [Point(step=step, value=value, metrics=m) for step, value, m in self.curve]
+        return [ReportedPoint(step=step, value=value, metrics=m) for step, value, m in self.curve]

@@ -15,7 +15,7 @@ from typing import Any
 from tuner.roots import Place
 from workers.objective.checkpoints import Checkpoint, Checkpoints
 from workers.objective.numbers import as_float
-from workers.objective.session import Point, Session, Word
+from workers.objective.session import ReportedPoint, Session, Word
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class Training:
         self._needs_metric = needs_metric
         self._checkpoints: Checkpoints | None = None
         #: What the predecessor trained, and what this `fit` continues.
-        self._earlier: Sequence[Point] = ()
-        self._own: list[Point] = []
+        self._earlier: Sequence[ReportedPoint] = ()
+        self._own: list[ReportedPoint] = []
         self._saved_at = 0.0
         self._save_s = 0.0
         self._epoch_at = 0.0
@@ -189,7 +189,7 @@ class Training:
                 "Keras names a metric as `metrics=` does, with val_ before it for validation data"
             )
         value = numbers[self._metric]
-        self._own.append(Point(step=step, value=value, metrics=dict(numbers)))
+        self._own.append(ReportedPoint(step=step, value=value, metrics=dict(numbers)))
         self._session.report(step, value, numbers)
 
     def _divergence(self, numbers: Mapping[str, float]) -> str | None:
@@ -198,7 +198,7 @@ class Training:
                 return f"{name} is {numbers[name]}"
         return None
 
-    def _find_predecessor(self) -> tuple[Checkpoint, list[Point]] | None:
+    def _find_predecessor(self) -> tuple[Checkpoint, list[ReportedPoint]] | None:
         if self._checkpoints is None or self._session.attempt_no < 2:
             return None
         curve = self._session.curve

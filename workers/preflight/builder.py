@@ -20,7 +20,7 @@ from workers.objective.numbers import describe
 from workers.objective.seeds import seed_everything
 from workers.objective.task import Task
 from workers.preflight.measuring import batch_of, weigh
-from workers.preflight.sources import NoModelsError, Source, open_source
+from workers.preflight.sources import ModelSource, NoModelsError, open_source
 from workers.trial.channel import Channel
 
 #: Models above this many parameters are looked for in memory before the next is built, 0.2 s.
@@ -66,7 +66,7 @@ def _serve(channel: Channel, request: dict[str, Any]) -> None:
 
 def _build(
     channel: Channel,
-    source: Source,
+    source: ModelSource,
     task: Task,
     params: dict[str, Any],
     index: int,
@@ -107,7 +107,7 @@ def _build(
     _forget(is_large=parameters > _LARGE)
 
 
-def _time(channel: Channel, source: Source, model: Any, index: int) -> None:
+def _time(channel: Channel, source: ModelSource, model: Any, index: int) -> None:
     found = source.time(model)
     channel.send({"kind": "timed", "point": index, **found})
 

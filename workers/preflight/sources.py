@@ -19,7 +19,7 @@ class NoModelsError(Exception):
     """The study offers nothing that could be built without a training; the text says why."""
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """Builds a study's models."""
 
     #: What `fit` is called with; empty where nobody says.
@@ -34,7 +34,7 @@ class Source(Protocol):
         """Return what is known of the time of the model that was built last."""
 
 
-def open_source(task: Task) -> Source:
+def open_source(task: Task) -> ModelSource:
     """Return the source of a study's models.
 
     Raises:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from tuner.errors import SpecError
 from tuner.protocol import Assignment, ProtocolError
-from workers.backends.selection import Selection
+from workers.backends.selection import BackendSelection
 from workers.failures.causes import last_lines
 from workers.host.devices import list_gpus
 from workers.host.linux import kill_group
@@ -56,7 +56,7 @@ _ANY = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class BuildLimits:
     """What the building process may take."""
 
     #: Of one configuration, and of all, seconds.
@@ -77,7 +77,7 @@ def run_preflight(source: TextIO, target: TextIO) -> int:
         assignment = Assignment.from_json(request["assignment"])
         points = [dict(point) for point in request["points"]][:MAX_POINTS]
         timed = [int(index) for index in request["timed"]]
-        limits = Limits(
+        limits = BuildLimits(
             point_s=float(request["point_s"]),
             total_s=float(request["total_s"]),
             memory_bytes=int(request["memory_bytes"]),
@@ -94,7 +94,7 @@ def run_preflight(source: TextIO, target: TextIO) -> int:
             checkpoint_root=Path(folder, "checkpoints"),
             preimport=False,
             devices=list_gpus()[: assignment.devices] if assignment.devices else [],
-            backend=Selection(os.environ).choose(assignment, code_root),
+            backend=BackendSelection(os.environ).choose(assignment, code_root),
         )
         _Watch(task, points, timed, limits, target, Path(folder)).run()
     return 0
@@ -108,7 +108,7 @@ class _Watch:
         task: Task,
         points: list[dict[str, Any]],
         timed: list[int],
-        limits: Limits,
+        limits: BuildLimits,
         target: TextIO,
         folder: Path,
     ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.protocol import IMAGE_FACTS, Assignment, WorkerInfo
-from workers.backends.choice import Choice
+from workers.backends.choice import BackendChoice
 from workers.backends.versions import build_facts, library_versions
 from workers.host.devices import describe_gpu
 from workers.records.variables import numeric_environment
@@ -42,7 +42,9 @@ class Environment:
             "environment": numeric_environment(environ),
         }
 
-    def config(self, assignment: Assignment, backend: Choice | None = None) -> dict[str, Any]:
+    def config(
+        self, assignment: Assignment, backend: BackendChoice | None = None
+    ) -> dict[str, Any]:
         """Return the content of `config.json`: the server's, attempt's and worker's parts.
 
         Args:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuner.protocol import Found, fitting_found
-from workers.objective.session import Point, Word
+from workers.objective.session import ReportedPoint, Word
 
 #: How long a report waits for the service's decision; the parent needs a few milliseconds.
 DECISION_WAIT_S = 0.1
@@ -105,7 +105,7 @@ class ChannelLink:
         self._word: Word = "continue"
         self._answered = 0
 
-    def report(self, point: Point) -> None:
+    def report(self, point: ReportedPoint) -> None:
         """Send a point and wait at most `DECISION_WAIT_S` for the answer to it."""
         self._channel.send(
             {

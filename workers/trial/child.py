@@ -2,7 +2,7 @@
 
 It never talks to the service, holds no token, and dies with its worker. `python -m
 workers.trial.child` is the fresh interpreter of `--isolation spawn`; a forked worker calls
-`conduct` itself.
+`run_trial` itself.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Output(io.RawIOBase):
         return len(data)
 
 
-def conduct(task: Task, channel: Channel) -> NoReturn:
+def run_trial(task: Task, channel: Channel) -> NoReturn:
     """Run the trial in this process, send how it ended, and leave without any exit handler.
 
     Exit handlers of a forked process are its parent's, and TensorFlow's threads may hang them.
@@ -261,7 +261,7 @@ def main(fd: int, parent: int) -> NoReturn:
         if channel.closed:
             os._exit(1)
     task = Task(**messages[0])
-    conduct(task, channel)
+    run_trial(task, channel)
 
 
 if __name__ == "__main__":

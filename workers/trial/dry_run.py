@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from tuner.errors import SpecError
 from tuner.protocol import Assignment, ProtocolError
 from tuner.roots import Place
-from workers.backends.selection import Selection
+from workers.backends.selection import BackendSelection
 from workers.failures.causes import describe_exit, last_lines
 from workers.host.devices import list_gpus
 from workers.host.orphans import adopt_orphans, end_orphans
@@ -71,7 +71,7 @@ def try_trial(
             checkpoint_root=root / "checkpoints",
             preimport=False,
             devices=list_gpus()[: assignment.devices] if assignment.devices else [],
-            backend=Selection(os.environ).choose(assignment, code_root),
+            backend=BackendSelection(os.environ).choose(assignment, code_root),
         )
         task.run.open(make=True).close()
         process = start_process(task, fork=False, forget=lambda: None)

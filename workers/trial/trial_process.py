@@ -24,7 +24,7 @@ from workers.host.shutdown import AFTER_TRIAL
 from workers.objective.session import Word
 from workers.objective.task import SHOW_STACK, Task
 from workers.trial.channel import Channel, ChannelError
-from workers.trial.child import SECRETS, conduct, scrubbed
+from workers.trial.child import SECRETS, run_trial, scrubbed
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def _fork(task: Task, theirs: socket.socket, forget: Callable[[], None]) -> int:
         forget()
         # A trial is the user's: it may be looked into, and has nothing to hide any more.
         set_readable(readable=True)
-        conduct(task, Channel(theirs))
+        run_trial(task, Channel(theirs))
     finally:
         # Whatever happened, this copy of the worker must never return into the worker's loop.
         os._exit(70)

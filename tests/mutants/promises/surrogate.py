@@ -9,7 +9,7 @@ MUTANTS = (
     Mutant(
         name="misleading-history-is-trusted",
         promise="History that misleads loses its say within fifteen trials.",
-        file="tuner/surrogate/gate.py",
+        file="tuner/surrogate/trust.py",
         old="trust = omega * warm.reliance if _foresees(warm, z) else 0.0",
         new="trust = START",
         tests=(
@@ -19,7 +19,7 @@ MUTANTS = (
     Mutant(
         name="history-weighs-nothing",
         promise="Related history keeps its trust.",
-        file="tuner/surrogate/gate.py",
+        file="tuner/surrogate/trust.py",
         old="trust = omega * warm.reliance if",
         new="trust = 0.0 if",
         tests=("tests/unit/test_surrogate_transfer.py::test_related_history_keeps_its_trust",),
@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         name="bad-half-outweighs",
         promise="How bad the worst historic trials were does not hide which were good.",
-        file="tuner/surrogate/history/taming.py",
+        file="tuner/surrogate/history/compression.py",
         old="z[bad] = _tame(z[bad] / unit)",
         new="z[bad] = z[bad] / unit",
         tests=("tests/unit/test_surrogate_ranking.py", *_PRIOR),

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         name="result-offered-once",
         promise="A result is offered until the server takes it.",
-        file="workers/agent/contact.py",
+        file="workers/agent/finish_sender.py",
         old="if not self.retry():\n                return None",
         new="return None",
         tests=(

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.support.hostile.planted import Ground
-from tuner.service.files.filing import Filer
+from tuner.service.files.run_file_writer import RunFileWriter
 from tuner.service.insights.computing import Insights
 from tuner.service.service import Service
 from tuner.settings import load_settings
@@ -38,10 +38,10 @@ class FilingLab:
         self._is_started = False
         self.filer = self.make_filer(Insights(None))
 
-    def make_filer(self, insights: Insights) -> Filer:
+    def make_filer(self, insights: Insights) -> RunFileWriter:
         """Return another filer, with insights of its own, instead of the one that there is."""
         roots = (self.settings.log_root, self.settings.checkpoint_root)
-        self.filer = Filer(self.storage, *roots, insights=insights)
+        self.filer = RunFileWriter(self.storage, *roots, insights=insights)
         return self.filer
 
     def start(self) -> None:

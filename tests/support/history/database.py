@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.history import HistoricTrial, HistoryStore
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.history.store.imported import Facts, ImportedRun
 from tuner.history.store.writing import HistoryWriter
 from tuner.service.service import Service
@@ -95,7 +95,7 @@ class HistoryDatabase:
 
     def find(
         self, name: str = "new", data: str | None = None, cache: Any = None, **changes: Any
-    ) -> Found:
+    ) -> FoundHistory:
         """Return what history gives a new study; the counts of each receipt must add up."""
         spec = parse_spec(make_spec(name, **changes))
         found = find(HistoryStore(self.storage), spec, data=data, cache=cache)

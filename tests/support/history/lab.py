@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.history import HistoricStudy, HistoryStore
-from tuner.history.import_report import Report
+from tuner.history.import_report import ImportReport
 from tuner.history.importing import Importer
 from tuner.history.store.imported import Options
 from tuner.history.store.writing import HistoryWriter
@@ -45,7 +45,7 @@ class HistoryLab:
 
     def add(
         self, path: Path | str, options: Options | None = None, *, log_root: Path | None = None
-    ) -> Report:
+    ) -> ImportReport:
         """Import a path; whatever it holds, the counts must add up."""
         importer = Importer(self.writer, options, self.progress, log_root=log_root)
         report = importer.add(str(path))

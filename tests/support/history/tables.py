@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.history.lab import HistoryLab
-from tuner.history.choosing.finding import Found, find
+from tuner.history.choosing.finding import FoundHistory, find
 from tuner.history.store.imported import Options
 from tuner.history.store.records import HistoricTrial
 from tuner.spec import parse_spec
@@ -37,7 +37,7 @@ def write(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     return path
 
 
-def look(lab: HistoryLab, path: Path, **changes: object) -> Found:
+def look(lab: HistoryLab, path: Path, **changes: object) -> FoundHistory:
     return find(lab.store, parse_spec({**SPEC, "history": [str(path)], **changes}))
 
 

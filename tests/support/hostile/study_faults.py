@@ -23,7 +23,7 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError
 from tuner.queue.wakeup import WakeUps
 from tuner.service.service import Service
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 from tuner.settings import load_settings
 from tuner.storage import Storage, open_storage, tables
 
@@ -83,7 +83,7 @@ class House:
         self.wakeups = WakeUps("redis://127.0.0.1:9")
         self.coordinator = Coordinator(self.storage, self.wakeups)
         self.service = Service(self.storage, settings)
-        self.desk = WorkerDesk(self.storage, self.coordinator)
+        self.desk = WorkerService(self.storage, self.coordinator)
 
     def rounds(self, count: int = 3, **facts: bool) -> None:
         """Have the coordinator look around; no fault of a study is to come out of that."""
@@ -94,7 +94,7 @@ class House:
         """Go on as after a crash."""
         self.coordinator.close()
         self.coordinator = Coordinator(self.storage, self.wakeups)
-        self.desk = WorkerDesk(self.storage, self.coordinator)
+        self.desk = WorkerService(self.storage, self.coordinator)
 
     def claim(self, worker: str, pid: int = 1, host: str = "elsewhere") -> Held | None:
         """Claim with a new token."""

@@ -16,8 +16,8 @@ from tuner.errors import SetupError
 from tuner.system import require_linux
 
 if TYPE_CHECKING:
-    from tuner.local.fleets.autoscale import Autoscale, Change, Sort
-    from tuner.local.fleets.scaling import Limits
+    from tuner.local.fleets.autoscale import Autoscale, ScaleChange, Sort
+    from tuner.local.fleets.scaling import ScalingLimits
 
 
 def autoscale(
@@ -70,7 +70,7 @@ def autoscale(
     """
     from tuner.local.fleets.autoscale import Autoscale, Sort
     from tuner.local.fleets.scaler_lock import only_one
-    from tuner.local.fleets.scaling import Limits
+    from tuner.local.fleets.scaling import ScalingLimits
 
     require_linux("tuner workers autoscale")
     config = settings()
@@ -78,7 +78,7 @@ def autoscale(
     if least > count:
         raise SetupError(f"--min {least}: more than --max {count}")
     sort = Sort(gpus=chosen, gpus_per_worker=each, isolation=isolation, image=config.image or "")
-    limits = Limits(least=least, most=count, cooldown_s=cooldown)
+    limits = ScalingLimits(least=least, most=count, cooldown_s=cooldown)
     said = _JsonLines() if as_json else _Lines()
     with only_one(config):
         scaler = Autoscale(
@@ -88,7 +88,11 @@ def autoscale(
 
 
 def _run(
-    scaler: Autoscale, said: _Lines | _JsonLines, sort: Sort, limits: Limits, grace_s: float | None
+    scaler: Autoscale,
+    said: _Lines | _JsonLines,
+    sort: Sort,
+    limits: ScalingLimits,
+    grace_s: float | None,
 ) -> None:
     """Scale until a signal comes; then let the workers go."""
     from tuner.cli.render.waiting import waiting
@@ -114,7 +118,7 @@ def _clock() -> str:
 class _Lines:
     """What people read: a line for each change, with its time."""
 
-    def begin(self, scaler: Autoscale, sort: Sort, limits: Limits) -> None:
+    def begin(self, scaler: Autoscale, sort: Sort, limits: ScalingLimits) -> None:
         """Say what is going to happen."""
         from tuner.cli.render.output import err
 
@@ -126,7 +130,7 @@ class _Lines:
         )
         err().print("[quiet]Ctrl-C lets them end their trials and leave[/]")
 
-    def change(self, change: Change) -> None:
+    def change(self, change: ScaleChange) -> None:
         """Say how many workers there are from now on."""
         from rich.markup import escape
 
@@ -162,7 +166,7 @@ class _Lines:
 class _JsonLines:
     """What programs read: one JSON document a line on standard output."""
 
-    def begin(self, scaler: Autoscale, sort: Sort, limits: Limits) -> None:
+    def begin(self, scaler: Autoscale, sort: Sort, limits: ScalingLimits) -> None:
         """Say what is going to happen."""
         self._print(
             event="started",
@@ -173,7 +177,7 @@ class _JsonLines:
             log=str(scaler.fleet.log),
         )
 
-    def change(self, change: Change) -> None:
+    def change(self, change: ScaleChange) -> None:
         """Say how many workers there are from now on."""
         self._print(
             event="scaled",

@@ -15,7 +15,7 @@ from tuner.cli.signals import interruptible
 from tuner.errors import SetupError
 
 if TYPE_CHECKING:
-    from tuner.cli.board_target import Target
+    from tuner.cli.board_target import BoardTarget
     from tuner.settings import Settings
 
 #: TensorBoard's own default; the next free one is taken when it is in use.
@@ -80,7 +80,7 @@ def board(
             process.keep()
 
 
-def _require_root(config: Settings, target: Target) -> None:
+def _require_root(config: Settings, target: BoardTarget) -> None:
     if not target.source.exists() and not config.log_root.is_dir():
         raise SetupError(f"{config.log_root}: there is no such log root; set TUNER_LOG_ROOT")
 

@@ -13,7 +13,7 @@ from tuner.cli.exit_codes import FAILED
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.local.doctor import Finding
+    from tuner.local.doctor import DoctorFinding
 
 _STYLES = {"failed": "bad", "warning": "warn", "ok": "good"}
 
@@ -39,11 +39,11 @@ def doctor(*, as_json: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _failing(found: list[Finding]) -> int:
+def _failing(found: list[DoctorFinding]) -> int:
     return sum(item.level == "failed" for item in found)
 
 
-def _table(found: list[Finding]) -> Table:
+def _table(found: list[DoctorFinding]) -> Table:
     """Return a line for each thing that was looked at, its advice below it."""
     from rich.markup import escape
     from rich.table import Table
@@ -62,7 +62,7 @@ def _table(found: list[Finding]) -> Table:
     return table
 
 
-def _sum(found: list[Finding]) -> str:
+def _sum(found: list[DoctorFinding]) -> str:
     failing = _failing(found)
     warnings = sum(item.level == "warning" for item in found)
     if not failing and not warnings:

@@ -12,7 +12,7 @@ from tuner.errors import NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from tuner.documents.history import HistoryRejection, HistoryStudy
-    from tuner.history.import_report import Report
+    from tuner.history.import_report import ImportReport
     from tuner.history.store.imported import Options
 
 _GOALS = {"max": "maximize", "min": "minimize", "maximize": "maximize", "minimize": "minimize"}
@@ -53,7 +53,7 @@ def add(
     from tuner.local import open_history
 
     options = read_options(metric or [], goal or [], reduce)
-    reports: list[Report] = []
+    reports: list[ImportReport] = []
     problems: list[str] = []
     config = settings()
     with open_history(config, create=True) as api, interruptible(), import_progress() as bar:

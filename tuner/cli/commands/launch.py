@@ -77,7 +77,7 @@ def slurm(
     from tuner.launch import words
     from tuner.launch.container import parse_image
     from tuner.launch.files import keep_script, launches_folder, make_launches_folder
-    from tuner.launch.order import Order
+    from tuner.launch.order import LaunchOrder
     from tuner.launch.slurm_script import SlurmAsk, write_script
 
     config = settings()
@@ -95,7 +95,7 @@ def slurm(
         directives=tuple(words.check_directives(directive or ())),
         container=container,
     )
-    order = Order(
+    order = LaunchOrder(
         name=words.check_name(name),
         workers=workers,
         gpus=gpu_count,

@@ -74,7 +74,7 @@ def ray(
     from tuner.launch import ray as desk
     from tuner.launch import words
     from tuner.launch.files import keep_script
-    from tuner.launch.order import Order
+    from tuner.launch.order import LaunchOrder
     from tuner.launch.ray_script import RayAsk, write_script
 
     config = settings()
@@ -87,7 +87,7 @@ def ray(
         memory=None if mem is None else words.parse_memory(mem),
         resources=words.parse_resources(resource or ()),
     )
-    order = Order(
+    order = LaunchOrder(
         name=words.check_name(name),
         workers=workers,
         gpus=gpu_count,

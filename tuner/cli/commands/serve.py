@@ -68,7 +68,7 @@ def serve(
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
     from tuner.local.closing import close_roots
     from tuner.local.home import make_token
-    from tuner.local.runs import Keeper
+    from tuner.local.runs import IdleWatch
     from tuner.logs import configure_logging
     from tuner.server import serve as serve_api
 
@@ -96,7 +96,7 @@ def serve(
             worker_redis_url=redis.worker_url,
             token=make_token(config),
         )
-        keeper = Keeper(config)
+        keeper = IdleWatch(config)
 
         def keep_alive() -> bool:
             # Called every few seconds, for the life of the service, by one thread.

@@ -16,8 +16,8 @@ from tuner.cli.following.choice import take_study
 from tuner.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from tuner.cli.following.gate import Gate
-    from tuner.cli.following.watching import Ending
+    from tuner.cli.following.gate import QualityGate
+    from tuner.cli.following.watching import StudyEnd
     from tuner.client import ApiClient
     from tuner.documents.submission import Submitted
     from tuner.local.submission import Submission
@@ -59,7 +59,7 @@ def submit(
     --fail-over, 1 means that the best value is not good enough, 3 that the study failed and there
     is nothing to judge, 5 that the service did not answer. With --timeout, 4 means a timeout.
     """
-    from tuner.cli.following.gate import Gate
+    from tuner.cli.following.gate import QualityGate
     from tuner.cli.following.summary import require_writable
     from tuner.cli.render import output
     from tuner.cli.render.waiting import waiting
@@ -74,7 +74,7 @@ def submit(
     with waiting("reading the spec and packing its code", is_shown=not as_json):
         submission = make_submission(spec, config, name=name, use_code=use_code)
     metrics = [(metric.name, str(metric.goal)) for metric in submission.spec.metrics]
-    gate = Gate.chosen(fail_under, fail_over, metrics)
+    gate = QualityGate.chosen(fail_under, fail_over, metrics)
     remarks = [gate.remark] if gate is not None and gate.remark else []
     for warning in [*submission.warnings, *remarks]:
         output.err().print(f"[warn]warning:[/] {warning}", soft_wrap=True)
@@ -128,7 +128,7 @@ class _Task:
 
     spec: Path
     submission: Submission
-    gate: Gate | None
+    gate: QualityGate | None
     timeout_s: float | None
     summary: Path | None
     is_watched: bool
@@ -156,15 +156,15 @@ class _Task:
             ending = self._follow(api, submission.spec.name, patient=patient)
             return self._end(api, ending)
 
-    def _follow(self, api: ApiClient, study: str, *, patient: bool) -> Ending:
-        from tuner.cli.following.watching import PATIENCE_S, Limits, follow
+    def _follow(self, api: ApiClient, study: str, *, patient: bool) -> StudyEnd:
+        from tuner.cli.following.watching import PATIENCE_S, WatchLimits, follow
 
         # A service of this machine that does not answer was ended, and nobody starts it again.
         patience_s = PATIENCE_S if patient else 0.0
-        limits = Limits(timeout_s=self.timeout_s, patience_s=patience_s)
+        limits = WatchLimits(timeout_s=self.timeout_s, patience_s=patience_s)
         return follow(api, study, is_silent=self.as_json, limits=limits)
 
-    def _end(self, api: ApiClient, ending: Ending) -> int:
+    def _end(self, api: ApiClient, ending: StudyEnd) -> int:
         """Say how it ended, and return the exit code."""
         from tuner.cli.following.gate import judge
         from tuner.cli.following.summary import append

@@ -22,7 +22,7 @@ UNDER, OVER = "--fail-under", "--fail-over"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class QualityGate:
     """A value that the best objective of a study has to be as good as.
 
     Attributes:
@@ -106,7 +106,7 @@ class Gate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class GateVerdict:
     """How `submit --watch` ends."""
 
     outcome: Outcome
@@ -115,7 +115,9 @@ class Verdict:
     text: str = ""
 
 
-def judge(status: StudyStatus, gate: Gate | None, *, timed_out_s: float | None = None) -> Verdict:
+def judge(
+    status: StudyStatus, gate: QualityGate | None, *, timed_out_s: float | None = None
+) -> GateVerdict:
     """Return how the command ends.
 
     Args:
@@ -136,16 +138,16 @@ def judge(status: StudyStatus, gate: Gate | None, *, timed_out_s: float | None =
             f"continues{so_far}; see it with: {command('watch', study)}; end it with: "
             f"{command('stop', study)}"
         )
-        return Verdict(outcome="timeout", code=TIME_UP, text=text)
+        return GateVerdict(outcome="timeout", code=TIME_UP, text=text)
     if status["state"] != "finished" or not status["counts"]["complete"]:
         missing = "" if status["state"] != "finished" else f"no trial of {study} is complete"
         code = FAILED if gate is None else NO_RESULT
-        return Verdict(outcome="failed", code=code, text=missing)
+        return GateVerdict(outcome="failed", code=code, text=missing)
     if gate is None:
-        return Verdict(outcome="finished", code=DONE)
+        return GateVerdict(outcome="finished", code=DONE)
     if objective is None:
         text = f"not reached: no complete trial of {study} counts as its best"
-        return Verdict(outcome="not_reached", code=FAILED, text=text)
+        return GateVerdict(outcome="not_reached", code=FAILED, text=text)
     if gate.is_reached(objective):
-        return Verdict(outcome="reached", code=DONE, text=f"reached: {compared}")
-    return Verdict(outcome="not_reached", code=FAILED, text=f"not reached: {compared}")
+        return GateVerdict(outcome="reached", code=DONE, text=f"reached: {compared}")
+    return GateVerdict(outcome="not_reached", code=FAILED, text=f"not reached: {compared}")

@@ -29,7 +29,7 @@ from tuner.local.commands import note_command
 from tuner.local.fleets.fleet import Fleet
 from tuner.local.home import ServiceInfo, is_running, read_service, running_service
 from tuner.local.process import kill_process, read_tail
-from tuner.local.runs import Run, live_runs
+from tuner.local.runs import LiveRun, live_runs
 from tuner.local.service import connect, end_service, join_service, restart_service
 from tuner.local.submission import Submission
 from tuner.protocol import Isolation
@@ -88,7 +88,7 @@ class RunSession:
         self._remark = remark
         #: Starts of the workers since a trial ended last.
         self._fleet_starts = 0
-        self._registration = Run(settings)
+        self._registration = LiveRun(settings)
         self._fleet = Fleet.of_run(settings)
         self._fleet_process: subprocess.Popen[bytes] | None = None
         self._service: ServiceInfo | None = None

@@ -15,7 +15,7 @@ from tuner.errors import SetupError, TunerError
 from tuner.visible import visible
 
 if TYPE_CHECKING:
-    from tuner.cli.following.gate import Verdict
+    from tuner.cli.following.gate import GateVerdict
     from tuner.client import ApiClient
     from tuner.documents.study import StudyStatus
     from tuner.documents.trial import TrialRow
@@ -39,7 +39,7 @@ def require_writable(path: Path) -> None:
         raise SetupError(f"--summary {path}: no file that can be written here")
 
 
-def summary(status: StudyStatus, verdict: Verdict, rows: Sequence[TrialRow]) -> str:
+def summary(status: StudyStatus, verdict: GateVerdict, rows: Sequence[TrialRow]) -> str:
     """Return the end of a study as Markdown.
 
     Names and values are of users and trials: nothing in them is markup here.
@@ -58,7 +58,7 @@ def summary(status: StudyStatus, verdict: Verdict, rows: Sequence[TrialRow]) -> 
     return "\n".join(lines) + "\n\n"
 
 
-def append(path: Path, api: ApiClient, status: StudyStatus, verdict: Verdict) -> str:
+def append(path: Path, api: ApiClient, status: StudyStatus, verdict: GateVerdict) -> str:
     """Append the summary to a file; return what went wrong, nothing where it did not.
 
     The study is over by now, and how it ended is worth more than its summary.

@@ -27,7 +27,7 @@ PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class WatchLimits:
     """How long a study is followed.
 
     Attributes:
@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class StudyEnd:
     """What was seen last, and whether the time was up before the study was over."""
 
     status: StudyStatus
@@ -48,8 +48,12 @@ class Ending:
 
 
 def follow(
-    api: Reader | ApiClient, study: str, *, is_silent: bool = False, limits: Limits | None = None
-) -> Ending:
+    api: Reader | ApiClient,
+    study: str,
+    *,
+    is_silent: bool = False,
+    limits: WatchLimits | None = None,
+) -> StudyEnd:
     """Follow a study until it is over.
 
     Args:
@@ -62,7 +66,7 @@ def follow(
         UnavailableError: the service does not answer any more, or the study was deleted.
         NotFoundError: there is no such study from the start.
     """
-    limits = limits or Limits()
+    limits = limits or WatchLimits()
     first = api.status(study)
     if is_silent:
         return _until_over(lambda: api.status(study), study, limits, lambda _: None)
@@ -84,8 +88,8 @@ def follow(
 
 
 def _until_over(
-    look: Callable[[], StudyStatus], study: str, limits: Limits, say: Callable[[str], None]
-) -> Ending:
+    look: Callable[[], StudyStatus], study: str, limits: WatchLimits, say: Callable[[str], None]
+) -> StudyEnd:
     """Look twice a second until the study is over or a limit is reached."""
     heard = time.monotonic()
     told = float("-inf")
@@ -105,9 +109,9 @@ def _until_over(
             continue
         heard = time.monotonic()
         if is_over(status):
-            return Ending(status=status)
+            return StudyEnd(status=status)
         if heard >= until:
-            return Ending(status=status, is_timeout=True)
+            return StudyEnd(status=status, is_timeout=True)
         time.sleep(_LOOK_S)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuner.client import ApiClient
     from tuner.documents.submission import Submitted
-    from tuner.history.import_report import Report, StudyReport
+    from tuner.history.import_report import ImportReport, StudyReport
     from tuner.local.submission import Submission
 
 
@@ -58,7 +58,7 @@ def send_with_progress(submission: Submission, api: ApiClient) -> Submitted:
         return submission.send(api, bar)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: ImportReport) -> None:
     """Print what became of a path: its counts, each study with what is to be said, rejections."""
     from tuner.cli.render.output import out
 

@@ -27,7 +27,7 @@ _LEAST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class Leaderboard:
     """What a leaderboard shows.
 
     Attributes:
@@ -55,7 +55,7 @@ class Board:
 
 def read_board(
     api: Reader | ApiClient, study: str, rows: Sequence[TrialRow], *, all_params: bool = False
-) -> Board:
+) -> Leaderboard:
     """Return the leaderboard of these rows, with what it says beside them."""
     status = api.status(study)
     counts = status["counts"]
@@ -64,7 +64,7 @@ def read_board(
     # Where the complete ones are all there, it is seen that pruned ones are not.
     if counts["pruned"] and complete == len(rows) == counts["complete"]:
         pruned = api.best(study, complete + 1, all=True)[-1]
-    return Board(
+    return Leaderboard(
         rows=rows,
         metrics=status["metrics"],
         order=order_of(read_importance(api, study)),
@@ -74,7 +74,7 @@ def read_board(
     )
 
 
-def print_board(console: Console, board: Board) -> None:
+def print_board(console: Console, board: Leaderboard) -> None:
     """Print the leaderboard, and what to know of it."""
     table, hidden = _table(board, console.width)
     console.print(table)
@@ -141,7 +141,7 @@ class _Column:
         return list(self.markup) or [escape(text) for text in self.texts]
 
 
-def _table(board: Board, width: int) -> tuple[Table, int]:
+def _table(board: Leaderboard, width: int) -> tuple[Table, int]:
     """Return the table, and how many of the varied parameters it leaves out."""
     columns, hidden = _columns(board, width)
     table = empty_table()
@@ -159,7 +159,7 @@ def _table(board: Board, width: int) -> tuple[Table, int]:
     return table, hidden
 
 
-def _columns(board: Board, width: int) -> tuple[list[_Column], int]:
+def _columns(board: Leaderboard, width: int) -> tuple[list[_Column], int]:
     head, params = _head(board), _params(board)
     took = [_Column(name="duration", texts=[duration(row["duration_s"]) for row in board.rows])]
     states = [_states(board.rows)]
@@ -177,7 +177,7 @@ def _columns(board: Board, width: int) -> tuple[list[_Column], int]:
     return [*head, *before, *params[:shown], *after], hidden
 
 
-def _head(board: Board) -> list[_Column]:
+def _head(board: Leaderboard) -> list[_Column]:
     names = [str(metric["name"]) for metric in board.metrics]
     values = [objectives(row, names) for row in board.rows]
     return [
@@ -190,20 +190,20 @@ def _head(board: Board) -> list[_Column]:
     ]
 
 
-def _params(board: Board) -> list[_Column]:
+def _params(board: Leaderboard) -> list[_Column]:
     return [
         _Column(name=name, texts=[cut(parameter(row["params"].get(name))) for row in board.rows])
         for name in _varied(board)
     ]
 
 
-def _listed(board: Board) -> _Column:
+def _listed(board: Leaderboard) -> _Column:
     """Return the parameters in one column, all of them."""
     texts = [params_text(row["params"], _varied(board)) for row in board.rows]
     return _Column(name="parameters", texts=texts, markup=texts, justify="left", folds=True)
 
 
-def _varied(board: Board) -> list[str]:
+def _varied(board: Leaderboard) -> list[str]:
     tuned = set(board.order)
     varied = ordered(varied_parameters(board.rows), board.order)
     # Of a single trial all are varied, those too that are fixed.
@@ -238,7 +238,7 @@ def _state_rest(row: TrialRow) -> str:
     return f" {row['cause']}" if row["cause"] else ""
 
 
-def _notes(board: Board, hidden: int, width: int) -> list[str]:
+def _notes(board: Leaderboard, hidden: int, width: int) -> list[str]:
     notes = []
     alike = [name for name in board.order if name not in set(varied_parameters(board.rows))]
     if len(board.rows) > 1 and alike:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tuner.errors import SpecError, StudyError
 from tuner.history.choosing.receipt import SourceReceipt
-from tuner.history.choosing.selection import Choice
+from tuner.history.choosing.selection import ChosenStudy
 from tuner.history.matching.mapping import LISTED, MapOptions, Mapped, map_study
 from tuner.history.matching.metric import MetricMatch, match_metric
 from tuner.history.matching.naming import match_names
@@ -35,7 +35,7 @@ Cache = MutableMapping[object, Mapped]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class StudyTarget:
     """The study that is to learn, and for which of its metrics.
 
     Attributes:
@@ -74,7 +74,7 @@ class Candidate:
         return replace(self, receipt=self.receipt.without_use(reason), source=None)
 
 
-class Looker:
+class CandidateFinder:
     """Looks at studies on behalf of one that is to learn.
 
     Args:
@@ -83,14 +83,14 @@ class Looker:
         cache: of earlier looks for the same study; it is added to.
     """
 
-    def __init__(self, store: HistoryStore, target: Target, cache: Cache) -> None:
+    def __init__(self, store: HistoryStore, target: StudyTarget, cache: Cache) -> None:
         self._store = store
         self._target = target
         self._cache = cache
         #: Of so many studies the curves were read although none of their trials was pruned.
         self._with_curves = 0
 
-    def look(self, choice: Choice) -> Candidate | None:
+    def look(self, choice: ChosenStudy) -> Candidate | None:
         """Return a study as a candidate; None when the spec does not speak of it."""
         summary, item = choice.summary, choice.item
         itself = summary.is_own and summary.key == self._target.name
@@ -117,7 +117,7 @@ class Looker:
         except (SpecError, StudyError):
             return None
 
-    def _options(self, choice: Choice, item: HistoryItem) -> MapOptions:
+    def _options(self, choice: ChosenStudy, item: HistoryItem) -> MapOptions:
         same_data = _same(choice.summary.data, self._target.data)
         weight = item.weight * (SAME_DATA if same_data else 1.0)
         base = LISTED if choice.is_listed else _FOUND
@@ -170,7 +170,7 @@ class Looker:
             study = self._store.load(key)
         return study
 
-    def _receipt(self, choice: Choice, match: MetricMatch | str) -> SourceReceipt:
+    def _receipt(self, choice: ChosenStudy, match: MetricMatch | str) -> SourceReceipt:
         summary, target = choice.summary, self._target
         named = match if isinstance(match, MetricMatch) else None
         return SourceReceipt(

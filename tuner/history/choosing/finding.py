@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tuner.history.choosing.candidates import Cache, Candidate, Looker, Target
+from tuner.history.choosing.candidates import Cache, Candidate, CandidateFinder, StudyTarget
 from tuner.history.choosing.copies import Copies
 from tuner.history.choosing.receipt import SourceReceipt, summarise
 from tuner.history.choosing.selection import Selection, select
@@ -21,7 +21,7 @@ MAX_SOURCES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundHistory:
     """What the history gives.
 
     Attributes:
@@ -46,7 +46,7 @@ class Found:
         """One sentence on the first metric."""
         return next(iter(self.summaries.values()), "")
 
-    def without(self, reasons: Mapping[str, Mapping[str, str]]) -> Found:
+    def without(self, reasons: Mapping[str, Mapping[str, str]]) -> FoundHistory:
         """Return what was found, with what turned out to teach nothing as left out.
 
         Args:
@@ -77,7 +77,7 @@ def find(
     data: str | None = None,
     code: str | None = None,
     cache: Cache | None = None,
-) -> Found:
+) -> FoundHistory:
     """Return the sources for a study, and a receipt on everything that was looked at.
 
     The study itself and copies of it are never sources, whatever the spec says.
@@ -98,7 +98,7 @@ def find(
     receipts: list[SourceReceipt] = []
     told: dict[str, str] = {}
     for metric in spec.metrics:
-        target = Target(
+        target = StudyTarget(
             name=spec.name,
             encoding=encoding,
             metric=metric,
@@ -106,13 +106,13 @@ def find(
             code=code,
             stops_trials=spec.pruner.name != "none",
         )
-        candidates = _candidates(Looker(store, target, kept), selection, spec.name)
+        candidates = _candidates(CandidateFinder(store, target, kept), selection, spec.name)
         mine = [candidate.receipt for candidate in candidates]
         mine += _unknown(selection, metric.name)
         by_metric[metric.name] = tuple(c.source for c in candidates if c.source is not None)
         told[metric.name] = summarise(metric.name, mine, asked=bool(spec.history))
         receipts += mine
-    return Found(
+    return FoundHistory(
         by_metric=by_metric,
         receipts=tuple(receipts),
         summaries=told,
@@ -120,7 +120,7 @@ def find(
     )
 
 
-def _candidates(looker: Looker, selection: Selection, name: str) -> list[Candidate]:
+def _candidates(looker: CandidateFinder, selection: Selection, name: str) -> list[Candidate]:
     looked = [looker.look(choice) for choice in selection.choices]
     summaries = [choice.summary for choice in selection.choices]
     found = [candidate for candidate in looked if candidate is not None]
@@ -128,7 +128,10 @@ def _candidates(looker: Looker, selection: Selection, name: str) -> list[Candida
 
 
 def _without_copies(
-    candidates: Sequence[Candidate], looker: Looker, summaries: Sequence[StudySummary], name: str
+    candidates: Sequence[Candidate],
+    looker: CandidateFinder,
+    summaries: Sequence[StudySummary],
+    name: str,
 ) -> list[Candidate]:
     """Return the candidates, copies left out: of the study itself, and of one another."""
     copies = Copies()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.history.matching.outcomes import REASONS
-from tuner.history.store.records import Kind
+from tuner.history.store.records import HistoryKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class SourceReceipt:
     """
 
     key: str
-    kind: Kind | None = None
+    kind: HistoryKind | None = None
     locator: str = ""
     metric: str
     metric_there: str | None = None

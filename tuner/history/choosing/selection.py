@@ -11,7 +11,7 @@ from tuner.spec.history import History, HistoryItem, is_url
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class ChosenStudy:
     """A study, and the item of the spec that it falls under; None: none does."""
 
     summary: StudySummary
@@ -34,7 +34,7 @@ class Selection:
         unknown: items that name nothing that is there.
     """
 
-    choices: tuple[Choice, ...]
+    choices: tuple[ChosenStudy, ...]
     unknown: tuple[HistoryItem, ...]
 
 
@@ -73,14 +73,14 @@ def _choose(
     named: HistoryItem | None,
     paths: Sequence[HistoryItem],
     auto: HistoryItem | None,
-) -> Choice:
+) -> ChosenStudy:
     if named is not None:
-        return Choice(summary=summary, item=named)
+        return ChosenStudy(summary=summary, item=named)
     for item in paths:
         if not summary.is_own and is_under(summary.locator, item.place):
-            return Choice(summary=summary, item=item)
+            return ChosenStudy(summary=summary, item=item)
     for item in paths:
         for place in summary.also_at:
             if is_under(place, item.place):
-                return Choice(summary=summary, item=item, found_at=place)
-    return Choice(summary=summary, item=auto)
+                return ChosenStudy(summary=summary, item=item, found_at=place)
+    return ChosenStudy(summary=summary, item=auto)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tuner.space.value import Value
 
-Kind = Literal["number", "bool", "text"]
+CellKind = Literal["number", "bool", "text"]
 
 #: Cells that say that there is nothing, and those that say that it is not a number.
 NOTHING = frozenset({"", "none", "null", "na", "n/a", "-", "--", "<na>"})
@@ -19,7 +19,7 @@ _MOSTLY = 0.9
 _TEXTS = 50
 
 
-class Count:
+class CellCount:
     """What the cells of a column are. Mutable: it grows with every row."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Count:
         return 0 < self._quoted == self._plain.known
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> CellKind:
         """What the column holds, behind such quotation marks."""
         return self._unquoted.kind if self.is_quoted else self._plain.kind
 
@@ -92,13 +92,13 @@ class _Tally:
         return self.numbers + self._bools + self._texts
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> CellKind:
         if self.known and self._bools == self.known:
             return "bool"
         return "number" if self.numbers >= _MOSTLY * self.known else "text"
 
 
-def read_value(cell: str, kind: Kind) -> Value | None:
+def read_value(cell: str, kind: CellKind) -> Value | None:
     """Return the value of a parameter, None where the cell holds none.
 
     Raises:

@@ -26,7 +26,7 @@ class FileStamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ScannedFolder:
     """A folder with the files that an importer may want, in the order of their names."""
 
     path: str
@@ -86,7 +86,7 @@ def stamp_of(parts: Iterable[object]) -> str:
     return digest.hexdigest()[:24]
 
 
-def files_stamp(folders: Iterable[Folder]) -> str:
+def files_stamp(folders: Iterable[ScannedFolder]) -> str:
     """Return the stamp of all the files of some folders, wherever these lie."""
     return stamp_of(
         (folder.name, file.name, file.size, file.mtime_ns)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tuner.history.importers.folders import FileStamp, Folder, is_run_name, join
+from tuner.history.importers.folders import FileStamp, ScannedFolder, is_run_name, join
 from tuner.history.store.records import Rejection
 from tuner.roots import Folder as OpenFolder
 from tuner.roots import Place, UnfitError, check_regular, kind_name
@@ -86,7 +86,7 @@ class Listing:
                     if found is not None:
                         self._take_own(entry.name, found)
 
-    def folder(self) -> Folder:
+    def folder(self) -> ScannedFolder:
         """Return what was read."""
         self._trim(self._events, MAX_EVENT_FILES)
         if self._beyond:
@@ -98,7 +98,7 @@ class Listing:
             reason = f"lies beyond the first {_MAX_FOREIGN} files of runs in a folder"
             self.refuse(Rejection(path=self.path, reason=reason, count=more))
         json_files = tuple(sorted((*self._json, *self._foreign[:_MAX_FOREIGN]), key=_name))
-        return Folder(self.path, json_files, tuple(self._events), self._place)
+        return ScannedFolder(self.path, json_files, tuple(self._events), self._place)
 
     def _note(self, found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
         identity = (found.st_dev, found.st_ino)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tuner.errors import SpecError
-from tuner.history.importers.folders import Folder, files_stamp, is_run_name
+from tuner.history.importers.folders import ScannedFolder, files_stamp, is_run_name
 from tuner.history.importers.source import read_object
 from tuner.history.store.cleaning import (
     clean_curves,
@@ -26,7 +26,7 @@ from tuner.tfevents.reader import RunEvents, read_files
 _MOST_BYTES = 256 << 20
 
 
-def is_run(folder: Folder) -> bool:
+def is_run(folder: ScannedFolder) -> bool:
     """Whether a folder is one of an attempt of Tuner's."""
     return is_run_name(folder.name) and bool(folder.json_files or folder.event_files)
 
@@ -43,7 +43,7 @@ class LogRootStudy:
     whole = False
     gone: frozenset[str] = frozenset()
 
-    def __init__(self, path: str, runs: Iterable[Folder]) -> None:
+    def __init__(self, path: str, runs: Iterable[ScannedFolder]) -> None:
         self.locator = path
         self._runs = {clean_key(run.name): run for run in runs}
         self._config: dict[str, Any] | None = None
@@ -88,7 +88,7 @@ class LogRootStudy:
             options=options.to_json(),
         )
 
-    def _read(self, key: str, run: Folder) -> ImportedRun:
+    def _read(self, key: str, run: ScannedFolder) -> ImportedRun:
         """Return a run; a `ValueError` says why it cannot be used."""
         record = _load(run, "trial.json")
         if record is None:
@@ -101,7 +101,7 @@ class LogRootStudy:
         self._parameters.update(imported.trial.params)
         return imported
 
-    def _from_record(self, key: str, run: Folder, record: dict[str, Any]) -> ImportedRun:
+    def _from_record(self, key: str, run: ScannedFolder, record: dict[str, Any]) -> ImportedRun:
         state = OUTCOMES.get(str(record.get("outcome")))
         params, curve = record.get("params"), record.get("curve")
         if state is None or not isinstance(params, dict):
@@ -127,7 +127,7 @@ class LogRootStudy:
             **_origin(record),
         )
 
-    def _from_events(self, key: str, run: Folder) -> ImportedRun:
+    def _from_events(self, key: str, run: ScannedFolder) -> ImportedRun:
         """Return what config.json and the event file say of a run without a usable trial.json."""
         config = _load(run, "config.json") or {}
         events = read_files(run.open_events(), most=_MOST_BYTES)
@@ -156,7 +156,7 @@ class LogRootStudy:
             **_origin(config),
         )
 
-    def _study_config(self, first: Folder | None = None) -> dict[str, Any]:
+    def _study_config(self, first: ScannedFolder | None = None) -> dict[str, Any]:
         """Return a run's config.json that can be read: that of `first`, or of the newest run."""
         if self._config is None:
             newest = [self._runs[key] for key in sorted(self._runs, reverse=True)]
@@ -165,7 +165,7 @@ class LogRootStudy:
         return self._config
 
 
-def _load(run: Folder, name: str) -> dict[str, Any] | None:
+def _load(run: ScannedFolder, name: str) -> dict[str, Any] | None:
     """Return a JSON file of a run, None when it is missing or damaged."""
     if not run.has(name):
         return None

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.history.importers.folders import Folder as FoundFolder
+from tuner.history.importers.folders import ScannedFolder as FoundFolder
 from tuner.history.importers.folders import is_run_name, join
 from tuner.history.importers.listing import Listing, Refuse, why_not
 from tuner.history.store.records import Rejection

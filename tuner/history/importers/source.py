@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from tuner.history.importers.folders import Folder
+from tuner.history.importers.folders import ScannedFolder
 from tuner.history.store.cleaning import clean_text
 from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
@@ -123,7 +123,7 @@ def import_key(kind: ImportKind, locator: str) -> str:
     return f"{slug}-{digest[:8]}"
 
 
-def read_object(folder: Folder, name: str) -> dict[str, Any]:
+def read_object(folder: ScannedFolder, name: str) -> dict[str, Any]:
     """Return the object of a JSON file.
 
     Raises:

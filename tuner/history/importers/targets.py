@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.importers.files import FoundFile, recognise
-from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
+from tuner.history.importers.folders import ScannedFolder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.kerastuner.projects import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
@@ -40,7 +40,7 @@ _OWN_STUDY = "_study"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ImportTarget:
     """A path or URL that was named.
 
     `stamp` is that of everything that was found there, so that nothing needs to be opened when it
@@ -116,7 +116,9 @@ def _is_file(url: sa.URL) -> bool:
 
 
 @contextmanager
-def open_target(given: str, refuse: Refuse, *, log_root: Path | None = None) -> Iterator[Target]:
+def open_target(
+    given: str, refuse: Refuse, *, log_root: Path | None = None
+) -> Iterator[ImportTarget]:
     """Open a path or URL.
 
     Args:
@@ -149,7 +151,7 @@ def open_target(given: str, refuse: Refuse, *, log_root: Path | None = None) -> 
 
 
 @contextmanager
-def _open_file(path: Path, refuse: Refuse) -> Iterator[Target]:
+def _open_file(path: Path, refuse: Refuse) -> Iterator[ImportTarget]:
     """Open a file that was named itself."""
     if not path.is_file():
         raise SpecError(f"{path}: is neither a file nor a folder")
@@ -170,11 +172,11 @@ def _open_file(path: Path, refuse: Refuse) -> Iterator[Target]:
     reading = recognise(FoundFile(path=path, start=start, stamp=stamp), refuse)
     if reading.package is not None:
         stamp = stamp_of((stamp, reading.package))
-    yield Target(locator=str(path), stamp=stamp, studies=lambda _refuse: reading.studies())
+    yield ImportTarget(locator=str(path), stamp=stamp, studies=lambda _refuse: reading.studies())
 
 
 @contextmanager
-def _open_database(given: str) -> Iterator[Target]:
+def _open_database(given: str) -> Iterator[ImportTarget]:
     """Open the database of a URL, of which `#name` chooses one study."""
     from tuner.history.importers.sql_database import SqlDatabase
 
@@ -191,16 +193,16 @@ def _open_database(given: str) -> Iterator[Target]:
             (study.name, stamp_of(sorted(study.stamps().items()))) for study in studies
         )
         locator = f"{database.locator}#{wanted}" if wanted else database.locator
-        yield Target(locator=locator, stamp=stamp, studies=lambda _refuse: [*studies])
+        yield ImportTarget(locator=locator, stamp=stamp, studies=lambda _refuse: [*studies])
 
 
 @contextmanager
-def _open_server(given: str) -> Iterator[Target]:
+def _open_server(given: str) -> Iterator[ImportTarget]:
     """Open the experiments of an MLflow server, of which `#name` chooses one."""
     with closing(MlflowServer(parse_server(given)[0])) as server:
         studies = find_experiments(given, server)
         stamp = stamp_of((one.name, stamp_of(sorted(one.stamps().items()))) for one in studies)
-        yield Target(locator=locate(given), stamp=stamp, studies=lambda _refuse: [*studies])
+        yield ImportTarget(locator=locate(given), stamp=stamp, studies=lambda _refuse: [*studies])
 
 
 def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
@@ -213,20 +215,20 @@ def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
     return OptunaDatabase(database).studies()
 
 
-def _open_folder(path: str, refuse: Refuse, log_root: Path | None) -> Target:
+def _open_folder(path: str, refuse: Refuse, log_root: Path | None) -> ImportTarget:
     found = scan(path, refuse, own=is_own(path, log_root))
     folders = [folder for folder in found if folder.json_files or folder.event_files]
     stamp = stamp_of(
         [*((files_stamp([folder]), folder.path) for folder in folders), *inner_stamps(folders)]
     )
-    return Target(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
+    return ImportTarget(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
 
 
-def _sort(folders: list[Folder], refuse: Refuse) -> list[FoundStudy]:
+def _sort(folders: list[ScannedFolder], refuse: Refuse) -> list[FoundStudy]:
     """Return the studies of all kinds in the folders."""
-    own: dict[str, list[Folder]] = {}
+    own: dict[str, list[ScannedFolder]] = {}
     projects: dict[str, KerasTunerStudy] = {}
-    events: list[Folder] = []
+    events: list[ScannedFolder] = []
     trackers = Trackers()
     inside = "\0"
     for folder in folders:
@@ -250,7 +252,7 @@ def _sort(folders: list[Folder], refuse: Refuse) -> list[FoundStudy]:
     return [*logs, *projects.values(), *trackers.studies(), *found]
 
 
-def _add_trial(folder: Folder, projects: dict[str, KerasTunerStudy], refuse: Refuse) -> None:
+def _add_trial(folder: ScannedFolder, projects: dict[str, KerasTunerStudy], refuse: Refuse) -> None:
     project = projects.get(parent_of(folder.path))
     if project is not None:
         project.add(folder)

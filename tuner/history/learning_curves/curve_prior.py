@@ -8,11 +8,11 @@ from typing import Any
 
 from tuner.curves.belief import CurveBelief
 from tuner.curves.population import make_population
-from tuner.curves.runs import Run
+from tuner.curves.runs import CurveRun
 from tuner.curves.table import StudyTable, make_table, merge
 from tuner.errors import StudyError
 from tuner.history.choosing.candidates import SAME_DATA
-from tuner.history.choosing.finding import Found
+from tuner.history.choosing.finding import FoundHistory
 from tuner.history.choosing.receipt import SourceReceipt
 from tuner.history.learning_curves.curves import StudyCurves, read_study
 from tuner.history.store.database import HistoryStore
@@ -55,14 +55,14 @@ class _Read:
 
     table: StudyTable
     half: StudyTable
-    runs: tuple[Run, ...]
+    runs: tuple[CurveRun, ...]
     trials: int
     whole: int
     longest: float
 
 
 def find_curves(
-    store: HistoryStore, spec: StudySpec, found: Found, top: float, cache: Cache
+    store: HistoryStore, spec: StudySpec, found: FoundHistory, top: float, cache: Cache
 ) -> tuple[CurveBelief | None, CurveReceipt]:
     """Return what history says about curves, and a receipt.
 

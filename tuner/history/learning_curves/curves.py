@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.curves.early_ranks import values_at
-from tuner.curves.runs import Fate, Run, make_run
+from tuner.curves.runs import CurveRun, Fate, make_run
 from tuner.curves.table import MAX_TRIALS, MIN_TRIALS
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.history.matching.outcomes import Outcomes, read_outcomes
@@ -36,7 +36,7 @@ class StudyCurves:
         longest: the longest curve of those, steps.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[CurveRun, ...]
     values: Floats
     final: Floats
     whole: int
@@ -89,7 +89,7 @@ def _thinned(chosen: Sequence[int]) -> list[int]:
 
 def _run(
     study: HistoricStudy, found: Outcomes, index: int, longest: float, sign: float
-) -> tuple[Run, Floats]:
+) -> tuple[CurveRun, Floats]:
     trial, curve = found.trials[index], found.curves[index]
     horizon = declared_horizon({**study.constants, **trial.params}) or longest
     if curve:

@@ -15,7 +15,7 @@ import numpy as np
 from tuner.curves.early_ranks import correlations, first_cell
 from tuner.curves.runs import CELLS
 from tuner.errors import StudyError
-from tuner.history.choosing.finding import Found
+from tuner.history.choosing.finding import FoundHistory
 from tuner.history.learning_curves.curve_prior import HALF, MAX_STUDIES
 from tuner.history.learning_curves.curves import StudyCurves, read_study
 from tuner.history.store.database import HistoryStore
@@ -51,7 +51,7 @@ class _Read:
 
 
 def find_early_ranks(
-    store: HistoryStore, spec: StudySpec, found: Found, cache: MutableMapping[Any, Any]
+    store: HistoryStore, spec: StudySpec, found: FoundHistory, cache: MutableMapping[Any, Any]
 ) -> EarlyRanks:
     """Return from when on ranks predict the end of a study's trials.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tuner.history.matching.placing import Flags, Placed
+from tuner.history.matching.placing import Flags, PlacedColumn
 from tuner.space import Condition, Parameter, Value
 from tuner.space.encoding import Encoding
 from tuner.space.value import find, show
@@ -15,7 +15,7 @@ from tuner.space.value import find, show
 _SAME = 1e-9
 
 
-def infer_parents(encoding: Encoding, placed: dict[str, Placed]) -> dict[str, str]:
+def infer_parents(encoding: Encoding, placed: dict[str, PlacedColumn]) -> dict[str, str]:
     """Set parents that were never recorded where a child was, which needs one value of them.
 
     Args:
@@ -39,7 +39,7 @@ def infer_parents(encoding: Encoding, placed: dict[str, Placed]) -> dict[str, st
 
 
 def _infer(
-    encoding: Encoding, parent: str, placed: dict[str, Placed], notes: dict[str, str]
+    encoding: Encoding, parent: str, placed: dict[str, PlacedColumn], notes: dict[str, str]
 ) -> None:
     if placed[parent].known.any():
         return
@@ -58,7 +58,7 @@ def _infer(
     x[clash] = np.nan
     known = ~np.isnan(x)
     if known.any():
-        placed[parent] = Placed(x=x, known=known, foreign=np.zeros(n, dtype=bool))
+        placed[parent] = PlacedColumn(x=x, known=known, foreign=np.zeros(n, dtype=bool))
         said = ", ".join(f"{show(value)} where {name} is" for name, value in by.items())
         notes[parent] = f"not recorded there; taken as {said} (a guess)"
 
@@ -70,7 +70,7 @@ def _needed(child: Parameter, parent: str) -> Value | None:
 
 
 def apply_conditions(
-    encoding: Encoding, placed: Mapping[str, Placed], n: int
+    encoding: Encoding, placed: Mapping[str, PlacedColumn], n: int
 ) -> tuple[dict[str, Flags], dict[str, int]]:
     """Return where each tuned parameter cannot be active here, and how many values that strips.
 
@@ -94,7 +94,9 @@ def apply_conditions(
     return {name: idle[name] for name in placed}, stripped
 
 
-def _fails(encoding: Encoding, condition: Condition, placed: Mapping[str, Placed], n: int) -> Flags:
+def _fails(
+    encoding: Encoding, condition: Condition, placed: Mapping[str, PlacedColumn], n: int
+) -> Flags:
     parent = encoding.space[condition.parent]
     if parent.kind == "fixed":
         return np.full(n, find(parent.at(0), condition.values) is None)

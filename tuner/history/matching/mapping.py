@@ -15,7 +15,7 @@ import numpy as np
 from tuner.history.matching.metric import MetricMatch, match_metric
 from tuner.history.matching.naming import Renames
 from tuner.history.matching.outcomes import Outcomes, make_rows, read_outcomes, without_misleading
-from tuner.history.matching.parameters import Table, tabulate
+from tuner.history.matching.parameters import PlacedTable, tabulate
 from tuner.history.matching.placing import Flags, is_far
 from tuner.history.store.records import Goal, HistoricStudy
 from tuner.space.encoding import Encoding
@@ -112,7 +112,7 @@ def map_study(
 def _make(
     study: HistoricStudy,
     kept: tuple[Outcomes, Flags],
-    table: Table,
+    table: PlacedTable,
     encoding: Encoding,
     match: MetricMatch,
     options: MapOptions,
@@ -189,7 +189,7 @@ def _thin(outcomes: Outcomes, goal: Goal) -> list[int]:
     return sorted(int(i) for i in order[np.concatenate([np.arange(_BEST), even])])
 
 
-def _keep(table: Table, outcomes: Outcomes, encoding: Encoding) -> tuple[Outcomes, Flags]:
+def _keep(table: PlacedTable, outcomes: Outcomes, encoding: Encoding) -> tuple[Outcomes, Flags]:
     """Return the trials that tell something of this study's ranges, and which rows they are."""
     counted = max(int(table.known.sum()), 1)
     full = table.covered[:, table.known].sum(axis=1) * 2 >= counted
@@ -200,7 +200,9 @@ def _keep(table: Table, outcomes: Outcomes, encoding: Encoding) -> tuple[Outcome
     return kept, full & near
 
 
-def _refusal(outcomes: Outcomes, table: Table, encoding: Encoding, options: MapOptions) -> str:
+def _refusal(
+    outcomes: Outcomes, table: PlacedTable, encoding: Encoding, options: MapOptions
+) -> str:
     """Return why the study is left out, empty when it is not."""
     total = len(encoding)
     known = int(table.known.sum())

@@ -98,7 +98,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class OutcomeRows:
     """One row for each value that counts: trial (an index of `Outcomes`), value, rung."""
 
     trials: list[int]
@@ -190,14 +190,14 @@ def _foretells(outcomes: Outcomes, whole: Sequence[int], rung: int, sign: float)
     return wins >= _BETTER * len(judged) * len(others)
 
 
-def make_rows(outcomes: Outcomes) -> Rows:
+def make_rows(outcomes: Outcomes) -> OutcomeRows:
     """Return a row for each trial, then one for each complete trial at each rung of pruned ones.
 
     The second kind says where those that stood like a pruned one have ended.
     """
     pruned = [i for i, trial in enumerate(outcomes.trials) if trial.state == "pruned"]
     rungs = _choose_rungs([outcomes.curves[i][-1][0] for i in pruned])
-    rows = Rows(trials=[], values=[], rungs=[])
+    rows = OutcomeRows(trials=[], values=[], rungs=[])
     for index, trial in enumerate(outcomes.trials):
         if trial.state == "pruned":
             rung = rungs[bisect_right(rungs, outcomes.curves[index][-1][0]) - 1]
@@ -212,7 +212,7 @@ def make_rows(outcomes: Outcomes) -> Rows:
     return rows
 
 
-def _add(rows: Rows, trial: int, value: float, rung: int) -> None:
+def _add(rows: OutcomeRows, trial: int, value: float, rung: int) -> None:
     rows.trials.append(trial)
     rows.values.append(value)
     rows.rungs.append(rung)

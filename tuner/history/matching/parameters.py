@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.history.matching.activity import apply_conditions, infer_parents
 from tuner.history.matching.naming import Match, Matches, Renames, match_names
-from tuner.history.matching.placing import Flags, Placed, place
+from tuner.history.matching.placing import Flags, PlacedColumn, place
 from tuner.history.matching.values import match_choice
 from tuner.history.store.records import HistoricStudy, HistoricTrial
 from tuner.space import Parameter, SearchSpace
@@ -35,7 +35,7 @@ _HOW = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class PlacedTable:
     """The trials of a study in this study's columns.
 
     Attributes:
@@ -53,21 +53,21 @@ class Table:
 
 def tabulate(
     study: HistoricStudy, trials: Sequence[HistoricTrial], encoding: Encoding, renames: Renames
-) -> Table:
+) -> PlacedTable:
     """Return the parameters of some of a study's trials as this study's columns."""
     n = len(trials)
     matches = match_names(_recorded(study, trials), encoding.space.names, renames)
     notes: dict[str, list[str]] = {name: [] for name in encoding.space.names}
-    placed: dict[str, Placed] = {}
+    placed: dict[str, PlacedColumn] = {}
     for name, axis in zip(encoding.names, encoding.axes, strict=True):
         match = matches.found.get(name)
-        column = Placed.nowhere(n)
+        column = PlacedColumn.nowhere(n)
         if match is not None:
             values = _values(study, trials, match.source)
             column = place(axis, values)
             if match.is_guess and _fits(axis, column, match) < _GUESS_SHARE:
                 notes[name].append(f"{match.source} there has other values: not taken")
-                column = Placed.nowhere(n)
+                column = PlacedColumn.nowhere(n)
             else:
                 notes[name] += _column_notes(match, column, values)
                 notes[name] += _scale_notes(axis.parameter, study.space, match.source)
@@ -86,7 +86,7 @@ def tabulate(
     return _assemble(encoding, placed, idle, excused, notes_of_all)
 
 
-def _fits(axis: Axis, column: Placed, match: Match) -> float:
+def _fits(axis: Axis, column: PlacedColumn, match: Match) -> float:
     """Return the share of the recorded values that have a place here; 0 when none is recorded.
 
     For the least certain of guesses they must lie within the range here.
@@ -109,7 +109,7 @@ def _values(study: HistoricStudy, trials: Sequence[HistoricTrial], name: str) ->
     return [trial.params.get(name, constant) for trial in trials]
 
 
-def _column_notes(match: Match, column: Placed, values: Sequence[Value | None]) -> list[str]:
+def _column_notes(match: Match, column: PlacedColumn, values: Sequence[Value | None]) -> list[str]:
     notes = [] if match.how == "same" else [f"{match.source} there ({_HOW[match.how]})"]
     first = values[0] if values else None
     if len(values) > 1 and all(value == first for value in values) and column.known.any():
@@ -148,7 +148,7 @@ def _conditional(space: SearchSpace | None, matches: Matches) -> set[str]:
 
 
 def _note_missing(
-    placed: Mapping[str, Placed], matches: Matches, notes: dict[str, list[str]]
+    placed: Mapping[str, PlacedColumn], matches: Matches, notes: dict[str, list[str]]
 ) -> None:
     for name, column in placed.items():
         if not column.known.any() and not column.foreign.any() and not notes[name]:
@@ -193,11 +193,11 @@ def _note_extra(
 
 def _assemble(
     encoding: Encoding,
-    placed: Mapping[str, Placed],
+    placed: Mapping[str, PlacedColumn],
     idle: Mapping[str, Flags],
     excused: Collection[str],
     notes: Mapping[str, str],
-) -> Table:
+) -> PlacedTable:
     columns = [placed[name] for name in encoding.names]
     out = np.stack([idle[name] for name in encoding.names], axis=1)
     known = np.stack([column.known for column in columns], axis=1)
@@ -207,4 +207,4 @@ def _assemble(
     enough = (known & ~out).sum(axis=0) >= _SHARE * active
     absent = np.array([name in excused for name in encoding.names], dtype=bool)
     covered = known | foreign | out | absent
-    return Table(x=x, covered=covered, known=enough & known.any(axis=0), notes=notes)
+    return PlacedTable(x=x, covered=covered, known=enough & known.any(axis=0), notes=notes)

@@ -33,7 +33,7 @@ _NO_PLACE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacedColumn:
     """One parameter of n trials.
 
     Attributes:
@@ -49,7 +49,7 @@ class Placed:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def nowhere(cls, n: int) -> Placed:
+    def nowhere(cls, n: int) -> PlacedColumn:
         """Return a parameter that no trial has recorded."""
         nothing = np.zeros(n, dtype=bool)
         return cls(x=np.full(n, np.nan), known=nothing, foreign=nothing)
@@ -62,7 +62,7 @@ def is_far(x: Floats) -> Flags:
     return far
 
 
-def place(axis: Axis, values: Sequence[Value | None]) -> Placed:
+def place(axis: Axis, values: Sequence[Value | None]) -> PlacedColumn:
     """Return where recorded values lie on an axis; None is a trial that has none."""
     missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     tally: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def place(axis: Axis, values: Sequence[Value | None]) -> Placed:
         tally[_name_others(axis, others)] = int(foreign.sum())
     given = len(values) - int(missing.sum())
     notes = tuple(f"{count} of {given} values {what}" for what, count in tally.items() if what)
-    return Placed(x=x, known=known, foreign=foreign, notes=notes)
+    return PlacedColumn(x=x, known=known, foreign=foreign, notes=notes)
 
 
 def _place_numbers(

@@ -16,11 +16,11 @@ from tuner.history.store.cleaning import (
     clean_params,
     clean_text,
 )
-from tuner.history.store.records import Goal, HistoricTrial, Kind, State
+from tuner.history.store.records import Goal, HistoricTrial, HistoryKind, State
 from tuner.space.value import Value
 
 #: "none": a path that was named, with what was found in it and belongs to no study.
-ImportKind = Kind
+ImportKind = HistoryKind
 
 STATES: tuple[str, ...] = get_args(State)
 #: What Optuna, and `trial.json`, call the states of trials that have ended.

@@ -14,7 +14,7 @@ from tuner.space import SearchSpace
 from tuner.space.value import Value
 
 #: Where a study came from: see `tuner.registry.is_kind`.
-Kind = str
+HistoryKind = str
 State = Literal["complete", "pruned", "fail", "running"]
 Goal = Literal["maximize", "minimize"]
 
@@ -51,7 +51,7 @@ class StudySummary:
 
     #: "vision/digits-mlp", or the import's own, which has no slash.
     key: str
-    kind: Kind
+    kind: HistoryKind
     #: Absolute path, or URL without password and query; of a study of this database its name.
     locator: str
     #: Whether it is a study of this database rather than an import.
@@ -82,7 +82,7 @@ class HistoricStudy:
     """A study with its trials, in the order of their keys."""
 
     key: str
-    kind: Kind
+    kind: HistoryKind
     locator: str
     metrics: Mapping[str, Goal | None]
     #: None: not known (event files say no more than the values).

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from tuner.errors import TunerError
-from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.settings import Settings
 from tuner.storage import Storage
 from tuner.storage.file_check import WAY_BACK, in_words, problem_of
@@ -29,7 +29,7 @@ _CHECKED_S = 8.0
 _LOCKED_S = 3.0
 
 
-def look_at_database(settings: Settings) -> Iterator[Finding]:
+def look_at_database(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield how the database is."""
     if settings.api_url and not settings.names_database:
         yield ok("database", "that of the server; type tuner doctor on its machine to look at it")
@@ -78,7 +78,7 @@ def _quick_check(path: Path) -> str:
     return "" if found == "ok" else in_words(found)
 
 
-def _look_inside(url: str, shown: str) -> Iterator[Finding]:
+def _look_inside(url: str, shown: str) -> Iterator[DoctorFinding]:
     storage = Storage(url)
     with contextlib.closing(storage):
         started = time.monotonic()
@@ -102,7 +102,7 @@ def _look_inside(url: str, shown: str) -> Iterator[Finding]:
 
 def _revision(
     found: str | None, wanted: str | None, schema: object, shown: str
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     if found is None:
         yield ok("database", f"{shown}: holds no studies yet")
         return
@@ -121,7 +121,7 @@ def _revision(
     yield ok("database", f"{shown}: revision {found}")
 
 
-def look_at_studies(settings: Settings) -> Iterator[Finding]:
+def look_at_studies(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield what contradicts itself in the rows; `tuner db check` says it one by one."""
     from tuner.integrity.repair import check
 
@@ -144,7 +144,7 @@ def _is_ours(path: Path) -> bool:
     return path.is_file() and path.stat().st_uid == os.geteuid() and _damage(path) is None
 
 
-def _writing(storage: Storage, read_s: float) -> Iterator[Finding]:
+def _writing(storage: Storage, read_s: float) -> Iterator[DoctorFinding]:
     """Yield whether a write goes through; it is taken back."""
     started = time.monotonic()
     try:

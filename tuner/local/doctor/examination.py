@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tuner.errors import TunerError
 from tuner.local.doctor.database import look_at_database, look_at_studies
 from tuner.local.doctor.files import look_at_home, look_at_roots
-from tuner.local.doctor.finding import LEVELS, Finding, failed
+from tuner.local.doctor.finding import LEVELS, DoctorFinding, failed
 from tuner.local.doctor.gpus import look_at_gpus
 from tuner.local.doctor.packages import look_at_packages
 from tuner.local.doctor.redis import look_at_redis
@@ -17,7 +17,7 @@ from tuner.settings import Settings, load_settings
 
 #: A check that takes longer hangs, as on a network file system that is away; seconds.
 PATIENCE_S = 20.0
-_Check = Callable[[Settings], Iterable[Finding]]
+_Check = Callable[[Settings], Iterable[DoctorFinding]]
 _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("service", look_at_service),
     ("home", look_at_home),
@@ -30,7 +30,7 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
 )
 
 
-def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> list[Finding]:
+def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> list[DoctorFinding]:
     """Return what was found, the most important first; starts and changes nothing.
 
     Args:
@@ -45,9 +45,9 @@ def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> li
     return sorted(found, key=lambda item: LEVELS.index(item.level))
 
 
-def _look(name: str, look: _Check, settings: Settings, patience_s: float) -> list[Finding]:
+def _look(name: str, look: _Check, settings: Settings, patience_s: float) -> list[DoctorFinding]:
     """Return what a check finds; one that goes wrong is a finding too."""
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
 
     def run() -> None:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.local.closing import open_to_others
-from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.settings import Settings
 
 #: With less room trials are not started at all; with little more that is near.
@@ -24,7 +24,7 @@ _NETWORK = frozenset(
 )
 
 
-def look_at_home(settings: Settings) -> Iterator[Finding]:
+def look_at_home(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield how the home is."""
     home = settings.home
     if not home.is_dir():
@@ -60,7 +60,7 @@ def look_at_home(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def look_at_roots(settings: Settings) -> Iterator[Finding]:
+def look_at_roots(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield how log root and checkpoint root are."""
     for subject, root, variable in (
         ("log root", settings.log_root, "TUNER_LOG_ROOT"),
@@ -97,7 +97,7 @@ def file_system(path: Path) -> str:
     return kind
 
 
-def _room(subject: str, path: Path, shown: Path | None = None) -> Iterator[Finding]:
+def _room(subject: str, path: Path, shown: Path | None = None) -> Iterator[DoctorFinding]:
     """Yield how much room a folder has; files as well as bytes run out."""
     found = os.statvfs(path)
     free = found.f_bavail * found.f_frsize

@@ -11,7 +11,7 @@ LEVELS: tuple[Level, ...] = ("failed", "warning", "ok")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class DoctorFinding:
     """One thing that was looked at.
 
     Attributes:
@@ -27,16 +27,16 @@ class Finding:
     advice: str = ""
 
 
-def ok(subject: str, text: str) -> Finding:
+def ok(subject: str, text: str) -> DoctorFinding:
     """Return that something is well."""
-    return Finding(level="ok", subject=subject, text=text)
+    return DoctorFinding(level="ok", subject=subject, text=text)
 
 
-def warning(subject: str, text: str, advice: str) -> Finding:
+def warning(subject: str, text: str, advice: str) -> DoctorFinding:
     """Return that something works, and should be seen to."""
-    return Finding(level="warning", subject=subject, text=text, advice=advice)
+    return DoctorFinding(level="warning", subject=subject, text=text, advice=advice)
 
 
-def failed(subject: str, text: str, advice: str) -> Finding:
+def failed(subject: str, text: str, advice: str) -> DoctorFinding:
     """Return that something does not work."""
-    return Finding(level="failed", subject=subject, text=text, advice=advice)
+    return DoctorFinding(level="failed", subject=subject, text=text, advice=advice)

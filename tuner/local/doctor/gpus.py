@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tuner.local.doctor.finding import Finding, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, ok, warning
 from tuner.settings import Settings
 
 #: Less is what the driver itself takes, bytes.
 _HELD_BYTES = 1 << 30
 
 
-def look_at_gpus(_settings: Settings) -> Iterator[Finding]:
+def look_at_gpus(_settings: Settings) -> Iterator[DoctorFinding]:
     """Yield what GPUs this host shows."""
     try:
         import pynvml
@@ -38,7 +38,7 @@ def look_at_gpus(_settings: Settings) -> Iterator[Finding]:
         pynvml.nvmlShutdown()
 
 
-def _devices(library: Any) -> Iterator[Finding]:
+def _devices(library: Any) -> Iterator[DoctorFinding]:
     count = library.nvmlDeviceGetCount()
     driver = _text(library.nvmlSystemGetDriverVersion())
     for index in range(count):

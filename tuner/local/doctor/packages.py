@@ -7,7 +7,7 @@ import importlib.util
 import platform
 from collections.abc import Iterator
 
-from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.registry import REGISTRIES
 from tuner.release import release
 from tuner.settings import Settings
@@ -17,7 +17,7 @@ from tuner.system import is_linux, pip_install
 _SHOWN = ("optuna", "tensorflow", "tensorflow-cpu", "keras")
 
 
-def look_at_packages(_settings: Settings) -> Iterator[Finding]:
+def look_at_packages(_settings: Settings) -> Iterator[DoctorFinding]:
     """Yield which versions are installed here."""
     found = [f"{name} {version}" for name in _SHOWN if (version := _version(name))]
     yield ok("versions", ", ".join([f"Tuner {release()}", f"Python {_python()}", *found]))
@@ -40,7 +40,7 @@ def look_at_packages(_settings: Settings) -> Iterator[Finding]:
     yield from _look_at_plugins()
 
 
-def _look_at_plugins() -> Iterator[Finding]:
+def _look_at_plugins() -> Iterator[DoctorFinding]:
     """Yield what other packages bring for specs, each imported once, and what is wrong with it."""
     for registry in REGISTRIES:
         added = [name for name in registry.usable() if name not in registry.built_in]

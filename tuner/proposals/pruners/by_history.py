@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from tuner.curves.belief import CurveBelief
-from tuner.curves.referee import Entry, Referee, Verdict
+from tuner.curves.referee import Entry, PruneVerdict, Referee
 from tuner.curves.runs import LAST, Fate, make_run
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import MARK
@@ -94,7 +94,9 @@ class HistoryPruner(BasePruner):
             study._storage.set_trial_system_attr(trial._trial_id, MARK, mark)  # noqa: SLF001
             return verdict.stops
 
-    def _judge(self, study: optuna.Study, trial: FrozenTrial, referee: Referee) -> Verdict | None:
+    def _judge(
+        self, study: optuna.Study, trial: FrozenTrial, referee: Referee
+    ) -> PruneVerdict | None:
         trials = study.get_trials(deepcopy=False)
         self._note_longest(trials, referee.belief.horizon)
         horizon = self._horizon(trial)
@@ -144,7 +146,9 @@ class HistoryPruner(BasePruner):
         final = sign * float(trial.values[0]) if fate == "whole" and trial.values else None
         return Entry(run=run, final=final, has_ended=ended, condemned=condemned)
 
-    def _mark(self, trial: FrozenTrial, verdict: Verdict, belief: CurveBelief) -> dict[str, Any]:
+    def _mark(
+        self, trial: FrozenTrial, verdict: PruneVerdict, belief: CurveBelief
+    ) -> dict[str, Any]:
         """Return the receipt of a decision: JSON values, all that it rests on."""
         standing = verdict.standing
         return {

@@ -30,7 +30,7 @@ SHARE = 0.06
 #: with a reduction of 3, 15 given trials are by chance once in 440 times.
 STREAK = 15
 
-Kind = Literal["given", "history", "length", "moved"]
+RungKind = Literal["given", "history", "length", "moved"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class FirstRung:
     """
 
     step: int
-    kind: Kind
+    kind: RungKind
     length: float | None
     why: str
     warning: str = ""
@@ -61,7 +61,7 @@ class FirstRung:
         return asdict(self)
 
 
-class Curve:
+class RungCurve:
     """The reports of one trial that are numbers, by step."""
 
     def __init__(self, values: Mapping[int, float]) -> None:
@@ -90,7 +90,7 @@ class Seen:
             run on. None: it was not.
     """
 
-    curve: Curve
+    curve: RungCurve
     final: float | None
     condemned_at: int | None
 

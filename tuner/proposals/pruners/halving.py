@@ -32,8 +32,8 @@ from tuner.history.learning_curves.early import EarlyRanks
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.brackets import Brackets, Divider
 from tuner.proposals.pruners.first_rung import (
-    Curve,
     FirstRung,
+    RungCurve,
     Seen,
     choose,
     judge_rung,
@@ -84,7 +84,7 @@ class HalvingPruner(BasePruner):
         self._divide()
         self._lock = threading.Lock()
         #: Of the trials that have ended: nothing can be added to them.
-        self._curves: dict[int, Curve] = {}
+        self._curves: dict[int, RungCurve] = {}
         self._known: dict[int, Seen] = {}
 
     @property
@@ -155,7 +155,7 @@ class HalvingPruner(BasePruner):
         runs on.
         """
         first = self._first_step(study, trial)
-        curve = Curve(trial.intermediate_values)
+        curve = RungCurve(trial.intermediate_values)
         crossed = [] if first is None else list(_crossed(curve.steps, first, self.factor))
         if not crossed:
             return None
@@ -223,10 +223,10 @@ class HalvingPruner(BasePruner):
     def _length_of(self, trial: FrozenTrial, usual: float | None) -> float | None:
         return declared_horizon({**self.constants, **trial.params}) or usual
 
-    def _curve(self, trial: FrozenTrial) -> Curve:
+    def _curve(self, trial: FrozenTrial) -> RungCurve:
         known = self._curves.get(trial.number)
         if known is None:
-            known = Curve(trial.intermediate_values)
+            known = RungCurve(trial.intermediate_values)
             if trial.state.is_finished():
                 self._curves[trial.number] = known
         return known

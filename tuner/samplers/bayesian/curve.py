@@ -19,7 +19,7 @@ _SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class ProgressCurve:
     """One ended trial. Values are finite, smaller is better.
 
     Attributes:
@@ -51,7 +51,7 @@ def finite_reports(trial: FrozenTrial, sign: float = 1.0) -> dict[float, float]:
     return {float(step): sign * value for step, value in reports if math.isfinite(value)}
 
 
-def in_epochs(curves: Sequence[Curve]) -> list[Curve]:
+def in_epochs(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
     """Return the curves with progress counted in reports of usual distance, the first at 1 or more.
 
     Steps may count from 0 or from 1 000, and may be epochs or thousands of batches: what matters is
@@ -71,7 +71,7 @@ def in_epochs(curves: Sequence[Curve]) -> list[Curve]:
     ]
 
 
-def as_judged(curves: Sequence[Curve]) -> list[Curve]:
+def as_judged(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
     """Return the curves with the best value so far in place of each, where that is the objective.
 
     Keras objectives return the best epoch as a rule. The value of an epoch alone is then a noisier
@@ -90,7 +90,7 @@ def as_judged(curves: Sequence[Curve]) -> list[Curve]:
     return [replace(curve, reports=_best_so_far(curve.reports)) for curve in curves]
 
 
-def rungs_of(curves: Sequence[Curve]) -> list[float]:
+def rungs_of(curves: Sequence[ProgressCurve]) -> list[float]:
     """Return the rungs, rising: progress at which trials were stopped, the first one among them.
 
     This needs to know nothing of the pruner. Empty where no trial was stopped after a report.

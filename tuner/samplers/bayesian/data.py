@@ -8,10 +8,10 @@ import numpy as np
 
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.columns import Columns, Flags, Floats, Numbers
-from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.warp import Scale, warp_with_scale
 
-#: A model is fitted to at most so many points; see `tuner.surrogate.gaussian.thinning`.
+#: A model is fitted to at most so many points; see `tuner.surrogate.gaussian.subset`.
 MOST = 300
 #: A configuration that fails counts as good as this share of the others, with so much variance: its
 #: place is unattractive, but its neighbours may still be the best.
@@ -20,7 +20,7 @@ _FAILED_VARIANCE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class TrainingData:
     """Points (n, d), z values (n, objectives), and of each: how many trials, variance, feasible."""
 
     x: Floats
@@ -48,9 +48,9 @@ class Data:
         order = np.lexsort((self.z.mean(axis=1), ~self.feasible))
         return self.x[order]
 
-    def rows(self, kept: Numbers) -> Data:
+    def rows(self, kept: Numbers) -> TrainingData:
         """Return some of the rows."""
-        return Data(
+        return TrainingData(
             self.x[kept],
             self.z[kept],
             self.counts[kept],
@@ -61,7 +61,7 @@ class Data:
         )
 
 
-def gather(columns: Columns, seen: Observations) -> Data:
+def gather(columns: Columns, seen: Observations) -> TrainingData:
     """Return the data of all trials that have values, and of those that failed by their fault."""
     data = _averaged(seen)
     failed = seen.judged_x[seen.broken]
@@ -69,10 +69,10 @@ def gather(columns: Columns, seen: Observations) -> Data:
         data = _with_failed(data, failed)
     if len(data.x) <= MOST:
         return data
-    return data.rows(thin(columns, data.x, data.z.mean(axis=1), data.newest, MOST))
+    return data.rows(choose_subset(columns, data.x, data.z.mean(axis=1), data.newest, MOST))
 
 
-def _averaged(seen: Observations) -> Data:
+def _averaged(seen: Observations) -> TrainingData:
     """Return one row for each point, in the order in which they were first tried."""
     place = _places(seen.x)
     n = int(place.max(initial=-1)) + 1
@@ -87,11 +87,11 @@ def _averaged(seen: Observations) -> Data:
     np.maximum.at(newest, place, seen.numbers)
     first = np.searchsorted(np.maximum.accumulate(place), np.arange(n))
     if seen.scale is not None:
-        return Data(seen.x[first], y, counts, extra, feasible, newest, (seen.scale,))
+        return TrainingData(seen.x[first], y, counts, extra, feasible, newest, (seen.scale,))
     warped = [warp_with_scale(column) for column in y.T]
     z = np.stack([column for column, _ in warped], axis=1)
     scales = tuple(scale for _, scale in warped)
-    return Data(seen.x[first], z, counts, extra, feasible, newest, scales)
+    return TrainingData(seen.x[first], z, counts, extra, feasible, newest, scales)
 
 
 def _places(x: Floats) -> Numbers:
@@ -101,10 +101,10 @@ def _places(x: Floats) -> Numbers:
     return np.array([known.setdefault(row.tobytes(), len(known)) for row in rounded], np.int64)
 
 
-def _with_failed(data: Data, failed: Floats) -> Data:
+def _with_failed(data: TrainingData, failed: Floats) -> TrainingData:
     count = len(failed)
     level = np.quantile(data.z, _FAILED_RANK, axis=0)
-    return Data(
+    return TrainingData(
         np.concatenate([data.x, failed]),
         np.concatenate([data.z, np.tile(level, (count, 1))]),
         np.concatenate([data.counts, np.ones(count)]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr
 
-from tuner.samplers.bayesian.data import Data
+from tuner.samplers.bayesian.data import TrainingData
 from tuner.space.encoding import Encoding
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.search.acquisition import Arms, log_improvement
@@ -23,7 +23,7 @@ _TINY = float(np.finfo(float).tiny)
 
 
 def driven_by(
-    arms: Arms, data: Data, encoding: Encoding, x: Floats, unit: Callable[[Floats], Floats]
+    arms: Arms, data: TrainingData, encoding: Encoding, x: Floats, unit: Callable[[Floats], Floats]
 ) -> dict[str, Any] | None:
     """Return what a proposal is worth against the best trial so far, as JSON values.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.samplers.bayesian.curve import Curve, finite_reports, in_epochs
+from tuner.samplers.bayesian.curve import ProgressCurve, finite_reports, in_epochs
 from tuner.samplers.marks import OVERDUE, TOOK_ATTR
 from tuner.surrogate.columns import Flags, Floats
 from tuner.trials.causes import CAUSE_ATTR
@@ -82,7 +82,7 @@ class _Paces:
     """How fast trials go, and what they take before their first epoch."""
 
     def __init__(self, trials: Sequence[FrozenTrial]) -> None:
-        curves = in_epochs([Curve(t.number, finite_reports(t), None) for t in trials])
+        curves = in_epochs([ProgressCurve(t.number, finite_reports(t), None) for t in trials])
         self._curves = {curve.number: curve for curve in curves if curve.reports}
         complete = [t.number for t in trials if t.state == TrialState.COMPLETE]
         lengths = [self._curves[n].length for n in complete if n in self._curves]

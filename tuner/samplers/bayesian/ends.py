@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from tuner.samplers.bayesian.curve import Curve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.curve import ProgressCurve, as_judged, in_epochs, rungs_of
 from tuner.samplers.bayesian.hurdles import hurdles, is_starved
 from tuner.samplers.bayesian.standing import Standings, standings
 from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.gaussian.gp import fit_gp
-from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
@@ -51,7 +51,7 @@ class Ends:
 def expected_ends(
     columns: Columns,
     x: Floats,
-    curves: Sequence[Curve],
+    curves: Sequence[ProgressCurve],
     memory: MutableMapping[str, Any] | None = None,
     foretelling: Foretelling | None = None,
 ) -> Ends | None:
@@ -79,7 +79,7 @@ def expected_ends(
     return known[1]
 
 
-def _digest(x: Floats, curves: Sequence[Curve]) -> bytes:
+def _digest(x: Floats, curves: Sequence[ProgressCurve]) -> bytes:
     found = hashlib.sha256(x.tobytes())
     for curve in curves:
         found.update(repr((curve.number, sorted(curve.reports.items()), curve.final)).encode())
@@ -87,7 +87,7 @@ def _digest(x: Floats, curves: Sequence[Curve]) -> bytes:
 
 
 def _ends(
-    columns: Columns, x: Floats, curves: Sequence[Curve], foretelling: Foretelling | None
+    columns: Columns, x: Floats, curves: Sequence[ProgressCurve], foretelling: Foretelling | None
 ) -> Ends:
     curves = as_judged(in_epochs(curves))
     known = standings(curves, rungs_of(curves), foretelling)
@@ -118,4 +118,4 @@ def _rows(columns: Columns, x: Floats, known: Standings) -> Numbers:
         return rows
     # Those that came furthest tell most; among equals the best.
     told = known.z[rows] - 10.0 * known.progress[rows]
-    return rows[thin(columns, x[known.row[rows]], told, known.row[rows], _ROWS)]
+    return rows[choose_subset(columns, x[known.row[rows]], told, known.row[rows], _ROWS)]

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from tuner.samplers.bayesian.observations import Observations
 from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gaussian.gp import fit_gp
-from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.model import Model
 from tuner.surrogate.search.acquisition import LogFeasibility
 
@@ -62,7 +62,7 @@ def _labelled(columns: Columns, seen: Observations) -> tuple[Floats, Flags]:
     if len(x) <= _MOST:
         return x, failed
     age = np.arange(len(x), dtype=float)
-    kept = thin(columns, x, -age, age, _MOST)
+    kept = choose_subset(columns, x, -age, age, _MOST)
     return x[kept], failed[kept]
 
 

@@ -16,7 +16,7 @@ from tuner.history.importers.optuna.trials import historic_trial
 from tuner.history.matching.mapping import LISTED, map_study
 from tuner.history.matching.priors import make_priors
 from tuner.history.store.records import Goal, HistoricStudy, HistoricTrial
-from tuner.samplers.bayesian.dialect import Dialect
+from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 
@@ -25,7 +25,7 @@ Given = Study | Sequence[FrozenTrial] | Source
 
 def priors_of(
     history: Sequence[Given],
-    dialect: Dialect,
+    dialect: OptunaSpaceAdapter,
     directions: Sequence[StudyDirection],
     memory: MutableMapping[str, Any],
 ) -> tuple[Prior | None, ...]:
@@ -54,7 +54,7 @@ def priors_of(
 
 def sources_of(
     history: Sequence[Given],
-    dialect: Dialect,
+    dialect: OptunaSpaceAdapter,
     directions: Sequence[StudyDirection],
     objective: int,
 ) -> list[Source]:
@@ -81,7 +81,7 @@ def sources_of(
     return found
 
 
-def _checked(source: Source, dialect: Dialect) -> Source:
+def _checked(source: Source, dialect: OptunaSpaceAdapter) -> Source:
     width = len(dialect.encoding)
     if source.x.shape[1] != width:
         raise ValueError(
@@ -94,7 +94,7 @@ def _checked(source: Source, dialect: Dialect) -> Source:
 def _source(
     name: str,
     trials: Sequence[FrozenTrial],
-    dialect: Dialect,
+    dialect: OptunaSpaceAdapter,
     directions: Sequence[StudyDirection],
     objective: int,
 ) -> Source | None:
@@ -122,7 +122,7 @@ def _source(
 
 
 def _ended(
-    trials: Sequence[FrozenTrial], dialect: Dialect, names: Sequence[str]
+    trials: Sequence[FrozenTrial], dialect: OptunaSpaceAdapter, names: Sequence[str]
 ) -> Iterator[HistoricTrial]:
     for item in trials:
         if not isinstance(item, FrozenTrial):

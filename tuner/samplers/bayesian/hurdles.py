@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from typing_extensions import override
 
-from tuner.samplers.bayesian.curve import Curve
+from tuner.samplers.bayesian.curve import ProgressCurve
 from tuner.samplers.bayesian.standing import Standings
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess
@@ -24,7 +24,7 @@ from tuner.surrogate.search.acquisition import LogFeasibility
 STARVED = 15
 
 
-def is_starved(curves: Sequence[Curve]) -> bool:
+def is_starved(curves: Sequence[ProgressCurve]) -> bool:
     """Return whether the newest trials were all stopped although some came through before."""
     newest = sorted(curves, key=lambda curve: curve.number)
     return any(c.final is not None for c in newest) and all(
@@ -33,7 +33,7 @@ def is_starved(curves: Sequence[Curve]) -> bool:
 
 
 def hurdles(
-    model: GaussianProcess, known: Standings, curves: Sequence[Curve]
+    model: GaussianProcess, known: Standings, curves: Sequence[ProgressCurve]
 ) -> LogFeasibility | None:
     """Return the probability to be among those that went on from each rung.
 

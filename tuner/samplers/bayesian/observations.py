@@ -12,10 +12,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.history.learning_curves.horizon import declared_horizon
-from tuner.samplers.bayesian.curve import Curve, finite_reports
-from tuner.samplers.bayesian.dialect import Dialect
+from tuner.samplers.bayesian.curve import ProgressCurve, finite_reports
 from tuner.samplers.bayesian.durations import durations
 from tuner.samplers.bayesian.ends import Ends, expected_ends
+from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter
 from tuner.samplers.bayesian.timely import Timely, timely
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.history.foretelling import Foretelling
@@ -79,7 +79,7 @@ class Observations:
         return len(self.judged_x)
 
 
-class Reader:
+class ObservationReader:
     """Reads trials of one study.
 
     Args:
@@ -93,7 +93,7 @@ class Reader:
 
     def __init__(
         self,
-        dialect: Dialect,
+        dialect: OptunaSpaceAdapter,
         directions: Sequence[StudyDirection],
         points: Points,
         memory: MutableMapping[str, Any] | None = None,
@@ -189,7 +189,7 @@ class Reader:
             is_complete = trial.number in complete
             if is_complete or (trial.state == TrialState.PRUNED and not is_broken(trial)):
                 final = sign * trial.values[0] if is_complete else None
-                curve = Curve(trial.number, finite_reports(trial, sign), final)
+                curve = ProgressCurve(trial.number, finite_reports(trial, sign), final)
                 if curve.reports or is_complete:
                     kept.append(trial)
                     curves.append(curve)

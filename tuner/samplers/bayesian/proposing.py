@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tuner.samplers.bayesian.belief import Belief, believe
-from tuner.samplers.bayesian.data import Data, gather
+from tuner.samplers.bayesian.data import TrainingData, gather
 from tuner.samplers.bayesian.drivers import driven_by
 from tuner.samplers.bayesian.feasibility import feasibility, without_chance
 from tuner.samplers.bayesian.insight import Insight, insight_of, objective_values
+from tuner.samplers.bayesian.mixture import HistoryMixture, mix_models
 from tuner.samplers.bayesian.observations import Observations
 from tuner.samplers.bayesian.start import START, as_point, spread
 from tuner.samplers.bayesian.turns import (
@@ -29,7 +29,7 @@ from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.search.acquisition import Acquisition, LogExpectedImprovement, Product
 from tuner.surrogate.search.hypervolume import LogHypervolumeImprovement
 from tuner.surrogate.search.searching import maximise
-from tuner.surrogate.search.task import Taken, Task
+from tuner.surrogate.search.task import SearchTask, Taken
 
 #: Trials with a value that a model without history needs at least.
 _LEAST = 2
@@ -75,18 +75,18 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class ModelChoice:
     """A point (d,), and what made it be chosen, as JSON values."""
 
     x: Floats
     insight: Insight
 
 
-def choose(request: Request) -> Choice:
+def choose(request: Request) -> ModelChoice:
     """Return the point of the next trial."""
     request = replace(request, seen=without_chance(request.encoding.columns, request.seen))
     data = gather(request.encoding.columns, request.seen)
-    task = Task(
+    task = SearchTask(
         grounds=request.encoding,
         taken=Taken(
             request.encoding.columns,
@@ -102,7 +102,7 @@ def choose(request: Request) -> Choice:
     if request.prior is not None and not len(data.z) and request.number % 2 == 0:
         found = _from_portfolio(task, request.prior)
         if found is not None:
-            return Choice(found, insight_of(request.prior, request.seen, "prior", found))
+            return ModelChoice(found, insight_of(request.prior, request.seen, "prior", found))
     if request.prior is not None and request.number == _ELSEWHERE and _is_alone(request):
         # One trial elsewhere shows what the values of history's favourites are worth.
         return _start(request, task)
@@ -111,7 +111,7 @@ def choose(request: Request) -> Choice:
         return _start(request, task)
     elsewhere = spread(task, request.seen.taken) if _is_stuck(request) else None
     if elsewhere is not None:
-        return Choice(elsewhere, insight_of(request.prior, request.seen, "start", elsewhere))
+        return ModelChoice(elsewhere, insight_of(request.prior, request.seen, "start", elsewhere))
     return _modelled(request, task, data)
 
 
@@ -127,20 +127,20 @@ def _is_stuck(request: Request) -> bool:
     return not may_fail and looks_elsewhere(request.number, seen.y[:, 0])
 
 
-def _from_portfolio(task: Task, prior: Prior) -> Floats | None:
+def _from_portfolio(task: SearchTask, prior: Prior) -> Floats | None:
     """Return the first point of history's portfolio that may still be proposed."""
     points = task.walk(prior.portfolio)
     points = points[task.open(points)]
     return as_point(points) if len(points) else None
 
 
-def _start(request: Request, task: Task) -> Choice:
+def _start(request: Request, task: SearchTask) -> ModelChoice:
     found = spread(task, request.seen.taken)
     x = found if found is not None else _anything(task)
-    return Choice(x, insight_of(request.prior, request.seen, "start", x))
+    return ModelChoice(x, insight_of(request.prior, request.seen, "start", x))
 
 
-def _modelled(request: Request, task: Task, data: Data) -> Choice:
+def _modelled(request: Request, task: SearchTask, data: TrainingData) -> ModelChoice:
     beliefs = _beliefs(request, data)
     is_misled = any(belief.is_misled for belief in beliefs)
     if looks_over(request.number, is_misled=is_misled):
@@ -157,7 +157,7 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
     found = maximise(parts[0] if len(parts) == 1 else Product(parts), task)
     if found is None:
         x = _anything(task)
-        return Choice(x, insight_of(request.prior, request.seen, "start", x))
+        return ModelChoice(x, insight_of(request.prior, request.seen, "start", x))
     x, value = found
     model = "warm+cold" if is_warm else "cold"
     insight = insight_of(request.prior, request.seen, model, x)
@@ -168,10 +168,12 @@ def _modelled(request: Request, task: Task, data: Data) -> Choice:
         bounds = known_bounds(request.metric, request.sign * request.seen.finals[:, 0])
         insight |= objective_values(insight, data.scales[0], request.sign, bounds)
         insight |= _account(request, data, beliefs[0], insight, x)
-    return Choice(x, insight)
+    return ModelChoice(x, insight)
 
 
-def _account(request: Request, data: Data, belief: Belief, insight: Insight, x: Floats) -> Insight:
+def _account(
+    request: Request, data: TrainingData, belief: HistoryMixture, insight: Insight, x: Floats
+) -> Insight:
     """Return what `explain` needs to say why: JSON values."""
     bounds = known_bounds(request.metric, request.sign * request.seen.finals[:, 0])
 
@@ -190,7 +192,7 @@ def _is_alone(request: Request) -> bool:
     return not len(request.seen.pending)
 
 
-def _beliefs(request: Request, data: Data) -> list[Belief]:
+def _beliefs(request: Request, data: TrainingData) -> list[HistoryMixture]:
     """Return what is believed of each objective; as it was, while nothing new is told."""
     priors = request.priors or (None,) * data.z.shape[1]
     digest = hashlib.sha256()
@@ -199,18 +201,20 @@ def _beliefs(request: Request, data: Data) -> list[Belief]:
     columns = request.encoding.columns
     of_priors = tuple(prior and prior.key for prior in priors)
     key = columns, of_priors, digest.digest()
-    known: tuple[Any, list[Belief]] = request.memory.get("beliefs", (None, []))
+    known: tuple[Any, list[HistoryMixture]] = request.memory.get("beliefs", (None, []))
     if known[0] == key:
         return known[1]
     beliefs = [
-        believe(columns, data.x, z, data.counts, data.extra, prior)
+        mix_models(columns, data.x, z, data.counts, data.extra, prior)
         for z, prior in zip(data.z.T, priors, strict=True)
     ]
     request.memory["beliefs"] = key, beliefs
     return beliefs
 
 
-def _objective(request: Request, task: Task, data: Data, beliefs: list[Belief]) -> Acquisition:
+def _objective(
+    request: Request, task: SearchTask, data: TrainingData, beliefs: list[HistoryMixture]
+) -> Acquisition:
     """Return how much a trial would improve on what is feasible and what is running."""
     pending = request.seen.pending
     good = np.concatenate([data.x[data.feasible], pending])
@@ -243,7 +247,7 @@ def _boldness(request: Request) -> float:
     return _BOLDNESS[request.number % turns]
 
 
-def _anything(task: Task) -> Floats:
+def _anything(task: SearchTask) -> Floats:
     """Return an allowed point although it was tried before: nothing new was found."""
     found = task.walk(task.grounds.sample(64, task.seed))
     found = found[task.grounds.allowed(found)]

@@ -17,10 +17,16 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from tuner.samplers.bayesian.dialect import Dialect, as_space, declared, learned, union
 from tuner.samplers.bayesian.insight import Insight
-from tuner.samplers.bayesian.observations import Reader
+from tuner.samplers.bayesian.observations import ObservationReader
 from tuner.samplers.bayesian.proposing import Request, choose
+from tuner.samplers.bayesian.space_adapter import (
+    OptunaSpaceAdapter,
+    as_space,
+    declared,
+    learned,
+    union,
+)
 from tuner.space import SearchSpace
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.history.prior import Prior
@@ -121,7 +127,9 @@ class BayesianSampler(BaseSampler):
         points = self._points(study, dialect)
         priors = self._priors(study, dialect)
         foretelling = None if priors[0] is None else priors[0].foretelling
-        reader = Reader(dialect, study.directions, points, self._memory, foretelling, self._limit_s)
+        reader = ObservationReader(
+            dialect, study.directions, points, self._memory, foretelling, self._limit_s
+        )
         given = dialect.point(trial.system_attrs.get("fixed_params", {}) | trial.params)
         with one_thread():
             seen = reader.read(self._with_given(study, trials), trial.number)
@@ -157,7 +165,7 @@ class BayesianSampler(BaseSampler):
             study, trial, param_name, param_distribution
         )
 
-    def _priors(self, study: Study, dialect: Dialect) -> tuple[Prior | None, ...]:
+    def _priors(self, study: Study, dialect: OptunaSpaceAdapter) -> tuple[Prior | None, ...]:
         """Return what history says of each objective."""
         count = len(study.directions)
         if self._history:
@@ -168,7 +176,7 @@ class BayesianSampler(BaseSampler):
             return (self._prior, *[None] * (count - 1))
         return tuple(self._prior)
 
-    def _points(self, study: Study, dialect: Dialect) -> dict[int, Floats]:
+    def _points(self, study: Study, dialect: OptunaSpaceAdapter) -> dict[int, Floats]:
         """Return the points of ended trials that are known; of another space they are forgotten."""
         key = study.study_name, dialect.key
         if self._memory.get("key") != key:

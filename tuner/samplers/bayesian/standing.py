@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tuner.samplers.bayesian.curve import Curve
+from tuner.samplers.bayesian.curve import ProgressCurve
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.history.foretelling import Foretelling
@@ -81,7 +81,7 @@ class Standings:
 
 
 def standings(
-    curves: Sequence[Curve], rungs: Sequence[float], foretelling: Foretelling | None = None
+    curves: Sequence[ProgressCurve], rungs: Sequence[float], foretelling: Foretelling | None = None
 ) -> Standings:
     """Return where each trial stands at each rung that it reached, and at the end.
 

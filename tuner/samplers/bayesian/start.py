@@ -7,7 +7,7 @@ import numpy as np
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gaussian.fitting import Hyper, usual_length
 from tuner.surrogate.gaussian.gp import GaussianProcess
-from tuner.surrogate.search.task import Task
+from tuner.surrogate.search.task import SearchTask
 
 #: Trials that are spread over the space before the model chooses.
 START = 4
@@ -20,7 +20,7 @@ _RESTLESS = 0.5
 _NOISE = 0.01
 
 
-def spread(task: Task, placed: Floats) -> Floats | None:
+def spread(task: SearchTask, placed: Floats) -> Floats | None:
     """Return a point from which most is learnt beside the placed ones; the middle comes first.
 
     Args:

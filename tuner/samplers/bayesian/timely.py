@@ -14,7 +14,7 @@ from typing_extensions import override
 from tuner.samplers.bayesian.durations import Durations
 from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gp
-from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.model import Model
 from tuner.surrogate.search.acquisition import LOG_ROOT_2PI
 
@@ -78,7 +78,7 @@ def timely(
 def _timely(columns: Columns, x: Floats, known: Durations) -> Timely:
     shares, at_least, numbers = known.shares, known.at_least, np.array(known.numbers)
     if len(x) > _MOST:
-        kept = thin(columns, x, -shares, np.arange(len(x)), _MOST)
+        kept = choose_subset(columns, x, -shares, np.arange(len(x)), _MOST)
         x, shares, at_least, numbers = x[kept], shares[kept], at_least[kept], numbers[kept]
     ended = shares[~at_least]
     centre, width = float(ended.mean()), max(float(ended.std()), _NARROW)

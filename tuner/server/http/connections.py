@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 #: What a connection is in the middle of: a request's head, its body, the answer, or nothing.
 Phase = Literal["head", "body", "answer", "idle"]
-_Queue = dict["Connection", None]
+_Queue = dict["HttpConnection", None]
 
 
-class Connection(Protocol):
+class HttpConnection(Protocol):
     """What the doorkeeper knows of a connection; times are of `time.monotonic`."""
 
     #: The client's, empty where it has none.
@@ -65,7 +65,7 @@ class Doorkeeper:
         """How many there are."""
         return self._count
 
-    def arrived(self, connection: Connection) -> None:
+    def arrived(self, connection: HttpConnection) -> None:
         """Take in a stranger; at need another one, or itself, is cut for it."""
         if self._is_proxy(connection.address):
             connection.is_known = True
@@ -80,7 +80,7 @@ class Doorkeeper:
             self._cut += 1
             _first(queue, connection).cut()
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: HttpConnection) -> None:
         """Forget a connection; again is harmless."""
         for table in (self._strangers, self._known):
             queue = table.get(connection.address)
@@ -90,7 +90,7 @@ class Doorkeeper:
                 if not queue:
                     del table[connection.address]
 
-    def settled(self, connection: Connection, *, is_known: bool) -> None:
+    def settled(self, connection: HttpConnection, *, is_known: bool) -> None:
         """Note whether a connection's newest request has shown a good token."""
         if is_known == connection.is_known or self._is_proxy(connection.address):
             return
@@ -100,7 +100,7 @@ class Doorkeeper:
         table[connection.address][connection] = None
         self._count += 1
 
-    def look(self, now: float) -> list[Connection]:
+    def look(self, now: float) -> list[HttpConnection]:
         """Return those that have outstayed; called every `limits.LOOK_S`."""
         queues = (*self._strangers.values(), *self._known.values())
         over = [one for queue in queues for one in queue if one.is_over(now)]
@@ -118,7 +118,7 @@ class Doorkeeper:
             return False
         return any(client in network for network in self._proxies)
 
-    def _least_missed(self, newest: Connection) -> Connection:
+    def _least_missed(self, newest: HttpConnection) -> HttpConnection:
         crowd = max(self._strangers.values(), key=len, default={})
         stranger = _first(crowd, newest) if crowd else newest
         if stranger is not newest:
@@ -130,7 +130,7 @@ class Doorkeeper:
         return newest
 
 
-def _first(queue: _Queue, newest: Connection) -> Connection:
+def _first(queue: _Queue, newest: HttpConnection) -> HttpConnection:
     """Return the oldest, rather one that waits for its client than one that waits for us."""
     others = (one for one in queue if one is not newest)
     return next((one for one in others if one.phase != "answer"), next(iter(queue)))

@@ -13,14 +13,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from tuner.server import limits
-from tuner.server.http.connections import Connection, Doorkeeper
+from tuner.server.http.connections import Doorkeeper, HttpConnection
 from tuner.server.http.wire import Wire
 
 #: Open requests get this long to end; a claim that waits is simply cut.
 SHUTDOWN_S = 2
 
 
-def _end(connection: Connection) -> None:
+def _end(connection: HttpConnection) -> None:
     if connection.is_over(time.monotonic()):  # it may have gone on meanwhile
         connection.give_up()
 

@@ -1,6 +1,6 @@
 """What a route lets its callers do.
 
-`tuner.server.front` asks `TokenBook.who` before any route is looked for and leaves the answer in
+`tuner.server.access` asks `TokenBook.who` before any route is looked for and leaves the answer in
 the request; a route says by `needs` what its caller must be allowed.
 """
 

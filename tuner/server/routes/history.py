@@ -27,7 +27,7 @@ from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import ADMIN, READ, READ_OWN, SUBMIT
 from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.paths import Number
-from tuner.service.history import HistoryDesk
+from tuner.service.history import HistoryService
 
 MAX_BATCH_RUNS = 5000
 
@@ -121,7 +121,7 @@ class _Finish(_Model):
     gone: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_RUNS)] = []
 
 
-def history_router(desk: HistoryDesk) -> APIRouter:
+def history_router(desk: HistoryService) -> APIRouter:
     """Return the routes of the history."""
     router = APIRouter(prefix=PREFIX, responses=PROBLEM_RESPONSES, tags=["history"])
 
@@ -154,7 +154,7 @@ def history_router(desk: HistoryDesk) -> APIRouter:
     return router
 
 
-def _add_importing(router: APIRouter, desk: HistoryDesk) -> None:
+def _add_importing(router: APIRouter, desk: HistoryService) -> None:
     @router.post(
         "/history",
         dependencies=SUBMIT,

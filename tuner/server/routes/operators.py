@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from tuner.server.health import Health
+from tuner.server.health import ServerHealth
 from tuner.server.metrics import Metrics
 from tuner.server.problems import PROBLEM_RESPONSES
 from tuner.server.routes.auth import READ
@@ -29,7 +29,7 @@ class Ready(BaseModel):
     warnings: dict[str, str]
 
 
-def health_router(health: Health) -> APIRouter:
+def health_router(health: ServerHealth) -> APIRouter:
     """Return the routes of probes, which need no token and say nothing that needs one."""
     router = APIRouter(tags=["service"])
 

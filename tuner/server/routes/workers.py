@@ -15,14 +15,14 @@ from tuner import protocol
 from tuner.identity import Identity
 from tuner.instruments import Instruments
 from tuner.release import release
-from tuner.server.bell import Bell
 from tuner.server.bodies import read_message
+from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import WORK_OWN, identity
 from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.paths import Digest
 from tuner.server.token_book import TokenBook
-from tuner.service.workers.worker_service import WorkerDesk
+from tuner.service.workers.worker_service import WorkerService
 from tuner.storage.conflict import again_after_conflict
 from tuner.trials.kinds import claim_kind
 
@@ -72,8 +72,8 @@ async def _wait(
 
 
 def worker_router(
-    desk: WorkerDesk,
-    bell: Bell,
+    desk: WorkerService,
+    bell: ClaimNotifier,
     tokens: TokenBook,
     redis: WorkerRedis,
     instruments: Instruments,
@@ -86,7 +86,7 @@ def worker_router(
     return router
 
 
-def _add_config(router: APIRouter, desk: WorkerDesk, redis: WorkerRedis) -> None:
+def _add_config(router: APIRouter, desk: WorkerService, redis: WorkerRedis) -> None:
     @router.get(
         "/config",
         dependencies=WORK_OWN,
@@ -109,8 +109,8 @@ def _add_config(router: APIRouter, desk: WorkerDesk, redis: WorkerRedis) -> None
 
 def _add_claim(
     router: APIRouter,
-    desk: WorkerDesk,
-    bell: Bell,
+    desk: WorkerService,
+    bell: ClaimNotifier,
     tokens: TokenBook,
     instruments: Instruments,
 ) -> None:
@@ -133,7 +133,7 @@ def _add_claim(
         is_bound = caller.image is not None and "@" in caller.image
         kind = claim_kind(message, caller.image if is_bound else message.worker.image)
         while True:
-            ticket = bell.ticket(kind)
+            ticket = bell.waiter(kind)
             try:
                 if await _has_hung_up(request):
                     # It has given this claim up, or sends it again: an attempt would be nobody's.
@@ -165,7 +165,7 @@ def _add_claim(
             return _json(await run_in_threadpool(beat_desk, message))
 
 
-def _add_attempts(router: APIRouter, desk: WorkerDesk, instruments: Instruments) -> None:
+def _add_attempts(router: APIRouter, desk: WorkerService, instruments: Instruments) -> None:
     report_desk = again_after_conflict(desk.report)
     finish_desk = again_after_conflict(desk.finish)
 

@@ -17,7 +17,7 @@ from tuner.documents.demand import WorkerDemand
 from tuner.integrity.values import require_sound
 from tuner.service.demand.document import Wanting, demand_document
 from tuner.service.demand.kinds import ANY, Kind, Like, able_workers, is_sound, kind_of
-from tuner.service.demand.wanting import Standing, Want, want_of
+from tuner.service.demand.wanting import StudyDemand, Want, want_of
 from tuner.storage import Storage, tables
 from tuner.trials.faults import is_own, reason_of
 from tuner.trials.specs import read_spec
@@ -104,7 +104,7 @@ class Demand:
             found[kind].append(Wanting(project=str(study.project), study=name, want=want))
         return found
 
-    def _standing(self, study: Study, counts: _Counts, now: float) -> Standing:
+    def _standing(self, study: Study, counts: _Counts, now: float) -> StudyDemand:
         """Return what decides how many workers a study could use."""
         spec = read_spec(study.spec_json)
         limit, hours = spec.budget.trials, spec.budget.hours
@@ -112,7 +112,7 @@ class Demand:
         size = None if spec.finds_space else spec.space.cardinality()
         # A trial that is tried again has a number of its own, and no configuration.
         tried = study.next_number - len(study.retries_wanted)
-        return Standing(
+        return StudyDemand(
             state=study.state,
             why=study.reason,
             running=counts.running,

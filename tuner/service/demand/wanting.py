@@ -17,7 +17,7 @@ MOST_WANTED = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class StudyDemand:
     """What of a study decides how many workers it could use."""
 
     #: RUNNING, PAUSED or STOPPING.
@@ -65,7 +65,7 @@ class Want:
         return self.running + self.queued + self.fresh
 
 
-def want_of(study: Standing) -> Want:
+def want_of(study: StudyDemand) -> Want:
     """Return how many workers a study could use now.
 
     It is never more than what runs and what its budget and `parallel` allow beside that, 0 where
@@ -95,7 +95,7 @@ def counts_text(running: int, queued: int, fresh: int) -> str:
     return ", ".join(parts)
 
 
-def _held(study: Standing) -> str:
+def _held(study: StudyDemand) -> str:
     """Return why the study starts nothing, whatever its budget; empty: it may."""
     if study.state is StudyState.PAUSED:
         return f"paused{f' ({study.why})' if study.why else ''}"
@@ -104,7 +104,7 @@ def _held(study: Standing) -> str:
     return study.limit or study.obstacle
 
 
-def _fresh(study: Standing) -> tuple[int, str]:
+def _fresh(study: StudyDemand) -> tuple[int, str]:
     """Return how many trials could be proposed at once, and what allows no more."""
     bounds = [(max(0, MOST_WANTED - study.in_flight), f"at most {MOST_WANTED}, it has no limit")]
     if study.untried is not None:
@@ -120,7 +120,7 @@ def _fresh(study: Standing) -> tuple[int, str]:
     return min(reversed(bounds), key=lambda bound: bound[0])
 
 
-def _reason(study: Standing, want: Want, bound: str) -> str:
+def _reason(study: StudyDemand, want: Want, bound: str) -> str:
     text = counts_text(want.running, want.queued, want.fresh)
     if want.queued < study.ready:
         return _with_running(want.running, f"no more at once (parallel: {study.parallel})")

@@ -31,10 +31,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.documents.gain import Gain, GainMark, Range
-from tuner.samplers.bayesian.belief import MEMBERS
-from tuner.samplers.bayesian.data import Data, gather
-from tuner.samplers.bayesian.dialect import Dialect, declared
-from tuner.samplers.bayesian.observations import Reader
+from tuner.samplers.bayesian.data import TrainingData, gather
+from tuner.samplers.bayesian.mixture import MEMBERS
+from tuner.samplers.bayesian.observations import ObservationReader
+from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter, declared
 from tuner.service.explanations.shadows import cold_starts
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna
@@ -152,14 +152,16 @@ def _nothing(results: Results) -> Gain:
     }
 
 
-def data_of(results: Results, dialect: Dialect) -> Data:
+def data_of(results: Results, dialect: OptunaSpaceAdapter) -> TrainingData:
     """Return the results as the sampler's models take them, with what pruned ones came to."""
     trials = [_frozen(results, dialect, index) for index in range(len(results))]
     direction = StudyDirection.MAXIMIZE if results.maximize else StudyDirection.MINIMIZE
-    return gather(dialect.encoding.columns, Reader(dialect, [direction], {}).read(trials, -1))
+    return gather(
+        dialect.encoding.columns, ObservationReader(dialect, [direction], {}).read(trials, -1)
+    )
 
 
-def _frozen(results: Results, dialect: Dialect, index: int) -> FrozenTrial:
+def _frozen(results: Results, dialect: OptunaSpaceAdapter, index: int) -> FrozenTrial:
     params = {
         name: to_optuna(results.space[name], value)
         for name, value in results.params[index].items()
@@ -178,7 +180,7 @@ def _frozen(results: Results, dialect: Dialect, index: int) -> FrozenTrial:
     return trial
 
 
-def _estimate(results: Results, dialect: Dialect, data: Data) -> Gain:
+def _estimate(results: Results, dialect: OptunaSpaceAdapter, data: TrainingData) -> Gain:
     encoding, scale, finals = dialect.encoding, data.scales[0], results.finals
     members = fit_gps(
         encoding.columns,

@@ -29,7 +29,7 @@ from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.fitting import OFFSET
 from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.search.acquisition import log_improvement
-from tuner.surrogate.search.task import Taken, Task
+from tuner.surrogate.search.task import SearchTask, Taken
 
 #: Points all over the space that a shadow may go to.
 _POOL = 256
@@ -82,7 +82,7 @@ def beginnings(encoding: Encoding) -> Floats:
     for seed in range(_BEGINNINGS):
         placed = nothing
         for trial in range(START):
-            task = Task(
+            task = SearchTask(
                 grounds=encoding,
                 taken=Taken(encoding.columns, placed, nothing),
                 best=nothing,

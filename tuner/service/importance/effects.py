@@ -31,7 +31,7 @@ _FENCE = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Column:
+class EffectColumn:
     """One parameter of n trials.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Basis:
         return left
 
 
-def effect_shares(columns: Sequence[Column], costs: Floats) -> list[float] | None:
+def effect_shares(columns: Sequence[EffectColumn], costs: Floats) -> list[float] | None:
     """Return the share of each parameter in what they explain, together 1.
 
     Args:
@@ -109,7 +109,7 @@ def cut(costs: Floats) -> Floats:
     return np.minimum(costs, fence) if high > low else costs
 
 
-def _basis(column: Column) -> _Basis:
+def _basis(column: EffectColumn) -> _Basis:
     active = ~np.isnan(column.at)
     terms = _terms(column, column.at[active])
     if not terms or active.sum() <= len(terms) + 1:
@@ -118,7 +118,7 @@ def _basis(column: Column) -> _Basis:
     return _Basis(active=active, columns=np.linalg.qr(matrix - matrix.mean(axis=0))[0])
 
 
-def _terms(column: Column, at: Floats) -> list[Floats]:
+def _terms(column: EffectColumn, at: Floats) -> list[Floats]:
     """Return what the cost is fitted to, beside a constant; empty: the parameter does not vary."""
     values = np.unique(at)
     if len(values) < 2:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.documents.importance import Weighed
 from tuner.service.importance.edges import Results, edges, position
-from tuner.service.importance.effects import Column, effect_shares
+from tuner.service.importance.effects import EffectColumn, effect_shares
 from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.space.scale import all_scaled, scaled
@@ -70,13 +70,13 @@ def _results(
     return Results(params=params, best=best, first=min(whole)[1] if whole else None)
 
 
-def _column(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Column:
+def _column(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> EffectColumn:
     axis = Axis(parameter)
     if parameter.values:
         at = np.array([position(axis, params) for params in trials], dtype=float)
     else:
         at = _numbers(parameter, trials)
-    return Column(at=at, is_choice=axis.kind == "choice")
+    return EffectColumn(at=at, is_choice=axis.kind == "choice")
 
 
 def _numbers(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Floats:

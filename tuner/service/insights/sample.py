@@ -11,7 +11,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.samplers.bayesian.dialect import Dialect, declared
+from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter, declared
 from tuner.space.optuna import to_optuna
 from tuner.space.parameter import Parameter
 from tuner.spec import StudySpec
@@ -93,7 +93,7 @@ def read_sample(connection: sa.Connection, study: Study) -> Sample:
     )
 
 
-def _frozen(dialect: Dialect, params: dict[str, Any], costs: list[float]) -> FrozenTrial:
+def _frozen(dialect: OptunaSpaceAdapter, params: dict[str, Any], costs: list[float]) -> FrozenTrial:
     space = dialect.encoding.space
     theirs = {
         name: to_optuna(space[name], value)

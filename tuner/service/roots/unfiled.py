@@ -19,7 +19,7 @@ from tuner.roots import UnfitError
 from tuner.service.answers.times import iso
 from tuner.storage import tables
 
-Kind = Literal["run", "study", "checkpoints", "root"]
+UnfiledKind = Literal["run", "study", "checkpoints", "root"]
 
 #: After the first fault; doubled with each that follows.
 FIRST_RETRY_S = 10.0
@@ -54,7 +54,7 @@ _u = tables.unfiled
 class Subject:
     """What was to be written or removed; see the columns of `tables.unfiled`."""
 
-    kind: Kind
+    kind: UnfiledKind
     study_id: int
     key: str = ""
     number: int | None = None
@@ -128,13 +128,13 @@ def forget_waiting(connection: sa.Connection) -> None:
     connection.execute(_u.delete().where(_u.c.study_id != 0, _u.c.study_id.not_in(known)))
 
 
-def not_due(connection: sa.Connection, kind: Kind, now: float) -> set[int]:
+def not_due(connection: sa.Connection, kind: UnfiledKind, now: float) -> set[int]:
     """Return the studies of which something of this kind is not to be tried yet."""
     query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try > now)
     return set(connection.execute(query).scalars())
 
 
-def due_studies(connection: sa.Connection, kind: Kind, now: float) -> set[int]:
+def due_studies(connection: sa.Connection, kind: UnfiledKind, now: float) -> set[int]:
     """Return the studies of which something of this kind is to be tried again now."""
     query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try <= now)
     return set(connection.execute(query).scalars())

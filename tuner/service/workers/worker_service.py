@@ -30,7 +30,7 @@ from tuner.service.workers.bearers import may_fetch
 from tuner.service.workers.finishing import Finishing
 from tuner.service.workers.reporting import Reporting, extend_lease
 from tuner.service.workers.verifying import Verifier
-from tuner.service.workers.worker_status import Reception, Standing
+from tuner.service.workers.worker_status import WorkerRegistry, WorkerStatus
 from tuner.storage import Storage, tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.ending.abandoned import Sign, release_abandoned
@@ -50,7 +50,7 @@ MAX_UNASSIGNABLE = 20
 MAX_TEST_CHARS = 2000
 
 
-class WorkerDesk:
+class WorkerService:
     """Answers workers. Safe to use from several threads.
 
     Args:
@@ -71,7 +71,7 @@ class WorkerDesk:
         self._storage = storage
         self._coordinator = coordinator
         self._storage_problem = storage_problem
-        self._reception = Reception(release(), Verifier(workers))
+        self._reception = WorkerRegistry(release(), Verifier(workers))
         self._finishing = Finishing(storage, coordinator.instruments, storage_problem)
         self.report = Reporting(storage, coordinator).report
 
@@ -110,7 +110,7 @@ class WorkerDesk:
     def _claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            standing = self._reception.meet(connection, claim.worker, now, claim.study)
+            standing = self._reception.register(connection, claim.worker, now, claim.study)
             claim = dataclasses.replace(claim, worker=standing.worker)
             mine = claimed_with(connection, claim.token)
             if mine is not None and not is_bearers(mine.bearer):
@@ -179,7 +179,7 @@ class WorkerDesk:
             now = self._storage.now(connection)
             if beat.attempt is not None and beat.token is not None:
                 order = _beat_attempt(connection, beat.attempt, beat.token, now)
-            meet = self._reception.meet if is_free else self._reception.recognise
+            meet = self._reception.register if is_free else self._reception.recognise
             standing = meet(connection, beat.worker, now)
             if is_free:
                 self._release(connection, standing, "idle", now)
@@ -223,7 +223,7 @@ class WorkerDesk:
         self,
         connection: sa.Connection,
         claim: protocol.Claim,
-        standing: Standing,
+        standing: WorkerStatus,
         now: float,
     ) -> Attempt | None:
         """Lease an attempt to a worker that claims with a new token, if there is one for it."""
@@ -245,7 +245,7 @@ class WorkerDesk:
         return mine
 
     def _release(
-        self, connection: sa.Connection, standing: Standing, sign: Sign, now: float
+        self, connection: sa.Connection, standing: WorkerStatus, sign: Sign, now: float
     ) -> bool:
         """End what the worker holds and does not execute; return whether it holds nothing else."""
         return release_abandoned(

@@ -34,7 +34,7 @@ _PROCESSES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class WorkerStatus:
     """What the service thinks of a worker that has just called."""
 
     known: Worker
@@ -63,7 +63,7 @@ class Standing:
         return not self.drain and not is_out and not self.test_due
 
 
-class Reception:
+class WorkerRegistry:
     """Meets workers that call. Safe to use from several threads.
 
     Mutable: it remembers which processes have called under a name. When one of them calls again
@@ -81,13 +81,13 @@ class Reception:
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
-    def meet(
+    def register(
         self,
         connection: sa.Connection,
         worker: protocol.WorkerInfo,
         now: float,
         study: str | None = None,
-    ) -> Standing:
+    ) -> WorkerStatus:
         """Return where a worker stands that claims or is idle; one that is new gets a row.
 
         Args:
@@ -113,7 +113,7 @@ class Reception:
 
     def recognise(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
-    ) -> Standing:
+    ) -> WorkerStatus:
         """Return where a worker stands that runs an attempt: it has been met when it claimed."""
         verification = self._verify(connection, worker, now)
         known = self._find(connection, verification, now)
@@ -216,12 +216,12 @@ def _standing(
     *,
     changes: dict[str, Any],
     is_new_process: bool = False,
-) -> Standing:
+) -> WorkerStatus:
     drain = bool(changes.get("drain", known.drain))
     reason = verification.problem or known.out_reason
     if drain:
         reason = changes.get("drain_reason", known.drain_reason) or "drained by a user"
-    return Standing(
+    return WorkerStatus(
         known=known,
         verification=verification,
         is_new_process=is_new_process,

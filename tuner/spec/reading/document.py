@@ -24,7 +24,7 @@ class Mark:
 
 
 @dataclass(kw_only=True)
-class Document:
+class YamlDocument:
     """Parsed values and where they stand. Marks are added when files are put together."""
 
     source: str
@@ -43,7 +43,7 @@ class Document:
                 return found
         return Mark(source=self.source, line=1, column=1)
 
-    def graft(self, path: Path, other: Document, at: Path) -> None:
+    def graft(self, path: Path, other: YamlDocument, at: Path) -> None:
         """Copy the marks of `other` at and below `at` to `path` here."""
         for mine, theirs in ((self.values, other.values), (self.keys, other.keys)):
             for place in [item for item in mine if item[: len(path)] == path]:

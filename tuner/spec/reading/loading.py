@@ -12,7 +12,7 @@ from tuner.space import Problem, Problems
 from tuner.spec.advice import advise
 from tuner.spec.history import resolve_paths
 from tuner.spec.model import StudySpec
-from tuner.spec.reading.document import Document, Mark
+from tuner.spec.reading.document import Mark, YamlDocument
 from tuner.spec.reading.history import check_resolved
 from tuner.spec.reading.space_files import inline_space
 from tuner.spec.reading.study import read_spec
@@ -102,7 +102,7 @@ def _check_data(spec: StudySpec, folder: Path, problems: Problems) -> None:
             problems.wrong(("data", "paths", index), name, "a file or folder that exists")
 
 
-def _located(document: Document, problems: Problems) -> list[str]:
+def _located(document: YamlDocument, problems: Problems) -> list[str]:
     order = {document.source: 0}
 
     def place(item: tuple[Mark, Problem]) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from tuner.errors import SpecError
 from tuner.space import Problems
 from tuner.space.problem import Path
 from tuner.space.value import show
-from tuner.spec.reading.document import Document
+from tuner.spec.reading.document import YamlDocument
 from tuner.spec.reading.yaml_file import is_file, read_document
 
 MAX_INCLUDES = 50
@@ -24,7 +24,7 @@ _PATH = "the path of an existing YAML file, relative to the spec's folder"
 _INCLUDE = f"a list of 1 to {MAX_INCLUDES} paths of YAML files, relative to the spec's folder"
 
 
-def inline_space(document: Document, folder: FilePath, problems: Problems) -> list[str]:
+def inline_space(document: YamlDocument, folder: FilePath, problems: Problems) -> list[str]:
     """Put definitions where `document` has a path or include; return lines on unreadable files.
 
     When there are lines or new problems, the search space is not usable.
@@ -55,7 +55,7 @@ def inline_space(document: Document, folder: FilePath, problems: Problems) -> li
 
 
 def _inline(
-    document: Document,
+    document: YamlDocument,
     folder: FilePath,
     places: list[tuple[Path, Any]],
     override: dict[str, Any],
@@ -63,7 +63,7 @@ def _inline(
 ) -> list[str]:
     before = len(problems)
     unreadable: list[str] = []
-    sources: dict[str, Document] = {}
+    sources: dict[str, YamlDocument] = {}
     definitions: dict[str, Any] = {}
     for path, name in places:
         if not isinstance(name, str) or not is_file(folder / name):
@@ -87,7 +87,7 @@ def _inline(
     return unreadable
 
 
-def _read_space_file(folder: FilePath, name: str, source: str) -> Document:
+def _read_space_file(folder: FilePath, name: str, source: str) -> YamlDocument:
     included = read_document(folder / name, os.path.normpath(FilePath(source).parent / name))
     if not isinstance(included.data, Mapping) or not included.data:
         mark = included.mark(())
@@ -104,20 +104,20 @@ def _conflicts(
 
 
 def _replace(
-    document: Document,
+    document: YamlDocument,
     definitions: dict[str, Any],
-    sources: dict[str, Document],
+    sources: dict[str, YamlDocument],
     override: dict[str, Any],
 ) -> None:
     """Put the definitions, changed by `override`, where the include stood."""
-    own = Document(
+    own = YamlDocument(
         source=document.source,
         data=None,
         values=dict(document.values),
         keys=dict(document.keys),
     )
     where = document.mark(_HERE)
-    document.graft(_HERE, Document(source=document.source, data=None, values={(): where}), ())
+    document.graft(_HERE, YamlDocument(source=document.source, data=None, values={(): where}), ())
     for key, included in sources.items():
         document.graft((*_HERE, key), included, (key,))
     merged = dict(definitions)

@@ -28,7 +28,7 @@ from ruamel.yaml.reader import ReaderError
 from tuner.errors import SpecError
 from tuner.space.problem import Path, field_name
 from tuner.space.value import show
-from tuner.spec.reading.document import Document, Mark
+from tuner.spec.reading.document import Mark, YamlDocument
 
 MAX_DEPTH = 20
 #: A number with more digits is a mistake, and converting it could take long.
@@ -65,7 +65,7 @@ def parse_value(text: str, source: str) -> Any:
     return parse_document(text, source).data
 
 
-def parse_document(text: str, source: str) -> Document:
+def parse_document(text: str, source: str) -> YamlDocument:
     """Return the content of YAML text.
 
     Args:
@@ -102,7 +102,7 @@ class _Builder:
     """Builds values from parser events without recursion. Mutable: it is the parser's stack."""
 
     def __init__(self, source: str) -> None:
-        self.document = Document(source=source, data=None)
+        self.document = YamlDocument(source=source, data=None)
         self._containers: list[tuple[Path, Any]] = []
         self._key: str | None = None
         self._documents = 0

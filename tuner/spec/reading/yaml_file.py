@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tuner.errors import SpecError
 from tuner.space.value import show
-from tuner.spec.reading.document import Document
+from tuner.spec.reading.document import YamlDocument
 from tuner.spec.reading.yaml12 import parse_document
 
 MAX_BYTES = 256 * 1024
@@ -21,7 +21,7 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_document(path: Path, source: str) -> Document:
+def read_document(path: Path, source: str) -> YamlDocument:
     """Return the content of a YAML file.
 
     Args:

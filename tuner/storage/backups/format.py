@@ -30,10 +30,10 @@ from tuner.protocol import decode_number, encode_number
 FORMAT: Literal["tuner-backup"] = "tuner-backup"
 VERSION: Literal[1] = 1
 
-Kind = Literal["int", "float", "bool", "text", "time", "bytes"]
+ColumnKind = Literal["int", "float", "bool", "text", "time", "bytes"]
 
 #: In this order, because a boolean is an integer to some.
-_KINDS: tuple[tuple[type[Any], Kind], ...] = (
+_KINDS: tuple[tuple[type[Any], ColumnKind], ...] = (
     (sa.Boolean, "bool"),
     (sa.Integer, "int"),
     (sa.Float, "float"),
@@ -47,18 +47,18 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Column(_Part):
+class BackupColumn(_Part):
     """One column of a table."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
 
 
 class TableHead(_Part):
     """One table: its columns in the order of a row's values, and how many rows there are."""
 
     name: str
-    columns: list[Column]
+    columns: list[BackupColumn]
     rows: int = Field(ge=0)
 
 
@@ -99,7 +99,7 @@ class Trailer(_Part):
     sha256: str
 
 
-def kind_of(column: sa.Column[Any]) -> Kind:
+def kind_of(column: sa.Column[Any]) -> ColumnKind:
     """Return what a column of a reflected table holds."""
     for known, kind in _KINDS:
         if isinstance(column.type, known):
@@ -107,12 +107,12 @@ def kind_of(column: sa.Column[Any]) -> Kind:
     return "text"
 
 
-def encode(kind: Kind, value: Any) -> Any:
+def encode(kind: ColumnKind, value: Any) -> Any:
     """Return a value of the database as a JSON value."""
     return None if value is None else _ENCODE[kind](value)
 
 
-def decode(kind: Kind, value: Any) -> Any:
+def decode(kind: ColumnKind, value: Any) -> Any:
     """Invert `encode`.
 
     Raises:
@@ -175,7 +175,7 @@ def _wrong(wanted: str, value: Any) -> ValueError:
     return ValueError(f"{str(value)[:40]!r} is not {wanted}")
 
 
-_ENCODE: Mapping[Kind, Callable[[Any], Any]] = {
+_ENCODE: Mapping[ColumnKind, Callable[[Any], Any]] = {
     "int": int,
     "float": _encode_float,
     "bool": bool,
@@ -183,7 +183,7 @@ _ENCODE: Mapping[Kind, Callable[[Any], Any]] = {
     "time": _encode_time,
     "bytes": _encode_bytes,
 }
-_DECODE: Mapping[Kind, Callable[[Any], Any]] = {
+_DECODE: Mapping[ColumnKind, Callable[[Any], Any]] = {
     "int": _decode_int,
     "float": _decode_float,
     "bool": _decode_bool,

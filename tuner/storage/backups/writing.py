@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from tuner.errors import SetupError, SpecError, StudyError, UnavailableError
-from tuner.storage.backups.format import Column, Header, TableHead, Trailer, encode, kind_of
+from tuner.storage.backups.format import BackupColumn, Header, TableHead, Trailer, encode, kind_of
 from tuner.storage.backups.numbering import read_next_ids
 from tuner.storage.database import Storage
 from tuner.storage.schema import data_tables, read_schema
@@ -160,7 +160,9 @@ def _header(
     heads = [
         TableHead(
             name=table.name,
-            columns=[Column(name=column.name, kind=kind_of(column)) for column in table.columns],
+            columns=[
+                BackupColumn(name=column.name, kind=kind_of(column)) for column in table.columns
+            ],
             rows=connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one(),
         )
         for table in tables

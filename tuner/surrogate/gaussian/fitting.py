@@ -13,8 +13,8 @@ import numpy as np
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.descent import descend
-from tuner.surrogate.gaussian.halves import layout
-from tuner.surrogate.gaussian.thinning import thin
+from tuner.surrogate.gaussian.packed_symmetric import packed_layout
+from tuner.surrogate.gaussian.subset import choose_subset
 
 #: Prior variance of a constant shift of all values: z has mean 0, but points of a search are good
 #: ones.
@@ -75,7 +75,7 @@ class Posterior:
         extra: Floats,
         part: Posterior | None = None,
     ) -> None:
-        self._layout = layout(len(z))
+        self._layout = packed_layout(len(z))
         self._squares = self._layout.squares(columns, x)
         self._z = z
         self._shares = shares
@@ -199,7 +199,7 @@ def _mode(
     if len(z) <= _MANY:
         posterior = Posterior(columns, x, z, shares, extra)
         return (posterior, *_best_mode(posterior, _TOLERANCE))
-    part = thin(columns, x, z, np.arange(len(z)), _MANY)
+    part = choose_subset(columns, x, z, np.arange(len(z)), _MANY)
     few = Posterior(columns, x[part], z[part], shares[part], extra[part])
     value, near = _best_mode(few, _ROUGH)
     if x.size * len(x) > _MOST_DISTANCES:

@@ -16,12 +16,12 @@ from tuner.surrogate.gaussian.expansion import Expansion
 from tuner.surrogate.history.directions import agreements, features, portfolio, standard
 from tuner.surrogate.history.foretelling import foretelling
 from tuner.surrogate.history.pooling import Pooled, pool
-from tuner.surrogate.history.prior import Contribution, Prior, Witnesses
+from tuner.surrogate.history.prior import Contribution, NearestRows, Prior
 from tuner.surrogate.history.ranking import Scored
 from tuner.surrogate.history.rows import thin_ranked
 from tuner.surrogate.history.screening import Cache, Screened, screen
 from tuner.surrogate.history.source import Source
-from tuner.surrogate.packing import digest
+from tuner.surrogate.serialisation import digest
 
 #: Points on which the features rest.
 POINTS = 512
@@ -208,12 +208,12 @@ def _contributions(screened: Screened, shares: Floats, means: Floats) -> tuple[C
     return (*used, *dropped)
 
 
-def _witnesses(screened: Screened) -> Witnesses:
+def _witnesses(screened: Screened) -> NearestRows:
     top = [
         Scored(x=s.x[:_WITNESSES], z=s.z[:_WITNESSES], row=s.row[:_WITNESSES])
         for s in screened.scored
     ]
-    return Witnesses(
+    return NearestRows(
         x=np.concatenate([s.x for s in top]),
         z=np.concatenate([s.z for s in top]),
         row=np.concatenate([s.row for s in top]).astype(np.int64),

@@ -30,7 +30,7 @@ from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.gp import cholesky
 from tuner.surrogate.history.ranking import Scored
-from tuner.surrogate.history.rows import Rows, gather
+from tuner.surrogate.history.rows import SourceRows, gather
 
 #: Rows of all sources together that decide the hyperparameters, and that the posterior rests on.
 _FIT_ROWS, _ROWS = 320, 1600
@@ -46,7 +46,7 @@ _LENGTH = (0.4, 1.0)
 class _Posterior:
     """The negative log posterior of (log lengthscales, log a, log b, log v), without constants."""
 
-    def __init__(self, columns: Columns, rows: Rows) -> None:
+    def __init__(self, columns: Columns, rows: SourceRows) -> None:
         self._rows = rows
         self._squares = kernel.column_squares(columns, rows.x)
         d = len(columns)
@@ -95,7 +95,7 @@ class Pooled:
     common: float
     own: float
     noise: float
-    rows: Rows
+    rows: SourceRows
 
     @property
     def own_lengths(self) -> Floats:

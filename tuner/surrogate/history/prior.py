@@ -17,13 +17,13 @@ from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.expansion import Expansion, Pull
 from tuner.surrogate.history.foretelling import Foretelling
-from tuner.surrogate.packing import digest, pack, unpack
+from tuner.surrogate.serialisation import digest, pack, unpack
 
 _VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Witnesses:
+class NearestRows:
     """The best rows of every source, compactly: x (k, d), z (k,), row (k,), source (k,)."""
 
     x: Floats
@@ -72,7 +72,7 @@ class Prior:
     likeness: float
     portfolio: Floats
     contributions: tuple[Contribution, ...]
-    witnesses: Witnesses
+    witnesses: NearestRows
     foretelling: Foretelling | None = None
 
     def features(self, x: Floats) -> Floats:
@@ -191,7 +191,7 @@ class Prior:
             likeness=float(meta["likeness"]),
             portfolio=arrays["portfolio"],
             contributions=tuple(Contribution(*item) for item in meta["sources"]),
-            witnesses=Witnesses(
+            witnesses=NearestRows(
                 x=arrays["witness_x"],
                 z=arrays["witness_z"],
                 row=arrays["witness_row"],

@@ -2,7 +2,7 @@
 
 | name  | meaning                                                                        |
 |-------|--------------------------------------------------------------------------------|
-| z     | score: the value as `tame_bad` has it: mean 0, deviation 1; small is good       |
+| z     | score: the value as `compress_bad` has it: mean 0, deviation 1; small is good       |
 | rung  | step at which a pruned trial stopped; its value is comparable in its rung only |
 | group | the rows of one point: repeats of a configuration, or one trial at its rungs   |
 
@@ -22,8 +22,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from tuner.surrogate.columns import Floats, Numbers
+from tuner.surrogate.history.compression import compress_bad
 from tuner.surrogate.history.source import FINAL, Source
-from tuner.surrogate.history.taming import tame_bad
 
 #: Fewer finished trials than this at a rung do not say where a pruned one would have ended.
 _REFERENCES = 3
@@ -35,7 +35,7 @@ _NOWHERE = -1e6
 #: What a row's rank is decided by first: a value (its own or the one it stands for), then pruned
 #: trials that nothing is known of, then parameters that made a trial fail.
 _PLACED, _UNPLACED, _INFEASIBLE = 0.0, 1.0, 2.0
-#: See `tame_bad`: half of the trials of a study that was optimised may be nearly the best.
+#: See `compress_bad`: half of the trials of a study that was optimised may be nearly the best.
 _BREADTH = 0.2
 #: How far the last of the trials without a value comes behind the first of them.
 _BEHIND = 0.5
@@ -130,7 +130,7 @@ def _scores(keys: Floats) -> Floats:
     rank = _dense(keys)
     if not placed.any():
         return np.asarray(ndtri((rank + 0.5) / (rank.max() + 1)), dtype=np.float64)
-    scores = tame_bad(np.where(placed, keys[:, 1], np.nan), breadth=_BREADTH)
+    scores = compress_bad(np.where(placed, keys[:, 1], np.nan), breadth=_BREADTH)
     behind = rank - rank[placed].max()
     return np.where(placed, scores, scores + _BEHIND * behind / max(int(behind.max()), 1))
 

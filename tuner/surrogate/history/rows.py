@@ -13,7 +13,7 @@ from tuner.surrogate.history.ranking import Scored
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class SourceRows:
     """Rows of several sources: `x` (n, d), `z` (n,), and the number of each row's source (n,)."""
 
     x: Floats
@@ -48,11 +48,11 @@ def thin_ranked(scored: Scored, most: int) -> Scored:
     return Scored(x=scored.x[kept], z=scored.z[kept], row=scored.row[kept])
 
 
-def gather(sources: Sequence[Scored], most: int) -> Rows:
+def gather(sources: Sequence[Scored], most: int) -> SourceRows:
     """Return about `most` rows of all sources together, as many of each."""
     thinned = [thin_ranked(scored, max(most // len(sources), 4)) for scored in sources]
     sizes = [len(scored.z) for scored in thinned]
-    return Rows(
+    return SourceRows(
         x=np.concatenate([scored.x for scored in thinned]),
         z=np.concatenate([scored.z for scored in thinned]),
         task=np.repeat(np.arange(len(sizes)), sizes),

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.descent import descend
-from tuner.surrogate.gaussian.halves import layout
+from tuner.surrogate.gaussian.packed_symmetric import packed_layout
 from tuner.surrogate.history.prior import Prior
 
 #: Deviation of the coefficient of m, in units of s.
@@ -31,7 +31,7 @@ _MANY = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class SizingData:
     """Observations: `x` (n, d), `z` (n,), the share of the noise that each has, extra variance."""
 
     x: Floats
@@ -66,13 +66,13 @@ class Sizes:
         return self.scale * np.array([SIGN**2, *[self.ways] * (count - 1)])
 
 
-class Posterior:
+class LengthPosterior:
     """The negative log posterior of theta, without constants."""
 
-    def __init__(self, prior: Prior, data: Data) -> None:
+    def __init__(self, prior: Prior, data: SizingData) -> None:
         f = prior.features(data.x)
         n = len(data.z)
-        self._layout = layout(n)
+        self._layout = packed_layout(n)
         self._mean = f[:, 0]
         self._common = self._layout.products(self._mean, self._mean) * SIGN**2
         self._ways = self._layout.half(f[:, 1:] @ f[:, 1:].T)
@@ -80,7 +80,7 @@ class Posterior:
         self._data = data
         self._prior = prior
         #: The same of some of the observations: it shows where to look, and how this is bent.
-        self.part = self if n <= _MANY else Posterior(prior, _evenly(data))
+        self.part = self if n <= _MANY else LengthPosterior(prior, _evenly(data))
         self.spread = np.sqrt(np.diag(np.linalg.inv(prior.precision)))
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
@@ -145,15 +145,15 @@ class Posterior:
         return covariance
 
 
-def _evenly(data: Data) -> Data:
+def _evenly(data: SizingData) -> SizingData:
     """Return some of the observations, evenly from the order in which they came."""
     rows = np.linspace(0, len(data.z) - 1, _MANY).astype(np.intp)
-    return Data(data.x[rows], data.z[rows], data.shares[rows], data.extra[rows])
+    return SizingData(data.x[rows], data.z[rows], data.shares[rows], data.extra[rows])
 
 
-def find_sizes(prior: Prior, data: Data) -> Sizes:
+def find_sizes(prior: Prior, data: SizingData) -> Sizes:
     """Return the most probable sizes; a function of the arguments alone."""
-    posterior, theta = Posterior(prior, data), prior.centre
+    posterior, theta = LengthPosterior(prior, data), prior.centre
     if posterior.part is not posterior:
         _, theta = descend(posterior.part, theta, steps=_STEPS, tolerance=_ROUGH)
     _, theta = descend(posterior, theta, steps=_STEPS, tolerance=_TOLERANCE)

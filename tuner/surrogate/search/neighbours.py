@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tuner.surrogate.columns import Floats, Numbers
-from tuner.surrogate.search.task import Grounds, Task
+from tuner.surrogate.search.task import Grounds, SearchTask
 
 #: Grids and choices of at most so many values are tried value by value.
 LISTED = 24
@@ -14,7 +14,7 @@ _FILLS = 4
 
 
 def neighbours(
-    task: Task, x: Floats, steps: list[int], random: np.random.Generator
+    task: SearchTask, x: Floats, steps: list[int], random: np.random.Generator
 ) -> tuple[Numbers, Floats]:
     """Return points that differ in one entry, and which point each comes from."""
     owners, rows = [], []
@@ -49,7 +49,7 @@ def _alternatives(
 
 
 def _filled(
-    task: Task, owners: Numbers, x: Floats, random: np.random.Generator
+    task: SearchTask, owners: Numbers, x: Floats, random: np.random.Generator
 ) -> tuple[Numbers, Floats]:
     """Return the points canonical; where a parameter became active, with several values of it."""
     plain = task.walk(x)
@@ -65,7 +65,7 @@ def _filled(
     )
 
 
-def _donors(task: Task, count: int, random: np.random.Generator) -> Floats:
+def _donors(task: SearchTask, count: int, random: np.random.Generator) -> Floats:
     """Return full points: the first of each `_FILLS` from the best seen, the others at random."""
     columns = task.grounds.columns
     drawn = random.random((count, len(columns)))  # nosec B311  # numpy's generator, seeded

@@ -13,7 +13,7 @@ from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.search.acquisition import Acquisition
 from tuner.surrogate.search.ascent import climb
 from tuner.surrogate.search.neighbours import LISTED, neighbours
-from tuner.surrogate.search.task import Task
+from tuner.surrogate.search.task import SearchTask
 
 #: Points around the best ones, as a share of those spread over the space.
 _NEAR = 0.375
@@ -28,7 +28,7 @@ _MOST_COLUMNS = 48
 _GAIN = 1e-3
 
 
-def maximise(acquisition: Acquisition, task: Task) -> tuple[Floats, float] | None:
+def maximise(acquisition: Acquisition, task: SearchTask) -> tuple[Floats, float] | None:
     """Return the best point that may be proposed, shape (d,), and its value.
 
     None when no point was found that may be: the space is tried out or forbidden.
@@ -57,7 +57,7 @@ def _choose(values: Floats, random: np.random.Generator) -> list[int]:
     return list(np.argsort(-noisy)[:_STARTS])
 
 
-def _near(task: Task, random: np.random.Generator) -> Floats:
+def _near(task: SearchTask, random: np.random.Generator) -> Floats:
     """Return points around the best ones: some entries moved a little, some drawn anew."""
     if not len(task.best):
         return np.empty((0, len(task.grounds.columns)))
@@ -77,7 +77,11 @@ def _near(task: Task, random: np.random.Generator) -> Floats:
 
 
 def _improve(
-    acquisition: Acquisition, task: Task, x: Floats, values: Floats, random: np.random.Generator
+    acquisition: Acquisition,
+    task: SearchTask,
+    x: Floats,
+    values: Floats,
+    random: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Return the points after climbing and changing single entries, with their values."""
     columns = task.grounds.columns
@@ -122,7 +126,7 @@ def _differ(left: Floats, right: Floats) -> Flags:
 
 
 def _climb(
-    acquisition: Acquisition, task: Task, x: Floats, values: Floats, smooth: Flags
+    acquisition: Acquisition, task: SearchTask, x: Floats, values: Floats, smooth: Flags
 ) -> tuple[Floats, Floats]:
     moving = smooth[None, :] & ~np.isnan(x)
     if not moving.any():
@@ -137,7 +141,7 @@ def _climb(
 
 def _step(
     acquisition: Acquisition,
-    task: Task,
+    task: SearchTask,
     x: Floats,
     values: Floats,
     steps: list[int],

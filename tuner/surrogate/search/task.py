@@ -68,7 +68,7 @@ def _keys(x: Floats) -> list[bytes]:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class SearchTask:
     """Where to search.
 
     `best` are canonical points worth looking around, the best first, shape (k, d). `pins` are

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from tuner.history.importers.declared import checked_space
-from tuner.history.importers.folders import Folder, files_stamp, join
+from tuner.history.importers.folders import ScannedFolder, files_stamp, join
 from tuner.history.importers.kerastuner.rungs import (
     INTERNAL,
-    Brackets,
+    HyperbandBrackets,
     Points,
     read_brackets,
     stage_curve,
@@ -52,17 +52,17 @@ class KerasTunerStudy:
     kind: ImportKind = "kerastuner"
     whole = False
 
-    def __init__(self, project: Folder) -> None:
+    def __init__(self, project: ScannedFolder) -> None:
         self.locator = project.path
         self._project = project
-        self._trials: dict[str, Folder] = {}
+        self._trials: dict[str, ScannedFolder] = {}
         self._goals: dict[str, Goal | None] = {}
         self._parameters: dict[str, None] = {}
         self._space: SearchSpace | None = None
         self._read_items: list[Defined] = []
         self._notes: list[str] | None = None
 
-    def add(self, trial: Folder) -> None:
+    def add(self, trial: ScannedFolder) -> None:
         """Take the folder of a trial into the study."""
         self._trials[clean_key(trial.name)] = trial
 
@@ -102,7 +102,7 @@ class KerasTunerStudy:
         )
 
     @cached_property
-    def _brackets(self) -> Brackets:
+    def _brackets(self) -> HyperbandBrackets:
         try:
             oracle = read_object(self._project, "oracle.json")
         except (OSError, ValueError):

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.history.importers.folders import Folder
+from tuner.history.importers.folders import ScannedFolder
 from tuner.history.importers.source import MAX_JSON_BYTES
 from tuner.history.store.records import Goal
 
@@ -28,7 +28,7 @@ Points = list[tuple[object, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brackets:
+class HyperbandBrackets:
     """The configurations of a project that was searched by Hyperband.
 
     Attributes:
@@ -50,7 +50,7 @@ class Brackets:
         return {key for keys in self.members.values() for key in keys[1:]}
 
 
-def read_brackets(trials: Mapping[str, Folder], max_epochs: object) -> Brackets:
+def read_brackets(trials: Mapping[str, ScannedFolder], max_epochs: object) -> HyperbandBrackets:
     """Return which trials of a project belong together.
 
     Args:
@@ -75,7 +75,7 @@ def read_brackets(trials: Mapping[str, Folder], max_epochs: object) -> Brackets:
         members.setdefault(_first(key, before), []).append(key)
     ordered = {root: (root, *(k for k in keys if k != root)) for root, keys in members.items()}
     declared = max_epochs if isinstance(max_epochs, int) and max_epochs > 0 else 0
-    return Brackets(
+    return HyperbandBrackets(
         members=ordered,
         epochs=epochs,
         longest=(declared or max(epochs.values())) if epochs else 0,
@@ -115,7 +115,7 @@ def _tuned(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith(INTERNAL)}
 
 
-def _values(folder: Folder) -> dict[str, Any]:
+def _values(folder: ScannedFolder) -> dict[str, Any]:
     """Return the parameters of a trial of Hyperband's, nothing for any other."""
     try:
         with folder.open("trial.json") as file:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from tuner.errors import SpecError
-from tuner.history.importers.cells import Count
-from tuner.history.importers.tables.layouts import Columns, find_layout
-from tuner.history.importers.tables.rows import Table
+from tuner.history.importers.cells import CellCount
+from tuner.history.importers.tables.layouts import CsvColumns, find_layout
+from tuner.history.importers.tables.rows import CsvTable
 from tuner.history.matching.metric import plain_metric
 from tuner.history.store.imported import Options
 from tuner.history.store.records import Goal
 
 
-def find_columns(table: Table, options: Options) -> Columns:
+def find_columns(table: CsvTable, options: Options) -> CsvColumns:
     """Return the columns of a table, with the types of the parameters, read from all rows.
 
     Args:
@@ -23,7 +23,7 @@ def find_columns(table: Table, options: Options) -> Columns:
         SpecError: no column is known to be the metric.
         OSError: it cannot be read.
     """
-    counts = [Count() for _ in table.header]
+    counts = [CellCount() for _ in table.header]
     for row in table.rows():
         for count, cell in zip(counts, row, strict=False):
             count.add(cell)
@@ -47,7 +47,7 @@ def find_columns(table: Table, options: Options) -> Columns:
     return columns
 
 
-def _rename(columns: Columns, name: str, options: Options, missing: int) -> bool:
+def _rename(columns: CsvColumns, name: str, options: Options, missing: int) -> bool:
     """Call the metric `name` that can only be meant by it; return whether there is one."""
     free = [other for other in columns.metrics if other not in options.metrics]
     if not columns.tool or not free:

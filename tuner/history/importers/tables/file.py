@@ -19,8 +19,8 @@ from tuner.history.importers.cells import (
 )
 from tuner.history.importers.state_words import Word, read_word
 from tuner.history.importers.tables.columns import find_columns
-from tuner.history.importers.tables.layouts import Columns
-from tuner.history.importers.tables.rows import Table
+from tuner.history.importers.tables.layouts import CsvColumns
+from tuner.history.importers.tables.rows import CsvTable
 from tuner.history.importers.tables.rungs import stopped_at
 from tuner.history.matching.outcomes import CONSTRAINT
 from tuner.history.store.cleaning import (
@@ -67,7 +67,7 @@ class CsvStudy:
         self.locator = path
         self._path = Path(path)
         self._stamp = stamp
-        self._columns: Columns | None = None
+        self._columns: CsvColumns | None = None
         #: Steps at which runs were stopped by what searched, and how many steps a whole one has.
         self._rungs: tuple[frozenset[int], int] = (frozenset(), 0)
         self._notes: list[str] = []
@@ -79,7 +79,7 @@ class CsvStudy:
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """See `FoundStudy`."""
         del keys
-        table = Table(self._path)
+        table = CsvTable(self._path)
         columns = self._columns = find_columns(table, options)
         self._notes = [f"a table of {columns.tool}'s"] if columns.tool else [*columns.notes]
         groups = self._groups(table, columns)
@@ -96,7 +96,7 @@ class CsvStudy:
 
     def facts(self, options: Options) -> Facts:
         """See `FoundStudy`."""
-        columns = self._columns or find_columns(Table(self._path), options)
+        columns = self._columns or find_columns(CsvTable(self._path), options)
         goals = options.by_name
         return Facts(
             metrics={n: goals.get(n) or columns.goals.get(n) for n in columns.metrics},
@@ -105,7 +105,7 @@ class CsvStudy:
             options=options.to_json(),
         )
 
-    def _groups(self, table: Table, columns: Columns) -> Iterator[Rows | Rejection]:
+    def _groups(self, table: CsvTable, columns: CsvColumns) -> Iterator[Rows | Rejection]:
         """Yield the rows of each run, and what lies beyond all bounds."""
         numbered = enumerate(table.rows(), start=1)
         if columns.step is None:
@@ -129,7 +129,7 @@ class CsvStudy:
             reason = f"beyond the first {MAX_RUNS} runs"
             yield Rejection(path=self.locator, reason=reason, count=beyond)
 
-    def _find_rungs(self, runs: Iterable[Rows], columns: Columns) -> None:
+    def _find_rungs(self, runs: Iterable[Rows], columns: CsvColumns) -> None:
         ends = [max((_step(row, columns) or 0 for _, row in rows), default=0) for rows in runs]
         self._rungs = stopped_at(ends, is_known=columns.run is None)
         rungs, whole = self._rungs
@@ -140,7 +140,7 @@ class CsvStudy:
             what = f"{short} of {len(ends)} runs ended at {named} of {whole} steps"
             self._notes.append(f"{what}: taken as stopped there{guess}")
 
-    def _run(self, number: int, rows: Rows, columns: Columns, options: Options) -> ImportedRun:
+    def _run(self, number: int, rows: Rows, columns: CsvColumns, options: Options) -> ImportedRun:
         last = rows[0][1]
         if len(rows) > 1:
             last = max(rows, key=lambda item: (_step(item[1], columns) or 0, item[0]))[1]
@@ -172,18 +172,18 @@ class CsvStudy:
         )
 
 
-def _mark(row: list[str], columns: Columns) -> object:
+def _mark(row: list[str], columns: CsvColumns) -> object:
     """Return what all rows of one run have in common."""
     if columns.run is not None:
         return _cell(row, columns.run).strip()
     return tuple(_cell(row, index).strip() for index in columns.params.values())
 
 
-def _step(row: list[str], columns: Columns) -> int | None:
+def _step(row: list[str], columns: CsvColumns) -> int | None:
     return None if columns.step is None else read_step(_cell(row, columns.step))
 
 
-def _word(row: list[str], columns: Columns) -> Word:
+def _word(row: list[str], columns: CsvColumns) -> Word:
     if columns.state is None:
         return Word(state="complete")
     text = _cell(row, columns.state).strip()
@@ -193,7 +193,7 @@ def _word(row: list[str], columns: Columns) -> Word:
     return word
 
 
-def _outcome(row: list[str], columns: Columns, *, has_metrics: bool, is_empty: bool) -> Word:
+def _outcome(row: list[str], columns: CsvColumns, *, has_metrics: bool, is_empty: bool) -> Word:
     """Return what came of a run; a `ValueError` says why it cannot be used."""
     word = _word(row, columns)
     if word.state == "running":
@@ -207,11 +207,11 @@ def _outcome(row: list[str], columns: Columns, *, has_metrics: bool, is_empty: b
     return word
 
 
-def _is_open(row: list[str], columns: Columns) -> bool:
+def _is_open(row: list[str], columns: CsvColumns) -> bool:
     return columns.done is not None and _cell(row, columns.done).strip().lower() == "false"
 
 
-def _curves(rows: Rows, columns: Columns) -> dict[str, Curve]:
+def _curves(rows: Rows, columns: CsvColumns) -> dict[str, Curve]:
     points: dict[str, list[tuple[object, object]]] = {}
     for _, row in rows if columns.step is not None else ():
         for name, value in _metrics(row, columns)[0].items():
@@ -219,7 +219,7 @@ def _curves(rows: Rows, columns: Columns) -> dict[str, Curve]:
     return clean_curves(points)
 
 
-def _params(row: list[str], columns: Columns) -> dict[str, Value]:
+def _params(row: list[str], columns: CsvColumns) -> dict[str, Value]:
     params: dict[str, Value] = {}
     for name, index in columns.params.items():
         cell = _cell(row, index)
@@ -234,7 +234,7 @@ def _params(row: list[str], columns: Columns) -> dict[str, Value]:
     return params
 
 
-def _metrics(row: list[str], columns: Columns) -> tuple[dict[str, float], bool]:
+def _metrics(row: list[str], columns: CsvColumns) -> tuple[dict[str, float], bool]:
     """Return the finite metrics, and whether none was given at all."""
     metrics: dict[str, float] = {}
     is_empty = True

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuner.history.importers import state_words
-from tuner.history.importers.cells import Count, Kind
+from tuner.history.importers.cells import CellCount, CellKind
 from tuner.history.matching.metric import is_metric_name
 from tuner.history.store.records import Goal
 
 
 @dataclass(kw_only=True)
-class Columns:
+class CsvColumns:
     """Where in a row the things are, by index. Mutable while they are sorted.
 
     Attributes:
@@ -36,7 +36,7 @@ class Columns:
     params: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, int] = field(default_factory=dict)
     goals: dict[str, Goal] = field(default_factory=dict)
-    kinds: dict[str, Kind] = field(default_factory=dict)
+    kinds: dict[str, CellKind] = field(default_factory=dict)
     quoted: set[str] = field(default_factory=set)
     state: int | None = None
     started: int | None = None
@@ -53,7 +53,7 @@ Header = Mapping[str, int]
 _INDEX = re.compile(r"(Unnamed: \d+)?")
 
 
-def find_layout(names: Sequence[str], counts: Sequence[Count]) -> Columns:
+def find_layout(names: Sequence[str], counts: Sequence[CellCount]) -> CsvColumns:
     """Return the columns of a table, those of a plain one without metrics.
 
     Args:
@@ -71,14 +71,14 @@ def find_layout(names: Sequence[str], counts: Sequence[Count]) -> Columns:
     return columns
 
 
-def _optuna(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _optuna(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of `study.trials_dataframe()`."""
     del counts
     params = _behind(header, "params_")
     values = {n: i for n, i in header.items() if re.fullmatch(r"values?(_.+)?", n)}
     if not params or not ({"number", "state"} & header.keys() or values):
         return None
-    return Columns(
+    return CsvColumns(
         tool="Optuna",
         params=params,
         metrics={_named_value(name): index for name, index in values.items()},
@@ -89,14 +89,14 @@ def _optuna(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _optuna_dashboard(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _optuna_dashboard(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of a table that Optuna's dashboard was asked for."""
     del counts
     params = _behind(header, "Param ")
     if not params or not {"Number", "State"} <= header.keys():
         return None
     facts = {"Number", "State", *(n for n in header if n.startswith(("Param ", "UserAttribute ")))}
-    return Columns(
+    return CsvColumns(
         tool="Optuna",
         params=params,
         metrics={"value" if n == "Value" else n: i for n, i in _but(header, facts).items()},
@@ -110,14 +110,14 @@ def _named_value(name: str) -> str:
     return name if named.isdigit() else named
 
 
-def _scikit_learn(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _scikit_learn(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of `cv_results_`; what is searched by halving has its resources as steps."""
     del counts
     params = _behind(header, "param_") or _behind(header, "params.")
     metrics = {name: i for name, i in header.items() if name.startswith("mean_test_")}
     if not params or not metrics:
         return None
-    return Columns(
+    return CsvColumns(
         tool="scikit-learn",
         # step__parameter: a parameter of a pipeline's step.
         params={name.replace("__", "."): index for name, index in params.items()},
@@ -128,14 +128,14 @@ def _scikit_learn(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _ray(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _ray(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of Ray Tune's data frames."""
     params = _behind(header, "config/", "config.")
     if not params or not {"training_iteration", "trial_id", "done"} & header.keys():
         return None
     params = {name.removeprefix("train_loop_config/"): i for name, i in params.items()}
     rest = [n for n, i in header.items() if i not in params.values() and n not in _RAY_FACTS]
-    return Columns(
+    return CsvColumns(
         tool="Ray",
         params=params,
         metrics={name: header[name] for name in rest if counts[header[name]].has_numbers},
@@ -146,12 +146,12 @@ def _ray(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _mlflow(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _mlflow(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of `mlflow.search_runs`."""
     metrics = {n: i for n, i in _behind(header, "metrics.").items() if counts[i].known}
     if not metrics or not {"run_id", "status", "experiment_id"} & header.keys():
         return None
-    return Columns(
+    return CsvColumns(
         tool="MLflow",
         params=_behind(header, "params."),
         metrics=metrics,
@@ -161,12 +161,12 @@ def _mlflow(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _tuner(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _tuner(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of `tuner export csv`, and of the table that the tab Best trials gives away."""
     metrics = {n: i for n, i in _behind(header, "metrics.").items() if counts[i].known}
     if not {"trial", "state", "objective", "attempts"} <= header.keys():
         return None
-    return Columns(
+    return CsvColumns(
         tool="Tuner",
         params=_behind(header, "params."),
         metrics=metrics,
@@ -176,7 +176,7 @@ def _tuner(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _neptune(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _neptune(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of Neptune's runs table, downloaded or from `fetch_runs_table`."""
     if "sys/id" not in header and "Id" not in header:
         return None
@@ -185,7 +185,7 @@ def _neptune(header: Header, counts: Sequence[Count]) -> Columns | None:
     metrics = {name: index for name, index in found.items() if counts[index].has_numbers}
     if not params or not metrics:
         return None
-    return Columns(
+    return CsvColumns(
         tool="Neptune",
         params={name.replace("/", "."): index for name, index in params.items()},
         metrics=metrics,
@@ -194,14 +194,14 @@ def _neptune(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _sagemaker(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _sagemaker(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of SageMaker's `HyperparameterTuningJobAnalytics(...).dataframe()`."""
     del counts
     metric = "FinalObjectiveValue"
     facts = {metric, *(name for name in header if re.match("_|Training(Job|Start|End|El)", name))}
     if metric not in header or len(facts) < 2:
         return None
-    return Columns(
+    return CsvColumns(
         tool="SageMaker",
         params=_but(header, facts),
         metrics={metric: header[metric]},
@@ -211,17 +211,17 @@ def _sagemaker(header: Header, counts: Sequence[Count]) -> Columns | None:
     )
 
 
-def _wandb_api(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _wandb_api(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of the data frame that W&B's documentation makes of its public API."""
     params = _behind(header, "config.")
     metrics = {n: i for n, i in _behind(header, "summary.").items() if counts[i].has_numbers}
     if not params or not metrics:
         return None
     state = header.get("state", header.get("State"))
-    return Columns(tool="W&B", params=params, metrics=metrics, state=state)
+    return CsvColumns(tool="W&B", params=params, metrics=metrics, state=state)
 
 
-def _web_export(header: Header, counts: Sequence[Count]) -> Columns | None:
+def _web_export(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
     """Return those of a table downloaded from W&B's or MLflow's page: no prefix says what is what.
 
     Numbers with the name of a measurement are metrics, all else are parameters.
@@ -233,7 +233,7 @@ def _web_export(header: Header, counts: Sequence[Count]) -> Columns | None:
     facts = {*_WEB_FACTS, *(name for name in header if name.startswith("_"))}
     rest = _but(header, facts)
     metrics = {n: i for n, i in rest.items() if _is_measured(n) and counts[i].has_numbers}
-    return Columns(
+    return CsvColumns(
         tool="W&B" if is_wandb else "MLflow",
         params={name.removesuffix(".value"): i for name, i in rest.items() if name not in metrics},
         metrics=metrics,
@@ -247,14 +247,14 @@ def _is_measured(name: str) -> bool:
     return is_metric_name(re.sub(r"\s*\((max|min|mean|last)\)$", "", name))
 
 
-def _plain(header: Header, counts: Sequence[Count]) -> Columns:
+def _plain(header: Header, counts: Sequence[CellCount]) -> CsvColumns:
     """Return those of any other table: all are parameters but a state that says so by its words."""
     named = [name for name in header if state_words.plain(name) in state_words.COLUMNS]
     words = [name for name in named if state_words.are_words(counts[header[name]].texts)]
     state = words[0] if len(words) == 1 else None
     others = [name for name in named if name != state and counts[header[name]].known]
     facts = {name for name in (state, "datetime_start", "datetime_complete") if name}
-    return Columns(
+    return CsvColumns(
         params=_but(header, facts),
         state=None if state is None else header[state],
         started=header.get("datetime_start"),
@@ -263,7 +263,7 @@ def _plain(header: Header, counts: Sequence[Count]) -> Columns:
     )
 
 
-LAYOUTS: tuple[Callable[[Header, Sequence[Count]], Columns | None], ...] = (
+LAYOUTS: tuple[Callable[[Header, Sequence[CellCount]], CsvColumns | None], ...] = (
     _optuna,
     _optuna_dashboard,
     _scikit_learn,

@@ -26,7 +26,7 @@ _NAN = re.compile(r"(?<=[:\s\[,(])-?(nan|inf)(?=\s*[,}\])])")
 _NUMPY = re.compile(r"\bnp\.\w+\(([^()]*)\)")
 
 
-class Table:
+class CsvTable:
     """A file that is read row by row, as often as need be.
 
     Args:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tuner.history.importers.declared import Declared, read_experiment
-from tuner.history.importers.folders import Folder, files_stamp, parent_of, stamp_of
+from tuner.history.importers.folders import ScannedFolder, files_stamp, parent_of, stamp_of
 from tuner.history.importers.kerastuner.logs import settle
 from tuner.history.importers.source import newer_stamp
 from tuner.history.importers.tensorboard.restarts import (
@@ -27,7 +27,7 @@ from tuner.history.importers.tensorboard.restarts import (
     split_uses,
     starts,
 )
-from tuner.history.importers.tensorboard.sessions import MOST_BYTES, Session, sort_runs
+from tuner.history.importers.tensorboard.sessions import MOST_BYTES, LoggedSession, sort_runs
 from tuner.history.store.cleaning import (
     clean_curves,
     clean_key,
@@ -60,8 +60,8 @@ class TensorBoardStudy:
 
     def __init__(self, path: str) -> None:
         self.locator = path
-        self.experiments: list[Folder] = []
-        self._sessions: dict[str, Session] = {}
+        self.experiments: list[ScannedFolder] = []
+        self._sessions: dict[str, LoggedSession] = {}
         self._metrics: dict[str, None] = {}
         self._parameters: dict[str, None] = {}
         self._declared: Declared | None = None
@@ -72,7 +72,7 @@ class TensorBoardStudy:
         self.gone: set[str] = set()
         self._notes: list[str] = []
 
-    def add(self, session: Session) -> None:
+    def add(self, session: LoggedSession) -> None:
         """Take a session into the study."""
         relative = session.start.path[len(self.locator) :].lstrip("/")
         self._sessions[clean_key(relative)] = session
@@ -107,7 +107,7 @@ class TensorBoardStudy:
     def _all_stamps(self) -> str:
         return stamp_of(files_stamp(session.folders()) for session in self._sessions.values())
 
-    def _stamp(self, session: Session) -> str:
+    def _stamp(self, session: LoggedSession) -> str:
         stamp = newer_stamp(files_stamp(session.folders()))
         # What a run counts as depends on the others there.
         return f"{stamp}+{self._all_stamps}" if self._is_searched else stamp
@@ -159,7 +159,7 @@ class TensorBoardStudy:
                 self._take_experiment(self._events(folder))
 
     def _read(
-        self, key: str, session: Session, options: Options
+        self, key: str, session: LoggedSession, options: Options
     ) -> Iterator[ImportedRun | Rejection]:
         """Yield the runs of a session's folder: one, unless several sessions start in it."""
         segments = self._segments(session.start)
@@ -189,7 +189,7 @@ class TensorBoardStudy:
     def _run(
         self,
         key: str,
-        session: Session,
+        session: LoggedSession,
         start: RunEvents,
         scalars: Mapping[str, list[ScalarPoint]],
         options: Options,
@@ -225,7 +225,7 @@ class TensorBoardStudy:
             is_open=is_open,
         )
 
-    def _scalars(self, session: Session, start: RunEvents) -> dict[str, list[ScalarPoint]]:
+    def _scalars(self, session: LoggedSession, start: RunEvents) -> dict[str, list[ScalarPoint]]:
         """Return the points of all curves of a trial by their names."""
         found = dict(start["scalars"])
         for part in session.parts:
@@ -237,7 +237,7 @@ class TensorBoardStudy:
                 found.setdefault(tag, points)
         return found
 
-    def _loose(self, session: Session) -> Iterator[Loose]:
+    def _loose(self, session: LoggedSession) -> Iterator[Loose]:
         """Yield the files of the runs below a session's, each with its curves."""
         for part in session.parts:
             prefix = _prefix(session, part)
@@ -246,7 +246,7 @@ class TensorBoardStudy:
                 name = f"{prefix}/{piece.path.name}"
                 yield Loose(name=name, writer=Writer.of(piece.path), scalars=scalars)
 
-    def _segments(self, folder: Folder) -> list[Segment]:
+    def _segments(self, folder: ScannedFolder) -> list[Segment]:
         damaged: set[Path] = set()
         found = read_segments(
             # As numbers: by name alone the tenth file of a second comes before the ninth.
@@ -257,7 +257,7 @@ class TensorBoardStudy:
         self._damaged += len(damaged)
         return found
 
-    def _events(self, folder: Folder) -> RunEvents:
+    def _events(self, folder: ScannedFolder) -> RunEvents:
         return join(self._segments(folder))
 
     def _take_experiment(self, events: RunEvents) -> None:
@@ -267,7 +267,7 @@ class TensorBoardStudy:
 
 
 def find_studies(
-    folders: Iterable[Folder], refuse: Callable[[Rejection], None]
+    folders: Iterable[ScannedFolder], refuse: Callable[[Rejection], None]
 ) -> list[TensorBoardStudy]:
     """Return the studies in some folders with event files.
 
@@ -303,7 +303,7 @@ def _metrics(
     return metrics
 
 
-def _prefix(session: Session, part: Folder) -> str:
+def _prefix(session: LoggedSession, part: ScannedFolder) -> str:
     return part.path[len(session.start.path) :].strip("/")
 
 

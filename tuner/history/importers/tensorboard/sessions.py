@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tuner.history.importers.folders import Folder, parent_of
+from tuner.history.importers.folders import ScannedFolder, parent_of
 from tuner.history.store.records import Rejection
 from tuner.tfevents.events import EXPERIMENT_TAG, START_TAG
 from tuner.tfevents.reader import read_files
@@ -22,13 +22,13 @@ _TIME_NAME = re.compile(r"\d{9,}\.\d+")
 _EXECUTION = re.compile(r"execution\d+")
 
 
-class Session:
+class LoggedSession:
     """One trial: the run with its start, the runs below it, and one above it with its curves."""
 
-    def __init__(self, start: Folder) -> None:
+    def __init__(self, start: ScannedFolder) -> None:
         self.start = start
-        self.parts: list[Folder] = []
-        self.above: Folder | None = None
+        self.parts: list[ScannedFolder] = []
+        self.above: ScannedFolder | None = None
         #: Whether it is named by the time and lies in a run without hyperparameters.
         self.is_timed = False
 
@@ -43,7 +43,7 @@ class Session:
         """Whether KerasTuner wrote it."""
         return bool(_EXECUTION.fullmatch(self.start.name))
 
-    def folders(self) -> list[Folder]:
+    def folders(self) -> list[ScannedFolder]:
         """Return all folders that the trial is read from."""
         return [self.start, *self.parts, *([self.above] if self.above else [])]
 
@@ -52,19 +52,19 @@ class Session:
 class Runs:
     """The sessions with their parts, and the folders that declare an experiment."""
 
-    sessions: list[Session] = field(default_factory=list)
-    experiments: list[Folder] = field(default_factory=list)
+    sessions: list[LoggedSession] = field(default_factory=list)
+    experiments: list[ScannedFolder] = field(default_factory=list)
 
 
-def sort_runs(folders: Iterable[Folder], refuse: Callable[[Rejection], None]) -> Runs:
+def sort_runs(folders: Iterable[ScannedFolder], refuse: Callable[[Rejection], None]) -> Runs:
     """Return what the folders are.
 
     Args:
         folders: those with event files, parents before what lies in them.
         refuse: told of what belongs to no trial, and why.
     """
-    sessions: dict[str, Session] = {}
-    others: dict[str, tuple[Folder, bool]] = {}
+    sessions: dict[str, LoggedSession] = {}
+    others: dict[str, tuple[ScannedFolder, bool]] = {}
     for folder in folders:
         try:
             tags = _tags(folder)
@@ -72,7 +72,7 @@ def sort_runs(folders: Iterable[Folder], refuse: Callable[[Rejection], None]) ->
             refuse(Rejection(path=folder.path, reason=f"cannot be read: {exc.strerror or exc}"))
             continue
         if START_TAG in tags:
-            sessions[folder.path] = Session(folder)
+            sessions[folder.path] = LoggedSession(folder)
         else:
             others[folder.path] = (folder, EXPERIMENT_TAG in tags)
     _pair(sessions, {path: folder for path, (folder, _) in others.items()})
@@ -89,7 +89,7 @@ def sort_runs(folders: Iterable[Folder], refuse: Callable[[Rejection], None]) ->
     return runs
 
 
-def _pair(sessions: Mapping[str, Session], others: Mapping[str, Folder]) -> None:
+def _pair(sessions: Mapping[str, LoggedSession], others: Mapping[str, ScannedFolder]) -> None:
     """Give a session that is named by the time the curves above it, if they are its alone."""
     for path, session in sessions.items():
         name = path.rpartition("/")[2]
@@ -102,7 +102,7 @@ def _pair(sessions: Mapping[str, Session], others: Mapping[str, Folder]) -> None
             session.above = others[above]
 
 
-def _ancestor(path: str, sessions: Mapping[str, Session]) -> Session | None:
+def _ancestor(path: str, sessions: Mapping[str, LoggedSession]) -> LoggedSession | None:
     """Return the session whose folder is the nearest above a path."""
     while (above := parent_of(path)) != path:
         if above in sessions:
@@ -111,7 +111,7 @@ def _ancestor(path: str, sessions: Mapping[str, Session]) -> Session | None:
     return None
 
 
-def _tags(folder: Folder) -> set[str]:
+def _tags(folder: ScannedFolder) -> set[str]:
     """Return which of the records of a session and of an experiment a run seems to hold."""
     found: set[str] = set()
     for _, file in folder.open_events():
@@ -124,7 +124,7 @@ def _tags(folder: Folder) -> set[str]:
     return found
 
 
-def _why_not(folder: Folder) -> str:
+def _why_not(folder: ScannedFolder) -> str:
     if not any(file.size for file in folder.event_files):
         return "is an empty event file"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tuner.history.importers.folders import Folder
+from tuner.history.importers.folders import ScannedFolder
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.trackers import mlflow_files, neptune, wandb_files
 
@@ -13,11 +13,11 @@ class Trackers:
     """The folders of all trackers. Mutable: they come one after the other, parents first."""
 
     def __init__(self) -> None:
-        self._mlflow: list[Folder] = []
-        self._wandb: list[Folder] = []
-        self._neptune: list[Folder] = []
+        self._mlflow: list[ScannedFolder] = []
+        self._wandb: list[ScannedFolder] = []
+        self._neptune: list[ScannedFolder] = []
 
-    def take(self, folder: Folder) -> bool:
+    def take(self, folder: ScannedFolder) -> bool:
         """Take a folder that is a tracker's; return whether all below it belongs to one run."""
         if folder.has(mlflow_files.META):
             self._mlflow.append(folder)
@@ -38,7 +38,7 @@ class Trackers:
         ]
 
 
-def inner_stamps(folders: Iterable[Folder]) -> Iterator[str]:
+def inner_stamps(folders: Iterable[ScannedFolder]) -> Iterator[str]:
     """Yield the stamps of files that lie deeper in a run than the walk through folders looks."""
     for folder in folders:
         if folder.has(mlflow_files.META):

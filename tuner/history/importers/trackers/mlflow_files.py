@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tuner.history.importers.folders import FileStamp, Folder, files_stamp, stamp_of
+from tuner.history.importers.folders import FileStamp, ScannedFolder, files_stamp, stamp_of
 from tuner.history.importers.state_words import read_word
 from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun, plain_text
 from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
@@ -52,11 +52,11 @@ class MlflowFiles:
     def __init__(self, path: str, name: str, *, is_deleted: bool) -> None:
         self.locator = f"{path}#{name}" if name else path
         self._is_deleted = is_deleted
-        self._runs: dict[str, Folder] = {}
+        self._runs: dict[str, ScannedFolder] = {}
         self._stamps: dict[str, str] = {}
         self._tracked = Tracked()
 
-    def add(self, run: Folder) -> None:
+    def add(self, run: ScannedFolder) -> None:
         """Take the folder of a run into the study."""
         self._runs[clean_key(run.name)] = run
 
@@ -81,7 +81,7 @@ class MlflowFiles:
         """See `FoundStudy`."""
         return self._tracked.facts(options)
 
-    def _read(self, key: str, folder: Folder) -> TrackedRun:
+    def _read(self, key: str, folder: ScannedFolder) -> TrackedRun:
         meta = read_meta(folder)
         if self._is_deleted or meta.get("lifecycle_stage") == "deleted":
             raise ValueError("was deleted in MLflow")
@@ -102,7 +102,7 @@ class MlflowFiles:
         return run
 
 
-def find_experiments(folders: Iterable[Folder]) -> list[MlflowFiles]:
+def find_experiments(folders: Iterable[ScannedFolder]) -> list[MlflowFiles]:
     """Return the experiments in some folders with `meta.yaml`: of runs, and of experiments."""
     known = {folder.path: folder for folder in folders}
     studies: dict[str, MlflowFiles] = {}
@@ -118,7 +118,7 @@ def find_experiments(folders: Iterable[Folder]) -> list[MlflowFiles]:
     return list(studies.values())
 
 
-def is_run(folder: Folder) -> bool:
+def is_run(folder: ScannedFolder) -> bool:
     """Whether a folder with `meta.yaml` is one of a run rather than of an experiment."""
     if any(Path(folder.path, name).is_dir() for name in ("metrics", "params")):
         return True
@@ -139,14 +139,14 @@ def _state(path: str, status: object) -> str:
     return _STATES.get(status, str(status)) if isinstance(status, int) else str(status)
 
 
-def _about(experiment: Folder | None) -> dict[str, object]:
+def _about(experiment: ScannedFolder | None) -> dict[str, object]:
     try:
         return {} if experiment is None else read_meta(experiment)
     except (OSError, ValueError):
         return {}
 
 
-def stamp(run: Folder) -> str:
+def stamp(run: ScannedFolder) -> str:
     """Return the stamp of a run's files."""
     files = [
         *_files(run.path, "metrics", MAX_METRICS),
@@ -155,7 +155,7 @@ def stamp(run: Folder) -> str:
     return stamp_of((files_stamp([run]), [(f.name, f.size, f.mtime_ns) for f in files]))
 
 
-def read_meta(folder: Folder) -> dict[str, object]:
+def read_meta(folder: ScannedFolder) -> dict[str, object]:
     """Return the plain values of a `meta.yaml`, of which each stands on a line of its own.
 
     Raises:

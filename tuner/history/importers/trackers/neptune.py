@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tuner.history.importers.folders import FileStamp, Folder, stamp_of
+from tuner.history.importers.folders import FileStamp, ScannedFolder, stamp_of
 from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
 from tuner.history.importers.trackers.parquet_pages import read_column
 from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun
@@ -48,7 +48,7 @@ _CREATED, _CHANGED, _FAILED, _STATE = (
     "sys/state",
 )
 
-Parts = list[tuple[Folder, FileStamp]]
+Parts = list[tuple[ScannedFolder, FileStamp]]
 
 
 class NeptuneRuns:
@@ -68,7 +68,7 @@ class NeptuneRuns:
         self._runs: dict[str, Parts] = {}
         self._tracked = Tracked()
 
-    def add(self, name: str, folder: Folder, file: FileStamp) -> None:
+    def add(self, name: str, folder: ScannedFolder, file: FileStamp) -> None:
         """Take a part of a run into the study."""
         self._runs.setdefault(clean_key(name), []).append((folder, file))
 
@@ -93,7 +93,7 @@ class NeptuneRuns:
         return self._tracked.facts(options)
 
 
-def find_projects(folders: Iterable[Folder]) -> list[NeptuneRuns]:
+def find_projects(folders: Iterable[ScannedFolder]) -> list[NeptuneRuns]:
     """Return the projects in some folders with parts of runs."""
     studies: dict[str, NeptuneRuns] = {}
     for folder in folders:
@@ -107,7 +107,7 @@ def find_projects(folders: Iterable[Folder]) -> list[NeptuneRuns]:
     return list(studies.values())
 
 
-def _project(folder: Folder, file: FileStamp) -> str:
+def _project(folder: ScannedFolder, file: FileStamp) -> str:
     try:
         with folder.open(file.name) as opened:
             for group in read_groups(opened):

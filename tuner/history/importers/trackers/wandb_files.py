@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from tuner.history.importers.folders import FileStamp, Folder, stamp_of
+from tuner.history.importers.folders import FileStamp, ScannedFolder, stamp_of
 from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
 from tuner.history.importers.trackers.wandb_records import (
     DamagedError,
@@ -48,11 +48,11 @@ class WandbRuns:
 
     def __init__(self, path: str, project: str) -> None:
         self.locator = f"{path}#{project}" if project else path
-        self._runs: dict[str, tuple[Folder, FileStamp]] = {}
+        self._runs: dict[str, tuple[ScannedFolder, FileStamp]] = {}
         self._tracked = Tracked()
         self._damaged = 0
 
-    def add(self, folder: Folder, file: FileStamp) -> None:
+    def add(self, folder: ScannedFolder, file: FileStamp) -> None:
         """Take the log of a run into the study."""
         # `latest-run` is a link to one of the others.
         name = os.path.basename(os.path.realpath(folder.path))  # noqa: PTH119 - of a text
@@ -80,7 +80,7 @@ class WandbRuns:
             self._tracked.notes = [f"{self._damaged} logs end in a damaged record"]
         return self._tracked.facts(options)
 
-    def _read(self, key: str, folder: Folder, file: FileStamp) -> TrackedRun:
+    def _read(self, key: str, folder: ScannedFolder, file: FileStamp) -> TrackedRun:
         if file.size > MAX_BYTES:
             raise ValueError(f"has {file.size} bytes, at most {MAX_BYTES} are read")
         log = _Log(TrackedRun(key=key, state="running", stamp=_stamp(file)))
@@ -182,7 +182,7 @@ class _Log:
         self._run.state = "failed" if failed else "finished"
 
 
-def find_runs(folders: Iterable[Folder]) -> list[WandbRuns]:
+def find_runs(folders: Iterable[ScannedFolder]) -> list[WandbRuns]:
     """Return the runs in some folders with a log, by the folder around them and their project."""
     studies: dict[tuple[str, str], WandbRuns] = {}
     for folder in folders:
@@ -194,7 +194,7 @@ def find_runs(folders: Iterable[Folder]) -> list[WandbRuns]:
     return list(studies.values())
 
 
-def _project(folder: Folder, file: FileStamp) -> str:
+def _project(folder: ScannedFolder, file: FileStamp) -> str:
     try:
         with folder.open(file.name) as opened:
             for number, record in enumerate(records(opened)):

@@ -14,7 +14,7 @@ from tuner.errors import UnavailableError
 T = TypeVar("T")
 
 
-class Glance(Generic[T]):
+class CachedProbe(Generic[T]):
     """Reads a value in a thread of its own when somebody asks, at most once in a while.
 
     A database that hangs so holds up one thread, not one for every probe.

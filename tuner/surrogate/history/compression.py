@@ -16,7 +16,7 @@ _TINY = 1e-12
 _FAR = 3.0
 
 
-def tame_bad(y: Floats, *, breadth: float) -> Floats:
+def compress_bad(y: Floats, *, breadth: float) -> Floats:
     """Return values whose good half keeps its shape and whose bad half is tamed.
 
     How much a value is worse than the median is put on a logarithmic scale, in units of the spread

@@ -8,7 +8,9 @@ from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.gaussian import kernel
 
 
-def thin(columns: Columns, x: Floats, z: Floats, age: Floats | Numbers, most: int) -> Numbers:
+def choose_subset(
+    columns: Columns, x: Floats, z: Floats, age: Floats | Numbers, most: int
+) -> Numbers:
     """Return the rows to keep: the best half, the newest sixth, and others spread over the space.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from tuner.errors import UnavailableError
 from tuner.protocol import Assignment, Beat, Finish, Finished, Reply, dumps
 from workers.agent.api import RefusedError
-from workers.agent.context import Post
+from workers.agent.context import WorkerContext
 from workers.agent.outbox import Backoff, Outbox
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 LAST_OFFER_S = 13.0
 
 
-class Contact:
+class FinishSender:
     """Keeps the lease of one attempt and hands its result over. Mutable: it keeps time.
 
     Every method that calls the server raises `FencedError` when the attempt is no longer this
@@ -31,7 +31,7 @@ class Contact:
         token: of its claim.
     """
 
-    def __init__(self, post: Post, assignment: Assignment, token: str) -> None:
+    def __init__(self, post: WorkerContext, assignment: Assignment, token: str) -> None:
         self.outbox = Outbox(post.api, assignment.attempt, token)
         #: When the next beat is due (monotonic).
         self.beat_at = time.monotonic() + post.beat_s

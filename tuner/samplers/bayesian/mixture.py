@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tuner.surrogate.columns import Columns, Floats
-from tuner.surrogate.gate import Gate, open_gate
 from tuner.surrogate.gaussian.gp import fit_gps
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.search.acquisition import Arms
+from tuner.surrogate.trust import TrustGate, weigh_history
 
 #: How many models without history share the belief at most, and of how many rows all together:
 #: few observations leave much open, and each model takes its time.
@@ -24,13 +24,13 @@ _OVERSURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class HistoryMixture:
     """Models with logarithms of their weights; `gate` where history is among them."""
 
     arms: Arms
-    gate: Gate | None = None
+    gate: TrustGate | None = None
 
-    def believing(self, pending: Floats) -> Belief:
+    def believing(self, pending: Floats) -> HistoryMixture:
         """Return the belief when each model is told that trials come out as it predicts.
 
         Args:
@@ -38,16 +38,16 @@ class Belief:
         """
         if not len(pending):
             return self
-        return Belief(
+        return HistoryMixture(
             [(w, model.condition(pending, model.predict(pending)[0])) for w, model in self.arms],
             self.gate,
         )
 
-    def alone(self) -> Belief:
+    def alone(self) -> HistoryMixture:
         """Return what is believed without history; the belief itself where that is nothing yet."""
         if self.gate is None or not self.gate.cold:
             return self
-        return Belief(self.gate.cold, self.gate)
+        return HistoryMixture(self.gate.cold, self.gate)
 
     @property
     def is_misled(self) -> bool:
@@ -79,9 +79,9 @@ class Belief:
         return any(model is self.gate.warm for _, model in self.arms) if self.gate else False
 
 
-def believe(
+def mix_models(
     columns: Columns, x: Floats, z: Floats, counts: Floats, extra: Floats, prior: Prior | None
-) -> Belief:
+) -> HistoryMixture:
     """Return the belief after observations of one objective.
 
     Args:
@@ -94,10 +94,10 @@ def believe(
     """
     members = min(MEMBERS, max(ROWS // len(x), 1))
     if prior is not None:
-        gate = open_gate(prior, columns, x, z, counts=counts, extra=extra, members=members)
-        return Belief(gate.arms, gate)
+        gate = weigh_history(prior, columns, x, z, counts=counts, extra=extra, members=members)
+        return HistoryMixture(gate.arms, gate)
     arms: Sequence[Any] = fit_gps(columns, x, z, counts=counts, extra=extra, members=members)
-    return Belief(arms)
+    return HistoryMixture(arms)
 
 
 def _moments(arms: Arms, x: Floats) -> tuple[float, float]:

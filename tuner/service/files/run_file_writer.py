@@ -39,7 +39,7 @@ _STOP_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
+class FilingTrouble:
     """Why files are not written at present.
 
     Attributes:
@@ -53,7 +53,7 @@ class Trouble:
     seconds: float
 
 
-class Filer:
+class RunFileWriter:
     """A thread that completes the log root, and knows whether it can be written.
 
     Args:
@@ -103,11 +103,11 @@ class Filer:
         """Return why the log root or the checkpoint root cannot be written at present, or None."""
         return self._roots.problem
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> FilingTrouble | None:
         """Return on what filing hangs or why it fails, or None. For any thread."""
         waiting = self._hands.waiting()
         if waiting:
-            return Trouble(
+            return FilingTrouble(
                 text=f"a file system has not answered for {waiting[0].seconds:.0f} s; "
                 "`tuner status` says where",
                 what=waiting[0].what,
@@ -116,7 +116,7 @@ class Filer:
         passed = time.monotonic() - self._last_round
         if passed > ROUND_WITHIN_S and self._thread.is_alive():
             text = f"no files of trials have been written for {passed:.0f} s; the log says why"
-            return Trouble(text=text, what=self._error or "the database", seconds=passed)
+            return FilingTrouble(text=text, what=self._error or "the database", seconds=passed)
         return None
 
     def _run(self) -> None:

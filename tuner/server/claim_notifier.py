@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tuner.trials.kinds import Kind
 
 
-class Bell:
+class ClaimNotifier:
     """Wakes coroutines that wait, the longest waiting first; may be rung from any thread.
 
     Each one that is woken asks the database. With hundreds of idle workers, to wake them all for
@@ -25,12 +25,12 @@ class Bell:
         """Bind the bell to the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def ring(self, counts: Mapping[Kind, int]) -> None:
+    def notify(self, counts: Mapping[Kind, int]) -> None:
         """Wake so many of those who wait, by kind."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, dict(counts))
 
-    def ticket(self, kind: Kind) -> asyncio.Future[None]:
+    def waiter(self, kind: Kind) -> asyncio.Future[None]:
         """Return a future that a ring completes; taken before looking, it misses no ring."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[kind]

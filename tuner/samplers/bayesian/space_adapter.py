@@ -25,7 +25,7 @@ from tuner.surrogate.columns import Floats
 Ranges = Mapping[str, BaseDistribution]
 
 
-class Dialect:
+class OptunaSpaceAdapter:
     """Translates between Optuna's trials and the points of an encoding.
 
     Args:
@@ -107,10 +107,10 @@ class Dialect:
         return to_optuna(self.encoding.space[name], value)
 
 
-def declared(space: SearchSpace) -> Dialect:
+def declared(space: SearchSpace) -> OptunaSpaceAdapter:
     """Return the dialect of a declared space."""
     ranges = {p.name: distribution(p) for p in space.parameters if p.kind != "fixed"}
-    return Dialect(space, ranges)
+    return OptunaSpaceAdapter(space, ranges)
 
 
 def as_space(given: SearchSpace | Mapping[str, Any]) -> SearchSpace:
@@ -167,7 +167,7 @@ def _common_step(
     return old.step if abs(apart - round(apart)) < 1e-8 else None
 
 
-def learned(ranges: Ranges, trials: Sequence[FrozenTrial]) -> Dialect:
+def learned(ranges: Ranges, trials: Sequence[FrozenTrial]) -> OptunaSpaceAdapter:
     """Return the dialect of a space that nobody declared.
 
     Args:
@@ -179,7 +179,7 @@ def learned(ranges: Ranges, trials: Sequence[FrozenTrial]) -> Dialect:
     )
     plain = [_parameter(name, dist) for name, dist in ranges.items()]
     parameters = learn_conditions(plain, trials, by_index)
-    return Dialect(SearchSpace(tuple(parameters)), ranges, by_index)
+    return OptunaSpaceAdapter(SearchSpace(tuple(parameters)), ranges, by_index)
 
 
 def _parameter(name: str, dist: BaseDistribution) -> Parameter:

@@ -33,7 +33,7 @@ OPEN_PATHS = _PROBES | description.PATHS
 _CLOSE = (b"connection", b"close")
 
 
-class Front:
+class AccessMiddleware:
     """ASGI middleware in front of the routes.
 
     Args:

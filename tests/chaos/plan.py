@@ -12,7 +12,7 @@ CLOCK = "clock of workers off by hours"
 
 
 @dataclass(kw_only=True)
-class Order:
+class ChaosPlan:
     """What a run is to do.
 
     Attributes:
@@ -53,7 +53,7 @@ class Outcome:
         return self.trials / self.tuning_s
 
 
-def summary(order: Order, outcome: Outcome) -> str:
+def summary(order: ChaosPlan, outcome: Outcome) -> str:
     """Return what a run came to, in lines."""
     faults = sorted(outcome.faults.items(), key=lambda item: (-item[1], item[0]))
     lines = [

@@ -42,7 +42,9 @@ class Began:
         return int(stat.rpartition(")")[2].split()[1])
 
 
-def submit_naps(stack: Stack, name: str, *, nap_s: float = LONG_S, trials: int = 1) -> str:
+def submit_sleeping_trials(
+    stack: Stack, name: str, *, nap_s: float = LONG_S, trials: int = 1
+) -> str:
     """Submit a study of sleeping trials; return its name."""
     spec = parse_spec(
         {

@@ -40,7 +40,7 @@ _RELIED_ON, _HOLDS = 0.4, 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
+class TrustGate:
     """Models of the same observations; `trust` is the weight of the warm one, from 0 to 1.
 
     `cold` are those without history, with logarithms of their weights, the most probable one
@@ -73,7 +73,7 @@ class Gate:
         ]
 
 
-def open_gate(
+def weigh_history(
     prior: Prior,
     columns: Columns,
     x: Floats,
@@ -82,7 +82,7 @@ def open_gate(
     counts: Floats | None = None,
     extra: Floats | None = None,
     members: int = 1,
-) -> Gate:
+) -> TrustGate:
     """Return the models of a target's observations, and the trust in the warm one.
 
     Args:
@@ -99,13 +99,13 @@ def open_gate(
     """
     warm = fit_transfer(prior, x, z, counts=counts, extra=extra)
     if len(z) < _LEAST_COLD:
-        return Gate(trust=START, warm=warm, cold=())
+        return TrustGate(trust=START, warm=warm, cold=())
     cold = fit_gps(columns, x, z, counts=counts, extra=extra, members=members)
     ratio = np.clip(_log_density(warm, z) - _log_density(cold[0][1], z), -_LIMIT, _LIMIT)
     odds = np.log(START / (1.0 - START)) + float(ratio.sum())
     omega = 1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))
     trust = omega * warm.reliance if _foresees(warm, z) else 0.0
-    return Gate(trust=float(np.clip(trust, _EDGE, 1.0 - _EDGE)), warm=warm, cold=cold)
+    return TrustGate(trust=float(np.clip(trust, _EDGE, 1.0 - _EDGE)), warm=warm, cold=cold)
 
 
 def _foresees(warm: TransferModel, z: Floats) -> bool:

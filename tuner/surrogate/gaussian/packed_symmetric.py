@@ -31,7 +31,7 @@ _KEPT = 4
 class Layout:
     """Where the entries of a half stand: `later` and `earlier` row of each, (m,); `own` (n,).
 
-    `own` are the places of the diagonal, in the order of the rows. Made by `layout`.
+    `own` are the places of the diagonal, in the order of the rows. Made by `packed_layout`.
     """
 
     later: Numbers
@@ -117,7 +117,7 @@ class Layout:
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def layout(n: int) -> Layout:
+def packed_layout(n: int) -> Layout:
     """Return the layout of the halves of (n, n) matrices."""
     number = np.arange(n, dtype=np.float64)
     later, _ = lapack.dtrttf(np.broadcast_to(number[:, None], (n, n)), uplo="L")
