@@ -22,13 +22,6 @@ ROOT = Path(__file__).parents[2]
 #: Where rows are read.
 REPOSITORIES = ("tuner/trials/store/", "tuner/history/store/", "tuner/storage/")
 
-#: Modules that still read rows themselves.
-NOT_CONVERTED = {
-    "tuner/service/answers/ranking.py",
-    "tuner/service/answers/views.py",
-    "tuner/service/reading.py",
-}
-
 #: Lines that the type checker refuses, with what it says of each.
 REFUSED = {
     "attempt.lease_untill": 'has no attribute "lease_untill"; maybe "lease_until"',
@@ -119,4 +112,4 @@ def test_rows_of_the_database_do_not_leave_the_repositories() -> None:
     with_rows = [name for name in modules if re.search(r"\bRow\[", (ROOT / name).read_text())]
     outside = {name for name in with_rows if not name.startswith(REPOSITORIES)}
 
-    assert outside <= NOT_CONVERTED, "read rows in a repository and return what they mean"
+    assert outside == set(), "read rows in a repository and return what they mean"

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from tuner.storage import tables
 from tuner.trials.states import StudyState
+from tuner.trials.store.studies import find_study_row, visible
 from tuner.trials.study import Study
 
 _s = tables.studies
@@ -39,6 +40,22 @@ def raw_study(connection: sa.Connection, study_id: Any) -> RawRow | None:
     """Return the row of a study; None: there is none (any more)."""
     row = connection.execute(raw_select(_s).where(_s.c.id == study_id)).mappings().first()
     return None if row is None else dict(row)
+
+
+def visible_studies(connection: sa.Connection) -> list[RawRow]:
+    """Return the rows of the studies that the caller may see, the newest first."""
+    query = raw_select(_s).where(visible()).order_by(_s.c.created.desc())
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def raw_named(connection: sa.Connection, study: str) -> RawRow:
+    """Return the row of `project/study`.
+
+    Raises:
+        SpecError: that is not a name.
+        NotFoundError: there is no such study.
+    """
+    return dict(find_study_row(connection, study)._mapping)
 
 
 def raw_name(study: RawRow) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,9 +17,10 @@ from tuner.documents.trial_explanation import TrialExplanation
 from tuner.documents.workers import WorkerRow
 from tuner.errors import NotFoundError, SpecError
 from tuner.integrity.diagnosis import diagnose
+from tuner.integrity.raw import raw_named, sound_study, visible_studies
 from tuner.integrity.values import wrong_values
 from tuner.roots import Place
-from tuner.service.answers.ranking import MAX_ROWS, front, in_state, ranked
+from tuner.service.answers.ranking import front
 from tuner.service.answers.reach import covered, covered_worker
 from tuner.service.answers.stops import stop_document
 from tuner.service.answers.times import iso
@@ -31,8 +31,8 @@ from tuner.service.answers.views import (
     metrics_of,
     status_or_fault,
     trial_documents,
-    worker_document,
 )
+from tuner.service.answers.worker_rows import worker_document
 from tuner.service.demand.kinds import Like
 from tuner.service.demand.reading import Demand
 from tuner.service.explanations.pruning_account import PruningAccounts
@@ -42,8 +42,8 @@ from tuner.service.roots import unfiled
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
-from tuner.trials.kinds import UNHEARD_S
 from tuner.trials.states import TrialState
+from tuner.trials.store.listed_workers import ListedWorker, listed_workers
 from tuner.trials.store.logbook import (
     attempts_of,
     events_after,
@@ -51,10 +51,9 @@ from tuner.trials.store.logbook import (
     newest_run_dir,
     reports_of,
 )
-from tuner.trials.store.studies import find_study, find_study_row, visible
+from tuner.trials.store.ranking import MAX_ROWS, in_state, ranked
+from tuner.trials.store.studies import find_study, find_study_row
 from tuner.trials.store.trials import find_trial, trials_of
-from tuner.trials.study import Study
-from tuner.trials.trial import Trial
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +84,8 @@ class Reader:
     def list(self) -> Statuses:
         """Return the status of every study, newest first."""
         with self._storage.read() as connection:
-            s = tables.studies
             now = self._storage.now(connection)
-            query = sa.select(s).where(visible()).order_by(s.c.created.desc())
-            rows = connection.execute(query).all()
-            return [status_or_fault(connection, row, now) for row in rows]
+            return [status_or_fault(connection, row, now) for row in visible_studies(connection)]
 
     def status(self, study: str) -> StudyStatus:
         """Return the state of a study.
@@ -98,11 +94,11 @@ class Reader:
             NotFoundError: there is no such study.
         """
         with self._storage.read() as connection:
-            row = find_study_row(connection, study)
+            row = raw_named(connection, study)
             status = status_or_fault(connection, row, self._storage.now(connection))
             if status["fault"] is None:
-                status["pruning"] = self._accounts.of(connection, Study.of(row))
-            status["unfiled"] = unfiled.of_study(connection, row.id)
+                status["pruning"] = self._accounts.of(connection, sound_study(row))
+            status["unfiled"] = unfiled.of_study(connection, row["id"])
             return status
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> Rows:
@@ -119,9 +115,9 @@ class Reader:
                 else ranked(connection, row.id, metrics[0]["goal"], n)
             )
             if all:
-                trials += in_state(connection, row.id, "pruned", metrics[0]["goal"])
-                trials += in_state(connection, row.id, "fail", None)
-            return trial_documents(connection, row.id, list(map(Trial.of, trials[:n])))
+                trials += in_state(connection, row.id, TrialState.PRUNED, metrics[0]["goal"])
+                trials += in_state(connection, row.id, TrialState.FAIL, None)
+            return trial_documents(connection, row.id, trials[:n])
 
     def trials(
         self, study: str, state: str | None = None, limit: int = 1000, offset: int = 0
@@ -298,23 +294,14 @@ class Reader:
 
     def workers(self) -> Workers:
         """Return the workers heard of within the last lease, and what they run."""
-        w, a, s = tables.workers, tables.attempts, tables.studies
         with self._storage.read() as connection:
-            now = self._storage.now(connection)
-            query = (
-                sa.select(w, a.c.number, a.c.no, s.c.project, s.c.name.label("study"))
-                .outerjoin(a, a.c.id == w.c.attempt)
-                .outerjoin(s, s.c.id == a.c.study_id)
-                .where(w.c.state != "gone", w.c.last_seen > now - UNHEARD_S)
-                .order_by(w.c.name)
-            )
-            rows = connection.execute(query).all()
-            return [covered_worker(worker_document(row)) for row in rows if _is_sound(row)]
+            found = listed_workers(connection, self._storage.now(connection))
+        return [covered_worker(worker_document(worker)) for worker in found if _is_sound(worker)]
 
 
-def _is_sound(worker: sa.Row[Any]) -> bool:
+def _is_sound(worker: ListedWorker) -> bool:
     """Whether a worker's row can be shown: one that cannot takes no other out of the list."""
-    wrong = next(wrong_values(tables.workers, worker._asdict()), None)
+    wrong = next(wrong_values(tables.workers, worker.row), None)
     if wrong is not None:
         logger.warning("worker not readable", extra={"worker": worker.name, "why": wrong.text})
     return wrong is None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from tuner.protocol import Device, Verified
 from tuner.trials.record import maker
 from tuner.trials.states import WorkerState
 
@@ -18,7 +19,7 @@ class Worker:
     name: str
     host: str
     pid: int
-    device: str
+    device: Device | Literal["external"]
     device_id: str | None
     gpus: int | None
     image: str | None
@@ -38,7 +39,7 @@ class Worker:
     lock: str | None
     files: str | None
     files_built: str | None
-    image_verified: str | None
+    image_verified: Verified | None
     process: str | None
     keeper: str | None
     first_seen: float

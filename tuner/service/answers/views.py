@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from tuner.documents.study import BestTrial, MetricGoal, StudyStatus, TrialCounts
 from tuner.documents.trial import AttemptRow, EventRow, TrialRow
-from tuner.documents.workers import WorkerRow, WorkerWord
+from tuner.integrity.raw import RawRow, raw_name, sound_study
 from tuner.integrity.values import WORDS, require_sound
-from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.ranking import front
 from tuner.service.answers.times import iso
 from tuner.service.answers.trial_words import TRIAL_WORDS
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
-from tuner.trials.kinds import owned_gpus
 from tuner.trials.specs import SpecOutline
 from tuner.trials.store.logbook import StudyEvent
+from tuner.trials.store.ranking import ranked
 from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 from tuner.trials.trial import Trial
@@ -29,21 +28,22 @@ STATES = ("waiting", "running", "complete", "pruned", "fail")
 _STUDY_STATES = WORDS["tuner_studies", "state"]
 
 
-def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> StudyStatus:
+def status_or_fault(connection: sa.Connection, row: RawRow, now: float) -> StudyStatus:
     """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
     try:
-        require_sound(tables.studies, row._asdict())
-        return status_document(connection, Study.of(row), now)
+        require_sound(tables.studies, row)
+        return status_document(connection, sound_study(row), now)
     except Exception as exc:
         if not is_own(exc):
             raise
-        name = f"{row.project}/{row.name}"
+        name = raw_name(row)
         fault = reason_of(name, "reading it", exc)
-        is_told = str(row.reason).startswith(CANNOT_GO_ON)
+        reason, state = str(row["reason"]), row["state"]
+        is_told = reason.startswith(CANNOT_GO_ON)
         return {
             "study": name,
-            "state": row.state if row.state in _STUDY_STATES else "paused",
-            "reason": str(row.reason) if is_told else fault,
+            "state": state if state in _STUDY_STATES else "paused",
+            "reason": reason if is_told else fault,
             "counts": _counts({}),
             "best": None,
             "workers": 0,
@@ -57,9 +57,9 @@ def status_or_fault(connection: sa.Connection, row: sa.Row[Any], now: float) -> 
             },
             "metrics": [],
             "parallel": None,
-            "created": _iso_or_none(row.created),
-            "started": _iso_or_none(row.started),
-            "finished": _iso_or_none(row.finished),
+            "created": _iso_or_none(row["created"]),
+            "started": _iso_or_none(row["started"]),
+            "finished": _iso_or_none(row["finished"]),
             "pruning": None,
             "unfiled": None,
             "fault": fault,
@@ -224,44 +224,6 @@ def event_document(event: StudyEvent) -> EventRow:
         "text": event.text,
         "actor": event.actor,
     }
-
-
-def worker_document(row: sa.Row[Any]) -> WorkerRow:
-    """Return a worker joined with what it runs."""
-    return {
-        "name": row.name,
-        "host": row.host,
-        "pid": row.pid,
-        "device": row.device,
-        "device_id": row.device_id,
-        "gpus": owned_gpus(row),
-        "state": _worker_state(row),
-        "reason": _worker_reason(row),
-        "out_since": iso(row.out_since) if row.out_reason else None,
-        "study": f"{row.project}/{row.study}" if row.project else None,
-        "trial": row.number,
-        "attempt": row.no,
-        "last_seen": iso(row.last_seen),
-        "image": row.image,
-        "lock": row.lock,
-        "files": row.files,
-        "image_verified": row.image_verified,
-        "image_problem": row.image_problem,
-        "release": row.release,
-    }
-
-
-def _worker_state(row: sa.Row[Any]) -> WorkerWord:
-    if row.drain:
-        return "draining"
-    return "out of service" if _worker_reason(row) else row.state
-
-
-def _worker_reason(row: sa.Row[Any]) -> str:
-    """Return why a worker leaves or takes no trials; empty: it does neither."""
-    if row.drain:
-        return row.drain_reason or "drained by a user"
-    return str(row.image_problem or row.out_reason)
 
 
 def attempt_document(attempt: Attempt) -> AttemptRow:

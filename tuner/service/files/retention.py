@@ -10,9 +10,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tuner.roots import Place, remove_folder
-from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.ranking import front
 from tuner.spec import StudySpec
 from tuner.trials.store.filing import ended_numbers
+from tuner.trials.store.ranking import ranked
 
 logger = logging.getLogger(__name__)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from tuner.service.answers.ranking import front, ranked
+from tuner.service.answers.ranking import front
 from tuner.service.answers.wording import value_text
 from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
+from tuner.trials.store.ranking import ranked
 
 #: Rows and parameters of the table, and characters of a value.
 _ROWS, _PARAMETERS, _CHARACTERS = 10, 5, 40
@@ -45,8 +45,8 @@ def leaderboard_markdown(
     head = ["" if is_one else "front", "trial", *titles]
     lines = [_line([_text(cell) for cell in head]), _line(["---"] * len(head))]
     for rank, row in enumerate(found, 1):
-        values = json.loads(row.values_json or "[]") if not is_one else [row.objective]
-        params = json.loads(row.params_json)
+        values = [row.objective] if is_one else row.values
+        params = row.params
         cells = [_text(value_text(value)) for value in values]
         cells += [_text(value_text(params[n])) if n in params else "" for n in names]
         lines.append(_line([str(rank) if is_one else "", _link(spec.name, row.number), *cells]))
