@@ -18,13 +18,8 @@ from tuner.trials.faults import study_step
 from tuner.trials.kinds import claim_kind
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
-from tuner.trials.store.attempts import (
-    count_leased,
-    lease,
-    leased_attempts,
-    read_attempt,
-    ready_of,
-)
+from tuner.trials.store.attempts import read_attempt
+from tuner.trials.store.claimable import count_leased, lease, leased_attempts, ready_of
 from tuner.trials.store.queue import OfferingStudy, offering_studies
 from tuner.trials.store.reports import earlier_curve
 from tuner.trials.store.studies import hold_study, hold_study_id, study_of
