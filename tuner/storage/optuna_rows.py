@@ -10,6 +10,7 @@ what is written with what Optuna's own methods write.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -275,10 +276,13 @@ def _fresh_id(
     """
     if connection.dialect.name != "sqlite":
         return {}
-    highest = [
-        connection.execute(sa.select(sa.func.max(c))).scalar_one() for c in (key, *referring)
-    ]
+    highest = connection.execute(_highest(key, *referring)).one()
     return {key.name: 1 + max((n for n in highest if isinstance(n, int)), default=0)}
+
+
+@functools.cache
+def _highest(*columns: sa.Column[Any]) -> sa.Select[Any]:
+    return sa.select(*(sa.select(sa.func.max(c)).scalar_subquery() for c in columns))
 
 
 def _set_attrs(

@@ -17,12 +17,11 @@ from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.faults import StudyFaultError
 from tuner.trials.states import LIVE, AttemptState
-from tuner.trials.store.columns import columns, words
+from tuner.trials.store.columns import columns, in_states
 from tuner.trials.study import Study
 
 _a, _t, _s = tables.attempts, tables.trials, tables.studies
 _READY, _LEASED = AttemptState.READY.value, AttemptState.LEASED.value
-_LIVE_WORDS = words(LIVE)
 _INSERT = _a.insert()
 _ID = _a.c.id == sa.bindparam("attempt_id")
 _ONE = sa.select(_a).where(_ID)
@@ -46,7 +45,7 @@ _LAST_NO = sa.select(sa.func.max(_a.c.no)).where(*_OF_TRIAL)
 # One statement: nearly every trial ends with its only attempt, and there is nothing to do.
 _CALL_OFF = (
     _a.update()
-    .where(*_OF_TRIAL, _a.c.state.in_(_LIVE_WORDS))
+    .where(*_OF_TRIAL, in_states(_a.c.state, LIVE))
     .values(
         state=sa.case(
             (_a.c.state == _READY, AttemptState.REVOKED.value), else_=AttemptState.CANCELLED.value
@@ -227,13 +226,13 @@ def times_given_back(connection: sa.Connection, study_id: int, number: int) -> i
 
 def has_other_live(connection: sa.Connection, attempt: Attempt) -> bool:
     """Whether another attempt of the same trial may still become its outcome."""
-    query = sa.select(_a.c.id).where(*_OF_TRIAL, _a.c.id != attempt.id, _a.c.state.in_(_LIVE_WORDS))
+    query = sa.select(_a.c.id).where(*_OF_TRIAL, _a.c.id != attempt.id, in_states(_a.c.state, LIVE))
     return connection.execute(query.limit(1), _trial(attempt)).first() is not None
 
 
 def has_live_attempts(connection: sa.Connection, study_id: int) -> bool:
     """Whether a worker runs, or may still claim, an attempt of the study."""
-    query = sa.select(_a.c.id).where(_a.c.study_id == study_id, _a.c.state.in_(_LIVE_WORDS))
+    query = sa.select(_a.c.id).where(_a.c.study_id == study_id, in_states(_a.c.state, LIVE))
     return connection.execute(query.limit(1)).first() is not None
 
 

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from tuner.storage import tables
 from tuner.trials.kinds import EXTERNAL, UNHEARD_S
 from tuner.trials.states import LIVE, OPEN, AttemptState, StudyState, TrialState, WorkerState
-from tuner.trials.store.columns import words
+from tuner.trials.store.columns import in_states
 from tuner.trials.store.studies import visible
 from tuner.trials.study import Study
 
 _s, _t, _a, _w = tables.studies, tables.trials, tables.attempts, tables.workers
 _RUNNING = sa.select(_s.c.id).where(_s.c.state == StudyState.RUNNING.value)
-_STUDIES = sa.select(_s).where(_s.c.state.in_(words(OPEN)), _s.c.device != EXTERNAL)
+_STUDIES = sa.select(_s).where(in_states(_s.c.state, OPEN), _s.c.device != EXTERNAL)
 _ENDED: sa.Select[Any] = sa.select(
     _s.c.project, _s.c.name, _s.c.device, _s.c.gpus, _s.c.image
 ).where(_s.c.device != EXTERNAL, _s.c.finished > sa.bindparam("ended_after", type_=sa.Float))
-_IS_OPEN = _t.c.state.in_(words((TrialState.WAITING, TrialState.RUNNING))).label("is_open")
+_IS_OPEN = in_states(_t.c.state, (TrialState.WAITING, TrialState.RUNNING)).label("is_open")
 _TRIALS = (
     sa.select(_t.c.study_id, _IS_OPEN, _t.c.counted, sa.func.count().label("count"))
     .where(_t.c.study_id.in_(_RUNNING))
@@ -36,14 +36,14 @@ _ATTEMPTS = (
         sa.func.count().label("count"),
         sa.func.min(_a.c.not_before).label("first"),
     )
-    .where(_a.c.state.in_(words(LIVE)))
+    .where(in_states(_a.c.state, LIVE))
     .group_by(_a.c.study_id, _a.c.state, "is_due")
 )
 _WORKERS: sa.Select[Any] = sa.select(
     _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.projects_json
 ).where(
     _w.c.device != EXTERNAL,
-    _w.c.state.in_(words((WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY))),
+    in_states(_w.c.state, (WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY)),
     _w.c.drain.is_(False),
     _w.c.out_reason == "",
     _w.c.image_problem == "",

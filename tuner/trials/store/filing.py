@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.states import ENDED, OPEN, AttemptState, TrialState
-from tuner.trials.store.columns import words
+from tuner.trials.store.columns import in_states, words
 
 _s, _t, _a = tables.studies, tables.trials, tables.attempts
 _r, _u = tables.reports, tables.unfiled
-_OPEN_WORDS = words(OPEN)
+_HANDED_IN = (AttemptState.DONE, AttemptState.FAILED)
+_CALLED_OFF = (AttemptState.LOST, AttemptState.CANCELLED, AttemptState.REVOKED)
 #: Of attempts that have handed a result in, and of those that were called off.
-_HANDED_IN = words((AttemptState.DONE, AttemptState.FAILED))
-_CALLED_OFF = words((AttemptState.LOST, AttemptState.CANCELLED, AttemptState.REVOKED))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +37,7 @@ class StudyNews:
     @property
     def is_open(self) -> bool:
         """Whether the study has not ended."""
-        return self.state in _OPEN_WORDS
+        return self.state in words(OPEN)
 
 
 def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNews]:
@@ -51,7 +50,7 @@ def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNew
     columns = (_s.c.id, _s.c.state, _s.c.told, _s.c.filed, _s.c.revision, _s.c.next_number)
     query: sa.Select[Any] = (
         sa.select(*columns, _s.c.reason)
-        .where(sa.or_(_s.c.state.in_(_OPEN_WORDS), _s.c.told > _s.c.filed, _s.c.id.in_(list(also))))
+        .where(sa.or_(in_states(_s.c.state, OPEN), _s.c.told > _s.c.filed, _s.c.id.in_(list(also))))
         .order_by(_s.c.id)
     )
     return [StudyNews(**row._mapping) for row in connection.execute(query)]
@@ -59,7 +58,7 @@ def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNew
 
 def ended_and_filed(connection: sa.Connection) -> list[int]:
     """Return the ids of the studies that have ended and whose results are all filed."""
-    query = sa.select(_s.c.id).where(_s.c.state.not_in(_OPEN_WORDS), _s.c.told <= _s.c.filed)
+    query = sa.select(_s.c.id).where(~in_states(_s.c.state, OPEN), _s.c.told <= _s.c.filed)
     return list(connection.execute(query.order_by(_s.c.id)).scalars())
 
 
@@ -89,7 +88,7 @@ def count_states(
 
 def ended_numbers(connection: sa.Connection, study_id: int) -> frozenset[int]:
     """Return the numbers of a study's trials that have an outcome."""
-    query = sa.select(_t.c.number).where(_t.c.study_id == study_id, _t.c.state.in_(words(ENDED)))
+    query = sa.select(_t.c.number).where(_t.c.study_id == study_id, in_states(_t.c.state, ENDED))
     return frozenset(connection.execute(query).scalars())
 
 
@@ -129,7 +128,7 @@ def attempts_to_file(
         called_off_before: or were called off, their trial having an outcome.
         most: attempts.
     """
-    decided = sa.and_(_t.c.state.in_(words(ENDED)), _a.c.finished < called_off_before)
+    decided = sa.and_(in_states(_t.c.state, ENDED), _a.c.finished < called_off_before)
     failed = sa.exists().where(
         _u.c.kind == "run", _u.c.study_id == _a.c.study_id, _u.c.key == _a.c.id
     )
@@ -139,8 +138,8 @@ def attempts_to_file(
         .where(
             _a.c.filed.is_(False),
             sa.or_(
-                sa.and_(_a.c.state.in_(_HANDED_IN), _a.c.finished < ended_before),
-                sa.and_(_a.c.state.in_(_CALLED_OFF), decided),
+                sa.and_(in_states(_a.c.state, _HANDED_IN), _a.c.finished < ended_before),
+                sa.and_(in_states(_a.c.state, _CALLED_OFF), decided),
             ),
             ~failed,
         )

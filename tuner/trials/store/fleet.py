@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tuner.storage import tables
 from tuner.trials.kinds import UNHEARD_S, owned_gpus
 from tuner.trials.states import WorkerState
-from tuner.trials.store.columns import words
+from tuner.trials.store.columns import in_states
 
 _w = tables.workers
 _FLEET: sa.Select[Any] = (
@@ -21,7 +21,7 @@ _FLEET: sa.Select[Any] = (
     )
     # One that stops takes no further trial, and is soon gone.
     .where(
-        _w.c.state.not_in(words((WorkerState.GONE, WorkerState.STOPPING))),
+        ~in_states(_w.c.state, (WorkerState.GONE, WorkerState.STOPPING)),
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
     .order_by(_w.c.name)

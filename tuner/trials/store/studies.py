@@ -21,7 +21,7 @@ from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.faults import StudyFaultError
 from tuner.trials.states import OPEN, StudyState
-from tuner.trials.store.columns import columns, words
+from tuner.trials.store.columns import columns, in_states
 from tuner.trials.study import Study
 
 #: So many studies are named where one is not found.
@@ -47,7 +47,7 @@ _SHARE = (
     .where(_s.c.id == sa.bindparam("of_study"))
     .with_for_update(read=True, key_share=True)
 )
-_OPEN = sa.select(_s).where(_s.c.state.in_(words(OPEN)))
+_OPEN = sa.select(_s).where(in_states(_s.c.state, OPEN))
 _RESERVE = (
     _s.update()
     .where(
@@ -228,7 +228,7 @@ def wanted_image(connection: sa.Connection, digest: str) -> str | None:
     """Return the image of this digest, with its name, that the newest open study wants of some."""
     query = (
         sa.select(_s.c.image)
-        .where(_s.c.image.endswith(f"@{digest}"), _s.c.state.in_(words(OPEN)))
+        .where(_s.c.image.endswith(f"@{digest}"), in_states(_s.c.state, OPEN))
         .order_by(_s.c.id.desc())
         .limit(1)
     )

@@ -14,7 +14,7 @@ from tuner.protocol import Cause
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.states import ENDED, AttemptState, TrialState
-from tuner.trials.store.columns import columns, words
+from tuner.trials.store.columns import columns, in_states
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
@@ -27,12 +27,12 @@ _UPDATE = _t.update().where(*_AT)
 _ALL = sa.select(_t).where(_t.c.study_id == sa.bindparam("of_study")).order_by(_t.c.number)
 _ENDED: sa.Select[Any] = (
     sa.select(_t.c.number, _t.c.state, _t.c.objective, _t.c.duration_s, _t.c.params_json)
-    .where(_t.c.study_id == sa.bindparam("of_study"), _t.c.state.in_(words(ENDED)))
+    .where(_t.c.study_id == sa.bindparam("of_study"), in_states(_t.c.state, ENDED))
     .order_by(_t.c.number)
 )
 #: States of a trial that has no outcome.
-_OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
-_DECIDE = _UPDATE.where(_t.c.state.not_in(words(ENDED)))
+_OPEN = (TrialState.WAITING, TrialState.RUNNING)
+_DECIDE = _UPDATE.where(~in_states(_t.c.state, ENDED))
 _START = _UPDATE.values(
     state=TrialState.RUNNING.value,
     started=sa.func.coalesce(_t.c.started, sa.bindparam("now", type_=sa.Float)),
@@ -40,7 +40,7 @@ _START = _UPDATE.values(
 
 _INSERT = _t.insert()
 _OPTUNA_ID = sa.select(_t.c.optuna_id).where(*_AT)
-_UNTOLD = (_t.c.told.is_(None), _t.c.state.in_(words(ENDED)))
+_UNTOLD = (_t.c.told.is_(None), in_states(_t.c.state, ENDED))
 _UNTOLD_OF_STUDY = (
     sa.select(_t)
     .where(_t.c.study_id == sa.bindparam("of_study"), *_UNTOLD)
@@ -204,7 +204,7 @@ def open_numbers(connection: sa.Connection, study_id: int, *, unleased: bool = F
         study_id: of the study.
         unleased: only those that no worker runs.
     """
-    query = sa.select(_t.c.number).where(_t.c.study_id == study_id, _t.c.state.in_(_OPEN_WORDS))
+    query = sa.select(_t.c.number).where(_t.c.study_id == study_id, in_states(_t.c.state, _OPEN))
     if unleased:
         leased = sa.select(_a.c.number).where(
             _a.c.study_id == study_id, _a.c.state == AttemptState.LEASED.value

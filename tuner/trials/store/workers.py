@@ -13,7 +13,7 @@ from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.kinds import UNHEARD_S, Kind, needed_image
 from tuner.trials.states import AttemptState, WorkerState
-from tuner.trials.store.columns import columns, words
+from tuner.trials.store.columns import columns, in_states
 from tuner.trials.store.counting import gpus_of
 from tuner.trials.worker import Worker
 
@@ -183,7 +183,7 @@ def able_states(
         _w.c.device == study.device,
         gpus_of(_w) == study.gpus,
         _w.c.name.not_in(json.loads(excluded_json)),
-        _w.c.state.in_(words((WorkerState.IDLE, WorkerState.BUSY))),
+        in_states(_w.c.state, (WorkerState.IDLE, WorkerState.BUSY)),
         *_TAKES_ATTEMPTS,
     )
     if (image := needed_image(study)) is not None:
