@@ -61,7 +61,7 @@ def test_an_interrupted_run_leaves_within_15_s_and_the_same_command_goes_on(home
 
     again = home.ok("run", spec, "-n", "2", timeout_s=120)
 
-    assert "where it stood" in again.out
+    assert "where it stopped" in again.out
     rows = assert_each_trial_ran_once(home, 8)
     after = {row["trial"]: row for row in rows}
     for row in before:

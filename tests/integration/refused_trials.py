@@ -23,7 +23,7 @@ STEPS = {
 }
 #: What `Run.report` refuses by itself, and what its error says.
 CALLS: dict[str, tuple[str, Any]] = {
-    "a time as step": ("no time and no id", lambda run: run.report(int(time.time()), 0.5)),
+    "a time as step": ("neither a time nor an id", lambda run: run.report(int(time.time()), 0.5)),
     "a step above the bound": ("to 10000000, not 10000001", lambda r: r.report(MAX_STEP + 1, 0.5)),
     "a huge step": ("report: step must be", lambda run: run.report(10**5000, 0.5)),
     "a long name": (

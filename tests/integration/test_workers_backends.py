@@ -26,12 +26,12 @@ from tuner.tfevents import read_run
 
 GUARD = """
 import os, sys, tempfile, time
-from workers.backends.selection import Selection
+from workers.backends.selection import BackendSelection
 from workers.backends.fork_safety import ForkGuard
 from workers.objective.task import Task
 from workers.trial.trial_process import start_process, wait_for_end
 
-selection = Selection(os.environ)
+selection = BackendSelection(os.environ)
 selection.preimport("keras", os.environ)
 guard = ForkGuard()
 print("loaded", selection.loaded, guard.may_fork())

@@ -58,10 +58,10 @@ def pax(kind: bytes, records: bytes, times: int = 1) -> bytes:
 
 LINK = tarfile.SYMTYPE
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "nothing": (lambda: b"", "no archive"),
-    "no gzip": (lambda: b"no archive at all", "no archive"),
-    "no tar": (lambda: gzip.compress(b"no archive" * 1000), "no archive"),
-    "cut off": (lambda: make_archive({"a.py": "x = 1\n" * 9000})[:80], "no archive"),
+    "nothing": (lambda: b"", "is not an archive"),
+    "no gzip": (lambda: b"no archive at all", "is not an archive"),
+    "no tar": (lambda: gzip.compress(b"no archive" * 1000), "is not an archive"),
+    "cut off": (lambda: make_archive({"a.py": "x = 1\n" * 9000})[:80], "is not an archive"),
     "500 MB of a header": (
         lambda: zipped(header(tarfile.XHDTYPE, 500 * MB), bytes(MB)),
         "tells of its files is too long",
@@ -91,8 +91,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a way out by a link": (lambda: archive(member("d/l", LINK, "../../out")), "lies outside"),
     "a link to the root": (lambda: archive(member("l", LINK, "/etc/passwd")), "lies outside"),
     "a hard link out": (lambda: archive(member("l", tarfile.LNKTYPE, "../x")), "lies outside"),
-    "a device": (lambda: archive(member("null", tarfile.CHRTYPE)), "no file, folder or link"),
-    "a FIFO": (lambda: archive(member("pipe", tarfile.FIFOTYPE)), "no file, folder or link"),
+    "a device": (lambda: archive(member("null", tarfile.CHRTYPE)), "is not a file, folder or link"),
+    "a FIFO": (lambda: archive(member("pipe", tarfile.FIFOTYPE)), "is not a file, folder or link"),
 }
 
 

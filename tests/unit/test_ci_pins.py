@@ -87,7 +87,7 @@ worker = 1
             "2 times",
         ),
         ("a.yaml", SPEC.format(image="image: [a,\n  b]\n"), "image", IMAGE, "image: NAME"),
-        ("a.yaml", "services: {}\n", "image", IMAGE, "no study spec"),
+        ("a.yaml", "services: {}\n", "image", IMAGE, "not a study spec"),
         ("a.yaml", SPEC.format(image=""), "budget", IMAGE, "not budget"),
         ("a.toml", "[images]\n", "images.worker", IMAGE, "has no images.worker"),
         ("a.toml", "[images]\n", "other.worker", IMAGE, "no table [other]"),

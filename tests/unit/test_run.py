@@ -116,8 +116,8 @@ def test_reports_carry_steps_values_and_metrics(tmp_path: Path) -> None:
         (1.0, 1.0, TypeError, "whole number from 1, not 1.0"),
         (True, 1.0, TypeError, "not True"),
         (10_000_001, 1.0, ValueError, "from 1 to 10000000, not 10000001: it counts epochs"),
-        (1_795_872_938, 1.0, ValueError, "no time and no id"),
-        (2**63, 1.0, ValueError, "no time and no id"),
+        (1_795_872_938, 1.0, ValueError, "neither a time nor an id"),
+        (2**63, 1.0, ValueError, "neither a time nor an id"),
         pytest.param(
             10**5000,
             1.0,

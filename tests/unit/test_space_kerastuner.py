@@ -145,11 +145,11 @@ def test_a_missing_sampling_is_linear():
         ({"class_name": "Fixed", "config": {"name": "x", "value": None}}, "x: null is neither"),
         (
             {"class_name": "Int", "config": {"name": "x", "min_value": 0.5, "max_value": 3}},
-            "no whole",
+            "are not whole numbers",
         ),
         (
             {"class_name": "Float", "config": {"name": "x", "min_value": 3, "max_value": 1}},
-            "no range",
+            "is not a range",
         ),
     ],
 )

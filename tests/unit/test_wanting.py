@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.service.demand.wanting import MOST_WANTED, StudyDemand, Want, want_of
+from tuner.trials.states import OPEN, StudyState
 
 LATER = 1_800_000_008.0
 
 
-def want(state: str = "running", **facts: Any) -> Want:
+def want(state: StudyState = StudyState.RUNNING, **facts: Any) -> Want:
     return want_of(StudyDemand(state=state, **facts))
 
 
@@ -23,7 +24,7 @@ def standings(draw: st.DrawFn) -> StudyDemand:
     running, ready, waiting = (draw(st.integers(0, 30)) for _ in range(3))
     optional = st.none() | st.integers(0, 60)
     return StudyDemand(
-        state=draw(st.sampled_from(["running", "paused", "stopping"])),
+        state=draw(st.sampled_from(OPEN)),
         running=running,
         ready=ready,
         next_ready=LATER if waiting else None,
@@ -57,7 +58,7 @@ def test_no_more_workers_are_wanted_than_budget_and_parallel_allow(study: StudyD
 
 @given(standings())
 def test_what_runs_nothing_and_may_start_nothing_wants_no_worker(study: StudyDemand) -> None:
-    held = study.state != "running" or study.limit or study.obstacle
+    held = study.state is not StudyState.RUNNING or study.limit or study.obstacle
     done = dataclasses.replace(study, running=0, ready=0, remaining=0)
 
     if held:
@@ -125,9 +126,12 @@ def test_a_hypermodel_of_which_nothing_is_known_wants_one_worker() -> None:
 
 
 def test_paused_stopping_and_hindered_studies_keep_the_workers_that_run_for_them() -> None:
-    assert want("paused", why="by the user", remaining=5).reason == "paused (by the user)"
-    assert want("paused", running=2, in_flight=2).workers == 2
-    assert want("stopping", running=1).reason == "1 runs; stopping: it starts no further trial"
+    assert want(StudyState.PAUSED, why="by the user", remaining=5).reason == "paused (by the user)"
+    assert want(StudyState.PAUSED, running=2, in_flight=2).workers == 2
+    assert (
+        want(StudyState.STOPPING, running=1).reason
+        == "1 runs; stopping: it starts no further trial"
+    )
     assert want(remaining=5, ready=1, obstacle="log root is full").workers == 0
     assert want(remaining=5, limit="budget.hours: 2 hours are over").workers == 0
 

@@ -145,7 +145,13 @@ BREAKAGES: dict[str, tuple[Break, str, str, str, str]] = {
         "tuner db restore",
     ),
     "empty database": (empty, "failed", "database", "is empty", "tuner db restore"),
-    "foreign database": (foreign, "failed", "database", "no SQLite database", "tuner db restore"),
+    "foreign database": (
+        foreign,
+        "failed",
+        "database",
+        "is not an SQLite database",
+        "tuner db restore",
+    ),
     "folder as database": (
         folder_for_the_database,
         "failed",
