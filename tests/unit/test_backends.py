@@ -264,7 +264,8 @@ def test_code_that_comes_too_late_with_its_backend_is_told(
 
 def test_choosing_a_backend_imports_none() -> None:
     code = (
-        "import sys; from workers.backends.selection import BackendSelection; BackendSelection({})\n"
+        "import sys; from workers.backends.selection import BackendSelection\n"
+        "BackendSelection({})\n"
         "print([n for n in ('keras', 'tensorflow', 'jax', 'torch') if n in sys.modules])"
     )
 
