@@ -11,6 +11,7 @@ from tuner.cli.following.choice import read_choice, take_study, take_trial
 
 if TYPE_CHECKING:
     from tuner.documents.study import StudyStatus
+    from tuner.documents.trial import LogPiece
     from tuner.settings import Settings
 
 
@@ -176,22 +177,22 @@ def logs(
         number = take_trial(api, name, chosen.trial)
         if as_json:
             whole = read_log(api, name, number, 0)
-            output.print_json(
-                {
-                    "text": whole.data.decode(errors="replace"),
-                    "next_offset": whole.end,
-                    "size": whole.end,
-                    "gone": whole.gone,
-                }
-            )
+            piece: LogPiece = {
+                "text": whole.data.decode(errors="replace"),
+                "base64": None,
+                "next_offset": whole.end,
+                "size": whole.end,
+                "gone": whole.gone,
+            }
+            output.print_json(piece)
             return
         pieces = follow_log(api, name, number) if follow else [read_log(api, name, number, 0)]
         with output.LogPrinter(raw=raw) as log:
-            for piece in pieces:
-                if piece.gone:
-                    said = _gone(name, number, piece.gone)
+            for read in pieces:
+                if read.gone:
+                    said = _gone(name, number, read.gone)
                     output.err().print(said, style="quiet", soft_wrap=True)
-                log.print(piece.data)
+                log.print(read.data)
 
 
 def _gone(study: str, trial: int, gone: int) -> str:
