@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuner.samplers.bayesian.history import priors_of, sources_of
 from tuner.samplers.bayesian.sampler import BayesianSampler
-from tuner.samplers.bayesian.space_adapter import declared
+from tuner.samplers.bayesian.space.adapter import declared
 from tuner.space import SearchSpace
 from tuner.surrogate.history.source import Source
 from tuner.trials.causes import CAUSE_ATTR

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.samplers.bayesian.curve import ProgressCurve
-from tuner.samplers.bayesian.ends import expected_ends
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve
+from tuner.samplers.bayesian.stopping.ends import expected_ends
 from tuner.surrogate.columns import Columns
 from tuner.surrogate.history.building import build_prior
 from tuner.surrogate.history.foretelling import Foretelling, correlations, foretelling

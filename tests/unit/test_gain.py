@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 
 from tuner.samplers.bayesian.observations import ObservationReader
 from tuner.samplers.bayesian.proposing import Request, choose
-from tuner.samplers.bayesian.space_adapter import declared
+from tuner.samplers.bayesian.space.adapter import declared
 from tuner.samplers.bayesian.start import START
 from tuner.service.answers.wording import gain_text
 from tuner.service.explanations.gain import Results, estimate_gain

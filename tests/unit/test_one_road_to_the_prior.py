@@ -19,7 +19,7 @@ from tuner.history.matching.priors import make_priors
 from tuner.history.store.database import HistoryStore
 from tuner.proposals.artifact import Artifact
 from tuner.samplers.bayesian.history import priors_of, sources_of
-from tuner.samplers.bayesian.space_adapter import declared
+from tuner.samplers.bayesian.space.adapter import declared
 from tuner.space.encoding import Encoding
 from tuner.space.optuna import distribution, to_optuna
 from tuner.spec import StudySpec, parse_spec

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from tuner.samplers.bayesian import BayesianSampler
-from tuner.samplers.bayesian.curve import ProgressCurve, as_judged, in_epochs, rungs_of
-from tuner.samplers.bayesian.ends import Ends, expected_ends
-from tuner.samplers.bayesian.hurdles import STARVED
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.stopping.ends import Ends, expected_ends
+from tuner.samplers.bayesian.stopping.hurdles import STARVED
 from tuner.surrogate.columns import Columns
 
 COLUMNS = Columns(("real", "real"), (0, 0))

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposing import Proposer
-from tuner.samplers.bayesian.durations import durations
-from tuner.samplers.bayesian.timely import timely
+from tuner.samplers.bayesian.stopping.durations import durations
+from tuner.samplers.bayesian.stopping.timely import timely
 from tuner.samplers.marks import TOOK_ATTR, told_attrs
 from tuner.space import SearchSpace
 from tuner.surrogate.columns import Columns

@@ -16,7 +16,7 @@ from tuner.history.importers.optuna.trials import historic_trial
 from tuner.history.matching.mapping import LISTED, map_study
 from tuner.history.matching.priors import make_priors
 from tuner.history.store.records import Goal, HistoricStudy, HistoricTrial
-from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter
+from tuner.samplers.bayesian.space.adapter import OptunaSpaceAdapter
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 

@@ -12,11 +12,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.history.learning_curves.horizon import declared_horizon
-from tuner.samplers.bayesian.curve import ProgressCurve, finite_reports
-from tuner.samplers.bayesian.durations import durations
-from tuner.samplers.bayesian.ends import Ends, expected_ends
-from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter
-from tuner.samplers.bayesian.timely import Timely, timely
+from tuner.samplers.bayesian.space.adapter import OptunaSpaceAdapter
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve, finite_reports
+from tuner.samplers.bayesian.stopping.durations import durations
+from tuner.samplers.bayesian.stopping.ends import Ends, expected_ends
+from tuner.samplers.bayesian.stopping.timely import Timely, timely
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.search.acquisition import LogFeasibility

@@ -20,7 +20,7 @@ from typing_extensions import override
 from tuner.samplers.bayesian.insight import Insight
 from tuner.samplers.bayesian.observations import ObservationReader
 from tuner.samplers.bayesian.proposing import Request, choose
-from tuner.samplers.bayesian.space_adapter import (
+from tuner.samplers.bayesian.space.adapter import (
     OptunaSpaceAdapter,
     as_space,
     declared,

@@ -34,7 +34,7 @@ from tuner.documents.gain import Gain, GainMark, Range
 from tuner.samplers.bayesian.data import TrainingData, gather
 from tuner.samplers.bayesian.mixture import MEMBERS
 from tuner.samplers.bayesian.observations import ObservationReader
-from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter, declared
+from tuner.samplers.bayesian.space.adapter import OptunaSpaceAdapter, declared
 from tuner.service.explanations.shadows import cold_starts
 from tuner.space import SearchSpace
 from tuner.space.optuna import to_optuna

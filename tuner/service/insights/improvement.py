@@ -23,7 +23,7 @@ import numpy as np
 from tuner.documents.document import JsonObject
 from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.bayesian.mixture import MEMBERS
-from tuner.samplers.bayesian.space_adapter import declared
+from tuner.samplers.bayesian.space.adapter import declared
 from tuner.service.explanations.gain import NEAR, Results, data_of
 from tuner.service.insights.sample import Sample
 from tuner.space.encoding import Encoding

@@ -11,7 +11,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.samplers.bayesian.space_adapter import OptunaSpaceAdapter, declared
+from tuner.samplers.bayesian.space.adapter import OptunaSpaceAdapter, declared
 from tuner.space.optuna import to_optuna
 from tuner.space.parameter import Parameter
 from tuner.spec import StudySpec

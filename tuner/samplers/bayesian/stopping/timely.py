@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import log_ndtr
 from typing_extensions import override
 
-from tuner.samplers.bayesian.durations import Durations
+from tuner.samplers.bayesian.stopping.durations import Durations
 from tuner.surrogate.columns import Columns, Flags, Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gp
 from tuner.surrogate.gaussian.subset import choose_subset

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial
 
-from tuner.samplers.bayesian.conditions import learn_conditions
+from tuner.samplers.bayesian.space.conditions import learn_conditions
 from tuner.space import Parameter, SearchSpace
 from tuner.space.encoding import Encoding
 from tuner.space.optuna import distribution, from_distribution, from_optuna, to_optuna

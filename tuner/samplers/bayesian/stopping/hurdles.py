@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from typing_extensions import override
 
-from tuner.samplers.bayesian.curve import ProgressCurve
-from tuner.samplers.bayesian.standing import Standings
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve
+from tuner.samplers.bayesian.stopping.standing import Standings
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.model import Model

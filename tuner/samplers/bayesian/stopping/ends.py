@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tuner.samplers.bayesian.curve import ProgressCurve, as_judged, in_epochs, rungs_of
-from tuner.samplers.bayesian.hurdles import hurdles, is_starved
-from tuner.samplers.bayesian.standing import Standings, standings
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve, as_judged, in_epochs, rungs_of
+from tuner.samplers.bayesian.stopping.hurdles import hurdles, is_starved
+from tuner.samplers.bayesian.stopping.standing import Standings, standings
 from tuner.surrogate.columns import Columns, Floats, Numbers
 from tuner.surrogate.gaussian.gp import fit_gp
 from tuner.surrogate.gaussian.subset import choose_subset

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.samplers.bayesian.curve import ProgressCurve, finite_reports, in_epochs
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve, finite_reports, in_epochs
 from tuner.samplers.marks import OVERDUE, TOOK_ATTR
 from tuner.surrogate.columns import Flags, Floats
 from tuner.trials.causes import CAUSE_ATTR

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tuner.samplers.bayesian.curve import ProgressCurve
+from tuner.samplers.bayesian.stopping.curve import ProgressCurve
 from tuner.surrogate.columns import Flags, Floats, Numbers
 from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.history.foretelling import Foretelling
