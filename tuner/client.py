@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 
 class ApiClient(Connection):
-    """A connection to a running Tuner server; to be closed.
+    """A connection to a running Tuner server; close it after use.
 
-    Every verb returns the document that the in-process `Service` returns and raises its errors, and
-    `UnavailableError` when the server does not answer.
+    Every method returns the same document as the in-process `Service` and raises the same errors,
+    and `UnavailableError` if the server does not answer.
 
     Args:
-        url: of the server, without `/v1`.
-        token: bearer token; None for `health` only.
+        url: the server's URL, without `/v1`.
+        token: bearer token; None suffices for `health` only.
     """
 
     def health(self) -> dict[str, Any]:
         """Return `{service, release, protocol, pid}`; needs no token.
 
         Raises:
-            SetupError: something answers at this URL, and it is not a Tuner server.
+            SetupError: something answers at this URL, but it is not a Tuner server.
         """
         try:
             return self._get("/health")
@@ -60,7 +60,7 @@ class ApiClient(Connection):
             ) from exc
 
     def check_protocol(self) -> None:
-        """Raise `SetupError` when the server is no Tuner or one of another protocol version."""
+        """Raise `SetupError` if the server is not Tuner or speaks another protocol version."""
         health = self.health()
         if health.get("service") != "tuner":
             raise SetupError(f"{self.url}: answers, but is not a Tuner server")
@@ -72,7 +72,7 @@ class ApiClient(Connection):
             )
 
     def put_code(self, digest: str, content: bytes) -> None:
-        """Upload a code snapshot; again is harmless."""
+        """Upload a code snapshot; idempotent."""
         self._call("PUT", f"/code/{digest}", content=content)
 
     def submit(
@@ -83,10 +83,10 @@ class ApiClient(Connection):
         git: Mapping[str, Any] | None = None,
         use_code: CodeChoice | None = None,
     ) -> Submitted:
-        """Create the study, or find it again."""
+        """Create the study, or return the existing one."""
         body = {"spec": spec, "code": code, "data": data, "git": git}
         if use_code is not None:
-            # A server of an earlier release knows no such field.
+            # A server of an earlier release does not know this field.
             body["use_code"] = use_code
         return self._do("POST", "/studies", body)
 
@@ -99,7 +99,7 @@ class ApiClient(Connection):
         return self._get(_path(study))
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> builtins.list[TrialRow]:
-        """Return the best trials, best first; several metrics: the Pareto front."""
+        """Return the best trials, best first; with several metrics, the Pareto front."""
         return self._get(_path(study, "best"), n=n, all=str(all).lower())
 
     def trials(
@@ -118,23 +118,23 @@ class ApiClient(Connection):
     ) -> LogPiece:
         """Return a piece of the trial's output.
 
-        With `raw` there is `base64`, its very bytes, in place of the text; a server of an earlier
+        With `raw`, `base64` holds the exact bytes in place of the text; a server of an earlier
         release sends the text all the same.
         """
-        # A server of an earlier release refuses no parameter that it does not know.
+        # A server of an earlier release ignores query parameters that it does not know.
         path = _path(study, "trials", number, "log")
         return self._get(path, offset=offset, limit=limit, raw=str(raw).lower())
 
     def importance(self, study: str) -> Importance:
-        """Return which parameters matter."""
+        """Return how much each parameter matters."""
         return self._get(_path(study, "importance"))
 
     def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Explanation:
-        """Return what the study knew from history: sources, trust, and what it gained."""
+        """Return what the study took from history: sources, trust, and gain."""
         return self._get(_path(study, "explanation"), limit=limit, gain=str(gain).lower())
 
     def explain_trial(self, study: str, number: int) -> TrialExplanation:
-        """Return why a trial was proposed, and the historic trials nearest to it."""
+        """Return why a trial was proposed, and the historic runs nearest to it."""
         return self._get(_path(study, "trials", number, "explanation"))
 
     def proposals(self, study: str, offset: int = 0, limit: int = 1000) -> Proposals:
@@ -142,7 +142,7 @@ class ApiClient(Connection):
         return self._get(_path(study, "proposals"), offset=offset, limit=limit)
 
     def artifact(self, study: str, key: str) -> bytes:
-        """Return what the study's sampler knew from history, by the key in its proposals."""
+        """Return the study's stored history by the key that its proposals name."""
         return self._send("GET", _path(study, "artifacts", key)).content
 
     def events(self, study: str, after: int = 0, limit: int = 1000) -> builtins.list[EventRow]:
@@ -150,24 +150,24 @@ class ApiClient(Connection):
         return self._get(_path(study, "events"), after=after, limit=limit)
 
     def pause(self, study: str) -> StudyStatus:
-        """Start no further trial until `resume`."""
+        """Start no further trials until `resume`."""
         return self._do("POST", _path(study, "pause"))
 
     def resume(self, study: str) -> StudyStatus:
-        """Go on with a paused or stopped study."""
+        """Continue a paused or stopped study."""
         return self._do("POST", _path(study, "resume"))
 
     def stop(self, study: str, *, now: bool = False) -> StudyStatus:
-        """Finish the study: running trials end by themselves, or at once with `now`."""
+        """Finish the study: running trials complete, or with `now` are cancelled."""
         return self._do("POST", _path(study, "stop"), {"now": now})
 
     def cancel(self, study: str, number: int | None = None) -> StudyStatus:
-        """Cancel one trial, or the study with all that run."""
+        """Cancel one trial, or the whole study with its running trials."""
         steps = () if number is None else ("trials", number)
         return self._do("POST", _path(study, *steps, "cancel"))
 
     def edit(self, study: str, changes: Mapping[str, Any]) -> Edited:
-        """Change what may change, by key as `budget.trials`."""
+        """Change settings of the study, by keys such as `budget.trials`."""
         return self._do("PATCH", _path(study), {"changes": changes})
 
     def retry(
@@ -179,7 +179,7 @@ class ApiClient(Connection):
         data: str | None = None,
         git: Mapping[str, Any] | None = None,
     ) -> Retried:
-        """Run the failed trials again, new ones with the spec's code."""
+        """Run the failed trials again; new trials use the code given here."""
         body = {"spec": spec, "code": code, "data": data, "git": git}
         return self._do("POST", _path(study, "retry"), body)
 
@@ -188,7 +188,7 @@ class ApiClient(Connection):
         return self._do("DELETE", _path(study))
 
     def workers(self) -> builtins.list[WorkerRow]:
-        """Return every worker that was seen lately."""
+        """Return every worker that was seen recently."""
         return self._get("/workers")
 
     def demand(
@@ -204,7 +204,7 @@ class ApiClient(Connection):
         return self._do("POST", f"/workers/{quote(name, safe='')}/test")
 
     def drain(self, name: str) -> Drained:
-        """Let a worker finish what it runs and leave."""
+        """Let a worker finish its running trial and leave."""
         return self._do("POST", f"/workers/{quote(name, safe='')}/drain")
 
     def history(self) -> builtins.list[HistoryStudy]:
@@ -212,7 +212,7 @@ class ApiClient(Connection):
         return self._get("/history")
 
     def history_rejected(self) -> builtins.list[HistoryRejection]:
-        """Return what was named at an import and could not be used."""
+        """Return what an import named and could not use."""
         return self._get("/history/rejected")
 
     def history_imports(self) -> builtins.list[HistoryImport]:
@@ -224,7 +224,7 @@ class ApiClient(Connection):
         return self._get(f"/history/{quote(key, safe='')}/runs")
 
     def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
-        """Begin to import into a study."""
+        """Begin an import into a study."""
         return self._do("POST", "/history", {"key": key, "kind": kind, "locator": locator})
 
     def history_put(self, number: int, runs: Sequence[Mapping[str, Any]]) -> RunsTaken:
@@ -236,7 +236,7 @@ class ApiClient(Connection):
         return self._do("POST", f"/history/imports/{number}/finish", document)
 
     def remove_history(self, key: str) -> HistoryRemoved:
-        """Forget an imported study."""
+        """Remove an imported study from history."""
         return self._do("DELETE", f"/history/{quote(key, safe='')}")
 
     def tokens(self) -> builtins.list[TokenRow]:
@@ -253,16 +253,16 @@ class ApiClient(Connection):
         lock: str | None = None,
         files: str | None = None,
     ) -> NewToken:
-        """Make a token; `token` in the answer is the secret, which is shown this once."""
+        """Create a token; `token` in the answer is the secret, which is shown only this once."""
         where = None if projects is None else sorted(projects)
         body = {"name": name, "scopes": sorted(scopes), "projects": where}
-        # A server of an earlier release knows no others.
+        # A server of an earlier release does not know other fields.
         compared = {key: value for key, value in (("lock", lock), ("files", files)) if value}
         bound = {"expires_s": expires_s, "image": image, **compared}
         return self._do("POST", "/tokens", {**body, **bound})
 
     def revoke_token(self, name: str) -> TokenRow:
-        """End a token."""
+        """Revoke a token."""
         return self._do("DELETE", f"/tokens/{quote(name, safe='')}")
 
 

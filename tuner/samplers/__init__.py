@@ -1,9 +1,9 @@
-"""Making the samplers that a spec may name; `tuner.registry.SAMPLERS` is the table of them.
+"""Makes the samplers that a spec may name; `tuner.registry.SAMPLERS` lists them.
 
-A sampler is made anew for every proposal, with a seed of that proposal: a long-lived seeded sampler
+A new sampler is made for every proposal, with a seed for that proposal: a long-lived seeded sampler
 repeats its proposals after a restart of the coordinator (measured for five of seven). What must
-stay the same over a study (the scrambling of QMC) takes the study's seed instead. All other state
-lives in Optuna's study and trial attributes, which the coordinator persists.
+stay the same throughout a study (the scrambling of QMC) takes the study's seed instead. All other
+state lives in Optuna's study and trial attributes, which the coordinator persists.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SamplerContext", "import_sampler", "make_sampler"]
 
 
 def import_sampler(name: str) -> None:
-    """Import what a sampler needs, so that its first proposal does not have to wait for that.
+    """Import what a sampler needs, so that its first proposal does not have to wait for it.
 
     Raises:
         UnknownNameError: there is no such sampler.
@@ -42,7 +42,7 @@ def make_sampler(name: str, context: SamplerContext) -> BaseSampler:
     """
     make = SAMPLERS.make(name)
     with warnings.catch_warnings():
-        # Which of Optuna's options are experimental is our business, not the user's.
+        # Which of Optuna's options are experimental is our concern, not the user's.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = make(context)
     if not isinstance(sampler, BaseSampler):

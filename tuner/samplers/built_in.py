@@ -1,4 +1,4 @@
-"""The samplers that Tuner brings: a function for each, which `tuner.registry` names."""
+"""Tuner's built-in samplers: one function each, which `tuner.registry` names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tuner.system import pip_install
 
 
 def make_bayesian(context: SamplerContext) -> BaseSampler:
-    """Return Tuner's own sampler: a Gaussian process that history teaches."""
-    # scipy takes a quarter of a second to import, which the other samplers do without.
+    """Return Tuner's own sampler: a Gaussian process that learns from history."""
+    # Importing scipy takes a quarter of a second, and the other samplers do not need it.
     from tuner.samplers.bayesian import BayesianSampler
 
     return BayesianSampler(
@@ -30,8 +30,9 @@ def make_bayesian(context: SamplerContext) -> BaseSampler:
 
 
 def make_tpe(context: SamplerContext) -> BaseSampler:
-    """Return Optuna's TPE, which keeps what it has computed from one proposal to the next."""
-    # `group` models jointly what is active together; without conditions there is one group.
+    """Return Optuna's TPE, with results cached from one proposal to the next."""
+    # `group` models parameters that are active together jointly; without conditions it is one
+    # group.
     return FastTPESampler(
         context.memory.setdefault("tpe", TpeMemory()),
         seed=context.seed,
@@ -43,20 +44,20 @@ def make_tpe(context: SamplerContext) -> BaseSampler:
 
 
 def make_random(context: SamplerContext) -> BaseSampler:
-    """Return one that draws from the whole space."""
+    """Return a sampler that draws from the whole space."""
     return optuna.samplers.RandomSampler(seed=context.seed)
 
 
 def make_grid(context: SamplerContext) -> BaseSampler:
-    """Return one that tries every configuration of a finite space."""
-    # Optuna's GridSampler knows no conditions; this one walks the tree of the active parameters.
+    """Return a sampler that tries every configuration of a finite space."""
+    # Optuna's GridSampler does not know conditions; this one walks the tree of active parameters.
     if context.space is None:
         return optuna.samplers.BruteForceSampler(seed=context.seed, avoid_premature_stop=True)
     return WholeTrialsSampler(context.space, seed=context.seed)
 
 
 def make_qmc(context: SamplerContext) -> BaseSampler:
-    """Return one that fills the space evenly, with a scrambled Sobol sequence."""
+    """Return a sampler that fills the space evenly, with a scrambled Sobol sequence."""
     return optuna.samplers.QMCSampler(
         scramble=True,
         seed=context.study_seed,

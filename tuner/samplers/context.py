@@ -1,4 +1,4 @@
-"""What a sampler is made for."""
+"""What a sampler is made from."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do wit
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerContext:
-    """What a sampler is made for.
+    """What a sampler is made from.
 
-    `study_seed` and `seed` (of this proposal) are below 2**32; `has_conditions` says whether trials
-    may lack parameters: active only for some values of others, or found later.
+    `study_seed` and `seed` (for this proposal) are below 2**32; `has_conditions` says whether
+    trials may lack parameters: because they are only active for some values of others, or were
+    found later.
     """
 
     study_seed: int
     seed: int
-    #: The declared space; None for a study that declares none.
+    #: The declared space; None if the study declares none.
     space: SearchSpace | None = None
     has_conditions: bool = False
-    #: Name of the only metric; empty where there are several.
+    #: Name of the only metric; empty if there are several.
     metric: str = ""
-    #: What history tells; of several metrics a list, with None where it tells nothing.
+    #: The prior from history; for several metrics a list, with None where history has nothing.
     prior: Prior | list[Prior | None] | None = None
-    #: The longest that a trial may take, seconds; None: there is no limit.
+    #: The time limit of a trial in seconds; None: no limit.
     limit_s: float | None = None
-    #: `startup_trials` (tpe, gp) and `population` (nsga2), where the spec gives them.
+    #: `startup_trials` (tpe, gp) and `population` (nsga2), if the spec sets them.
     options: Mapping[str, int] = field(default_factory=dict)
-    #: What samplers keep from one proposal of the study to the next; may be empty at any time.
+    #: A cache that lives from one proposal of the study to the next; may be emptied at any time.
     memory: dict[str, Any] = field(default_factory=dict)
 
     def given(self, **names: str) -> dict[str, Any]:
-        """Return Optuna's name and the value of each option that the spec gives."""
+        """Return the value of each option that the spec sets, by Optuna's name for it."""
         return {name: self.options[ours] for name, ours in names.items() if ours in self.options}

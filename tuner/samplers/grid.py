@@ -1,4 +1,4 @@
-"""Optuna's walk through all configurations, over trials that may lack parameters found later."""
+"""Optuna's walk through all configurations, for trials that may lack parameters found later."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tuner.space.optuna import from_optuna
 
 
 class WholeTrialsSampler(BruteForceSampler):
-    """Counts as tried what has a value for each parameter that is active in it.
+    """Counts a trial as tried only if it has a value for each parameter that is active in it.
 
-    A trial from before a parameter was found stands for no configuration of the present space, and
-    Optuna's tree of the configurations refuses it.
+    A trial from before a parameter was found represents no configuration of the current space, and
+    Optuna's tree of configurations rejects it.
 
     Args:
-        space: the present one.
-        seed: decides the order.
+        space: the current search space.
+        seed: determines the order.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int) -> None:

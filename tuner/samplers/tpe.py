@@ -1,11 +1,11 @@
-"""Optuna's TPE, with what does not change from one proposal to the next kept.
+"""Optuna's TPE, caching what does not change from one proposal to the next.
 
-A sampler is made anew for every proposal, and Optuna's TPE then reads every trial again: 85 ms at
-4 000 trials, nearly all of it Python. Trials that have ended do not change, so their parameters,
-values and feasibility are kept as arrays beside the study. The proposals are the same ones to the
-last bit (`tests/contracts/test_fast_tpe.py` compares them).
+A new sampler is made for every proposal, and Optuna's TPE then reads every trial again: 85 ms at 4
+000 trials, nearly all of it in Python. Trials that have ended do not change, so their parameters,
+values and feasibility are kept as arrays beside the study. The proposals are identical to the last
+bit (`tests/contracts/test_fast_tpe.py` compares them).
 
-Several methods that are overridden here are private to Optuna, which is pinned to a minor release.
+Several of the overridden methods are private to Optuna, which is pinned to a minor release.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OBSERVED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class TpeMemory:
-    """What is known of a study's ended trials, by trial number. Mutable: it grows with the study.
+    """What is known about a study's ended trials, by trial number. Mutable: it grows with them.
 
     It is derived from the trials alone and may be lost at any time.
     """
@@ -39,16 +39,17 @@ class TpeMemory:
         self._columns: dict[str, int] = {}
         self._rows: Floats = np.full((0, 0), np.nan)
         self._known: npt.NDArray[np.bool_] = np.full(0, fill_value=False)
-        #: The value of each trial that is complete and feasible, else NaN.
+        #: The value of each complete and feasible trial, else NaN.
         self._values: Floats = np.full(0, np.nan)
-        #: Which parameters with which ranges each trial had, as the number of their set.
+        #: For each trial, the index of its search space (parameters with ranges) among the distinct
+        #: ones.
         self._kinds: Numbers = np.full(0, -1)
         self._kind_of: dict[frozenset[tuple[str, BaseDistribution]], int] = {}
 
     def learn(self, ended: Sequence[FrozenTrial]) -> Numbers:
-        """Take in those of the ended trials that are not known yet; return the numbers of all."""
+        """Add the ended trials that are not known yet; return the numbers of all."""
         numbers = numbers_of(ended)
-        # A view of one bracket has gaps, so the largest number decides.
+        # The trials of one bracket have gaps in their numbers, so the largest number decides.
         missing = int(numbers.max(initial=-1)) + 1 - len(self._known)
         if missing > 0:
             self._grow(missing)
@@ -57,24 +58,24 @@ class TpeMemory:
         return numbers
 
     def spaces(self, ended: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
-        """Return the different search spaces that ended trials had, in the order of their trials.
+        """Return the distinct search spaces of ended trials, in the order of their trials.
 
-        To find what is common to all trials, or what is active together, Optuna takes in every
-        trial in turn; one with a space that was there before changes nothing.
+        To find what is common to all trials, or what is active together, Optuna goes through every
+        trial; one whose search space occurred before changes nothing.
         """
         numbers = self.learn(ended)
         _, first = np.unique(self._kinds[numbers], return_index=True)
         return [ended[int(index)].distributions for index in np.sort(first)]
 
     def values(self, numbers: Numbers) -> Floats:
-        """Return the value of each trial that is complete and feasible, else NaN."""
+        """Return the value of each complete and feasible trial, else NaN."""
         return self._values[numbers]
 
     def observations(self, numbers: Numbers, names: Sequence[str]) -> Floats:
-        """Return the internal representation of parameters of ended trials.
+        """Return the internal representation of the parameters of ended trials.
 
         Returns:
-            Array of shape (trials, names); NaN where a parameter was not active.
+            Array of shape (trials, names); NaN where a parameter was inactive.
         """
         if not self._columns.keys() >= set(names):
             return np.full((len(numbers), len(names)), np.nan)
@@ -82,7 +83,7 @@ class TpeMemory:
         return self._rows[np.ix_(numbers, columns)]
 
     def _grow(self, missing: int) -> None:
-        # Doubled, so that growing costs nothing on average.
+        # Doubled, so that growing takes amortized constant time.
         spare = max(missing, len(self._known))
         self._known = np.append(self._known, np.full(spare, fill_value=False))
         self._values = np.append(self._values, np.full(spare, np.nan))
@@ -109,7 +110,7 @@ def internal(
     distributions: dict[str, BaseDistribution],
     columns: Sequence[str] | dict[str, int],
 ) -> list[float]:
-    """Return the internal representation of parameters, NaN for those that are not there."""
+    """Return the internal representation of parameters, NaN for absent ones."""
     return [
         distributions[name].to_internal_repr(params[name]) if name in params else np.nan
         for name in columns
@@ -127,7 +128,7 @@ def is_feasible(trial: FrozenTrial) -> bool:
 
 
 def _common(spaces: Sequence[dict[str, BaseDistribution]]) -> dict[str, BaseDistribution]:
-    """Return the parameters that are the same in all spaces."""
+    """Return the parameters that are identical in all spaces."""
     first, *others = spaces or ({},)
     return {
         name: distribution
@@ -142,7 +143,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
     def __init__(self, memory: TpeMemory, **options: Any) -> None:
         super().__init__(**options)
         self._memory = memory
-        #: Complete and pruned trials, and their division, as they were at the present call.
+        #: Complete and pruned trials, and their split, as of the current call.
         self._ended: list[FrozenTrial] = []
         self._parts: tuple[list[FrozenTrial], Numbers, Numbers] | None = None
 
@@ -189,7 +190,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
         return super().sample_independent(study, trial, param_name, param_distribution)
 
     def _look(self, study: Study) -> None:
-        """Take in the study as it is now; kept for all groups of parameters of one call."""
+        """Read the study's current state, once for all parameter groups of a call."""
         self._ended = study.get_trials(deepcopy=False, states=_OBSERVED)
         self._parts = None
 
@@ -234,10 +235,11 @@ class FastTPESampler(optuna.samplers.TPESampler):
         values = self._memory.values(numbers)
         count = (self._gamma or default_gamma)(len(ended))
         if np.count_nonzero(~np.isnan(values)) < count:
-            # Pruned or infeasible trials belong to the better ones; so few, that it costs little.
+            # Pruned or infeasible trials are needed among the good ones: so few that Optuna's split
+            # is cheap.
             good, other = _split_trials(study, ended, count)
             return running, numbers_of(good), numbers_of(other)
-        # NaN comes last in either direction; equal values in the order of their trials.
+        # NaN sorts last in either direction; equal values keep the order of their trials.
         keys = values if study.direction == StudyDirection.MINIMIZE else -values
         is_good = np.zeros(len(numbers), dtype=bool)
         is_good[np.argsort(keys, kind="stable")[:count]] = True
@@ -251,7 +253,7 @@ class FastTPESampler(optuna.samplers.TPESampler):
         running: Sequence[FrozenTrial],
         search_space: dict[str, BaseDistribution],
     ) -> Floats:
-        """Put the running trials among the others in the order of their numbers."""
+        """Insert the running trials among the others in the order of their numbers."""
         names = list(search_space)
         added = [internal(self._get_params(t, study), search_space, names) for t in running]
         order = np.argsort(np.concatenate([numbers, numbers_of(running)]), kind="stable")

@@ -1,4 +1,4 @@
-"""What the models of one proposal are fitted to: repeats averaged, values warped, size bounded."""
+"""The data that a proposal's models are fitted to: repeats averaged, values warped, size capped."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from tuner.surrogate.columns import Columns, Flags, Floats, Numbers
 from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.warp import Scale, warp_with_scale
 
-#: A model is fitted to at most so many points; see `tuner.surrogate.gaussian.subset`.
+#: Maximum number of points that a model is fitted to; see `tuner.surrogate.gaussian.subset`.
 MOST = 300
-#: A configuration that fails counts as good as this share of the others, with so much variance: its
-#: place is unattractive, but its neighbours may still be the best.
+#: A failing configuration counts as being at this quantile of the other values, with the variance
+#: below: the point itself is unattractive, but its neighbours may still be the best.
 _FAILED_RANK = 0.9
 _FAILED_VARIANCE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Points (n, d), z values (n, objectives), and of each: how many trials, variance, feasible."""
+    """Points (n, d), z values (n, objectives), and for each its count, variance and feasibility."""
 
     x: Floats
     z: Floats
     counts: Floats
     extra: Floats
     feasible: Flags
-    #: Number of the newest trial at each point; -1 where trials failed.
+    #: Number of the newest trial at each point; -1 for failed trials.
     newest: Numbers
-    #: The way back from z, for each objective.
+    #: Transforms z back to objective values, for each objective.
     scales: tuple[Scale, ...]
 
     @property
     def has_feasible(self) -> bool:
-        """Whether anything is known of the objective where it counts."""
+        """Whether any feasible point has a value."""
         return bool(self.feasible.any())
 
     @property
     def is_flat(self) -> bool:
-        """Whether all trials came to the same, and none failed: a model would run to corners."""
+        """Whether all trials have equal values and none failed: a model would run into corners."""
         return self.has_feasible and bool(np.all(self.feasible) and np.all(self.z == self.z[0]))
 
     def best_first(self) -> Floats:
-        """Return the points, the best first, infeasible ones last."""
+        """Return the points, best first, infeasible ones last."""
         order = np.lexsort((self.z.mean(axis=1), ~self.feasible))
         return self.x[order]
 
@@ -62,7 +62,7 @@ class TrainingData:
 
 
 def gather(columns: Columns, seen: Observations) -> TrainingData:
-    """Return the data of all trials that have values, and of those that failed by their fault."""
+    """Return the data of all trials that have values or failed because of their configuration."""
     data = _averaged(seen)
     failed = seen.judged_x[seen.broken]
     if len(failed) and len(data.x):
@@ -73,7 +73,7 @@ def gather(columns: Columns, seen: Observations) -> TrainingData:
 
 
 def _averaged(seen: Observations) -> TrainingData:
-    """Return one row for each point, in the order in which they were first tried."""
+    """Return one row for each distinct point, in the order in which they were first tried."""
     place = _places(seen.x)
     n = int(place.max(initial=-1)) + 1
     counts = np.bincount(place, minlength=n).astype(float)
@@ -95,7 +95,7 @@ def _averaged(seen: Observations) -> TrainingData:
 
 
 def _places(x: Floats) -> Numbers:
-    """Return the row of each point among the different ones, in order of appearance, shape (n,)."""
+    """Return the row of each point among the distinct ones, in order of appearance, shape (n,)."""
     known: dict[bytes, int] = {}
     rounded = np.round(np.nan_to_num(x, nan=-9.0), 9) + 0.0
     return np.array([known.setdefault(row.tobytes(), len(known)) for row in rounded], np.int64)

@@ -1,4 +1,4 @@
-"""What makes a proposal worth a trial: each of its parameters, against the best trial so far."""
+"""What makes a proposal worth a trial: each of its parameters against the best trial so far."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tuner.space.encoding import Encoding
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.search.acquisition import Arms, log_improvement
 
-#: So many parameters are named, those whose change is worth most.
+#: Maximum number of parameters to name: those whose change is worth most.
 COUNT = 4
-#: Each is worth at least this much: in logarithms of the expected improvement.
+#: Minimum worth of a named parameter, as a difference of log expected improvement.
 _LEAST = 0.05
-#: Positions nearer than this are the same.
+#: Positions closer than this are equal.
 _SAME = 1e-9
 _TINY = float(np.finfo(float).tiny)
 
@@ -25,29 +25,29 @@ _TINY = float(np.finfo(float).tiny)
 def driven_by(
     arms: Arms, data: TrainingData, encoding: Encoding, x: Floats, unit: Callable[[Floats], Floats]
 ) -> dict[str, Any] | None:
-    """Return what a proposal is worth against the best trial so far, as JSON values.
+    """Return what a proposal is worth compared with the best trial so far, as JSON values.
 
-    Every parameter that differs is put back to where that trial had it, alone; what depends on it
-    goes along. A parameter drives the proposal by how much expected improvement is lost with that.
+    Every parameter that differs is set back, alone, to its value in that trial, together with the
+    parameters that depend on it. Its worth is the log expected improvement that this loses.
 
     Args:
         arms: models with the logarithms of their weights.
         data: what they were fitted to.
-        encoding: of the study's space.
+        encoding: the encoding of the study's space.
         x: the proposal, shape (d,).
-        unit: the way from z to the metric's unit.
+        unit: transforms z to the metric's unit.
 
     Returns:
-        `trial`: number of the best one; `exploring`: which share of the expected improvement is
-        owed to what is not known, from 0 to 1; `drivers`: of each parameter, the one that is worth
-        most first, its `name`, `worth`, and what would be expected with it put back: `mean`, `low`
-        and `high`, one deviation to either side, in the metric's unit. None where no trial has a
-        value that counts.
+        `trial`: number of the best trial; `exploring`: the share of the expected improvement that
+        is due to uncertainty, from 0 to 1; `drivers`: for each parameter, the most valuable first,
+        its `name`, its `worth`, and what would be expected with it set back: `mean`, `low` and
+        `high`, one standard deviation to either side, in the metric's unit. None if no trial has a
+        usable value.
     """
     whole = data.feasible & (data.newest >= 0)
     if not whole.any():
         return None
-    # Of trials that were stopped nobody knows the value: they are not what is compared with.
+    # The final value of a stopped trial is unknown, so it is not compared with.
     known = whole & (data.extra == 0.0) if (whole & (data.extra == 0.0)).any() else whole
     row = int(np.argmin(np.where(known, data.z[:, 0], np.inf)))
     best = data.x[row]
@@ -80,11 +80,11 @@ def driven_by(
 
 
 def _improvement(arms: Arms, x: Floats, good: Floats) -> tuple[Floats, Floats]:
-    """Return the expected improvement at points (m, d), and the part that the means promise, (m,).
+    """Return the expected improvement at points (m, d), and the part of it due to the means, (m,).
 
-    With m the improvement of a mean on the best value, s the deviation and u = m / s, the whole is
-    m Phi(u) + s phi(u), and its first term is the part, where it is positive. Both are above 0 by
-    the least number, so that they can be divided.
+    With m the improvement of the mean over the best value, s the standard deviation and u = m / s,
+    the expected improvement is m Phi(u) + s phi(u), and the part is its first term where that is
+    positive. Both are kept above 0 by the smallest number, so that they can be divided.
     """
     whole, promised = np.full(len(x), _TINY), np.zeros(len(x))
     for log_weight, model in arms:
@@ -102,7 +102,7 @@ def _in_unit(mean: float, std: float, unit: Callable[[Floats], Floats]) -> dict[
 
 
 def _moments(arms: Arms, x: Floats) -> tuple[Floats, Floats]:
-    """Return mean and deviation of a mixture at points (m, d), shapes (m,) and (m,)."""
+    """Return the mean and standard deviation of a mixture at points (m, d), both of shape (m,)."""
     weights = np.exp([weight for weight, _ in arms])
     weights /= weights.sum()
     each = [model.predict(x) for _, model in arms]

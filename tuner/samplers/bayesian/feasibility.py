@@ -1,4 +1,4 @@
-"""How likely a configuration is to meet the constraints, and to work at all."""
+"""How likely a configuration is to meet the constraints, and to run without failing."""
 
 from __future__ import annotations
 
@@ -14,38 +14,43 @@ from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.model import Model
 from tuner.surrogate.search.acquisition import LogFeasibility
 
-#: Values further from 0 than this, in typical values, would flatten the border.
+#: Constraint values are clipped to this magnitude, in units of the median magnitude: larger ones
+#: would flatten the model near the boundary.
 _FAR = 3.0
-#: The least deviation of a constraint's values, in typical values.
+#: Minimum standard deviation of a constraint's values, in units of their median magnitude.
 _NARROW = 0.3
-#: So many labels are looked at, most of them new ones: where the search is, the border counts.
+#: Maximum number of ended trials in the model of failures. Mostly new ones are kept: the boundary
+#: matters where the search is now.
 _MOST = 200
-#: Up to so many ended trials every failure is believed: so few tell no region from chance.
+#: Below this number of ended trials every failure is attributed to its configuration: so few cannot
+#: distinguish a bad region from chance.
 _DOUBTED_FROM = 10
-#: By how much their places must foretell the failures better than their rate does, in nats.
+#: Minimum gain in log likelihood, in nats, of predicting failures from their points instead of from
+#: their overall rate.
 _FORETOLD = 1.0
-#: The chance that a model of the place knows nothing of a trial.
+#: The probability that the model of failures knows nothing about a trial.
 _IGNORANT = 0.05
-#: What the chance to work is raised to grows by so much times the share of failures among so many
-#: of the newest ended trials: at a border where one trial after the other fails, the next has to be
-#: more certain.
+#: The log probability of success is multiplied by 1 + `_CAUTION` times the share of failures among
+#: the `_RECENT` newest ended trials: after a run of failures at a boundary, the next trial has to
+#: be safer.
 _CAUTION, _RECENT = 20.0, 20
-#: A trial is to end in time in 19 of 20 cases. The model knows the time limit well, and would try
-#: again and again to be just as quick as that.
+#: Normal quantile of 0.95: a trial has to end in time with this probability. The model knows the
+#: time limit well, and would otherwise keep proposing trials that only just meet it.
 _IN_TIME = 1.645
-#: Variance of a label, in units of its deviation: now and then one fails where others work.
+#: Variance of a failure label, in squared standard deviations: an occasional trial fails where
+#: others succeed.
 _LABEL_VARIANCE = 0.1
-#: The same where the search asks for the chance to work. Of labels that are taken at their word a
-#: model is sure half a range away, and the search goes where it is wrongly sure.
+#: The same for the model that the search queries. A model that trusts its labels is certain half a
+#: range away from them, and the search goes where it is wrongly certain.
 _ASKED_VARIANCE = 1.0
 
 
 def without_chance(columns: Columns, seen: Observations) -> Observations:
-    """Return the observations; failures that may happen anywhere speak against no place in them.
+    """Return the observations, ignoring failures that do not depend on the configuration.
 
-    A failure that its place does not foretell (a broken file, a flaky machine) would drive the
-    search away from the best place as soon as one trial fails there. What took too long, as others
-    explain, is not doubted.
+    A failure that its point does not predict (a broken file, a flaky machine) would drive the
+    search away from the best region as soon as one trial fails there. Trials that took too long are
+    not doubted if the durations of others confirm it.
     """
     failed = seen.broken & ~seen.overdue
     if len(failed) < _DOUBTED_FROM or not failed.any() or failed.all():
@@ -67,11 +72,12 @@ def _labelled(columns: Columns, seen: Observations) -> tuple[Floats, Flags]:
 
 
 def _gain_of_places(columns: Columns, x: Floats, failed: Flags) -> float:
-    """Return how much better than by their rate the failures are foretold by their places, in nats.
+    """Return the log likelihood, in nats, that points gain over the rate in predicting failures.
 
-    Whether each trial failed is foretold from the others: by a model of the place, which is given
-    a small chance to know nothing, and by the others' rate. Scored is the probability of what
-    happened, not the density of a label: one surprise at a border must not outweigh the rest.
+    Each trial's failure is predicted from the other trials in two ways: by a model of the points,
+    mixed with a small chance that it knows nothing, and by the others' rate. The score is the
+    probability of the outcome, not the density of a label: one surprise at a boundary must not
+    outweigh the rest.
     """
     z, border = _scaled(np.where(failed, 1.0, -1.0))
     mean, variance = fit_gp(columns, x, z, extra=np.full(len(z), _LABEL_VARIANCE)).loo()
@@ -83,11 +89,11 @@ def _gain_of_places(columns: Columns, x: Floats, failed: Flags) -> float:
 
 
 def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
-    """Return the probability that all constraints are met; None where none was ever violated.
+    """Return the probability that all constraints are met; None if none was ever violated.
 
-    Each constraint has a model of its own. That a configuration made its trial fail is one more:
-    1 where it did, -1 where it did not, and 0 between them the border. So are durations: a trial
-    that is known to take long need not fail first.
+    Each constraint has its own model. Failing because of the configuration is one more constraint:
+    1 for a failed trial, -1 otherwise, with the boundary at 0. Durations are another: a
+    configuration that is known to take long can be avoided before it fails.
     """
     models: list[Model] = []
     limits: list[float] = []
@@ -118,14 +124,14 @@ def feasibility(columns: Columns, seen: Observations) -> LogFeasibility | None:
 
 
 def _model(columns: Columns, x: Floats, values: Floats) -> tuple[Model, float]:
-    """Return a model of a constraint, and where 0 lies on its scale."""
-    # A constraint is met at 0, whatever its unit.
+    """Return a model of a constraint, and the position of 0 on its scale."""
+    # A constraint is met at or below 0, whatever its unit.
     typical = max(float(np.median(np.abs(values))), 1e-12)
     z, limit = _scaled(np.clip(values / typical, -_FAR, _FAR))
     return fit_gp(columns, x, z), limit
 
 
 def _scaled(values: Floats) -> tuple[Floats, float]:
-    """Return values of about mean 0 and deviation 1, and where 0 lies among them."""
+    """Return values scaled to about mean 0 and standard deviation 1, and the position of 0."""
     centre, width = float(values.mean()), max(float(values.std()), _NARROW)
     return (values - centre) / width, -centre / width

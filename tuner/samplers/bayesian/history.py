@@ -1,6 +1,6 @@
-"""Earlier Optuna studies, lists of their trials, and sources, as priors of a study.
+"""Priors for a study from earlier Optuna studies, lists of their trials, and sources.
 
-Trials become what the service's history holds of them, and from there on take the same road.
+Trials are converted to the service's historic runs and are then treated like them.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def priors_of(
     directions: Sequence[StudyDirection],
     memory: MutableMapping[str, Any],
 ) -> tuple[Prior | None, ...]:
-    """Return what history says of each objective of a study; None where it says nothing.
+    """Return the prior of each objective of a study; None where history has nothing on it.
 
-    Earlier studies are read once: trials that they get later are not taken in.
+    Earlier studies are read once: trials added to them later are ignored.
 
     Args:
         history: Optuna studies, lists of trials (of the same directions as the study's), sources
             (they inform the first objective).
-        dialect: of the study.
-        directions: of the study's objectives.
-        memory: keeps the result; only saves time.
+        dialect: translates between the study's parameters and points.
+        directions: the direction of each of the study's objectives.
+        memory: caches the result; it only saves time.
     """
     key = dialect.key, tuple(directions), tuple(id(item) for item in history)
     if memory.get("priors_key") != key:
@@ -60,11 +60,11 @@ def sources_of(
 ) -> list[Source]:
     """Return the sources that inform one objective.
 
-    An Optuna study is read by its own directions. Which of its trials count, and as what, is
-    `tuner.history.matching.outcomes`'s to say; one without enough of them is no source.
+    An Optuna study is read with its own directions. `tuner.history.matching.outcomes` decides which
+    of its trials count and what each counts as; a study with too few of them is not a source.
 
     Raises:
-        TypeError: an entry is none of the kinds.
+        TypeError: an entry is none of these kinds.
         ValueError: a source does not have the study's columns.
     """
     found = []

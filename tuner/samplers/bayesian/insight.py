@@ -1,4 +1,4 @@
-"""What a proposal says of itself: JSON values by name, kept with the trial, for `explain`."""
+"""What a proposal records about itself: JSON values by name, kept with the trial, for `explain`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.warp import Scale
 
-#: Deviations to either side of the mean between which 90 % of a normal distribution lie.
+#: Number of standard deviations to either side of the mean that hold 90 % of a normal distribution.
 NINETY = 1.645
-#: In the study's own values: what is expected, and the interval that is to hold nine of ten values.
+#: In the metric's unit: the expected value, and the interval that should hold nine of ten values.
 _OBJECTIVE = ("objective_mean", "objective_low", "objective_high")
-#: What an insight says of the models, None where they do not say it; on the z scale but for the
-#: last three.
+#: What an insight takes from the models, None where they have no answer. All on the z scale except
+#: the last three.
 _SAID = (
     "trust",
     "mean",
@@ -35,12 +35,12 @@ Insight = dict[str, Any]
 
 
 def insight_of(prior: Prior | None, seen: Observations, model: str, x: Floats) -> Insight:
-    """Return what is said of every proposal; what the models say of it is still None.
+    """Return the part that every proposal has; what comes from the models is still None.
 
     Args:
-        prior: what history says, if it says anything.
+        prior: the prior from history, if there is one.
         seen: what the proposal was conditioned on.
-        model: what chose the point.
+        model: the name of what chose the point.
         x: the point, shape (d,).
     """
     return {
@@ -53,15 +53,15 @@ def insight_of(prior: Prior | None, seen: Observations, model: str, x: Floats) -
 
 
 def objective_values(insight: Insight, scale: Scale, sign: float, bounds: Bounds) -> Insight:
-    """Return mean and interval of an insight that knows them on the z scale.
+    """Return the mean and interval of an insight in objective values.
 
-    Nothing while all values are equal: one unit of z has no size then.
+    Empty while all values are equal, because one unit of z then has no size.
 
     Args:
         insight: with `mean` and `std`.
-        scale: the way back from z.
-        sign: -1 where the study maximises.
-        bounds: of the objective's values.
+        scale: transforms z back to objective values.
+        sign: -1 if the study maximizes.
+        bounds: the range that the objective's values can have.
     """
     if scale.is_flat:
         return {}

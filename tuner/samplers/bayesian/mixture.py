@@ -1,4 +1,4 @@
-"""What the models believe of one objective: without history, or history and the trials together."""
+"""The mixture of models for one objective: without history, or of history and the trials."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.search.acquisition import Arms
 from tuner.surrogate.trust import TrustGate, weigh_history
 
-#: How many models without history share the belief at most, and of how many rows all together:
-#: few observations leave much open, and each model takes its time.
+#: Maximum number of models without history in the mixture, and of their rows in total: few
+#: observations leave much open, and each model takes time.
 MEMBERS = 5
 ROWS = 200
-#: The models' deviations are so many times too small where they choose: they were fitted to what is
-#: known, and a proposal is where they promise most.
+#: The factor by which the models underestimate standard deviations at a proposal: they were fitted
+#: to what is known, and a proposal is where they promise most.
 _OVERSURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class HistoryMixture:
-    """Models with logarithms of their weights; `gate` where history is among them."""
+    """Models with the logarithms of their weights; `gate` is set if history is among them."""
 
     arms: Arms
     gate: TrustGate | None = None
 
     def believing(self, pending: Floats) -> HistoryMixture:
-        """Return the belief when each model is told that trials come out as it predicts.
+        """Return the mixture after telling each model that the trials end as it predicts.
 
         Args:
             pending: points, shape (p, d); p may be 0.
@@ -44,25 +44,25 @@ class HistoryMixture:
         )
 
     def alone(self) -> HistoryMixture:
-        """Return what is believed without history; the belief itself where that is nothing yet."""
+        """Return the mixture without history; itself if nothing would be left."""
         if self.gate is None or not self.gate.cold:
             return self
         return HistoryMixture(self.gate.cold, self.gate)
 
     @property
     def is_misled(self) -> bool:
-        """Whether history was consulted and is no guide so far."""
+        """Whether history was consulted and is not a guide so far."""
         return self.gate is not None and self.gate.is_misled
 
     def mean(self, x: Floats) -> Floats:
-        """Return the mean at points (m, d) of all models together, shape (m,)."""
+        """Return the mean of the mixture at points (m, d), shape (m,)."""
         weights = np.exp([weight for weight, _ in self.arms])
         means = np.array([model.predict(x)[0] for _, model in self.arms])
         mean: Floats = weights @ means / weights.sum()
         return mean
 
     def insight(self, x: Floats) -> dict[str, Any]:
-        """Return what the models say of a point (d,), as JSON values on the z scale."""
+        """Return the predictions for a point (d,), as JSON values on the z scale."""
         mean, std = _moments(self.arms, x[None])
         found: dict[str, Any] = {"mean": mean, "std": std}
         if self.gate is None:
@@ -82,15 +82,15 @@ class HistoryMixture:
 def mix_models(
     columns: Columns, x: Floats, z: Floats, counts: Floats, extra: Floats, prior: Prior | None
 ) -> HistoryMixture:
-    """Return the belief after observations of one objective.
+    """Return the mixture given the observations of one objective.
 
     Args:
-        columns: of the points.
+        columns: describes the columns of the points.
         x: points, shape (n, d), n at least 1.
         z: values on the z scale, shape (n,).
-        counts: how many trials each value is the mean of, shape (n,).
-        extra: variance of each value beyond the noise, shape (n,).
-        prior: what history says, if it says anything.
+        counts: number of trials that each value is the mean of, shape (n,).
+        extra: variance of each value in addition to the noise, shape (n,).
+        prior: the prior from history, if there is one.
     """
     members = min(MEMBERS, max(ROWS // len(x), 1))
     if prior is not None:
@@ -101,11 +101,11 @@ def mix_models(
 
 
 def _moments(arms: Arms, x: Floats) -> tuple[float, float]:
-    """Return mean and deviation of a trial's value at one point (1, d), as a mixture foretells it.
+    """Return the predicted mean and standard deviation of a trial's value at one point (1, d).
 
-    The noise is part of the deviation: what is foretold is a value, not the objective. Measured on
-    seven families, with and without history: without the factor 75 % of the intervals that were to
-    hold 90 % did, and errors within a study, each point foretold from the others, hardly show it.
+    The noise is part of the deviation: a value is predicted, not the objective. Measured on seven
+    families, with and without history: without the factor, 75 % of the intervals that should hold
+    90 % did so, and leave-one-out errors within a study hardly show it.
     """
     weights = np.exp([weight for weight, _ in arms])
     weights /= weights.sum()
@@ -113,5 +113,5 @@ def _moments(arms: Arms, x: Floats) -> tuple[float, float]:
     means, stds, scatter = foretold.T
     stds *= _OVERSURE
     mean = float(weights @ means)
-    # Not as the mean of squares less the square of the mean: digits would be lost.
+    # Not as the mean of squares minus the square of the mean, which would lose digits.
     return mean, float(np.sqrt(weights @ (stds**2 + scatter + (means - mean) ** 2)))

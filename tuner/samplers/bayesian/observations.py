@@ -23,39 +23,41 @@ from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
 from tuner.trials.causes import CAUSE_ATTR
 
-#: Where Optuna's `RetryFailedTrialCallback` notes which trials a new one tries again.
+#: The attribute in which Optuna's `RetryFailedTrialCallback` records which trials a new one
+#: retries.
 _TRIED_AGAIN = "retry_history"
 
-#: Points of trials by their numbers.
+#: Points of trials, by trial number.
 Points = dict[int, Floats]
 
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """All that a proposal depends on, apart from the space, the history and the seed.
+    """Everything that a proposal depends on, apart from the space, the history and the seed.
 
     Rows of `x` are canonical points; every array of the first group has n rows, in the order of
     the trials' numbers.
     """
 
-    #: Points with a value of each objective, smaller is better: (n, d) and (n, objectives).
+    #: Points with a value for each objective, smaller is better: (n, d) and (n, objectives).
     x: Floats
     y: Floats
-    #: Variance of each value beyond the noise, in units of z, shape (n,).
+    #: Variance of each value in addition to the noise, in units of z, shape (n,).
     extra: Floats
-    #: Where `y` is already z, because stopped trials are among them: the way back. None elsewhere.
+    #: Transforms `y` back to objective values where `y` is already z because some trials were
+    #: stopped; otherwise None.
     scale: Scale | None
-    #: The probability to pass a pruner's rungs, where no trial has come through for a while.
+    #: The probability of passing a pruner's rungs, when no recent trial has.
     hurdles: LogFeasibility | None
-    #: What durations say of places; None without a time limit, or far from it.
+    #: The model of durations; None without a time limit, or while all trials stay far below it.
     timely: Timely | None
     #: Numbers of these trials.
     numbers: Numbers
-    #: Points of trials that ended, (f, d); which of them the configuration itself made fail, (f,);
-    #: and the constraints there, (f, c): met where at most 0, NaN where not known.
+    #: Points of ended trials, (f, d); which of them failed because of their configuration, (f,);
+    #: and their constraints, (f, c): met where at most 0, NaN where unknown.
     judged_x: Floats
     broken: Flags
-    #: Which of the broken ones took too long, as the durations of others explain, (f,).
+    #: Which of the broken ones took too long, as the durations of other trials confirm, (f,).
     overdue: Flags
     limits: Floats
     #: Which rows of `x` are feasible, shape (n,).
@@ -63,32 +65,32 @@ class Observations:
     #: Points of running trials, (p, d), and their numbers.
     pending: Floats
     pending_numbers: tuple[int, ...]
-    #: Points of all trials, whatever became of them.
+    #: Points of all trials, whatever their state.
     taken: Floats
 
     @property
     def finals(self) -> Floats:
-        """What the trials that ended by themselves came to, smaller is better, (n, objectives)."""
+        """The values of the trials that were not stopped, smaller is better, (n, objectives)."""
         if self.scale is None:
             return self.y
         return self.scale.value(self.y[self.extra == 0.0])
 
     @property
     def told(self) -> int:
-        """How many trials have told something."""
+        """The number of trials that have reported or ended."""
         return len(self.judged_x)
 
 
 class ObservationReader:
-    """Reads trials of one study.
+    """Reads the trials of one study.
 
     Args:
-        dialect: of the study.
-        directions: of its objectives.
-        points: keeps the points of ended trials; may be empty.
-        memory: keeps what stopped trials would have come to; may be empty, only saves time.
-        foretelling: how far history says that a value on the way foretells the end.
-        limit_s: the longest that a trial may take, seconds; None: there is no limit.
+        dialect: translates between the study's parameters and points.
+        directions: the direction of each objective.
+        points: cache of the points of ended trials; may be empty.
+        memory: cache of the expected final values of stopped trials; may be empty, only saves time.
+        foretelling: how well intermediate values predict final ones, according to history.
+        limit_s: the time limit of a trial in seconds; None: no limit.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class ObservationReader:
         self._limit_s = limit_s
 
     def read(self, trials: Sequence[FrozenTrial], current: int) -> Observations:
-        """Return what the trials show, without the one numbered `current`."""
+        """Return the observations of all trials except number `current`."""
         others = [t for t in sorted(trials, key=lambda t: t.number) if t.number != current]
         place = {t.number: self._point(t) for t in others}
         kept, y, extra, ends = self._values(others, place)
@@ -169,7 +171,7 @@ class ObservationReader:
     def _values(
         self, trials: Sequence[FrozenTrial], place: dict[int, Floats]
     ) -> tuple[list[FrozenTrial], Floats, Floats, Ends | None]:
-        """Return the trials that have a value, values and variances, and how stopped ones end."""
+        """Return the trials that have a value, the values, their variances, and expected ends."""
         complete = {t.number for t in trials if t.state == TrialState.COMPLETE and _is_finite(t)}
         if len(self._signs) == 1:
             found = self._with_stopped(trials, complete, place)
@@ -182,7 +184,7 @@ class ObservationReader:
     def _with_stopped(
         self, trials: Sequence[FrozenTrial], complete: set[int], place: dict[int, Floats]
     ) -> tuple[list[FrozenTrial], Floats, Floats, Ends] | None:
-        """Return the same with what stopped trials would have come to; None where none was."""
+        """Return the same including expected values of stopped trials; None if none was stopped."""
         sign = float(self._signs[0])
         kept, curves = [], []
         for trial in trials:
@@ -200,10 +202,11 @@ class ObservationReader:
 
 
 def is_broken(trial: FrozenTrial) -> bool:
-    """Whether the configuration made an ended trial fail: nothing can be learnt but that.
+    """Whether an ended trial failed because of its configuration, and has nothing else to tell.
 
-    A FAIL of an Optuna script (NaN, or an exception that it lets pass) counts. One that has a cause
-    is the service's, which shows those that count as pruned ones with a constraint.
+    A FAIL from an Optuna script (NaN, or an exception that the script lets pass) counts. A FAIL
+    with a cause comes from the service, which presents the failures that count as pruned trials
+    with a violated constraint.
     """
     if trial.state == TrialState.FAIL:
         return bool(trial.params) and CAUSE_ATTR not in trial.system_attrs

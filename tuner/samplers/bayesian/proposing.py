@@ -1,4 +1,4 @@
-"""One proposal of the sampler `bayesian`: a function of what it is given, and of nothing else."""
+"""One proposal of the sampler `bayesian`: a pure function of its arguments."""
 
 from __future__ import annotations
 
@@ -31,52 +31,54 @@ from tuner.surrogate.search.hypervolume import LogHypervolumeImprovement
 from tuner.surrogate.search.searching import maximise
 from tuner.surrogate.search.task import SearchTask, Taken
 
-#: Trials with a value that a model without history needs at least.
+#: Minimum number of trials with a value for a model without history.
 _LEAST = 2
-#: Points that the search begins with, up to so many trials; and at least, with more of them.
+#: Number of points that the search starts from: `_POOL` while the model has at most `_CHEAP` rows,
+#: fewer in proportion with more of them, but never fewer than `_LEAST_POOL`.
 _POOL = 1024
 _CHEAP = 60
 _LEAST_POOL = 512
-#: The trial of a study with history that looks elsewhere whatever history says.
+#: In a study with history, the number of the trial that explores whatever history says.
 _ELSEWHERE = 2
-#: Points that the search looks around.
+#: Number of best points whose neighbourhood the search covers.
 _LOOKED_AROUND = 5
-#: Factors on the deviations, taken in turn; one more of them for each so many running trials.
+#: Factors on the standard deviations, taken in turn: the first alone with few running trials, and
+#: one more for each `_CROWD` of them.
 _BOLDNESS = (1.0, 3.0, 1.7, 6.0)
 _CROWD = 16
-#: The factor where a search that history led has stalled.
+#: The factor on turns without history, once a search that history led has stalled.
 _BOLD = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a proposal is a function of."""
+    """Everything that a proposal depends on."""
 
     encoding: Encoding
     seen: Observations
-    #: Of the trial that the proposal is for.
+    #: The number of the trial that the proposal is for.
     number: int
     seed: int
-    #: Columns whose value is given, where they are active.
+    #: Columns with a fixed value, where they are active.
     pins: Mapping[int, float] = field(default_factory=dict)
-    #: What history says of each objective, None where it says nothing.
+    #: The prior of each objective, None where history has nothing on it.
     priors: tuple[Prior | None, ...] = ()
-    #: What may be kept from one proposal of a study to the next.
+    #: A cache that lives from one proposal of a study to the next.
     memory: MutableMapping[str, Any] = field(default_factory=dict)
-    #: -1 where a study's only objective is maximised: observations are turned round.
+    #: -1 if the study's only objective is maximized: observations are negated.
     sign: float = 1.0
-    #: Name of the first objective, empty where it is not known.
+    #: Name of the first objective, empty if unknown.
     metric: str = ""
 
     @property
     def prior(self) -> Prior | None:
-        """What history says of the first objective that it says anything of."""
+        """The first prior there is, in the order of the objectives."""
         return next((prior for prior in self.priors if prior is not None), None)
 
 
 @dataclass(frozen=True, eq=False)
 class ModelChoice:
-    """A point (d,), and what made it be chosen, as JSON values."""
+    """A point (d,), and what chose it, as JSON values."""
 
     x: Floats
     insight: Insight
@@ -96,7 +98,7 @@ def choose(request: Request) -> ModelChoice:
         best=request.encoding.canonical(data.best_first()[:_LOOKED_AROUND]),
         seed=request.seed,
         pins=request.pins,
-        # The models' answers cost in proportion to the trials that they know.
+        # The cost of a prediction is proportional to the number of rows in the model.
         pool=max(_POOL * _CHEAP // max(len(data.x), _CHEAP), _LEAST_POOL),
     )
     if request.prior is not None and not len(data.z) and request.number % 2 == 0:
@@ -104,7 +106,7 @@ def choose(request: Request) -> ModelChoice:
         if found is not None:
             return ModelChoice(found, insight_of(request.prior, request.seen, "prior", found))
     if request.prior is not None and request.number == _ELSEWHERE and _is_alone(request):
-        # One trial elsewhere shows what the values of history's favourites are worth.
+        # One trial elsewhere shows how good the values at history's favourites are.
         return _start(request, task)
     early = request.number < START or len(data.z) < _LEAST
     if not len(data.z) or (request.prior is None and (early or data.is_flat)):
@@ -116,9 +118,9 @@ def choose(request: Request) -> ModelChoice:
 
 
 def _is_stuck(request: Request) -> bool:
-    """Whether a search without history gains nothing where it is, and this trial leaves it.
+    """Whether a search without history has stalled, so that this trial should leave its region.
 
-    Not where something is known to fail: only the models avoid that.
+    Never if some failure is known: only the models avoid failing regions.
     """
     seen = request.seen
     if request.prior is not None or seen.y.shape[1] != 1 or seen.hurdles is not None:
@@ -174,7 +176,7 @@ def _modelled(request: Request, task: SearchTask, data: TrainingData) -> ModelCh
 def _account(
     request: Request, data: TrainingData, belief: HistoryMixture, insight: Insight, x: Floats
 ) -> Insight:
-    """Return what `explain` needs to say why: JSON values."""
+    """Return what `explain` needs to give reasons: JSON values."""
     bounds = known_bounds(request.metric, request.sign * request.seen.finals[:, 0])
 
     def unit(z: Floats) -> Floats:
@@ -188,12 +190,12 @@ def _account(
 
 
 def _is_alone(request: Request) -> bool:
-    """Whether no trial is running: those that ran at once looked elsewhere already."""
+    """Whether no other trial is running: concurrent ones have explored already."""
     return not len(request.seen.pending)
 
 
 def _beliefs(request: Request, data: TrainingData) -> list[HistoryMixture]:
-    """Return what is believed of each objective; as it was, while nothing new is told."""
+    """Return the mixture for each objective; cached while no new result arrives."""
     priors = request.priors or (None,) * data.z.shape[1]
     digest = hashlib.sha256()
     for array in (data.x, data.z, data.counts, data.extra):
@@ -215,40 +217,40 @@ def _beliefs(request: Request, data: TrainingData) -> list[HistoryMixture]:
 def _objective(
     request: Request, task: SearchTask, data: TrainingData, beliefs: list[HistoryMixture]
 ) -> Acquisition:
-    """Return how much a trial would improve on what is feasible and what is running."""
+    """Return how much a trial would improve on the feasible and the running ones."""
     pending = request.seen.pending
     good = np.concatenate([data.x[data.feasible], pending])
     if request.pins:
-        # What is given may rule the best place out: the trial is to be good among those left.
+        # Fixed values may exclude the best point: the trial should be good among what is left.
         good = task.walk(good)
     if len(beliefs) == 1:
         return LogExpectedImprovement(beliefs[0].believing(pending).arms, good, _boldness(request))
     values = np.stack([belief.mean(good) for belief in beliefs], axis=1)
-    # One model each: of several the most trusted, which stands for the mixture.
+    # One model for each objective: the most trusted one stands for the mixture.
     models = [max(belief.believing(pending).arms, key=lambda arm: arm[0])[1] for belief in beliefs]
     return LogHypervolumeImprovement(models, values)
 
 
 def _boldness(request: Request) -> float:
-    """Return how far the proposal looks away from what is known.
+    """Return the factor on the standard deviations: how far the proposal looks beyond the known.
 
-    Very many workers at once would all be sent to the one best place: each believes that the
-    others will find there what the model predicts, and nothing is learnt until they return. So with
-    many trials running they take turns at looking further. With 16 workers and fewer, what the
-    model believes keeps them apart enough.
+    With very many workers, all would be sent to the one best region: each assumes that the others
+    will find there what the model predicts, and nothing is learned until they return. So with many
+    running trials they take turns at looking further. Up to 16 workers the model's assumptions are
+    enough to keep them apart.
     """
     is_cold_turn = request.prior is not None and not has_history_a_say(
         request.number, is_misled=False
     )
     if is_cold_turn and has_stalled(request.number, request.seen.y[:, 0]):
-        # Where history led and nothing is gained any more, own results look elsewhere.
+        # Where history led and the search has stalled, the study's own results look elsewhere.
         return _BOLD
     turns = min(1 + len(request.seen.pending) // _CROWD, len(_BOLDNESS))
     return _BOLDNESS[request.number % turns]
 
 
 def _anything(task: SearchTask) -> Floats:
-    """Return an allowed point although it was tried before: nothing new was found."""
+    """Return an allowed point even if it was tried before: nothing new was found."""
     found = task.walk(task.grounds.sample(64, task.seed))
     found = found[task.grounds.allowed(found)]
     if len(found):

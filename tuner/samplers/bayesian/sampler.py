@@ -1,4 +1,4 @@
-"""The sampler as Optuna sees it. All that it computes stands in `proposing`."""
+"""The sampler with Optuna's interface. All computation is in `proposing`."""
 
 from __future__ import annotations
 
@@ -33,31 +33,32 @@ from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 from tuner.surrogate.threads import one_thread
 
-#: Trials that are not run yet may still be asked for parameters that they lack.
+#: Trials that have not ended may still request parameters that they lack.
 _NOT_ENDED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class BayesianSampler(BaseSampler):
-    """Chooses all parameters of a trial together, by Gaussian processes.
+    """Chooses all parameters of a trial together, with Gaussian processes.
 
-    A proposal is a function of the space, the study's trials and the seed alone. With a declared
-    space the first trial is chosen in it already; without one the space is learnt from the trials,
-    and names that are new are drawn at random.
+    A proposal is a function of only the space, the study's trials and the seed. With a declared
+    space even the first trial is chosen by the sampler; without one the space is learned from the
+    trials, and parameters that are new are drawn at random.
 
-    Safe in several threads (`n_jobs`): they are served one after the other, so that each proposal
-    knows what was proposed for the trials that run.
+    Thread-safe (`n_jobs`): calls are served one after the other, so that each proposal takes the
+    proposals of the running trials into account.
 
     Args:
         space: a `SearchSpace`, definitions by name as in a spec, or Optuna's distributions by name.
         history: earlier studies that inform the first trials: Optuna studies, lists of their
             trials, or sources.
-        seed: decides every proposal; drawn when it is None.
-        prior: what history says, made before; of several metrics a list. Excludes `history`.
-        memory: what may be kept from one proposal to the next; only saves time.
-        metric: what the only objective is called, as `val_accuracy`; what is foretold then stays
-            within what such a metric can be. Default: as `Study.set_metric_names` named it.
-        limit_s: the longest that a trial may take, seconds, above 0; None: as long as it likes.
-            What takes longer is avoided, by how long others took (`tuner.samplers.marks`).
+        seed: decides every proposal; drawn at random if it is None.
+        prior: a prior made before; a list if there are several metrics. Excludes `history`.
+        memory: a cache that lives from one proposal to the next; it only saves time.
+        metric: the name of the only objective, such as `val_accuracy`; predictions then stay within
+            the range of such a metric. Default: the name set by `Study.set_metric_names`.
+        limit_s: the time limit of a trial in seconds, above 0; None: no limit. Configurations that
+            are predicted to exceed it, from the durations of other trials, are avoided
+            (`tuner.samplers.marks`).
     """
 
     def __init__(
@@ -78,21 +79,21 @@ class BayesianSampler(BaseSampler):
         self._memory = {} if memory is None else memory
         self._metric = metric
         self._limit_s = limit_s
-        #: What the last proposal was made of: JSON values, keys as in `insight`.
+        #: The record of the last proposal: JSON values, keys as in `insight`.
         self.insight: Insight = {}
         #: Parameters of proposals that Optuna does not know yet: a script that asks for several
-        #: trials before it suggests anything shows them as running without parameters.
+        #: trials before it suggests any parameter shows them as running without parameters.
         self._given: dict[tuple[str, int], dict[str, Any]] = {}
         self._turn = threading.RLock()
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy in another process needs: a lock cannot travel."""
+        """Return the state without the lock, which cannot be pickled."""
         with self._turn:
             return {name: value for name, value in vars(self).items() if name != "_turn"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state of the sampler that this is a copy of."""
+        """Restore the state and make a new lock."""
         vars(self).update(state)
         self._turn = threading.RLock()
 
@@ -100,7 +101,7 @@ class BayesianSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return the declared parameters, or all that some trial had."""
+        """Return the declared parameters, or all that any trial had."""
         if self._dialect is not None:
             return dict(self._dialect.distributions)
         return union(self._others(study, trial))
@@ -111,8 +112,8 @@ class BayesianSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the parameters that are active in the chosen configuration.
 
-        What the trial has already, and what `fixed_params` in its system attributes names (as
-        `Study.enqueue_trial` leaves it there), is taken as given.
+        Parameters that the trial already has, and those that `fixed_params` in its system
+        attributes names (`Study.enqueue_trial` sets it), are fixed.
         """
         if not search_space:
             return {}
@@ -159,14 +160,14 @@ class BayesianSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Return a random value: nothing is known of this parameter yet."""
+        """Return a random value: nothing is known about this parameter yet."""
         seed = self._seed_of(trial, param_name)
         return optuna.samplers.RandomSampler(seed=seed).sample_independent(
             study, trial, param_name, param_distribution
         )
 
     def _priors(self, study: Study, dialect: OptunaSpaceAdapter) -> tuple[Prior | None, ...]:
-        """Return what history says of each objective."""
+        """Return the prior of each objective."""
         count = len(study.directions)
         if self._history:
             from tuner.samplers.bayesian.history import priors_of
@@ -177,7 +178,7 @@ class BayesianSampler(BaseSampler):
         return tuple(self._prior)
 
     def _points(self, study: Study, dialect: OptunaSpaceAdapter) -> dict[int, Floats]:
-        """Return the points of ended trials that are known; of another space they are forgotten."""
+        """Return the cached points of ended trials; the cache is cleared when the space changes."""
         key = study.study_name, dialect.key
         if self._memory.get("key") != key:
             self._memory |= {"key": key, "points": {}}
@@ -185,13 +186,13 @@ class BayesianSampler(BaseSampler):
         return points
 
     def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-        # Hyperband shows a sampler the trials of one bracket alone. This one knows what a rung
-        # tells of the end, and a model of so few trials would starve.
+        # Hyperband shows a sampler the trials of only one bracket. This sampler knows what a rung
+        # says about the end, and a model of so few trials would starve.
         trials = study._get_trials(deepcopy=False)  # noqa: SLF001 - `get_trials` leaves them out
         return [t for t in trials if t.number != trial.number]
 
     def _with_given(self, study: Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """Return the trials, running ones with all that was proposed for them."""
+        """Return the trials, running ones with all parameters that were proposed for them."""
         found = []
         for trial in trials:
             key = study.study_name, trial.number
@@ -206,14 +207,14 @@ class BayesianSampler(BaseSampler):
         return found
 
     def _seed_of(self, trial: FrozenTrial, name: str = "") -> int:
-        # By number, so that a sampler that was made anew goes on as the old one would have.
+        # Seeded by trial number, so that a new instance of the sampler continues like the old one.
         text = f"{self._seed}/{trial.number}/{name}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
 
 def _metric_name(study: Study) -> str:
-    """Return what a study calls its first objective, empty where that is not known."""
-    # The study that Optuna's Hyperband shows to a sampler does not have it.
+    """Return the name of a study's first objective, empty if it is unknown."""
+    # The study that Optuna's Hyperband shows to a sampler lacks this attribute.
     names: list[str] | None = getattr(study, "metric_names", None)
     return names[0] if names else ""
 

@@ -9,26 +9,26 @@ from tuner.surrogate.gaussian.fitting import Hyper, usual_length
 from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.search.task import SearchTask
 
-#: Trials that are spread over the space before the model chooses.
+#: Number of trials that are spread over the space before a model chooses.
 START = 4
-#: Points that may be proposed, and places where the objective is to become known.
+#: Number of points that may be proposed, and of points at which the objective should become known.
 _CANDIDATES, _PLACES = 256, 512
-#: The lengthscale that is reckoned with, as a share of the usual one: what covers the space for a
-#: restless objective covers it for a calm one.
+#: The assumed lengthscale, as a share of the usual one: a design that covers the space for a wiggly
+#: objective also covers it for a smooth one.
 _RESTLESS = 0.5
-#: Variance of the noise that is reckoned with, in units of the objective's.
+#: Assumed variance of the noise, in units of the objective's variance.
 _NOISE = 0.01
 
 
 def spread(task: SearchTask, placed: Floats) -> Floats | None:
-    """Return a point from which most is learnt beside the placed ones; the middle comes first.
+    """Return the most informative point given the placed ones; the first one is the centre.
 
     Args:
-        task: the space, what is taken and what is given.
-        placed: points of all trials so far, running ones too, shape (n, d).
+        task: the space, the points that are taken and the values that are fixed.
+        placed: points of all trials so far, including running ones, shape (n, d).
 
     Returns:
-        Shape (d,); None when the space is tried out.
+        Shape (d,); None when every point of the space was tried.
     """
     columns = task.grounds.columns
     middle = task.walk(np.full((1, len(columns)), np.nan))
@@ -51,20 +51,20 @@ def as_point(x: Floats) -> Floats:
 
 
 def learnt(columns: Columns, x: Floats, placed: Floats, places: Floats) -> Floats:
-    """Return how much of the variance at `places` a trial at each point would take away.
+    """Return the variance at `places` that a trial at each point would remove.
 
     Points at the edge of a space say little about its inside, and in many dimensions nearly all
-    points that are far from each other lie at the edge. Hence not distance counts, but what a
-    model would know everywhere, on average, before any value is known.
+    points that are far from each other lie at the edge. So the criterion is not distance but what a
+    model would learn on average over the space, before any value is known.
 
     Args:
-        columns: of the points.
+        columns: describes the columns of the points.
         x: points, shape (m, d).
         placed: points that were tried or are being tried, shape (n, d), n at least 1.
-        places: where the objective is to become known, shape (k, d).
+        places: points at which the objective should become known, shape (k, d).
 
     Returns:
-        Mean variances in units of the objective's, shape (m,).
+        Mean variances in units of the objective's variance, shape (m,).
 
     Source: the integrated mean squared error of Sacks, Welch, Mitchell & Wynn (1989), "Design and
     analysis of computer experiments", one point at a time.

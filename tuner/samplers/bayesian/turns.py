@@ -1,7 +1,7 @@
-"""Whose turn it is: history's, that of the study's own results, or of neither.
+"""Whose turn it is: history's, that of the study's own results, or neither's.
 
-The rules go by the number of the trial and by what is known, so that every trial by itself can be
-decided again from its record.
+The rules depend on the trial number and the known results only, so that the decision for any single
+trial can be repeated from its record.
 """
 
 from __future__ import annotations
@@ -10,33 +10,34 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Before this trial, every second one looks over the space while history is no guide.
+#: Before this trial, every second trial explores the space while history is not a guide.
 _SETTLED = 10
-#: From this trial on, every second one is chosen without history.
+#: From this trial on, every second trial is chosen without history.
 _LATE = 20
-#: A search that gained less than this share of its values' width in so many trials has stalled.
+#: The search has stalled if the last `_STALLED` trials gained less than the share `_GAIN` of the
+#: width of the study's values.
 _STALLED, _GAIN = 8, 0.01
-#: While a search without history has stalled, one of so many trials looks over the space.
+#: While a search without history has stalled, one in this number of trials explores the space.
 _EVERY = 3
 
 
 def looks_over(number: int, *, is_misled: bool) -> bool:
-    """Whether a trial goes where most is learnt of the space, whatever the models say.
+    """Whether a trial explores: it goes where most is learned, whatever the models predict.
 
-    What history proposed lies in one corner, and tells a model without history little.
+    Proposals from history lie in one corner, and teach a model without history little.
 
     Args:
         number: of the trial.
-        is_misled: whether history is no guide so far.
+        is_misled: whether history is not a guide so far.
     """
     return is_misled and number < _SETTLED and _is_odd(number)
 
 
 def looks_elsewhere(number: int, y: Floats) -> bool:
-    """Whether a trial of a study without history goes where most is learnt of the space.
+    """Whether a trial of a study without history explores: it goes where most is learned.
 
-    A model that is sure of one valley sees no other, however bold it is asked to be: its deviations
-    are largest at the edges of the space, where nothing is found.
+    A model that is certain of one valley sees no other, however much its deviations are scaled up:
+    they are largest at the edges of the space, where nothing is found.
 
     Args:
         number: of the trial.
@@ -46,15 +47,15 @@ def looks_elsewhere(number: int, y: Floats) -> bool:
 
 
 def has_history_a_say(number: int, *, is_misled: bool) -> bool:
-    """Whether history has a say in the choice of a trial.
+    """Whether history takes part in the choice of a trial.
 
-    Late in a study it knows no more than the study's own results do, and a search that it led into
-    one valley stays there: the models without history have every second trial. Where history is no
-    guide, as where it holds only reversed, they have it from the beginning.
+    Late in a study history knows no more than the study's own results, and a search that it led
+    into one valley stays there, so the models without history get every second trial. Where history
+    is not a guide, for example because it holds in reverse, they do so from the beginning.
 
     Args:
         number: of the trial.
-        is_misled: whether history is no guide so far.
+        is_misled: whether history is not a guide so far.
     """
     return not ((is_misled or number >= _LATE) and _is_odd(number))
 

@@ -1,4 +1,4 @@
-"""A search space in two tongues: Optuna's parameters and distributions, and points for models."""
+"""A search space in two forms: Optuna's parameters and distributions, and points for models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class OptunaSpaceAdapter:
 
     Args:
         space: the parameters. Its categorical ones hold indices where `by_index` names them:
-            Optuna's choices may be None or anything else.
+            distributions: Optuna's distribution of each tuned parameter.
         distributions: Optuna's of each tuned parameter.
         by_index: names of categorical parameters whose values are indices of Optuna's choices.
     """
@@ -44,11 +44,11 @@ class OptunaSpaceAdapter:
         self.encoding = Encoding(space)
         self.distributions = {name: distributions[name] for name in self.encoding.names}
         self._by_index = by_index
-        #: The same for two dialects that say the same.
+        #: Equal for two adapters that translate in the same way.
         self.key = json.dumps(space.to_json()) + repr(self.distributions)
 
     def point(self, params: Mapping[str, Any], distributions: Ranges | None = None) -> Floats:
-        """Return Optuna's parameters as a point (d,); NaN for what is absent or has no place.
+        """Return Optuna's parameters as a point (d,); NaN for what is absent or cannot be placed.
 
         Args:
             params: external values.
@@ -62,7 +62,7 @@ class OptunaSpaceAdapter:
         return x
 
     def recorded(self, params: Mapping[str, Any], distributions: Ranges) -> dict[str, Any]:
-        """Return another study's parameters as values of this space, as far as they have one.
+        """Return another study's parameters as values of this space, where they have one.
 
         Args:
             params: Optuna's external values.
@@ -73,7 +73,7 @@ class OptunaSpaceAdapter:
             try:
                 found[name] = self._ours(name, params[name], distributions.get(name))
             except ValueError:
-                # Another choice is none of ours by its index either.
+                # A choice that this space lacks must not pass as one of its indices either.
                 found[name] = None if name in self._by_index else params[name]
         return found
 
@@ -96,7 +96,7 @@ class OptunaSpaceAdapter:
             return int(self.distributions[name].to_internal_repr(value))
         parameter = self.encoding.space[name]
         if parameter.kind == "ordinal" and isinstance(theirs, IntDistribution | None):
-            # An ordinal is the index of its value for Optuna.
+            # Optuna sees an ordinal as the index of its value.
             return from_optuna(parameter, value)
         return value
 
@@ -108,13 +108,13 @@ class OptunaSpaceAdapter:
 
 
 def declared(space: SearchSpace) -> OptunaSpaceAdapter:
-    """Return the dialect of a declared space."""
+    """Return the adapter of a declared space."""
     ranges = {p.name: distribution(p) for p in space.parameters if p.kind != "fixed"}
     return OptunaSpaceAdapter(space, ranges)
 
 
 def as_space(given: SearchSpace | Mapping[str, Any]) -> SearchSpace:
-    """Return the space that a user gave: ours, definitions by name, or Optuna's distributions.
+    """Return the space that a user gave: a `SearchSpace`, definitions, or Optuna's distributions.
 
     Raises:
         SpecError: a definition is not valid.
@@ -132,9 +132,9 @@ def as_space(given: SearchSpace | Mapping[str, Any]) -> SearchSpace:
 
 
 def union(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
-    """Return every parameter that some trial had, with a range that covers all of them.
+    """Return every parameter that any trial had, with a range that covers all of them.
 
-    Parameters of one value are left out. Where a name changed its kind, the newest counts.
+    Parameters with a single value are left out. If a name changed its kind, the newest counts.
     """
     found: dict[str, BaseDistribution] = {}
     for trial in trials:
@@ -160,7 +160,7 @@ def _wider(old: BaseDistribution, new: BaseDistribution) -> BaseDistribution:
 def _common_step(
     old: FloatDistribution | IntDistribution, new: FloatDistribution | IntDistribution
 ) -> float | None:
-    """Return the step of both ranges, None where they do not lie on one grid."""
+    """Return the step common to both ranges, None if they do not lie on one grid."""
     if old.step is None or old.step != new.step:
         return None
     apart = abs(old.low - new.low) / old.step
@@ -168,11 +168,11 @@ def _common_step(
 
 
 def learned(ranges: Ranges, trials: Sequence[FrozenTrial]) -> OptunaSpaceAdapter:
-    """Return the dialect of a space that nobody declared.
+    """Return the adapter of a space that was not declared.
 
     Args:
-        ranges: distributions by name, as `union` finds them; several values each.
-        trials: of the study; they show which parameters depend on others.
+        ranges: distributions by name, as `union` finds them; each has several values.
+        trials: the study's trials; they show which parameters depend on others.
     """
     by_index = frozenset(
         name for name, dist in ranges.items() if isinstance(dist, CategoricalDistribution)

@@ -1,4 +1,4 @@
-"""Which parameters depend on others, learnt from the trials of a study that declares nothing."""
+"""Which parameters depend on others, learned from the trials of a study that declares no space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from tuner.space import Condition, Parameter, Value
 
-#: A parent has at most so many values.
+#: Maximum number of values of a parent.
 _MOST_VALUES = 32
 
 #: One trial: the value of each parameter that it had.
@@ -19,14 +19,14 @@ _Row = dict[str, Value]
 def learn_conditions(
     parameters: Sequence[Parameter], trials: Sequence[FrozenTrial], by_index: frozenset[str]
 ) -> list[Parameter]:
-    """Return the parameters with the conditions that the trials bear out.
+    """Return the parameters with the conditions that the trials support.
 
-    A parameter that only some trials had is active for those values of one other parameter with
-    which it was there; it must never have been there without one of them nor missing with one.
+    A parameter that only some trials had is active for those values of one other parameter that it
+    occurred with. It must never have occurred without one of them, nor been absent with one.
 
     Args:
-        parameters: without conditions.
-        trials: those that have ended; running ones may still ask for more.
+        parameters: the parameters, without conditions.
+        trials: ended trials only; running ones may still request more parameters.
         by_index: names of parameters whose values are indices of Optuna's choices.
     """
     rows = [_row(trial, by_index) for trial in trials if trial.state.is_finished() and trial.params]

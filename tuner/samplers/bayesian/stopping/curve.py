@@ -1,4 +1,4 @@
-"""What an ended trial reported on its way, and the rungs at which trials were stopped."""
+"""What an ended trial reported, and the rungs at which trials were stopped."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from itertools import pairwise
 import numpy as np
 from optuna.trial import FrozenTrial
 
-#: Rungs lie so far apart; at so many of them, at most, the trials are compared.
+#: Minimum ratio between neighbouring rungs, and the maximum number of rungs to compare trials at.
 _RATIO, _MOST = 1.5, 8
-#: So many trials must have reached a rung, the lowest one apart.
+#: Minimum number of trials that have reached a rung; the lowest one is exempt.
 _LEAST = 3
-#: Two values closer than this share of their size are the same.
+#: Two values are equal if they differ by less than this share of their size.
 _SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class ProgressCurve:
-    """One ended trial. Values are finite, smaller is better.
+    """The reports of one ended trial. Values are finite, smaller is better.
 
     Attributes:
-        number: of the trial.
-        reports: by progress, rising; steps as they were reported, or epochs (see `in_epochs`).
-        final: the objective's value; None where the trial was stopped.
+        number: the trial number.
+        reports: values by ascending progress: steps as they were reported, or epochs (see
+        `in_epochs`).
+        final: the objective's value; None if the trial was stopped.
     """
 
     number: int
@@ -38,7 +39,7 @@ class ProgressCurve:
         return max(self.reports, default=0.0)
 
     def at(self, progress: float) -> float:
-        """Return the last value reported up to there; NaN where the trial did not come so far."""
+        """Return the last value reported up to `progress`; NaN without a report so early."""
         if self.length < progress:
             return math.nan
         known = [at for at in self.reports if at <= progress]
@@ -46,16 +47,16 @@ class ProgressCurve:
 
 
 def finite_reports(trial: FrozenTrial, sign: float = 1.0) -> dict[float, float]:
-    """Return the reports of a trial that are numbers, times `sign`, by rising step."""
+    """Return the finite reports of a trial, times `sign`, by ascending step."""
     reports = sorted(trial.intermediate_values.items())
     return {float(step): sign * value for step, value in reports if math.isfinite(value)}
 
 
 def in_epochs(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
-    """Return the curves with progress counted in reports of usual distance, the first at 1 or more.
+    """Return the curves with progress in units of the usual report interval, starting at 1 or more.
 
-    Steps may count from 0 or from 1 000, and may be epochs or thousands of batches: what matters is
-    how far a trial has come in comparison with the others.
+    Steps may count from 0 or from 1 000, and may be epochs or thousands of batches: all that
+    matters is how far a trial has come compared with the others.
     """
     firsts = [min(curve.reports) for curve in curves if curve.reports]
     if not firsts:
@@ -63,7 +64,7 @@ def in_epochs(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
     gaps = [b - a for curve in curves for a, b in pairwise(sorted(curve.reports))]
     gap = float(np.median(gaps)) if gaps else max(min(firsts), 1.0)
     start = min(firsts)
-    # Steps 100, 200, 300 began at 0; steps 1 000, 1 001, 1 002 at 999.
+    # Steps 100, 200, 300 start at 0; steps 1 000, 1 001, 1 002 at 999.
     origin = start - gap
     return [
         replace(curve, reports={(at - origin) / gap: v for at, v in sorted(curve.reports.items())})
@@ -72,10 +73,10 @@ def in_epochs(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
 
 
 def as_judged(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
-    """Return the curves with the best value so far in place of each, where that is the objective.
+    """Return the curves as running best values, if the objective is the best value.
 
-    Keras objectives return the best epoch as a rule. The value of an epoch alone is then a noisier
-    witness than the best one so far.
+    Keras objectives usually return the best epoch. The value of a single epoch is then a noisier
+    predictor than the best one so far.
     """
     best = last = 0
     for curve in curves:
@@ -91,9 +92,9 @@ def as_judged(curves: Sequence[ProgressCurve]) -> list[ProgressCurve]:
 
 
 def rungs_of(curves: Sequence[ProgressCurve]) -> list[float]:
-    """Return the rungs, rising: progress at which trials were stopped, the first one among them.
+    """Return the rungs, ascending: progress at which trials were stopped, including the first one.
 
-    This needs to know nothing of the pruner. Empty where no trial was stopped after a report.
+    This requires no knowledge of the pruner. Empty if no trial was stopped after a report.
     """
     stops = sorted({c.length for c in curves if c.final is None and c.reports}, reverse=True)
     if not stops:

@@ -1,4 +1,4 @@
-"""How long trials take from start to end, measured by the longest that one may take."""
+"""How long trials take from start to end, relative to their time limit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tuner.trials.causes import CAUSE_ATTR
 
 @dataclass(frozen=True, eq=False)
 class Durations:
-    """Trials whose durations tell something, by rising number; arrays of shape (n,).
+    """Trials with an informative duration, by ascending number; arrays of shape (n,).
 
     Attributes:
-        numbers: of the trials.
-        shares: natural logarithms of seconds over the limit: above 0 a trial takes too long.
-        at_least: which of them a limit ended: they take so long or longer.
+        numbers: the trial numbers.
+        shares: natural logarithms of seconds divided by the limit: above 0 a trial takes too long.
+        at_least: which trials hit the limit: their duration is a lower bound.
     """
 
     numbers: tuple[int, ...]
@@ -38,14 +38,15 @@ def durations(
 ) -> Durations:
     """Return how long ended trials take.
 
-    A trial that a pruner stopped counts with what its whole would have taken, at its own speed.
-    What failed for another cause than the limit says nothing: it may have done so at once.
+    A trial that a pruner stopped counts with what the whole trial would have taken at its own
+    speed. Trials that failed for another reason than the limit are left out: they may have failed
+    early.
 
     Args:
-        trials: of the study, by rising number; `TOOK_ATTR` among their system attributes says
+        trials: the study's trials by ascending number; `TOOK_ATTR` in their system attributes holds
             how long each took.
-        limit_s: the longest that a trial may take, above 0.
-        declared: returns the epochs that a trial's parameters declare, None where they do not.
+        limit_s: the time limit of a trial in seconds, above 0.
+        declared: returns the epochs that a trial's parameters declare, None if they do not.
     """
     timed = [trial for trial in trials if _seconds(trial) > 0.0]
     paces = _Paces(timed)
@@ -79,7 +80,7 @@ def _seconds(trial: FrozenTrial) -> float:
 
 
 class _Paces:
-    """How fast trials go, and what they take before their first epoch."""
+    """How fast trials run, and how long they take before their first epoch."""
 
     def __init__(self, trials: Sequence[FrozenTrial]) -> None:
         curves = in_epochs([ProgressCurve(t.number, finite_reports(t), None) for t in trials])
@@ -93,15 +94,15 @@ class _Paces:
             if pace is not None:
                 epochs = self._curves[trial.number].length
                 starts.append(max(0.0, _seconds(trial) - pace * epochs))
-        #: Of one report nobody knows how much of the time before it was the start.
+        #: A single report does not show how much of the time before it was startup.
         self._start = statistics.median(starts) if starts else None
 
     def whole(self, trial: FrozenTrial, epochs: float | None) -> float | None:
-        """Return the seconds that a stopped trial would have taken; None: not known.
+        """Return the seconds that a stopped trial would have taken; None if unknown.
 
         Args:
             trial: the trial.
-            epochs: of the whole trial; None: as many as others have.
+            epochs: number of epochs of the whole trial; None: as many as other trials have.
         """
         curve = self._curves.get(trial.number)
         epochs = epochs or self._usual
@@ -115,7 +116,7 @@ class _Paces:
         return _seconds(trial) + pace * max(0.0, epochs - curve.length)
 
     def _own(self, trial: FrozenTrial) -> float | None:
-        """Return the seconds that an epoch took; None: one report does not tell."""
+        """Return the seconds per epoch; None with a single report, which does not tell."""
         curve = self._curves.get(trial.number)
         reporting = trial.system_attrs[TOOK_ATTR].get("reporting")
         if curve is None or reporting is None:

@@ -1,8 +1,8 @@
-"""What stopped trials would have come to: one model over configuration and progress.
+"""What the stopped trials would have reached: one model over configuration and progress.
 
-Every report at a rung is a row of it: the point, how far the trial had come, and where it stood
-there among all trials. The lengthscale of the progress says how much an early standing tells of the
-end, and the points say of which configurations.
+Each report at a rung is one row: the point, the trial's progress, and its standing there among all
+trials. The lengthscale of the progress expresses how well an early standing predicts the final one;
+the points express for which configurations it does.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.search.acquisition import LogFeasibility
 from tuner.surrogate.warp import Scale
 
-#: Rows of the model: with more of them, of each trial the furthest rung alone, and then the best,
-#: the newest and some all over the space.
+#: Maximum number of rows that the model is fitted to. When there are more, each trial keeps only
+#: its furthest rung; if that is still too many, the best, the newest and some spread over the space
+#: are kept.
 _ROWS = 260
-#: The least variance of an expected end, in units of z.
+#: Minimum variance of an expected final value, in units of z.
 _FLOOR = 0.02
 
 
@@ -36,10 +37,10 @@ class Ends:
     """How trials ended, or would have: arrays of shape (n,) in the order of the curves.
 
     Attributes:
-        z: standing at the end, smaller is better.
-        extra: variance of z, 0 for trials that did end.
-        scale: the way from z back to objective values.
-        hurdles: the probability to pass the rungs, where no trial has come through for a while.
+        z: final standing, smaller is better.
+        extra: variance of z, 0 for trials that ran to their end.
+        scale: transforms z back to objective values.
+        hurdles: the probability of passing the rungs, when no recent trial has.
     """
 
     z: Floats
@@ -55,17 +56,17 @@ def expected_ends(
     memory: MutableMapping[str, Any] | None = None,
     foretelling: Foretelling | None = None,
 ) -> Ends | None:
-    """Return how trials ended or would have ended.
+    """Return the final values of trials: observed, or expected where a trial was stopped.
 
     Args:
-        columns: of the points.
+        columns: describes the columns of the points.
         x: points of the trials, shape (n, d).
-        curves: of the same trials, each with a report or a final value.
-        memory: what may be kept until another trial is told; only saves time.
-        foretelling: how far history says that a value on the way foretells the end.
+        curves: the learning curves of the same trials, each with a report or a final value.
+        memory: a cache that is valid until the next result arrives; it only saves time.
+        foretelling: how well intermediate values predict final ones, according to history.
 
     Returns:
-        None where no trial was stopped: the final values say all.
+        None if no trial was stopped: the final values are all there is.
     """
     if all(curve.final is not None for curve in curves):
         return None
@@ -108,7 +109,7 @@ def _ends(
 
 
 def _rows(columns: Columns, x: Floats, known: Standings) -> Numbers:
-    """Return which rows the model is fitted to."""
+    """Return the indices of the rows to fit the model to."""
     if len(known.row) <= _ROWS:
         return np.arange(len(known.row))
     furthest = np.zeros(int(known.row.max()) + 1)
@@ -116,6 +117,6 @@ def _rows(columns: Columns, x: Floats, known: Standings) -> Numbers:
     rows = np.flatnonzero(known.progress == furthest[known.row])
     if len(rows) <= _ROWS:
         return rows
-    # Those that came furthest tell most; among equals the best.
+    # Trials that came furthest are the most informative; among equals, the best.
     told = known.z[rows] - 10.0 * known.progress[rows]
     return rows[choose_subset(columns, x[known.row[rows]], told, known.row[rows], _ROWS)]

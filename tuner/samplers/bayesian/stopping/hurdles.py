@@ -1,8 +1,8 @@
 """How likely a configuration is to pass the rungs at which a pruner stops trials.
 
-The model may have found a place that ends well and begins badly: the pruner stops every trial there
-and nothing new is learnt of the end. When no trial has come through for a while, the next ones are
-to be good early as well.
+The model may have found a region that ends well and begins badly: the pruner stops every trial
+there and nothing new is learned about its end. When no recent trial has passed the rungs, the next
+ones should be good early as well.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.model import Model
 from tuner.surrogate.search.acquisition import LogFeasibility
 
-#: So many trials in a row that a pruner stopped, and none has come through for a while.
+#: Number of consecutive newest trials that a pruner must have stopped for the search to be starved.
 STARVED = 15
 
 
 def is_starved(curves: Sequence[ProgressCurve]) -> bool:
-    """Return whether the newest trials were all stopped although some came through before."""
+    """Return whether the newest trials were all stopped although some earlier ones were not."""
     newest = sorted(curves, key=lambda curve: curve.number)
     return any(c.final is not None for c in newest) and all(
         c.final is None for c in newest[-STARVED:]
@@ -35,15 +35,15 @@ def is_starved(curves: Sequence[ProgressCurve]) -> bool:
 def hurdles(
     model: GaussianProcess, known: Standings, curves: Sequence[ProgressCurve]
 ) -> LogFeasibility | None:
-    """Return the probability to be among those that went on from each rung.
+    """Return the probability of being among the trials that continued from each rung.
 
     Args:
-        model: over configuration and progress.
-        known: where the trials stand; `model` was fitted to these rows or some of them.
-        curves: of the trials.
+        model: predicts the standing from configuration and progress.
+        known: the standings of the trials; `model` was fitted to all or some of these rows.
+        curves: the learning curves of the trials.
 
     Returns:
-        None where no rung stopped anything.
+        None if no rung stopped any trial.
     """
     models: list[Model] = []
     limits: list[float] = []
@@ -60,7 +60,7 @@ def hurdles(
 
 @dataclass(frozen=True, eq=False)
 class _AtProgress(Model):
-    """The joint model at one progress, as a model of configurations alone."""
+    """The joint model at one progress, as a model of configurations only."""
 
     joint: GaussianProcess
     progress: float
@@ -70,7 +70,7 @@ class _AtProgress(Model):
         return self.joint.predict(self._there(x))
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
+        """Return mean, standard deviation and derivatives; see `tuner.surrogate.model.Smooth`."""
         mean, std, mean_slope, std_slope = self.joint.slopes(self._there(x))
         return mean, std, mean_slope[:, :-1], std_slope[:, :-1]
 

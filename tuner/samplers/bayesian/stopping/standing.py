@@ -1,11 +1,11 @@
-"""Where each ended trial stands among all of them, at every rung that it reached and at the end.
+"""The standing of each ended trial among all of them, at every rung that it reached and at the end.
 
-Trials that went on from a rung are the good ones. Compared among themselves only, they would pass
-for average at the next rung. So those that were stopped before are filled in there, by a line from
-rung to rung through the trials that went on, with the scatter around that line.
+Trials that continue from a rung are the good ones. Compared only among themselves, they would look
+average at the next rung. So the trials that were stopped before are filled in there, with a line
+from rung to rung through the trials that continued, and with the scatter around that line.
 
-Notation: z is the standing at a rung, smaller is better; u the standings of trials that went on, t
-their values at the next rung, in units of the scale there.
+Notation: z is the standing at a rung, smaller is better; u the standings of trials that continued,
+t their values at the next rung, in units of the scale there.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.history.foretelling import Foretelling
 from tuner.surrogate.warp import Scale, warp_with_scale
 
-#: The least deviation around a line that history may foretell.
+#: Minimum standard deviation around a line that history may predict.
 _LEAST_RESIDUAL = 0.2
-#: The correlation with the end at which a model's progress is 0, where history tells it.
+#: The correlation with the final value at which a model's progress is 0, where history knows it.
 _UNRELATED = 0.05
-#: The least spread of standings from which a width is told, and the weight of the width before.
+#: Minimum spread of standings for estimating a width from them, and the weight of the previous
+#: width.
 _NARROW, _WIDTH_WEIGHT = 0.15, 2.0
-#: Reports count as no worse than so many widths (from the best to the upper quartile) beyond the
-#: middle, far behind where `warp` begins to bend: one absurd report must not decide a line.
+#: Reports are clipped at this number of widths (from the best to the upper quartile) above the
+#: middle, far beyond where `warp` begins to bend: one absurd report must not decide a line.
 _BAD = 5.0
-#: Values beyond this count as this: their squares must be numbers.
+#: Values are clipped to this magnitude: their squares must stay finite.
 _LARGEST = 1e100
 #: The golden section, whose multiples fill an interval evenly.
 _GOLDEN = 0.6180339887498949
@@ -39,10 +40,10 @@ _GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class Line:
-    """What is expected of the line from a rung to the next before any trial has gone there.
+    """What is expected of the line from a rung to the next before any trial has reached that.
 
-    Slope and its deviation in units of the spreads at both ends; deviation around the line in the
-    same units, and the number of trials that it counts as.
+    The slope and its standard deviation in units of the spreads at both ends; the deviation around
+    the line in the same units, and the number of trials that all this counts as.
     """
 
     slope: float = 0.8
@@ -56,7 +57,7 @@ class Line:
         slope = foretelling.at(here) / max(foretelling.at(there), foretelling.at(here), 1e-9)
         return cls(
             slope=slope,
-            # A deviation of the slope of one trial is about that of the residual.
+            # With one trial, the deviation of the slope is about that of the residual.
             spread=cls.spread / np.sqrt(1.0 + foretelling.trials / cls.trials),
             residual=max(np.sqrt(max(1.0 - slope**2, 0.0)), _LEAST_RESIDUAL),
             trials=max(foretelling.trials / 2.0, cls.trials),
@@ -70,8 +71,8 @@ class Standings:
     Attributes:
         row: index of the trial among the curves, shape (m,).
         progress: from 0 before the first report to 1 at the end, shape (m,).
-        z: standing there, smaller is better, shape (m,).
-        scale: the way from z at the end back to objective values.
+        z: standing at that progress, smaller is better, shape (m,).
+        scale: transforms z at the end back to objective values.
     """
 
     row: Numbers
@@ -83,12 +84,12 @@ class Standings:
 def standings(
     curves: Sequence[ProgressCurve], rungs: Sequence[float], foretelling: Foretelling | None = None
 ) -> Standings:
-    """Return where each trial stands at each rung that it reached, and at the end.
+    """Return the standing of each trial at each rung that it reached, and at the end.
 
     Args:
         curves: of trials that reported or ended; at least one.
-        rungs: rising. Where no trial went on from a rung, that rung stands for the end.
-        foretelling: how far history says that a rung foretells the end.
+        rungs: ascending. If no trial continued from a rung, that rung stands for the end.
+        foretelling: how well a rung predicts the final value, according to history.
     """
     longest = max(max(curve.length for curve in curves), 1e-9)
     known = [(np.array([c.at(rung) for c in curves]), rung / longest) for rung in rungs]
@@ -111,14 +112,15 @@ def standings(
 
 
 def _progress(share: float, longest: float, foretelling: Foretelling | None) -> float:
-    """Return the place of a rung in the model, from 0 to below 1; 1 of the end, an infinite share.
+    """Return a rung's position in the model, from 0 to below 1; an infinite share, the end, is 1.
 
-    Where history tells how far rungs foretell the end, they lie as far from it as that says.
+    Where history knows how well rungs predict the end, their distance from it follows from that.
     """
     if share == np.inf:
         return 1.0
     if foretelling is None:
-        # Below 1 at the last report too: the end may be judged otherwise than by reports.
+        # Below 1 even at the last report: the final value may be judged by other rules than
+        # reports.
         return float(np.log1p(share * longest) / np.log1p(longest + 1.0))
     away = np.linspace(0.0, 6.0, 601)
     falling = kernel.matern_with_slope(away**2)[0][::-1]
@@ -127,23 +129,23 @@ def _progress(share: float, longest: float, foretelling: Foretelling | None) -> 
 
 
 class _Ladder:
-    """Standings of all trials at the rung that was reached last. Mutable."""
+    """Standings of all trials at the latest rung. Mutable."""
 
     def __init__(self, count: int) -> None:
-        #: NaN for trials of which nothing is known yet.
+        #: NaN for trials about which nothing is known yet.
         self.z: Floats = np.full(count, np.nan)
         self.scale = Scale(middle=0.0, unit=1.0, mean=0.0, deviation=0.0)
-        #: Variance of each standing, in units of the squared spread: 0 where it is known.
+        #: Variance of each standing, in units of the squared spread: 0 if it is known.
         self._rest: Floats = np.zeros(count)
 
     def climb(self, values: Floats, there: Flags, line: Line, worst: float) -> None:
-        """Go on to the next rung.
+        """Advance to the next rung.
 
         Args:
-            values: of the trials there, shape (n,), NaN for those that did not come so far.
-            there: which trials did.
-            line: what is expected between the rung before and this one.
-            worst: values count as no worse than so many units of the scale.
+            values: values at that rung, shape (n,), NaN for trials that did not reach it.
+            there: which trials reached it.
+            line: the prior of the line between the previous rung and this one.
+            worst: values are clipped at this number of units of the scale.
         """
         values = np.clip(values, -_LARGEST, _LARGEST)
         own = warp_with_scale(values[there])[1]
@@ -163,10 +165,10 @@ class _Ladder:
     def _fill(
         self, t: Floats, there: Flags, guess: Flags, own: Scale, line: Line
     ) -> tuple[Floats, Floats]:
-        """Return `t` with what the others would have come to, and the same with their scatter.
+        """Return `t` with the expected values of the other trials, and the same including scatter.
 
-        Regressing on what the selection looked at keeps the line unbiased. The scatter keeps
-        guesses that are equal from passing for certain.
+        The regression is on what the selection was based on, which keeps the line unbiased. The
+        scatter prevents equal guesses from being taken for certain.
         """
         both = there & np.isfinite(self.z)
         u, went_on, n = self.z[both], t[both], int(both.sum())
@@ -184,7 +186,7 @@ class _Ladder:
         around = (line.trials * noise + misses) / (line.trials + max(n - 1, 0))
         self._rest = np.where(there, 0.0, around + slope**2 * self._rest)
         filled = np.where(guess, level + width * slope * (self.z - centre), t)
-        # Order by standing, so that neighbours are scattered differently; the same every time.
+        # Ordered by standing, so that neighbours are scattered differently; deterministic.
         order = np.argsort(np.argsort(np.where(guess, self.z, np.inf), kind="stable"))
         quantile = 0.01 + 0.98 * (order * _GOLDEN % 1.0)
         return filled, filled + ndtri(quantile) * np.sqrt(self._rest) * width

@@ -1,4 +1,4 @@
-"""How likely a configuration is to end within the time that a trial may take."""
+"""How likely a configuration is to end within the time limit of a trial."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from tuner.surrogate.gaussian.subset import choose_subset
 from tuner.surrogate.model import Model
 from tuner.surrogate.search.acquisition import LOG_ROOT_2PI
 
-#: Fewer durations that are known to their end are no guide to others.
+#: Minimum number of trials that ran to their end before durations are modelled.
 _LEAST = 3
-#: While every trial takes less than this share of the limit, no model of durations is needed.
+#: While every trial takes less than this share of the limit (as a logarithm), durations are not
+#: modelled.
 _NEAR = float(np.log(0.1))
-#: So many trials are looked at, at most: the longest, the newest, and others all over the space.
+#: Maximum number of trials in the model: the longest, the newest, and others spread over the space.
 _MOST = 200
-#: The least deviation of durations that are compared, as a logarithm: a tenth is no difference.
+#: Minimum standard deviation of log durations: differences below a tenth do not matter.
 _NARROW = 0.1
-#: Trials alike differ by at least so much, as a logarithm, on machines that others use too.
+#: Minimum scatter of log durations between equal trials, for machines that are shared.
 _SCATTER = 0.05
-#: A trial that the others say is so many deviations quicker than the limit has hung: its place is
-#: not the reason.
+#: A trial that hit the limit although the others predict a duration this many standard deviations
+#: below it has hung: its configuration is not the reason.
 _HUNG = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Timely:
-    """What durations say of places.
+    """A model of durations.
 
     Attributes:
-        model: of the logarithm of a trial's seconds, on a scale of its own.
+        model: predicts the logarithm of a trial's seconds, on a scale of its own.
         limit: the logarithm of the time limit, on that scale.
-        explained: numbers of the trials that the limit ended and whose places explain it.
+        explained: numbers of the trials that hit the limit as their configurations predict.
     """
 
     model: Model
@@ -51,16 +52,16 @@ class Timely:
 def timely(
     columns: Columns, x: Floats, known: Durations, memory: MutableMapping[str, Any] | None = None
 ) -> Timely | None:
-    """Return what durations say of places; None while they say nothing, or need not.
+    """Return a model of durations; None while there are too few, or all are far below the limit.
 
-    A trial that the limit ended counts with what the others expect of its place, given that it
-    takes longer than the limit (a step of Tobit's model by expectation and maximisation).
+    A trial that hit the limit counts with the duration that the others predict for it, given that
+    it exceeds the limit (one step of expectation maximization for a Tobit model).
 
     Args:
-        columns: of the points.
+        columns: describes the columns of the points.
         x: points of the trials, shape (n, d).
-        known: their durations, n of them.
-        memory: what may be kept until another trial is told; only saves time.
+        known: the n durations of these trials.
+        memory: a cache that is valid until the next result arrives; it only saves time.
     """
     if (~known.at_least).sum() < _LEAST or known.shares.max() < _NEAR:
         return None
@@ -100,7 +101,7 @@ def _timely(columns: Columns, x: Floats, known: Durations) -> Timely:
 
 @dataclass(frozen=True, eq=False)
 class _OfTrials(Model):
-    """A model of what one trial takes, its scatter included, and not of the mean of many."""
+    """A model of what a single trial takes, including its scatter, not of the mean of many."""
 
     mean: GaussianProcess
     noise: float
@@ -111,7 +112,7 @@ class _OfTrials(Model):
         return mean, np.sqrt(std**2 + self.noise)
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
+        """Return mean, standard deviation and derivatives; see `tuner.surrogate.model.Smooth`."""
         mean, std, mean_slope, std_slope = self.mean.slopes(x)
         wider = np.sqrt(std**2 + self.noise)
         return mean, wider, mean_slope, (std / wider)[:, None] * std_slope
@@ -131,8 +132,8 @@ class _OfTrials(Model):
 
 
 def _beyond(mean: Floats, std: Floats, least: Floats) -> tuple[Floats, Floats, Flags]:
-    """Return mean and variance of normal values above `least`, and which of them hardly can be."""
+    """Return mean and variance of normal values above `least`, and which are hardly possible."""
     u = (least - mean) / std
-    # Mills' ratio, in logarithms: far in the tail both of its parts are 0.
+    # Mills' ratio, in logarithms: far in the tail both of its terms are 0.
     rate = np.exp(-0.5 * u * u - LOG_ROOT_2PI - log_ndtr(-u))
     return mean + std * rate, std**2 * np.maximum(1.0 + u * rate - rate**2, 0.0), u > _HUNG
