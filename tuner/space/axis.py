@@ -13,7 +13,7 @@ from tuner.space.scale import all_scaled, has_place, scaled, unscaled
 from tuner.space.value import Value, find, is_number, show
 from tuner.surrogate.columns import MIDDLE, ColumnKind, Floats
 
-#: A grid of more values is never listed as a whole.
+#: Maximum number of values of a grid that is listed in full.
 _MOST_LISTED = 4096
 
 
@@ -29,7 +29,7 @@ class Axis:
         self.size = 0 if self.kind == "real" else parameter.size or 1
 
     def unit(self, value: Any) -> float:
-        """Return the position of any number here, also outside the range; the index of a choice.
+        """Return the position of any number, even outside the range, or the index of a choice.
 
         Raises:
             ValueError: the value has no place on the scale.
@@ -56,7 +56,7 @@ class Axis:
         return float(np.clip(low + position * (high - low), low, high))
 
     def snap(self, positions: Floats) -> Floats:
-        """Return the positions of the nearest values, shape as given; NaN as in `value`."""
+        """Return the positions of the nearest values, in the same shape; NaN as in `value`."""
         if self.kind == "choice":
             return np.clip(np.rint(np.nan_to_num(positions, nan=0.0)), 0, self.size - 1)
         inside = np.clip(np.nan_to_num(positions, nan=MIDDLE), 0.0, 1.0)
@@ -68,7 +68,7 @@ class Axis:
         return self._snap_log(inside)
 
     def spread(self, uniform: Floats) -> Floats:
-        """Return positions for numbers in [0, 1), so that each value is as likely on its scale."""
+        """Return positions for numbers in [0, 1); all values are equally likely on the scale."""
         if self.kind == "real":
             return uniform
         if self.kind == "choice":
@@ -78,12 +78,12 @@ class Axis:
         low, high = self.parameter.bounds
         ends = math.log(low - 0.5), math.log(high + 0.5)
         whole = np.clip(np.rint(np.exp(ends[0] + uniform * (ends[1] - ends[0]))), low, high)
-        # By the same factors from the upper end where the scale is reversed.
+        # By the same factors from the upper end if the scale is reversed.
         return self._positions(low + high - whole if self.parameter.log == "reverse" else whole)
 
     @cached_property
     def listed(self) -> Floats:
-        """The entries of a grid or a choice in order; of a long grid some, evenly spread."""
+        """The positions of a grid or a choice in order; for a long grid, an even selection."""
         if self.kind == "choice":
             return np.arange(self.size, dtype=float)
         if self.size > _MOST_LISTED:
@@ -110,7 +110,7 @@ class Axis:
         least, most = self.parameter.bounds
         if self.kind == "grid":
             return self._nearest_whole(value)
-        # exp(log(high)) may lie a rounding beyond high.
+        # exp(log(high)) may exceed high by a rounding error.
         return float(np.clip(value, least, most))
 
     def _nearest_whole(self, value: float) -> int:
@@ -135,7 +135,7 @@ class Axis:
 
     @cached_property
     def _is_rising(self) -> bool:
-        """Whether the values of an ordinal are numbers in order, so that others lie between."""
+        """Whether an ordinal's values are ascending numbers, so that others lie between them."""
         values = self.parameter.values
         if len(values) < 2 or not all(is_number(value) for value in values):
             return False
@@ -143,7 +143,7 @@ class Axis:
         return bool(np.all(steps > 0) or np.all(steps < 0))
 
     def _between(self, value: float) -> float:
-        """Return where a number lies between, or by the last step beyond, the values."""
+        """Return the position of a number between the values, or extrapolated by the last step."""
         numbers = np.array(self.parameter.values, dtype=float)
         if numbers[0] > numbers[-1]:
             numbers = -numbers

@@ -11,10 +11,10 @@ from tuner.space.parameter import Condition, Parameter
 from tuner.space.problem import Path, Problems, did_you_mean
 from tuner.space.value import Choices, Value, show, show_all
 
-#: Every proposal is compared with each of them.
+#: Maximum number of forbidden combinations: every proposal is compared with each of them.
 MAX_CLAUSES = 1000
 
-#: Parameters of a circle that a message names.
+#: Maximum number of parameters of a cycle that a message names.
 _MAX_SHOWN = 12
 
 _WHEN = "a mapping of parents to lists of their values, as {train.optimizer: [sgd]}"
@@ -24,9 +24,9 @@ _FORBID = "a list of mappings of parameters to values, as [{train.optimizer: sgd
 def parse_conditions(
     data: Mapping[str, Any], parameters: dict[str, Parameter], path: Path, problems: Problems
 ) -> dict[str, Parameter]:
-    """Return `parameters` with the conditions that their definitions in `data` state.
+    """Return `parameters` with the conditions from their definitions in `data`.
 
-    A circle of conditions is reported and cut, so that the result can be ordered.
+    A cycle of conditions is reported and cut, so that the result can be ordered.
     """
     known = {str(name): None for name in data}
     with_conditions = dict(parameters)
@@ -96,9 +96,9 @@ def _without_circles(
 
 
 def _circles(parameters: Mapping[str, Parameter]) -> list[list[str]]:
-    """Return the circles of conditions; a parameter that only hangs below one is in none."""
+    """Return the cycles of conditions; a parameter that only depends on a cycle is in none."""
     waiting = _circular(parameters)
-    # Along the first parent by name that waits too, so that there is one way from each.
+    # Follow the first parent by name that waits as well, so that each has exactly one successor.
     after = {
         name: min(parent for parent in _parents(parameters[name]) if parent in waiting)
         for name in waiting
@@ -117,7 +117,7 @@ def _circles(parameters: Mapping[str, Parameter]) -> list[list[str]]:
 
 
 def _circular(parameters: Mapping[str, Parameter]) -> dict[str, None]:
-    """Return the parameters that come after no order of parents first, in their order."""
+    """Return the parameters that cannot be ordered parents first, in their order."""
     left = {name: len(_parents(item)) for name, item in parameters.items()}
     below: dict[str, list[str]] = {}
     for name, item in parameters.items():
@@ -170,10 +170,10 @@ def parse_assignment(
     path: Path,
     problems: Problems,
 ) -> dict[str, Value]:
-    """Return the valid part of a mapping parameter → value, each value in its canonical form.
+    """Return the valid part of a mapping parameter → value, each value in canonical form.
 
     Args:
-        known: every name that is defined; one that `parameters` lacks was reported already.
+        known: every name that is defined; one missing from `parameters` was reported already.
     """
     if not isinstance(data, Mapping) or not data:
         problems.wrong(path, data, "a mapping of at least one parameter to one value")
@@ -209,7 +209,7 @@ def describe(clause: Mapping[str, Value]) -> str:
 
 
 def read_when(parameter: Parameter, data: Mapping[str, Any]) -> Parameter:
-    """Return `parameter` with the conditions of `data`, unchecked: the parents are not at hand."""
+    """Return `parameter` with the conditions of `data`, unchecked: the parents are unknown."""
     when = data.get("when") or {}
     conditions = (Condition(parent=name, values=tuple(values)) for name, values in when.items())
     return replace(parameter, when=tuple(conditions))

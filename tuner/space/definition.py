@@ -1,6 +1,7 @@
 """Parameter definitions as people write them: `{type: float, low: 1e-5, high: 0.1, log: true}`.
 
-Every problem is collected, none raised; places are paths, so a caller can point into a file.
+Every problem is collected, none raised; positions are paths, so that a caller can point into a
+file.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _KEYS: dict[ParameterKind, tuple[str, ...]] = {
     "bool": (),
     "fixed": ("value",),
 }
-#: What Optuna, KerasTuner and others call these keys.
+#: What Optuna, KerasTuner and other libraries call these keys.
 _SYNONYMS = {
     "min": "low",
     "min_value": "low",
@@ -63,7 +64,7 @@ _EXAMPLE = (
 def parse_all(data: Any, path: Path, problems: Problems) -> dict[str, Parameter]:
     """Return the valid parameters of a mapping name → definition, in order, with conditions.
 
-    A parameter with a problem is left out, and so is a condition with one.
+    A parameter with a problem is left out, and so is a condition with a problem.
     """
     if not isinstance(data, Mapping) or not data:
         problems.wrong(path, data, _EXAMPLE)
@@ -80,7 +81,7 @@ def parse_all(data: Any, path: Path, problems: Problems) -> dict[str, Parameter]
 
 
 def parse(name: str, data: Any, path: Path, problems: Problems) -> Parameter | None:
-    """Return one parameter without its conditions, None when the definition has a problem."""
+    """Return one parameter without its conditions, None if the definition has a problem."""
     if not isinstance(data, Mapping):
         problems.wrong(path, data, f"a mapping with a type, one of {show_all(KINDS)}")
         return None
@@ -140,7 +141,7 @@ def _parse_range(
 def _check_decimals(
     parameter: Parameter, data: Mapping[str, Any], path: Path, problems: Problems
 ) -> None:
-    """Report a grid of fractions that floats cannot hold: Optuna would lose its last value."""
+    """Report a decimal grid that floats cannot represent: Optuna would lose its last value."""
     if parameter.kind != "float" or parameter.step is None:
         return
     low, high = parameter.bounds
@@ -218,7 +219,7 @@ def _parse_values(
         problems.wrong((*path, "values"), values, _LIST)
         return None
     before = len(problems)
-    # Python's own equality, in which 1, 1.0 and True are one: Optuna looks choices up with it.
+    # Python's own equality, for which 1, 1.0 and True are equal: Optuna looks up choices with it.
     seen: dict[Value, Value] = {}
     for index, value in enumerate(values):
         where = (*path, "values", index)

@@ -16,9 +16,9 @@ from tuner.space.search_space import Params, SearchSpace
 from tuner.space.value import Value, find
 from tuner.surrogate.columns import Columns, Flags, Floats
 
-#: How many times as many points as asked for are drawn before a space counts as nearly forbidden.
+#: Points to draw for each one requested, before a space counts as almost entirely forbidden.
 _DRAWS = 8
-#: Two positions nearer than this are the same.
+#: Two positions closer than this are equal.
 _SAME = 1e-9
 
 
@@ -26,7 +26,7 @@ class Encoding:
     """The tuned parameters of a space as the columns of a point.
 
     A point is a vector of d = len(`names`) numbers, see `tuner.surrogate.columns`. It is
-    *canonical* when its grids lie on their values and exactly the inactive entries are NaN.
+    *canonical* if its grid entries lie on grid values and exactly the inactive entries are NaN.
 
     Args:
         space: any search space; its fixed parameters have no column.
@@ -55,12 +55,12 @@ class Encoding:
         return self._index[name]
 
     def unit(self, name: str, value: Any) -> float:
-        """Return the position of any number on a parameter's scale, the index of a choice.
+        """Return the position of any number on a parameter's scale, or the index of a choice.
 
         Raises:
             KeyError: there is no such tuned parameter.
-            ValueError: the value has no place there (text, not finite, not above 0 on a log scale,
-                an unknown choice).
+            ValueError: the value has no position there (text, not finite, not above 0 on a log
+                scale, an unknown choice).
         """
         return self.axes[self._index[name]].unit(value)
 
@@ -68,7 +68,7 @@ class Encoding:
         """Return a configuration as a point, shape (d,); NaN for each parameter it lacks.
 
         Raises:
-            ValueError: a value has no place on its parameter's scale.
+            ValueError: a value has no position on its parameter's scale.
         """
         return np.array(
             [
@@ -79,7 +79,7 @@ class Encoding:
         )
 
     def decode(self, x: Floats) -> Params:
-        """Return the valid configuration nearest to a point, fixed parameters included.
+        """Return the valid configuration nearest to a point, including fixed parameters.
 
         Args:
             x: shape (d,); an active parameter whose entry is NaN gets its middle or first value.
@@ -92,13 +92,13 @@ class Encoding:
         return self.space.walk(choose)
 
     def canonical(self, x: Floats) -> Floats:
-        """Return points with the grids snapped and the conditions walked.
+        """Return points with grid entries snapped and conditions applied.
 
         Args:
             x: shape (n, d); an active parameter whose entry is NaN gets its middle or first value.
 
         Returns:
-            A new array of shape (n, d); NaN exactly where a parameter is not active.
+            A new array of shape (n, d); NaN exactly where a parameter is inactive.
         """
         found = np.empty(x.shape)
         active: dict[str, Flags] = {}
@@ -113,7 +113,7 @@ class Encoding:
         return found
 
     def allowed(self, x: Floats) -> Flags:
-        """Return which canonical points hold no forbidden combination, shape (n,)."""
+        """Return which canonical points contain no forbidden combination, shape (n,)."""
         kept = np.ones(len(x), dtype=bool)
         for clause in self.space.forbid:
             hit = np.ones(len(x), dtype=bool)
@@ -126,12 +126,12 @@ class Encoding:
         """Return canonical, allowed points that fill the space evenly: scrambled Sobol.
 
         Args:
-            n: how many; fewer come back only when nearly all of the space is forbidden.
-            seed: decides the scrambling.
+            n: how many; fewer are returned only if nearly all of the space is forbidden.
+            seed: determines the scrambling.
 
         Returns:
-            Shape (n, d). A grid's values are equally likely on its scale; points may repeat where
-            the space has few.
+            Shape (n, d). A grid's values are equally likely on its scale; points may repeat if the
+            space has few.
         """
         if not self.names or n <= 0:
             return np.empty((max(n, 0), len(self.names)))
@@ -144,11 +144,11 @@ class Encoding:
         return found[:n]
 
     def values(self, column: int) -> Floats:
-        """Return the entries of a grid or a choice, in order; of a very long grid some of them."""
+        """Return the positions of a grid or a choice, in order; for a long grid, a selection."""
         return self.axes[column].listed
 
     def _spread(self, uniform: Floats) -> Floats:
-        """Return canonical points whose values are as likely as `uniform` numbers make them."""
+        """Return canonical points for numbers in [0, 1); all values are equally likely."""
         columns = [axis.spread(uniform[:, index]) for index, axis in enumerate(self.axes)]
         return self.canonical(np.stack(columns, axis=1))
 

@@ -1,7 +1,7 @@
 """A parameter as TensorBoard's HParams tab sees it, and back.
 
-HParams knows intervals of numbers and lists of values. What it cannot say (log scale, steps, whole
-numbers, order, conditions) stands as our definition in the description, shown as a tooltip.
+HParams supports intervals of numbers and lists of values. What it cannot express (log scale, steps,
+whole numbers, order, conditions) is our definition in the description, shown as a tooltip.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def hparam_info(parameter: Parameter) -> api_pb2.HParamInfo:
     elif info.type == api_pb2.DATA_TYPE_FLOAT64:
         low, high = parameter.bounds
         info.domain_interval.min_value, info.domain_interval.max_value = float(low), float(high)
-    # Of texts without a list TensorBoard filters by what they hold.
+    # Without a list of texts, TensorBoard filters by substring.
     return info
 
 
 def from_hparam_info(info: api_pb2.HParamInfo) -> Parameter:
-    """Return the parameter of a column; of a column that others declared, what its domain says.
+    """Return the parameter of a column; for a foreign column, what its domain says.
 
     Raises:
-        ValueError: the column has no domain, or one that is empty.
+        ValueError: the column has no domain, or an empty one.
     """
     declared = _from_description(info)
     if declared is not None:
@@ -89,7 +89,7 @@ def _plain(value: struct_pb2.Value) -> Value | None:
 
 
 def _from_description(info: api_pb2.HParamInfo) -> Parameter | None:
-    """Return the parameter that the description defines; None when it is somebody's prose."""
+    """Return the parameter that the description defines; None if it is ordinary prose."""
     try:
         data = json.loads(info.description)
     except ValueError:

@@ -1,6 +1,6 @@
 """A space as KerasTuner's `HyperParameters.get_config()` writes it, and back.
 
-KerasTuner itself is not needed. What the other side cannot express is put into words it has:
+KerasTuner itself is not needed. What the other side cannot express is translated to what it can:
 
 | here | KerasTuner | and back |
 |---|---|---|
@@ -30,7 +30,7 @@ _SAMPLING: dict[Log, str] = {False: "linear", True: "log", "reverse": "reverse_l
 
 
 def to_kerastuner(space: SearchSpace) -> dict[str, Any]:
-    """Return the `get_config()` of the space; its values are the defaults KerasTuner would take.
+    """Return the `get_config()` of the space; its values are the defaults that KerasTuner uses.
 
     Raises:
         ValueError: a parameter mixes texts and numbers, which `Choice` does not take.
@@ -41,10 +41,10 @@ def to_kerastuner(space: SearchSpace) -> dict[str, Any]:
 
 
 def from_kerastuner(config: Mapping[str, Any]) -> tuple[SearchSpace, list[str]]:
-    """Return the space of a `get_config()`, and notes on what could only be approximated.
+    """Return the space of a `get_config()`, and notes on what was only approximated.
 
     Raises:
-        ValueError: an entry is of an unknown class or makes no sense.
+        ValueError: an entry is of an unknown class or is invalid.
     """
     read, notes = read_definitions(config)
     return SearchSpace(parameters=tuple(item.parameter for item in read)), notes
@@ -52,7 +52,7 @@ def from_kerastuner(config: Mapping[str, Any]) -> tuple[SearchSpace, list[str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Defined:
-    """A parameter, and the name that the model has for it."""
+    """A parameter, and its name in the model."""
 
     source: str
     parameter: Parameter
@@ -61,11 +61,11 @@ class Defined:
 def read_definitions(config: Mapping[str, Any]) -> tuple[list[Defined], list[str]]:
     """Return the definitions of a `get_config()` in their order, and notes.
 
-    A name with several definitions under different conditions keeps the first one; the same
-    definition again is none.
+    A name with several definitions under different conditions keeps its first one; a repeated
+    definition is ignored.
 
     Raises:
-        ValueError: an entry is of an unknown class or makes no sense.
+        ValueError: an entry is of an unknown class or is invalid.
     """
     notes: list[str] = []
     read: list[Defined] = []
@@ -90,11 +90,11 @@ def read_definitions(config: Mapping[str, Any]) -> tuple[list[Defined], list[str
 
 
 def own_values(read: Sequence[Defined], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a trial of KerasTuner's by our names.
+    """Return the values of a KerasTuner trial by our names.
 
     Args:
-        read: its definitions.
-        values: by the model's names; one that no definition has keeps it.
+        read: the trial's definitions.
+        values: by the model's names; a name without a definition is kept.
     """
     ours: dict[str, Any] = {}
     for one in read:
@@ -115,7 +115,7 @@ def _to_item(parameter: Parameter) -> dict[str, Any]:
     if parameter.values:
         return _to_choice(parameter, common)
     low, high = parameter.bounds
-    # KerasTuner takes step None for "every whole number" only together with a log scale.
+    # KerasTuner accepts step None for "every whole number" only together with a log scale.
     step = 1 if parameter.kind == "int" and parameter.step is None else parameter.step
     ranged = {
         "min_value": low,
@@ -157,11 +157,11 @@ def _default(item: dict[str, Any]) -> Value:
 
 
 def _conditions(settings: Mapping[str, Any], read: Sequence[Defined]) -> tuple[Condition, ...]:
-    """Return the conditions of an item in our names; several on one parent are one."""
+    """Return the conditions of an item in our names; several on one parent are merged."""
     when: dict[str, tuple[Value, ...]] = {}
     for item in settings.get("conditions") or []:
         parent, values = item["config"]["name"], tuple(item["config"]["values"])
-        # Of several definitions of the parent the one that is active under the conditions so far.
+        # Of several definitions of the parent, the one that is active under the conditions so far.
         named = [one.parameter for one in read if one.source == parent]
         fitting = [p for p in named if is_active_under(p, when)]
         found = max(fitting or named, key=lambda p: len(p.when), default=None)
@@ -173,7 +173,7 @@ def _conditions(settings: Mapping[str, Any], read: Sequence[Defined]) -> tuple[C
 
 
 def is_active_under(parameter: Parameter, when: Mapping[str, Sequence[Value]]) -> bool:
-    """Whether a parameter is active in some configurations with these values, by its conditions."""
+    """Whether the conditions allow a parameter in some configurations with these values."""
     return all(
         any(find(value, item.values) is not None for value in when.get(item.parent, ()))
         for item in parameter.when

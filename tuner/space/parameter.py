@@ -12,11 +12,11 @@ from typing import Any, Literal
 from tuner.space.value import Choices, Value, find, is_number, is_whole, show, show_all
 
 ParameterKind = Literal["float", "int", "categorical", "ordinal", "bool", "fixed"]
-#: How the values of a number lie on its scale; see `tuner.space.scale`.
+#: How a number's values are spaced; see `tuner.space.scale`.
 Log = bool | Literal["reverse"]
 KINDS: tuple[ParameterKind, ...] = ("float", "int", "categorical", "ordinal", "bool", "fixed")
 
-#: How far a number may lie from a step of its range, in steps (Optuna uses the same bound).
+#: Maximum distance of a number from a step of its range, in steps (Optuna has the same bound).
 _STEP_TOLERANCE = 1e-8
 
 
@@ -33,17 +33,17 @@ class Condition:
 
     @cached_property
     def choices(self) -> Choices:
-        """The values, to be looked up."""
+        """The values, for lookup."""
         return Choices(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One dimension. `tuner.space.definition` makes checked ones from a user's words.
+    """One dimension. `tuner.space.definition` creates checked ones from a user's definition.
 
     float and int use `low`, `high` (both inclusive), `step` and `log`; categorical, ordinal and
     bool use `values`; fixed uses `value`. `high` is the last value that a step reaches.
-    `tuner.space.scale` says what `log` means.
+    `tuner.space.scale` explains `log`.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Parameter:
     when: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        """Bring the numbers into the form of their kind."""
+        """Convert the numbers to the type of the kind."""
         if self.kind == "bool":
             object.__setattr__(self, "values", (False, True))
         if self.kind in ("float", "int"):
@@ -81,7 +81,7 @@ class Parameter:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None when they cannot be counted."""
+        """The number of values; None if they cannot be counted."""
         if self.kind == "fixed":
             return 1
         if self.values:
@@ -103,7 +103,7 @@ class Parameter:
         return f"a {noun} from {show(low)} to {show(high)}{step}"
 
     def at(self, index: int) -> Value:
-        """Return the value number `index` of a countable parameter, in order from 0.
+        """Return the value with the given index of a countable parameter, counting from 0.
 
         Raises:
             IndexError: there are fewer values.
@@ -116,7 +116,7 @@ class Parameter:
         return self.values[index] if self.values else self._at(index)
 
     def find(self, value: Any) -> Value | None:
-        """Return `value` in its one form here (1.0 → 1 for an int), None if it is not allowed."""
+        """Return `value` in its canonical form (1.0 → 1 for an int), None if it is not allowed."""
         if self.kind == "fixed":
             return find(value, (self._fixed(),))
         if self.values:
@@ -158,7 +158,7 @@ class Parameter:
         if self.step is None:
             return math.floor(high) - math.ceil(low)
         # In decimals: 0.3 / 0.1 is 2.9999999999999996 in binary and would lose the last step. The
-        # tolerance keeps the last step of a high that was rounded to a float.
+        # tolerance keeps the last step if `high` was rounded to a float.
         width = Decimal(str(high)) - Decimal(str(low))
         return math.floor(width / Decimal(str(self.step)) + Decimal(str(_STEP_TOLERANCE)))
 

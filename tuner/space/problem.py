@@ -10,15 +10,15 @@ from typing import Any
 
 from tuner.space.value import show
 
-#: So many problems are told in full, and the others counted: nobody reads more at once, and to find
-#: the words for each takes longer than to find the problem.
+#: Maximum number of problems that are listed; the others are counted. Nobody reads more at once,
+#: and wording a problem takes longer than finding it.
 MAX_LISTED = 20
-#: Of a word for which a near one is sought: no name is longer.
+#: Maximum length of a word to find a similar name for: no name is longer.
 _MAX_COMPARED = 200
 
-#: What is allowed, or what says it: asked only for a problem that is told.
+#: What is allowed, or a function that returns it, which is called only for listed problems.
 Allowed = str | Callable[[], str]
-#: Where a value stands: keys and list positions from the top of the document.
+#: Position of a value: keys and list indices from the top of the document.
 Path = tuple[str | int, ...]
 
 
@@ -27,7 +27,7 @@ class Problem:
     """One thing the user has to edit."""
 
     path: Path
-    #: The value found, as it is quoted; "missing" or "unknown key" where there is none.
+    #: The found value as it is quoted; "missing" or "unknown key" if there is none.
     found: str
     allowed: str
     #: Point at the key instead of its value.
@@ -42,11 +42,11 @@ class Problem:
 class Problems:
     """A list of problems that grows while a document is checked.
 
-    It is mutable because every check adds to it: all problems are reported at once. To iterate
-    gives those that are told.
+    It is mutable because every check adds to it, so that all problems are reported together.
+    Iterating yields the listed ones.
 
     Args:
-        listed: how many are told.
+        listed: maximum number of listed problems.
     """
 
     def __init__(self, listed: int = MAX_LISTED) -> None:
@@ -58,12 +58,12 @@ class Problems:
         return iter(self._found)
 
     def __len__(self) -> int:
-        """How many there are, told or not."""
+        """The number of problems, listed or not."""
         return self._count
 
     @property
     def untold(self) -> int:
-        """How many are only counted."""
+        """The number of problems that are only counted."""
         return self._count - len(self._found)
 
     def wrong(self, path: Path, value: Any, allowed: Allowed) -> None:
@@ -72,12 +72,12 @@ class Problems:
             self._add(path, show(value), allowed)
 
     def missing(self, path: Path, allowed: Allowed) -> None:
-        """Add a key that has to be given."""
+        """Add a required key that is missing."""
         if self._is_told():
             self._add(path, "missing", allowed)
 
     def key(self, path: Path, found: str, allowed: Allowed) -> None:
-        """Add a key that may not stand here."""
+        """Add a key that is not allowed here."""
         if self._is_told():
             self._add(path, found, allowed, at_key=True)
 
@@ -96,13 +96,13 @@ class Problems:
         known: Iterable[str],
         synonyms: Mapping[str, str] | None = None,
     ) -> None:
-        """Add every key of `data` that is not in `known`, with the nearest one that is.
+        """Add every key of `data` that is not in `known`, with the most similar one that is.
 
         Args:
-            path: where `data` stands.
+            path: the path of `data` in the document.
             data: the mapping to check.
             known: its allowed keys.
-            synonyms: words that other libraries use, with the known key that means the same.
+            synonyms: words of other libraries, with the known key that means the same.
         """
         choices = list(known)
         for key in data:
@@ -112,7 +112,7 @@ class Problems:
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
-    """Return 'did you mean "x"? ' when one of the choices is close to `word`, else nothing."""
+    """Return 'did you mean "x"? ' if one of the choices is similar to `word`, else nothing."""
     near = difflib.get_close_matches(str(word)[:_MAX_COMPARED], list(choices), n=1)
     return f"did you mean {show(near[0])}? " if near else ""
 

@@ -1,8 +1,8 @@
-"""The scale on which the values of a number lie evenly: linear, by factors, or by factors reversed.
+"""The scale on which a number's values are evenly spaced: linear, log, or reversed log.
 
-`log: true` lays out log(value), `log: reverse` -log(low + high - value): there the values near the
-upper end are the ones that are told apart (a momentum from 0.9 to 0.999). Both grow with the value.
-The second is KerasTuner's `reverse_log`.
+`log: true` spaces log(value) evenly, `log: reverse` -log(low + high - value), which resolves the
+values near the upper end (a momentum from 0.9 to 0.999). Both increase with the value. The second
+is KerasTuner's `reverse_log`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORDS: dict[Log, str] = {False: "linear", True: "log", "reverse": "reversed log"
 
 
 def has_place(parameter: Parameter, number: float) -> bool:
-    """Whether a finite number, inside or outside of the range, lies on the scale at all."""
+    """Whether a finite number, inside or outside the range, has a position on the scale."""
     if parameter.log == "reverse":
         low, high = parameter.bounds
         return number < low + high
@@ -27,10 +27,10 @@ def has_place(parameter: Parameter, number: float) -> bool:
 
 
 def scaled(parameter: Parameter, number: float) -> float:
-    """Return a number of the scale.
+    """Return the position of a number on the scale.
 
     Raises:
-        ValueError: it has no place there.
+        ValueError: it has none.
     """
     if parameter.log == "reverse":
         low, high = parameter.bounds
@@ -39,7 +39,7 @@ def scaled(parameter: Parameter, number: float) -> float:
 
 
 def all_scaled(parameter: Parameter, numbers: Floats) -> Floats:
-    """Return numbers of the scale, shape as given; NaN for those that have no place there."""
+    """Return the positions of numbers on the scale, same shape; NaN for those without one."""
     if not parameter.log:
         return numbers
     low, high = parameter.bounds

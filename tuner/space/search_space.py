@@ -1,4 +1,4 @@
-"""The space a study searches: parameters, the conditions between them, forbidden combinations."""
+"""The space that a study searches: parameters, conditions between them, forbidden combinations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Params = dict[str, Value]
 class SearchSpace:
     """Parameters (parents before their children) and combinations that are never proposed.
 
-    Made by `make_space` or `from_json`, which check the definitions; the constructor orders the
+    Created by `make_space` or `from_json`, which check the definitions; the constructor orders the
     parameters and trusts the rest.
     """
 
@@ -32,7 +32,7 @@ class SearchSpace:
     forbid: tuple[Params, ...] = ()
 
     def __post_init__(self) -> None:
-        """Put parents before their children, otherwise keep the order."""
+        """Put parents before their children, otherwise keeping the order."""
         object.__setattr__(self, "parameters", _parents_first(self.parameters))
 
     @cached_property
@@ -41,7 +41,7 @@ class SearchSpace:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names in the order of `parameters`."""
+        """Parameter names in the order of `parameters`."""
         return tuple(self._by_name)
 
     @property
@@ -63,13 +63,13 @@ class SearchSpace:
         return hash((self.parameters, json.dumps(self.forbid, sort_keys=True)))
 
     def is_active(self, parameter: Parameter, params: Mapping[str, Value]) -> bool:
-        """Whether `parameter` has a value in a configuration that begins with `params`."""
+        """Whether `parameter` has a value in a configuration that starts with `params`."""
         return all(condition.holds(params) for condition in parameter.when)
 
     def walk(self, choose: Callable[[Parameter], Value]) -> Params:
-        """Return a configuration; `choose` is asked for each active parameter, parents first.
+        """Return a configuration; `choose` is called for each active parameter, parents first.
 
-        Fixed parameters are filled in without asking; a bool is asked with `values` (False, True).
+        Fixed parameters are filled in without a call; a bool has the `values` (False, True).
 
         Raises:
             ValueError: `choose` returned a value outside the parameter's range.
@@ -82,7 +82,7 @@ class SearchSpace:
         return params
 
     def problems(self, params: Mapping[str, Any]) -> list[str]:
-        """Return why `params` is not a valid complete configuration; empty when it is one."""
+        """Return why `params` is not a valid complete configuration; empty if it is one."""
         found = [f"{name}: unknown parameter" for name in params if name not in self]
         for parameter in self.parameters:
             found += self._parameter_problems(parameter, params)
@@ -116,7 +116,7 @@ class SearchSpace:
         return filled
 
     def is_forbidden(self, params: Mapping[str, Value]) -> bool:
-        """Whether `params` holds one of the forbidden combinations."""
+        """Whether `params` contains one of the forbidden combinations."""
         return self._forbidding(params) is not None
 
     def _forbidding(self, params: Mapping[str, Value]) -> Params | None:
@@ -131,7 +131,7 @@ class SearchSpace:
 
     @cached_property
     def _clauses(self) -> dict[tuple[str, bool, Value], list[int]]:
-        """The numbers of the forbidden combinations, by the first value of each."""
+        """The indices of the forbidden combinations, by the first value of each."""
         found: dict[tuple[str, bool, Value], list[int]] = {}
         for number, clause in enumerate(self.forbid):
             name, value = next(iter(clause.items()))
@@ -139,7 +139,7 @@ class SearchSpace:
         return found
 
     def cardinality(self) -> int | None:
-        """Return the number of configurations, forbidden ones included; None when infinite."""
+        """Return the number of configurations, including forbidden ones; None if infinite."""
         return self._count.total
 
     @property
@@ -152,7 +152,7 @@ class SearchSpace:
         return counting.count(self.parameters)
 
     def configurations(self) -> Iterator[Params]:
-        """Yield every allowed configuration of a finite space, the last parameter fastest.
+        """Yield every allowed configuration of a finite space, the last parameter varying fastest.
 
         Raises:
             ValueError: the space is infinite.
@@ -191,7 +191,7 @@ class SearchSpace:
         return f"{', '.join(names)} (float without step)" if names else "conditions too entangled"
 
     def key(self, params: Mapping[str, Value]) -> str:
-        """Return one text per configuration, to find duplicates: JSON sorted by name."""
+        """Return one text for each configuration, to find duplicates: JSON sorted by name."""
         plain = {name: self._plain(name, value) for name, value in params.items()}
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -208,13 +208,13 @@ class SearchSpace:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Invert `to_json`; key order does not matter for validity.
+        """Invert `to_json`; the order of keys does not matter for validity.
 
         Raises:
             SpecError: a definition is not valid.
         """
         problems = Problems()
-        # A hypermodel's space is empty until something of it was found.
+        # A hypermodel's space is empty until a trial has found some of it.
         given = data.get("parameters")
         parameters = {} if given == {} else definition.parse_all(given, (), problems)
         forbid = conditions.parse_forbid(
@@ -234,7 +234,7 @@ def _parents_first(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
     for index, item in enumerate(given):
         for parent in _parents(item):
             below.setdefault(parent, []).append(index)
-    # Of those whose parents are placed, always the first.
+    # Always the first of those whose parents are placed.
     ready = [index for index, count in enumerate(missing) if not count]
     ordered: list[Parameter] = []
     while ready:

@@ -1,4 +1,4 @@
-"""Parameters under the last part of their names, where a column has little room."""
+"""Parameters by the last part of their names, for columns with little room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the last part of each dotted name, the whole name where several end alike."""
+    """Return the last part of each dotted name, or the whole name if several end alike."""
     listed = list(names)
     count = Counter(_last_part(name) for name in listed)
     return {name: _last_part(name) if count[_last_part(name)] == 1 else name for name in listed}

@@ -1,4 +1,4 @@
-"""What a parameter may be set to, and when two such values are the same."""
+"""What a parameter may be set to, and when two such values are equal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TypeGuard, cast
 
 Value = str | int | float | bool
 
-#: Whole numbers beyond this are not exact as JSON numbers and as double precision columns.
+#: Whole numbers beyond this are not exact in JSON and in double precision columns.
 MAX_INT = 2**53
 MAX_TEXT = 500
 _SHOWN_CHARACTERS = 60
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether `value` is a finite number; True and False are not numbers here."""
+    """Whether `value` is a finite number; True and False do not count as numbers here."""
     if isinstance(value, bool):
         return False
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
@@ -31,7 +31,7 @@ def is_value(value: object) -> TypeGuard[Value]:
     """Whether `value` may be one of the choices of a parameter."""
     if isinstance(value, str):
         return 0 < len(value) <= MAX_TEXT and value.isprintable()
-    # NaN compares with nothing.
+    # Every comparison with NaN is false.
     return isinstance(value, int | float) and -1e300 <= value <= 1e300
 
 
@@ -46,10 +46,10 @@ def find(value: object, choices: Iterable[Value]) -> Value | None:
 
 
 class Choices:
-    """Values that are looked up by what they mean, in one step however many there are.
+    """Values that are looked up by meaning, in constant time.
 
     Args:
-        values: of two that mean the same the first counts.
+        values: if two mean the same, the first one counts.
     """
 
     def __init__(self, values: Iterable[Value]) -> None:
@@ -68,7 +68,7 @@ class Choices:
             return None
 
     def all(self) -> tuple[Value, ...]:
-        """Return the members, each once, in their order."""
+        """Return the distinct members, in their order."""
         return tuple(self._by_meaning.values())
 
 

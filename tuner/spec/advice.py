@@ -1,4 +1,4 @@
-"""What is allowed in a spec but probably not meant."""
+"""What is valid in a spec but probably not intended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.space.value import show
 from tuner.spec.history import is_url
 from tuner.spec.model import StudySpec
 
-#: Words that hide their meaning, with the hierarchical name that says it.
+#: Words that hide their meaning, each with the hierarchical name that expresses it.
 ABBREVIATIONS: dict[str, str] = {
     "act": "model.activation",
     "aug": "data.augmentation",
@@ -34,13 +34,13 @@ ABBREVIATIONS: dict[str, str] = {
     "wd": "train.weight_decay",
 }
 
-#: From so many powers of ten on, a linear range is probably not meant.
+#: From this number of powers of ten on, a linear range is probably not intended.
 _DECADES = 4
 
 
 def advise(spec: StudySpec) -> Problems:
     """Return warnings about a valid spec."""
-    # There are a few of each parameter at most.
+    # High enough for every warning: each parameter has a few at most.
     found = Problems(listed=4 * MAX_PARAMETERS)
     for name, better in advise_names(spec.space.names):
         found.key(("search_space", name), "abbreviation", f"better {show(better)}")
@@ -52,7 +52,7 @@ def advise(spec: StudySpec) -> Problems:
 
 
 def advise_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each abbreviation among the names of parameters, with the name that says it."""
+    """Yield each abbreviation among parameter names, with the name to use instead."""
     for name in names:
         *scope, word = name.split(".")
         full = ABBREVIATIONS.get(word.lower())
@@ -61,7 +61,7 @@ def advise_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _advise_range(parameter: Parameter, found: Problems) -> None:
-    """Warn of a linear range of which all but the last decades are hardly ever tried."""
+    """Warn of a linear range in which all but the last decades are hardly ever tried."""
     low, high = parameter.low, parameter.high
     if parameter.log or parameter.step or low is None or high is None or low <= 0:
         return
@@ -84,7 +84,7 @@ def _advise_budget(spec: StudySpec, found: Problems) -> None:
     if len(spec.start_with) > budget.trials:
         advice = f"fewer than the {len(spec.start_with)} entries of start_with"
         found.wrong(("budget", "trials"), budget.trials, advice)
-    # What a hypermodel has besides is not known yet.
+    # A hypermodel may have more parameters that are not known yet.
     size = None if spec.finds_space else spec.space.cardinality()
     if size is not None and size < budget.trials:
         advice = f"the space has only {size} configurations; the study ends when all were tried"

@@ -1,4 +1,4 @@
-"""Changing what may change of a study, key by key: `budget.trials`, `parallel`, `pruner`."""
+"""Changing the editable part of a study, key by key: `budget.trials`, `parallel`, `pruner`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tuner.spec.reading.sections import LATER, LATER_KEYS
 from tuner.spec.reading.study import KEYS, read_spec
 from tuner.spec.section import Section
 
-#: What removes a limit that may be left out.
+#: The word that removes an optional limit.
 NONE = "none"
 
 _SECTIONS: dict[str, type[Section]] = {"budget": Budget, "pruner": Pruner, "trial": TrialLimits}
-#: Other names of keys: changes are shown as they stand in the spec, where a pruner is a mapping.
+#: Aliases of keys: changes are shown as they appear in the spec, where a pruner is a mapping.
 _ALSO = {"pruner.name": "pruner"}
 
 
@@ -36,24 +36,24 @@ def _list_keys() -> tuple[str, ...]:
     return tuple(keys)
 
 
-#: The keys that `edit_spec` takes, in the order of the spec.
+#: The keys that `edit_spec` accepts, in the order of the spec.
 EDITABLE = _list_keys()
 
 
 def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
-    """Return the spec with some keys set to other values.
+    """Return the spec with some keys set to new values.
 
     Args:
-        spec: as it stands.
-        values: by key in `EDITABLE`, as a spec file holds them. None, and "none", remove a limit
-            that may be left out. `pruner` is a name or a mapping, and replaces the whole section.
+        spec: the current spec.
+        values: by key in `EDITABLE`, as in a spec file. None and "none" remove an optional limit.
+            `pruner` is a name or a mapping, and replaces the whole section.
 
     Raises:
         SpecError: every problem, one a line: `field: value: what is allowed`.
     """
     problems = Problems()
     document = spec.to_json()
-    # A pruner stands before its options, which are then those of the new one.
+    # A pruner comes before its options, which then belong to the new pruner.
     for key, value in sorted(values.items(), key=lambda item: "." in item[0]):
         name = _ALSO.get(key, key)
         if name in EDITABLE and not (name != key and name in values):
@@ -72,7 +72,7 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
 
 
 def is_raised(old: Budget, new: Budget, *, maximize: bool) -> bool:
-    """Whether a limit of the new budget lies beyond that of the old one, or is gone."""
+    """Whether a limit of the new budget is higher than that of the old one, or was removed."""
     pairs = [(getattr(old, name), getattr(new, name)) for name in ("trials", "hours", "patience")]
     pairs.append((old.target, new.target) if maximize else (_negative(old), _negative(new)))
     return any(before is not None and (after is None or after > before) for before, after in pairs)
@@ -90,7 +90,7 @@ def _set(document: dict[str, Any], key: str, value: Any) -> None:
         return
     field = (_SECTIONS[section] if name else Head).model_fields.get(name or section)
     if field is not None and value in (None, NONE):
-        # Where a limit may not be left out, the reader refuses the word.
+        # Where a limit is required, the reader refuses the word.
         value = None if field.default is None else NONE
     target = document[section] if name else document
     if value is None:

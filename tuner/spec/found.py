@@ -1,4 +1,4 @@
-"""What a study knows of the parameters that its trials have met."""
+"""What a study knows about the parameters that its trials have found."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tuner.spec.model import StudySpec
 
 
 def known_parameters(spec: StudySpec) -> list[Found]:
-    """Return the parameters of a study that finds its space, as an assignment tells them.
+    """Return the parameters of a study that finds its space, in the form of an assignment.
 
-    A parameter that the user has given has no source until a trial has met it. A definition is the
-    hypermodel's own, also where the search space holds a narrower one.
+    A parameter that the user defined has no source until a trial has found it. A definition is
+    always the hypermodel's own, even if the search space holds a narrower one.
     """
     if not spec.finds_space:
         return []

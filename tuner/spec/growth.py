@@ -1,8 +1,8 @@
-"""A search space that grows: what trials find of a hypermodel, and how it enters the study's spec.
+"""A search space that grows: what trials find in a hypermodel, and how it enters the study's spec.
 
-A parameter is known again by the hypermodel's own name and the conditions that it has there: one
-name may have several definitions, each under other conditions. What the user has given wins, where
-it fits in what the hypermodel has.
+A parameter is identified by the hypermodel's own name and its conditions there: one name may have
+several definitions under different conditions. The user's definition takes precedence if its values
+are among the hypermodel's.
 """
 
 from __future__ import annotations
@@ -23,28 +23,30 @@ from tuner.spec.model import StudySpec
 from tuner.spec.parts import FoundParameter
 from tuner.spec.reading.loading import parse_stored
 
-#: A given range is held against a grid value by value up to so many; beyond, by its ends.
+#: A user's range is checked against a grid value by value up to this number; beyond it, by its
+#: ends.
 _LISTED = 10_000
 
-#: Of a space with what was found, as JSON: each claim and each submission reads it.
+#: Maximum size of the grown space as JSON, in bytes: each claim and each submission reads it.
 _MAX_BYTES = 1 << 20
-#: Names of one trial that mean another parameter; more than there are parameters makes no sense.
+#: Maximum number of renamed parameters in a trial; there cannot be more than there are parameters.
 _MAX_RENAMED = MAX_FOUND
 
-#: A hypermodel's own name, and its conditions there in one form.
+#: A hypermodel's own name, and its conditions there in canonical form.
 _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """What a trial's finding comes to.
+    """The result of adding what a trial found to a study.
 
     Attributes:
-        spec: with what was new in it.
-        values: what the trial uses, by the names of the space.
-        fresh: names of the parameters that were not met before.
-        renamed: the trial's own names that mean another parameter of the space.
-        unfit: of values that their own definitions do not allow, a sentence each; left out.
+        spec: the study's spec including what is new.
+        values: what the trial uses, by the names of the search space.
+        fresh: names of the parameters that were unknown before.
+        renamed: the trial's own names that refer to another parameter of the space.
+        unfit: a sentence for each value that its own definition does not allow; such values are
+            left out.
     """
 
     spec: StudySpec
@@ -57,17 +59,17 @@ class Growth:
 def grow(
     spec: StudySpec, found: Sequence[Found], *, since: int, renamed: Mapping[str, str]
 ) -> Growth:
-    """Return what becomes of a study's spec by what a trial has found; the same again is nothing.
+    """Return a study's spec with what a trial has found in addition; idempotent.
 
     Args:
-        spec: of the study, as it is stored.
-        found: what the trial says, parents before their children.
-        since: number of the next trial, which is the first that may be proposed with it.
-        renamed: names of this trial that mean another parameter, as an earlier `Growth` said.
+        spec: the study's spec, as it is stored.
+        found: what the trial reports, parents before their children.
+        since: number of the next trial, the first that may be proposed with it.
+        renamed: names of this trial that refer to another parameter, from an earlier `Growth`.
 
     Raises:
-        SpecError: it contradicts the study, or makes no search space; nothing is to be stored. The
-            text is a sentence for the trial's error.
+        SpecError: it contradicts the study, or is not a valid search space; nothing may be stored.
+            The text is a sentence for the trial's error.
     """
     naming = _Naming(spec, renamed)
     named = [(naming.name(item), item) for item in found]
@@ -116,11 +118,11 @@ def grow(
 
 
 def space_of(spec: StudySpec, known: int) -> SearchSpace:
-    """Return the search space of a study when it had so many parameters.
+    """Return the search space of a study at the time when it had `known` parameters.
 
     Args:
-        spec: of the study, as it is stored now.
-        known: how many of its parameters were known.
+        spec: the study's spec, as it is stored now.
+        known: the number of its parameters that were known then.
     """
     found = [mark.name for mark in spec.found if not mark.is_given]
     later = set(found[max(0, known - (len(spec.space) - len(found))) :])
@@ -129,11 +131,11 @@ def space_of(spec: StudySpec, known: int) -> SearchSpace:
 
 
 class _Naming:
-    """Which parameter of the study each found one is. Mutable: new ones take names."""
+    """Identifies the study's parameter for each found one. Mutable: new ones reserve names."""
 
     def __init__(self, spec: StudySpec, renamed: Mapping[str, str]) -> None:
         known = known_parameters(spec)
-        #: The hypermodel's own definitions by name; the user's of what was not met yet.
+        #: The hypermodel's own definitions by name; the user's for those not found yet.
         self.definitions: dict[str, dict[str, Any]] = {k.name: k.definition for k in known}
         self.met = {item.name for item in known if item.source}
         self.renamed = dict(renamed)
@@ -151,7 +153,7 @@ class _Naming:
         return {self.renamed.get(str(p), str(p)): values for p, values in when.items()}
 
     def name(self, item: Found) -> str:
-        """Return the name of a parameter, a new one where it is not known."""
+        """Return the name of a parameter, a new name if it is unknown."""
         when = self._when(item)
         key = _key(item.source, when)
         name = self._names.get(key)
@@ -184,12 +186,12 @@ def _key(source: str, when: Any) -> _Key:
 
 
 def _meaning(value: Any) -> str:
-    """Return one text for values that mean the same."""
+    """Return the same text for values that mean the same."""
     return json.dumps(float(value) if is_number(value) else value, default=str)
 
 
 def _word(values: Any) -> str:
-    """Return the first value of a condition as a word of a name."""
+    """Return the first value of a condition as part of a name."""
     value = values[0] if isinstance(values, list) and values else values
     word = re.sub(r"[^A-Za-z0-9_]+", "_", str(value))[:40].strip("_") or "other"
     return f"_{word}" if word[0].isdigit() else word
@@ -205,7 +207,7 @@ def _parse(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Parameter]
 
 
 def _require_same(model: Parameter, item: Found) -> None:
-    """Refuse a parameter that is defined otherwise now; its conditions are the same."""
+    """Refuse a parameter whose definition changed under the same conditions."""
     problems = Problems()
     now = parse(model.name, item.definition, (model.name,), problems)
     before = replace(model, when=())
@@ -229,7 +231,7 @@ def _require_fit(given: Parameter, model: Parameter) -> None:
 
 
 def _fits(given: Parameter, model: Parameter) -> bool:
-    """Whether the hypermodel has every value of a parameter as the user has given it."""
+    """Whether the hypermodel has every value of the user's definition."""
     size = given.size
     if size is not None and size <= _LISTED:
         return all(model.find(given.at(index)) is not None for index in range(size))
@@ -241,9 +243,9 @@ def _fits(given: Parameter, model: Parameter) -> bool:
 
 
 def _narrowed(model: Parameter, space: Mapping[str, Parameter]) -> Parameter | None:
-    """Return a parameter with its conditions in what the space has of its parents.
+    """Return a parameter with its conditions limited to the values that the space has.
 
-    None: one of them cannot hold there.
+    None: one of them can never hold there.
     """
     conditions: list[Condition] = []
     for condition in model.when:
@@ -261,13 +263,13 @@ def _with(
     marks: Mapping[str, FoundParameter],
     fresh: Sequence[str],
 ) -> StudySpec:
-    """Return the spec with what is fresh, as it will be read again."""
+    """Return the spec with the fresh parameters, as it will be read again."""
     if not fresh:
         return spec
     kept = dict(spaced)
     while True:
         space = SearchSpace(parameters=tuple(kept.values()), forbid=spec.space.forbid)
-        # Conditions that exclude each other: such a parameter is never part of a trial.
+        # Their conditions exclude each other: such a parameter is never active.
         lost = set(space.unreachable) & set(fresh)
         if not lost:
             break

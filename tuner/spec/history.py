@@ -1,7 +1,7 @@
-"""The key `history`: which earlier studies and imported runs may teach this study.
+"""The key `history`: which earlier studies and imported runs this study may learn from.
 
-`auto` takes all that fits, `none` nothing; a list names studies (`project/name`), paths that were
-imported, and `auto` for what is found beside them. `tuner.spec.reading.history` reads it.
+`auto` takes everything that matches, `none` nothing; a list names studies (`project/name`), paths
+of imports, and `auto` for what is found in addition. `tuner.spec.reading.history` reads it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MAX_RENAMES = 500
 MAX_WEIGHT = 100
 
 _STUDY = re.compile(rf"{NAME_PATTERN}/{NAME_PATTERN}")
-#: Of an import, as `tuner history list` shows it.
+#: The key of an import, as `tuner history list` shows it.
 _KEY = re.compile(r"[a-z0-9-]{1,80}-[0-9a-f]{8}")
-#: Of a database that is a file; `#` stands before the name of a study.
+#: A database that is a file; `#` separates the name of a study.
 _FILE_URL = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<path>[^#?:]+)(?P<name>#.*)?")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-#: Where a URL may hold a secret, `user:password@` and the query, and what is shown in its stead.
+#: Where a URL may hold a secret, `user:password@` and the query, and what to show instead.
 _SECRETS = (
     (re.compile(r"://[^/?#]*:[^/?#]*@"), "://…:…@"),
     (re.compile(r"(://[^?#]*)\?.*", re.DOTALL), r"\1?…"),
@@ -36,17 +36,17 @@ _SECRETS = (
 
 
 def is_study(word: str) -> bool:
-    """Whether a word has the form `project/name`; a folder of that form is written `./a/b`."""
+    """Whether a word has the form `project/name`; a folder with such a path is written `./a/b`."""
     return _STUDY.fullmatch(word) is not None
 
 
 def is_url(path: str) -> bool:
-    """Whether a place of history is a database or store, and no file."""
+    """Whether an entry of history is a database or store rather than a file."""
     return _URL.match(path) is not None
 
 
 def without_passwords(given: Any) -> Any:
-    """Return a value of a spec with the passwords in its URLs hidden; such a URL is refused."""
+    """Return a spec's value with the passwords in its URLs hidden; such a URL is refused."""
     if isinstance(given, str):
         for secret, shown in _SECRETS:
             given = secret.sub(shown, given)
@@ -59,7 +59,7 @@ def without_passwords(given: Any) -> Any:
 
 
 def _check_path(value: str) -> str:
-    # What had a secret comes here without it and is refused all the same.
+    # A URL that had a secret arrives here without it and is refused all the same.
     if not value.isprintable() or any(secret.search(value) for secret, _ in _SECRETS):
         raise ValueError
     return value
@@ -85,7 +85,7 @@ class HistoryItem(Section):
         default=None,
         description="a study as project/name, as vision/digits-mlp, or the key of an import",
     )
-    #: Absolute, or a URL, once a spec was loaded from its file.
+    #: An absolute path or a URL, once the spec was loaded from its file.
     path: _Place | None = Field(
         default=None,
         description="a file, a folder, or a URL without password and query, as ../old-logs",
@@ -117,14 +117,14 @@ AUTO: History = (HistoryItem(auto=True),)
 
 
 def history_json(history: History) -> str | list[dict[str, Any]]:
-    """Return the history in its one canonical form: `auto`, `none`, or a list of mappings."""
+    """Return the history in its canonical form: `auto`, `none`, or a list of mappings."""
     if history == AUTO:
         return "auto"
     return [item.model_dump(exclude_defaults=True) for item in history] or "none"
 
 
 def resolve_paths(history: History, folder: Path) -> History:
-    """Return the history with its paths as absolute ones, seen from `folder`."""
+    """Return the history with its paths made absolute, relative to `folder`."""
     return tuple(
         item if item.path is None else item.model_copy(update={"path": _resolve(item.path, folder)})
         for item in history
@@ -141,11 +141,11 @@ def _resolve(path: str, folder: Path) -> str:
         home = Path(path).expanduser()
     except RuntimeError:  # `~somebody`, who is not known here
         home = Path(path)
-    # Not `Path.resolve`, which raises where links form a loop.
+    # Not `Path.resolve`, which raises if links form a loop.
     return os.path.realpath(folder / home)
 
 
 def unresolved_paths(history: Sequence[HistoryItem]) -> list[int]:
-    """Return the positions of relative paths, which mean nothing without the spec's folder."""
+    """Return the positions of relative paths, which are meaningless without the spec's folder."""
     named = ((index, item.path) for index, item in enumerate(history) if item.path is not None)
     return [index for index, path in named if not is_url(path) and not Path(path).is_absolute()]

@@ -1,4 +1,4 @@
-"""When two submissions mean the same study, and what may change between them."""
+"""When two submissions are the same study, and what may change between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tuner.spec.model import StudySpec
 from tuner.spec.reading.ways import WAYS
 
-#: Keys that a re-submission may change; the change is logged.
+#: Keys that a resubmission may change; the change is logged.
 MAY_CHANGE = frozenset({"budget", "history", "parallel", "pruner", "priority", "trial"})
 
 _MAX_SHOWN = 200
@@ -18,24 +18,24 @@ _MAX_SHOWN = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One difference between two specs; None where a side has nothing."""
+    """One difference between two specs; None if a side has no value."""
 
     key: str
     old: Any
     new: Any
-    #: What to say instead of the values, a line each: of code, which files changed where.
+    #: What to say instead of the values, a line each: for code, which files changed where.
     detail: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """The change as people read it: `budget.trials: 4 → 6`."""
+        """The change in readable form: `budget.trials: 4 → 6`."""
         if self.detail:
             return f"{self.key}: {'; '.join(self.detail)}"
         return f"{self.key}: {show_change(self.old)} → {show_change(self.new)}"
 
 
 def show_change(value: Any) -> str:
-    """Return one side of a change as text; nothing is `none`."""
+    """Return one side of a change as text; `none` for no value."""
     text = "none" if value is None else json.dumps(value)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
@@ -45,8 +45,8 @@ def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) ->
 
     Args:
         spec: the study.
-        code: hash of the code snapshot, None when the image holds the code.
-        data_fingerprint: of the declared data, see `tuner.snapshot.provenance`.
+        code: hash of the code snapshot, None if the image holds the code.
+        data_fingerprint: fingerprint of the declared data, see `tuner.snapshot.provenance`.
     """
     parts = _fixed_parts(spec)
     parts |= {"code": code, "data_fingerprint": data_fingerprint}
@@ -55,10 +55,10 @@ def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) ->
 
 
 def _fixed_parts(spec: StudySpec) -> dict[str, Any]:
-    """Return what identity covers.
+    """Return the part of the spec that the identity covers.
 
-    Paths of data are left out, their content is fingerprinted; so is what a hypermodel was found
-    to have, which its code says.
+    Paths of data are left out because their content is fingerprinted, and parameters found in a
+    hypermodel because its code determines them.
     """
     document = as_given(spec).to_json()
     keys = ("search_space", "forbid", *WAYS, "metric", "constraints")
@@ -67,20 +67,20 @@ def _fixed_parts(spec: StudySpec) -> dict[str, Any]:
 
 
 def as_given(spec: StudySpec) -> StudySpec:
-    """Return a stored spec as its user has written it: without what was found of a hypermodel."""
+    """Return a stored spec as its user wrote it: without parameters found in a hypermodel."""
     return spec.model_copy(update={"space": spec.given_space, "found": ()})
 
 
 def keep_found(old: StudySpec, new: StudySpec) -> StudySpec:
-    """Return a spec that may take the place of a stored one, with what was found of that."""
+    """Return the new spec with the found parameters of the stored one that it replaces."""
     return new.model_copy(update={"space": old.space, "found": old.found}) if old.found else new
 
 
 def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]:
-    """Return the differences that are allowed and those that are not, in the spec's order.
+    """Return the allowed and the forbidden differences, in the spec's order.
 
-    A new spec without a seed keeps the old one, which may have been drawn, and without the name of
-    a sampler it keeps that: the default may have been another one then.
+    A new spec without a seed keeps the old one, which may have been drawn at random, and one
+    without a sampler name keeps the old name: the default may have been different then.
     """
     old = as_given(old).with_sampler_named()
     new = new.with_sampler_named(None if new.sampler.is_named else old.sampler.name)
@@ -88,7 +88,7 @@ def compare(old: StudySpec, new: StudySpec) -> tuple[list[Change], list[Change]]
         new = new.with_seed(old.sampler.seed)
     before, after = old.to_json(), new.to_json()
     for document in (before, after):
-        # Where the data lies may differ between users; its fingerprint is compared by the service.
+        # The location of the data may differ between users; the service compares its fingerprint.
         document["data"].pop("paths")
     changed: list[Change] = []
     refused: list[Change] = []

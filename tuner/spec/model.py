@@ -78,7 +78,7 @@ class StudySpec(Head):
     budget: Budget
     trial: TrialLimits = TrialLimits()
     data: Data = Data()
-    #: Of a hypermodel: what trials have met of it, in the order of finding. Tuner writes it.
+    #: Parameters that trials have found in a hypermodel, in the order of finding. Written by Tuner.
     found: tuple[FoundParameter, ...] = ()
 
     @property
@@ -90,17 +90,17 @@ class StudySpec(Head):
 
     @property
     def is_external(self) -> bool:
-        """Whether its trials are for clients that ask for this very study, not for workers."""
+        """Whether its trials are executed by clients that request this study, not by workers."""
         return self.objective == EXTERNAL
 
     @property
     def finds_space(self) -> bool:
-        """Whether its trials may meet parameters that the spec does not name."""
+        """Whether its trials may find parameters that the spec does not name."""
         return self.hypermodel is not None or self.is_external
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that a trial begins with, dotted names."""
+        """The modules that a trial starts with, as dotted names."""
         named = (self.hypermodel, self.data.loader, None if self.is_external else self.objective)
         found = [item.partition(":")[0] for item in named if item is not None]
         pairs = zip(self.command, self.command[1:], strict=False)
@@ -130,14 +130,14 @@ class StudySpec(Head):
         return self._with_sampler(seed=seed)
 
     def with_sampler_named(self, name: str | None = None) -> StudySpec:
-        """Return the spec with the sampler's name given: `name`, by default what it is."""
+        """Return the spec with an explicit sampler name: `name`, by default the current one."""
         return self._with_sampler(name=name or self.sampler.name)
 
     def _with_sampler(self, **values: Any) -> StudySpec:
         return self.model_copy(update={"sampler": self.sampler.model_copy(update=values)})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the spec as JSON values in one canonical form; `parse_spec` inverts it."""
+        """Return the spec as JSON values in its canonical form; `parse_spec` inverts it."""
         space = self.space.to_json()
         found = [item.model_dump(exclude_none=True) for item in self.found]
         return {
@@ -162,7 +162,7 @@ class StudySpec(Head):
         }
 
     def _way(self) -> dict[str, Any]:
-        """Return the key that says what a trial runs."""
+        """Return the key that says what a trial runs, with its value."""
         if self.hypermodel is not None:
             return {"hypermodel": self.hypermodel}
         return {"command": list(self.command)} if self.command else {"objective": self.objective}

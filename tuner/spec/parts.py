@@ -144,7 +144,7 @@ class Pruner(Named):
 class TrialLimits(Section):
     """How one trial is executed."""
 
-    #: Seconds after parsing; None: no limit.
+    #: In seconds after parsing; None: no limit.
     timeout: Duration = Field(default=None, description=DURATION)
     retries: int = Field(default=2, ge=0, le=100, description="a whole number from 0 to 100")
     gpus: int = Field(
@@ -154,7 +154,7 @@ class TrialLimits(Section):
         description=f"a whole number from 0 to {MAX_DEVICES}: GPUs that each trial owns",
     )
     reproducibility: Reproducibility = "seeded"
-    #: What Keras computes with; None: what the code or the worker's environment says.
+    #: The Keras backend; None: as the code or the worker's environment says.
     backend: Backend | None = Field(
         default=None, description='one of "tensorflow", "jax", "torch": what Keras computes with'
     )
@@ -188,7 +188,7 @@ class Data(Section):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the section as JSON values; without a loader as earlier releases know it."""
+        """Return the section as JSON values; without a loader, in the form of earlier releases."""
         loader = {} if self.loader is None else {"loader": self.loader}
         return {"name": self.name, "paths": list(self.paths), **loader}
 
@@ -200,12 +200,12 @@ class FoundParameter(Section):
     name: str = Field(min_length=1, max_length=100)
     #: The hypermodel's own name.
     source: str = Field(min_length=1, max_length=300)
-    #: Number of the first trial that could be proposed with it; 0: the user has given it.
+    #: Number of the first trial that could be proposed with it; 0: the user defined it.
     since: int = Field(ge=0)
-    #: What the hypermodel says, where the search space says something narrower.
+    #: The hypermodel's definition, if the search space holds a narrower one.
     definition: dict[str, Any] | None = None
 
     @property
     def is_given(self) -> bool:
-        """Whether the user has given the parameter."""
+        """Whether the user defined the parameter."""
         return self.since == 0

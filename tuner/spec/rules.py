@@ -1,6 +1,6 @@
 """Texts and numbers that a spec may hold, as types that pydantic checks.
 
-A refusal says nothing by itself: what is allowed stands in the description of the field.
+The exceptions carry no text: what is allowed is in the description of the field.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tuner.protocol import NAME_PATTERN
 from tuner.space.value import is_number
 from tuner.spec.duration import parse_duration
 
-#: Top-level modules that Tuner itself brings into a trial's process.
+#: Top-level modules that Tuner itself imports in a trial's process.
 RESERVED_MODULES = ("tuner", "workers")
-#: The objective of a study that no worker executes: clients ask for its trials by its name.
+#: The objective of a study that no worker executes: clients request its trials by its name.
 EXTERNAL = "external"
-#: Of a command: the texts, and the characters of one.
+#: Maximum number of a command's texts, and of the characters in one.
 MAX_COMMAND = 200
 MAX_COMMAND_TEXT = 4096
 NAME_RULE = "1 to 63 characters a-z, 0-9 and -, first and last not -"
@@ -61,7 +61,7 @@ def _check_label(value: str) -> str:
 
 
 def _check_first_rung(value: object) -> object:
-    # A union of its two types would be two messages about one mistake.
+    # A union of the two types would give two messages for one mistake.
     is_steps = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
     if value != "auto" and not is_steps:
         raise ValueError
@@ -86,7 +86,7 @@ CommandText = Annotated[str, AfterValidator(_check_text)]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}$")]
 Label = Annotated[str, AfterValidator(_check_label)]
 Number = Annotated[float, BeforeValidator(_check_finite)]
-#: Seconds, from a text like 30m or a number.
+#: In seconds, from a text such as 30m or a number.
 Duration = Annotated[float | None, BeforeValidator(parse_duration)]
-#: A first rung: a number of steps, or `auto`.
+#: The first rung: a number of steps, or `auto`.
 FirstRung = Annotated[int | Literal["auto"], PlainValidator(_check_first_rung)]

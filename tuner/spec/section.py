@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of a spec: nothing unknown, nothing converted, nothing changed."""
+    """A part of a spec: no unknown keys, no conversions, no changes."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -1,4 +1,4 @@
-"""What must fit together in a spec, beyond each value by itself."""
+"""What must fit together in a spec, in addition to each value by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PARAMETER_RULE = (
     "words of letters, digits and _ joined by dots, as train.batch_size, "
     f"at most {_MAX_PARAMETER} characters"
 )
-#: A larger space is not listed to find out whether `forbid` leaves anything of it.
+#: Maximum number of configurations to try when checking whether `forbid` leaves any.
 _MAX_TRIED = 5_000
 
 
@@ -29,7 +29,7 @@ def check_parameter_names(names: Iterable[str], problems: Problems) -> None:
 
 
 def check_space(space: SearchSpace, problems: Problems) -> None:
-    """Report parameters that can never be active, and a space of which nothing is left."""
+    """Report parameters that can never be active, and a space in which everything is forbidden."""
     for name in space.unreachable:
         needs = space.needs(space[name])
         problems.key(
@@ -46,7 +46,7 @@ def check_space(space: SearchSpace, problems: Problems) -> None:
 def check_start(
     space: SearchSpace, entry: Params, earlier: Sequence[Params], path: Path, problems: Problems
 ) -> None:
-    """Report an entry of `start_with` that no configuration can hold, or that is there already."""
+    """Report an entry of `start_with` that no configuration can have, or that is a duplicate."""
     filled = space.complete_fixed(entry)
     for name in entry:
         if not space.is_active(space[name], filled):
@@ -98,7 +98,8 @@ def _check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: 
     if isinstance(low, int) and high is not None and high <= low:
         allowed = f"a whole number above min_resource ({show(low)})"
         problems.wrong(("pruner", "max_resource"), high, allowed)
-    # Half of the base rate at least is ruled out: less would stop trials that nothing is known of.
+    # A trial is stopped only if its chance of being on top is at most half of the base rate; a
+    # lower confidence would stop trials about which nothing is known.
     least = 1.0 - (0.5 if pruner.top is None else pruner.top) / 2.0
     if pruner.confidence is not None and pruner.confidence < least:
         allowed = f"a number from {show(round(least, 4))}, which is 1 - top / 2"

@@ -12,7 +12,7 @@ from tuner.space.problem import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A place in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1."""
 
     source: str
     line: int
@@ -25,16 +25,16 @@ class Mark:
 
 @dataclass(kw_only=True)
 class YamlDocument:
-    """Parsed values and where they stand. Marks are added when files are put together."""
+    """Parsed values and their positions. Marks are added when files are combined."""
 
     source: str
     data: Any
-    #: Where the value of a path starts, and where its key does.
+    #: Where the value of a path starts, and where its key starts.
     values: dict[Path, Mark] = field(default_factory=dict)
     keys: dict[Path, Mark] = field(default_factory=dict)
 
     def mark(self, path: Path, *, at_key: bool = False) -> Mark:
-        """Return the place of `path`, or of the nearest thing around it that stands in a file."""
+        """Return the position of `path`, or of the nearest enclosing value that has one."""
         for end in range(len(path), -1, -1):
             part = path[:end]
             first, second = (self.keys, self.values) if at_key else (self.values, self.keys)

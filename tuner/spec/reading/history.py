@@ -36,13 +36,13 @@ _OPTIONS = ("weight", "rename")
 
 
 def read_history(given: Any, names: Collection[str] | None, problems: Problems) -> History:
-    """Return what the key says; what has a problem is left out.
+    """Return the value of the key; entries with a problem are left out.
 
     Args:
-        given: its value, None where it is left out.
-        names: parameters and metrics of the study, to which a rename leads; None where they could
-            not be read.
-        problems: takes what is wrong.
+        given: the value, None if the key is missing.
+        names: parameters and metrics of the study, which are the valid targets of a rename; None if
+            they could not be read.
+        problems: collects what is wrong.
     """
     given = without_passwords(given)
     if given is None or given == "auto":

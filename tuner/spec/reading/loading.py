@@ -1,4 +1,4 @@
-"""Where specs come from: a file of the user, or the body of a request."""
+"""Where specs come from: a user's file, or the body of a request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuner.spec.reading.yaml_file import read_document
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSpec:
-    """A spec from a file, with the folder its paths and its code refer to."""
+    """A spec from a file, with the folder that its paths and its code are relative to."""
 
     spec: StudySpec
     folder: Path
@@ -74,7 +74,7 @@ def _parse(data: Any, source: str, *, is_stored: bool) -> StudySpec:
 
 
 def parse_stored(data: Any) -> StudySpec:
-    """Check a spec that Tuner has stored: as `parse_spec`, with what was found of a hypermodel.
+    """Check a spec that Tuner has stored: like `parse_spec`, but it may hold found parameters.
 
     Raises:
         SpecError: every problem, one a line.
@@ -83,7 +83,7 @@ def parse_stored(data: Any) -> StudySpec:
 
 
 def problem_lines(lines: list[str], untold: int) -> str:
-    """Return problems as the text of an error, one a line; `untold` ones are only counted."""
+    """Return problems as the text of an error, one a line; `untold` more are only counted."""
     return "\n".join([*lines, f"… and {untold} more problems"] if untold else lines)
 
 
@@ -96,7 +96,7 @@ def _is_inlined(space: Any, problems: Problems) -> bool:
 
 
 def _check_data(spec: StudySpec, folder: Path, problems: Problems) -> None:
-    """Report data that does not exist. Paths stay as written: so they mean the same elsewhere."""
+    """Report missing data. Paths stay as written, so that they have the same meaning elsewhere."""
     for index, name in enumerate(spec.data.paths):
         if "\0" in name or not (folder / Path(name).expanduser()).exists():
             problems.wrong(("data", "paths", index), name, "a file or folder that exists")

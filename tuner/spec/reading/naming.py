@@ -18,9 +18,10 @@ from tuner.spec.reading.sections import read_section
 
 NamedT = TypeVar("NamedT", bound=Named)
 
-#: Keys beside the options.
+#: Keys that every section has in addition to its options.
 _COMMON = ("name", "seed")
-#: Of a stored section whose package is not here: no extension has as many options.
+#: Maximum number of options of a stored section whose package is not installed: no extension has
+#: more.
 _MAX_KEPT = 100
 
 
@@ -32,14 +33,15 @@ def read_named(
     *,
     is_kept: bool = False,
 ) -> NamedT | None:
-    """Return the section of a sampler or pruner, or None when there are problems.
+    """Return the section of a sampler or pruner, or None if there are problems.
 
     Args:
-        model: of the section.
-        data: the spec; a text in the section's place is the name.
-        registry: of what may be named; its noun is the section's key.
-        problems: takes what is wrong.
-        is_kept: it was checked when it was stored: a name that Tuner does not know is taken.
+        model: the section's model.
+        data: the spec; a plain text in place of the section is the name.
+        registry: what may be named; its noun is the section's key.
+        problems: collects what is wrong.
+        is_kept: the section was checked when it was stored, so a name that Tuner does not know is
+            accepted.
     """
     key = registry.noun
     given = data.get(key)
@@ -59,7 +61,7 @@ def read_named(
         return None if section is None else _with(section, extra)
     found = _find(registry, name, problems)
     if found is None:
-        # Which further keys there are depends on the name; what all share is judged all the same.
+        # Which other keys exist depends on the name; the common ones are checked in any case.
         shared = {k: v for k, v in given.items() if k != "name" and k in model.model_fields}
         read_section(model, shared, (key,), problems)
         return None
@@ -75,7 +77,7 @@ def read_named(
 def _split(
     model: type[Named], given: Mapping[str, Any], own: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is for the model to check, and the keys that one extension has of its own."""
+    """Return the part for the model to check, and the keys that only this extension has."""
     fields = model.model_fields
     extra = {k: v for k, v in given.items() if k in own and k not in fields and v is not None}
     plain = {k: v for k, v in given.items() if k in fields or k not in own}
@@ -88,7 +90,7 @@ def _with(section: NamedT, extra: Mapping[str, Any]) -> NamedT:
 
 
 def _find(registry: Registry, name: Any, problems: Problems) -> Extension | None:
-    """Return what is named; report a name that nothing has, and a package that cannot be used."""
+    """Return the named extension; report an unknown name or a package that cannot be used."""
     where = (registry.noun, "name")
     if not isinstance(name, str) or name not in registry:
         problems.wrong(where, name, functools.partial(_choices, registry, name))

@@ -1,4 +1,4 @@
-"""A part of a document against its model; pydantic's errors become problems in plain words."""
+"""Checks a part of a document against its model; words pydantic's errors as problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.spec.section import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
 
-#: Keys that a later release brings, by their field name, with what to write until then.
+#: Keys that a later release will add, by field name, with what to write until then.
 LATER_KEYS: dict[str, str] = {
     "budget.gpu_hours": "give hours or trials",
 }
@@ -32,14 +32,14 @@ def read_section(
     *,
     known: Iterable[str] | None = None,
 ) -> SectionT | None:
-    """Return `data` as `model`, or None when there are problems.
+    """Return `data` as `model`, or None if there are problems.
 
     Args:
         model: the section's model.
-        data: plain values; a key that is null counts as not given where the key may be left out.
-        path: where `data` stands.
-        problems: takes what is wrong.
-        known: the keys that are allowed, all of the model's by default.
+        data: plain values; null counts as missing for a key that may be left out.
+        path: the path of `data` in the document.
+        problems: collects what is wrong.
+        known: the allowed keys, by default all of the model's.
     """
     keys = list(model.model_fields if known is None else known)
     if not isinstance(data, Mapping):

@@ -1,6 +1,6 @@
-"""Search spaces that stand in files of their own: a path, or `{include: [...], override: {...}}`.
+"""Search spaces in files of their own: a path, or `{include: [...], override: {...}}`.
 
-Everything is inlined into the spec's document, and each value keeps the place it came from.
+Everything is inlined into the spec's document, and each value keeps its original position.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _INCLUDE = f"a list of 1 to {MAX_INCLUDES} paths of YAML files, relative to the 
 
 
 def inline_space(document: YamlDocument, folder: FilePath, problems: Problems) -> list[str]:
-    """Put definitions where `document` has a path or include; return lines on unreadable files.
+    """Replace a path or an include in `document`; return a line for each unreadable file.
 
-    When there are lines or new problems, the search space is not usable.
+    If there are lines or new problems, the search space is not usable.
     """
     given = document.data.get("search_space")
     if isinstance(given, str):
@@ -109,7 +109,7 @@ def _replace(
     sources: dict[str, YamlDocument],
     override: dict[str, Any],
 ) -> None:
-    """Put the definitions, changed by `override`, where the include stood."""
+    """Put the definitions, changed by `override`, in place of the include."""
     own = YamlDocument(
         source=document.source,
         data=None,
@@ -124,7 +124,8 @@ def _replace(
     for key, change in override.items():
         place: Path = (*_HERE, "override", key)
         old = merged.get(key)
-        # A change without a type keeps what it does not name; one with a type is a new definition.
+        # A change without a type keeps the keys that it does not name; one with a type is a new
+        # definition.
         if isinstance(old, Mapping) and isinstance(change, Mapping) and "type" not in change:
             merged[key] = {**old, **change}
             for part in change:

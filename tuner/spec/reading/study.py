@@ -1,4 +1,4 @@
-"""From plain values to a `StudySpec`: every section, then how they fit, all problems at once."""
+"""From plain values to a `StudySpec`: each section first, then how they fit together."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tuner.spec.reading.naming import read_named
 from tuner.spec.reading.sections import LATER, SectionT, read_section
 from tuner.spec.reading.ways import check_command, finds_space, read_head
 
-#: Every key of a spec, in the order people write them. What was found of a hypermodel stands in
-#: stored specs alone.
+#: Every key of a spec, in the order in which people write them. `found`, what was found in a
+#: hypermodel, occurs only in stored specs.
 KEYS = (
     *("project", "study", "objective", "hypermodel", "command", "metric", "constraints"),
     *("search_space", "forbid", "start_with", "sampler", "pruner", "history", "budget"),
@@ -45,7 +45,7 @@ _METRIC = (
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The sections that could be read; None where one could not."""
+    """The sections that could be read; None for those that could not."""
 
     head: Head | None
     metrics: tuple[Metric, ...] | None
@@ -68,15 +68,15 @@ def read_spec(
     is_stored: bool = False,
     is_kept: bool = False,
 ) -> StudySpec | None:
-    """Return the spec that plain values describe, or None when there are problems.
+    """Return the spec that plain values describe, or None if there are problems.
 
     Args:
-        data: the document; `search_space` is inlined.
-        problems: takes what is wrong.
-        with_space: False when the search space could not be loaded; that was reported already.
-        is_stored: it is a document of Tuner itself, which says what was found of a hypermodel.
-        is_kept: it was checked when it was stored; the packages that its sampler and pruner are
-            from need not be there any more.
+        data: the document, with `search_space` inlined.
+        problems: collects what is wrong.
+        with_space: False if the search space could not be loaded, which was reported already.
+        is_stored: the document is Tuner's own and may contain what was found in a hypermodel.
+        is_kept: the spec was checked when it was stored; the packages of its sampler and pruner may
+            have been uninstalled since.
     """
     if not isinstance(data, Mapping) or not data:
         problems.wrong((), data, f"a mapping with keys {', '.join(KEYS)}")
@@ -106,7 +106,7 @@ def _read_draft(
     space, start_with = _read_space(data, problems) if with_space else (None, ())
     if head is not None and space is not None:
         check_command(head.command, space.names, problems)
-    # The rest of the parameters is found later.
+    # The other parameters are found later.
     names = None if finds_space(data) else _names(space, metrics)
     return Draft(
         head=head,
@@ -201,7 +201,7 @@ def _read_start_with(
         path = ("start_with", index)
         before = len(problems)
         entry = parse_assignment(item, known, parameters, path, problems)
-        # Whether an entry fits can only be said of one whose parameters are all known and valid.
+        # Only an entry whose parameters are all known and valid can be checked against the space.
         if len(problems) == before and entry.keys() == dict(item).keys():
             checks.check_start(space, entry, entries, path, problems)
         entries.append(entry)

@@ -1,4 +1,4 @@
-"""Reads what a trial runs: an objective, a hypermodel, a command, or nothing of ours."""
+"""Reads what a trial runs: an objective, a hypermodel, a command, or nothing that Tuner starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.spec.model import Head
 from tuner.spec.reading.sections import read_section
 from tuner.spec.rules import EXTERNAL
 
-#: The keys of which a spec has exactly one.
+#: The keys of which a spec must have exactly one.
 WAYS = ("objective", "hypermodel", "command")
 
 _ONE = (
@@ -24,7 +24,7 @@ _ONE = (
 
 
 def read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
-    """Return the plain values of a spec, of which exactly one says what a trial runs."""
+    """Return the scalar values of a spec, exactly one of which says what a trial runs."""
     given = {key: value for key, value in data.items() if key in Head.model_fields}
     named = [key for key in WAYS if given.get(key) is not None]
     head = read_section(Head, given, (), problems)
@@ -38,14 +38,14 @@ def read_head(data: Mapping[str, Any], problems: Problems) -> Head | None:
 
 
 def finds_space(data: Mapping[str, Any]) -> bool:
-    """Whether a document leaves its parameters to what executes the trials, all or the rest."""
+    """Whether the trials find all parameters, or those that the document does not define."""
     return data.get("hypermodel") is not None or data.get("objective") == EXTERNAL
 
 
 def check_command(
     command: tuple[str, ...], parameters: Collection[str], problems: Problems
 ) -> None:
-    """Report places for values that there are none of."""
+    """Report placeholders for parameters that do not exist."""
     known = (*parameters, *COMMAND_WORDS)
     for index, text in enumerate(command):
         for name in places(text):

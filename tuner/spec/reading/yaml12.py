@@ -31,7 +31,7 @@ from tuner.space.value import show
 from tuner.spec.reading.document import Mark, YamlDocument
 
 MAX_DEPTH = 20
-#: A number with more digits is a mistake, and converting it could take long.
+#: Maximum number of digits: a longer number is a mistake, and could take long to convert.
 _MAX_DIGITS = 400
 
 Scalar = str | int | float | bool | None
@@ -57,10 +57,10 @@ def plain_value(text: str) -> Scalar:
 
 
 def parse_value(text: str, source: str) -> Any:
-    """Return what stands behind a key, as `8`, `30m` or `{name: asha}`; errors as `parse_document`.
+    """Return the value of a key from its text: `8`, `30m` or `{name: asha}`.
 
     Raises:
-        SpecError: it is not YAML, or something that a spec may not use.
+        SpecError: it is not YAML, or uses something that a spec must not.
     """
     return parse_document(text, source).data
 
@@ -70,10 +70,10 @@ def parse_document(text: str, source: str) -> YamlDocument:
 
     Args:
         text: one document.
-        source: how messages call it.
+        source: the name of the text in messages.
 
     Raises:
-        SpecError: it is not YAML, or something that a spec may not use.
+        SpecError: it is not YAML, or uses something that a spec must not.
     """
     builder = _Builder(source)
     try:
@@ -99,7 +99,7 @@ def _syntax_message(exc: MarkedYAMLError, source: str) -> str:
 
 
 class _Builder:
-    """Builds values from parser events without recursion. Mutable: it is the parser's stack."""
+    """Builds values from parser events without recursion. Mutable: it holds the parser's stack."""
 
     def __init__(self, source: str) -> None:
         self.document = YamlDocument(source=source, data=None)
@@ -108,7 +108,7 @@ class _Builder:
         self._documents = 0
 
     def take(self, event: Event) -> None:
-        """Take the next event."""
+        """Process the next event."""
         if isinstance(event, DocumentStartEvent):
             self._start_document(event)
         elif isinstance(event, NodeEvent):
@@ -141,7 +141,8 @@ class _Builder:
             return
         value = self._value(event)
         path = self._place(value)
-        # The parser puts an empty value at the next token, often lines below: its key says more.
+        # The parser marks an empty value at the next token, often lines below; its key is more
+        # helpful.
         empty = getattr(event, "value", None) == "" and event.start_mark == event.end_mark
         key = self.document.keys.get(path)
         self.document.values[path] = key if empty and key else self._mark(event)
@@ -161,12 +162,12 @@ class _Builder:
             name = field_name((*path, key))
             raise self._error(event, f"{name}: duplicate key", f"it stands at {where} already")
         self._key = key
-        # Reserves the place, so that a mapping keeps the order of the file.
+        # Reserves the position, so that a mapping keeps the order of the file.
         container[key] = None
         self.document.keys[(*path, key)] = self._mark(event)
 
     def _place(self, value: Any) -> Path:
-        """Put `value` where the parser stands and return its path."""
+        """Put `value` at the parser's position and return its path."""
         if not self._containers:
             self.document.data = value
             return ()

@@ -1,4 +1,4 @@
-"""Reads a YAML file of a user: small, UTF-8, one document."""
+"""Reads a user's YAML file: small, UTF-8, one document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 256 * 1024
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; a name that cannot be one has none."""
+    """Whether the file exists; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -26,10 +26,10 @@ def read_document(path: Path, source: str) -> YamlDocument:
 
     Args:
         path: the file.
-        source: how messages call it.
+        source: the name of the file in messages.
 
     Raises:
-        SpecError: it cannot be read, is too large, not UTF-8, or not what `parse_document` takes.
+        SpecError: it cannot be read, is too large, is not UTF-8, or `parse_document` refuses it.
     """
     try:
         if not path.is_file():
@@ -47,12 +47,12 @@ def read_document(path: Path, source: str) -> YamlDocument:
 
 
 def _meant(path: Path) -> str:
-    """Return `did you mean "mlp.yaml"? ` for a file beside it with a similar name, else nothing."""
+    """Return `did you mean "mlp.yaml"? ` for a nearby file with a similar name, else nothing."""
     try:
         beside = {p.stem: p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")}
     except OSError:
         return ""
-    # All end alike, which would make any two names similar.
+    # Compared without suffixes, which all are the same and would make any two names similar.
     near = difflib.get_close_matches(path.stem, sorted(beside), n=1)
     return f'did you mean "{beside[near[0]]}"? ' if near else ""
 

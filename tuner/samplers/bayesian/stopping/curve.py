@@ -24,8 +24,7 @@ class ProgressCurve:
 
     Attributes:
         number: the trial number.
-        reports: values by ascending progress: steps as they were reported, or epochs (see
-        `in_epochs`).
+        reports: values by ascending progress: steps as reported, or epochs (see `in_epochs`).
         final: the objective's value; None if the trial was stopped.
     """
 
