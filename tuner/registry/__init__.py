@@ -1,8 +1,8 @@
-"""What may be named: samplers, importers, commands and so on; one table for each kind.
+"""What can be referred to by name: samplers, importers, commands, …; one table for each kind.
 
-A table holds what Tuner brings. What other packages bring is found through their entry points, and
-only when something asks for a name that the table does not hold, or for all names. Nothing here
-imports what it names: the spec reads the names, and whoever builds one imports it.
+A table holds what Tuner provides. What other packages add is found through their entry points, and
+only when a name is requested that the table does not hold, or all names are. Nothing here imports
+what it names: the spec reads the names, and the code that builds an object imports its module.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tuner.registry.readers import READERS as READERS
 from tuner.registry.registry import Registry as Registry
 from tuner.registry.samplers import SAMPLERS as SAMPLERS
 
-#: Every kind of extension there is.
+#: Every kind of extension.
 REGISTRIES: tuple[Registry, ...] = (SAMPLERS, PRUNERS, IMPORTERS, EXPORTERS, READERS, COMMANDS)
 
 
 def used_packages(sampler: str, pruner: str) -> tuple[str, ...]:
-    """Return the packages beside Tuner that make a study's sampler and pruner.
+    """Return the packages other than Tuner that provide a study's sampler and pruner.
 
     Returns:
-        Texts like "toy-samplers 1.2", each once; empty where Tuner brings both.
+        Texts such as "toy-samplers 1.2", each once; empty if Tuner provides both.
     """
     named = (SAMPLERS.package_of(sampler), PRUNERS.package_of(pruner))
     return tuple(dict.fromkeys(text for text in named if text is not None))

@@ -1,7 +1,6 @@
-"""Every command under its name. To add one: its module in `tuner/cli/commands/`, and its line here.
+"""Every command by name. To add one: its module in `tuner/cli/commands/`, and its line here.
 
-What stands here is all that the list of commands shows, so that no module behind them has to be
-imported for it.
+An entry is all that the list of commands shows, so that printing the list imports no command.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from tuner.registry.extension import Extension
 from tuner.registry.registry import Registry
 
-#: The sections of the list, in its order; what packages bring stands in one of its own.
+#: The sections of the list, in order; commands of packages have a section of their own.
 ONE = "Tune on this machine"
 SERVE = "Run as a service"
 LOOK = "Look at studies"
@@ -22,14 +21,14 @@ ADDED = "Of installed packages"
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Extension):
-    """An entry of the table of commands; a package may name one, too.
+    """An entry in the table of commands; a package may add one, too.
 
-    Its `make` is the command itself: a function whose parameters are Typer's, and whose docstring
-    is its help; `says` is the first sentence of that.
+    `make` is the command itself: a function with Typer's parameters, whose docstring is its help;
+    `says` is the first sentence of that.
 
     Args:
-        section: of the list of commands.
-        examples: what is typed, without the program's name.
+        section: its section in the list of commands.
+        examples: what to type, without the program's name.
     """
 
     section: str = ADDED
@@ -38,10 +37,10 @@ class Command(Extension):
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Commands that have their first word in common.
+    """Commands that share their first word.
 
     Args:
-        section: of the list of commands.
+        section: their section in the list of commands.
         says: what they are about, as a sentence.
     """
 
@@ -54,7 +53,7 @@ def _at(where: str, section: str, says: str, *examples: str) -> Command:
     return Command(make=make, section=section, says=says, examples=examples)
 
 
-#: By the word.
+#: By the first word.
 GROUPS: dict[str, Group] = {
     "workers": Group(section=SERVE, says="The worker processes, each of which owns one device."),
     "launch": Group(
@@ -362,7 +361,7 @@ _BUILT_IN: dict[str, Command] = {
         "delete vision/cnn",
     ),
 }
-#: Each is a function as Typer takes it. Packages add commands, and none to a group.
+#: Each is a function as Typer takes it. Packages add commands, but not to a group.
 COMMANDS = Registry(
     noun="command", group="tuner.commands", built_in=_BUILT_IN, reserved=tuple(GROUPS)
 )

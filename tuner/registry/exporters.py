@@ -1,4 +1,4 @@
-"""What `tuner export` writes. To add one: its module, and its line here."""
+"""The formats that `tuner export` writes. To add one: its module, and its line here."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _IN = "tuner.exporters.formats"
 
 @dataclass(frozen=True, kw_only=True)
 class Exporter(Extension):
-    """An entry of the table of exporters; a package may name one, too.
+    """An entry in the table of exporters; a package may add one, too.
 
     Args:
-        suffix: of what it writes where no name is given, behind the study's own; empty: a dot and
-            the exporter's name.
-        takes_curves: whether it writes what trials have reported; else they need not be read.
+        suffix: the suffix of the file if no name is given, appended to the study's name; empty: a
+            dot and the exporter's name.
+        takes_curves: whether it writes the trials' reports; otherwise they need not be read.
     """
 
     suffix: str = ""
     takes_curves: bool = True
 
 
-#: Each takes a `tuner.exporters.formats.ExportedStudy` and the path at which it writes.
+#: Each takes a `tuner.exporters.formats.ExportedStudy` and the path to write to.
 EXPORTERS = Registry(
     noun="exporter",
     group="tuner.exporters",

@@ -1,4 +1,4 @@
-"""What a registry holds under a name, and the options that a spec may give it."""
+"""What a registry holds for a name, and the options that a spec may set for it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-#: A text in a spec is no longer.
+#: Maximum length of a text in a spec.
 MAX_OPTION_CHARS = 200
-#: Larger whole numbers are not the same in JSON everywhere.
+#: Larger whole numbers are not represented exactly by every JSON parser.
 MAX_INT = 2**53
 
 
@@ -21,10 +21,10 @@ class Option:
     Args:
         name: the key.
         kind: `int`, `float` (which takes whole numbers too), `bool` or `str`.
-        low: the least number; None: there is none.
-        high: the largest number; None: there is none.
-        choices: the texts that are allowed; empty: any of 1 to 200 characters.
-        says: what it is for, in a few words.
+        kind: `int`, `float` (which also takes whole numbers), `bool` or `str`.
+        low: the smallest allowed number; None: no bound.
+        high: the largest allowed number; None: no bound.
+        choices: the allowed texts; empty: any text of 1 to 200 characters.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Option:
     says: str = ""
 
     def takes(self, value: object) -> bool:
-        """Whether a spec may give this value."""
+        """Whether a spec may set this value."""
         if self.kind is bool or isinstance(value, bool):
             return self.kind is bool and isinstance(value, bool)
         if self.kind is str:
@@ -80,19 +80,19 @@ class Option:
 
 
 class Trait(Enum):
-    """What the rest of Tuner does differently for a sampler or a pruner; its value says it."""
+    """What the rest of Tuner does differently for a sampler or a pruner, in words."""
 
-    #: Of samplers: a study's history is looked at, and stands in `SamplerContext.prior`.
+    #: Samplers: Tuner matches history for the study and passes it in `SamplerContext.prior`.
     LEARNS = "learns from history"
-    #: Of samplers: each ended trial holds `tuner.samplers.marks.TOOK_ATTR`.
+    #: Samplers: each ended trial has `tuner.samplers.marks.TOOK_ATTR`.
     ASKS_DURATIONS = "asks how long trials took"
-    #: Of samplers: a proposal depends on nothing that an earlier one has left on the study.
+    #: Samplers: a proposal depends on nothing that an earlier one stored on the study.
     LEAVES_NOTHING = "leaves nothing on the study"
-    #: Of samplers: what is expected of the next trials is told of chance alone.
+    #: Samplers: the forecast for the next trials is based on chance alone.
     BLIND = "learns nothing from results"
-    #: Of samplers: what is expected of the next trials is told as for a model that adapts.
+    #: Samplers: the forecast for the next trials is that for a model that adapts.
     MODELS = "chooses by a model of the results"
-    #: Of pruners, which are a `HalvingPruner` then: history may say where the first rung is.
+    #: Pruners: it is a `HalvingPruner`, and history may determine its first rung.
     RUNGS = "halves the trials at rungs"
 
 
@@ -100,14 +100,14 @@ class Trait(Enum):
 class Extension:
     """One entry of a registry.
 
-    An entry point names an object of this class, or what `make` would be.
+    An entry point refers to an object of this class, or to what `make` would be.
 
     Args:
-        make: what the registry's users call; of Tuner's own "module:name", imported when it is
-            first used.
-        options: what a spec may give beside the name (and the seed): a text names a key that the
-            section has for several, an `Option` is this one's own.
-        traits: what the rest of Tuner does for it.
+        make: what the registry's users call; Tuner's own are given as "module:name", which is
+            imported on first use.
+        options: what a spec may set in addition to the name (and the seed): a text names a key that
+            the section shares between extensions, an `Option` belongs to this one alone.
+        traits: what the rest of Tuner does differently for it.
         says: what it is, in a few words.
     """
 

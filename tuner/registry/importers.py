@@ -1,4 +1,4 @@
-"""Kinds of history, and the files that are told by their content.
+"""Kinds of history, and the files that are recognized by their content.
 
 To add a kind of file: its module, and its line in `IMPORTERS`.
 """
@@ -9,8 +9,8 @@ from tuner.registry.extension import Extension
 from tuner.registry.plugins import NAME
 from tuner.registry.registry import Registry
 
-#: Each takes a `FoundFile` and returns None where it is of another kind, else what is in it: see
-#: `tuner.history.importers.files`. Those of packages are asked before these, which guess.
+#: Each takes a `FoundFile` and returns None if it is of another kind, else its content: see
+#: `tuner.history.importers.files`. Importers from packages are tried before these, which guess.
 IMPORTERS = Registry(
     noun="importer",
     group="tuner.importers",
@@ -19,11 +19,11 @@ IMPORTERS = Registry(
             make="tuner.history.importers.tables.file:open_csv", says="a CSV file with a header"
         ),
     },
-    # Of folders, databases and servers, which `tuner.history.importers.targets` tells apart;
-    # "study" is one of Tuner's own, of this database or of a log root, and "none" is no kind.
+    # Kinds of folders, databases and servers, which `tuner.history.importers.targets` recognizes;
+    # "study" is one of Tuner's own, from this database or a log root, and "none" is not a kind.
     reserved=("study", "hparams", "kerastuner", "optuna", "mlflow", "wandb", "neptune", "none"),
 )
-#: What Tuner itself reads.
+#: The kinds that Tuner itself reads.
 KINDS = (
     "study",
     "hparams",
@@ -37,9 +37,9 @@ KINDS = (
 
 
 def is_kind(kind: str) -> bool:
-    """Whether a study of the history may be of this kind: Tuner's, or one that a package names.
+    """Whether a study in history may be of this kind: Tuner's, or the name of a plugin's.
 
-    The package need not be here: it reads where the import is made, and the server keeps what it
-    is handed.
+    The package need not be installed here: files are read where the import runs, and the server
+    only stores what it is sent.
     """
     return kind in KINDS or (NAME.fullmatch(kind) is not None and kind not in IMPORTERS.reserved)

@@ -1,4 +1,4 @@
-"""What installed packages bring through their entry points, found once in a process."""
+"""What installed packages add through their entry points, found once in each process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: A name in a spec, and the kind of an import in the database, whose column is as wide.
+#: A name in a spec. It is also the kind of an import, whose database column has the same width.
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-#: More are no installation, but a mistake.
+#: Maximum number of plugins in a group; more are a mistake rather than an installation.
 MAX_PLUGINS = 200
 _MAX_CHARS = 100
 
@@ -23,7 +23,7 @@ class PluginError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One entry point: where it leads, and whose it is."""
+    """One entry point: what it refers to, and which package it belongs to."""
 
     noun: str
     name: str
@@ -37,14 +37,14 @@ class Plugin:
         return f"the {self.noun} {self.name!r} of {self.package}"
 
     def load(self) -> Any:
-        """Import it.
+        """Import the plugin's object.
 
         Raises:
-            PluginError: that fails, for whatever reason.
+            PluginError: the import fails, for whatever reason.
         """
         try:
             return self.entry.load()
-        # Somebody else's module may raise anything, and may even ask the process to exit.
+        # A foreign module may raise anything, and may even try to exit the process.
         except (Exception, SystemExit) as exc:
             reason = " ".join(f"{type(exc).__name__}: {exc}".split())[: 2 * _MAX_CHARS]
             raise PluginError(f"{self.title} cannot be imported: {reason}") from exc
@@ -52,24 +52,23 @@ class Plugin:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundPlugins:
-    """The plugins of one group by their names, and a sentence for each that is left out."""
+    """The plugins of one group by name, and a sentence for each one that is left out."""
 
     plugins: dict[str, Plugin]
     left_out: tuple[str, ...]
 
 
 def find_plugins(group: str, noun: str, taken: Collection[str]) -> FoundPlugins:
-    """Return what the installed packages bring, without importing any of it.
+    """Return what the installed packages add, without importing any of it.
 
-    Of two that have the same name, that of the package whose name comes first in the alphabet
-    counts.
+    If two have the same name, the one whose package comes first alphabetically is used.
 
     Args:
-        group: of the entry points, as "tuner.samplers".
-        noun: what one of them is called in messages.
-        taken: names that Tuner has given already.
+        group: the group of entry points, such as "tuner.samplers".
+        noun: the word for one of them in messages.
+        taken: names that Tuner already uses.
     """
-    # It reads mail, of all things, to import, and hardly any process asks.
+    # This module reads e-mail formats, of all things, and few processes need it.
     from importlib.metadata import entry_points
 
     entries = entry_points(group=group)

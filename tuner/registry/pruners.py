@@ -7,7 +7,7 @@ from tuner.registry.registry import Registry
 
 _IN = "tuner.proposals.pruners.making"
 
-#: Each makes an Optuna pruner from the options that the spec gives.
+#: Each makes an Optuna pruner from the options in the spec.
 PRUNERS = Registry(
     noun="pruner",
     group="tuner.pruners",

@@ -1,12 +1,12 @@
-"""The searches that `tuner convert` reads. To add one: its module, and its line here."""
+"""The searches that `tuner convert` reads. To add a reader: its module, and its line here."""
 
 from __future__ import annotations
 
 from tuner.registry.extension import Extension
 from tuner.registry.registry import Registry
 
-#: Each takes a `tuner.convert.SearchFile` and returns a `tuner.convert.Draft`, or None where the
-#: file is another tool's. They are asked in this order, those of packages after them.
+#: Each takes a `tuner.convert.SearchFile` and returns a `tuner.convert.Draft`, or None if the file
+#: belongs to another tool. They are tried in this order, readers from packages last.
 READERS = Registry(
     noun="reader",
     group="tuner.readers",
@@ -21,6 +21,6 @@ READERS = Registry(
         ),
         "raytune": Extension(make="tuner.convert.raytune:read", says="a Ray Tune space (JSON)"),
     },
-    # A database or a journal, which is told apart before the others are asked.
+    # A database or a journal, which is recognized before the readers are tried.
     reserved=("optuna",),
 )

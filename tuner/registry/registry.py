@@ -1,4 +1,4 @@
-"""One kind of extension: what Tuner brings under which name, and what other packages add."""
+"""One kind of extension: what Tuner provides by which name, and what other packages add."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class Registry:
-    """The extensions of one kind by their names. Safe to use from several threads.
+    """The extensions of one kind by name. Thread-safe.
 
-    Mutable: what other packages bring is read once, when it is first needed, and each of them is
-    imported once, when it is first used.
+    Mutable: the plugins of other packages are listed once, when first needed, and each is imported
+        once, when first used.
 
     Args:
-        noun: what one of them is called, as "sampler".
-        group: of the entry points through which packages add theirs.
-        built_in: what Tuner brings, in the order in which messages list it.
-        reserved: further names that no package may take.
+        noun: the word for one of them, such as "sampler".
+        group: the group of entry points through which packages add theirs.
+        built_in: what Tuner provides, in the order in which messages list it.
+        reserved: additional names that no package may use.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class Registry:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names: Tuner's own, then those that packages add, in alphabetical order."""
+        """All names: Tuner's own, then those added by packages, in alphabetical order."""
         return (*self.built_in, *sorted(self._plugins()))
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is one of that name; asks the installed packages only if it must."""
+        """Whether the name exists; lists the installed packages only if necessary."""
         return name in self.built_in or name in self._plugins()
 
     def find(self, name: str) -> Extension:
-        """Return one, imported where a package brings it.
+        """Return an extension, imported if a package provides it.
 
         Raises:
             UnknownNameError: there is none of that name.
-            SetupError: the package that brings it cannot be used; says which and why.
+            SetupError: the package that provides it cannot be used; says which and why.
         """
         if name in self.built_in:
             return self.built_in[name]
@@ -81,7 +81,7 @@ class Registry:
         return make
 
     def has(self, name: str, trait: Trait) -> bool:
-        """Whether one has a trait; none that is not there or cannot be used has any."""
+        """Whether an extension has a trait; False if it does not exist or cannot be used."""
         if name in self.built_in:
             return trait in self.built_in[name].traits
         plugin = self._plugins().get(name)
@@ -89,14 +89,14 @@ class Registry:
         return isinstance(loaded, Extension) and trait in loaded.traits
 
     def package_of(self, name: str) -> str | None:
-        """Return the package that brings one, as "toy-samplers 1.2"; None: Tuner, or nobody."""
+        """Return the package that provides one, such as "toy-samplers 1.2", or None."""
         if name in self.built_in:
             return None
         plugin = self._plugins().get(name)
         return None if plugin is None else plugin.package
 
     def usable(self) -> dict[str, Extension]:
-        """Import everything; return what can be used by its name. `problems` says the rest."""
+        """Import everything; return what can be used, by name. `problems` returns the rest."""
         for plugin in self._plugins().values():
             self._load(plugin)
         found = {name: self._loaded[name] for name in sorted(self._plugins())}
@@ -104,13 +104,13 @@ class Registry:
         return {**self.built_in, **plugins}
 
     def problems(self) -> list[str]:
-        """Return a sentence for each plugin that is left out or could not be imported so far."""
+        """Return a sentence for each plugin that is left out, or that failed to import so far."""
         self._plugins()
         left_out = [] if self._found is None else list(self._found.left_out)
         return [*left_out, *(text for text in self._loaded.values() if isinstance(text, str))]
 
     def forget_plugins(self) -> None:
-        """Have the installed packages read again, as after one was installed."""
+        """Forget the plugins, so that the installed packages are listed again."""
         with self._lock:
             self._found = None
             self._loaded.clear()

@@ -1,8 +1,8 @@
-"""What every request meets before a route is looked for: its token, and the bounds of its body.
+"""Checks every request before it is routed: its token, and the size of its body.
 
-Whoever has no good token is answered without one byte of the body being asked for, and the
-connection ends with the answer. That holds for routes to come as well: only the paths that are
-named here are open. Whoever asks too often is told when to ask again.
+A request without a valid token is answered without reading a byte of its body, and the connection
+is closed after the answer. This holds for future routes as well: only the paths named here are
+open. A client that asks too often is told when to ask again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from tuner.server.problems import problem
 from tuner.server.routes.auth import note_identity
 from tuner.server.token_book import TokenBook, TokenRefusedError
 
-#: Whoever watches over the server asks for these, of which each answer is short.
+#: Paths that monitoring requests; each answer is short.
 _PROBES = frozenset({"/healthz", "/readyz", "/v1/health"})
-#: Of GET and HEAD: probes, who answers here, and the documentation.
+#: Open for GET and HEAD: probes, the service's identity, and the documentation.
 OPEN_PATHS = _PROBES | description.PATHS
 _CLOSE = (b"connection", b"close")
 
@@ -37,8 +37,8 @@ class AccessMiddleware:
     """ASGI middleware in front of the routes.
 
     Args:
-        app: answers what passes.
-        tokens: says whose a token is.
+        app: answers the requests that pass.
+        tokens: identifies the holder of a token.
     """
 
     def __init__(self, app: ASGIApp, *, tokens: TokenBook) -> None:
@@ -73,7 +73,7 @@ class AccessMiddleware:
             answer = problem(Request(scope), 503, str(exc))
         else:
             connection.settle(is_known=True)
-            # The server's own tokens are no row of the database.
+            # The server's own tokens have no row in the database.
             who = identity.name if identity.token_id is None else str(identity.token_id)
             wait_s = self._by_token.take(who, time.monotonic())
             if not wait_s:
@@ -85,21 +85,21 @@ class AccessMiddleware:
         await answer(scope, body.receive, body.send)
 
     async def _wait_open(self, scope: Scope, *, is_first: bool) -> float:
-        """Have a request that needs no token wait; return how long, where that is too long.
+        """Delay a request that needs no token; return the required wait if it is too long.
 
         Args:
-            scope: of the request.
-            is_first: whether it is a probe, and the first on its connection.
+            scope: the request's ASGI scope.
+            is_first: whether it is a probe, and the first request on its connection.
         """
         if is_first:
-            # How many can come is bound by how many connections are let in.
+            # The number of these is limited by the rate at which connections are accepted.
             await _wait(self._open, limits.OPEN_WAIT_S, scope)
             return 0.0
         wait_s = await _wait(self._open_again, limits.STRANGER_WAIT_S, scope)
         return wait_s if wait_s > limits.STRANGER_WAIT_S else 0.0
 
     async def _pass(self, scope: Scope, body: _Body, receive: Receive, send: Send) -> None:
-        """Have the request answered, unless its body is larger than any may be."""
+        """Forward the request to the application, unless its body exceeds the global limit."""
         if body.declared > limits.MAX_BODY_BYTES:
             answer = problem(Request(scope), 413, _TOO_LARGE)
             await answer(scope, body.receive, body.send)
@@ -113,11 +113,11 @@ _TOO_LARGE = f"the body is larger than {limits.MAX_BODY_BYTES} bytes, the most t
 
 
 class _Body:
-    """The body of one request: counted while it is read; unread, it ends the connection.
+    """The body of one request: counted while it is read; if unread, the connection is closed.
 
     Attributes:
-        is_there: whether one is announced.
-        declared: its bytes as announced; 0 where only its end will tell.
+        is_there: whether a body is announced.
+        declared: its announced size in bytes; 0 if only its end will show it.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,7 +128,7 @@ class _Body:
         self.is_there = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                # The parser has refused what is not a number.
+                # The parser has already refused what is not a number.
                 self.declared = int(value) if value.isdigit() else 0
                 self.is_there = self.is_there or self.declared > 0
             elif name == b"transfer-encoding":
@@ -146,7 +146,7 @@ class _Body:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._is_read:
-            # What follows of the body would have to be read to find the next request.
+            # The rest of the body would have to be read to find the next request.
             message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         await self._send(message)
 
@@ -161,7 +161,7 @@ def _address(scope: Scope) -> str:
 
 
 def _token(scope: Scope) -> str:
-    """Return the bearer token; empty where there is none, or where two may not mean the same."""
+    """Return the bearer token; empty if there is none, or several that may differ."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(given) != 1:
         return ""
@@ -170,10 +170,10 @@ def _token(scope: Scope) -> str:
 
 
 async def _wait(rates: Rates, most_s: float, scope: Scope) -> float:
-    """Have a stranger wait for its turn; return how long that is, in whole."""
+    """Delay a stranger until its turn; return the required wait in seconds."""
     wait_s = rates.take(_address(scope), time.monotonic())
     if wait_s > most_s:
-        # Each at a moment of its own: those that came at once would be a crowd again.
+        # With random delays: requests that came together would otherwise return together.
         await asyncio.sleep(most_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret  # nosec B311  # no secret
     else:
         await asyncio.sleep(wait_s)

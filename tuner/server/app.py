@@ -33,7 +33,7 @@ from tuner.service.service import Service
 from tuner.service.tokens import TokenDesk
 from tuner.service.workers.worker_service import WorkerService
 
-#: Requests worked on at once; each holds a database connection only while it needs one.
+#: Number of requests handled at once; each holds a database connection only while it needs one.
 THREADS = 24
 
 
@@ -51,9 +51,9 @@ def make_app(
     token_desk: TokenDesk,
     redis: WorkerRedis,
 ) -> FastAPI:
-    """Return the application; what is open without a token stands in `tuner.server.access`.
+    """Return the application; `tuner.server.access` lists what is open without a token.
 
-    Every other route names what its caller needs (`tuner.server.routes.auth`).
+    Every other route names the scope that its caller needs (`tuner.server.routes.auth`).
     """
 
     @contextlib.asynccontextmanager
@@ -62,7 +62,7 @@ def make_app(
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
 
-    # Without routes for the description: ours cost less.
+    # Without the framework's routes for the description: ours are cheaper.
     app = FastAPI(title="Tuner", version=release(), lifespan=lifespan, openapi_url=None)
     install_problems(app, add_description(app).methods)
     app.include_router(worker_router(desk, bell, tokens, redis, instruments))
@@ -73,7 +73,7 @@ def make_app(
     app.include_router(metrics_router(metrics))
     app.include_router(health_router(health))
     app.add_middleware(AccessMiddleware, tokens=tokens)
-    # The one that is added last is the outermost.
+    # The middleware that is added last is the outermost.
     app.add_middleware(RequestLog, instruments=instruments)
 
     @app.get("/v1/health", tags=["service"])

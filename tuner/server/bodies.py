@@ -1,4 +1,4 @@
-"""Reading request bodies: bounded, strict JSON, one declared form."""
+"""Reads request bodies: bounded, strict JSON, one declared form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from tuner.protocol import Message, ProtocolError
 from tuner.server.limits import MAX_JSON_BYTES
 
-#: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair.
+#: PostgreSQL refuses NUL, and neither database accepts half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
-#: Mistakes of a body that are told; the rest are counted.
+#: Maximum number of a body's mistakes that are listed; the rest are counted.
 _MAX_SHOWN = 20
 
 M = TypeVar("M", bound=Message)
@@ -27,8 +27,8 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Return the body.
 
     Args:
-        request: whose body.
-        limit: bytes.
+        request: the request.
+        limit: maximum size in bytes.
 
     Raises:
         HTTPException: 413, it is larger than `limit`.
@@ -46,8 +46,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 async def read_json(request: Request, limit: int = MAX_JSON_BYTES) -> Any:
     """Return the body as JSON values; NaN and Infinity are not JSON.
 
-    Characters that no database can hold (in the name of a file, in what a user's code raised) are
-    replaced: a worker repeats its finish until it is taken.
+    Characters that no database can store (in the name of a file, in what a user's code raised) are
+    replaced, because a worker repeats its finish until it is accepted.
 
     Raises:
         HTTPException: 413 or 422.

@@ -1,4 +1,4 @@
-"""A value that is costly or slow to read, for many who ask."""
+"""A value that is costly or slow to read, for many readers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class CachedProbe(Generic[T]):
-    """Reads a value in a thread of its own when somebody asks, at most once in a while.
+    """Reads a value in a thread of its own on demand, at most once in a while.
 
-    A database that hangs so holds up one thread, not one for every probe.
+    A database that hangs then blocks one thread, not one for every probe.
 
     Args:
         read: returns the value.
-        fresh_s: an answer, or an error, is given again for so long.
-        patience_s: nobody waits longer than this.
+        fresh_s: seconds for which an answer or an error is reused.
+        patience_s: maximum seconds that a caller waits.
     """
 
     def __init__(self, read: Callable[[], T], *, fresh_s: float, patience_s: float) -> None:
@@ -35,10 +35,10 @@ class CachedProbe(Generic[T]):
         self._asked = 0.0
 
     def get(self) -> T:
-        """Return the value; errors as `read`.
+        """Return the value; raises what `read` raises.
 
         Raises:
-            UnavailableError: it is not there in time.
+            UnavailableError: it does not arrive in time.
         """
         with self._lock:
             future = self._future
@@ -51,5 +51,5 @@ class CachedProbe(Generic[T]):
             raise UnavailableError(f"no answer within {self._patience_s:g} s") from exc
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         self._thread.shutdown(wait=False, cancel_futures=True)

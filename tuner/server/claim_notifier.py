@@ -1,4 +1,4 @@
-"""Tells waiting claims that there is something to claim: as many of them as there are attempts."""
+"""Wakes waiting claims when there is something to claim: as many of them as there are attempts."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from tuner.trials.kinds import Kind
 
 
 class ClaimNotifier:
-    """Wakes coroutines that wait, the longest waiting first; may be rung from any thread.
+    """Wakes waiting coroutines, the longest waiting first; may be called from any thread.
 
-    Each one that is woken asks the database. With hundreds of idle workers, to wake them all for
-    one attempt would have the whole fleet ask for it.
+    Each one that is woken queries the database. With hundreds of idle workers, waking all of them
+    for one attempt would make the whole fleet ask for it.
     """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        # A dict for each kind, because it keeps the order and forgets in constant time.
+        # A dict for each kind, because it keeps the order and deletes in constant time.
         self._waiting: defaultdict[Kind, dict[asyncio.Future[None], None]] = defaultdict(dict)
 
     def attach(self) -> None:
-        """Bind the bell to the running event loop."""
+        """Bind the notifier to the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     def notify(self, counts: Mapping[Kind, int]) -> None:
-        """Wake so many of those who wait, by kind."""
+        """Wake this number of waiting coroutines, by kind."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, dict(counts))
 
     def waiter(self, kind: Kind) -> asyncio.Future[None]:
-        """Return a future that a ring completes; taken before looking, it misses no ring."""
+        """Return a future that `notify` completes; make it before looking to miss nothing."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[kind]
         waiting[future] = None

@@ -1,6 +1,6 @@
-"""The API's description: made once, and what is asked of it while the server runs.
+"""The API's description: built once, on the first request.
 
-The framework would write its 200 kB anew for everybody who asks, who needs no token for it.
+The framework would serialize its 200 kB again for each request, and no token is needed to ask.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ DOCUMENT = "/openapi.json"
 _DOCS = "/docs"
 _REDIRECT = "/docs/oauth2-redirect"
 _REDOC = "/redoc"
-#: What a person or a program reads to learn the API.
+#: Paths that people or programs read to learn about the API.
 PATHS = frozenset({DOCUMENT, _DOCS, _REDIRECT, _REDOC})
 
 
 class Description:
-    """What an application's routes are, as OpenAPI says it.
+    """An application's routes as an OpenAPI document.
 
     Args:
-        app: whose; its routes may come later.
+        app: the application; its routes may be added later.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -42,7 +42,7 @@ class Description:
         self._content: bytes | None = None
 
     def make(self) -> bytes:
-        """Return the document as JSON; others wait while one makes it."""
+        """Return the document as JSON; concurrent callers wait for the one that builds it."""
         with self._lock:
             if self._content is None:
                 text = json.dumps(self._app.openapi(), separators=(",", ":"))
@@ -50,7 +50,7 @@ class Description:
             return self._content
 
     def methods(self, path: str) -> list[str]:
-        """Return the methods that a path knows, over all its routes."""
+        """Return the methods that a path supports, over all its routes."""
         return next((known for form, known in self._methods if form.fullmatch(path)), [])
 
     @functools.cached_property
@@ -65,11 +65,11 @@ class Description:
 
 
 def add_description(app: FastAPI) -> Description:
-    """Add the routes of the description and of its two readers; return it."""
+    """Add the routes of the description and of its two viewers; return it."""
     description = Description(app)
 
     async def document(_request: Request) -> Response:
-        # In a thread: to make it takes a second, in which the others are to be answered.
+        # In a thread: building it takes a second, in which other requests must be answered.
         content = await run_in_threadpool(description.make)
         return Response(content, media_type="application/json")
 

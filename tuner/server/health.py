@@ -1,6 +1,6 @@
 """Whether this server can do its work: what `/readyz` says, and `/metrics` as 0 or 1.
 
-The answers name parts, never hosts, paths or what an exception said: they need no token.
+The answers name parts, never hosts, paths or messages of exceptions: they need no token.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from tuner.storage.probe import write_probe
 
 Part = Literal["database", "coordinator", "redis", "log_root", "filer"]
 
-#: The coordinator looks around twice a second; to load a large study takes a round a few seconds.
+#: Maximum seconds between rounds of the coordinator. It runs twice a second; loading a large study
+#: takes a few seconds once.
 ROUND_WITHIN_S = 5.0
-#: No more wake-ups wait than workers are idle.
+#: Number of waiting wake-ups that is a warning: no more should wait than workers are idle.
 FLOOD = 10_000
-#: A write of this server's own may take so long, such as that of a large import.
+#: Seconds that a write of this server itself may take, such as that of a large import.
 OWN_WRITE_S = 10.0
-#: Another process may write for so long before that is said.
+#: Seconds that another process may hold the write lock before it is reported.
 LOCKED_S = 1.0
 _FRESH_S = 1.0
 _PATIENCE_S = 2.0
@@ -39,13 +40,13 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """How the parts are at one moment; a part without a text is well.
+    """The state of the parts at one moment; a part without a text is well.
 
     Attributes:
-        failing: without these the server is of no use at present.
-        warnings: without these it goes on, slower or with files to be written later.
-        queue: number of wake-ups by device, None when Redis does not answer.
-        filer: on what filing hangs, by name; for those with a token.
+        failing: the server is unusable without these parts.
+        warnings: the server works without these, slower or with files to be written later.
+        queue: number of wake-ups by device, None if Redis does not answer.
+        filer: what filing is blocked by, by name; for clients with a token.
         database: why nothing can be written there; None: it can.
     """
 
@@ -57,7 +58,7 @@ class State:
 
 
 class ServerHealth:
-    """Looks after the parts that a server depends on. Safe to use from several threads."""
+    """Monitors the parts that a server depends on. Thread-safe."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class ServerHealth:
         self._queue = CachedProbe(wakeups.lengths, fresh_s=_FRESH_S, patience_s=_PATIENCE_S)
 
     def state(self) -> State:
-        """Return how the parts are; takes no longer than a few seconds."""
+        """Return the state of the parts; takes at most a few seconds."""
         failing: dict[Part, str] = {}
         warnings: dict[Part, str] = {}
         database = self._database_trouble()
@@ -101,7 +102,7 @@ class ServerHealth:
         )
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop all probes."""
         self._database.close()
         self._queue.close()
 

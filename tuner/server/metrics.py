@@ -1,4 +1,4 @@
-"""`/metrics`: what the database knows, read when it is asked for, beside what was counted."""
+"""`/metrics`: the state of the database, read on each request, and counters of this process."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tuner.trials.kinds import UNHEARD_S
 from tuner.trials.states import LIVE, OPEN, StudyState, TrialState, WorkerState
 from tuner.trials.store.columns import words
 
-#: A study that has ended is shown for so long: its last values are then known everywhere.
+#: Seconds for which an ended study is shown: its last values have been scraped by then.
 RECENT_S = 3600.0
-#: Kinds of workers that have series of their own, those that are wanted most; the image is a text
-#: of users, and there may be as many as studies.
+#: Maximum number of kinds of workers with series of their own, those most wanted; the image is a
+#: text from users, and there may be as many as studies.
 MOST_KINDS = 50
-#: Stands for the images of all the others.
+#: Stands for the images of all other kinds.
 OTHER_IMAGES = "other"
 _FRESH_S = 3.0
 _PATIENCE_S = 5.0
@@ -43,7 +43,7 @@ STUDY_STATES = words(StudyState)
 TRIAL_STATES = words(TrialState)
 ATTEMPT_STATES = words(LIVE)
 _DRAINING, _OUT = "draining", "out"
-#: What a worker does, unless it is to leave or gets no trials.
+#: What a worker does, unless it is draining or out of service.
 WORKER_STATES = (*words(x for x in WorkerState if x is not WorkerState.GONE), _DRAINING, _OUT)
 
 _s, _t, _a, _w = tables.studies, tables.trials, tables.attempts, tables.workers
@@ -70,14 +70,15 @@ _WORKERS = (
         _w.c.state != WorkerState.GONE.value,
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
     )
-    # By the label: PostgreSQL does not see that two expressions with parameters are the same.
+    # Group by the label: PostgreSQL does not recognize that two expressions with parameters are
+    # equal.
     .group_by(_w.c.device, "shown")
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What the database held at one moment."""
+    """The contents of the database at one moment."""
 
     studies: Counter[str]
     #: By study (`project/name`), then by state.
@@ -85,14 +86,14 @@ class Counts:
     attempts: Counter[str]
     #: By device and state.
     workers: Counter[tuple[str, str]]
-    #: By kind, as in `tables.unfiled`.
+    #: Number of files yet to be written, by kind, as in `tables.unfiled`.
     unfiled: Counter[str]
-    #: By device, GPUs and image: what a worker must be.
+    #: Number of wanted workers by device, GPUs and image.
     wanted: Counter[tuple[str, str, str]]
 
 
 class Metrics(Collector):
-    """Everything that `/metrics` shows. Safe to use from several threads."""
+    """Everything that `/metrics` shows. Thread-safe."""
 
     def __init__(
         self, storage: Storage, coordinator: Coordinator, health: ServerHealth, demand: Demand
@@ -106,16 +107,16 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format, also while the database is away."""
+        """Return all metrics in Prometheus' text format, even while the database is away."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: to be asked for names at the start must not cost a query."""
+        """Return nothing: registering the collector must not cost a query."""
         return []
 
     @override
     def collect(self) -> Iterator[Metric]:
-        """Return what is read now; what the database knows is missing while it is away."""
+        """Yield the current metrics; those from the database are missing while it is away."""
         state = self._health.state()
         try:
             yield from _of_counts(self._counts.get())
@@ -124,7 +125,7 @@ class Metrics(Collector):
         yield from self._of_server(state)
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         self._counts.close()
 
     def _count(self) -> Counts:
@@ -184,7 +185,7 @@ class Metrics(Collector):
 
 
 def wanted_by_kind(kinds: Sequence[DemandKind]) -> Counter[tuple[str, str, str]]:
-    """Return how many workers are wanted by device, GPUs and image, as few series as may be.
+    """Return how many workers are wanted by device, GPUs and image, in few series.
 
     Args:
         kinds: as `Demand.read` returns them.
@@ -193,7 +194,7 @@ def wanted_by_kind(kinds: Sequence[DemandKind]) -> Counter[tuple[str, str, str]]
     wanted: Counter[tuple[str, str, str]] = Counter()
     for place, kind in enumerate(ordered):
         image = (kind["image"] or "") if place < MOST_KINDS else OTHER_IMAGES
-        # Also a 0 is shown: whoever scales has to see it.
+        # Zeros are shown as well: autoscalers need them.
         wanted[kind["device"], str(kind["gpus"]), image] += kind["workers_wanted"]
     return wanted
 

@@ -1,6 +1,6 @@
-"""What a client reads of a database that does not answer: enough to act, nothing of where it is.
+"""What a client is told when the database does not answer: enough to act, but not where it is.
 
-What the database itself says names hosts, ports and users; it goes to the server's log.
+The database's own message names hosts, ports and users; it goes to the server's log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 logger = logging.getLogger(__name__)
 
-#: PostgreSQL's codes (the manual's appendix "PostgreSQL Error Codes") of what somebody can mend.
+#: PostgreSQL's codes (appendix "PostgreSQL Error Codes" of its manual) for what a person can
+#: repair.
 _STATES = {
     "25006": "it is read-only",
     "28P01": "it refuses the server's password",
@@ -29,7 +30,7 @@ _STATES = {
 
 
 def outage_text(exc: BaseException, request_id: str) -> str | None:
-    """Return what a client is told of a database's error, or of one that follows from it.
+    """Return what a client is told about a database error, or one caused by it.
 
     None: `exc` is of another kind. The details are logged.
     """
@@ -40,7 +41,7 @@ def outage_text(exc: BaseException, request_id: str) -> str | None:
     details = {"error": str(origin or error)[:500], "request_id": request_id}
     logger.warning("database error", extra=details)
     if isinstance(origin, sqlite3.Error):
-        # SQLite names no file: "database or disk is full", "database is locked".
+        # SQLite's messages name no file: "database or disk is full", "database is locked".
         return f"the database is not available: {origin}; try again"
     why = _STATES.get(getattr(origin, "sqlstate", None) or "")
     what = f"the database is not available: {why}" if why else "the database is not available"

@@ -65,7 +65,7 @@ def problem(
 
 
 def request_id(scope: MutableMapping[str, Any]) -> str:
-    """Return the number under which a request stands in the log, the same whenever asked."""
+    """Return the number that identifies a request in the log, the same on every call."""
     known: str = scope.setdefault("tuner.request_id", secrets.token_hex(8))
     return known
 
@@ -79,16 +79,16 @@ def _invalid(request: Request, exc: Exception) -> JSONResponse:
 
 
 def _refused(request: Request, exc: Exception) -> JSONResponse:
-    """Answer whose token has ended while an answer waited."""
+    """Answer a client whose token was revoked while its request waited."""
     return problem(request, 401, str(exc), {"WWW-Authenticate": "Bearer"})
 
 
 def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> None:
-    """Have the app answer its errors with problem documents; `RequestLog` sees to its faults.
+    """Make the app answer its errors with problem documents; `RequestLog` handles its faults.
 
     Args:
-        app: whose errors.
-        methods: returns those that a path knows.
+        app: the application.
+        methods: returns the methods that a path supports.
     """
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(TokenRefusedError, _refused)
@@ -97,7 +97,7 @@ def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> N
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
         headers = dict(exc.headers or {})
         if exc.status_code == 405 and (known := methods(request.url.path)):
-            # The framework names those of the first route of that path alone.
+            # The framework names only those of the first route of that path.
             headers["Allow"] = ", ".join(known)
         return problem(request, exc.status_code, str(exc.detail), headers)
 
@@ -113,8 +113,8 @@ def install_problems(app: FastAPI, methods: Callable[[str], Sequence[str]]) -> N
         app.add_exception_handler(kind, _known)
 
 
-#: Of the API. Given to the routers themselves, whose routes then know their whole path: metrics and
-#: logs name them by it.
+#: The prefix of the API. It is set on the routers themselves, whose routes then know their full
+#: paths, which metrics and logs use as names.
 PREFIX = "/v1"
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -1,7 +1,7 @@
-"""Counts every request, logs the ones that failed, and answers where the application could not.
+"""Counts every request, logs those that failed, and answers when the application could not.
 
-A line holds method, route and status, never a header, a query or a body: tokens and users' code
-would stand in the log.
+A line holds method, route and status, never a header, a query or a body, which would put tokens and
+users' code in the log.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tuner.server.problems import problem, request_id
 logger = logging.getLogger(__name__)
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-#: A path that is no route's: anybody can ask for any number of those.
+#: A path without a route: anybody can request any number of these.
 UNKNOWN_ROUTE = "unknown"
-#: The client went away; nothing was answered (as web servers log it).
+#: The client disconnected before an answer (the code that web servers log).
 GONE = 499
 
 
 class RequestLog:
-    """ASGI middleware; to be the outermost one."""
+    """ASGI middleware; must be the outermost one."""
 
     def __init__(self, app: ASGIApp, *, instruments: Instruments) -> None:
         self._app = app
@@ -78,6 +78,6 @@ def _method(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """Return the template of the path, as `/v1/studies/{project}/{study}`."""
+    """Return the template of the path, such as `/v1/studies/{project}/{study}`."""
     route = scope.get("route")
     return UNKNOWN_ROUTE if route is None else str(route.path)

@@ -1,4 +1,4 @@
-"""The server process: storage, coordinator, filer and API, started and ended in order."""
+"""The server process: storage, coordinator, filer and API, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from tuner.storage import open_storage
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 5.0
-#: A write waits so long for another process that holds an SQLite database; then its caller is told,
-#: who has not given up by then (workers wait 20 s) and asks again.
+#: Seconds that a write waits for another process that has locked an SQLite database. Then the
+#: caller gets an error, before it has given up (workers wait 20 s), and tries again.
 WRITE_PATIENCE_S = 15.0
-#: Less than clients wait for an answer (`tuner/client.py`).
+#: Seconds for a removal: less than clients wait for an answer (`tuner/client.py`).
 REMOVAL_S = 20.0
-#: The coordinator gets this long to end its round and to give up the lead.
+#: Seconds that the coordinator gets to end its round and give up leadership.
 STOP_S = 10.0
 
 
@@ -58,28 +58,29 @@ def serve(
     keep_alive: Callable[[], bool] = lambda: True,
     local_port: int = 0,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or until `keep_alive` says no; then release everything.
+    """Serve until SIGTERM or SIGINT, or until `keep_alive` returns False; then release everything.
 
     Args:
-        settings: with `redis_url` and `token` set; they also say whether it has TLS.
+        settings: with `redis_url` and `token` set; they also say whether to use TLS.
         host: address to listen on.
-        port: 0 takes a free one.
+        port: 0 selects a free one.
         ready: called once requests are answered, with the URL for this machine's own commands and
-            workers, and that for others.
-        keep_alive: asked every few seconds whether the service is still wanted.
-        local_port: for this machine's own, where `port` is not for them; 0 takes a free one.
+            workers, and the URL for others.
+        keep_alive: called every few seconds; returns whether the service is still wanted.
+        local_port: for this machine's own commands, if `port` is not for them; 0 selects a free
+            one.
 
     Raises:
         SetupError: the address or the certificate cannot be used, other machines would send their
-            tokens in plain text, or token or Redis are missing.
-        KeyboardInterrupt: it was ended by SIGINT.
+            tokens in plain text, or the token or Redis is missing.
+        KeyboardInterrupt: SIGINT ended it.
     """
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
     workers = workers_identity(settings)
     share_heaps()
     with contextlib.ExitStack() as held:
-        # First, because what is entered first is left last: a signal never cuts the cleaning up.
+        # First, because what is entered first is left last: a signal never interrupts the cleanup.
         signals = held.enter_context(_Signals())
         tls = _tls(settings)
         address = Address(
@@ -153,11 +154,11 @@ def serve(
 
 
 class _Signals:
-    """Makes SIGTERM and SIGINT an orderly end, until everything is released.
+    """Turns SIGTERM and SIGINT into an orderly shutdown, until everything is released.
 
-    uvicorn takes the signals only while it runs; afterwards it puts these handlers back and raises
-    again what it caught, which would otherwise end the process before it has cleaned up. In another
-    thread than the main one there are no signals.
+    uvicorn handles the signals only while it runs; afterwards it restores these handlers and raises
+    again what it caught, which would otherwise end the process before it has cleaned up. Outside
+    the main thread there are no signals.
     """
 
     def __init__(self) -> None:
@@ -177,7 +178,7 @@ class _Signals:
             signal.signal(number, handler)
 
     def end(self, server: uvicorn.Server) -> None:
-        """Have the signals end this server; one that came already does so at once."""
+        """Make the signals stop this server; a signal that came earlier stops it immediately."""
         self._server = server
         server.should_exit = self._asked
 

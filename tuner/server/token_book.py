@@ -1,9 +1,9 @@
-"""Whose a token is: the server's own, or one of the database, asked at most twice a second.
+"""Who holds a token: the server's own, or one from the database, read at most twice a second.
 
-All tokens are read at once, however many are used: a service has tens of them, and strangers who
-try tokens cost no more than one who is known. A token that was revoked, here or through another
-server, or that has expired, is so refused within a second, and with a database that does not answer
-no token but the server's own is taken.
+All tokens are read together, however many are used: a service has tens of them, and strangers who
+try tokens cost no more than known clients. A token that was revoked, here or through another
+server, or that has expired, is therefore refused within a second, and while the database does not
+answer only the server's own token is accepted.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from tuner.storage.tokens import USED_EVERY_S, Token, TokenState, note_used, tok
 
 logger = logging.getLogger(__name__)
 
-#: What was read is taken for true for so long.
+#: Seconds for which the tokens that were read are considered current.
 FRESH_S = 0.5
-#: A token that is not in it may have been made just now, through another server.
+#: The same for a token that is unknown: it may have been created just now, through another server.
 FRESH_FOR_UNKNOWN_S = 0.1
-#: A request whose token cannot be looked up is given up after so long.
+#: Maximum seconds for looking up a request's token.
 PATIENCE_S = 5.0
 
 UNKNOWN = "a valid bearer token is needed"
 
 
 class TokenRefusedError(Exception):
-    """A token is no good; the text tells its bearer why, and others nothing."""
+    """A token is not valid; the text tells its bearer why, and others nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
-    """The tokens as the database had them.
+    """The tokens as they were in the database.
 
     Attributes:
         tokens: by their SHA-256.
-        read: when it was asked, of the monotonic clock.
-        ahead: the database's clock less the monotonic one.
+        read: when they were requested, in monotonic time.
+        ahead: the database's clock minus the monotonic one.
     """
 
     tokens: Mapping[str, Token]
@@ -59,13 +59,13 @@ class _Page:
 
 
 class TokenBook:
-    """The tokens that are good. To be used on one event loop, and closed.
+    """The valid tokens. For a single event loop; must be closed.
 
     Args:
-        token: the server's own, which allows everything.
+        token: the server's own, which has every scope.
         storage: where the others are.
-        worker_token: of the workers that this server was set up with, if any.
-        workers: who holds it, with the image that it is bound to.
+        worker_token: the token of the workers that this server was set up with, if any.
+        workers: the identity of its holder, with the image that it is bound to.
     """
 
     def __init__(
@@ -79,25 +79,25 @@ class TokenBook:
         if worker_token is not None:
             self._own.append((digest_of(worker_token), workers))
         self._storage = storage
-        # One reads; the other takes down what was used, which may wait for writers.
+        # One thread reads; the other records uses, which may wait for writers.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokens")
         self._page: _Page | None = None
-        #: What was asked before is of no use any more, of the monotonic clock.
+        #: Anything requested before this monotonic time is outdated.
         self._since = 0.0
         self._reading: Future[_Page] | None = None
         self._noting: Future[None] | None = None
-        #: When this server last took down that a token was used, by its number.
+        #: When this server last recorded the use of a token, by token number.
         self._noted: dict[int, float] = {}
 
     async def who(self, token: str) -> Identity:
-        """Return who holds a token.
+        """Return the holder of a token.
 
         Raises:
-            TokenRefusedError: it is nobody's, or no good any more.
+            TokenRefusedError: it is unknown or no longer valid.
             UnavailableError: the database does not answer.
         """
         digest = digest_of(token)
-        # Of hashes: how long it takes tells nothing about the token.
+        # Compares hashes: the time that this takes reveals nothing about the token.
         for own, identity in self._own:
             if hmac.compare_digest(digest, own):
                 return identity
@@ -114,7 +114,7 @@ class TokenBook:
         return found.identity
 
     async def recheck(self, identity: Identity) -> None:
-        """See that a token is still good, for an answer that waits.
+        """Check that a token is still valid, for a request that waits.
 
         Raises:
             TokenRefusedError: it is not.
@@ -130,16 +130,16 @@ class TokenBook:
         raise TokenRefusedError(UNKNOWN)
 
     def forget(self) -> None:
-        """Read anew for the next request: a token was made or revoked here."""
+        """Read again for the next request: a token was created or revoked here."""
         self._since = time.monotonic()
         self._reading = None
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _read_within(self, fresh_s: float) -> _Page:
-        """Return the tokens as they were at most `fresh_s` ago, or were read just now."""
+        """Return the tokens as of at most `fresh_s` ago; read them if necessary."""
         self._take_read()
         page = self._page
         if page is not None and page.read > max(self._since, time.monotonic() - fresh_s):
@@ -148,7 +148,7 @@ class TokenBook:
             self._reading = self._threads.submit(self._read)
         reading = asyncio.wrap_future(self._reading)
         try:
-            # Shielded: others wait for it too.
+            # Shielded: other requests wait for it, too.
             page = await asyncio.wait_for(asyncio.shield(reading), PATIENCE_S)
         except TimeoutError:
             raise UnavailableError("the database does not answer; try again") from None
@@ -158,7 +158,7 @@ class TokenBook:
         return page
 
     def _take_read(self) -> None:
-        """Take in what was read, before whoever waits for it is woken."""
+        """Store what was read, before the callers that wait for it resume."""
         reading = self._reading
         if reading is not None and reading.done() and reading.exception() is None:
             self._page = reading.result()
@@ -171,7 +171,7 @@ class TokenBook:
         return _Page(tokens=tokens, read=asked, ahead=now - time.monotonic())
 
     def _note(self, token: Token, now: float) -> None:
-        """Have it taken down that a token is used, if that was not done lately."""
+        """Record the use of a token in the background, unless that was done recently."""
         number = token.identity.token_id
         if number is None or (token.last_used or 0.0) > now - USED_EVERY_S:
             return

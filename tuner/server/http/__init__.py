@@ -1,1 +1,1 @@
-"""Connections, and HTTP on them, within bounds."""
+"""Connections, and HTTP on them, within limits."""

@@ -1,7 +1,7 @@
-"""How connections are let in: one after the other, at a pace that leaves time for who is in.
+"""Accepts connections one after the other, at a rate that leaves time for the existing ones.
 
-asyncio takes all that wait at once, a thousand if there are: a third of a second in which nobody
-is answered. Those that wait here cost the server nothing.
+asyncio accepts all that wait at once, a thousand if there are as many: for a third of a second no
+request is answered. Connections that wait in the backlog cost the server nothing.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from tuner.server.http.rates import Rates
 
 logger = logging.getLogger(__name__)
 
-#: Without a connection accepted, after an error of the system's.
+#: Seconds without accepting after an error of the operating system.
 _PAUSE_S = 0.2
 
 
 class Accepting:
-    """Accepts connections on one socket. For one event loop.
+    """Accepts connections on one socket. For a single event loop.
 
     Args:
-        listener: bound; is made to listen.
-        take: makes a connection of an accepted socket.
+        listener: bound; this class makes it listen.
+        take: makes a connection from an accepted socket.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Accepting:
         self._take = take
         self._loop = asyncio.get_running_loop()
         self._pace = Rates(limits.ACCEPT_RATE)
-        # In their order; the loop itself keeps no task alive.
+        # Ordered; the loop itself keeps no reference to a task.
         self._tasks: dict[asyncio.Task[object], None] = {}
         self._again: asyncio.TimerHandle | None = None
 
@@ -50,7 +50,7 @@ class Accepting:
         self._resume()
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting."""
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._listener)
@@ -64,7 +64,7 @@ class Accepting:
         self._again = self._loop.call_later(seconds, self._resume)
 
     def _accept(self) -> None:
-        # One at a time: the loop comes back here when it has looked after the others.
+        # One at a time: the loop comes back here after serving the others.
         try:
             accepted, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError, InterruptedError):
@@ -87,6 +87,6 @@ class Accepting:
         self._tasks.pop(task, None)
 
     async def _made(self, accepted: socket.socket) -> None:
-        # A client that has gone, or one that speaks no TLS: nothing that anybody here did.
+        # The client has gone or speaks no TLS: nothing that anybody here did.
         with contextlib.suppress(OSError):
             await self._take(accepted)

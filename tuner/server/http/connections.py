@@ -1,8 +1,8 @@
-"""Every connection of the server: who stays when there are too many, and who holds on for nothing.
+"""All connections of the server: which to drop when there are too many, and which have timed out.
 
-Strangers go before whoever has shown a good token, of strangers those of the address that has most
-of them, and of these the one that is there for longest. So a client that comes with a token is let
-in whatever others do: it is a stranger only until its first request.
+Strangers are dropped before clients with a valid token; among strangers, those of the address with
+most connections, and of these the oldest one. So a client with a token gets in whatever others do:
+it is a stranger only until its first request.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ _Queue = dict["HttpConnection", None]
 
 
 class HttpConnection(Protocol):
-    """What the doorkeeper knows of a connection; times are of `time.monotonic`."""
+    """What the doorkeeper knows about a connection; times are those of `time.monotonic`."""
 
-    #: The client's, empty where it has none.
+    #: The client's address, empty if it has none.
     address: str
-    #: Whether its last request had a good token.
+    #: Whether its last request had a valid token.
     is_known: bool
     phase: Phase
 
     def is_over(self, now: float) -> bool:
-        """Return whether it has outstayed; asked every `limits.LOOK_S`."""
+        """Return whether it has timed out; called every `limits.LOOK_S`."""
 
     def give_up(self) -> None:
-        """End one that has outstayed, with an answer where its client waits for one."""
+        """End one that has timed out, with an answer if its client waits for one."""
 
     def cut(self) -> None:
-        """End it at once, whatever it is in the middle of."""
+        """End it immediately, whatever it is in the middle of."""
 
 
 class Doorkeeper:
-    """Keeps count of connections. For one event loop; every method returns at once.
+    """Tracks connections. For a single event loop; no method blocks.
 
     Args:
-        most: connections at a time.
-        proxies: addresses and networks from which everybody comes, with a token or without: none of
-            their connections is a stranger's.
+        most: maximum number of connections.
+        proxies: addresses and networks through which everybody connects, with a token or without;
+            their connections are never strangers.
     """
 
     def __init__(self, most: int, proxies: Sequence[str] = ()) -> None:
         self._most = most
         self._proxies = [ipaddress.ip_network(one) for one in proxies]
         self._count = 0
-        # Dicts, because they keep the order and forget in constant time.
+        # Dicts, because they keep the order and delete in constant time.
         self._strangers: defaultdict[str, _Queue] = defaultdict(dict)
         self._known: defaultdict[str, _Queue] = defaultdict(dict)
-        #: How many were cut to make room since the last look.
+        #: Number of connections cut to make room since the last check.
         self._cut = 0
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of connections."""
         return self._count
 
     def arrived(self, connection: HttpConnection) -> None:
-        """Take in a stranger; at need another one, or itself, is cut for it."""
+        """Add a stranger; if necessary another one, or itself, is cut for it."""
         if self._is_proxy(connection.address):
             connection.is_known = True
         table = self._known if connection.is_known else self._strangers
@@ -81,7 +81,7 @@ class Doorkeeper:
             _first(queue, connection).cut()
 
     def left(self, connection: HttpConnection) -> None:
-        """Forget a connection; again is harmless."""
+        """Remove a connection; idempotent."""
         for table in (self._strangers, self._known):
             queue = table.get(connection.address)
             if queue is not None and connection in queue:
@@ -91,7 +91,7 @@ class Doorkeeper:
                     del table[connection.address]
 
     def settled(self, connection: HttpConnection, *, is_known: bool) -> None:
-        """Note whether a connection's newest request has shown a good token."""
+        """Record whether a connection's newest request had a valid token."""
         if is_known == connection.is_known or self._is_proxy(connection.address):
             return
         self.left(connection)
@@ -101,7 +101,7 @@ class Doorkeeper:
         self._count += 1
 
     def look(self, now: float) -> list[HttpConnection]:
-        """Return those that have outstayed; called every `limits.LOOK_S`."""
+        """Return those that have timed out; called every `limits.LOOK_S`."""
         queues = (*self._strangers.values(), *self._known.values())
         over = [one for queue in queues for one in queue if one.is_over(now)]
         if self._cut:
@@ -131,6 +131,6 @@ class Doorkeeper:
 
 
 def _first(queue: _Queue, newest: HttpConnection) -> HttpConnection:
-    """Return the oldest, rather one that waits for its client than one that waits for us."""
+    """Return the oldest, preferring one that waits for its client to one that waits for us."""
     others = (one for one in queue if one is not newest)
     return next((one for one in others if one.phase != "answer"), next(iter(queue)))

@@ -1,4 +1,4 @@
-"""uvicorn with the bounds of `tuner.server.limits`."""
+"""uvicorn with the limits of `tuner.server.limits`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.server import limits
 from tuner.server.http.connections import Doorkeeper, HttpConnection
 from tuner.server.http.wire import Wire
 
-#: Open requests get this long to end; a claim that waits is simply cut.
+#: Seconds that open requests get to end at shutdown; a waiting claim is simply cut.
 SHUTDOWN_S = 2
 
 
@@ -26,17 +26,19 @@ def _end(connection: HttpConnection) -> None:
 
 
 def make_config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
-    """Return how an application is served; this process may open more files for it.
+    """Return the configuration for serving an application; raises the limit of open files.
 
     Args:
-        app: answers requests.
-        proxies: addresses and networks whose headers say who asks, and from which everybody comes.
+        app: the application.
+        proxies: addresses and networks of proxies, whose headers are trusted to say who asks. All
+            requests then come from them.
     """
     doorkeeper = Doorkeeper(limits.max_connections(limits.raise_open_files()), proxies)
 
     async def look() -> None:
         over = doorkeeper.look(time.monotonic())
-        # One after the other, until the next look: a thousand at once would hold up everybody.
+        # One after the other, until the next check: a thousand at once would delay all other
+        # requests.
         for number, connection in enumerate(over):
             delay_s = limits.LOOK_S * number / len(over)
             asyncio.get_running_loop().call_later(delay_s, _end, connection)
@@ -45,14 +47,14 @@ def make_config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
         app,
         http=cast("type[asyncio.Protocol]", functools.partial(Wire, doorkeeper)),
         ws="none",
-        # Otherwise whoever asks from this host names any address as its own.
+        # Without proxies, a client on this host could claim any address as its own.
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
         timeout_keep_alive=math.ceil(limits.IDLE_S),
-        # Once a second: uvicorn asks no more often.
+        # Once a second: uvicorn does not call it more often.
         callback_notify=look,
         timeout_notify=0,
         lifespan="on",

@@ -1,4 +1,4 @@
-"""Where the server listens, and that nobody's token comes to it in plain text over a network."""
+"""Where the server listens; ensures that no token reaches it in plain text over a network."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Address:
 
     Attributes:
         host: address or name of this machine.
-        port: 0 takes a free one.
-        is_protected: what comes over a network is encrypted, or comes over one that nobody reads.
-        local_port: of the listener for this machine's own commands, where the other one is not for
-            them; 0 takes a free one.
+        port: 0 selects a free one.
+        is_protected: traffic over the network is encrypted, or the network is private.
+        local_port: the port for this machine's own commands, if they cannot use the other one; 0
+            selects a free one.
     """
 
     host: str
@@ -46,14 +46,14 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A socket that listens, and whether what comes is encrypted."""
+    """A listening socket, and whether its traffic is encrypted."""
 
     socket: socket.socket
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
-        """How a client on this machine reaches it."""
+        """The URL at which a client on this machine reaches it."""
         host, port = self.socket.getsockname()[:2]
         scheme = "http" if self.tls is None else "https"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -61,12 +61,12 @@ class Listener:
 
 @contextlib.contextmanager
 def listen(address: Address, tls: Tls | None) -> Iterator[list[Listener]]:
-    """Listen, first for everybody, then, where that is not plain http on it, on the loopback.
+    """Listen for everybody, and also on the loopback unless that listener is plain http there.
 
-    This machine's own commands and workers know no name that a certificate is for.
+    This machine's own commands and workers know no name that a certificate is valid for.
 
     Raises:
-        SetupError: the address cannot be used, or tokens would come to it in plain text.
+        SetupError: the address cannot be used, or tokens would reach it in plain text.
     """
     with contextlib.ExitStack() as held:
         main = held.enter_context(_bind(address.host, address.port))
@@ -82,12 +82,12 @@ def listen(address: Address, tls: Tls | None) -> Iterator[list[Listener]]:
 
 
 def urls(listeners: list[Listener]) -> tuple[str, str]:
-    """Return the URL for this machine's own commands, and that for everybody else."""
+    """Return the URL for this machine's own commands, and the one for everybody else."""
     return listeners[-1].url, listeners[0].url
 
 
 def is_local(host: str) -> bool:
-    """Whether what listens on an address is reached from this machine alone."""
+    """Whether a listener on this address can be reached from this machine only."""
     return is_loopback(host) and host not in ("0.0.0.0", "::")  # noqa: S104 - it is refused  # nosec B104  # refused here
 
 
@@ -101,12 +101,12 @@ def unprotected(host: str) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server on several listeners, of which some have TLS.
+    """uvicorn's server on several listeners, some of which have TLS.
 
     Args:
         config: as uvicorn takes it, without addresses.
         listeners: open sockets.
-        tls: of those that have it; looked at for a new certificate every two seconds.
+        tls: for the listeners that have it; checked for a new certificate every two seconds.
     """
 
     def __init__(
@@ -119,19 +119,19 @@ class Server(uvicorn.Server):
 
     @override
     async def on_tick(self, counter: int) -> bool:
-        # Ten times a second.
+        # Called ten times a second.
         if self._tls is not None and counter % 20 == 0:
             self._tls.look()
         return await super().on_tick(counter)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # Not by uvicorn's own, which would have all sockets encrypted, or none.
+        # Not uvicorn's own startup, which would encrypt all sockets or none.
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         self.servers = []
-        # The type says nothing of what uvicorn gives to a protocol.
+        # The type does not describe the arguments that uvicorn passes to a protocol.
         make = functools.partial(
             cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
             config=self.config,
@@ -154,7 +154,7 @@ class Server(uvicorn.Server):
 async def _take(
     make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None, accepted: socket.socket
 ) -> object:
-    """Make a connection of an accepted socket."""
+    """Make a connection from an accepted socket."""
     timeout_s = None if tls is None else limits.HANDSHAKE_S
     return await asyncio.get_running_loop().connect_accepted_socket(
         make, accepted, ssl=tls, ssl_handshake_timeout=timeout_s
@@ -164,8 +164,8 @@ async def _take(
 def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # With the protocol named, asyncio sets TCP_NODELAY on what this socket accepts. Without it
-        # every answer waits 40 ms for the client's acknowledgement of its first segment.
+        # With the protocol named, asyncio sets TCP_NODELAY on accepted sockets. Without it every
+        # answer waits 40 ms for the client's acknowledgement of its first segment.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -175,7 +175,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _bind_local(port: int) -> socket.socket:
-    """Listen on the loopback, on a port of before if it is free: workers seek the server there."""
+    """Listen on the loopback, on the previous port if it is free: workers expect it there."""
     with contextlib.suppress(SetupError):
         return _bind("127.0.0.1", port)
     return _bind("127.0.0.1", 0)

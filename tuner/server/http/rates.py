@@ -1,4 +1,4 @@
-"""How often one token or one address has asked, and whether that is too often."""
+"""Counts how often each token or address asks, and decides whether that is too often."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from tuner.server.limits import MAX_REMEMBERED, Rate
 
 @dataclass(slots=True)
 class _Bucket:
-    """What is left of a burst. Mutable: it is taken from, and fills up."""
+    """What is left of a burst. Mutable: requests take from it, and time fills it up."""
 
     left: float
     at: float
 
 
 class Rates:
-    """Buckets that fill up with time, one for each who asks. For one event loop.
+    """Token buckets that fill up with time, one for each client. For a single event loop.
 
     Args:
-        rate: of each.
-        wait_s: how long somebody may be made to wait; 0: nobody waits.
+        rate: of each bucket.
+        wait_s: maximum delay for a request in seconds; 0: none is delayed.
     """
 
     def __init__(self, rate: Rate, wait_s: float = 0.0) -> None:
         self._rate = rate
-        #: How much may be owed: those who wait take from what is not there yet.
+        #: Maximum debt: delayed requests take tokens that are not there yet.
         self._debt = rate.per_s * wait_s
         self._buckets: dict[str, _Bucket] = {}
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
+        """Return the number of buckets in memory."""
         return len(self._buckets)
 
     def take(self, who: str, now: float) -> float:
-        """Take one request; return 0, or after how many seconds it is due.
+        """Take one request; return 0, or the number of seconds until it is due.
 
         Args:
-            who: asks.
-            now: of a clock that never goes back, seconds.
+            who: the client.
+            now: seconds of a monotonic clock.
         """
         bucket = self._buckets.pop(who, None)
         if bucket is None:
             bucket = _Bucket(left=self._rate.burst, at=now)
             if len(self._buckets) >= MAX_REMEMBERED:
-                # In the order of their last request.
+                # Ordered by last request, so this is the longest inactive one.
                 del self._buckets[next(iter(self._buckets))]
         self._buckets[who] = bucket
         bucket.left += (now - bucket.at) * self._rate.per_s

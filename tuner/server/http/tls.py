@@ -1,4 +1,4 @@
-"""The server's certificate, taken anew when it was renewed."""
+"""The server's certificate, reloaded when it was renewed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """Files in PEM form: a certificate with those between it and its authority, and its key."""
+    """PEM files: a certificate with its intermediates, and its key."""
 
     cert: Path
     key: Path
 
     def load(self, context: ssl.SSLContext) -> None:
-        """Have a context show this certificate.
+        """Load this certificate into a context.
 
         Raises:
             SetupError: a file cannot be read, or the two do not belong together.
@@ -31,7 +31,7 @@ class Certificate:
             except OSError as exc:
                 raise SetupError(f"{name} {path}: cannot be read: {exc.strerror}") from exc
         try:
-            # A password would have to be typed: an encrypted key is refused instead.
+            # A password would have to be typed, so an encrypted key is refused.
             context.load_cert_chain(self.cert, self.key, password=_no_password)
         except (ssl.SSLError, ValueError) as exc:
             raise SetupError(
@@ -40,16 +40,16 @@ class Certificate:
             ) from exc
 
     def stamp(self) -> tuple[tuple[int, int, int], ...]:
-        """Return what changes when a file is written, or another is put in its place."""
+        """Return a value that changes when a file is written or replaced."""
         stats = [path.stat() for path in (self.cert, self.key)]
         return tuple((stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in stats)
 
 
 class Tls:
-    """The context of a server's connections. Mutable: it shows what the files hold by now.
+    """The TLS context of a server's connections. Mutable: it is updated when the files change.
 
     Args:
-        certificate: what it shows.
+        certificate: the files to load.
 
     Raises:
         SetupError: it cannot be used.
@@ -62,9 +62,9 @@ class Tls:
         self._stamp = certificate.stamp()
 
     def look(self) -> None:
-        """Take the certificate anew if its files have changed; one that is no good is not taken.
+        """Reload the certificate if its files have changed; an invalid one is ignored.
 
-        To be called on the event loop, which makes the connections.
+        Must be called on the event loop, which makes the connections.
         """
         try:
             stamp = self._certificate.stamp()
@@ -74,7 +74,7 @@ class Tls:
             return
         self._stamp = stamp
         try:
-            # Both files, before either is used.
+            # Check both files before using either.
             self._certificate.load(_make_context())
             self._certificate.load(self.context)
         except SetupError as exc:

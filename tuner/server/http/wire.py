@@ -1,7 +1,7 @@
-"""One connection as uvicorn speaks HTTP on it, with bounds on what a client may make it hold.
+"""One connection on which uvicorn speaks HTTP, with limits on the resources that a client can hold.
 
-uvicorn has none on the size of a head, on the time of a head or a body, on requests that are sent
-ahead, or on an answer that is not taken. Nothing of a body is read before a route asks for it.
+uvicorn does not limit the size of a head, the time for a head or a body, pipelined requests, or
+answers that are not accepted. A body is not read before a route asks for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tuner.server import limits
 from tuner.server.http.connections import Doorkeeper, Phase
 
 _KEY = "tuner.connection"
-# What is no HTTP is answered with 400. A line for each would let anybody fill the log.
+# Invalid HTTP is answered with 400. Logging each one would let anybody fill the log.
 _logger = logging.getLogger("uvicorn.error.connection")
 _logger.setLevel(logging.ERROR)
 
@@ -31,7 +31,7 @@ class Wire(HttpToolsProtocol):
     """An HTTP/1.1 connection.
 
     Args:
-        doorkeeper: of the server.
+        doorkeeper: the server's.
         arguments: uvicorn's.
     """
 
@@ -45,14 +45,14 @@ class Wire(HttpToolsProtocol):
         self.phase: Phase = "head"
         self._doorkeeper = doorkeeper
         self._phase_since = now
-        #: When something last moved that should.
+        #: When the client last made progress that the server waits for.
         self._moved = now
         self._looked = now
-        #: Since the end of the last head that was complete.
+        #: Bytes since the end of the last complete head.
         self._head_bytes = 0
         self._unsent_bytes = 0
         self._closing_since: float | None = None
-        #: What the application works on; `cycle` is what came last.
+        #: What the application is working on; `cycle` is the newest one.
         self._running: RequestResponseCycle | None = None
 
     @override
@@ -78,7 +78,7 @@ class Wire(HttpToolsProtocol):
             return
         if self.phase == "body":
             self._head_bytes = 0
-            # Until the route asks for it: uvicorn's `receive` reads on.
+            # Until the route asks for it: uvicorn's `receive` resumes reading.
             self.flow.pause_reading()
         elif self._head_bytes > limits.MAX_HEAD_BYTES:
             self._end(431, f"the head is larger than {limits.MAX_HEAD_BYTES} bytes")
@@ -105,7 +105,7 @@ class Wire(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # One that was sent ahead is answered next.
+        # A pipelined request is answered next.
         if self.phase == "answer" and self.cycle.response_complete:
             self._enter("idle")
 
@@ -120,7 +120,7 @@ class Wire(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def is_over(self, now: float) -> bool:
-        """Return whether the connection's time is over; to be asked every second."""
+        """Return whether the connection's time is up; to be called every second."""
         if self.transport.is_closing():
             self._closing_since = self._closing_since or now
             return now > self._closing_since + limits.CLOSE_S
@@ -128,7 +128,7 @@ class Wire(HttpToolsProtocol):
         if unsent != self._unsent_bytes:
             self._moved = now
         if self.flow.read_paused:
-            # It is the server that takes its time.
+            # It is the server that is slow.
             self._moved = now
             self._phase_since += now - self._looked
         self._looked = now
@@ -136,7 +136,7 @@ class Wire(HttpToolsProtocol):
         return now > self._until()
 
     def _until(self) -> float:
-        """Return when the patience with the client ends."""
+        """Return when the current phase times out."""
         if self._unsent_bytes:
             return self._moved + (limits.ANSWER_STALL_S if self.is_known else limits.UNKNOWN_S)
         match self.phase:
@@ -150,7 +150,7 @@ class Wire(HttpToolsProtocol):
                 return self._phase_since + (limits.IDLE_S if self.is_known else limits.UNKNOWN_S)
 
     def give_up(self) -> None:
-        """End the connection; a request that has begun is answered."""
+        """Close the connection; a request that has begun is still answered."""
         if self._unsent_bytes or self.transport.is_closing():
             self.cut()
         elif self.phase == "idle" or (not self._head_bytes and self.phase == "head"):
@@ -159,20 +159,20 @@ class Wire(HttpToolsProtocol):
             self._end(408, f"the {self.phase} of the request did not come in time")
 
     def cut(self) -> None:
-        """End the connection at once."""
+        """Close the connection immediately."""
         self._doorkeeper.left(self)
         self._hang_up()
         self.transport.abort()
 
     def settle(self, *, is_known: bool) -> None:
-        """Note whether its newest request has shown a good token."""
+        """Record whether its newest request had a valid token."""
         if not is_known:
-            # What came with the head of the request is of no use, and an answer may wait.
+            # Body bytes that came with the head are of no use, and an answer may wait.
             self.cycle.body.clear()
         self._doorkeeper.settled(self, is_known=is_known)
 
     def ask_openly(self) -> bool:
-        """Note a request that needs no token; return whether it is the first on this connection."""
+        """Record a request without a token; return whether it is the first on the connection."""
         is_first = not self._has_asked_openly
         self._has_asked_openly = True
         return is_first
@@ -182,7 +182,7 @@ class Wire(HttpToolsProtocol):
         self._phase_since = time.monotonic()
 
     def _end(self, status: int, detail: str) -> None:
-        """Answer in the application's place, where it has not begun to, and close."""
+        """Answer in place of the application, unless it has begun to, and close."""
         running = self._running
         if running is None or running.response_complete or not running.response_started:
             self.transport.write(_answer(status, detail))
@@ -190,7 +190,7 @@ class Wire(HttpToolsProtocol):
         self.transport.close()
 
     def _hang_up(self) -> None:
-        """Let the application know that nobody waits for an answer, however far it is."""
+        """Tell the application that nobody waits for its answer, however far it is."""
         running = self._running
         if running is not None and not running.response_complete:
             running.disconnected = True
@@ -198,18 +198,18 @@ class Wire(HttpToolsProtocol):
 
 
 class _NoWire:
-    """Stands for the connection of a request that came on none of ours."""
+    """Stands in for the connection of a request that did not come over one of ours."""
 
     def settle(self, *, is_known: bool) -> None:
         """Do nothing."""
 
     def ask_openly(self) -> bool:
-        """Take each request for the first on its connection."""
+        """Treat each request as the first on its connection."""
         return True
 
 
 def connection_of(scope: MutableMapping[str, Any]) -> Wire | _NoWire:
-    """Return the connection that a request came on."""
+    """Return the connection of a request."""
     found: Wire | None = scope.get(_KEY)
     return found or _NoWire()
 

@@ -1,7 +1,7 @@
-"""What a route lets its callers do.
+"""What a route allows its callers to do.
 
-`tuner.server.access` asks `TokenBook.who` before any route is looked for and leaves the answer in
-the request; a route says by `needs` what its caller must be allowed.
+`tuner.server.access` calls `TokenBook.who` before a request is routed and stores the answer in the
+request; a route declares with `needs` which scope its caller must have.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from tuner.identity import Identity, Scope
 from tuner.trials.store.events import acting
 
 _IDENTITY = "tuner.identity"
-#: For the description only: by then the token has been looked at.
+#: For the description only: the token has been checked by then.
 _bearer = HTTPBearer(auto_error=False)
 
 
 class Needs:
-    """A dependency of routes: refuses whoever has a token that does not allow this.
+    """A dependency of routes: refuses callers whose token does not allow the request.
 
-    A route with a `{project}` in its path is for those whose token is for that project. One
-    without is of the whole service, unless it says that it keeps to the caller's projects itself.
+    A route with a `{project}` in its path requires a token for that project. A route without one
+    belongs to the whole service, unless it limits itself to the caller's projects.
 
     Args:
-        scope: what the token must allow.
-        keeps_to_own: what the route shows and changes is the caller's, whatever its projects are.
+        scope: the scope that the token must have.
+        keeps_to_own: the route shows and changes only what belongs to the caller's projects.
     """
 
     def __init__(self, scope: Scope, *, keeps_to_own: bool) -> None:
         self.scope = scope
         self.keeps_to_own = keeps_to_own
 
-    # A coroutine, because FastAPI gives a plain function a thread for every request.
+    # A coroutine, because FastAPI runs a plain function in a thread for every request.
     async def __call__(
         self,
         request: Request,
@@ -58,11 +58,11 @@ class Needs:
 
 
 def needs(scope: Scope, *, keeps_to_own: bool = False) -> Dependency:
-    """Return the dependency of a route that names the scope it needs; arguments as `Needs`."""
+    """Return the dependency of a route that names the scope it needs; arguments as for `Needs`."""
     return Dependency(Needs(scope, keeps_to_own=keeps_to_own))
 
 
-#: What routes declare. By default what is not a project's is of the whole service.
+#: What routes declare. By default, a route without a project belongs to the whole service.
 READ = [needs(Scope.READ)]
 SUBMIT = [needs(Scope.SUBMIT)]
 ADMIN = [needs(Scope.ADMIN)]
@@ -72,17 +72,17 @@ WORK_OWN = [needs(Scope.WORK, keeps_to_own=True)]
 
 
 def identity(scope: MutableMapping[str, Any]) -> Identity:
-    """Return who sent a request that has passed the front."""
+    """Return who sent a request that has passed `tuner.server.access`."""
     found: Identity = scope[_IDENTITY]
     return found
 
 
 def note_identity(scope: MutableMapping[str, Any], found: Identity) -> None:
-    """Leave in a request who sent it."""
+    """Store in a request who sent it."""
     scope[_IDENTITY] = found
 
 
-# A coroutine: what it sets is seen by the route, in whatever thread that runs.
+# A coroutine: its context variable is visible to the route, in whatever thread that runs.
 async def _name_actor(
     request: Request,
     given: Annotated[str | None, Header(alias=ACTOR_HEADER)] = None,
@@ -90,11 +90,11 @@ async def _name_actor(
     who = identity(request.scope)
     name = given
     if who.token_id is not None:
-        # The token is known, and the account only said.
+        # The token is known; the account is only claimed.
         name = f"{(given or 'somebody')[:48]} (token {who.name})"
     with acting(tidy(name) if name else None):
         yield
 
 
-#: Of routes that change something: its event says who asked for it.
+#: For routes that change something: the event records who asked for it.
 NAMES_ACTOR = [Dependency(_name_actor)]

@@ -1,4 +1,4 @@
-"""What OpenAPI says of request bodies: their form, and the bounds that are checked beside it."""
+"""How OpenAPI describes request bodies: their form, and the bounds that are checked in addition."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
 
 
 def body_schema(kind: type[Any], *, required: bool = True) -> Schema:
-    """Return what OpenAPI says of an endpoint that reads `kind` from its body."""
+    """Return the OpenAPI schema for an endpoint that reads `kind` from its body."""
     schema = TypeAdapter(kind).json_schema()
     parts = schema.pop("$defs", {})
     for name, part in ((kind.__name__, schema), *parts.items()):
         _bound(name, part)
-    # FastAPI takes only its own models into the components, so the parts are written in place.
+    # FastAPI takes only its own models into the components, so the parts are inlined.
     schema = _inlined(schema, parts)
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": required, "content": content}}
@@ -86,9 +86,9 @@ def body_schema(kind: type[Any], *, required: bool = True) -> Schema:
 
 @functools.cache
 def spec_schema() -> Schema:
-    """Return the form of a study spec, as it is sent: its search space inlined.
+    """Return the schema of a study spec as it is sent: with its search space inlined.
 
-    What must fit together, as a condition and its parent, no schema says.
+    No schema expresses what must fit together, such as a condition and its parent.
     """
     head = _section(Head)
     metric = _section(Metric)
@@ -151,7 +151,7 @@ def _space() -> Schema:
 
 
 def _named(model: type[Any], registry: Registry) -> Schema:
-    """Return the form of a sampler or pruner: a name, or a mapping with its options."""
+    """Return the schema of a sampler or pruner: a name, or a mapping with its options."""
     usable = registry.usable()
     names = {"enum": list(usable)}
     section = _section(model)
@@ -163,7 +163,7 @@ def _named(model: type[Any], registry: Registry) -> Schema:
 
 
 def _section(model: type[Any]) -> Schema:
-    """Return a section's form, with bounds in JSON Schema's words and not in pydantic's."""
+    """Return a section's schema, with bounds in JSON Schema's words rather than pydantic's."""
     schema: Schema = model.model_json_schema()
     schema.pop("$defs", None)
     for field in schema["properties"].values():
@@ -197,7 +197,7 @@ def _bound(name: str, schema: Schema) -> None:
 
 
 def _narrow(form: Schema, found: Schema) -> None:
-    """Add bounds to a form, or to that of its choices which is not null."""
+    """Add bounds to a schema, or to its alternative that is not null."""
     if "anyOf" in found:
         form.pop("anyOf", None)
         form.update(found)

@@ -1,4 +1,4 @@
-"""The route that says how many workers are of use, for whatever scales them."""
+"""The route that says how many workers are needed, for autoscalers."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def add_explanations(router: APIRouter, service: Service) -> None:
     )
     def artifact(project: Name, study: Name, digest: Digest, request: Request) -> Response:
         """Return what a sampler knew from history, by the key in the proposals."""
-        # It holds the results of whatever study has taught it.
+        # It holds results of any study that this one learned from.
         identity(request.scope).require_all_projects()
         content = service.artifact(f"{project}/{study}", digest)
         return Response(content, media_type="application/octet-stream")

@@ -36,7 +36,7 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 Short = Annotated[str, Field(max_length=64)]
 Line = Annotated[str, Field(max_length=4096)]
 Goal = Literal["maximize", "minimize"]
-#: What the study was read from.
+#: The kind of source that the study was read from.
 Kind = Annotated[
     str,
     Field(
@@ -49,7 +49,7 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class _Model(BaseModel):
-    # What comes in and goes out has these fields and no others.
+    # Requests and answers have exactly these fields.
     model_config = ConfigDict(extra="forbid")
 
 
@@ -117,7 +117,7 @@ class _Finish(_Model):
     rejected: Annotated[list[_Rejected], Field(max_length=MAX_REJECTED)]
     own: Count
     replace: bool
-    #: Keys of runs that earlier releases took for such.
+    #: Keys of runs that earlier releases mistook for runs.
     gone: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_RUNS)] = []
 
 

@@ -1,4 +1,4 @@
-"""What those who run the service ask: whether it is alive, whether it is ready, how it does."""
+"""What operators ask: whether the service is alive, whether it is ready, how it performs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Ready(BaseModel):
 
 
 def health_router(health: ServerHealth) -> APIRouter:
-    """Return the routes of probes, which need no token and say nothing that needs one."""
+    """Return the routes of probes, which need no token and reveal nothing that needs one."""
     router = APIRouter(tags=["service"])
 
-    # A coroutine: it answers also while every thread waits for the database.
+    # A coroutine: it answers even while every thread waits for the database.
     @router.get("/healthz", response_model=Alive)
     async def healthz() -> Alive:
         """Say that the process answers."""

@@ -1,4 +1,4 @@
-"""What stands in the paths and queries of requests, as FastAPI checks it."""
+"""Parameters in the paths and queries of requests, as FastAPI checks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of one study: what its damaged rows are in the way of is said, and is no fault of ours."""
+"""Routes of one study, which explain failures that are due to the study's damaged rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tuner.errors import StudyError, TunerError
 from tuner.service.service import Service
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-#: What is raised on purpose.
+#: Exceptions that are raised on purpose.
 _MEANT = (TunerError, HTTPException, RequestValidationError, ClientDisconnect)
 
 
 def study_routes(service: Service) -> type[APIRoute]:
     """Return the class of all routes that `service` answers.
 
-    What fails for a study in whose rows a check finds something is answered with that, as 409.
+    If a route fails and a check finds damage in the study's rows, the answer says that, as 409.
     """
 
     class StudyRoute(APIRoute):

@@ -1,4 +1,4 @@
-"""The tokens' side of the API: made, listed and revoked by those who may do everything."""
+"""The tokens' side of the API: created, listed and revoked by holders of the scope admin."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def token_router(desk: TokenDesk, book: TokenBook) -> APIRouter:
     """Return the routes of tokens.
 
     Args:
-        desk: makes and revokes them.
-        book: of this server, which learns of it at once.
+        desk: creates and revokes them.
+        book: this server's, which is updated immediately.
     """
     router = APIRouter(
         prefix=PREFIX, tags=["tokens"], responses=PROBLEM_RESPONSES, dependencies=NAMES_ACTOR

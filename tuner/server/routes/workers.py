@@ -27,7 +27,8 @@ from tuner.storage.conflict import again_after_conflict
 from tuner.trials.kinds import claim_kind
 
 MAX_WAIT_S = 30.0
-#: A claim that waits is ended so soon when its token is revoked, with what `TokenBook` remembers.
+#: Seconds between checks of a waiting claim's token; with what `TokenBook` caches, a revoked token
+#: ends it within a second.
 RECHECK_S = 0.4
 AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
 
@@ -37,15 +38,15 @@ class WorkerRedis:
     """Where workers get wake-ups from.
 
     Attributes:
-        url: for who may do everything; None: there is no Redis.
-        fetching_url: of a user who can only fetch wake-ups; None: there is none.
+        url: for clients that may do everything; None: there is no Redis.
+        fetching_url: with a user who can only fetch wake-ups; None: there is none.
     """
 
     url: str | None
     fetching_url: str | None
 
     def url_for(self, who: Identity) -> str | None:
-        """Return the URL that a worker is told; None: it asks the server for work instead."""
+        """Return the URL to tell a worker; None: it asks the server for work instead."""
         return self.url if who.is_operator else self.fetching_url
 
 
@@ -54,9 +55,9 @@ def _json(message: protocol.Message) -> Response:
 
 
 async def _has_hung_up(request: Request) -> bool:
-    """Whether nobody waits for the answer any more; the request's body was read before."""
-    # The end of a connection that came in with the request is seen one round of the loop later,
-    # and told to the application in the round after that.
+    """Whether the client has disconnected; the request's body was read before."""
+    # The end of a connection that came together with the request is noticed one round of the loop
+    # later, and passed to the application in the round after that.
     for _ in range(2):
         await asyncio.sleep(0)
     return await request.is_disconnected()
@@ -65,7 +66,7 @@ async def _has_hung_up(request: Request) -> bool:
 async def _wait(
     ticket: asyncio.Future[None], deadline: float, recheck: Callable[[], Awaitable[None]]
 ) -> None:
-    """Wait for the bell until `deadline`, as long as the token stays good."""
+    """Wait for a notification until `deadline`, as long as the token stays valid."""
     while not ticket.done() and (left := deadline - time.monotonic()) > 0:
         await asyncio.wait([ticket], timeout=min(left, RECHECK_S))
         await recheck()
@@ -129,14 +130,15 @@ def _add_claim(
         message = await read_message(request, protocol.Claim)
         deadline = time.monotonic() + min(max(message.wait_s, 0.0), MAX_WAIT_S)
         caller = identity(request.scope)
-        # Of a token that is bound to a digest alone, the name of the image is known later.
+        # If a token is bound to a digest only, the name of the image becomes known later.
         is_bound = caller.image is not None and "@" in caller.image
         kind = claim_kind(message, caller.image if is_bound else message.worker.image)
         while True:
             ticket = bell.waiter(kind)
             try:
                 if await _has_hung_up(request):
-                    # It has given this claim up, or sends it again: an attempt would be nobody's.
+                    # The worker has given this claim up or sends it again, so an attempt would have
+                    # no owner.
                     return Response(status_code=204)
                 start = time.monotonic()
                 assignment = await run_in_threadpool(claim_desk, message)
@@ -159,7 +161,7 @@ def _add_claim(
         """Extend the lease; learn whether the trial goes on."""
         message = await read_message(request, protocol.Beat)
         if await _has_hung_up(request):
-            # What it said then need not be so any more.
+            # The caller has disconnected, so its message may be outdated.
             return Response(status_code=204)
         with instruments.calling("beat"):
             return _json(await run_in_threadpool(beat_desk, message))
