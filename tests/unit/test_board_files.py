@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from tuner.board.best_trials.compare import compare_document
-from tuner.board.best_trials.files import MOST_BYTES, read_file
-from tuner.board.best_trials.model import Column, Metric, Row, Table
-from tuner.board.best_trials.requests import ProblemError, Query
-from tuner.board.best_trials.takeaway import takeaway_answer
+from tuner.board.best_trials.answers.compare import compare_document
+from tuner.board.best_trials.answers.files import MOST_BYTES, read_file
+from tuner.board.best_trials.answers.requests import ProblemError, Query
+from tuner.board.best_trials.answers.takeaway import takeaway_answer
+from tuner.board.best_trials.table.model import Column, Metric, Row, Table
 from tuner.roots import Place
 
 KEYS = ("trial", "objective", "params.rate", "params.big", "params.note", "params.on")

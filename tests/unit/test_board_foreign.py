@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tensorboard.plugins.hparams import api_pb2
 
-from tuner.board.best_trials.foreign import Experiment, Session, owned_series
-from tuner.board.best_trials.foreign_table import Choice, guess_goal, make_table, metrics_of
-from tuner.board.best_trials.model import Table
-from tuner.board.best_trials.others import group_sessions
+from tuner.board.best_trials.studies.foreign import Experiment, Session, owned_series
+from tuner.board.best_trials.studies.foreign_table import Choice, guess_goal, make_table, metrics_of
+from tuner.board.best_trials.studies.others import group_sessions
+from tuner.board.best_trials.table.model import Table
 
 _BEGAN = 1_795_871_476.0
 

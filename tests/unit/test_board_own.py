@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 
 from tests.support.board.lab import BoardLab
 from tests.support.board.trials import Plan
-from tuner.board.best_trials.catalogue import Catalogue
-from tuner.board.best_trials.importance import importance_document
-from tuner.board.best_trials.model import Row, Table
-from tuner.board.best_trials.own import OwnStudy
-from tuner.board.best_trials.page import column_document, row_document, sort_rows, study_document
+from tuner.board.best_trials.answers.importance import importance_document
+from tuner.board.best_trials.answers.page import (
+    column_document,
+    row_document,
+    sort_rows,
+    study_document,
+)
+from tuner.board.best_trials.studies.catalogue import Catalogue
+from tuner.board.best_trials.studies.own import OwnStudy
+from tuner.board.best_trials.table.model import Row, Table
 from tuner.roots import Place
 
 STUDY = "lab/endings"

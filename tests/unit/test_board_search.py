@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.board.best_trials.model import Column, Row, Type
-from tuner.board.best_trials.query import MOST_TERMS, MOST_TEXT, parse_search
+from tuner.board.best_trials.table.model import Column, Row, Type
+from tuner.board.best_trials.table.query import MOST_TERMS, MOST_TEXT, parse_search
 
 
 def column(key: str, kind: Type = "float") -> Column:

@@ -6,7 +6,7 @@ from __future__ import annotations
 OTHERS = {
     "tuner/archives.py": "archives that are given as bytes",
     "tuner/board/best_trials/report/scripts.py": "pages of the package, and plotly's script",
-    "tuner/board/best_trials/static_files.py": "pages of the package, and plotly's script",
+    "tuner/board/best_trials/answers/static_files.py": "pages of the package, and plotly's script",
     "tuner/board/landlock.py": "what a process gets rights to: opened as a name only (O_PATH)",
     "tuner/cli/calling.py": "the program that was called",
     "tuner/cli/writing/compose_folder.py": "a deployment that the user names, and the package",
@@ -104,8 +104,8 @@ _SCAN = "a look for runs of ours: names only, and no link is entered"
 #: Of modules that have to do with the roots: what their files are, and the calls in their source.
 CALLS: dict[str, tuple[str, set[str]]] = {
     "tuner/board/confinement.py": ("the interpreter", {"Path(sys.executable).resolve()"}),
-    "tuner/board/best_trials/catalogue.py": (_BY_PLACE, {"self._base.open()"}),
-    "tuner/board/best_trials/files.py": (_BY_PLACE, {"base.below(run).open()"}),
+    "tuner/board/best_trials/studies/catalogue.py": (_BY_PLACE, {"self._base.open()"}),
+    "tuner/board/best_trials/answers/files.py": (_BY_PLACE, {"base.below(run).open()"}),
     "tuner/board/launcher.py": (_SCRATCH, {"options.notes.open('a')", "options.ready.exists()"}),
     "tuner/board/running.py": (
         _SCRATCH,

@@ -9,15 +9,11 @@ from typing import Any
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from tuner.board.best_trials.catalogue import Catalogue
-from tuner.board.best_trials.compare import MOST, compare_document
-from tuner.board.best_trials.curves import curves_answer
-from tuner.board.best_trials.files import file_answer
-from tuner.board.best_trials.foreign_table import Choice
-from tuner.board.best_trials.importance import importance_document
-from tuner.board.best_trials.model import Goal, Table
-from tuner.board.best_trials.others import Others
-from tuner.board.best_trials.page import (
+from tuner.board.best_trials.answers.compare import MOST, compare_document
+from tuner.board.best_trials.answers.curves import curves_answer
+from tuner.board.best_trials.answers.files import file_answer
+from tuner.board.best_trials.answers.importance import importance_document
+from tuner.board.best_trials.answers.page import (
     column_document,
     found_rows,
     is_column,
@@ -26,11 +22,15 @@ from tuner.board.best_trials.page import (
     sort_rows,
     study_document,
 )
-from tuner.board.best_trials.points import points_answer
+from tuner.board.best_trials.answers.points import points_answer
+from tuner.board.best_trials.answers.requests import ProblemError, Query, answer, handle
+from tuner.board.best_trials.answers.static_files import static_routes
+from tuner.board.best_trials.answers.takeaway import takeaway_answer
 from tuner.board.best_trials.report.answer import report_answer
-from tuner.board.best_trials.requests import ProblemError, Query, answer, handle
-from tuner.board.best_trials.static_files import static_routes
-from tuner.board.best_trials.takeaway import takeaway_answer
+from tuner.board.best_trials.studies.catalogue import Catalogue
+from tuner.board.best_trials.studies.foreign_table import Choice
+from tuner.board.best_trials.studies.others import Others
+from tuner.board.best_trials.table.model import Goal, Table
 from tuner.roots import Place
 
 #: Where the files lie that TensorBoard is shown a view of; without it, where TensorBoard reads.

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuner.board.best_trials.page import encode
+from tuner.board.best_trials.answers.page import encode
 from tuner.board.best_trials.report.document import (
     ENVIRONMENT,
     MOST_POINT_COLUMNS,

@@ -10,11 +10,11 @@ from typing import Any
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.curves import curves_document
-from tuner.board.best_trials.files import CONFIG, read_file
-from tuner.board.best_trials.foreign import Foreign
-from tuner.board.best_trials.model import Table
-from tuner.board.best_trials.page import column_document, encode, row_document
+from tuner.board.best_trials.answers.curves import curves_document
+from tuner.board.best_trials.answers.files import CONFIG, read_file
+from tuner.board.best_trials.answers.page import column_document, encode, row_document
+from tuner.board.best_trials.answers.requests import ProblemError, Query, plain
+from tuner.board.best_trials.answers.takeaway import to_yaml
 from tuner.board.best_trials.report.document import (
     ENVIRONMENT,
     MOST_POINT_COLUMNS,
@@ -23,8 +23,8 @@ from tuner.board.best_trials.report.document import (
     Report,
     report_page,
 )
-from tuner.board.best_trials.requests import ProblemError, Query, plain
-from tuner.board.best_trials.takeaway import to_yaml
+from tuner.board.best_trials.studies.foreign import Foreign
+from tuner.board.best_trials.table.model import Table
 from tuner.roots import Place
 
 #: Curves that are named, and others in grey.

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.board.best_trials.own import OwnStudy
-from tuner.board.best_trials.own_run import MOST_LETTERS
+from tuner.board.best_trials.studies.own import OwnStudy
+from tuner.board.best_trials.table.values import MOST_LETTERS
 
 _NO_STUDY = (
     "These trials were logged by another tool, which computes no importance. Parallel coordinates "

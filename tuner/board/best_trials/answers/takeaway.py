@@ -11,9 +11,9 @@ from typing import Any
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.compare import chosen_rows
-from tuner.board.best_trials.model import Row, Table
-from tuner.board.best_trials.requests import Query, dump, plain
+from tuner.board.best_trials.answers.compare import chosen_rows
+from tuner.board.best_trials.answers.requests import Query, dump, plain
+from tuner.board.best_trials.table.model import Row, Table
 from tuner.visible import escape_json
 
 FORMATS = ("csv", "json", "yaml")

@@ -6,9 +6,9 @@ from typing import Any
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.model import Table
-from tuner.board.best_trials.page import encode, found_rows, is_column
-from tuner.board.best_trials.requests import ProblemError, Query, answer
+from tuner.board.best_trials.answers.page import encode, found_rows, is_column
+from tuner.board.best_trials.answers.requests import ProblemError, Query, answer
+from tuner.board.best_trials.table.model import Table
 
 #: Of one answer.
 MOST_ROWS, MOST_COLUMNS = 20_000, 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tuner.board.best_trials.model import Metric, Row, State
+from tuner.board.best_trials.table.model import Metric, Row, State
 
 #: Of several metrics the front is looked for among so many trials; it takes their square.
 MOST_FRONT = 5_000

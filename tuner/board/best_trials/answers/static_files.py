@@ -12,10 +12,10 @@ from typing import Any
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.requests import ProblemError, Query, handle
+from tuner.board.best_trials.answers.requests import ProblemError, Query, handle
 
 _KINDS = {".js": "text/javascript", ".css": "text/css"}
-_ROOT = Path(__file__).parents[1] / "static"
+_ROOT = Path(__file__).parents[2] / "static"
 INDEX, PLOTLY = "index.js", "plotly.js"
 _NO_PLOTLY = (
     "plotly is not installed beside TensorBoard, so this plot cannot be drawn: "

@@ -15,7 +15,7 @@ from tensorboard.context import RequestContext
 from tensorboard.data.provider import RunTagFilter
 from tensorboard.plugins.hparams import metadata
 
-from tuner.board.best_trials.own_run import MOST_NAMES, short
+from tuner.board.best_trials.table.values import MOST_NAMES, short
 
 #: Trials that are kept of a log directory, series of one trial, and records of an experiment.
 MOST_TRIALS, MOST_SERIES, MOST_EXPERIMENTS = 20_000, 500, 1_000

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from tensorboard.plugins.hparams import api_pb2
 
-from tuner.board.best_trials.columns import Declared, say_left_out, seen
-from tuner.board.best_trials.foreign import Experiment, Session
-from tuner.board.best_trials.model import Goal, Metric, Row, State, Table, finite
-from tuner.board.best_trials.own_run import short
-from tuner.board.best_trials.ranking import rank
+from tuner.board.best_trials.studies.foreign import Experiment, Session
+from tuner.board.best_trials.table.columns import Declared, say_left_out, seen
+from tuner.board.best_trials.table.model import Goal, Metric, Row, State, Table
+from tuner.board.best_trials.table.ranking import rank
+from tuner.board.best_trials.table.values import finite, short
 
 Value = Literal["best", "last"]
 #: A trial without an end goes on, as far as one can tell, so long after its last value.

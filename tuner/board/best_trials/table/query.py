@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.board.best_trials.model import METRIC, PARAM, Column, Row
+from tuner.board.best_trials.table.model import METRIC, PARAM, Column, Row
 
 #: Of the text, and of its terms.
 MOST_TEXT, MOST_TERMS = 4_000, 100

@@ -6,7 +6,7 @@ import os
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.requests import ProblemError, Query, plain
+from tuner.board.best_trials.answers.requests import ProblemError, Query, plain
 from tuner.roots import Place, UnfitError
 
 CONFIG, RECORD, OUTPUT = "config.json", "trial.json", "output.log"

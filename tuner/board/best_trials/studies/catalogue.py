@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tuner.board.best_trials.model import Table
-from tuner.board.best_trials.own import STUDY_RUN, OwnStudy
-from tuner.board.best_trials.own_run import RUN
+from tuner.board.best_trials.studies.own import STUDY_RUN, OwnStudy
+from tuner.board.best_trials.studies.own_run import RUN
+from tuner.board.best_trials.table.model import Table
 from tuner.roots import Folder, Place
 
 _log = logging.getLogger(__name__)

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tuner.board.best_trials.foreign import Experiment, Foreign, Session, parent_of
-from tuner.board.best_trials.foreign_table import (
+from tuner.board.best_trials.studies.foreign import Experiment, Foreign, Session, parent_of
+from tuner.board.best_trials.studies.foreign_table import (
     Choice,
     make_table,
     metrics_of,
     session_row,
 )
-from tuner.board.best_trials.model import Goal, Metric, Row, Table, finite
-from tuner.board.best_trials.own import OwnStudy
-from tuner.board.best_trials.own_run import RUN
+from tuner.board.best_trials.studies.own import OwnStudy
+from tuner.board.best_trials.studies.own_run import RUN
+from tuner.board.best_trials.table.model import Goal, Metric, Row, Table
+from tuner.board.best_trials.table.values import finite
 
 #: Tables of choices that somebody has made that are kept, and curves' best values.
 _KEPT = 8

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.board.best_trials.model import FACTS, METRIC, PARAM, Column, Row, Type, finite
-from tuner.board.best_trials.own_run import short
+from tuner.board.best_trials.table.model import FACTS, METRIC, PARAM, Column, Row, Type
+from tuner.board.best_trials.table.values import finite, short
 
 #: Columns of one table; what is beyond is left out, and said.
 MOST = 2_000

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner.board.best_trials.columns import describe, seen
-from tuner.board.best_trials.model import Goal, Metric, Row, Table, finite
-from tuner.board.best_trials.own_run import MOST_BYTES as MOST_RUN_BYTES
-from tuner.board.best_trials.own_run import RUN, OwnRun, read_own_run, short
-from tuner.board.best_trials.ranking import rank
+from tuner.board.best_trials.studies.own_run import MOST_BYTES as MOST_RUN_BYTES
+from tuner.board.best_trials.studies.own_run import RUN, OwnRun, read_own_run
+from tuner.board.best_trials.table.columns import describe, seen
+from tuner.board.best_trials.table.model import Goal, Metric, Row, Table
+from tuner.board.best_trials.table.ranking import rank
+from tuner.board.best_trials.table.values import finite, short
 from tuner.roots import Folder, Place
 from tuner.tfevents import read_json
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from werkzeug import wrappers
 
-from tuner.board.best_trials.foreign import Foreign, Series
-from tuner.board.best_trials.model import Row, Table
-from tuner.board.best_trials.requests import ProblemError, Query, answer
+from tuner.board.best_trials.answers.requests import ProblemError, Query, answer
+from tuner.board.best_trials.studies.foreign import Foreign, Series
+from tuner.board.best_trials.table.model import Row, Table
 
 #: Trials that may be chosen, trials in grey, points of one curve, and tags that are named.
 MOST_CHOSEN, MOST_GREY, MOST_POINTS, MOST_TAGS = 50, 200, 500, 500

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.board.best_trials.files import CONFIG, RECORD, read_file
-from tuner.board.best_trials.model import Row, Table
-from tuner.board.best_trials.requests import ProblemError
+from tuner.board.best_trials.answers.files import CONFIG, RECORD, read_file
+from tuner.board.best_trials.answers.requests import ProblemError
+from tuner.board.best_trials.table.model import Row, Table
 from tuner.roots import Place
 
 LEAST, MOST = 2, 5

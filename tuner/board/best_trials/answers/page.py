@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from tuner.board.best_trials.model import FACTS, Column, Row, Table
-from tuner.board.best_trials.query import parse_search
-from tuner.board.best_trials.requests import Query
+from tuner.board.best_trials.answers.requests import Query
+from tuner.board.best_trials.table.model import FACTS, Column, Row, Table
+from tuner.board.best_trials.table.query import parse_search
 
 #: Integers beyond are not exact in a browser.
 _EXACT = 2**53

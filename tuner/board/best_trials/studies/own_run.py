@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.board.best_trials.model import Row, State, finite
+from tuner.board.best_trials.table.model import Row, State
+from tuner.board.best_trials.table.values import MOST_NAMES, finite, scalars, short
 from tuner.roots import Folder
 from tuner.tfevents import read_json
 
@@ -18,8 +19,6 @@ from tuner.tfevents import read_json
 RUN = re.compile(r"trial_(\d{1,9})(?:-[0-9TZ]+)?(?:-a(\d{1,6}))?")
 #: Of a run's file that is read; a curve of 20 000 epochs fits.
 MOST_BYTES = 2 << 20
-#: Of one run's parameters or metrics, and of the letters of a name or a text.
-MOST_NAMES, MOST_LETTERS = 10_000, 2_000
 
 _STATES: Mapping[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
 
@@ -91,24 +90,6 @@ def _ended(record: Mapping[str, Any], run: str, trial: int, attempt: int) -> Own
         started=short(record.get("started"))[:40],
     )
     return OwnRun(row=row, attempt=attempt, is_ended=True, is_outcome=is_outcome)
-
-
-def scalars(found: object) -> Mapping[str, Any]:
-    """Return what is a JSON scalar of a mapping, by names."""
-    if not isinstance(found, Mapping):
-        return {}
-    kept = {}
-    for name, value in list(found.items())[:MOST_NAMES]:
-        if isinstance(value, str):
-            kept[short(name)] = short(value)
-        elif isinstance(value, bool | int) or finite(value) is not None:
-            kept[short(name)] = value
-    return kept
-
-
-def short(value: object) -> str:
-    """Return a text of bounded length, empty for anything else."""
-    return value[:MOST_LETTERS] if isinstance(value, str) else ""
 
 
 def _numbers(found: object) -> Mapping[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -155,14 +154,3 @@ class Table:
     def best(self) -> Row | None:
         """Return the best trial; None: none has a rank."""
         return self.rows[0] if self.rows and self.rows[0].rank is not None else None
-
-
-def finite(value: object) -> float | None:
-    """Return a number that files of a log say, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
