@@ -14,9 +14,9 @@ from tests.support.patience import clock
 from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.errors import ForbiddenError, SetupError
-from tuner.keras.held import Held
-from tuner.keras.service import ServiceLink, settings_of
-from tuner.keras.study import ServiceStudy
+from tuner.keras.service.held import Held
+from tuner.keras.service.link import ServiceLink, settings_of
+from tuner.keras.service.study import ServiceStudy
 from tuner.protocol import Finish
 
 

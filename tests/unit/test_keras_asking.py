@@ -10,9 +10,9 @@ import pytest
 
 import tuner.keras
 from tuner.errors import SetupError, SpecError
-from tuner.keras.asking import Wishes, make_spec, metric_name
 from tuner.keras.release import require_kerastuner
-from tuner.keras.service import settings_of
+from tuner.keras.service.asking import Wishes, make_spec, metric_name
+from tuner.keras.service.link import settings_of
 from tuner.spec import parse_spec
 
 

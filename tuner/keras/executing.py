@@ -10,7 +10,7 @@ from keras_tuner.engine.trial import TrialStatus
 from typing_extensions import override
 
 from tuner.keras.going import Going
-from tuner.keras.study import ServiceStudy
+from tuner.keras.service.study import ServiceStudy
 from tuner.keras.values import complete, numbers_of, objective_of
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])

@@ -10,8 +10,8 @@ from typing import Any
 from keras_tuner.engine.trial import TrialStatus
 
 from tuner.errors import SpecError
-from tuner.keras.held import Held
-from tuner.keras.run_files import RunFiles
+from tuner.keras.service.held import Held
+from tuner.keras.service.run_files import RunFiles
 from tuner.keras.spaces import Item, Known, SpaceMap
 from tuner.keras.values import numbers_of
 from tuner.protocol import (

@@ -14,14 +14,14 @@ from typing_extensions import override
 
 from tuner.errors import TunerError
 from tuner.keras import hooks
-from tuner.keras.asking import Section, Wishes, make_spec
 from tuner.keras.executing import ExecutingOracle, synchronized
 from tuner.keras.going import Going
 from tuner.keras.others import make_trials, trial_id
 from tuner.keras.project import KEY, ProjectMark, read_project
-from tuner.keras.service import ServiceLink, settings_of
+from tuner.keras.service.asking import Section, Wishes, make_spec
+from tuner.keras.service.link import ServiceLink, settings_of
+from tuner.keras.service.study import Claimed, ServiceStudy
 from tuner.keras.spaces import Item, Known, SpaceMap
-from tuner.keras.study import Claimed, ServiceStudy
 from tuner.keras.values import complete
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuner.errors import SpecError, StudyError, TunerError, UnavailableError
-from tuner.keras.service import ServiceLink
+from tuner.keras.service.link import ServiceLink
 from tuner.protocol import (
     BEAT_S,
     MAX_METRIC_BYTES,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tuner.client import ApiClient
 from tuner.errors import SetupError, UnavailableError
-from tuner.keras.line import WorkerLine
+from tuner.keras.service.line import WorkerLine
 from tuner.local.access import find_api, is_here
 from tuner.local.home import ServiceInfo, is_running, read_service, read_token, running_service
 from tuner.local.runs import LiveRun

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import NotFoundError, SetupError, StudyError, TunerError, UnavailableError
-from tuner.keras.held import RETRY_S, Held
-from tuner.keras.run_files import RunFiles
-from tuner.keras.service import ServiceLink
+from tuner.keras.service.held import RETRY_S, Held
+from tuner.keras.service.link import ServiceLink
+from tuner.keras.service.run_files import RunFiles
 from tuner.protocol import Beat, Claim, WorkerInfo
 from tuner.refusal import ChangedError
 from tuner.release import release
