@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.converted import lost, spec_of
 from tuner.convert import Converted, convert
-from tuner.convert.commands import literal
+from tuner.convert.readers.commands import literal
 from tuner.protocol import fill_places
 from workers.command.filling import fill_command
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.convert import optuna
 from tuner.convert.draft import Note, SpecDraft
+from tuner.convert.readers import optuna
 from tuner.convert.search_file import SearchFile
 from tuner.convert.writing import write
 from tuner.errors import SpecError

@@ -25,7 +25,7 @@ OTHERS = {
     "tuner/cli/commands/token.py": "a token's file that the user names",
     "tuner/cli/commands/workers.py": "/.dockerenv",
     "tuner/convert/converting.py": "a search of another tool that the user names",
-    "tuner/convert/kerastuner.py": "a project of KerasTuner that the user names",
+    "tuner/convert/readers/kerastuner.py": "a project of KerasTuner that the user names",
     "tuner/cli/commands/export.py": "the file that is to be printed",
     "tuner/exporters/formats/mlflow.py": "an export that the user names",
     "tuner/exporters/formats/placing.py": "an export that the user names",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.convert.commands import Command
 from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
-from tuner.convert.samplers import grid
+from tuner.convert.readers.commands import Command
+from tuner.convert.readers.samplers import grid
+from tuner.convert.readers.wandb_parameters import read_parameters
 from tuner.convert.search_file import SearchFile
-from tuner.convert.wandb_parameters import read_parameters
 from tuner.space.value import show
 
 TOOL = "a W&B sweep"

@@ -6,10 +6,10 @@ from typing import Any
 
 from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
-from tuner.convert.katib_parameters import read_parameters
-from tuner.convert.katib_template import read_template
 from tuner.convert.names import slug
-from tuner.convert.samplers import grid
+from tuner.convert.readers.katib_parameters import read_parameters
+from tuner.convert.readers.katib_template import read_template
+from tuner.convert.readers.samplers import grid
 from tuner.convert.search_file import SearchFile
 from tuner.space.value import show
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tuner.convert.commands import Command, literal, place
 from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
+from tuner.convert.readers.commands import Command, literal, place
 from tuner.space.value import show
 
 #: As a spec takes an image.

@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.convert.conditions import find_condition
 from tuner.convert.draft import SpecDraft
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, choices
+from tuner.convert.readers.conditions import find_condition
 from tuner.errors import NotFoundError, SpecError
 from tuner.history.importers.targets import hide_secrets, parse_url
 from tuner.history.store.imported import Facts, ImportedRun, Options

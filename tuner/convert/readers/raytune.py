@@ -19,7 +19,7 @@ from tuner.convert.draft import SpecDraft
 from tuner.convert.fields import Fields
 from tuner.convert.names import slug
 from tuner.convert.ranges import Read, bell, choices, constant, interval
-from tuner.convert.samplers import grid
+from tuner.convert.readers.samplers import grid
 from tuner.convert.search_file import SearchFile
 from tuner.space.value import is_number, is_whole, show
 
