@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from tuner.cli import printing
 from tuner.cli.render import output
 from tuner.cli.render.trial_view import curve
 
@@ -12,7 +13,7 @@ from tuner.cli.render.trial_view import curve
 def test_json_is_one_strict_document_with_null_for_what_is_not_finite(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output.print_json({"a": [math.nan, math.inf, 1.5], "b": "ü", "c": ({"d": -math.inf},)})
+    printing.print_json({"a": [math.nan, math.inf, 1.5], "b": "ü", "c": ({"d": -math.inf},)})
 
     assert json.loads(capsys.readouterr().out) == {
         "a": [None, None, 1.5],

@@ -11,6 +11,7 @@ import typer
 
 from tuner.cli.calling import command
 from tuner.errors import TunerError
+from tuner.local import open_reader
 from tuner.protocol import NAME_PATTERN
 from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
@@ -33,8 +34,6 @@ def check_study(value: str | None) -> str | None:
 def _meant(value: str) -> str:
     """Return `did you mean "vision/mlp"? ` for the `mlp` of a study that there is, else nothing."""
     import difflib
-
-    from tuner.local import open_reader
 
     try:
         with open_reader(settings()) as api:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.cli.render.output import duration
 from tuner.documents.document import JsonObject
 from tuner.errors import NotFoundError, TunerError
+from tuner.local import open_history
 from tuner.local.fleets.devices import count_gpus
 from tuner.settings import Settings
 from tuner.space.problem import did_you_mean
@@ -57,7 +58,5 @@ def advise_timeout(spec: StudySpec, trial: JsonObject) -> list[str]:
 
 
 def _known(settings: Settings) -> list[str]:
-    from tuner.local import open_history
-
     with open_history(settings, create=False) as api:
         return [str(row["key"]) for row in api.history()]

@@ -12,7 +12,10 @@ import typer
 
 from tuner.cli.arguments import settings
 from tuner.cli.commands.workers import Gpus, Isolated, PerWorker, choose_workers
+from tuner.cli.printing import print_json_line
+from tuner.cli.signals import interruptible
 from tuner.errors import SetupError
+from tuner.local.fleets.scaler_lock import only_one
 from tuner.system import require_linux
 
 if TYPE_CHECKING:
@@ -69,7 +72,6 @@ def autoscale(
     a worker that runs a trial because fewer are needed.
     """
     from tuner.local.fleets.autoscale import Autoscale, Sort
-    from tuner.local.fleets.scaler_lock import only_one
     from tuner.local.fleets.scaling import ScalingLimits
 
     require_linux("tuner workers autoscale")
@@ -96,7 +98,6 @@ def _run(
 ) -> None:
     """Scale until a signal comes; then let the workers go."""
     from tuner.cli.render.waiting import waiting
-    from tuner.cli.signals import interruptible
 
     with interruptible(scaler.hurry):
         try:
@@ -199,7 +200,6 @@ class _JsonLines:
         self._print(event="draining", busy=busy, grace_s=grace_s)
 
     def _print(self, **facts: object) -> None:
-        from tuner.cli.render.output import print_json_line
 
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         print_json_line({"time": moment, **facts})

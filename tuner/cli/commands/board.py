@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import settings
+from tuner.cli.printing import print_text, say
 from tuner.cli.reading.board_link import tab_link
 from tuner.cli.signals import interruptible
 from tuner.errors import SetupError
+from tuner.local.boards import RunningBoard, noted_board
 
 if TYPE_CHECKING:
     from tuner.cli.board_target import BoardTarget
@@ -45,9 +47,7 @@ def board(
     """
     from tuner.board.running import Site, open_board
     from tuner.cli.board_target import find_target
-    from tuner.cli.render.output import err, out
     from tuner.cli.render.waiting import waiting
-    from tuner.local.boards import RunningBoard, noted_board
 
     config = settings()
     if importlib.util.find_spec("tensorboard") is None:
@@ -56,26 +56,22 @@ def board(
     _require_root(config, target)
     chosen = _free_port(port)
 
-    def tell(line: str) -> None:
-        err().print(line, markup=False, soft_wrap=True)
-
     if target.note:
-        tell(target.note)
+        say(target.note)
     if port is None and chosen != FIRST_PORT:
-        tell(f"port {FIRST_PORT} is taken; using {chosen}")
-    site = Site(source=target.source, runs_at=target.runs_at, host=_HOST, port=chosen, tell=tell)
+        say(f"port {FIRST_PORT} is taken; using {chosen}")
+    site = Site(source=target.source, runs_at=target.runs_at, host=_HOST, port=chosen, tell=say)
     url = f"http://{_HOST}:{chosen}"
     with interruptible(), open_board(site) as process:
         with waiting("starting TensorBoard"):
             process.start()
         with noted_board(config, RunningBoard(url=url, source=target.source.path)):
             link = tab_link(url, target.study)
-            out().print(f"TensorBoard on {target.title}: {link}", markup=False, soft_wrap=True)
+            print_text(f"TensorBoard on {target.title}: {link}")
             if site.holds_several:
-                out().print(
-                    "[quiet]no HPARAMS tab, which would mix the studies: name one for it[/]"
-                )
-            out().print("[quiet]Ctrl-C ends it[/]")
+                said = "no HPARAMS tab, which would mix the studies: name one for it"
+                print_text(said, style="quiet")
+            print_text("Ctrl-C ends it", style="quiet")
             sys.stdout.flush()
             process.keep()
 

@@ -10,8 +10,13 @@ import typer
 from tuner.cli.arguments import AnyStudy, Study, settings
 from tuner.cli.calling import command
 from tuner.cli.following.choice import take_study
+from tuner.cli.following.next_step import reason_here
+from tuner.cli.printing import say
 from tuner.cli.reading.feed import CLOSED
 from tuner.cli.reading.polling import ENDED
+from tuner.local import open_changer
+from tuner.local.commands import forget_command
+from tuner.local.runs import live_runs
 from tuner.visible import visible
 
 if TYPE_CHECKING:
@@ -23,22 +28,18 @@ if TYPE_CHECKING:
 
 def pause(study: AnyStudy = None) -> None:
     """Start no new trials; let the running ones finish."""
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         study = take_study(api, study)
         api.pause(study)
-    _say(f"{study}: paused; resume with: {command('resume', study)}")
+    say(f"{study}: paused; resume with: {command('resume', study)}")
 
 
 def resume(study: AnyStudy = None) -> None:
     """Resume a paused study."""
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         study = take_study(api, study)
         api.resume(study)
-        _say(f"{study}: running{_next_step(api, study)}")
+        say(f"{study}: running{_next_step(api, study)}")
 
 
 def stop(
@@ -47,16 +48,14 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="End the running trials at once.")] = False,
 ) -> None:
     """End a study before its budget is used; let the running trials finish."""
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         study = take_study(api, study)
         before = api.status(study)["state"]
         api.stop(study, now=now)
     if before in CLOSED:
-        _say(f"{study}: is {before} already")
+        say(f"{study}: is {before} already")
     else:
-        _say(f"{study}: stopping" + (", running trials are ended" if now else ""))
+        say(f"{study}: stopping" + (", running trials are ended" if now else ""))
 
 
 def cancel(
@@ -66,16 +65,14 @@ def cancel(
     ] = None,
 ) -> None:
     """Cancel a study with its running trials, or one trial."""
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         before = api.status(study)["state"] if trial is None else api.show(study, trial)["state"]
         api.cancel(study, trial)
     what = study if trial is None else f"{study}: trial {trial}"
     if before in (*CLOSED, *ENDED):
-        _say(f"{what}: is already {before}")
+        say(f"{what}: is already {before}")
     else:
-        _say(f"{what}: is cancelled")
+        say(f"{what}: is cancelled")
 
 
 def retry(
@@ -94,7 +91,6 @@ def retry(
     """Run the failed trials of a study again, as new trials with the same parameters."""
     from tuner.cli.following.going_on import retry_with
     from tuner.cli.render.output import change_text
-    from tuner.local import open_changer
     from tuner.local.submission import make_submission
 
     config = settings()
@@ -109,12 +105,12 @@ def retry(
             answer = retry_with(submission, api, study, spec)
         step = _next_step(api, study)
     for change in answer["changes"]:
-        _say(f"{study}: {change_text(change)}")
+        say(f"{study}: {change_text(change)}")
     if submission is not None and not any(c["key"] == "code" for c in answer["changes"]):
-        _say(f"{study}: the code is the same as before")
+        say(f"{study}: the code is the same as before")
     numbers = ", ".join(map(str, answer["retried"]))
     again = f"{study}: runs again: trial {numbers}{step}"
-    _say(again if numbers else f"{study}: no trial has failed")
+    say(again if numbers else f"{study}: no trial has failed")
 
 
 def _is_sibling(study: str, name: str) -> bool:
@@ -129,8 +125,6 @@ def delete(
 ) -> None:
     """Delete a study: its trials, logs and checkpoints. This cannot be undone."""
     from tuner.cli.render.tables import all_trials
-    from tuner.local import open_changer
-    from tuner.local.commands import forget_command
 
     config = settings()
     with open_changer(config) as api:
@@ -142,15 +136,13 @@ def delete(
             _confirm(f"{head}Delete {study} with {trials} trials, logs and checkpoints?")
         done = api.delete(study)
     forget_command(config, study)
-    _say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
+    say(f"{study}: deleted" + (f" while it ran: {running}" if running else ""))
     for kept in done.get("kept", ()):
-        _say(f"{kept['path']} is still there: {kept['reason']}")
+        say(f"{kept['path']} is still there: {kept['reason']}")
 
 
 def _running_text(config: Settings, study: str, status: StudyStatus) -> str:
     """Return what is at work for a study that is about to be deleted, nothing for one at rest."""
-    from tuner.local.runs import live_runs
-
     count = status["counts"]["running"]
     trials = [f"{count} trial{'' if count == 1 else 's'} at work"] if count else []
     runs = [pid for pid, name in live_runs(config).items() if name == study]
@@ -160,8 +152,6 @@ def _running_text(config: Settings, study: str, status: StudyStatus) -> str:
 
 def _next_step(api: Service | ApiClient, study: str) -> str:
     """Return what to do so that a running study gets on, nothing where workers are there."""
-    from tuner.cli.following.next_step import reason_here
-
     status = api.status(study)
     if status["state"] != "running" or status["workers"] or api.workers():
         return ""
@@ -175,11 +165,5 @@ def _confirm(question: str) -> None:
         typer.echo(err=True)
         agreed = False
     if not agreed:
-        _say("nothing was deleted")
+        say("nothing was deleted")
         raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    from tuner.cli.render.output import err
-
-    err().print(text, markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.arguments import Json, Spec, settings
+from tuner.cli.printing import print_json
 
 
 def check(
@@ -36,7 +37,7 @@ def check(
     config = settings()
     findings = check_spec(spec, config, timeout_s=timeout, points=points, as_json=as_json)
     if as_json:
-        output.print_json(findings)
+        print_json(findings)
     else:
         print_findings(output.out(), findings)
     if not findings["ok"]:

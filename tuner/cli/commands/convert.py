@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.errors import SpecError
 from tuner.registry import READERS
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ def convert(
 
 
 def _write(path: Path, text: str) -> None:
-    from tuner.errors import SpecError
-
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

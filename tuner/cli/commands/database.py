@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from tuner.cli.arguments import Json, settings
+from tuner.cli.printing import print_json, say
 from tuner.cli.signals import interruptible
 from tuner.errors import SetupError, SpecError, UnavailableError
+from tuner.local.home import home_lock, make_home
+from tuner.release import release
 
 if TYPE_CHECKING:
     from tuner.service.studies.restoring import Restored
@@ -32,8 +35,6 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the existing conte
 
 def upgrade(*, as_json: Json = False) -> None:
     """Upgrade the database to this release; create it if there is none."""
-    from tuner.cli.render.output import err, print_json
-    from tuner.local.home import home_lock, make_home
     from tuner.storage.opening import open_unchecked, upgrade
 
     config = own_settings("upgrade")
@@ -43,9 +44,9 @@ def upgrade(*, as_json: Json = False) -> None:
     if as_json:
         print_json({"before": _revisions(before), "after": _revisions(after)})
     elif before.tuner is not None and before != after:
-        err().print(f"upgraded from revision {before.tuner} to {after.tuner}")
+        say(f"upgraded from revision {before.tuner} to {after.tuner}")
     if not as_json:
-        err().print("the database is up to date")
+        say("the database is up to date")
 
 
 def _revisions(schema: Schema) -> dict[str, str | None]:
@@ -61,8 +62,6 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Write the whole database to a file while studies run, and verify the file."""
-    from tuner.cli.render.output import err, print_json
-    from tuner.release import release
     from tuner.storage import open_storage
     from tuner.storage.backups.writing import write_backup, write_new
 
@@ -92,7 +91,7 @@ def backup(
     if as_json:
         print_json({"file": file, "sha256": trailer.sha256, **_describe(config, header)})
     else:
-        err().print(f"backed up {_counts(header)} to {_name(file, 'standard output')}")
+        say(f"backed up {_counts(header)} to {_name(file, 'standard output')}")
 
 
 def restore(
@@ -107,7 +106,6 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put a backup into an empty database; with --force, in place of everything."""
-    from tuner.cli.render.output import err, print_json
     from tuner.service.studies.restoring import Restored
     from tuner.storage.backups.reading import BackupFile
 
@@ -124,13 +122,13 @@ def restore(
         print_json({**facts, **vars(done or Restored())})
         return
     if done is None:
-        err().print(f"{file} is whole: {_counts(header)}, made {header.made}")
+        say(f"{file} is whole: {_counts(header)}, made {header.made}")
         return
-    err().print(f"restored {_counts(header)} as of {header.made}")
+    say(f"restored {_counts(header)} as of {header.made}")
     if done.restarted_trials:
-        err().print(f"{done.restarted_trials} trials were running then; they run again")
+        say(f"{done.restarted_trials} trials were running then; they run again")
     if done.renamed_checkpoints:
-        err().print(f"checkpoints of {done.renamed_checkpoints} later trials were renamed")
+        say(f"checkpoints of {done.renamed_checkpoints} later trials were renamed")
 
 
 def own_settings(words: str) -> Settings:
@@ -150,7 +148,6 @@ def own_settings(words: str) -> Settings:
 
 
 def _check(config: Settings, content: BackupFile, bar: _Bar) -> None:
-    from tuner.local.home import make_home
     from tuner.service.studies.restoring import check
 
     make_home(config.home)
@@ -158,7 +155,6 @@ def _check(config: Settings, content: BackupFile, bar: _Bar) -> None:
 
 
 def _restore(config: Settings, content: BackupFile, bar: _Bar, *, force: bool) -> Restored:
-    from tuner.local.home import home_lock
     from tuner.service.studies.restoring import restore
 
     with home_lock(config), _opened(config, force=force) as storage:
@@ -173,7 +169,6 @@ def _opened(config: Settings, *, force: bool) -> Iterator[Storage]:
 
     With `force` a file that is no database (any more) is moved aside.
     """
-    from tuner.cli.render.output import err
     from tuner.storage.file_check import damaged, set_aside
     from tuner.storage.opening import damage_of, open_unchecked, sqlite_path
 
@@ -189,7 +184,7 @@ def _opened(config: Settings, *, force: bool) -> Iterator[Storage]:
         with contextlib.closing(open_unchecked(config.database_url)) as storage:
             yield storage
         for kept in moved:
-            err().print(f"the damaged database is in {kept}", markup=False, soft_wrap=True)
+            say(f"the damaged database is in {kept}")
     except BaseException:
         if path is not None and is_new:
             for suffix in ("", "-wal", "-shm"):
@@ -205,7 +200,6 @@ def _to_standard_output(
     verify: Callable[[Path], None],
 ) -> tuple[Header, Trailer]:
     """Write a backup to standard output, once it is seen that it could be restored."""
-    from tuner.local.home import make_home
     from tuner.storage.backups.writing import write_new
 
     if sys.stdout.isatty():

@@ -11,6 +11,8 @@ import typer
 from tuner.cli.arguments import Json
 from tuner.cli.commands.database import own_settings
 from tuner.cli.exit_codes import DONE, FAILED
+from tuner.cli.printing import print_json, print_text, say
+from tuner.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +38,6 @@ def check(
 
     Exit code 1 if anything is left to repair.
     """
-    from tuner.cli.render.output import err, print_json
-
     config = own_settings("check")
     copy, result = _look(config, study, mends=repair)
     if as_json:
@@ -52,16 +52,15 @@ def check(
         )
         return FAILED if result.left else DONE
     if copy is not None:
-        err().print(f"the database as it was is in {copy}", markup=False, soft_wrap=True)
+        say(f"the database as it was is in {copy}")
     _print("repaired", result.done)
     _print("wrong", result.left)
-    err().print(_summary(study, result), markup=False, soft_wrap=True)
+    say(_summary(study, result))
     return FAILED if result.left else DONE
 
 
 def _look(config: Settings, study: str | None, *, mends: bool) -> tuple[Path | None, Repaired]:
     """Return where the database was copied to before a repair, and what was found and done."""
-    from tuner.errors import UnavailableError
     from tuner.integrity import repair as integrity
     from tuner.storage import open_storage
     from tuner.storage.opening import sqlite_path
@@ -116,13 +115,12 @@ def _copy(storage: Storage, path: Path | None) -> Path | None:
 
 
 def _print(what: str, found: Sequence[Finding]) -> None:
-    from tuner.cli.render.output import out
 
     for finding in found:
         whose = f"{finding.study}: " if finding.study else ""
-        out().print(f"{what}  {whose}{finding.text}", markup=False, soft_wrap=True)
+        print_text(f"{what}  {whose}{finding.text}")
         way = "done" if what == "repaired" else "repair" if finding.mend else "do"
-        out().print(f"          {way}: {finding.does}", markup=False, soft_wrap=True)
+        print_text(f"          {way}: {finding.does}")
 
 
 def _summary(study: str | None, result: Repaired) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json, settings
+from tuner.cli.printing import print_json
+from tuner.errors import NotFoundError, SetupError
+from tuner.local import open_reader
 from tuner.protocol import Device
 from tuner.system import MAX_DEVICES
 
@@ -52,8 +55,6 @@ def demand(
 ) -> None:
     """Say how many workers the studies could use now, of which kind, and why."""
     from tuner.cli.render import output
-    from tuner.errors import NotFoundError
-    from tuner.local import open_reader
 
     with contextlib.ExitStack() as held:
         try:
@@ -63,7 +64,7 @@ def demand(
         else:
             found = _ask(api, device, gpus, image)
     if as_json:
-        output.print_json(found)
+        print_json(found)
         return
     if found["kinds"]:
         output.out().print(_table(found["kinds"]))
@@ -73,8 +74,6 @@ def demand(
 def _ask(
     api: Reader | ApiClient, device: Device | None, gpus: int | None, image: str | None
 ) -> WorkerDemand:
-    from tuner.errors import NotFoundError, SetupError
-
     try:
         return api.demand(device, gpus, image)
     except NotFoundError as exc:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuner.cli.arguments import Json
+from tuner.cli.calling import spell
 from tuner.cli.exit_codes import FAILED
+from tuner.cli.printing import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +33,7 @@ def doctor(*, as_json: Json = False) -> None:
         found = examine(os.environ)
     if as_json:
         findings = [vars(item) for item in found]
-        output.print_json({"healthy": not _failing(found), "findings": findings})
+        print_json({"healthy": not _failing(found), "findings": findings})
     else:
         output.out().print(_table(found))
         output.out().print(_sum(found), style="quiet")
@@ -47,8 +49,6 @@ def _table(found: list[DoctorFinding]) -> Table:
     """Return a line for each thing that was looked at, its advice below it."""
     from rich.markup import escape
     from rich.table import Table
-
-    from tuner.cli.calling import spell
 
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)

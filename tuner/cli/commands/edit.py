@@ -8,7 +8,9 @@ import typer
 
 from tuner.cli.arguments import Json, check_study, settings
 from tuner.cli.following.choice import take_study
+from tuner.cli.printing import print_json, say
 from tuner.errors import SpecError
+from tuner.local import open_changer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +35,6 @@ def edit(changes: Pairs, *, as_json: Json = False) -> None:
     ended. A new pruner judges running trials at their next report. Trial limits apply to trials
     that start later, and changes to `history` to the next proposal.
     """
-    from tuner.cli.render import output
-    from tuner.local import open_changer
-
     # The name of a study holds no equals sign.
     named = None if "=" in changes[0] else check_study(changes[0])
     values = read_pairs(changes if named is None else changes[1:])
@@ -44,7 +43,7 @@ def edit(changes: Pairs, *, as_json: Json = False) -> None:
     with open_changer(settings()) as api:
         answer = api.edit(take_study(api, named), values)
     if as_json:
-        output.print_json(answer)
+        print_json(answer)
     else:
         say_changes(answer)
 
@@ -77,10 +76,10 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, Any]:
 
 def say_changes(answer: Edited | Submitted) -> None:
     """Print what an edit has changed."""
-    from tuner.cli.render.output import change_text, err
+    from tuner.cli.render.output import change_text
 
     study = answer["study"]
     for change in answer["changes"]:
-        err().print(f"{study}: {change_text(change)}", markup=False, soft_wrap=True)
+        say(f"{study}: {change_text(change)}")
     if not answer["changes"]:
-        err().print(f"{study}: nothing to change, it already has these values")
+        say(f"{study}: nothing to change, it already has these values")

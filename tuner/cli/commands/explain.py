@@ -8,6 +8,8 @@ import typer
 
 from tuner.cli.arguments import Json, StudyOrTrial, settings
 from tuner.cli.following.choice import read_choice, take_study, take_trial
+from tuner.cli.printing import print_json
+from tuner.local import open_reader
 
 
 def explain(
@@ -26,7 +28,6 @@ def explain(
     """Show what a study learnt from history and what that gained, or why a trial was proposed."""
     from tuner.cli.render import explanation, output, trial_explanation
     from tuner.cli.render.waiting import waiting
-    from tuner.local import open_reader
 
     chosen = read_choice([study, trial])
     config = settings()
@@ -40,7 +41,7 @@ def explain(
             one = None if number is None else api.explain_trial(name, number)
             metrics = [] if as_json else api.status(name)["metrics"]
     if as_json:
-        output.print_json(whole or one)
+        print_json(whole or one)
     elif whole is not None:
         explanation.print_explanation(output.out(), whole, metrics)
     elif one is not None:

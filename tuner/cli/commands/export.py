@@ -10,7 +10,11 @@ import typer
 
 from tuner.cli.arguments import AnyStudy, settings
 from tuner.cli.following.choice import take_study
+from tuner.cli.printing import print_text, say
+from tuner.errors import SetupError
+from tuner.local import open_reader
 from tuner.registry import EXPORTERS
+from tuner.registry.exporters import exporter
 
 #: Writes to standard output.
 _STDOUT = "-"
@@ -41,12 +45,9 @@ def export(
 
     Trials that have not ended are left out. `tuner history add` reads the last two.
     """
-    from tuner.cli.render.output import err, out
     from tuner.cli.render.waiting import waiting
     from tuner.cli.writing.export_data import read_export
     from tuner.exporters.formats import export_study
-    from tuner.local import open_reader
-    from tuner.registry.exporters import exporter
 
     writer = exporter(kind)
     with tempfile.TemporaryDirectory(prefix="tuner-export-") as folder:
@@ -63,15 +64,14 @@ def export(
         if to == _STDOUT:
             _print(kind, path)
             return
-    out().print(str(path), markup=False, soft_wrap=True)
+    print_text(str(path))
     if left_out:
         said = f"{name}: {left_out} trials have not ended and are not in it"
-        err().print(said, style="quiet", markup=False, soft_wrap=True)
+        say(said, style="quiet")
 
 
 def _print(kind: str, path: Path) -> None:
     from tuner.cli.render.output import LogPrinter
-    from tuner.errors import SetupError
 
     if path.is_dir():
         raise SetupError(f"{kind} is a folder, which cannot be printed; name one with -o")

@@ -8,7 +8,10 @@ import typer
 
 from tuner.cli.arguments import Json, settings
 from tuner.cli.exit_codes import WRONG
+from tuner.cli.printing import print_json, say
+from tuner.cli.signals import interruptible
 from tuner.errors import NotFoundError, SpecError
+from tuner.local import open_history
 
 if TYPE_CHECKING:
     from tuner.documents.history import HistoryRejection, HistoryStudy
@@ -47,10 +50,7 @@ def add(
     it could not use.
     """
     from tuner.cli.render.imports import import_progress, print_report
-    from tuner.cli.render.output import err, print_json
-    from tuner.cli.signals import interruptible
     from tuner.history.importing import Importer
-    from tuner.local import open_history
 
     options = read_options(metric or [], goal or [], reduce)
     reports: list[ImportReport] = []
@@ -70,7 +70,7 @@ def add(
         for report in reports:
             print_report(report)
     for problem in problems:
-        err().print(f"tuner: {problem}", markup=False, soft_wrap=True)
+        say(f"tuner: {problem}")
     if problems or any(r.found and r.found == r.rejected for r in reports):
         raise typer.Exit(WRONG)
 
@@ -84,7 +84,6 @@ def list_history(
 ) -> None:
     """List the studies that new ones can learn from: Tuner's own and imported ones."""
     from tuner.cli.render import output
-    from tuner.local import open_history
 
     try:
         with open_history(settings(), create=False) as api:
@@ -93,7 +92,7 @@ def list_history(
     except NotFoundError:
         refused, studies = [], []
     if as_json:
-        output.print_json(refused or studies)
+        print_json(refused or studies)
     elif not (refused or studies):
         what = "nothing was rejected" if rejected else "no history yet; import some with: "
         output.err().print(what + ("" if rejected else "tuner history add PATH"))
@@ -109,15 +108,12 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Forget an imported study; keep the files that it came from."""
-    from tuner.cli.render.output import err, print_json
-    from tuner.local import open_history
-
     with open_history(settings(), create=False) as api:
         answer = api.remove_history(key)
     if as_json:
         print_json(answer)
     else:
-        err().print(f"{key}: forgotten, with {answer['trials']} runs", markup=False)
+        say(f"{key}: forgotten, with {answer['trials']} runs")
 
 
 def read_options(metrics: list[str], goals: list[str], reduce: str) -> Options | None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json
+from tuner.cli.calling import command
+from tuner.cli.printing import print_json, print_text, say
+from tuner.cli.writing.image_facts import read_image_facts
 from tuner.errors import SpecError
 
 if TYPE_CHECKING:
@@ -63,7 +66,6 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Write a first study from a ready search space, or a deployment; overwrite nothing."""
-    from tuner.cli.render.output import out, print_json
     from tuner.cli.writing.first_study import write_study
     from tuner.cli.writing.ready import find_space
 
@@ -85,17 +87,14 @@ def init(
     if as_json:
         print_json(made.to_json())
     else:
-        out().print(_said(made), markup=False, soft_wrap=True)
+        print_text(_said(made))
 
 
 def _facts(path: Path) -> ImageFacts:
-    from tuner.cli.writing.image_facts import read_image_facts
-
     return read_image_facts(path)
 
 
 def _init_compose(folder: Path | None, wanted: Wanted, *, as_json: bool) -> None:
-    from tuner.cli.render.output import out, print_json
     from tuner.cli.writing.compose_folder import write_compose
     from tuner.cli.writing.compose_text import compose_text
 
@@ -103,7 +102,7 @@ def _init_compose(folder: Path | None, wanted: Wanted, *, as_json: bool) -> None
     if as_json:
         print_json(made.to_json())
     else:
-        out().print(compose_text(made), markup=False, soft_wrap=True)
+        print_text(compose_text(made))
 
 
 def _ask() -> ReadySpace:
@@ -112,8 +111,6 @@ def _ask() -> ReadySpace:
     Raises:
         SpecError: there is nobody to ask.
     """
-    from tuner.cli.calling import command
-    from tuner.cli.render.output import err
     from tuner.cli.writing.ready import find_space, ready_spaces
 
     spaces = list(ready_spaces().values())
@@ -126,7 +123,7 @@ def _ask() -> ReadySpace:
     width = max(len(space.name) for space in spaces)
     for number, space in enumerate(spaces, 1):
         runs = "" if space.example is None else "  (runs as it is)"
-        err().print(f"{number:3}  {space.name:{width}}  {space.purpose}{runs}", markup=False)
+        say(f"{number:3}  {space.name:{width}}  {space.purpose}{runs}")
     while True:
         answer = typer.prompt("Number or name", err=True).strip()
         if answer.isdecimal() and len(answer) < 4 and 1 <= int(answer) <= len(spaces):
@@ -134,12 +131,10 @@ def _ask() -> ReadySpace:
         try:
             return find_space(answer)
         except SpecError as exc:
-            err().print(str(exc), style="warn", markup=False)
+            say(str(exc), style="warn")
 
 
 def _said(made: FirstStudy) -> str:
-    from tuner.cli.calling import command
-
     lines = [f"wrote    {path}" for path in made.files]
     if made.missing:
         lines.append(made.missing_text())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json, settings
+from tuner.cli.launching import output as screen
 from tuner.cli.launching.options import (
     DryRun,
     Export,
@@ -22,6 +23,9 @@ from tuner.cli.launching.options import (
     TokenFile,
     Workers,
 )
+from tuner.cli.printing import print_json
+from tuner.launch.container import parse_image
+from tuner.launch.files import keep_script, launches_folder, make_launches_folder
 
 if TYPE_CHECKING:
     from tuner.launch.plan import Plan
@@ -72,11 +76,8 @@ def slurm(
     as_json: Json = False,
 ) -> None:
     """Submit a job array to Slurm, a worker in each task; preempted workers start again."""
-    from tuner.cli.launching import output as screen
     from tuner.launch import slurm as desk
     from tuner.launch import words
-    from tuner.launch.container import parse_image
-    from tuner.launch.files import keep_script, launches_folder, make_launches_folder
     from tuner.launch.order import LaunchOrder
     from tuner.launch.slurm_script import SlurmAsk, write_script
 
@@ -125,9 +126,6 @@ def slurm(
 
 
 def _say(plan: Plan, logs: Path, script: Path, job: str, *, as_json: bool) -> None:
-    from tuner.cli.launching import output as screen
-    from tuner.cli.render.output import print_json
-
     first = f"{plan.name}-{job}-0-0"
     if as_json:
         print_json(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.arguments import Json, settings
+from tuner.cli.launching import output as screen
 from tuner.cli.launching.options import (
     DryRun,
     Export,
@@ -22,6 +23,9 @@ from tuner.cli.launching.options import (
     TokenFile,
     Workers,
 )
+from tuner.cli.printing import print_json
+from tuner.errors import SpecError
+from tuner.launch.files import keep_script
 
 if TYPE_CHECKING:
     from tuner.launch.plan import Plan
@@ -68,12 +72,9 @@ def ray(
     as_json: Json = False,
 ) -> None:
     """Start a Ray actor for each worker; Ray restarts one that dies, elsewhere if need be."""
-    from tuner.cli.launching import output as screen
     from tuner.cli.render.waiting import waiting
-    from tuner.errors import SpecError
     from tuner.launch import ray as desk
     from tuner.launch import words
-    from tuner.launch.files import keep_script
     from tuner.launch.order import LaunchOrder
     from tuner.launch.ray_script import RayAsk, write_script
 
@@ -117,9 +118,6 @@ def ray(
 def _say(
     plan: Plan, interpreter: Path, script: Path, answer: dict[str, Any], *, as_json: bool
 ) -> None:
-    from tuner.cli.launching import output as screen
-    from tuner.cli.render.output import print_json
-
     running, late = answer["running"], answer["waiting"]
     if as_json:
         print_json(

@@ -8,6 +8,12 @@ import typer
 
 from tuner.cli.arguments import AnyStudy, AnyTrial, Json, StudyOrTrial, settings
 from tuner.cli.following.choice import read_choice, take_study, take_trial
+from tuner.cli.following.next_step import elsewhere, reason_here
+from tuner.cli.printing import print_json, print_text, say
+from tuner.cli.reading.board_link import way_to_board
+from tuner.cli.reading.polling import all_events, follow_log, read_log
+from tuner.errors import NotFoundError
+from tuner.local import open_reader
 
 if TYPE_CHECKING:
     from tuner.documents.study import StudyStatus
@@ -17,11 +23,8 @@ if TYPE_CHECKING:
 
 def list_studies(*, as_json: Json = False) -> None:
     """List the studies, newest first."""
-    from tuner.cli.following.next_step import elsewhere
     from tuner.cli.render import output, tables
     from tuner.cli.render.waiting import waiting
-    from tuner.errors import NotFoundError
-    from tuner.local import open_reader
 
     config = settings()
     try:
@@ -30,19 +33,15 @@ def list_studies(*, as_json: Json = False) -> None:
     except NotFoundError:
         rows = []
     if as_json:
-        output.print_json(rows)
+        print_json(rows)
     elif rows:
         console = output.out()
         console.print(tables.study_table(rows, console))
     else:
-        output.err().print(
-            f"no studies yet in {_where(config)}; start one with: tuner run SPEC",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"no studies yet in {_where(config)}; start one with: tuner run SPEC")
     other = "" if as_json else elsewhere(config)
     if other:
-        output.err().print(other, style="quiet", markup=False, soft_wrap=True)
+        say(other, style="quiet")
 
 
 def _where(config: Settings) -> str:
@@ -56,10 +55,8 @@ def _where(config: Settings) -> str:
 
 def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Show the state, the counts and the best of a study."""
-    from tuner.cli.following.next_step import reason_here
     from tuner.cli.render import output, status_view
     from tuner.cli.render.waiting import waiting
-    from tuner.local import open_reader
 
     config = settings()
     with open_reader(config) as api:
@@ -69,7 +66,7 @@ def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
             shown: StudyStatus = {**document, "reason": reason_here(config, document)}
             screen = None if as_json else status_view.read_screen(api, shown)
     if screen is None:
-        output.print_json(document)
+        print_json(document)
     else:
         status_view.print_screen(output.out(), screen)
 
@@ -90,10 +87,8 @@ def best(
 
     The parameters that matter most stand first, and as many as fit.
     """
-    from tuner.cli.reading.board_link import way_to_board
     from tuner.cli.render import leaderboard, output
     from tuner.cli.render.waiting import waiting
-    from tuner.local import open_reader
 
     config = settings()
     with open_reader(config) as api:
@@ -101,21 +96,20 @@ def best(
         with waiting("reading the study", is_shown=not as_json):
             rows = api.best(name, n, all=all_states)
             if as_json:
-                output.print_json(rows)
+                print_json(rows)
                 return
             board = leaderboard.read_board(api, name, rows, all_params=all_params)
     if rows:
         leaderboard.print_board(output.out(), board)
         way = way_to_board(config, name)
-        output.out().print(f"TensorBoard: {way}", style="quiet", markup=False, soft_wrap=True)
+        print_text(f"TensorBoard: {way}", style="quiet")
     else:
-        output.err().print(f"{name}: {board.missing}")
+        say(f"{name}: {board.missing}")
 
 
 def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = False) -> None:
     """Show one trial: parameters, result, attempts, reports and events."""
     from tuner.cli.render import output, trial_view
-    from tuner.local import open_reader
 
     chosen = read_choice([study, trial])
     config = settings()
@@ -124,7 +118,7 @@ def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = 
         document = api.show(name, take_trial(api, name, chosen.trial))
         metrics = [] if as_json else api.status(name)["metrics"]
     if as_json:
-        output.print_json(document)
+        print_json(document)
     else:
         trial_view.print_trial(output.out(), name, document, metrics, log_root=config.log_root)
 
@@ -136,14 +130,12 @@ def events(
     as_json: Json = False,
 ) -> None:
     """List what happened to a study, oldest first."""
-    from tuner.cli.reading.polling import all_events
     from tuner.cli.render import output, tables
-    from tuner.local import open_reader
 
     with open_reader(settings()) as api:
         rows = all_events(api, take_study(api, study))[-limit:]
     if as_json:
-        output.print_json(rows)
+        print_json(rows)
     else:
         tables.print_events(output.out(), rows)
 
@@ -165,9 +157,7 @@ def logs(
     A terminal gets its colours, and what else would steer it is written out; a file or a pipe gets
     every byte as it is.
     """
-    from tuner.cli.reading.polling import follow_log, read_log
     from tuner.cli.render import output
-    from tuner.local import open_reader
 
     if follow and as_json:
         raise typer.BadParameter("-f never ends in one document; leave one of -f and --json out")
@@ -184,7 +174,7 @@ def logs(
                 "size": whole.end,
                 "gone": whole.gone,
             }
-            output.print_json(piece)
+            print_json(piece)
             return
         pieces = follow_log(api, name, number) if follow else [read_log(api, name, number, 0)]
         with output.LogPrinter(raw=raw) as log:

@@ -11,6 +11,9 @@ import typer
 from tuner.cli.arguments import AnyStudy, Json, settings
 from tuner.cli.exit_codes import FAILED
 from tuner.cli.following.choice import take_study
+from tuner.cli.printing import print_json, say
+from tuner.errors import StudyError
+from tuner.local import open_reader
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
@@ -26,16 +29,15 @@ _COLOURS: dict[Verdict, str] = {"same": "good", "different": "bad", "unknown": "
 def replay(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Make every proposal of a study again from its record; exit 1 if one comes out different."""
     from tuner.cli.render import output
-    from tuner.local import open_reader
 
     with open_reader(settings()) as api:
         study = take_study(api, study)
         results = list(_show(replay_study(api, study), quiet=as_json))
     counts: Counter[Verdict] = Counter(result.verdict for result in results)
     if as_json:
-        output.print_json(_document(study, results, counts))
+        print_json(_document(study, results, counts))
     elif not results:
-        output.err().print(f"{study}: nothing was proposed yet")
+        say(f"{study}: nothing was proposed yet")
     else:
         output.out().print(f"{study}: {_summary(counts)}")
     if counts["different"]:
@@ -44,7 +46,6 @@ def replay(study: AnyStudy = None, *, as_json: Json = False) -> None:
 
 def replay_study(api: Reader | ApiClient, study: str) -> Iterator[tuple[int, Replayed]]:
     """Yield the number of trials and what came out, for each trial in turn."""
-    from tuner.errors import StudyError
     from tuner.proposals.artifact import Artifact
     from tuner.proposals.replaying import Replay
     from tuner.spec import parse_stored

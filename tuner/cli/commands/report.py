@@ -13,7 +13,9 @@ import typer
 
 from tuner.cli.arguments import AnyStudy, settings
 from tuner.cli.following.choice import take_study
+from tuner.cli.printing import print_text
 from tuner.errors import SetupError
+from tuner.local import open_reader
 
 #: Writes to standard output.
 _STDOUT = "-"
@@ -34,10 +36,8 @@ def report(
     It holds the best trial, the leaderboard, plots, failures and environment, and needs no server.
     """
     from tuner.board.best_trials.report.document import report_page
-    from tuner.cli.render.output import out
     from tuner.cli.render.waiting import waiting
     from tuner.cli.writing.report_data import read_report
-    from tuner.local import open_reader
 
     config = settings()
     with open_reader(config) as api:
@@ -51,7 +51,7 @@ def report(
         return
     path = Path(to or f"{name.partition('/')[2]}.html")
     _write(path, content)
-    out().print(f"{path} ({len(content) / 1e6:.1f} MB): open it in a browser", markup=False)
+    print_text(f"{path} ({len(content) / 1e6:.1f} MB): open it in a browser")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import As, Spec, UseCode, settings
+from tuner.cli.following.next_step import run_command
 from tuner.errors import SpecError
 from tuner.protocol import Isolation
 from tuner.system import require_linux
@@ -72,8 +73,6 @@ def run(
 def _fewer(spec: Path, options: list[str], count: int, study: StudySpec) -> str:
     """Return why fewer trials run at once than the spec allows, nothing if as many do."""
     from rich.markup import escape
-
-    from tuner.cli.following.next_step import run_command
 
     wanted = study.parallel or 1
     if count >= wanted:

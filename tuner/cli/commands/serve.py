@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -16,7 +17,24 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from tuner.cli.arguments import settings
+from tuner.cli.printing import say
 from tuner.errors import SetupError, UnavailableError
+from tuner.local.closing import close_home, close_roots
+from tuner.local.fleets.fleet import all_fleets
+from tuner.local.home import (
+    ServiceInfo,
+    home_lock,
+    make_token,
+    read_port,
+    read_service,
+    running_service,
+    write_port,
+    write_service,
+)
+from tuner.local.runs import IdleWatch, live_runs
+from tuner.local.service import end_service
+from tuner.logs import configure_logging
+from tuner.release import release
 from tuner.settings import Settings, parse_proxies
 from tuner.system import require_linux
 
@@ -66,10 +84,6 @@ def serve(
     while_used: Annotated[bool, typer.Option("--while-used", hidden=True)] = False,
 ) -> None:
     """Run the API and the coordinator in the foreground, until Ctrl-C or `tuner down`."""
-    from tuner.local.closing import close_roots
-    from tuner.local.home import make_token
-    from tuner.local.runs import IdleWatch
-    from tuner.logs import configure_logging
     from tuner.server import serve as serve_api
 
     require_linux("tuner serve")
@@ -120,12 +134,7 @@ def serve(
 
 def down() -> None:
     """Stop the workers and the service of this machine; `serve` or `run` resume later."""
-    from tuner.cli.render.output import err
     from tuner.cli.render.waiting import waiting
-    from tuner.local.fleets.fleet import all_fleets
-    from tuner.local.home import running_service
-    from tuner.local.runs import live_runs
-    from tuner.local.service import end_service
 
     config = settings()
     runs = live_runs(config)
@@ -135,16 +144,16 @@ def down() -> None:
     for fleet in all_fleets(config):
         state = fleet.state()
         if state is not None:
-            err().print(f"ending {state.count} workers …")
+            say(f"ending {state.count} workers …")
         fleet.end()
     info = running_service(config)
     if info is None:
         config.service_path.unlink(missing_ok=True)
-        err().print("no service is running here")
+        say("no service is running here")
         return
     with waiting("ending the service"):
         end_service(config, info, grace_s=15.0)
-    err().print(f"the service at {info.url} has ended")
+    say(f"the service at {info.url} has ended")
 
 
 def _log_optuna_as_ours() -> None:
@@ -163,13 +172,6 @@ def _announce(
     config: Settings, url: str, shown: str, redis: RedisChoice, *, while_used: bool
 ) -> None:
     """Say where the service is: to this machine's own at `url`, to people at `shown`."""
-    from datetime import UTC, datetime
-
-    from tuner.cli.render.output import err
-    from tuner.local.closing import close_home
-    from tuner.local.home import ServiceInfo, write_port, write_service
-    from tuner.release import release
-
     info = ServiceInfo(
         pid=os.getpid(),
         url=url,
@@ -193,13 +195,11 @@ def _announce(
         }
         logger.info("serving", extra=facts)
         return
-    err().print(f"Tuner {release()} serves {shown}  (documentation: {shown}/docs)")
-    err().print(f"home {config.home}, {redis.source}")
+    say(f"Tuner {release()} serves {shown}  (documentation: {shown}/docs)")
+    say(f"home {config.home}, {redis.source}")
 
 
 def _is_kept(config: Settings) -> bool:
-    from tuner.local.home import read_service
-
     info = read_service(config)
     return info is not None and info.persistent
 
@@ -207,8 +207,6 @@ def _is_kept(config: Settings) -> bool:
 @contextlib.contextmanager
 def _hold_home(config: Settings) -> Iterator[None]:
     """Hold the home's lock; wait for a command that changes a study, refuse a second service."""
-    from tuner.local.home import home_lock, running_service
-
     lock = home_lock(config)
     try:
         lock.acquire(wait_s=0.0 if running_service(config) else 3.0)
@@ -244,8 +242,6 @@ def _choose_port(config: Settings, host: str, port: int | None) -> int:
 
 def _last_port(config: Settings, host: str, *, which: str) -> int:
     """Return the port that a listener of the service had, 0 where it is not known or not free."""
-    from tuner.local.home import read_port
-
     last = read_port(config, which=which)
     return last if last and _blocker(host, last) is None else 0
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json
+from tuner.cli.printing import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +28,7 @@ def spaces(
     as_json: Json = False,
 ) -> None:
     """List the ready search spaces; with NAME, show one: its ranges, their reasons and sources."""
-    from tuner.cli.render.output import out, print_json
+    from tuner.cli.render.output import out
     from tuner.cli.writing.ready import find_space, ready_spaces
 
     if name is not None:

@@ -13,7 +13,9 @@ from tuner.cli.arguments import AnyStudy, As, Json, Spec, UseCode, settings
 from tuner.cli.calling import command
 from tuner.cli.exit_codes import DONE, FAILED, NO_ANSWER
 from tuner.cli.following.choice import take_study
+from tuner.cli.printing import print_json, say
 from tuner.errors import UnavailableError
+from tuner.local import open_reader, start_api
 
 if TYPE_CHECKING:
     from tuner.cli.following.gate import QualityGate
@@ -92,7 +94,7 @@ def submit(
     except UnavailableError as exc:
         if gate is None and timeout_s is None:
             raise
-        output.err().print(f"tuner: {exc}", markup=False, soft_wrap=True)
+        say(f"tuner: {exc}")
         code = NO_ANSWER
     if code != DONE:
         raise typer.Exit(code)
@@ -101,8 +103,6 @@ def submit(
 def watch(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Show the progress of a study until it is over."""
     from tuner.cli.following.watching import follow
-    from tuner.cli.render.output import print_json
-    from tuner.local import open_reader
 
     with open_reader(settings()) as api:
         ending = follow(api, take_study(api, study), is_silent=as_json)
@@ -137,9 +137,7 @@ class _Task:
     def run(self) -> int:
         """Submit, watch if that was asked for, print; return the exit code."""
         from tuner.cli.following.going_on import send
-        from tuner.cli.render import output
         from tuner.cli.render.waiting import waiting
-        from tuner.local import start_api
 
         config = settings()
         with waiting("starting the service", is_shown=not self.as_json):
@@ -150,7 +148,7 @@ class _Task:
                 _say(submission, answer)
             if not self.is_watched:
                 if self.as_json:
-                    output.print_json(answer)
+                    print_json(answer)
                 return DONE
             patient = config.api_url is not None
             ending = self._follow(api, submission.spec.name, patient=patient)
@@ -176,7 +174,7 @@ class _Task:
         if self.as_json:
             wanted = None if self.gate is None else self.gate.to_json()
             said = {"outcome": verdict.outcome, "exit_code": verdict.code, "text": verdict.text}
-            output.print_json({**status, "verdict": {**said, "wanted": wanted}})
+            print_json({**status, "verdict": {**said, "wanted": wanted}})
         elif verdict.text:
             console = output.out() if verdict.code == DONE else output.err()
             style = "good" if verdict.code == DONE else "bad"
@@ -184,21 +182,21 @@ class _Task:
         if self.summary is not None:
             trouble = append(self.summary, api, status, verdict)
             if trouble:
-                output.err().print(trouble, style="warn", markup=False, soft_wrap=True)
+                say(trouble, style="warn")
         return verdict.code
 
 
 def _say(submission: Submission, answer: Submitted) -> None:
     from tuner.cli.following.going_on import file_notes
-    from tuner.cli.render.output import change_text, err
+    from tuner.cli.render.output import change_text
 
     verb = ": submitted" if answer["created"] else f" already exists ({answer['state']})"
-    err().print(f"{answer['study']}{verb}")
+    say(f"{answer['study']}{verb}")
     for change in answer["changes"]:
-        err().print(f"  {change_text(change)}", markup=False)
+        say(f"  {change_text(change)}")
     for label, text in file_notes(submission, answer):
-        err().print(f"  {label}: {text}", markup=False, soft_wrap=True)
-    err().print(f"follow it with: {command('watch', answer['study'])}", style="quiet")
+        say(f"  {label}: {text}")
+    say(f"follow it with: {command('watch', answer['study'])}", style="quiet")
 
 
 def _refuse(**options: object) -> None:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json, settings
+from tuner.cli.printing import print_json, say
+from tuner.cli.writing.image_facts import read_image_facts
 from tuner.errors import NotFoundError, SpecError, UnavailableError
 from tuner.identity import Scope
+from tuner.local import open_tokens
 
 if TYPE_CHECKING:
     from tuner.documents.tokens import TokenRow
@@ -79,9 +82,6 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create a token and print it once: nobody can show it again."""
-    from tuner.cli.render.output import err, print_json
-    from tuner.local import open_tokens
-
     wanted = sorted({one.value for one in scope}), sorted(set(project)) if project else None
     expires_s = _seconds(expires)
     lock, files = _compared(lock, files, image_facts)
@@ -99,7 +99,7 @@ def create(
         sys.stdout.write(f"{document['token']}\n")
     if not as_json:
         where = "it is shown this once" if output is None else f"written to {output}"
-        err().print(f"token {name}: {_describe(document)}; {where}", markup=False, soft_wrap=True)
+        say(f"token {name}: {_describe(document)}; {where}")
 
 
 def list_tokens(
@@ -109,7 +109,6 @@ def list_tokens(
 ) -> None:
     """List the tokens, newest first, with what each may do and when it was last used."""
     from tuner.cli.render import output, tables
-    from tuner.local import open_tokens
 
     try:
         with open_tokens(settings(), create=False) as desk:
@@ -118,25 +117,22 @@ def list_tokens(
         rows = []
     shown = [row for row in rows if show_all or row["state"] != "revoked"]
     if as_json:
-        output.print_json(rows)
+        print_json(rows)
     elif shown:
         output.out().print(tables.token_table(shown))
     else:
         text = "no tokens; this machine's own commands need none; one for others: "
-        output.err().print(f"{text}tuner token create NAME --scope read", soft_wrap=True)
+        say(f"{text}tuner token create NAME --scope read")
 
 
 def revoke(name: Name, *, as_json: Json = False) -> None:
     """Revoke a token: within a second, no server accepts it any more."""
-    from tuner.cli.render.output import err, print_json
-    from tuner.local import open_tokens
-
     with open_tokens(settings(), create=False) as desk:
         document = desk.revoke_token(name)
     if as_json:
         print_json(document)
     else:
-        err().print(f"token {name}: revoked", markup=False)
+        say(f"token {name}: revoked")
 
 
 def _describe(document: TokenRow) -> str:
@@ -156,8 +152,6 @@ def _compared(
     Raises:
         SpecError: it is said twice, or the file holds no facts of an image.
     """
-    from tuner.cli.writing.image_facts import read_image_facts
-
     if facts is None:
         return lock, files
     if lock is not None or files is not None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.arguments import Json, settings
-from tuner.errors import SetupError
+from tuner.cli.printing import print_json, print_text, say
+from tuner.errors import NotFoundError, SetupError
+from tuner.local import open_changer, open_reader, start_api
+from tuner.local.fleets.fleet import HOST, Fleet
+from tuner.local.fleets.scaler_lock import scaler_pid
 from tuner.protocol import Isolation
 from tuner.system import MAX_DEVICES, require_linux
 
 if TYPE_CHECKING:
-    from tuner.local.fleets.fleet import Fleet
     from tuner.settings import Settings
 
 #: Of the workers' image (docker/worker.Dockerfile).
@@ -114,7 +117,6 @@ def _room(gpus: int, each: int) -> int:
 
 def scale(n: Count, *, gpus_per_worker: PerWorker = None) -> None:
     """Set the number of workers on this host; workers that are stopped save a checkpoint first."""
-    from tuner.cli.render.output import err, out
     from tuner.local.fleets.devices import count_gpus
 
     config = settings()
@@ -122,8 +124,8 @@ def scale(n: Count, *, gpus_per_worker: PerWorker = None) -> None:
     state = fleet.state()
     elsewhere = platform_command(config, n) if state is None else None
     if elsewhere is not None:
-        err().print("the platform owns the workers; run:")
-        out().print(elsewhere, markup=False, soft_wrap=True)
+        say("the platform owns the workers; run:")
+        print_text(elsewhere)
         return
     if gpus_per_worker is not None and _room(count_gpus(), gpus_per_worker) == 0:
         raise SetupError(
@@ -133,20 +135,18 @@ def scale(n: Count, *, gpus_per_worker: PerWorker = None) -> None:
     if state is not None:
         fleet.scale(n, gpus_per_worker)
         size = "" if gpus_per_worker is None else f" with {gpus_per_worker} GPUs each"
-        err().print(f"{state.count} → {n} workers{size}; see them with: tuner workers list")
+        say(f"{state.count} → {n} workers{size}; see them with: tuner workers list")
     elif n:
         each = gpus_per_worker or config.gpus_per_worker or 1
         gpus = "all" if _room(count_gpus(), each) else "none"
         _start(config, fleet, n, gpus=gpus, per_worker=each, isolation="fork")
     else:
-        err().print("no workers are up")
+        say("no workers are up")
 
 
 def list_workers(*, as_json: Json = False) -> None:
     """List the workers that the service has heard from recently."""
     from tuner.cli.render import output, tables
-    from tuner.errors import NotFoundError
-    from tuner.local import open_reader
 
     config = settings()
     try:
@@ -155,31 +155,25 @@ def list_workers(*, as_json: Json = False) -> None:
     except NotFoundError:
         rows = []
     if as_json:
-        output.print_json(rows)
+        print_json(rows)
     elif rows:
         output.out().print(tables.worker_table(rows))
     else:
-        output.err().print(_none_yet(config), markup=False, soft_wrap=True)
+        say(_none_yet(config))
 
 
 def drain(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
     """Let a worker finish its trial and leave."""
-    from tuner.cli.render.output import err
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         api.drain(name)
-    err().print(f"{name}: leaves after its present trial")
+    say(f"{name}: leaves after its present trial")
 
 
 def test(name: Annotated[str, typer.Argument(metavar="NAME", help="name of the worker")]) -> None:
     """Have a worker test itself now; if it passes, one that is out of service is used again."""
-    from tuner.cli.render.output import err
-    from tuner.local import open_changer
-
     with open_changer(settings()) as api:
         api.test(name)
-    err().print(f"{name}: tests itself as soon as it is idle; see: tuner workers list")
+    say(f"{name}: tests itself as soon as it is idle; see: tuner workers list")
 
 
 def platform_command(config: Settings, n: int) -> str | None:
@@ -198,8 +192,6 @@ def platform_command(config: Settings, n: int) -> str | None:
 
 
 def _none_yet(config: Settings) -> str:
-    from tuner.local.fleets.scaler_lock import scaler_pid
-
     if (pid := scaler_pid(config)) is not None:
         return (
             f"no workers; tuner workers autoscale (pid {pid}) starts some when studies can use them"
@@ -212,8 +204,6 @@ def _none_yet(config: Settings) -> str:
 
 
 def _host_fleet(config: Settings) -> Fleet:
-    from tuner.local.fleets.fleet import HOST, Fleet
-
     return Fleet(config, HOST)
 
 
@@ -223,7 +213,6 @@ def _start(
     from tuner.cli.render.headings import fleet as line
     from tuner.cli.render.output import err
     from tuner.cli.render.waiting import waiting
-    from tuner.local import start_api
 
     with waiting("starting the service and the workers"), start_api(config, os.environ) as api:
         process = fleet.start(

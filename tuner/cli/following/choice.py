@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuner.cli.arguments import check_study
+from tuner.cli.printing import say
 from tuner.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def take_study(api: Api, study: str | None) -> str:
     if not rows:
         raise NotFoundError("no studies yet; start one with: tuner run SPEC")
     newest = str(max(rows, key=lambda row: str(row["created"]))["study"])
-    _say(f"{newest} (the newest study)")
+    say(f"{newest} (the newest study)", style="quiet")
     return newest
 
 
@@ -74,7 +75,7 @@ def take_trial(api: Api, study: str, trial: int | str | None) -> int:
     if not best:
         raise NotFoundError(f"{study}: no trial is complete yet, so none is the best")
     number = int(best[0]["trial"])
-    _say(f"{study}: trial {number} (the best)")
+    say(f"{study}: trial {number} (the best)", style="quiet")
     return number
 
 
@@ -90,9 +91,3 @@ def _read_trial(word: str) -> int | str:
     raise typer.BadParameter(
         f"{word[:80]!r} is not a trial; give its number, from 0, or: {BEST}", param_hint="'TRIAL'"
     )
-
-
-def _say(text: str) -> None:
-    from tuner.cli.render.output import err
-
-    err().print(text, style="quiet", markup=False, soft_wrap=True)

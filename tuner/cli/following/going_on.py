@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.cli.printing import say
 from tuner.errors import StudyError, TunerError
 from tuner.refusal import ChangedError, Refusal
 
@@ -68,7 +69,6 @@ def send(
 
 def _say_image(submission: Submission, api: ApiClient, own: str | None, *, starts: bool) -> None:
     from tuner.cli.render.image_advice import image_advice
-    from tuner.cli.render.output import err
 
     image = submission.spec.image
     if image is None or submission.spec.is_external:
@@ -78,7 +78,7 @@ def _say_image(submission: Submission, api: ApiClient, own: str | None, *, start
     except TunerError:
         return  # this token may not look at workers; what was submitted stays
     if advice:
-        err().print(f"warning: {advice}", markup=False, soft_wrap=True, style="warn")
+        say(f"warning: {advice}", style="warn")
 
 
 def retry_with(
@@ -130,9 +130,9 @@ def _ask(refusal: Refusal, submission: Submission) -> Submission | None:
     from tuner.cli.render.output import err
 
     what = "its code differs" if refusal.code_only else "differs in what may not change"
-    err().print(f"{refusal.study} exists and {what}:", markup=False, soft_wrap=True)
+    say(f"{refusal.study} exists and {what}:")
     for text in refusal.texts:
-        err().print(f"  {text}", markup=False, soft_wrap=True)
+        say(f"  {text}")
     ways: dict[str, tuple[str, Submission]] = {}
     if refusal.sibling is not None:
         seed = f", which learns from {refusal.study}" if refusal.learns else ""
@@ -142,7 +142,7 @@ def _ask(refusal: Refusal, submission: Submission) -> Submission | None:
         ways["o"] = "continue with the old code", replace(submission, use_code="old")
         ways["n"] = "continue with the new code from now on", replace(submission, use_code="new")
     for letter, (text, _) in ways.items():
-        err().print(f"  {letter}  {text}", markup=False, soft_wrap=True)
+        say(f"  {letter}  {text}")
     err().print(f"choose {', '.join(ways)}, or Enter to leave it: ", end="", markup=False)
     answer = sys.stdin.readline().strip().lower()
     return ways[answer[0]][1] if answer[:1] in ways else None

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from tuner.cli.calling import command, near, program
 from tuner.errors import TunerError
 from tuner.homes import DATABASE, clone_home
+from tuner.local import open_reader
+from tuner.local.commands import read_command
+from tuner.local.fleets.fleet import HOST, Fleet
+from tuner.local.runs import live_runs
 from tuner.settings import Settings
 from tuner.trials.wait_reasons import NO_WORKER
 
@@ -28,10 +32,6 @@ def run_command(spec: Path, options: Sequence[str] = ()) -> str:
 
 def reason_here(settings: Settings, status: StudyStatus) -> str:
     """Return why a study stands still, and the command that goes on with it if it ran here."""
-    from tuner.local.commands import read_command
-    from tuner.local.fleets.fleet import HOST, Fleet
-    from tuner.local.runs import live_runs
-
     reason = str(status["reason"] or "")
     # For a moment after the end of a run the service is still there, and gives no reason yet.
     waits = status["state"] == "running" and (not reason or reason.startswith(NO_WORKER))
@@ -60,8 +60,6 @@ def elsewhere(settings: Settings) -> str:
 
 def same_elsewhere(settings: Settings, study: str) -> Path | None:
     """Return the home that `make` kept apart in this clone, where it holds a study of this name."""
-    from tuner.local import open_reader
-
     other = clone_home()
     if other is None or settings.api_url or settings.home in (other, other.resolve()):
         return None

@@ -17,6 +17,7 @@ from tuner.cli.exit_codes import INTERRUPTED, WRONG
 from tuner.cli.following.going_on import file_notes, send
 from tuner.cli.following.next_step import run_command, same_elsewhere
 from tuner.cli.following.run_end import say_closed, say_end, say_paused
+from tuner.cli.printing import say
 from tuner.cli.reading.feed import CLOSED, Feed, is_over
 from tuner.cli.render import headings
 from tuner.cli.render.output import change_text, err, out
@@ -293,7 +294,7 @@ class RunSession:
                 if self._api.status(self._study)["state"] == "running":
                     self._api.pause(self._study)
         self._end(grace_s=END_S - 1.0)
-        err().print(f"continue with: {self._command}", markup=False, soft_wrap=True)
+        say(f"continue with: {self._command}")
         return INTERRUPTED
 
     def _kill(self) -> NoReturn:

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.cli.printing import print_text
+from tuner.errors import SpecError
+
 if TYPE_CHECKING:
     from tuner.launch.order import Purpose
 
@@ -50,8 +53,6 @@ def write_new(path: Path, text: str) -> None:
     Raises:
         SpecError: there is a file, or it cannot be written.
     """
-    from tuner.errors import SpecError
-
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -69,7 +70,5 @@ def typed(*words: object) -> str:
 
 def say(lines: list[tuple[str, str]]) -> None:
     """Print what was done and what to type next: a label and a text each."""
-    from tuner.cli.render.output import out
-
     for label, text in lines:
-        out().print(f"{label:<{_LABEL}} {text}", markup=False, soft_wrap=True)
+        print_text(f"{label:<{_LABEL}} {text}")

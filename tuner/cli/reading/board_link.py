@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tuner.cli.calling import command
+from tuner.local.boards import board_of
 from tuner.settings import Settings
 
 
@@ -21,7 +22,5 @@ def tab_link(url: str, study: str | None = None) -> str:
 
 def way_to_board(settings: Settings, study: str) -> str:
     """Return the link to a study where a TensorBoard shows it, else the command that opens one."""
-    from tuner.local.boards import board_of
-
     board = board_of(settings, study)
     return command("board", study) if board is None else tab_link(board.url, study)

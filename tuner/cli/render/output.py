@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from tuner.cli.calling import spell
 from tuner.documents.submission import SpecChange
-from tuner.visible import LogView, escape_json, finite, visible
+from tuner.visible import LogView, visible
 
 _THEME = Theme(
     {
@@ -94,19 +94,6 @@ def _side(key: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def print_json(document: Any) -> None:
-    """Print one JSON document; a non-finite number is null."""
-    text = json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(escape_json(text) + "\n")
-
-
-def print_json_line(document: Any) -> None:
-    """Print one JSON document on a line of its own, at once; a non-finite number is null."""
-    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(escape_json(text) + "\n")
-    sys.stdout.flush()
 
 
 class LogPrinter:
