@@ -44,7 +44,6 @@ class Refusal:
         """Return what differs and the commands that lead on.
 
         Args:
-            command: that submits.
             spec: path of the spec, as one word of a shell.
             name: what the spec is run as, if that is not its own name.
             options: other options that were given, for a shell.

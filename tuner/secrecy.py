@@ -28,9 +28,6 @@ def keep_secrets(environ: MutableMapping[str, str]) -> None:
     """Hide the memory of this process, and the secrets in the environment that it was started with.
 
     `environ` keeps them: this process, and what it starts with them, still knows them.
-
-    Args:
-        environ: of this process.
     """
     if not is_linux():
         return

@@ -104,7 +104,6 @@ def parse_gpus_per_worker(name: str, text: str) -> int:
 
     Args:
         name: of the option or setting that says so.
-        text: its value.
 
     Raises:
         SetupError: it is not a number from 1 to 8.

@@ -47,7 +47,6 @@ class Lengths:
         """Look at the records that have been written since the last time.
 
         Args:
-            file: the file.
             path: where it is, for people.
             most: records to look at; the next call goes on there.
 

@@ -30,7 +30,6 @@ class BoardTarget:
     """What is shown.
 
     Args:
-        source: the folder.
         runs_at: how many folders down its runs lie, see `Site`.
         title: what it is, in words.
         study: what the tab opens on; None: the list of all.

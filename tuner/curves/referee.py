@@ -91,7 +91,6 @@ class Referee:
 
         Args:
             entries: all trials of the study, in number order.
-            number: of the trial.
         """
         run = entries[number].run
         if run is None:

@@ -116,7 +116,6 @@ def standings(run: CurveRun, peers: Runs, cells: Numbers) -> tuple[Floats, Numbe
     stays one: among the survivors alone the bar would creep up. A tie counts half.
 
     Args:
-        run: the trial.
         peers: the others, n.
         cells: (T,) the moments.
 

@@ -51,7 +51,6 @@ def make_table(runs: Sequence[CurveRun], final: Floats, top: float) -> StudyTabl
     """Return the table of a study.
 
     Args:
-        runs: its trials.
         final: (n,) their values at the end; inf: it failed, or was stopped before.
         top: which share of them counts as good.
     """

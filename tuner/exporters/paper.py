@@ -20,7 +20,6 @@ class Paper:
 
     Args:
         place: of the folder; made when something is written.
-        name: of the file.
     """
 
     def __init__(self, place: Place, name: str) -> None:

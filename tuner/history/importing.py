@@ -45,7 +45,6 @@ class Importer:
     """Imports what is named into a history.
 
     Args:
-        ingest: the history.
         options: what the user said about the metric; None: as at the last import of the path.
         progress: told how far it is.
         log_root: of the service, where it is known; what trials may have left there is not trusted.

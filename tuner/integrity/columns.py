@@ -29,11 +29,8 @@ def check_rows(
     """Yield the values of some rows that are not allowed.
 
     Args:
-        connection: reads.
         table: one of `tuner.storage.tables`.
         where: which of its rows.
-        kind: of the findings.
-        study: whose rows they are.
         instead: what a column holds after the repair, where that is not its default.
         skip: columns that are not looked at.
         drop: a row of which a value is wrong is removed.

@@ -35,7 +35,6 @@ def check_database(
 
     Args:
         connection: reads one consistent view of a database of the newest form.
-        now: its time.
         study: look at this study alone; None: at all, and at everything beside them.
     """
     if study is None:

@@ -46,7 +46,6 @@ def _lost(
 
     Args:
         study: ours.
-        spec: of it.
         found: whose number it is; None: nobody's.
         other: the number of the study of its name, where that has trials of it.
         taken: whether there is one of its name.

@@ -49,7 +49,6 @@ def check_study(connection: sa.Connection, study: RawRow, now: float) -> Iterato
 
     Args:
         connection: reads one consistent view.
-        study: its row.
         now: the database's time.
     """
     found: list[Finding] = []

@@ -56,7 +56,6 @@ class Wrong:
     """A value that its column does not allow.
 
     Attributes:
-        column: of the table.
         text: what it holds, and what is allowed.
     """
 

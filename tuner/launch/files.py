@@ -17,8 +17,6 @@ def find_token_file(
     """Return the file that the workers read their token from.
 
     Args:
-        settings: of this command.
-        environ: of this command.
         given: by option.
         one_host: the cluster is this machine, whose home has a token.
 

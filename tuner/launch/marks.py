@@ -12,8 +12,6 @@ def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str
     """Return the variables that name the marks to a worker.
 
     Args:
-        log_root: of this machine.
-        checkpoint_root: of this machine.
         make: make roots and marks that are missing; else what has none is left out.
 
     Raises:

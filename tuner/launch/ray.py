@@ -52,7 +52,6 @@ def run_script(python: Path, script: Path, verb: str, environ: Mapping[str, str]
         python: that has Ray.
         script: see `write_script`.
         verb: start, list or stop.
-        environ: of this command.
 
     Raises:
         SpecError: what it was asked cannot be; nothing was started then.

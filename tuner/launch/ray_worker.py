@@ -37,7 +37,6 @@ class RayWorker:
     """One worker: a child process, and the threads that look after it. An actor of Ray.
 
     Args:
-        plan: of all workers.
         number: of this one, from 0.
     """
 

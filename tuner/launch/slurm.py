@@ -45,7 +45,6 @@ def submit(script: Path, environ: Mapping[str, str]) -> str:
     """Submit a script; return the number of the job.
 
     Args:
-        script: the file.
         environ: of this command; the script names what of it goes along.
 
     Raises:

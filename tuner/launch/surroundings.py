@@ -24,7 +24,6 @@ def find_url(settings: Settings, *, one_host: bool) -> str:
     """Return the URLs of the server, with commas between, as nodes can reach it.
 
     Args:
-        settings: of this command.
         one_host: the cluster is this machine, so that a loopback address will do.
 
     Raises:

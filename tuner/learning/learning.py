@@ -86,9 +86,6 @@ def learn(storage: Storage, study: Study, spec: StudySpec, version: str, cache: 
     """Return what history gives a study. Bad data never stops it: then it starts cold.
 
     Args:
-        storage: the whole history.
-        study: that learns.
-        spec: of the study.
         version: see `lesson_version`.
         cache: of earlier lessons, for all studies.
 

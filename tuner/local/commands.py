@@ -17,9 +17,7 @@ def note_command(settings: Settings, study: str, spec: Path, options: list[str])
     """Keep how a study is run; where that cannot be written, the study runs all the same.
 
     Args:
-        settings: whose home.
         study: its name.
-        spec: its file.
         options: those of `tuner run` that were given.
     """
     path = _path(settings, study)

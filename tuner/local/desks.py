@@ -54,7 +54,6 @@ def _open(settings: Settings, *, create: bool) -> Iterator[Storage]:
     """Open the database itself.
 
     Args:
-        settings: where it is.
         create: make the database, or bring it up to date.
 
     Raises:

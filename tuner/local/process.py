@@ -22,7 +22,6 @@ def start_python(
 
     Args:
         module: what to run, with this interpreter.
-        args: its arguments.
         env: its whole environment.
         log: output and errors are appended to this file.
         bound: it gets SIGTERM when the calling thread's process ends, however that happens.

@@ -69,7 +69,6 @@ def join_service(
     """Return the running service and whether this call started it.
 
     Args:
-        settings: whose home.
         environ: the environment that the service gets.
         persistent: stays until `tuner down`; False ends it with the last `tuner run`.
         port: of a service that is started; by default that of the last one, where it is free.

@@ -96,7 +96,6 @@ class Submission:
         """Import the history that the spec lists, and submit; again is harmless.
 
         Args:
-            api: the service.
             progress: told how far the import is.
 
         Returns:
@@ -142,7 +141,6 @@ def make_submission(
     """Load the spec at `path` and take the snapshot of its code.
 
     Args:
-        path: of the spec.
         settings: where the home is, which is left out of the snapshot.
         name: what the study is called instead of the name in the spec.
         use_code: what is done where the study has other code; None: it is refused.

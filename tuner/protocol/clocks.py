@@ -25,7 +25,6 @@ def clocks_text(url: str, date: str | None, asked: float, answered: float) -> st
     """Return that the clocks differ, what that harms and what to do; empty: they do not.
 
     Args:
-        url: of the server.
         date: see `clock_off_s`.
         asked: the same.
         answered: the same.

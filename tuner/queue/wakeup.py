@@ -44,7 +44,6 @@ class WakeUps:
         """Have `wanted` wake-ups wait for workers; return how many were sent.
 
         Args:
-            device: its kind.
             wanted: wake-ups.
             devices: how many of that kind such a worker owns.
         """

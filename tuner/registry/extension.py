@@ -19,7 +19,6 @@ class Option:
     """One key of a spec's `sampler` or `pruner` that only this extension takes.
 
     Args:
-        name: the key.
         kind: `int`, `float` (which takes whole numbers too), `bool` or `str`.
         kind: `int`, `float` (which also takes whole numbers), `bool` or `str`.
         low: the smallest allowed number; None: no bound.

@@ -28,7 +28,6 @@ def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> Log
     """Return what was printed from an offset on; a negative one counts from the end.
 
     Args:
-        place: of the run's folder.
         offset: in bytes of all that was printed.
         limit: bytes, at most `LOG_BYTES`.
         raw: `base64` holds the bytes in place of the text, which may not be UTF-8.

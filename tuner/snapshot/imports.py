@@ -29,7 +29,6 @@ def find_imports(tree: ast.AST, package: str) -> Iterator[Import]:
     `importlib.import_module` and `__import__` count where the name is written out.
 
     Args:
-        tree: of the module.
         package: that relative names start from; "" for a module of the top folder.
     """
     for node in ast.walk(tree):

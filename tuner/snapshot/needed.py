@@ -57,7 +57,6 @@ def find_code(
     What is built at run time (a name put together, a changed path) is not seen.
 
     Args:
-        files: of the folder.
         modules: dotted names.
         trees: where parsed sources are kept, for a second search in nearly the same files.
         named: texts that may name files of the folder, as those of a command: scripts, settings.

@@ -135,7 +135,6 @@ def describe_left_out(left_out: Iterable[FoundOutputs], kept: Iterable[str]) -> 
     """Return what was left out as a sentence, folders of which nothing was kept as one; or "".
 
     Args:
-        left_out: the files.
         kept: paths of the files that were taken.
     """
     taken = {parent for path in kept for parent in _parents(path)}

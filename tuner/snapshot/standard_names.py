@@ -31,7 +31,6 @@ def warn_of_standard_names(files: Iterable[str], needed: Iterable[str]) -> list[
     A trial finds the folder first, as `python objectives.py` does.
 
     Args:
-        files: of the snapshot.
         needed: those of them that the objective can import.
     """
     names: dict[str, list[str]] = {}

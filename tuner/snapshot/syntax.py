@@ -38,7 +38,6 @@ def parse_live(source: bytes, *, as_script: bool = False) -> ast.Module | None:
     `if TYPE_CHECKING`, which an imported module never runs.
 
     Args:
-        source: of the module.
         as_script: it is started as a program, which does run what is under `__main__`.
     """
     try:

@@ -44,7 +44,6 @@ def identity(spec: StudySpec, code: str | None, data_fingerprint: str | None) ->
     """Return the SHA-256 of everything that makes results comparable.
 
     Args:
-        spec: the study.
         code: hash of the code snapshot, None if the image holds the code.
         data_fingerprint: fingerprint of the declared data, see `tuner.snapshot.provenance`.
     """

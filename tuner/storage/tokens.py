@@ -87,7 +87,6 @@ def add_token(
     """Store a token; one of the same name that has expired makes room for it.
 
     Args:
-        connection: of the caller's transaction.
         identity: what its bearer may do; its `token_id` is not looked at.
         digest: SHA-256 of the token.
         now: the database's time.
@@ -166,7 +165,6 @@ def closes_image(connection: sa.Connection, digest: str, now: float) -> bool:
     Tokens of an earlier release do not: workers that had said that they run the image may go on.
 
     Args:
-        connection: of the caller's transaction.
         digest: `sha256:…`.
         now: the database's time.
     """

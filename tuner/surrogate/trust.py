@@ -87,7 +87,6 @@ def weigh_history(
 
     Args:
         prior: from history, of the same columns.
-        columns: of the points.
         x: points, shape (n, d), n at least 1.
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
         counts: how many repeats each value is the mean of, shape (n,); default 1.

@@ -20,7 +20,6 @@ def write_json(where: Place | Folder, name: str, data: object) -> None:
 
     Args:
         where: the file's folder; made when missing.
-        name: of the file.
         data: what it shall hold.
 
     Raises:
@@ -48,7 +47,6 @@ def read_json(where: Place | Folder, name: str, *, most: int = MOST_BYTES) -> ob
 
     Args:
         where: the file's folder.
-        name: of the file.
         most: bytes that it may hold.
 
     Raises:

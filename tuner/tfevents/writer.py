@@ -34,7 +34,6 @@ class EventFile:
         name: of the file in its folder.
 
     Args:
-        folder: of the run.
         time_s: seconds since the epoch.
 
     Raises:
@@ -166,7 +165,6 @@ class RunWriter:
             objective: the value(s) told to the sampler, in the study's metric order; non-finite
                 ones are left out, because they are outcomes and never scores. None when this
                 attempt is not the outcome.
-            status: of the session.
             time_s: seconds since the epoch; default now.
 
         Raises:

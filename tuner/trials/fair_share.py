@@ -20,7 +20,6 @@ class Contender:
     """A study that may propose.
 
     Args:
-        study_id: of the study.
         priority: each step doubles its share.
     """
 
@@ -37,7 +36,6 @@ def turn_key(contender: Contender, held: int, waited: float) -> tuple[float, flo
     """Return what decides whose turn it is: the contender with the least of these is next.
 
     Args:
-        contender: a study.
         held: trials of it that run or are ready.
         waited: how far it has moved on, or since when it waits: decides between studies that are
             as far below their shares.

@@ -46,7 +46,6 @@ class StudyFaultError(Exception):
     """A step failed for one study; its cause is the exception that it failed with.
 
     Args:
-        study_id: of the study.
         step: what was being done.
         attempt: what a worker holds, and should let go so that it can take another.
     """
@@ -69,7 +68,6 @@ def study_step(
     """Have what the block raises about the study say which study and which step it was.
 
     Args:
-        study_id: of the study.
         step: what is done in the block.
         attempt: see `StudyFaultError`.
         passing: what is raised on purpose for whoever has called.
@@ -106,7 +104,6 @@ def reason_of(study: str, step: Step, exc: BaseException, found: str = "") -> st
     Args:
         study: its name.
         step: what was being done.
-        exc: what came of it.
         found: what is wrong with its rows, where that is known.
     """
     look = f"what is wrong, and what can be repaired: tuner db check {study}"

@@ -70,7 +70,6 @@ def choose(spec: str | None, asked: Asked, default: BackendChoice | None) -> Bac
     Args:
         spec: what the study's spec says.
         asked: what its code asks for.
-        default: of the worker.
     """
     if spec is not None:
         return BackendChoice(name=spec, source="spec")

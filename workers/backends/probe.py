@@ -16,7 +16,6 @@ def probe_backend(name: str, gpus: int) -> None:
     """Multiply two matrices with a backend on each device; one that nobody knows is not looked at.
 
     Args:
-        name: of the backend.
         gpus: how many the worker owns; 0: it computes on the processor.
 
     Raises:

@@ -23,9 +23,6 @@ class BackendSelection:
     """Which backend a worker's Keras has, and which one a trial wants.
 
     Mutable: it imports one, and remembers what the code of each snapshot asks for.
-
-    Args:
-        environ: of the worker.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -48,7 +45,6 @@ class BackendSelection:
 
         Args:
             wanted: a backend; "keras" for that of the environment; "none".
-            environ: of this process.
         """
         if wanted == "none" or not is_installed("keras"):
             return

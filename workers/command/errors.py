@@ -11,7 +11,6 @@ class CommandError(CausedError):
 
     Args:
         text: for the user.
-        cause: of the failure.
     """
 
     def __init__(self, text: str, cause: Cause = "error") -> None:

@@ -71,8 +71,6 @@ class _Watch:
     """What is heard of a command. Mutable: it grows while the command runs.
 
     Args:
-        run: of the trial.
-        process: of the command.
         metrics: names, in the study's order.
     """
 

@@ -23,7 +23,6 @@ def fill_command(
 
     Args:
         command: as in the spec.
-        params: of the trial.
         words: the values of `COMMAND_WORDS`.
 
     Raises:

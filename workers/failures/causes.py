@@ -39,7 +39,6 @@ def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
     still tells of it.
 
     Args:
-        error: what was raised.
         roots: log root and checkpoint root; a full disk elsewhere is the user's affair.
     """
     for link in _chain(error):
@@ -99,7 +98,6 @@ def describe_error(error: BaseException, code_root: str | None = None) -> str:
     Its last line is what commands show of it: it says what to do where that is known.
 
     Args:
-        error: what was raised.
         code_root: folder of the code, whose files get the names that the user knows.
     """
     report = traceback.TracebackException.from_exception(error)

@@ -61,7 +61,6 @@ class Supervisor:
 
     Args:
         arguments: of the command line.
-        environ: of the workers.
         leave: signals of this process.
 
     Raises:

@@ -26,7 +26,6 @@ def check_gpus(uuids: Sequence[str], wanted: int = 0) -> None:
     """Make sure that each of these GPUs, or MIG instances, answers, and that they are enough.
 
     Args:
-        uuids: of the worker.
         wanted: by the trial. The server matches them; nothing may train on less than it needs.
 
     Raises:

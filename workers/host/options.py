@@ -75,7 +75,6 @@ def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
     """Return how many GPUs each worker of a fleet is to own, 1 where nobody says.
 
     Args:
-        environ: of the process.
         given: on the command line; None: not.
 
     Raises:

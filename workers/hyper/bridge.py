@@ -22,11 +22,7 @@ _Base: Any = keras_tuner.HyperParameters
 
 
 class TrialHyperParameters(_Base):  # type: ignore[misc]
-    """The hyperparameters of one call of a hypermodel. Mutable: they grow as it names them.
-
-    Args:
-        book: of the trial.
-    """
+    """The hyperparameters of one call of a hypermodel. Mutable: they grow as it names them."""
 
     def __init__(self, book: Book) -> None:
         super().__init__()
@@ -74,7 +70,6 @@ class ProbeHyperParameters(TrialHyperParameters):
     """The hyperparameters of a build that only looks for conditions.
 
     Args:
-        book: of the trial.
         wanted: values that open a condition, by the model's own names.
         draw: gives, for a hyperparameter that the trial has no value for, where in its range the
             value lies, from 0 to below 1; None: it has its default.

@@ -29,7 +29,6 @@ def run_hypermodel(
 
     Args:
         objective: `hypermodel:module:Name`.
-        run: of the trial.
         known: the parameters that the study knows.
         loader: `module:function` of the arguments of `fit`.
         code_root: folder of the code snapshot.

@@ -24,8 +24,6 @@ def make_callback(
     """Return a Keras callback that follows the trial's trainings; see `Training` for what it does.
 
     Args:
-        session: of the trial.
-        place: of the checkpoints.
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
         needs_metric: whether an epoch without the metric is an error; else it is not reported.

@@ -74,7 +74,6 @@ class Run:
 
         Args:
             params: by name.
-            seed: of the trial.
             devices: how many devices it is to use; they are named by their index, and which these
                 are is up to the framework (`CUDA_VISIBLE_DEVICES`, or stand-ins on the processor).
         """

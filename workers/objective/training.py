@@ -35,8 +35,6 @@ class Training:
     """Reports, stops, checkpoints and continues a training. Mutable: it follows one `fit`.
 
     Args:
-        session: of the trial.
-        place: of the checkpoints.
         metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
         every_s: least time between two checkpoints, seconds.
         needs_metric: whether an epoch without the metric is an error; else it is not reported.

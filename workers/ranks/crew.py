@@ -42,7 +42,6 @@ class Crew:
 
     Args:
         listener: where they come to.
-        session: of the trial.
         welcome: what each is told when it has come.
     """
 

@@ -53,7 +53,6 @@ def launch_ranks(
     are ended with it. A rank that fails or dies ends all, and the trial with its cause.
 
     Args:
-        run: of the trial.
         function: of a module, not a lambda or one within another; takes the rank's `Run`.
         ranks: how many processes; by default one for each device that the trial owns.
         command: what starts them, completed by `-m workers.ranks`; torchrun of this host alone by

@@ -17,12 +17,7 @@ from workers.records.variables import numeric_environment
 
 
 class Environment:
-    """What does not change while a worker lives; read once.
-
-    Args:
-        info: of the worker.
-        environ: of the process.
-    """
+    """What does not change while a worker lives; read once."""
 
     def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
         self._info = info
@@ -48,7 +43,6 @@ class Environment:
         """Return the content of `config.json`: the server's, attempt's and worker's parts.
 
         Args:
-            assignment: the attempt.
             backend: what its Keras computes with.
         """
         return {

@@ -35,7 +35,6 @@ def check_spec(
     """Return `{ok, study, warnings, problems, code, trial, preflight}`; nothing is created.
 
     Args:
-        path: of the spec.
         settings: where the home is, which is left out of the snapshot.
         timeout_s: for the trial's first report, and for each configuration that is built.
         points: random configurations to build, where models can be built; 0: none, and no corners.

@@ -59,9 +59,7 @@ def try_trial(
     """Have a worker's code run the trial, and return what it says of it.
 
     Args:
-        assignment: of the trial.
         code: folder of the study's code; None: it is installed.
-        env: of the process.
         timeout_s: for the first report.
     """
     request = {

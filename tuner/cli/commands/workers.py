@@ -75,7 +75,6 @@ def choose_workers(
     """Return which GPUs workers own, how many each, and how many workers there may be.
 
     Args:
-        config: of this machine.
         n: how many workers are asked for; None: as many as the GPUs allow, else one per two cores.
         option: that asks for them.
         gpus: "all", "none", UUIDs with commas, or None: all there are.

@@ -37,10 +37,7 @@ def send(
     An image that no worker has is said at once: the study would wait without a word.
 
     Args:
-        submission: what is submitted.
-        api: of the service.
         verb: the command that submits, as `tuner run`.
-        spec: its file.
         options: others that were given to the command.
         own_image: of the workers that the command starts; None: they have none.
         starts: whether it starts workers.

@@ -48,9 +48,6 @@ def say_paused(api: ApiClient, status: StudyStatus, path: Path, again: str) -> i
     """Say why a study was paused, and the ways on. Returns the exit code.
 
     Args:
-        api: the service.
-        status: of the study.
-        path: of its spec.
         again: the command that runs it.
     """
     study, spec = status["study"], near(path)

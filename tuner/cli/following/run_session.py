@@ -56,9 +56,7 @@ class RunSession:
     """Service, fleet and display of one `tuner run`. Holds what it started, to end just that.
 
     Args:
-        settings: where.
         environ: the environment for service and workers.
-        submission: what to run.
         workers: how many.
         isolation: how a trial's process is made.
         path: of the spec, for the commands that are said.

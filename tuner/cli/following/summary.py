@@ -45,9 +45,7 @@ def summary(status: StudyStatus, verdict: GateVerdict, rows: Sequence[TrialRow])
     Names and values are of users and trials: nothing in them is markup here.
 
     Args:
-        status: of the study.
         verdict: how the command ends.
-        rows: the best trials.
     """
     outcome = verdict.outcome.replace("_", " ")
     lines = [f"### {text(status['study'])}: {outcome}", ""]

@@ -57,7 +57,6 @@ def follow(
     """Follow a study until it is over.
 
     Args:
-        api: the service.
         study: its name.
         is_silent: nothing is printed.
         limits: how long.

@@ -21,7 +21,6 @@ def estimate_cost(
     """Return `{trial_s, trials, workers, hours, gpu_hours, basis}`; None where nothing says it.
 
     Args:
-        spec: of the study.
         timed: what was timed: `build_s`, `first_s`, `step_s`, `steps` and `epochs` of each
             configuration, or `whole_s`.
         trial: of `tuner check`: one that ended without a report was a whole one.

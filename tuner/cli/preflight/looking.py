@@ -27,7 +27,6 @@ def offers_models(spec: StudySpec, code: Path | None) -> bool:
     Those of a hypermodel can, and those of an objective whose module has `def build(params)`.
 
     Args:
-        spec: of the study.
         code: folder of its code.
     """
     if spec.hypermodel is not None:
@@ -55,11 +54,8 @@ def look(
     """Build configurations of a study whose trial has worked; return the preflight.
 
     Args:
-        spec: of the study.
-        assignment: of the trial.
         trial: what came of it, with the parameters that a hypermodel has.
         code: folder of the study's code.
-        env: of the process that builds.
         count: random configurations.
         point_s: limit of one configuration, seconds.
         is_shown: whether a bar says how far it is.

@@ -50,9 +50,7 @@ def build_probes(
 
     Args:
         assignment: of a trial of the study.
-        probes: what to build.
         code: folder of the study's code; None: it is installed.
-        env: of the process.
         point_s: limit of one configuration.
         is_shown: whether a bar says how far it is.
     """

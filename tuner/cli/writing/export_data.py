@@ -46,8 +46,6 @@ def read_export(api: Api, name: str, file: Path, *, curves: bool) -> tuple[Expor
     """Return a study to be exported, and how many of its trials have not ended and are left out.
 
     Args:
-        api: the service.
-        name: of the study.
         file: a new one, for the trials; it has to be there while the study is used.
         curves: whether to read what the trials have reported.
 

@@ -46,7 +46,6 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
     """Return a report of a study.
 
     Args:
-        api: the service.
         settings: where the logs are.
         study: its name.
         made: when, for people.

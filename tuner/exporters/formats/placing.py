@@ -17,8 +17,6 @@ def export_study(name: str, study: ExportedStudy, target: Path) -> None:
     """Have an exporter write a study to a path at which nothing is.
 
     Args:
-        name: of the exporter.
-        study: what to write.
         target: of the file or the folder that is made; the folder above it has to be there.
 
     Raises:

@@ -78,7 +78,6 @@ class CandidateFinder:
     """Looks at studies on behalf of one that is to learn.
 
     Args:
-        store: the history.
         target: who is to learn.
         cache: of earlier looks for the same study; it is added to.
     """

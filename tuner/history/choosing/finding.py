@@ -83,7 +83,6 @@ def find(
     The study itself and copies of it are never sources, whatever the spec says.
 
     Args:
-        store: the whole history.
         spec: of the study; its `history` says where to look.
         data: fingerprint of its data, if any.
         code: hash of its code, if any.

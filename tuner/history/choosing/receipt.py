@@ -18,7 +18,6 @@ class SourceReceipt:
         key: of the study; of an item of the spec that names nothing, its words.
         kind: where it came from; None: it is not there.
         locator: path, or URL without password.
-        metric: of this study.
         metric_there: the same as it is called there; None: it has none.
         metric_note: how it was told and what to know of it.
         listed: whether the spec names the study; otherwise it was found.
@@ -79,7 +78,6 @@ def summarise(metric: str, receipts: Sequence[SourceReceipt], *, asked: bool) ->
     """Return one sentence on what the history gives for a metric.
 
     Args:
-        metric: of this study.
         receipts: of this metric.
         asked: whether the spec takes any history.
     """

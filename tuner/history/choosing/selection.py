@@ -39,12 +39,7 @@ class Selection:
 
 
 def select(summaries: Iterable[StudySummary], history: History) -> Selection:
-    """Return under which item each study falls: its own, else the nearest path, else auto.
-
-    Args:
-        summaries: the history.
-        history: of the spec.
-    """
+    """Return under which item each study falls: its own, else the nearest path, else auto."""
     auto = next((item for item in history if item.auto), None)
     paths = [item for item in history if item.path is not None]
     # The longest first: a path within another one says more.

@@ -31,10 +31,8 @@ class FileStudy:
     """A file; always imported as a whole.
 
     Args:
-        kind: the importer's name.
         title: what messages call the importer.
         path: of the file, absolute.
-        stamp: of the file.
         items: what is in it, read once.
     """
 

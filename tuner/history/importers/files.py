@@ -62,7 +62,6 @@ def recognise(file: FoundFile, refuse: Refuse) -> Reading:
     """Return what reads a file.
 
     Args:
-        file: that was named.
         refuse: told of a package's importer that failed.
 
     Raises:

@@ -29,7 +29,6 @@ class Listing:
     """What one folder holds. Mutable: it is read once.
 
     Args:
-        path: of the folder.
         refuse: told of what is called like a file that matters and is none.
     """
 

@@ -32,12 +32,7 @@ def is_run(folder: ScannedFolder) -> bool:
 
 
 class LogRootStudy:
-    """The folder of one study in a log root; its runs are its folders.
-
-    Args:
-        path: of the study's folder.
-        runs: its attempts.
-    """
+    """The folder of one study in a log root; its runs are its folders."""
 
     kind: ImportKind = "study"
     whole = False

@@ -70,7 +70,6 @@ def find_curves(
     what it gives a weight has that weight.
 
     Args:
-        store: the whole history.
         spec: of the study that learns; its first metric counts.
         found: what `find` gave for it.
         top: which share of a study's trials counts as good.

@@ -56,7 +56,6 @@ def find_early_ranks(
     """Return from when on ranks predict the end of a study's trials.
 
     Args:
-        store: the whole history.
         spec: of the study that learns; its first metric counts.
         found: what `find` gave for it.
         cache: of earlier calls, for all studies; it is added to.

@@ -19,7 +19,6 @@ def infer_parents(encoding: Encoding, placed: dict[str, PlacedColumn]) -> dict[s
     """Set parents that were never recorded where a child was, which needs one value of them.
 
     Args:
-        encoding: of this study.
         placed: by tuned parameter; parents are replaced in place.
 
     Returns:
@@ -77,9 +76,7 @@ def apply_conditions(
     A parent that is not known rules nothing out.
 
     Args:
-        encoding: of this study.
         placed: by tuned parameter.
-        n: trials.
     """
     idle: dict[str, Flags] = {}
     stripped: dict[str, int] = {}

@@ -90,7 +90,6 @@ def map_study(
         encoding: of this study's space.
         metric: name of this study's metric.
         goal: of it; the values of the source are oriented so that smaller is better.
-        options: how.
     """
     chosen = options or MapOptions()
     match = match_metric(

@@ -20,7 +20,6 @@ def make_priors(
     """Return what sources teach of each metric of a study; None: nothing.
 
     Args:
-        encoding: of the study's space.
         by_metric: the sources for each metric, in the columns of `encoding`.
         cache: of earlier calls, for all studies; it is added to.
     """

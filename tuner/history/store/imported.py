@@ -177,7 +177,6 @@ class Ingest(Protocol):
         """Put an import in place, all of it at once.
 
         Args:
-            number: of the import.
             document: `{stamp, facts, rejected: [{path, reason, count}], own, replace, gone}`;
                 `replace` drops the runs of before that did not come again; `gone` names further
                 ones that are dropped, and may be left out.

@@ -70,9 +70,7 @@ class Autoscale:
     """Starts workers here as studies can use them, and lets them go. To be used by one thread.
 
     Args:
-        settings: where.
         environ: of the service and the workers.
-        sort: of the workers.
         limits: how many.
         on_change: told of every change of their number.
         on_note: told, in a sentence, what else happens.

@@ -71,7 +71,6 @@ class Fleet:
         """Ask for `count` workers; the supervisor reads it within half a second.
 
         Args:
-            count: workers.
             gpus_per_worker: GPUs that each is to own; None: as many as so far.
             after_trial: those that are too many bring their trials to an end, and do not give them
                 back.
@@ -99,7 +98,6 @@ class Fleet:
         """Start the supervisor.
 
         Args:
-            count: workers.
             environ: the environment they inherit.
             api_url: the server they work for.
             gpus: "all", "none" or UUIDs with commas.

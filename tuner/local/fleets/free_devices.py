@@ -22,7 +22,6 @@ class Others:
     """The workers that are not ours. Mutable: it remembers the names that ours have had.
 
     Args:
-        settings: of the home.
         fleet: ours.
     """
 

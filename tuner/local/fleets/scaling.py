@@ -52,11 +52,7 @@ class ScalingTarget:
 
 
 class Scaling:
-    """Decides how many workers there are to be. Mutable: it remembers since when others would do.
-
-    Args:
-        limits: of the user.
-    """
+    """Decides how many workers there are to be. Mutable: it knows since when others would do."""
 
     def __init__(self, limits: ScalingLimits) -> None:
         self._limits = limits

@@ -62,7 +62,6 @@ class Demand:
     """Tells how many workers are of use. Safe to use from several threads.
 
     Args:
-        storage: the truth.
         storage_problem: why nothing can be written to the log root at present, or None: then no
             trial starts, and no worker is wanted for one.
     """

@@ -51,8 +51,6 @@ def explain_study(
     """Return what a study's sampler knew from history, how it used it, and what it gained.
 
     Args:
-        storage: the truth.
-        study: its row.
         trials: all its trials, in number order.
         limit: so many proposals are listed; of more, the first and the last half.
         gain: whether the gain is estimated, which takes a second.

@@ -68,7 +68,6 @@ class Results:
     """What a study has found, in the order of the results; trials that failed are left out.
 
     Attributes:
-        space: of the study.
         maximize: whether larger values are better.
         params: the configurations.
         values: final ones; of a pruned trial any number, it is not looked at.
@@ -230,7 +229,6 @@ def _credit(results: Results, goal: float, shadows: Floats) -> float:
     """Return the most that history can have saved, by the trials that it chose.
 
     Args:
-        results: of the study.
         goal: the value that counts as having come as far.
         shadows: best values of cold starts, shape (shadows, trials).
 

@@ -35,8 +35,6 @@ def why_idle(
     """Return why a pruner has stopped no trial; empty: no trial has ended yet.
 
     Args:
-        connection: to the database.
-        study: its row.
         options: of the pruner, with its name.
         ended: the trials that have ended, in number order.
         reported: what they have reported.

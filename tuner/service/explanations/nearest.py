@@ -37,9 +37,6 @@ def nearest_trials(
     """Return the trials of some sources that are nearest to a configuration, nearest first.
 
     Args:
-        storage: the history.
-        spec: of the study.
-        params: the configuration.
         sources: keys of the studies to look in.
 
     Returns:

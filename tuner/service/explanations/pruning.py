@@ -37,9 +37,6 @@ def explain_pruning(
     """Return what the pruner knew from history and what it did; None: none has asked history.
 
     Args:
-        connection: to the database.
-        study: its trial.
-        spec: of the study.
         trials: all its trials, in number order.
         receipt: of its newest lesson on curves, as `CurveReceipt` stores it; None: there is none.
     """

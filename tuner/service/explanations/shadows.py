@@ -53,9 +53,7 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
 
     Args:
         members: the processes that were fitted to a study's results, with their weights.
-        encoding: of the study's space.
         shadows: how many there are to be.
-        trials: of each.
 
     Returns:
         Shape (shadows, trials), falling from trial to trial. A function of the arguments alone.

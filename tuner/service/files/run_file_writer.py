@@ -57,7 +57,6 @@ class RunFileWriter:
     """A thread that completes the log root, and knows whether it can be written.
 
     Args:
-        storage: the truth.
         log_root, checkpoint_root: shared with the workers, and with other servers.
         leads: whether this process coordinates: of several servers only that one files.
         insights: into the studies, filed with them; None: there are none.

@@ -49,7 +49,6 @@ class RunFiler:
     """Files runs. Not for several threads.
 
     Args:
-        storage: the truth.
         log_root: shared with the workers.
         care: how it is tried.
     """

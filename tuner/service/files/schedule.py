@@ -54,7 +54,6 @@ class Schedule:
         """Return the studies of which something new is to be filed now.
 
         Args:
-            connection: to the database.
             news: studies that something else is to be said of than what their rows hold.
             last: whether this server files for the last time: then nothing waits.
         """

@@ -37,7 +37,6 @@ class StudyFiler:
     """Files studies. Not for several threads.
 
     Args:
-        storage: the truth.
         log_root, checkpoint_root: shared with the workers.
         care: how it is tried.
         insights: into the studies; None: there are none.

@@ -78,7 +78,6 @@ def effect_shares(columns: Sequence[EffectColumn], costs: Floats) -> list[float]
     """Return the share of each parameter in what they explain, together 1.
 
     Args:
-        columns: of the parameters.
         costs: of the trials, shape (n,), lower is better; not all equal.
 
     Returns:

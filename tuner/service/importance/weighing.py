@@ -28,7 +28,6 @@ def weigh(study: StudySpec, known: Sequence[TrialResult]) -> Weighed:
     Of several metrics each is explained by itself, and a share is the mean of its shares.
 
     Args:
-        study: its spec.
         known: what came of its trials, in number order.
     """
     tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]

@@ -28,7 +28,6 @@ def advise(sample: Sample, document: JsonObject) -> list[JsonObject]:
     """Return what to know and to do, most important first.
 
     Args:
-        sample: of the study.
         document: its insights, without advice.
 
     Returns:

@@ -112,7 +112,6 @@ class Insights:
         """Note that a document was filed; a newer one stays fresh.
 
         Args:
-            study_id: of the study.
             document: what was filed.
             is_over: whether the study has ended: then its document is not kept.
         """

@@ -27,7 +27,6 @@ def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
 
     Args:
         storage: the truth; it is only read.
-        study_id: of the study.
     """
     begun = begin(storage, study_id)
     if begun is None:

@@ -25,9 +25,6 @@ def leaderboard_markdown(
     """Return the best trials as a table with links to them; empty while there is none.
 
     Args:
-        connection: to the database.
-        study_id: of the study.
-        spec: of the study.
         order: names of its parameters, most important first.
     """
     goals = [metric.goal for metric in spec.metrics]

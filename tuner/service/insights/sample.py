@@ -30,9 +30,7 @@ class Sample:
     """Trials with a value for each metric, in number order; n of them, and m metrics.
 
     Attributes:
-        spec: of the study.
         trials: what came of them.
-        params: of the trials.
         values: as the study's owner knows them, shape (n, m).
         whole: which trials were not stopped early, shape (n,).
         total: how many trials the study has, of any state.

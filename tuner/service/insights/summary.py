@@ -31,9 +31,7 @@ def study_summary(
     """Return what a study is and how it stands.
 
     Args:
-        connection: to the database.
         study: that it is about.
-        spec: of the study.
         order: names of parameters that are known to matter, most important first.
         now: the database's time.
 

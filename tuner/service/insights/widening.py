@@ -20,7 +20,6 @@ def next_range(parameter: Parameter, value: Any) -> JsonObject | None:
 
     Args:
         parameter: a number, or an ordinal.
-        value: the best one.
 
     Returns:
         `low`, `high` and `log`; None for an ordinal: what lies beyond its list only its owner

@@ -77,7 +77,6 @@ class Hands:
     """A few threads for calls that may not return. Safe to use from several threads.
 
     Args:
-        name: of the threads.
         number: of the threads at most.
         patience_s: nobody waits longer for a call.
         queue_s: nor longer than this until a thread is free; None: as long.

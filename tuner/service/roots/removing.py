@@ -37,7 +37,6 @@ def remove_study(roots: Iterable[Path], project: str, study: str, hands: Hands) 
 
     Args:
         roots: log root and checkpoint root.
-        project: of the study.
         study: its name within the project.
         hands: a root may not answer; then the rest is removed when it does.
     """

@@ -87,8 +87,6 @@ def note(
     """Note that something could not be done; of a study that has gone meanwhile, nothing.
 
     Args:
-        connection: in the caller's transaction.
-        subject: what.
         reason: for people.
         now: the database's time.
         waiting: the file system has not answered yet.

@@ -99,9 +99,7 @@ def find_difference(
     """Return how submitted code differs from the one that the study's next trials run.
 
     Args:
-        connection: of the transaction.
         study: that is submitted again.
-        spec: that was submitted.
         code: SHA-256 of the submitted snapshot, None when it is installed where trials run.
     """
     if study.code == code:

@@ -34,7 +34,6 @@ class Control(Reader):
     """Changes what a study does.
 
     Args:
-        storage: the truth.
         settings: where logs and checkpoints are.
         on_change: called after every change (the coordinator looks around).
         removal_s: who deletes a study waits no longer for its folders to be removed; a server goes

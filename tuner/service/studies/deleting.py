@@ -18,7 +18,6 @@ def delete_study(connection: sa.Connection, name: str, study_id: int, optuna_id:
     """Delete a study's rows, here and in Optuna's tables, and snapshots that nobody needs then.
 
     Args:
-        connection: of the transaction.
         name: `project/study`.
         study_id: of the study; the rest of its row may be damaged.
         optuna_id: its number in Optuna's tables.

@@ -36,11 +36,7 @@ _NAMED = 20
 
 
 class Growing:
-    """Takes in what trials find. Safe to use from several threads.
-
-    Args:
-        storage: the truth.
-    """
+    """Takes in what trials find. Safe to use from several threads."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -49,8 +45,6 @@ class Growing:
         """Store what an attempt has found.
 
         Args:
-            attempt_id: of the attempt.
-            token: of its claim.
             found: what it says, checked by `check_found`.
             ends: end the attempt where it contradicts the study.
 

@@ -113,9 +113,7 @@ def resubmit(
     Files that the objective does not import end nothing: trials go on with those of the study.
 
     Args:
-        connection: of the transaction.
         study: held for a change.
-        sent: what was submitted.
         now: of the database.
         choice: what is done with other code. None: it is refused.
 

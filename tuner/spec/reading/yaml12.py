@@ -69,7 +69,6 @@ def parse_document(text: str, source: str) -> YamlDocument:
     """Return the content of YAML text.
 
     Args:
-        text: one document.
         source: the name of the text in messages.
 
     Raises:

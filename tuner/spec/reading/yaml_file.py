@@ -25,7 +25,6 @@ def read_document(path: Path, source: str) -> YamlDocument:
     """Return the content of a YAML file.
 
     Args:
-        path: the file.
         source: the name of the file in messages.
 
     Raises:

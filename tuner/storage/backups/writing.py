@@ -99,7 +99,6 @@ def write_new(
     """Have `write` fill a file that appears under its name, for its owner only, once it is whole.
 
     Args:
-        path: of the file.
         write: fills it.
         force: also when it already exists.
         verify: looks at what was written, before it appears; what it raises leaves nothing there.

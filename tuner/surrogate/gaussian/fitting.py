@@ -150,7 +150,6 @@ def fit_hypers(
     does not believe in one explanation alone.
 
     Args:
-        columns: of the points.
         x: points, shape (n, d).
         z: values, shape (n,).
         shares: share of the noise that each value has, shape (n,).

@@ -134,7 +134,6 @@ def fit_gp(
     """Return the most probable Gaussian process for observations.
 
     Args:
-        columns: of the points.
         x: points, shape (n, d), n at least 1.
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
         counts: how many repeats each value is the mean of, shape (n,); default 1.

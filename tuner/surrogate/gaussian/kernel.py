@@ -59,7 +59,6 @@ def column_squares(columns: Columns, x: Floats) -> Floats:
     """Return the squared distances of all points to all, column by column.
 
     Args:
-        columns: of the points.
         x: points, shape (n, d), NaN allowed.
 
     Returns:
@@ -91,7 +90,6 @@ def pull_squares(
     """Return the derivatives of sums of squared scaled distances by where they are measured from.
 
     Args:
-        columns: of the points.
         lengths: inverse squared lengthscales, shape (d,).
         x: where from, shape (m, d).
         points: where to, shape (n, d).

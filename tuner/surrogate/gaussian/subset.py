@@ -14,7 +14,6 @@ def choose_subset(
     """Return the rows to keep: the best half, the newest sixth, and others spread over the space.
 
     Args:
-        columns: of the points.
         x: points, shape (n, d).
         z: values, smaller is better, shape (n,).
         age: grows with the time of the observation, shape (n,).

@@ -57,7 +57,6 @@ def build_prior(
     """Return what sources teach about a target.
 
     Args:
-        columns: of the target.
         candidates: points that fill the target's space, shape (C, d); the first 512 are used.
         sources: earlier studies in the target's columns; their order does not matter.
         cache: what was computed for single sources, by their content; may be empty or lose entries

@@ -138,7 +138,6 @@ class Pooled:
         """Return the posterior mean of g + h for a source that is not among the rows, (m,).
 
         Args:
-            scored: the source.
             shared: g at its points, shape (n,).
             x: where the mean is wanted, shape (m, d).
             shared_x: g there, shape (m,).
@@ -163,7 +162,6 @@ def pool(columns: Columns, sources: Sequence[Scored]) -> Pooled:
     """Return the most probable model of sources together; a function of the arguments alone.
 
     Args:
-        columns: of their points.
         sources: at least one, each of at least one point.
     """
     posterior = _Posterior(columns, gather(sources, _FIT_ROWS))

@@ -53,7 +53,6 @@ class Prior:
     """Made by `tuner.surrogate.history.building.build_prior`.
 
     Attributes:
-        columns: of the points.
         expansion: the features: the mean of history first, then the ways to differ.
         lengths: inverse squared lengthscales of history, shape (d,), above 0.
         centre, precision: of the normal prior of the warm model's theta, (4 + d,) and twice that;

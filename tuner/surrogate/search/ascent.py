@@ -25,7 +25,6 @@ def climb(acquisition: Acquisition, x: Floats, moving: Flags) -> tuple[Floats, F
     """Return points at least as good as the given ones, and their values.
 
     Args:
-        acquisition: what to maximise.
         x: points to start from, shape (m, d).
         moving: the entries that may change, shape (m, d); they stay within [0, 1].
 

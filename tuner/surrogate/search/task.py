@@ -41,7 +41,6 @@ class Taken:
     """Points that may not be proposed again, and running ones, whose neighbours may not either.
 
     Args:
-        columns: of the points.
         x: canonical points that were tried, shape (n, d).
         running: canonical points that are being tried, shape (p, d).
     """

@@ -119,7 +119,6 @@ def note_test(connection: sa.Connection, name: str, found: str, now: float) -> N
 
     Args:
         connection: of the transaction of the worker's beat.
-        name: of the worker.
         found: what is wrong with it; empty: it passed.
         now: the database's time.
     """

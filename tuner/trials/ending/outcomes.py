@@ -21,9 +21,7 @@ def set_outcome(
     """Give a trial its outcome, and call off whatever may still run of it.
 
     Args:
-        connection: of the caller's transaction.
         study_id: of the trial's study.
-        number: of the trial.
         outcome: how it ended.
         now: the database's time.
         told: what its event says; empty: it has none; None: the state and the value.

@@ -59,7 +59,6 @@ class OptunaConverter:
     Args:
         directions: of the study, "MAXIMIZE", "MINIMIZE" or something else.
         metric_names: as the study names them, or nothing.
-        user_attrs: of the study.
         options: what the user said; names the metrics of a study that does not.
     """
 

@@ -15,7 +15,6 @@ def find_columns(table: CsvTable, options: Options) -> CsvColumns:
     """Return the columns of a table, with the types of the parameters, read from all rows.
 
     Args:
-        table: the file.
         options: what the user said about the metric. In a table of a known tool a name that no
             column has is that of its only metric.
 

@@ -56,7 +56,6 @@ class CsvStudy:
 
     Args:
         path: absolute.
-        stamp: of the file.
     """
 
     kind: ImportKind = "csv"

@@ -57,7 +57,6 @@ def find_layout(names: Sequence[str], counts: Sequence[CellCount]) -> CsvColumns
     """Return the columns of a table, those of a plain one without metrics.
 
     Args:
-        names: the header.
         counts: what each column holds.
     """
     header = {name: index for index, name in enumerate(names) if not _INDEX.fullmatch(name)}

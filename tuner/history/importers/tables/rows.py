@@ -29,9 +29,6 @@ _NUMPY = re.compile(r"\bnp\.\w+\(([^()]*)\)")
 class CsvTable:
     """A file that is read row by row, as often as need be.
 
-    Args:
-        path: of the file.
-
     Raises:
         SpecError: it is no text, too large, or has no header.
         OSError: it cannot be read.

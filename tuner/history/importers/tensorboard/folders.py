@@ -49,11 +49,7 @@ from tuner.tfevents.reader import (
 
 
 class TensorBoardStudy:
-    """The runs that lie side by side in one folder.
-
-    Args:
-        path: of that folder.
-    """
+    """The runs that lie side by side in one folder."""
 
     kind: ImportKind = "hparams"
     whole = False

@@ -30,7 +30,6 @@ class WandbExport:
 
     Args:
         path: absolute.
-        stamp: of the file.
     """
 
     kind: ImportKind = "wandb"
