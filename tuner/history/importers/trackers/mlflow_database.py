@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +12,9 @@ import sqlalchemy as sa
 from tuner.errors import SpecError
 from tuner.history.importers.folders import stamp_of
 from tuner.history.importers.sql_database import SqlDatabase
-from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import TrackedRun, TrackedStudy, plain_text
 from tuner.history.store.cleaning import clean_key
-from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 
 _TABLES = ("experiments", "runs", "params", "metrics", "latest_metrics")
@@ -52,21 +53,18 @@ class MlflowDatabase:
         return [MlflowExperiment(self, row.experiment_id, str(row.name)) for row in rows]
 
 
-class MlflowExperiment:
+class MlflowExperiment(TrackedStudy):
     """An experiment of a database."""
 
     kind: ImportKind = "mlflow"
-    whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, store: MlflowDatabase, number: int, name: str) -> None:
+        super().__init__(f"{store.locator}#{name}")
         self.name = name
-        self.locator = f"{store.locator}#{name}"
         self._store = store
         self._number = number
         self._runs: dict[str, Any] = {}
         self._stamps: dict[str, str] = {}
-        self._tracked = Tracked()
 
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
@@ -86,16 +84,12 @@ class MlflowExperiment:
             for start in range(0, len(wanted), _PAGE):
                 for run in self._load(connection, wanted[start : start + _PAGE]):
                     where = f"{self.locator}, run {run.key}"
-                    try:
-                        if self._runs[run.key].lifecycle_stage == "deleted":
-                            raise ValueError("was deleted in MLflow")
-                        yield self._tracked.take(run, options)
-                    except ValueError as exc:
-                        yield Rejection(path=where, reason=str(exc))
+                    yield self.taken(where, partial(self._checked, run), options)
 
-    def facts(self, options: Options) -> Facts:
-        """See `FoundStudy`."""
-        return self._tracked.facts(options)
+    def _checked(self, run: TrackedRun) -> TrackedRun:
+        if self._runs[run.key].lifecycle_stage == "deleted":
+            raise ValueError("was deleted in MLflow")
+        return run
 
     def _load(self, connection: sa.Connection, keys: Sequence[str]) -> list[TrackedRun]:
         """Return runs by their keys."""

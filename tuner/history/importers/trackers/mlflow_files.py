@@ -10,13 +10,14 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from tuner.history.importers.folders import FileStamp, ScannedFolder, files_stamp, stamp_of
 from tuner.history.importers.state_words import read_word
-from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import Points, TrackedRun, TrackedStudy, plain_text
 from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, clean_key, clean_text
-from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 from tuner.spec.reading.yaml12 import plain_value
@@ -36,7 +37,7 @@ _MAX_FOLDERS = 1000
 _LINE = re.compile(r"([A-Za-z_]+): ?(.*)")
 
 
-class MlflowFiles:
+class MlflowFiles(TrackedStudy):
     """The runs of one experiment.
 
     Args:
@@ -46,15 +47,12 @@ class MlflowFiles:
     """
 
     kind: ImportKind = "mlflow"
-    whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: str, name: str, *, is_deleted: bool) -> None:
-        self.locator = f"{path}#{name}" if name else path
+        super().__init__(f"{path}#{name}" if name else path)
         self._is_deleted = is_deleted
         self._runs: dict[str, ScannedFolder] = {}
         self._stamps: dict[str, str] = {}
-        self._tracked = Tracked()
 
     def add(self, run: ScannedFolder) -> None:
         """Take the folder of a run into the study."""
@@ -69,17 +67,7 @@ class MlflowFiles:
         """See `FoundStudy`."""
         for key in keys:
             folder = self._runs[key]
-            try:
-                yield self._tracked.take(self._read(key, folder), options)
-            except ValueError as exc:
-                yield Rejection(path=folder.path, reason=str(exc))
-            except OSError as exc:
-                reason = f"cannot be read: {exc.strerror or exc}"
-                yield Rejection(path=folder.path, reason=reason)
-
-    def facts(self, options: Options) -> Facts:
-        """See `FoundStudy`."""
-        return self._tracked.facts(options)
+            yield self.taken(folder.path, partial(self._read, key, folder), options)
 
     def _read(self, key: str, folder: ScannedFolder) -> TrackedRun:
         meta = read_meta(folder)

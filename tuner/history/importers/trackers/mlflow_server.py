@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from tuner.errors import NotFoundError, SpecError, UnavailableError
 from tuner.history.importers.folders import stamp_of
-from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, plain_text
+from tuner.history.importers.trackers.tracked import TrackedRun, TrackedStudy, plain_text
 from tuner.history.store.cleaning import MAX_RUNS, clean_key, clean_text
-from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 
 #: As MLflow's own client reads them.
@@ -151,20 +152,17 @@ class MlflowServer:
         return found
 
 
-class MlflowRemote:
+class MlflowRemote(TrackedStudy):
     """An experiment of a server."""
 
     kind: ImportKind = "mlflow"
-    whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, server: MlflowServer, number: str, name: str) -> None:
+        super().__init__(f"{server.locator}#{name}")
         self.name = name
-        self.locator = f"{server.locator}#{name}"
         self._server = server
         self._number = number
         self._runs: dict[str, Mapping[str, Any]] = {}
-        self._tracked = Tracked()
 
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
@@ -178,15 +176,8 @@ class MlflowRemote:
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """See `FoundStudy`."""
         for key in keys:
-            try:
-                run = self._read(key, self._runs[key], options)
-                yield self._tracked.take(run, options)
-            except ValueError as exc:
-                yield Rejection(path=f"{self.locator}, run {key}", reason=str(exc))
-
-    def facts(self, options: Options) -> Facts:
-        """See `FoundStudy`."""
-        return self._tracked.facts(options)
+            read = partial(self._read, key, self._runs[key], options)
+            yield self.taken(f"{self.locator}, run {key}", read, options)
 
     def _read(self, key: str, found: Mapping[str, Any], options: Options) -> TrackedRun:
         info, data = found["info"], found.get("data")

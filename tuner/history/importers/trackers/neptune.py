@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from tuner.history.importers.folders import FileStamp, ScannedFolder, stamp_of
 from tuner.history.importers.trackers.parquet_metadata import ParquetError, read_groups
 from tuner.history.importers.trackers.parquet_pages import read_column
-from tuner.history.importers.trackers.tracked import Points, Tracked, TrackedRun
+from tuner.history.importers.trackers.tracked import Points, TrackedRun, TrackedStudy
 from tuner.history.matching.metric import is_metric_name
 from tuner.history.store.cleaning import MAX_PARAMETERS, clean_key, clean_text
-from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 
 PART = re.compile(r"(.+)_part_(\d{1,6})\.parquet")
@@ -51,7 +52,7 @@ _CREATED, _CHANGED, _FAILED, _STATE = (
 Parts = list[tuple[ScannedFolder, FileStamp]]
 
 
-class NeptuneRuns:
+class NeptuneRuns(TrackedStudy):
     """The runs of one project.
 
     Args:
@@ -60,13 +61,10 @@ class NeptuneRuns:
     """
 
     kind: ImportKind = "neptune"
-    whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: str, project: str) -> None:
-        self.locator = f"{path}#{project}" if project else path
+        super().__init__(f"{path}#{project}" if project else path)
         self._runs: dict[str, Parts] = {}
-        self._tracked = Tracked()
 
     def add(self, name: str, folder: ScannedFolder, file: FileStamp) -> None:
         """Take a part of a run into the study."""
@@ -81,16 +79,7 @@ class NeptuneRuns:
         for key in keys:
             parts = self._runs[key]
             where = f"{parts[0][0].path}/{parts[0][1].name}"
-            try:
-                yield self._tracked.take(_read(key, parts), options)
-            except ValueError as exc:
-                yield Rejection(path=where, reason=str(exc))
-            except OSError as exc:
-                yield Rejection(path=where, reason=f"cannot be read: {exc.strerror or exc}")
-
-    def facts(self, options: Options) -> Facts:
-        """See `FoundStudy`."""
-        return self._tracked.facts(options)
+            yield self.taken(where, partial(_read, key, parts), options)
 
 
 def find_projects(folders: Iterable[ScannedFolder]) -> list[NeptuneRuns]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tuner.history.importers.cells import NOTHING, is_plain_number, read_number
@@ -19,7 +19,7 @@ from tuner.history.store.cleaning import (
     last_or_best,
 )
 from tuner.history.store.imported import Facts, ImportedRun, Options
-from tuner.history.store.records import HistoricTrial
+from tuner.history.store.records import HistoricTrial, Rejection
 from tuner.space.value import Value
 
 #: Points of one metric that are looked at; a curve keeps far fewer.
@@ -62,19 +62,47 @@ class TrackedRun:
             points[-1] = (number, value)
 
 
-class Tracked:
-    """What the runs of one study have in common. Mutable: it grows with every run.
+class TrackedStudy:
+    """A `FoundStudy` of a tracker. Mutable: what its runs have in common grows with every run.
 
     Args:
-        notes: what there is to say of the study.
+        locator: see `FoundStudy`.
     """
 
-    def __init__(self, notes: Sequence[str] = ()) -> None:
-        self.notes = [*notes]
+    whole = False
+    gone: frozenset[str] = frozenset()
+
+    def __init__(self, locator: str) -> None:
+        self.locator = locator
+        #: What there is to say of the study.
+        self.notes: list[str] = []
         self._metrics: dict[str, None] = {}
         self._parameters: dict[str, None] = {}
 
-    def take(self, run: TrackedRun, options: Options) -> ImportedRun:
+    def taken(
+        self, where: str, read: Callable[[], TrackedRun], options: Options
+    ) -> ImportedRun | Rejection:
+        """Return the run that `read` gives, or why the one that is found at `where` is refused."""
+        try:
+            return self._take(read(), options)
+        except ValueError as exc:
+            return Rejection(path=where, reason=str(exc))
+        except OSError as exc:
+            return Rejection(path=where, reason=f"cannot be read: {exc.strerror or exc}")
+
+    def facts(self, options: Options) -> Facts:
+        """See `FoundStudy`."""
+        goals = options.by_name
+        names = dict.fromkeys([*goals, *self._metrics])
+        missing = [name for name in goals if name not in self._metrics] if self._metrics else []
+        return Facts(
+            metrics={name: goals.get(name) for name in names},
+            parameters=list(self._parameters),
+            notes=[*self.notes, *(f"no run has a metric {name!r}" for name in missing)],
+            options=options.to_json(),
+        )
+
+    def _take(self, run: TrackedRun, options: Options) -> ImportedRun:
         """Return a run that has ended.
 
         Raises:
@@ -109,18 +137,6 @@ class Tracked:
             ),
             stamp=run.stamp,
             is_open=word is None,
-        )
-
-    def facts(self, options: Options) -> Facts:
-        """Return what is known after the runs were read."""
-        goals = options.by_name
-        names = dict.fromkeys([*goals, *self._metrics])
-        missing = [name for name in goals if name not in self._metrics] if self._metrics else []
-        return Facts(
-            metrics={name: goals.get(name) for name in names},
-            parameters=list(self._parameters),
-            notes=[*self.notes, *(f"no run has a metric {name!r}" for name in missing)],
-            options=options.to_json(),
         )
 
 

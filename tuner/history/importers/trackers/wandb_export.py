@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import SpecError
 from tuner.history.importers.source import MAX_JSON_BYTES
-from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
+from tuner.history.importers.trackers.tracked import TrackedRun, TrackedStudy, flatten
 from tuner.history.importers.trackers.wandb_values import numbers
 from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS, MAX_RUNS, clean_key
-from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
+from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 
@@ -25,7 +26,7 @@ _FINISHED = ("heartbeat_at", "heartbeatAt", "finished_at")
 Record = Mapping[str, Any]
 
 
-class WandbExport:
+class WandbExport(TrackedStudy):
     """The runs of a file.
 
     Args:
@@ -34,13 +35,11 @@ class WandbExport:
 
     kind: ImportKind = "wandb"
     whole = True
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, stamp: str) -> None:
-        self.locator = str(path)
+        super().__init__(str(path))
         self._path = path
         self._stamp = stamp
-        self._tracked = Tracked()
 
     def stamps(self) -> Mapping[str, str]:
         """See `FoundStudy`."""
@@ -52,26 +51,16 @@ class WandbExport:
         seen: set[str] = set()
         records = read_records(self._path)
         for number, record in enumerate(records[:MAX_RUNS], start=1):
-            try:
-                if not is_run(record):
-                    raise ValueError("has no config with a summary")
-                run = self._read(number, record)
-                # A run may have been written twice; the second is another file's row then.
-                run.key = run.key if run.key not in seen else f"{run.key}#{number}"
-                seen.add(run.key)
-                yield self._tracked.take(run, options)
-            except ValueError as exc:
-                yield Rejection(path=f"{self.locator}, run {number}", reason=str(exc))
+            read = partial(self._read, number, record, seen)
+            yield self.taken(f"{self.locator}, run {number}", read, options)
         beyond = len(records) - MAX_RUNS
         if beyond > 0:
             reason = f"beyond the first {MAX_RUNS} runs"
             yield Rejection(path=self.locator, reason=reason, count=beyond)
 
-    def facts(self, options: Options) -> Facts:
-        """See `FoundStudy`."""
-        return self._tracked.facts(options)
-
-    def _read(self, number: int, record: Record) -> TrackedRun:
+    def _read(self, number: int, record: Record, seen: set[str]) -> TrackedRun:
+        if not is_run(record):
+            raise ValueError("has no config with a summary")
         state = record.get("state", record.get("State"))
         run = TrackedRun(
             key=clean_key(str(record.get("id") or f"{number:07d}")),
@@ -90,6 +79,9 @@ class WandbExport:
         for row in history if isinstance(history, list) else ():
             if isinstance(row, Mapping):
                 _add_row(run, row)
+        # A run may have been written twice; the second is another file's row then.
+        run.key = run.key if run.key not in seen else f"{run.key}#{number}"
+        seen.add(run.key)
         return run
 
 

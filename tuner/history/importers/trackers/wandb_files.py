@@ -6,10 +6,13 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from typing_extensions import override
+
 from tuner.history.importers.folders import FileStamp, ScannedFolder, stamp_of
-from tuner.history.importers.trackers.tracked import Tracked, TrackedRun, flatten
+from tuner.history.importers.trackers.tracked import TrackedRun, TrackedStudy, flatten
 from tuner.history.importers.trackers.wandb_records import (
     DamagedError,
     fields,
@@ -34,7 +37,7 @@ _HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT = 2, 3, 5, 17, 18
 _KEY, _NESTED, _JSON = 1, 2, 16
 
 
-class WandbRuns:
+class WandbRuns(TrackedStudy):
     """The runs of one project below one folder.
 
     Args:
@@ -43,13 +46,10 @@ class WandbRuns:
     """
 
     kind: ImportKind = "wandb"
-    whole = False
-    gone: frozenset[str] = frozenset()
 
     def __init__(self, path: str, project: str) -> None:
-        self.locator = f"{path}#{project}" if project else path
+        super().__init__(f"{path}#{project}" if project else path)
         self._runs: dict[str, tuple[ScannedFolder, FileStamp]] = {}
-        self._tracked = Tracked()
         self._damaged = 0
 
     def add(self, folder: ScannedFolder, file: FileStamp) -> None:
@@ -66,19 +66,15 @@ class WandbRuns:
         """See `FoundStudy`."""
         for key in keys:
             folder, file = self._runs[key]
-            where = f"{folder.path}/{file.name}"
-            try:
-                yield self._tracked.take(self._read(key, folder, file), options)
-            except ValueError as exc:
-                yield Rejection(path=where, reason=str(exc))
-            except OSError as exc:
-                yield Rejection(path=where, reason=f"cannot be read: {exc.strerror or exc}")
+            read = partial(self._read, key, folder, file)
+            yield self.taken(f"{folder.path}/{file.name}", read, options)
 
+    @override
     def facts(self, options: Options) -> Facts:
         """See `FoundStudy`."""
         if self._damaged:
-            self._tracked.notes = [f"{self._damaged} logs end in a damaged record"]
-        return self._tracked.facts(options)
+            self.notes = [f"{self._damaged} logs end in a damaged record"]
+        return super().facts(options)
 
     def _read(self, key: str, folder: ScannedFolder, file: FileStamp) -> TrackedRun:
         if file.size > MAX_BYTES:
