@@ -6,7 +6,6 @@ nobody sees half of it. A process that dies leaves one that is swept away later.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Sequence
@@ -24,9 +23,17 @@ from tuner.documents.history import (
     RunsTaken,
 )
 from tuner.errors import NotFoundError, SpecError
-from tuner.history.store.cleaning import clean_text, clean_time, storable
+from tuner.history.store.cleaning import clean_text, storable
 from tuner.history.store.database import THERE
 from tuner.history.store.imported import Facts, ImportedRun
+from tuner.history.store.runs import (
+    count_changed,
+    delete_runs,
+    measure_runs,
+    move_runs,
+    own_runs,
+    put_runs,
+)
 from tuner.registry import KINDS, is_kind
 from tuner.space import SearchSpace
 from tuner.storage import Storage, tables
@@ -37,8 +44,6 @@ _h, _t, _r = tables.history, tables.history_trials, tables.history_rejected
 LOADING = "loading"
 #: An import to which nothing was added for so long, seconds, belongs to nobody any more.
 _ABANDONED_S = 3600.0
-#: Names in one question to the database.
-_AT_ONCE = 500
 #: Lines about what was rejected that are kept of one import.
 MAX_REJECTED = 1000
 
@@ -103,15 +108,12 @@ class HistoryWriter:
         with self._storage.begin() as connection:
             begun = json.loads(_loading(connection, number).facts_json)
             now = self._storage.now(connection)
-            own = _own(connection, list(found.values()))
+            own = own_runs(connection, list(found.values()))
             begun["holds"] = sorted({*begun["holds"], *own.values()})
             values = {"imported": now, "facts_json": json.dumps(begun)}
             connection.execute(_h.update().where(_h.c.id == number).values(values))
             kept = [run for key, run in found.items() if key not in own]
-            _delete_runs(connection, number, [run.trial.key for run in kept])
-            if kept:
-                rows = [_row(number, run, now) for run in kept]
-                connection.execute(_t.insert(), rows)
+            put_runs(connection, number, kept, now)
         return {"kept": len(kept), "own": len(own)}
 
     @again_after_conflict
@@ -132,12 +134,12 @@ class HistoryWriter:
             changed = 0
             if live is not None:
                 facts = facts if document["replace"] else _merged(live, facts)
-                changed = _count_changed(connection, live.id, number)
-                changed += _delete_runs(connection, live.id, document.get("gone") or [])
-                _move_runs(connection, live.id, number, replace=document["replace"])
+                changed = count_changed(connection, live.id, number)
+                changed += delete_runs(connection, live.id, document.get("gone") or [])
+                move_runs(connection, live.id, number, replace=document["replace"])
                 _delete_import(connection, number)
                 number = live.id
-            digest, trials, finished = _measure(connection, number)
+            digest, trials, finished = measure_runs(connection, number)
             same_as = _same(connection, number, digest) if trials else None
             if same_as is not None:
                 # What stays says that the runs are found under this locator as well.
@@ -190,9 +192,6 @@ def look_again(connection: sa.Connection) -> None:
     connection.execute(_h.update().where(partly, _h.c.state == THERE).values(stamp=""))
 
 
-_TOLD = ("params_json", "metrics_json", "curves_json")
-
-
 def _import_document(row: sa.Row[Any], facts: JsonObject) -> HistoryImport:
     return {
         "key": row.key,
@@ -229,33 +228,6 @@ def _delete_import(connection: sa.Connection, number: int) -> None:
     connection.execute(_h.delete().where(_h.c.id == number))
 
 
-def _delete_runs(connection: sa.Connection, number: int, keys: list[str]) -> int:
-    deleted = 0
-    for start in range(0, len(keys), _AT_ONCE):
-        some = keys[start : start + _AT_ONCE]
-        query = _t.delete().where(_t.c.history_id == number, _t.c.key.in_(some))
-        deleted += connection.execute(query).rowcount
-    return deleted
-
-
-def _count_changed(connection: sa.Connection, live: int, number: int) -> int:
-    """Return how many runs of before come again with other parameters, values or outcomes."""
-    new = _t.alias()
-    differs = sa.or_(*(_t.c[name] != new.c[name] for name in ("state", *_TOLD)))
-    pairs = sa.join(_t, new, (_t.c.key == new.c.key) & (new.c.history_id == number))
-    query = sa.select(sa.func.count()).select_from(pairs).where(_t.c.history_id == live, differs)
-    return int(connection.execute(query).scalar_one())
-
-
-def _move_runs(connection: sa.Connection, live: int, number: int, *, replace: bool) -> None:
-    """Put the runs of an import in the place of those of before."""
-    gone = _t.c.history_id == live
-    if not replace:
-        gone &= _t.c.key.in_(sa.select(_t.c.key).where(_t.c.history_id == number))
-    connection.execute(_t.delete().where(gone))
-    connection.execute(_t.update().where(_t.c.history_id == number).values(history_id=live))
-
-
 def _merged(live: sa.Row[Any], new: Facts) -> Facts:
     """Return what is known after some runs of a study were read again and others were not."""
     old = Facts(**json.loads(live.facts_json))
@@ -263,62 +235,6 @@ def _merged(live: sa.Row[Any], new: Facts) -> Facts:
     names = dict.fromkeys([*old.parameters, *new.parameters])
     metrics = {**old.metrics, **{k: v or old.metrics.get(k) for k, v in new.metrics.items()}}
     return Facts(**{**both, "parameters": list(names), "metrics": metrics})
-
-
-def _own(connection: sa.Connection, runs: list[ImportedRun]) -> dict[str, str]:
-    """Return the keys of the runs that are trials of this database, with the study of each."""
-    by_folder = {run.run_dir: run for run in runs if run.run_dir is not None}
-    by_study: dict[tuple[str, str], list[str]] = {}
-    for folder in by_folder:
-        project, _, rest = folder.partition("/")
-        by_study.setdefault((project, rest.partition("/")[0]), []).append(folder)
-    own: dict[str, str] = {}
-    for (project, name), folders in by_study.items():
-        for start in range(0, len(folders), _AT_ONCE):
-            query = _trials_at(project, name, folders[start : start + _AT_ONCE])
-            for run_dir, seed in connection.execute(query):
-                if by_folder[run_dir].seed == seed:
-                    own[by_folder[run_dir].trial.key] = f"{project}/{name}"
-    return own
-
-
-def _trials_at(project: str, name: str, folders: list[str]) -> sa.Select[Any]:
-    """Ask for folder and seed of the trials of a study that ran in one of these folders."""
-    s, t, a = tables.studies, tables.trials, tables.attempts
-    return (
-        sa.select(a.c.run_dir, t.c.seed)
-        .join(s, s.c.id == a.c.study_id)
-        .join(t, (t.c.study_id == a.c.study_id) & (t.c.number == a.c.number))
-        .where(s.c.project == project, s.c.name == name, a.c.run_dir.in_(folders))
-    )
-
-
-def _row(number: int, run: ImportedRun, now: float) -> dict[str, Any]:
-    trial = run.trial
-    return {
-        "history_id": number,
-        "key": trial.key,
-        "stamp": run.stamp,
-        "state": "open" if run.is_open else trial.state,
-        "cause": trial.cause,
-        "params_json": json.dumps(dict(trial.params), allow_nan=False),
-        "metrics_json": json.dumps(dict(trial.metrics), allow_nan=False),
-        "curves_json": json.dumps(dict(trial.curves), allow_nan=False),
-        "started": clean_time(trial.started, now),
-        "finished": clean_time(trial.finished, now),
-    }
-
-
-def _measure(connection: sa.Connection, number: int) -> tuple[str, int, float | None]:
-    """Return the digest of an import's runs, how many there are, and when the last one ended."""
-    columns = (_t.c.state, _t.c.params_json, _t.c.metrics_json, _t.c.started, _t.c.finished)
-    query = sa.select(*columns).where(_t.c.history_id == number).order_by(_t.c.key)
-    digest, trials, finished = hashlib.sha256(), 0, 0.0
-    for row in connection.execute(query.execution_options(yield_per=2000)):
-        digest.update(repr(tuple(row)).encode())
-        trials += 1
-        finished = max(finished, row.finished or 0.0)
-    return digest.hexdigest(), trials, finished or None
 
 
 def _same(connection: sa.Connection, number: int, digest: str) -> str | None:
