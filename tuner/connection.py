@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from tuner.account import ACTOR_HEADER, account
 from tuner.errors import (
     ClockWarning,
     ForbiddenError,
@@ -21,7 +20,8 @@ from tuner.errors import (
 )
 from tuner.protocol import clocks_text, retry_after_s
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
-from tuner.trust import Trust, explain_tls
+from tuner.security.account import ACTOR_HEADER, account
+from tuner.security.trust import Trust, explain_tls
 
 if "httpx" not in sys.modules:
     # httpx imports its own command line (click, rich, pygments: two thirds of its import time)

@@ -13,8 +13,8 @@ from pathlib import Path
 from tuner.errors import SetupError
 from tuner.homes import DATABASE, default_home
 from tuner.logs import LogFormat, parse_log_format
+from tuner.security.trust import Trust
 from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
-from tuner.trust import Trust
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
 SETTINGS: dict[str, str] = {
@@ -62,7 +62,7 @@ class Settings:
     api_url: str | None = None
     token: str | None = field(default=None, repr=False)
     worker_token: str | None = field(default=None, repr=False)
-    #: What the workers' token is bound to; see `tuner.identity.Identity`.
+    #: What the workers' token is bound to; see `tuner.security.identity.Identity`.
     worker_image: str | None = None
     worker_lock: str | None = None
     worker_files: str | None = None

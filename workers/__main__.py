@@ -12,7 +12,7 @@ from pathlib import Path
 from tuner.errors import SetupError, TunerError
 from tuner.logs import configure_logging
 from tuner.protocol import BACKENDS
-from tuner.secrecy import keep_secrets
+from tuner.security.secrecy import keep_secrets
 from tuner.system import require_linux
 from workers.host.names import own_name
 from workers.host.options import load_gpus_per_worker, load_log_format

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.home import CLIMB, Home, open_home
-from tuner.account import account
 from tuner.local.fleets.fleet import HOST, Fleet
 from tuner.local.home import running_service
+from tuner.security.account import account
 from tuner.settings import load_settings
 
 STUDY = "steer/climb"

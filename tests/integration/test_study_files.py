@@ -12,7 +12,7 @@ import pytest
 from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.patience import wait_until
 from tuner.errors import UnavailableError
-from tuner.secrecy import SECRET_VALUES
+from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule
 from tuner.service.insights.computing import FAILED, Insights, Wish
 from tuner.storage import tables

@@ -19,7 +19,7 @@ from tests.support.patience import clock
 from tuner.client import ApiClient
 from tuner.errors import UnavailableError
 from tuner.protocol import Beat, WorkerInfo
-from tuner.trust import Trust
+from tuner.security.trust import Trust
 from workers.agent.api import WorkerApi
 
 

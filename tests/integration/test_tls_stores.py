@@ -23,10 +23,10 @@ from tests.support.servers import PostgresServer, ServerMissingError, open_tls_p
 from tuner.errors import SetupError, UnavailableError
 from tuner.queue.redis_server import resolve_redis
 from tuner.queue.wakeup import WakeUps
+from tuner.security.trust import Trust
 from tuner.settings import Settings, load_settings
 from tuner.storage import open_storage
 from tuner.storage.database import open_optuna
-from tuner.trust import Trust
 from workers.wake import Listener
 
 UNKNOWN = "is of an authority that this machine does not know: name the file"

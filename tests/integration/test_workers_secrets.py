@@ -104,7 +104,7 @@ def test_a_command_keeps_its_own_secrets_and_starts_others_with_them(
     code = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from tuner.secrecy import keep_secrets\n"
+        "from tuner.security.secrecy import keep_secrets\n"
         "keep_secrets(os.environ)\n"
         "print('canary-7' in Path('/proc/self/environ').read_text())\n"
         "print(os.environ['TUNER_TOKEN'])\n"

@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from tuner.coordinator.loop import Coordinator
-from tuner.identity import Identity
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
+from tuner.security.identity import Identity
 from tuner.server.app import make_app
 from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.health import ServerHealth

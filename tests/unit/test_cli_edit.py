@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.commands import Cli, make_cli
 from tests.unit.test_cli_commands import SPEC
-from tuner.account import account
 from tuner.cli.commands.edit import read_pairs
 from tuner.errors import SpecError
+from tuner.security.account import account
 from tuner.service.service import Service
 from tuner.settings import load_settings
 from tuner.spec import parse_spec

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.commands import Cli
 from tuner.errors import SetupError
-from tuner.identity import Identity, Scope
+from tuner.security.identity import Identity, Scope
 from tuner.service.tokens import TokenDesk, workers_identity
 from tuner.settings import load_settings
 from tuner.storage import open_storage

@@ -13,7 +13,7 @@ import pytest
 
 from tuner.cli.main import main
 from tuner.protocol import VERSION, clock_off_s, clocks_text
-from tuner.trust import explain_tls
+from tuner.security.trust import explain_tls
 
 NOW = 1_796_000_000.0
 

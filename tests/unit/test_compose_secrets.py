@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tuner.queue.redis_access import RedisAccess
-from tuner.trust import Trust
+from tuner.security.trust import Trust
 
 DOCKER = Path(__file__).parents[2] / "docker"
 TOOLS = "cat chmod cut dirname grep mkdir mktemp mv od rm sed sh sha256sum tail tr uname openssl"

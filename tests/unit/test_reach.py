@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tuner.errors import ForbiddenError
-from tuner.identity import OWNER, Identity, Scope, calling
+from tuner.security.identity import OWNER, Identity, Scope, calling
 from tuner.service.answers.reach import covered, covered_worker, require_reach
 from tuner.spec import parse_spec
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tuner.errors import UnavailableError
-from tuner.identity import OWNER, WORKERS, Scope, new_token
+from tuner.security.identity import OWNER, WORKERS, Scope, new_token
 from tuner.server.token_book import FRESH_S, TokenBook, TokenRefusedError
 from tuner.service.tokens import TokenDesk
 from tuner.storage import Storage, open_storage, tables

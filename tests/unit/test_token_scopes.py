@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tests.support.api_app import TOKEN, Sent, api, api_storage
 from tests.support.patience import clock
-from tuner.identity import Scope
+from tuner.security.identity import Scope
 from tuner.server.access import OPEN_PATHS
 from tuner.storage import tables
 

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 from tuner.client import ApiClient
 from tuner.errors import SetupError
+from tuner.security.trust import Trust, explain_tls, is_loopback
 from tuner.server.http.http_server import make_config
 from tuner.settings import load_settings
-from tuner.trust import Trust, explain_tls, is_loopback
 from workers.agent.api import WorkerApi
 from workers.host.options import load_options
 

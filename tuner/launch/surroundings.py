@@ -16,8 +16,8 @@ from tuner.connection import Connection
 from tuner.errors import ForbiddenError, SetupError, UnavailableError
 from tuner.launch.files import read_token_file
 from tuner.protocol import VERSION
+from tuner.security.trust import Trust, is_loopback
 from tuner.settings import Settings
-from tuner.trust import Trust, is_loopback
 
 
 def find_url(settings: Settings, *, one_host: bool) -> str:

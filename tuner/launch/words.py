@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from tuner.errors import SpecError
 from tuner.protocol import MAX_DEVICES, NAME_PATTERN
-from tuner.secrecy import SECRET_VALUES
+from tuner.security.secrecy import SECRET_VALUES
 from tuner.spec.duration import DURATION, parse_duration
 
 #: Room for what makes a worker's name unique, in the 80 letters that it may have.

@@ -145,7 +145,7 @@ def _open_own_reader(settings: Settings) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def _open_service(settings: Settings) -> Iterator[Service]:
-    from tuner.account import account
+    from tuner.security.account import account
     from tuner.service.service import Service
     from tuner.storage import open_storage
     from tuner.trials.store.events import acting

@@ -41,7 +41,7 @@ def open_tokens(settings: Settings, *, create: bool) -> Iterator[TokenDesk | Api
         with remote as api:
             yield api
         return
-    from tuner.account import account
+    from tuner.security.account import account
     from tuner.service.tokens import TokenDesk
     from tuner.trials.store.events import acting
 

@@ -14,8 +14,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from tuner.errors import SetupError, UnavailableError
-from tuner.identity import new_token
 from tuner.local.closing import close_home
+from tuner.security.identity import new_token
 from tuner.settings import Settings
 
 #: How long a command waits for another one that holds the lock only while it changes something.

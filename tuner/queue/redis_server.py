@@ -19,8 +19,8 @@ from tuner.errors import SetupError
 from tuner.queue.redis_access import RedisAccess, make_access, write_access
 from tuner.queue.redis_binary import OLDEST_VERSION, as_numbers, find_binary
 from tuner.queue.redis_process import RedisServer
+from tuner.security.trust import explain_tls
 from tuner.settings import Settings
-from tuner.trust import explain_tls
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuner.errors import UnavailableError
-from tuner.identity import calling
+from tuner.security.identity import calling
 from tuner.server import description, limits
 from tuner.server.http.rates import Rates
 from tuner.server.http.wire import connection_of

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tuner.errors import UnavailableError
-from tuner.identity import OWNER, TOKEN_PREFIX, WORKERS, Identity, digest_of
+from tuner.security.identity import OWNER, TOKEN_PREFIX, WORKERS, Identity, digest_of
 from tuner.storage import Storage
 from tuner.storage.tokens import USED_EVERY_S, Token, TokenState, note_used, tokens_in_mind
 

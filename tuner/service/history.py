@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.documents.history import HistoryRejection, HistoryStudy
 from tuner.history import HistoryStore
 from tuner.history.store.writing import HistoryWriter
-from tuner.identity import caller
+from tuner.security.identity import caller
 from tuner.service.answers.times import iso
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from tuner.documents.tokens import NewToken, TokenRow
 from tuner.errors import SetupError, SpecError
-from tuner.identity import WORKERS, Identity, Scope, digest_of, new_token
 from tuner.protocol import NAME_PATTERN, hash_problem
+from tuner.security.identity import WORKERS, Identity, Scope, digest_of, new_token
 from tuner.service.answers.times import iso
 from tuner.settings import Settings
 from tuner.storage import Storage

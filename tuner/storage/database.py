@@ -16,11 +16,11 @@ from sqlalchemy import event
 
 from tuner.errors import TunerError, UnavailableError
 from tuner.faultpoints import reach
+from tuner.security.trust import explain_tls
 from tuner.storage.engine import BUSY_TIMEOUT_S, harden_sqlite, make_engine
 from tuner.storage.file_check import WAY_BACK
 from tuner.storage.outage import is_damage, is_outage
 from tuner.storage.turn import Turn
-from tuner.trust import explain_tls
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

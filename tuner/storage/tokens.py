@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, StudyError
-from tuner.identity import WORKERS, Identity, Scope
+from tuner.security.identity import WORKERS, Identity, Scope
 from tuner.storage import tables
 
 #: Tokens that ended longer ago are refused as unknown ones are, seconds.

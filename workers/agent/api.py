@@ -28,7 +28,7 @@ from tuner.protocol import (
     dumps,
     retry_after_s,
 )
-from tuner.trust import Trust, explain_tls
+from tuner.security.trust import Trust, explain_tls
 from workers.host.erasing import erase
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.errors import UnavailableError
 from tuner.protocol import Device, Isolation, WorkerInfo
-from tuner.secrecy import wipe_environment
+from tuner.security.secrecy import wipe_environment
 from workers.agent.announcing import announced
 from workers.agent.api import ClaimRefusedError, TokenError, VersionError, WorkerApi
 from workers.agent.code_cache import CodeCache

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.logs import LogFormat, parse_log_format
+from tuner.security.trust import Trust
 from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
-from tuner.trust import Trust
 
 
 @dataclass(frozen=True, kw_only=True)

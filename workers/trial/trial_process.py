@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.logs import reset_logging
-from tuner.secrecy import set_readable
+from tuner.security.secrecy import set_readable
 from workers.host.linux import die_with_parent, kill_group
 from workers.host.memory import oom_kills
 from workers.host.orphans import reap_orphans

@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         name="worker-reads",
         promise="The token of a worker opens nothing but a worker's work.",
-        file="tuner/identity.py",
+        file="tuner/security/identity.py",
         old="Scope.WORK: frozenset({Scope.WORK})",
         new="Scope.WORK: frozenset({Scope.WORK, Scope.READ})",
         tests=(
@@ -48,7 +48,7 @@ MUTANTS = (
     Mutant(
         name="reader-submits",
         promise="A token that may only read changes nothing.",
-        file="tuner/identity.py",
+        file="tuner/security/identity.py",
         old="Scope.READ: frozenset({Scope.READ})",
         new="Scope.READ: frozenset({Scope.READ, Scope.SUBMIT})",
         tests=(

@@ -58,7 +58,7 @@ OTHERS = {
     "tuner/queue/redis_process.py": "the private Redis' folder, in the home",
     "tuner/samplers/bayesian/proposing.py": "no file: a task of the model",
     "tuner/samplers/bayesian/start.py": "no file: a task of the model",
-    "tuner/secrecy.py": "/proc of this process",
+    "tuner/security/secrecy.py": "/proc of this process",
     "tuner/server/http/tls.py": "certificates that the operator names",
     "tuner/snapshot/archive.py": "the user's code, before it is submitted",
     "tuner/snapshot/contents.py": "archives that are given as bytes",

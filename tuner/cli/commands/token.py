@@ -15,8 +15,8 @@ from tuner.cli.arguments import Json, settings
 from tuner.cli.printing import print_json, say
 from tuner.cli.writing.image_facts import read_image_facts
 from tuner.errors import NotFoundError, SpecError, UnavailableError
-from tuner.identity import Scope
 from tuner.local import open_tokens
+from tuner.security.identity import Scope
 
 if TYPE_CHECKING:
     from tuner.documents.tokens import TokenRow

@@ -16,8 +16,8 @@ from tuner.local.access import find_api, is_here
 from tuner.local.home import ServiceInfo, is_running, read_service, read_token, running_service
 from tuner.local.runs import LiveRun
 from tuner.local.service import connect, end_service, join_service, restart_service
+from tuner.security.trust import Trust
 from tuner.settings import Settings, load_settings
-from tuner.trust import Trust
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
 
 from tuner.errors import SetupError
+from tuner.security.trust import is_loopback
 from tuner.server import limits
 from tuner.server.http.accepting import Accepting
 from tuner.server.http.tls import Tls
-from tuner.trust import is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from fastapi import Depends, Header, Request
 from fastapi.params import Depends as Dependency
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from tuner.account import ACTOR_HEADER, tidy
-from tuner.identity import Identity, Scope
+from tuner.security.account import ACTOR_HEADER, tidy
+from tuner.security.identity import Identity, Scope
 from tuner.trials.store.events import acting
 
 _IDENTITY = "tuner.identity"

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
-from tuner.identity import Identity
 from tuner.instruments import Instruments
 from tuner.release import release
+from tuner.security.identity import Identity
 from tuner.server.bodies import read_message
 from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES

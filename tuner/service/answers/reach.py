@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tuner.documents.workers import WorkerRow
-from tuner.identity import caller
+from tuner.security.identity import caller
 from tuner.spec import StudySpec
 from tuner.spec.history import is_study
 

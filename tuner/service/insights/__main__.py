@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from tuner.secrecy import set_readable
+from tuner.security.secrecy import set_readable
 from tuner.system import is_linux
 
 #: Seconds of the processor; whatever the trials are like, it ends then.

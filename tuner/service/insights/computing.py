@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuner.documents.document import JsonObject
-from tuner.secrecy import SECRET_VALUES
+from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
 from tuner.service.insights.sample import LEAST

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tuner import protocol
 from tuner.errors import TunerError
-from tuner.identity import caller
+from tuner.security.identity import caller
 from tuner.service.answers.records import trial_config
 from tuner.spec import StudySpec, known_parameters
 from tuner.trials.attempt import Attempt

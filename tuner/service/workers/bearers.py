@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import StudyError
-from tuner.identity import Identity, caller
 from tuner.protocol import WorkerInfo
+from tuner.security.identity import Identity, caller
 from tuner.storage.tokens import is_in_force, projects_json
 from tuner.trials.kinds import UNHEARD_S
 from tuner.trials.states import WorkerState

@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.identity import Identity, caller
 from tuner.protocol import IMAGE_FACTS, Verified, WorkerInfo
+from tuner.security.identity import Identity, caller
 from tuner.storage.tokens import closes_image
 from tuner.trials.store.studies import wanted_image
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from tuner import protocol
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import FencedError, NotFoundError, SpecError, StudyError
-from tuner.identity import Identity, caller
 from tuner.integrity.diagnosis import diagnose
 from tuner.release import release
+from tuner.security.identity import Identity, caller
 from tuner.service.workers.apart import apart, set_study_aside
 from tuner.service.workers.assigning import (
     AssignmentError,

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.errors import FencedError, NotFoundError
-from tuner.identity import caller
 from tuner.protocol import Cause
+from tuner.security.identity import caller
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.faults import StudyFaultError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tuner.identity import caller
 from tuner.protocol import LEASE_S
+from tuner.security.identity import caller
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.states import AttemptState

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tuner.errors import NotFoundError, SpecError, StudyError
-from tuner.identity import caller
 from tuner.protocol import NAME_PATTERN
+from tuner.security.identity import caller
 from tuner.space.problem import did_you_mean
 from tuner.storage import tables
 from tuner.trials.attempt import Attempt
