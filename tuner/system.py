@@ -9,8 +9,12 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.errors import SetupError
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: GPUs that one worker owns, and one trial asks for: those of the largest usual host.
 MAX_DEVICES = 8
@@ -68,6 +72,18 @@ def make_bond() -> Callable[[], None] | None:
             os._exit(1)
 
     return bond
+
+
+def end_child(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Send a child SIGTERM, and SIGKILL after `grace_s` seconds; return when it is gone."""
+    import subprocess
+
+    process.terminate()
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def read_setting(environ: Mapping[str, str], name: str) -> str | None:

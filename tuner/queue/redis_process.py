@@ -16,7 +16,7 @@ import redis
 
 from tuner.errors import SetupError
 from tuner.queue.redis_access import RedisAccess
-from tuner.system import make_bond
+from tuner.system import end_child, make_bond
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +108,7 @@ class RedisServer:
         """End the server, keeping what it holds, and remove its socket; may be repeated."""
         process, self._process = self._process, None
         if process is not None:
-            process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_child(process, STOP_TIMEOUT_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _launch(self) -> bool:

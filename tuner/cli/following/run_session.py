@@ -35,6 +35,7 @@ from tuner.local.service import connect, end_service, join_service, restart_serv
 from tuner.local.submission import Submission
 from tuner.protocol import Isolation
 from tuner.settings import Settings
+from tuner.system import end_child
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
@@ -267,12 +268,7 @@ class RunSession:
         """End the own workers, and the service if nobody else needs it."""
         deadline = time.monotonic() + grace_s
         if self._fleet_process is not None:
-            self._fleet_process.terminate()
-            try:
-                self._fleet_process.wait(timeout=grace_s - (END_S - LEAVE_S))
-            except subprocess.TimeoutExpired:
-                self._fleet_process.kill()
-                self._fleet_process.wait()
+            end_child(self._fleet_process, grace_s - (END_S - LEAVE_S))
             self._fleet.forget()
         if self._api is not None:
             self._api.close()

@@ -20,6 +20,7 @@ from tuner.local.home import read_service
 from tuner.local.process import read_tail
 from tuner.protocol import Isolation
 from tuner.settings import Settings
+from tuner.system import end_child
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
@@ -146,7 +147,8 @@ class Autoscale:
             if deadline is not None and time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-        _end(process)
+        # Its workers give back what they run.
+        end_child(process, LEAVE_S)
 
     def hurry(self) -> None:
         """Have workers that drain give back their trials; asked again, kill them. For signals."""
@@ -256,7 +258,7 @@ class Autoscale:
             if self._api.url != self._url and self._process is not None:
                 self._on_note(f"the service is at {self._api.url} now; the workers follow it there")
                 self._url = self._api.url
-                _end(self._process)
+                end_child(self._process, LEAVE_S)
                 self._start_fleet()
         return self._api
 
@@ -269,16 +271,6 @@ class Autoscale:
         if not self._is_away:
             self._is_away = True
             self._on_note(f"{exc}; the workers stay as they are until it does")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a supervisor; its workers give back what they run."""
-    process.terminate()
-    try:
-        process.wait(timeout=LEAVE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _change(look: Look, target: ScalingTarget, why: str, limits: ScalingLimits) -> ScaleChange:
