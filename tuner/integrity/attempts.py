@@ -50,7 +50,7 @@ def _check_partners(connection: sa.Connection, study: Study) -> Iterator[Finding
         yield Finding(
             kind="dangling",
             study=study.full_name,
-            text=f"attempts of {numbers('trial', list(found))}, which it does not have",
+            text=f"attempts of {numbers(list(found))}, which it does not have",
             does="they are removed",
             mend=writes(_a.delete().where(lonely)),
         )
@@ -85,7 +85,7 @@ def _check_folders(connection: sa.Connection, study: Study) -> Iterator[Finding]
             folder = run_dir(study.project, study.name, row.number, row.no, row.created)
             connection.execute(_a.update().where(_a.c.id == row.id).values(run_dir=folder))
 
-    text = f"{numbers('trial', [row.number for row in wrong])}: the folder is not the study's"
+    text = f"{numbers([row.number for row in wrong])}: the folder is not the study's"
     does = "it is the one that was made for the attempt"
     yield Finding(kind="attempt", study=study.full_name, text=text, does=does, mend=put)
 
@@ -105,7 +105,7 @@ def _check_leases(connection: sa.Connection, study: Study) -> Iterator[Finding]:
         yield Finding(
             kind="attempt",
             study=study.full_name,
-            text=f"{numbers('trial', list(found))}: leased, but not until when or to whom",
+            text=f"{numbers(list(found))}: leased, but not until when or to whom",
             does="the lease is taken back, and the trial runs again",
             mend=writes(take_back),
         )
@@ -130,11 +130,11 @@ def _check_going_on(connection: sa.Connection, study: Study) -> Iterator[Finding
                 at = sa.and_(_t.c.study_id == study.id, _t.c.number == number)
                 connection.execute(_t.update().where(at).values(state=TrialState.WAITING.value))
 
-        text = f"{numbers('trial', stuck)}: waits, and no attempt at it can be claimed"
+        text = f"{numbers(stuck)}: waits, and no attempt at it can be claimed"
         does = "it is offered to the workers again"
         yield Finding(kind="attempt", study=study.full_name, text=text, does=does, mend=offer)
     elif stuck:
-        text = f"{numbers('trial', stuck)}: not ended, while the study is {study.state.value}"
+        text = f"{numbers(stuck)}: not ended, while the study is {study.state.value}"
         yield Finding(
             kind="trial",
             study=study.full_name,
@@ -151,7 +151,7 @@ def _check_going_on(connection: sa.Connection, study: Study) -> Iterator[Finding
             for number in over:
                 call_off(connection, study.id, number, now)
 
-        text = f"{numbers('trial', over)}: ended, and an attempt at it is still offered or runs"
+        text = f"{numbers(over)}: ended, and an attempt at it is still offered or runs"
         yield Finding(
             kind="attempt", study=study.full_name, text=text, does="it is called off", mend=end
         )

@@ -58,9 +58,9 @@ def writes(statement: sa.Update | sa.Delete) -> Mend:
     return lambda connection, _now: connection.execute(statement)
 
 
-def numbers(what: str, found: Sequence[int]) -> str:
+def numbers(found: Sequence[int]) -> str:
     """Return `trial 3`, or `trials 3, 4, 5, 8, 9 and 12 more`."""
     named = ", ".join(map(str, found[:NAMED]))
     more = len(found) - NAMED
     plural = "s" if len(found) != 1 else ""
-    return f"{what}{plural} {named}" + (f" and {more} more" if more > 0 else "")
+    return f"trial{plural} {named}" + (f" and {more} more" if more > 0 else "")

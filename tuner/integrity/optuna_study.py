@@ -129,7 +129,7 @@ def _check_trials(connection: sa.Connection, study: Study, spec: StudySpec) -> I
         yield Finding(
             kind="optuna-trial",
             study=study.full_name,
-            text=f"{numbers('trial', missing)} of it are not in Optuna's tables",
+            text=f"{numbers(missing)} of it are not in Optuna's tables",
             does="they are entered there as Tuner's own tables hold them",
             mend=enter,
         )

@@ -78,7 +78,7 @@ def _check_numbers(study: Study, rows: Sequence[RawRow]) -> Iterator[Finding]:
 
         yield _of(
             name,
-            f"{numbers('trial', missing)} of it are missing",
+            f"{numbers(missing)} of it are missing",
             "they are entered as cancelled, without parameters, and do not count",
             enter,
         )

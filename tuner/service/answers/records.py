@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +19,7 @@ from tuner.trials.store.logbook import attempts_of
 from tuner.trials.store.reports import curve_until
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
+from tuner.visible import finite
 
 #: Rises when a field of `config.json` or `trial.json` changes its meaning.
 RECORD_VERSION = 1
@@ -84,7 +84,7 @@ def trial_record(
         "params": json.loads(trial.params_json),
         "seed": trial.seed,
         "curve": [
-            [step, _finite(value), time] for step, value, time in curve_until(connection, attempt)
+            [step, finite(value), time] for step, value, time in curve_until(connection, attempt)
         ],
         "started": iso(attempt.claimed),
         "finished": iso(attempt.finished),
@@ -95,16 +95,7 @@ def trial_record(
     }
 
 
-def _finite(value: float) -> float | None:
-    """Return what strict JSON can hold: null stands for NaN and infinity."""
-    return value if math.isfinite(value) else None
-
-
 def _outcome(trial: Trial, attempt: Attempt, *, is_outcome: bool) -> str:
     if is_outcome:
         return trial.state.name
     return str(attempt.cause or attempt.state.value).upper()
-
-
-def _mine(table: sa.Table, trial: Trial) -> tuple[sa.ColumnElement[bool], ...]:
-    return (table.c.study_id == trial.study_id, table.c.number == trial.number)

@@ -14,17 +14,14 @@ from tuner.proposals.history_users import HISTORY
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.proposals.pruners.marks import MARK
 from tuner.proposals.pruners.wording import mark_text
+from tuner.service.answers.reported import read_reported
 from tuner.spec import StudySpec
-from tuner.storage import optuna_rows, tables
+from tuner.storage import optuna_rows
 from tuner.trials.states import ENDED, TrialState
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
 Trials = Sequence[Trial]
-
-
-def _document(mark: Mapping[str, Any]) -> JsonObject:
-    return {"text": mark_text(mark), **mark}
 
 
 def explain_pruning(
@@ -61,11 +58,12 @@ def explain_pruning(
         for trial in trials
         if trial.state is TrialState.COMPLETE and trial.number in by_number
     ]
-    steps = _steps(connection, study.id)
+    reported = read_reported(connection, study.id)
+    steps = {number: trial.last for number, trial in reported.items()}
     return {
         "top": pruner.top,
         "confidence": pruner.confidence,
-        "summary": _summary(receipt),
+        "summary": "the history was not looked at yet" if receipt is None else receipt["summary"],
         "receipt": receipt,
         "stopped": len(stopped),
         "audited": len(audited),
@@ -73,13 +71,10 @@ def explain_pruning(
         "saved": _saved(trials, stopped, by_number, steps),
         "trust": by_number[max(by_number)]["trust"] if by_number else None,
         "trials": [
-            {"trial": number, **_document(mark)} for number, mark in sorted(by_number.items())
+            {"trial": number, "text": mark_text(mark), **mark}
+            for number, mark in sorted(by_number.items())
         ],
     }
-
-
-def _summary(receipt: Mapping[str, Any] | None) -> str:
-    return "the history was not looked at yet" if receipt is None else str(receipt["summary"])
 
 
 def _in_top(
@@ -100,17 +95,6 @@ def _in_top(
     places = ranks(np.array(values, dtype=float))
     place = {trial.number: float(at) for trial, at in zip(ended, places, strict=True)}
     return sum(place[trial.number] < marks[trial.number]["top"] for trial in audited)
-
-
-def _steps(connection: sa.Connection, study_id: int) -> dict[int, int]:
-    """Return the last step that each trial has reported."""
-    r = tables.reports
-    query = (
-        sa.select(r.c.number, sa.func.max(r.c.step))
-        .where(r.c.study_id == study_id)
-        .group_by(r.c.number)
-    )
-    return dict(connection.execute(query).all())
 
 
 def _saved(

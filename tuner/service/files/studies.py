@@ -39,7 +39,7 @@ class StudyFiler:
     Args:
         log_root, checkpoint_root: shared with the workers.
         care: how it is tried.
-        insights: into the studies; None: there are none.
+        insights: into the studies.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class StudyFiler:
         log_root: Path,
         checkpoint_root: Path,
         care: Care,
-        insights: Insights | None = None,
+        insights: Insights,
     ) -> None:
         self._storage = storage
         self._log_root = log_root
         self._checkpoint_root = checkpoint_root
         self._care = care
         self._schedule = Schedule()
-        self._insights = Insights(None) if insights is None else insights
+        self._insights = insights
         #: Studies that ended before this server led and whose files lack that.
         self._outdated: set[int] = set()
         #: Of each study its files, and up to which result they know it.
