@@ -135,12 +135,11 @@ def _open_own_reader(settings: Settings) -> Iterator[Reader]:
     from tuner.service.reading import Reader
     from tuner.storage import open_storage
 
-    storage = open_storage(settings.database_url, create=False)
-    try:
-        with _faults_told(storage):
-            yield Reader(storage, settings)
-    finally:
-        storage.close()
+    with (
+        contextlib.closing(open_storage(settings.database_url, create=False)) as storage,
+        _faults_told(storage),
+    ):
+        yield Reader(storage, settings)
 
 
 @contextlib.contextmanager
@@ -150,9 +149,9 @@ def _open_service(settings: Settings) -> Iterator[Service]:
     from tuner.storage import open_storage
     from tuner.trials.store.events import acting
 
-    storage = open_storage(settings.database_url, create=False)
-    try:
-        with acting(account()), _faults_told(storage):
-            yield Service(storage, settings)
-    finally:
-        storage.close()
+    with (
+        contextlib.closing(open_storage(settings.database_url, create=False)) as storage,
+        acting(account()),
+        _faults_told(storage),
+    ):
+        yield Service(storage, settings)

@@ -20,7 +20,9 @@ _SHOWN = ("optuna", "tensorflow", "tensorflow-cpu", "keras")
 def look_at_packages(_settings: Settings) -> Iterator[DoctorFinding]:
     """Yield which versions are installed here."""
     found = [f"{name} {version}" for name in _SHOWN if (version := _version(name))]
-    yield ok("versions", ", ".join([f"Tuner {release()}", f"Python {_python()}", *found]))
+    yield ok(
+        "versions", ", ".join([f"Tuner {release()}", f"Python {platform.python_version()}", *found])
+    )
     if not is_linux():
         yield warning(
             "versions",
@@ -56,7 +58,3 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _python() -> str:
-    return platform.python_version()

@@ -121,14 +121,6 @@ def decode(kind: ColumnKind, value: Any) -> Any:
     return None if value is None else _DECODE[kind](value)
 
 
-def _encode_time(value: datetime.datetime) -> str:
-    return value.isoformat()
-
-
-def _encode_bytes(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
 def _encode_float(value: float) -> float | str:
     # SQLite gives whole numbers back as integers where a column was made without a type.
     return encode_number(float(value))
@@ -180,8 +172,8 @@ _ENCODE: Mapping[ColumnKind, Callable[[Any], Any]] = {
     "float": _encode_float,
     "bool": bool,
     "text": str,
-    "time": _encode_time,
-    "bytes": _encode_bytes,
+    "time": datetime.datetime.isoformat,
+    "bytes": lambda value: base64.b64encode(value).decode(),
 }
 _DECODE: Mapping[ColumnKind, Callable[[Any], Any]] = {
     "int": _decode_int,

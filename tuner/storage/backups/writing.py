@@ -55,37 +55,26 @@ def write_backup(
         UnavailableError: the database cannot be reached, or the file cannot be written.
     """
     try:
-        return _write(storage, file, release=release, begin=begin, advance=advance)
+        with storage.read() as connection:
+            if not storage.is_sqlite:
+                # A slow file is no reason for PostgreSQL to end the transaction.
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            tables = data_tables(connection)
+            header = _header(storage, connection, tables, release)
+            begin(header)
+            with _Stream(file) as stream:
+                stream.write(header)
+                for table in tables:
+                    for rows in _rows(connection, table):
+                        stream.write_rows(rows)
+                        advance(len(rows))
+                trailer = Trailer(rows=header.rows, sha256=stream.digest())
+                stream.write(trailer)
     except (ValueError, TypeError, LookupError) as exc:
         raise StudyError(
             f"the database holds a value that its table does not allow ({exc}), and could not be "
             "restored; what is wrong, and what can be repaired: tuner db check"
         ) from exc
-
-
-def _write(
-    storage: Storage,
-    file: BinaryIO,
-    *,
-    release: str,
-    begin: Callable[[Header], None],
-    advance: Callable[[int], None],
-) -> tuple[Header, Trailer]:
-    with storage.read() as connection:
-        if not storage.is_sqlite:
-            # A slow file is no reason for PostgreSQL to end the transaction.
-            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-        tables = data_tables(connection)
-        header = _header(storage, connection, tables, release)
-        begin(header)
-        with _Stream(file) as stream:
-            stream.write(header)
-            for table in tables:
-                for rows in _rows(connection, table):
-                    stream.write_rows(rows)
-                    advance(len(rows))
-            trailer = Trailer(rows=header.rows, sha256=stream.digest())
-            stream.write(trailer)
     return header, trailer
 
 
