@@ -21,8 +21,8 @@ from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.cli.commands.replay import replay_study
 from tuner.cli.render import output
-from tuner.cli.render.pruning import print_pruning
-from tuner.cli.render.trial_view import print_trial
+from tuner.cli.render.study.pruning import print_pruning
+from tuner.cli.render.trial.page import print_trial
 from tuner.client import ApiClient
 from tuner.history.store.imported import Facts, ImportedRun
 from tuner.history.store.records import HistoricTrial

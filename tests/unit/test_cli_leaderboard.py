@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tuner.cli.render import output
-from tuner.cli.render.leaderboard import Leaderboard, print_board, varied_parameters
+from tuner.cli.render.study.leaderboard import Leaderboard, print_board, varied_parameters
 
 ACC = [{"name": "acc", "goal": "maximize"}]
 WIDTHS = (60, 80, 110, 200)

@@ -7,7 +7,7 @@ import pytest
 
 from tuner.cli import printing
 from tuner.cli.render import output
-from tuner.cli.render.trial_view import curve
+from tuner.cli.render.trial.page import curve
 
 
 def test_json_is_one_strict_document_with_null_for_what_is_not_finite(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tuner.cli.reading.feed import News
 from tuner.cli.render import output
-from tuner.cli.render.progress import StudyProgress
+from tuner.cli.render.study.progress import StudyProgress
 
 PARAMS = {"train.learning_rate": 0.00921, "train.optimizer": "adam", "model.width": 64, "fixed": 3}
 ORDER = ("model.width", "train.learning_rate", "train.optimizer")

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from tests.support.history.database import HistoryDatabase, complete, grid, history_database
 from tuner.cli.render import output
-from tuner.cli.render.headings import print_best
-from tuner.cli.render.leaderboard import print_board, read_board
-from tuner.cli.render.lessons import importance_facts, importance_text
-from tuner.cli.render.status_view import print_screen, read_screen
+from tuner.cli.render.study.headings import print_best
+from tuner.cli.render.study.leaderboard import print_board, read_board
+from tuner.cli.render.study.lessons import importance_facts, importance_text
+from tuner.cli.render.study.screen import print_screen, read_screen
 from tuner.cli.render.tables import facts, now_text, study_table
-from tuner.cli.render.trial_view import print_trial
+from tuner.cli.render.trial.page import print_trial
 from tuner.proposals.pruners.marks import STOPPED
 from tuner.storage import optuna_rows, tables
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.cli.render import output
-from tuner.cli.render.pruning import print_account
+from tuner.cli.render.study.pruning import print_account
 from tuner.documents.pruning import PruningAccount
 from tuner.documents.study import StudyStatus
 from tuner.proposals.pruners.marks import FIRST_RUNG, HALVED

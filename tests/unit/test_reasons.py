@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 from rich.theme import Theme
 
-from tuner.cli.render.explanation import print_explanation
-from tuner.cli.render.trial_explanation import print_reason
+from tuner.cli.render.study.explanation import print_explanation
+from tuner.cli.render.trial.explanation import print_reason
 from tuner.samplers.bayesian import BayesianSampler
 from tuner.samplers.bayesian.data import TrainingData
 from tuner.samplers.bayesian.drivers import driven_by

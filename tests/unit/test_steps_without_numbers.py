@@ -14,8 +14,8 @@ from rich.console import Console
 from tests.support.made_trials import made_trial
 from tuner.cli.reading.feed import News
 from tuner.cli.render import output
-from tuner.cli.render.progress import StudyProgress
-from tuner.cli.render.trial_view import print_trial
+from tuner.cli.render.study.progress import StudyProgress
+from tuner.cli.render.trial.page import print_trial
 from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.protocol import Point, encode_number
 from tuner.trials.states import TrialState

@@ -26,7 +26,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show what a study learnt from history and what that gained, or why a trial was proposed."""
-    from tuner.cli.render import explanation, output, trial_explanation
+    from tuner.cli.render import output
+    from tuner.cli.render.study import explanation
+    from tuner.cli.render.trial.explanation import print_reason
     from tuner.cli.render.waiting import waiting
 
     chosen = read_choice([study, trial])
@@ -45,4 +47,4 @@ def explain(
     elif whole is not None:
         explanation.print_explanation(output.out(), whole, metrics)
     elif one is not None:
-        trial_explanation.print_reason(output.out(), one, metrics, config.log_root)
+        print_reason(output.out(), one, metrics, config.log_root)

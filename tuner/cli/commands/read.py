@@ -46,7 +46,7 @@ def list_studies(*, as_json: Json = False) -> None:
 
 def _where(config: Settings) -> str:
     """Return where a command looks for studies, in words."""
-    from tuner.cli.render.headings import database
+    from tuner.cli.render.study.headings import database
 
     if config.api_url:
         return config.api_url
@@ -55,7 +55,8 @@ def _where(config: Settings) -> str:
 
 def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
     """Show the state, the counts and the best of a study."""
-    from tuner.cli.render import output, status_view
+    from tuner.cli.render import output
+    from tuner.cli.render.study.screen import print_screen, read_screen
     from tuner.cli.render.waiting import waiting
 
     config = settings()
@@ -64,11 +65,11 @@ def status(study: AnyStudy = None, *, as_json: Json = False) -> None:
         with waiting("reading the study", is_shown=not as_json):
             document = api.status(name)
             shown: StudyStatus = {**document, "reason": reason_here(config, document)}
-            screen = None if as_json else status_view.read_screen(api, shown)
+            screen = None if as_json else read_screen(api, shown)
     if screen is None:
         print_json(document)
     else:
-        status_view.print_screen(output.out(), screen)
+        print_screen(output.out(), screen)
 
 
 def best(
@@ -87,7 +88,8 @@ def best(
 
     The parameters that matter most stand first, and as many as fit.
     """
-    from tuner.cli.render import leaderboard, output
+    from tuner.cli.render import output
+    from tuner.cli.render.study import leaderboard
     from tuner.cli.render.waiting import waiting
 
     config = settings()
@@ -109,7 +111,8 @@ def best(
 
 def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = False) -> None:
     """Show one trial: parameters, result, attempts, reports and events."""
-    from tuner.cli.render import output, trial_view
+    from tuner.cli.render import output
+    from tuner.cli.render.trial.page import print_trial
 
     chosen = read_choice([study, trial])
     config = settings()
@@ -120,7 +123,7 @@ def show(study: StudyOrTrial = None, trial: AnyTrial = None, *, as_json: Json = 
     if as_json:
         print_json(document)
     else:
-        trial_view.print_trial(output.out(), name, document, metrics, log_root=config.log_root)
+        print_trial(output.out(), name, document, metrics, log_root=config.log_root)
 
 
 def events(

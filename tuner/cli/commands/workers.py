@@ -209,8 +209,8 @@ def _host_fleet(config: Settings) -> Fleet:
 def _start(
     config: Settings, fleet: Fleet, count: int, *, gpus: str, per_worker: int, isolation: Isolation
 ) -> None:
-    from tuner.cli.render.headings import fleet as line
     from tuner.cli.render.output import err
+    from tuner.cli.render.study.headings import fleet as line
     from tuner.cli.render.waiting import waiting
 
     with waiting("starting the service and the workers"), start_api(config, os.environ) as api:

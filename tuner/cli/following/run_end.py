@@ -11,8 +11,8 @@ from tuner.cli.arguments import settings
 from tuner.cli.calling import command, near
 from tuner.cli.exit_codes import DONE, FAILED
 from tuner.cli.reading.board_link import way_to_board
-from tuner.cli.render import headings
 from tuner.cli.render.output import err, out
+from tuner.cli.render.study import headings
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient

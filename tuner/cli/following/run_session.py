@@ -19,9 +19,9 @@ from tuner.cli.following.next_step import run_command, same_elsewhere
 from tuner.cli.following.run_end import say_closed, say_end, say_paused
 from tuner.cli.printing import say
 from tuner.cli.reading.feed import CLOSED, Feed, is_over
-from tuner.cli.render import headings
 from tuner.cli.render.output import change_text, err, out
-from tuner.cli.render.progress import StudyProgress
+from tuner.cli.render.study import headings
+from tuner.cli.render.study.progress import StudyProgress
 from tuner.cli.render.waiting import waiting
 from tuner.cli.signals import interruptible
 from tuner.errors import NotFoundError, TunerError, UnavailableError

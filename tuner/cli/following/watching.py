@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from tuner.cli.calling import command
 from tuner.cli.reading.feed import Feed, is_over
-from tuner.cli.render import headings, output
-from tuner.cli.render.progress import StudyProgress
+from tuner.cli.render import output
+from tuner.cli.render.study import headings
+from tuner.cli.render.study.progress import StudyProgress
 from tuner.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from rich.console import Console, RenderableType
 
 from tuner.cli.reading.importance import read_importance
-from tuner.cli.render.explanation import history_facts
-from tuner.cli.render.leaderboard import print_board, read_board
-from tuner.cli.render.lessons import importance_facts
-from tuner.cli.render.pruning import account_facts
+from tuner.cli.render.study.explanation import history_facts
+from tuner.cli.render.study.leaderboard import print_board, read_board
+from tuner.cli.render.study.lessons import importance_facts
+from tuner.cli.render.study.pruning import account_facts
 from tuner.cli.render.tables import facts
 from tuner.cli.render.waiting import waiting
 from tuner.errors import UnavailableError

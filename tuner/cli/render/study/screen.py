@@ -10,10 +10,10 @@ from rich.markup import escape
 
 from tuner.cli.reading.feed import CLOSED
 from tuner.cli.reading.importance import order_of, read_importance
-from tuner.cli.render.lessons import edge_facts, importance_text
 from tuner.cli.render.output import ago, duration, moment, styled
 from tuner.cli.render.params import fitted_params, ordered
-from tuner.cli.render.pruning import account_facts
+from tuner.cli.render.study.lessons import edge_facts, importance_text
+from tuner.cli.render.study.pruning import account_facts
 from tuner.cli.render.tables import bar, best_text, budget_share, budget_text, counts_text, facts
 from tuner.cli.render.unfiled import unfiled_facts
 

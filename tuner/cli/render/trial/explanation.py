@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from tuner.cli.render.explanation import came_out, predicted
 from tuner.cli.render.output import number, parameter, styled
+from tuner.cli.render.study.explanation import came_out, predicted
 from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import count
 from tuner.visible import visible

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tuner.cli.render.output import moment, number
-from tuner.cli.render.pruning import print_account, print_pruning
+from tuner.cli.render.study.pruning import print_account, print_pruning
 from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import GUESS, VETO, count, gain_text, interval_text, source_notes
 
