@@ -1,11 +1,13 @@
-"""What commands print: lines of text, and JSON for programs."""
+"""What commands print and write: lines of text, whole files, and JSON for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
+from tuner.errors import SpecError
 from tuner.visible import escape_json, finite
 
 
@@ -21,6 +23,32 @@ def print_text(text: str, style: str | None = None) -> None:
     from tuner.cli.render.output import out
 
     out().print(text, style=style, markup=False, soft_wrap=True)
+
+
+def print_file(text: str) -> None:
+    """Print the text of a file; it holds what is of the user, and not ours."""
+    from tuner.cli.render.output import LogPrinter
+
+    with LogPrinter(raw=False) as printer:
+        printer.print(text.encode())
+
+
+def write_new(path: Path, text: str, *, is_program: bool = False) -> None:
+    """Write a new file, as the option -o names it.
+
+    Raises:
+        SpecError: there is a file, or it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+        if is_program:
+            path.chmod(0o700)
+    except FileExistsError:
+        raise SpecError(f"-o {path} already exists; name a new file") from None
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise SpecError(f"-o {path}: cannot be written: {reason}") from exc
 
 
 def print_json(document: Any) -> None:

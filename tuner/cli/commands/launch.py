@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ from tuner.cli.launching.options import (
     TokenFile,
     Workers,
 )
-from tuner.cli.printing import print_json
+from tuner.cli.printing import print_file, print_json, write_new
 from tuner.launch.container import parse_image
 from tuner.launch.files import keep_script, launches_folder, make_launches_folder
 
@@ -102,7 +103,7 @@ def slurm(
         gpus=gpu_count,
         idle_s=words.parse_idle(idle),
         exports=words.pick_exports(export or (), os.environ),
-        python=python or ("python3" if container else screen.this_python()),
+        python=python or ("python3" if container else sys.executable),
         token_file=token_file,
         one_host=one_host,
         image=None if container is None else container.image,
@@ -113,11 +114,11 @@ def slurm(
     plan = order.plan(config, os.environ, purpose)
     text = write_script(plan, ask)
     if purpose == "show":
-        screen.print_script(text)
+        print_file(text)
     elif output is not None:
         # Slurm starts no job whose log it cannot open.
         make_launches_folder(config)
-        screen.write_new(output, text)
+        write_new(output, text, is_program=True)
         screen.say([("script", str(output)), ("submit", screen.typed("sbatch", output))])
     else:
         script = keep_script(config, f"{plan.name}.sbatch", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ from tuner.cli.launching.options import (
     TokenFile,
     Workers,
 )
-from tuner.cli.printing import print_json
+from tuner.cli.printing import print_file, print_json, write_new
 from tuner.errors import SpecError
 from tuner.launch.files import keep_script
 
@@ -94,7 +95,7 @@ def ray(
         gpus=gpu_count,
         idle_s=words.parse_idle(idle),
         exports=words.pick_exports(export or (), os.environ),
-        python=python or screen.this_python(),
+        python=python or sys.executable,
         token_file=token_file,
         one_host=one_host,
     )
@@ -103,9 +104,9 @@ def ray(
     plan = order.plan(config, os.environ, purpose)
     text = write_script(plan, ask)
     if purpose == "show":
-        screen.print_script(text)
+        print_file(text)
     elif output is not None:
-        screen.write_new(output, text)
+        write_new(output, text, is_program=True)
         start = screen.typed(interpreter, output, "start")
         screen.say([("script", str(output)), ("start", f"{start}   (a Python that has Ray)")])
     else:

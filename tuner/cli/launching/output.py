@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.printing import print_text
-from tuner.errors import SpecError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuner.launch.order import Purpose
 
 _LABEL = 8
@@ -23,11 +22,6 @@ def purpose(output: Path | None, *, dry_run: bool) -> Purpose:
     return "start" if output is None else "write"
 
 
-def this_python() -> str:
-    """Return this interpreter, which nodes have too where its folder is shared."""
-    return sys.executable
-
-
 def one_word(option: str, value: str | None) -> str | None:
     """Return the value of an option that the scheduler reads, checked; None stays.
 
@@ -37,30 +31,6 @@ def one_word(option: str, value: str | None) -> str | None:
     from tuner.launch.words import check_word
 
     return None if value is None else check_word(option, value)
-
-
-def print_script(text: str) -> None:
-    """Print a script; it holds paths and values of the user's."""
-    from tuner.cli.render.output import LogPrinter
-
-    with LogPrinter(raw=False) as printer:
-        printer.print(text.encode())
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a script to a new file, which may be run.
-
-    Raises:
-        SpecError: there is a file, or it cannot be written.
-    """
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-        path.chmod(0o700)
-    except FileExistsError:
-        raise SpecError(f"-o {path} already exists; name a new file") from None
-    except OSError as exc:
-        raise SpecError(f"-o {path}: cannot be written: {exc.strerror}") from exc
 
 
 def typed(*words: object) -> str:
