@@ -9,7 +9,7 @@ from tests.mutants.table import noticed_by
 
 def test_a_mutant_is_killed_by_a_test_that_passes_without_it_and_survives_others() -> None:
     tests = "tests/unit/test_pareto.py"
-    front = "tuner/service/answers/pareto.py"
+    front = "tuner/service/answers/ranking.py"
     text = (ROOT / front).read_text(encoding="utf-8")
 
     def mutant(name: str, old: str, new: str) -> Mutant:

@@ -16,8 +16,8 @@ from workers.backends import choice as choices
 from workers.backends import devices
 from workers.backends.choice import BackendChoice, choose, choose_default, problem
 from workers.backends.devices import take_device
+from workers.backends.fork_safety import started
 from workers.backends.selection import BackendSelection, code_asks
-from workers.backends.started import started
 from workers.backends.trial import BackendError, prepare, say_if_overruled
 
 ENVIRONMENT = BackendChoice(name="tensorflow", source="environment")

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
-from tuner.service.insights.document import insights_document
+from tuner.service.insights.document import insights_document, next_range
 from tuner.service.insights.fanova import NO_FOREST
 from tuner.service.insights.form import important
-from tuner.service.insights.widening import next_range
 from tuner.space.parameter import Parameter
 
 SPACE: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.service.answers.pareto import pareto_front
+from tuner.service.answers.ranking import pareto_front
 
 
 def test_the_front_of_two_metrics_leaves_out_dominated_points() -> None:

@@ -17,14 +17,11 @@ def encode_layout(metrics: Sequence[Mapping[str, str]]) -> bytes:
         metrics: name and goal of each metric, in the study's order.
     """
     study = [
-        _chart(_numbered("Best so far", index, metrics), [_numbered("study/best_so_far", index)])
-        for index in range(len(metrics))
+        _chart(f"{title} ({metric['name']})", f"{tag}_{index}" if index else tag)
+        for title, tag in (("Best so far", "study/best_so_far"), ("Objective", "study/objective"))
+        for index, metric in enumerate(metrics)
     ]
-    study += [
-        _chart(_numbered("Objective", index, metrics), [_numbered("study/objective", index)])
-        for index in range(len(metrics))
-    ]
-    trials = [_chart(metric["name"], [curve_tag(metric["name"])]) for metric in metrics]
+    trials = [_chart(metric["name"], curve_tag(metric["name"])) for metric in metrics]
     layout = layout_pb2.Layout(
         category=[
             layout_pb2.Category(title="The study, by trial number", chart=study),
@@ -34,13 +31,7 @@ def encode_layout(metrics: Sequence[Mapping[str, str]]) -> bytes:
     return bytes(layout.SerializeToString(deterministic=True))
 
 
-def _numbered(tag: str, index: int, metrics: Sequence[Mapping[str, str]] | None = None) -> str:
-    if metrics is not None:
-        return f"{tag} ({metrics[index]['name']})"
-    return f"{tag}_{index}" if index else tag
-
-
-def _chart(title: str, tags: Sequence[str]) -> layout_pb2.Chart:
-    # TensorBoard takes them as regular expressions, found at the beginning of a tag.
-    patterns = [f"^{re.escape(tag)}$" for tag in tags]
-    return layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=patterns))
+def _chart(title: str, tag: str) -> layout_pb2.Chart:
+    # TensorBoard takes it as a regular expression, found at the beginning of a tag.
+    content = layout_pb2.MultilineChartContent(tag=[f"^{re.escape(tag)}$"])
+    return layout_pb2.Chart(title=title, multiline=content)

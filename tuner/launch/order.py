@@ -9,9 +9,9 @@ from typing import Literal
 
 from tuner.errors import SetupError
 from tuner.launch.files import find_token_file
-from tuner.launch.marks import mark_roots
 from tuner.launch.plan import Plan
 from tuner.launch.surroundings import check_server, find_url, worker_settings
+from tuner.roots import CHECKPOINT_ROOT_MARK, LOG_ROOT_MARK, Place, mark_root, read_mark
 from tuner.settings import Settings
 
 #: What for: to show the script (nothing is made and nobody asked), to write it into a file for
@@ -79,3 +79,31 @@ class LaunchOrder:
             raise SetupError("no service runs here yet; start one with: tuner serve")
         with api:
             return api.url
+
+
+def mark_roots(log_root: Path, checkpoint_root: Path, *, make: bool) -> dict[str, str]:
+    """Return the variables that name the marks to a worker.
+
+    Args:
+        make: make roots and marks that are missing; else what has none is left out.
+
+    Raises:
+        SetupError: a root cannot be made, marked or read here.
+    """
+    found: dict[str, str] = {}
+    for name, root, variable in (
+        ("LOG_ROOT", log_root, LOG_ROOT_MARK),
+        ("CHECKPOINT_ROOT", checkpoint_root, CHECKPOINT_ROOT_MARK),
+    ):
+        if not make and not Place(root).exists():
+            continue
+        try:
+            mark = mark_root(root) if make else read_mark(root)
+        except OSError as exc:
+            raise SetupError(
+                f"TUNER_{name}={root}: cannot be used here: {exc.strerror or exc}; name a "
+                f"folder that this machine and all nodes share, and that you may write"
+            ) from exc
+        if mark is not None:
+            found[variable] = mark
+    return found

@@ -44,13 +44,10 @@ def _source() -> str:
     worker, actors = (
         folder.joinpath(name).read_text().partition(_FUTURE) for name in ("ray_worker.py", _ACTORS)
     )
-    rest = "".join(line for line in actors[2].splitlines(keepends=True) if not _is_own(line))
+    lines = actors[2].splitlines(keepends=True)
+    # What would be imported stands in the same file then.
+    rest = "".join(line for line in lines if not line.startswith("from tuner."))
     return f"{actors[0]}{_FUTURE}{worker[2]}\n{rest}"
-
-
-def _is_own(line: str) -> bool:
-    """Whether a line imports what stands in the same file then."""
-    return line.startswith("from tuner.")
 
 
 def _document(plan: Plan, ask: RayAsk) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuner.launch.container import Container
 from tuner.launch.plan import Plan
+from tuner.service.answers.wording import count
 
 #: So long before the time limit a worker is asked to leave, s: its trial has 10 to save itself, and
 #: Slurm's clock ticks by the minute.
@@ -40,9 +41,10 @@ class SlurmAsk:
 
 def write_script(plan: Plan, ask: SlurmAsk) -> str:
     """Return the script; `sbatch FILE` submits it as it is."""
+    workers = count(plan.workers, "worker")
     lines = [
         "#!/bin/sh",
-        f"# {_count(plan.workers)} of Tuner for {_url(plan)}: one in each task of a job array.",
+        f"# {workers} of Tuner for {_url(plan)}: one in each task of a job array.",
         "# Written by `tuner launch slurm`; docs/schedulers.md says what happens when.",
         *(f"#SBATCH {option}" for option in _options(plan, ask)),
         "",
@@ -56,10 +58,6 @@ def write_script(plan: Plan, ask: SlurmAsk) -> str:
         f"exec {_command(plan, ask)}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _count(workers: int) -> str:
-    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def _url(plan: Plan) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import sys
+from typing import Any
 
-from workers.backends.started import started
 from workers.host.linux import thread_count
 
 logger = logging.getLogger(__name__)
@@ -46,3 +47,23 @@ class ForkGuard:
             },
         )
         return False
+
+
+def started() -> str | None:
+    """Return what has been started, in words; None when nothing was."""
+    if _says(_attribute("torch", "cuda"), "is_initialized"):
+        return "PyTorch has opened a GPU"
+    if _says(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized"):
+        return "JAX has opened its devices"
+    if getattr(_attribute("tensorflow.python.eager.context", "_context"), "_initialized", False):
+        return "TensorFlow has run an operation"
+    return None
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(sys.modules.get(module), name, None)
+
+
+def _says(owner: Any, name: str) -> bool:
+    question = getattr(owner, name, None)
+    return callable(question) and bool(question())

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tuner.service.answers.pareto import pareto_front
 from tuner.trials.store.ranking import complete_trials
 from tuner.trials.trial import Trial
 
@@ -15,3 +14,28 @@ def front(connection: sa.Connection, study_id: int, goals: Sequence[str]) -> lis
     """Return the complete trials that no other one dominates, in number order."""
     trials = complete_trials(connection, study_id)
     return [trials[i] for i in pareto_front([trial.values for trial in trials], goals)]
+
+
+def pareto_front(values: Sequence[Sequence[float]], goals: Sequence[str]) -> list[int]:
+    """Return the indices of the points that no other point dominates, in the given order.
+
+    A point dominates another when it is at least as good in every metric and better in one; of
+    equal points all stay.
+
+    Args:
+        values: one sequence of finite numbers per point, one number per metric.
+        goals: "maximize" or "minimize" per metric.
+    """
+    signs = [1.0 if goal == "minimize" else -1.0 for goal in goals]
+    points = [tuple(s * v for s, v in zip(signs, point, strict=True)) for point in values]
+    # In lexicographic order only an earlier point can dominate a later one.
+    order = sorted(range(len(points)), key=lambda i: points[i])
+    front: list[int] = []
+    for i in order:
+        if not any(_dominates(points[j], points[i]) for j in front):
+            front.append(i)
+    return sorted(front)
+
+
+def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))

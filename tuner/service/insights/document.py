@@ -5,7 +5,9 @@ docs/trials.md has the fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 from tuner.documents.document import JsonObject
 from tuner.documents.importance import Weighed
@@ -16,7 +18,8 @@ from tuner.service.insights.fanova import fanova
 from tuner.service.insights.improvement import improvement
 from tuner.service.insights.ped_anova import ped_anova
 from tuner.service.insights.sample import LEAST, Sample
-from tuner.service.insights.widening import next_range
+from tuner.space.parameter import Parameter
+from tuner.space.value import MAX_INT
 from tuner.storage import Storage
 
 
@@ -79,3 +82,49 @@ def _edges(sample: Sample, main: Weighed) -> list[JsonObject]:
     return [
         {**item, "try": next_range(space[item["name"]], item["value"])} for item in main["edges"]
     ]
+
+
+#: Bounds are given with so many digits.
+_DIGITS = 2
+_MOST_FLOAT = 1e300
+_TINY = 1e-12
+
+
+def next_range(parameter: Parameter, value: Any) -> JsonObject | None:
+    """Return the range of the same width around a value at an end of the present one.
+
+    Args:
+        parameter: a number, or an ordinal.
+
+    Returns:
+        `low`, `high` and `log`; None for an ordinal: what lies beyond its list only its owner
+        knows.
+    """
+    if parameter.kind not in ("float", "int") or not isinstance(value, int | float):
+        return None
+    low, high = parameter.bounds
+    if parameter.log is True:
+        half = math.sqrt(high / low)
+        ends = (value / half, value * half)
+    else:
+        half = (high - low) / 2
+        ends = (_apart(value, half), _apart(value, -half))
+        # Below 0 most numbers mean nothing; a range that went there before knows better.
+        ends = (max(ends[0], 0.0) if low >= 0 else ends[0], ends[1])
+    if parameter.kind == "int":
+        least = 1 if low >= 1 else -MAX_INT
+        lowest = max(math.floor(_round(ends[0])), least)
+        highest = min(max(math.ceil(_round(ends[1])), lowest + 1), MAX_INT)
+        return {"low": lowest, "high": highest, "log": parameter.log is True}
+    first, last = (max(min(_round(at), _MOST_FLOAT), -_MOST_FLOAT) for at in ends)
+    return {"low": first, "high": last, "log": parameter.log is True} if first < last else None
+
+
+def _apart(value: float, by: float) -> float:
+    """Return the difference; what a subtraction leaves of nothing is nothing."""
+    apart = value - by
+    return apart if abs(apart) > _TINY * abs(by) else 0.0
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
