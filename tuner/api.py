@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuner.documents.trial_explanation import TrialExplanation
     from tuner.spec import StudySpec
 
-#: A study in one of these states goes on by itself.
+#: Studies in these states continue without further action.
 ACTIVE = ("running", "stopping")
 
 
@@ -29,23 +29,23 @@ def submit(
     code: CodeChoice | None = None,
     name: str | None = None,
 ) -> Submitted:
-    """Submit a study; the local service is started when none runs, and stays.
+    """Submit a study; if no local service is running, one is started and keeps running.
 
     Args:
-        spec: a file, whose folder's code is taken along, or a `StudySpec` whose code is installed
+        spec: a file, whose folder's code is included, or a `StudySpec` whose code is installed
             where the workers run.
-        code: where the study has other code: go on with the `old`, or run the `new` from now on.
-        name: what the study is called instead of the name in the spec file.
+        code: if the study has other code: continue with the `old`, or run the `new` from now on.
+        name: a name for the study that replaces the one in the spec file.
 
     Returns:
-        `{study, state, created, changes}`; submitting the same again is the same study.
-        `not_taken` where files of the folder differ from those that its trials go on with.
+        `{study, state, created, changes}`; resubmitting the same spec returns the same study.
+        `not_taken` is there if files of the folder differ from those that its trials continue with.
 
     Raises:
         SpecError: the spec is wrong.
-        ChangedError: the study exists and differs in what makes its identity.
+        ChangedError: the study exists and differs in something that belongs to its identity.
         SetupError: the service cannot start here, or the server speaks another protocol.
-        UnavailableError: the server that was named does not answer.
+        UnavailableError: the configured server does not answer.
     """
     from tuner.local import start_api
     from tuner.local.submission import make_submission
@@ -73,12 +73,12 @@ def status(study: str) -> StudyStatus:
 
 
 def best(study: str, n: int = 10, *, all: bool = False) -> list[TrialRow]:
-    """Return the best trials, best first; several metrics: the Pareto front.
+    """Return the best trials, best first; with several metrics, the Pareto front.
 
     Args:
         study: `project/study`.
-        n: at most so many.
-        all: also PRUNED, then FAIL.
+        n: maximum number of trials.
+        all: include PRUNED trials after these, then FAIL.
     """
     from tuner.local import open_reader
 
@@ -91,11 +91,11 @@ def explain(study: str, trial: None = None) -> Explanation: ...
 @overload
 def explain(study: str, trial: int) -> TrialExplanation: ...
 def explain(study: str, trial: int | None = None) -> Explanation | TrialExplanation:
-    """Return what a study knew from history and gained by it, or why one trial was proposed.
+    """Return what a study gained from history, or why one trial was proposed.
 
     Args:
         study: `project/study`.
-        trial: its number; None: the whole study.
+        trial: the trial's number; None: the whole study.
     """
     from tuner.local import open_reader
 
@@ -104,7 +104,7 @@ def explain(study: str, trial: int | None = None) -> Explanation | TrialExplanat
 
 
 def watch(study: str, *, interval_s: float = 1.0) -> Iterator[StudyStatus]:
-    """Yield the study's status whenever it has changed, until it is no longer running."""
+    """Yield the study's status whenever it has changed, until it is no longer active."""
     from tuner.local import open_reader
 
     last: StudyStatus | None = None

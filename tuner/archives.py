@@ -1,8 +1,8 @@
-"""What the archive of a study's code may hold, looked at before anything of it is unpacked.
+"""Checks the archive of a study's code before anything is unpacked.
 
-The server looks when an archive comes, a worker before it unpacks one: whoever may submit may send
-anything. A few kilobytes of an archive can announce terabytes, headers that take minutes to parse,
-or names that no file system takes.
+The server checks an archive on arrival, a worker before unpacking it: anyone who may submit can
+send anything. A few kilobytes of an archive can announce terabytes, headers that take minutes to
+parse, or names that no file system accepts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import tarfile
 import zlib
 from typing import IO, Any, NoReturn, cast
 
-#: Unpacked: bytes of files, and how many files, folders and links.
+#: Limits for the unpacked archive: bytes of files, and number of files, folders and links.
 MAX_BYTES = 1 << 30
 MAX_MEMBERS = 100_000
-#: Times the archive's own size, beyond a start that small archives have. Code shrinks to a fifth.
+#: Maximum ratio of unpacked to compressed size, after the first `_FREE_BYTES`. Code compresses to a
+#: fifth.
 MAX_RATIO = 200
 _FREE_BYTES = 32 << 20
-#: Of a path in all, of each name in it, as file systems have them; and names above one another.
+#: Limits for names, as file systems have them: bytes of a path, bytes of a name, nesting depth.
 MAX_PATH_BYTES = 2048
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 64
-#: Of what stands before one file and tells of it, of what tells of all, and of all that together
-#: (beside what a file usually has): its parts are taken to pieces one by one.
+#: Limits in bytes for the headers of one file, for the global headers, and for all headers together
+#: (after `_USUAL_HEADER_BYTES` for each file): they are parsed part by part.
 MAX_HEADER_BYTES = 64 << 10
 MAX_GLOBAL_BYTES = 4 << 10
 MAX_HEADERS_BYTES = 1 << 20
@@ -36,17 +37,17 @@ _HEADERS = (*_OF_ONE, tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE)
 
 
 class ArchiveError(ValueError):
-    """An archive must not be unpacked; the text says what of it, and what is allowed."""
+    """An archive must not be unpacked; the text says what is wrong with it and what is allowed."""
 
 
 def check_archive(data: bytes) -> None:
-    """See that an archive can be unpacked, on any host, into what it says.
+    """Check that an archive can be unpacked on any host, and within the limits.
 
     Args:
         data: a tar.gz.
 
     Raises:
-        ArchiveError: it cannot, or it is too much.
+        ArchiveError: it cannot, or it exceeds a limit.
     """
     most = min(MAX_BYTES + (MAX_MEMBERS + 2) * 512, _FREE_BYTES + MAX_RATIO * len(data))
     try:
@@ -71,7 +72,7 @@ def _check_members(plain: IO[bytes]) -> None:
 
 
 class _Counted:
-    """A stream that ends with an error where it is longer than it may be."""
+    """A stream that raises an error when it exceeds its maximum length."""
 
     def __init__(self, plain: gzip.GzipFile, most: int) -> None:
         self._plain = plain
@@ -90,7 +91,7 @@ class _Counted:
 
 
 class _Spent:
-    """What the headers of one archive took. Mutable: it grows."""
+    """The size of all headers of one archive so far. Mutable."""
 
     def __init__(self) -> None:
         self.headers = 0
@@ -99,7 +100,7 @@ class _Spent:
 
 
 class _Member(tarfile.TarInfo):
-    """A header that is looked at before what it announces is read."""
+    """A header that is checked before the data that it announces is read."""
 
     def _proc_member(self, archive: Any) -> Any:
         if self.type in _HEADERS:
@@ -133,10 +134,10 @@ class _Member(tarfile.TarInfo):
 
 
 class _Archive(tarfile.TarFile):
-    """A reader of such headers."""
+    """Reads such headers."""
 
     tarinfo = _Member
-    #: What was read; to be cleared, or all of it is kept.
+    #: Members read so far; cleared regularly, otherwise all of them would stay in memory.
     members: list[tarfile.TarInfo]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -145,18 +146,18 @@ class _Archive(tarfile.TarFile):
 
 
 class _Tree:
-    """The names of an archive, as they will lie beside one another. Mutable: it grows."""
+    """The names in an archive, as they will be placed in folders. Mutable."""
 
     def __init__(self) -> None:
-        #: Whether it is a folder, by path.
+        #: By path: whether it is a folder.
         self._is_folder: dict[str, bool] = {"": True}
         self._count = 0
 
     def add(self, member: tarfile.TarInfo) -> None:
-        """Take in one more.
+        """Add a member.
 
         Raises:
-            ArchiveError: it cannot lie there.
+            ArchiveError: it cannot be placed there.
         """
         self._count += 1
         if self._count > MAX_MEMBERS:
@@ -189,10 +190,10 @@ class _Tree:
 
 
 def _path(name: str, before: str = "") -> str:
-    """Return a name without what means nothing in it.
+    """Return a name in normalized form.
 
     Raises:
-        ArchiveError: it leads out of the archive, or no file system has such names.
+        ArchiveError: it leads out of the archive, or is not valid on any file system.
     """
     path = posixpath.normpath(name) if name else ""
     parts = path.split("/")

@@ -1,4 +1,4 @@
-"""The line to a Tuner server: how it is reached, and what its answers mean."""
+"""The connection to a Tuner server: how to reach it, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tuner.security.trust import Trust, explain_tls
 
 if "httpx" not in sys.modules:
     # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
-    # where those are installed, and does without where that module cannot be found.
+    # where those are installed, and works without it if that module cannot be found.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     import httpx
 
@@ -35,9 +35,10 @@ else:
 
 _TRUST = Trust()
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-#: The server has taken nothing of such a request in, so it can be sent again.
+#: The server has processed nothing of such a request, so it can be sent again.
 _TOO_OFTEN = 429
-#: It is sent again when the server says, at most after `_MOST_S`, for so long in all.
+#: A refused request is repeated when the server says, at most after `_MOST_S` seconds each time,
+#: for this number of seconds in total.
 _BUSY_S = 60.0
 _MOST_S = 10.0
 _ERRORS: dict[int, type[TunerError]] = {
@@ -51,18 +52,18 @@ _ERRORS: dict[int, type[TunerError]] = {
 
 
 class Connection:
-    """A connection to a Tuner server; to be closed.
+    """A connection to a Tuner server; close it after use.
 
     Args:
-        url: of the server, without `/v1`.
-        token: bearer token; None for `/health` only.
-        trust: whose certificates are believed, and whether the token may go unencrypted.
+        url: the server's URL, without `/v1`.
+        token: bearer token; None suffices for `/health` only.
+        trust: which certificates to trust, and whether the token may be sent unencrypted.
 
     Raises:
-        SetupError: the URL is none, or the token would go unencrypted.
+        SetupError: the URL is invalid, or the token would be sent unencrypted.
     """
 
-    #: Servers whose clock was looked at: it is said once.
+    #: Servers whose clock was checked: the warning is given once.
     _clocks: ClassVar[set[str]] = set()
 
     def __init__(self, url: str, token: str | None, trust: Trust = _TRUST) -> None:
@@ -71,7 +72,7 @@ class Connection:
         if token:
             headers["authorization"] = f"Bearer {token}"
         is_tls = self.url.startswith("https")
-        # Making a TLS context takes 20 ms that plain HTTP has no use for.
+        # Making a TLS context takes 20 ms, which plain HTTP does not need.
         verify = trust.context() if is_tls else False
         try:
             self._http = httpx.Client(
@@ -79,7 +80,8 @@ class Connection:
                 headers=headers,
                 timeout=_TIMEOUT,
                 verify=verify,
-                # No proxy stands before a server in the own network; looking for one is slow.
+                # A server in the local network has no proxy in front of it, and looking for one is
+                # slow.
                 trust_env=is_tls,
             )
         except (httpx.InvalidURL, ValueError) as exc:
@@ -146,7 +148,7 @@ class Connection:
 
 
 def _translate(url: str, answer: httpx.Response) -> TunerError:
-    """Return the error of our tree that a problem document stands for."""
+    """Return our error for a problem document."""
     refusal = None
     try:
         problem = answer.json()

@@ -1,6 +1,6 @@
-"""What has to hold before the containers of a Compose deployment start.
+"""What must hold before the containers of a Compose deployment start.
 
-`python -m tuner.deployment FOLDER=UID[:GID]…` says in a sentence each what does not, and then ends
+`python -m tuner.deployment FOLDER=UID[:GID]…` prints a sentence for each problem and then exits
 with status 2: as the first service of docker/compose.yaml it keeps the others from starting.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXIT_WRONG = 2
-#: What the images are named by; an empty one was built here.
+#: Variables that name the images; an image with an empty name was built here.
 IMAGES = ("TUNER_IMAGE", "TUNER_SERVER_IMAGE")
-#: What is said of the workers' image beside its digest, where it is.
+#: Variables that hold hashes of the workers' image in addition to its digest, if known.
 HASHES = ("TUNER_IMAGE_LOCK", "TUNER_IMAGE_FILES")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BY_DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
@@ -25,12 +25,12 @@ _MAX_SHOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """A volume as this container sees it.
+    """A volume, as seen by this container.
 
     Attributes:
         folder: where it is mounted.
-        uid: whom its service runs as.
-        gid: the same.
+        uid: the user id of its service.
+        gid: the group id of its service.
     """
 
     folder: Path
@@ -38,11 +38,11 @@ class Volume:
     gid: int
 
     def problem(self) -> str | None:
-        """Return why its service could not write there, None where it can."""
+        """Return why its service could not write there, None if it can."""
         found = self.folder.stat()
         if found.st_uid == self.uid or (self._is_ours() and self._is_writable()):
             return None
-        # Docker gives a new volume to whom the image says, once its service is made.
+        # Docker gives a new volume to the user of the image, once the volume's service is created.
         if found.st_uid == 0 and not self._is_ours() and self._is_empty():
             return None
         owner = f"{self.uid}:{self.gid}"
@@ -57,7 +57,7 @@ class Volume:
         try:
             return not any(self.folder.iterdir())
         except PermissionError:
-            # A new one is open to all.
+            # A new volume is open to all.
             return False
 
     def _is_ours(self) -> bool:
@@ -68,10 +68,10 @@ class Volume:
 
 
 def read_volume(text: str) -> Volume:
-    """Return the volume that `FOLDER=UID[:GID]` names.
+    """Return the volume that `FOLDER=UID[:GID]` describes.
 
     Raises:
-        ValueError: it names none.
+        ValueError: it describes none.
     """
     folder, _, owner = text.rpartition("=")
     uid, _, gid = owner.partition(":")
@@ -79,10 +79,10 @@ def read_volume(text: str) -> Volume:
 
 
 def image_problems(environ: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the images that are stated.
+    """Return what is wrong with the configured images.
 
     Args:
-        environ: with `IMAGES` and `HASHES`; one that is empty states nothing.
+        environ: contains `IMAGES` and `HASHES`; an empty one is not configured.
     """
     hashes = [
         f"{name}={value[:_MAX_SHOWN]}: must be 64 hexadecimal digits, as the image's own "
@@ -100,7 +100,7 @@ def image_problems(environ: Mapping[str, str]) -> list[str]:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Say what does not hold; return the exit status."""
+    """Print the problems; return the exit status."""
     found = (read_volume(text).problem() for text in arguments)
     problems = [*image_problems(environ), *(problem for problem in found if problem)]
     for problem in problems:

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 
 class TunerError(Exception):
-    """Base of every error that Tuner raises on purpose; its text is meant for the user."""
+    """Base of every error that Tuner raises deliberately; its text is meant for the user."""
 
 
 class SpecError(TunerError):
@@ -31,7 +31,7 @@ class SpecError(TunerError):
 
 
 class StudyError(TunerError):
-    """The request is well formed but does not fit the study as it stands."""
+    """The request is well formed but does not fit the study's current state."""
 
 
 class NotFoundError(StudyError):
@@ -50,16 +50,16 @@ class UnknownNameError(TunerError):
 
 
 class SetupError(TunerError):
-    """This machine or environment lacks something; the text names the command that repairs it."""
+    """This machine or environment lacks something; the text names the command that fixes it."""
 
 
 class ForbiddenError(TunerError):
-    """The token that was given may not do this; the text says what it lacks."""
+    """The token may not do this; the text says what it lacks."""
 
 
 class ClockWarning(UserWarning):
-    """The clocks of this machine and of the server are so far apart that it does harm."""
+    """The clocks of this machine and of the server differ so much that it does harm."""
 
 
 class UnavailableError(TunerError):
-    """The service, the database or Redis cannot be reached at present; trying again may help."""
+    """The service, the database or Redis cannot be reached at present; retrying may help."""

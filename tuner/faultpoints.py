@@ -1,7 +1,7 @@
-"""Named places at which a test ends or halts this process, to prove that any place is safe.
+"""Named points at which a test ends or halts this process, to prove that it is safe anywhere.
 
 The environment variable `TUNER_FAULT` arms one of them: `NAME:kill` or `NAME:stop`, optionally with
-`:N` for the N-th time that the process gets there. Unarmed, a point costs a comparison.
+`:N` for the N-th time that the process reaches it. Unarmed, a point costs one comparison.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _reached = itertools.count(1)
 
 
 def arm(text: str) -> None:
-    """Arm a point as `TUNER_FAULT` does, in a process that was forked; empty disarms.
+    """Arm a point as `TUNER_FAULT` does, in a forked process; an empty text disarms.
 
     Raises:
         SetupError: the text names no point or no action.
@@ -69,6 +69,6 @@ def arm(text: str) -> None:
 
 
 def reach(name: str) -> None:
-    """Pass the point `name`; if it is armed and its time has come, the process ends or halts."""
+    """Pass the point `name`; if it is armed and the count is reached, the process ends or halts."""
     if name == _point and _signal is not None and next(_reached) == _count:
         os.kill(os.getpid(), _signal)

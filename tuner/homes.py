@@ -1,7 +1,7 @@
-"""Which folder is the home: the one that was named, else one for each account.
+"""Which folder is the home: the configured one, else one for each account.
 
-`make` of the first releases kept a home of its own in the clone, `.tuner`. Nobody loses the studies
-in there: it stays the home of a clone whose account has no other, else it is pointed at.
+`make` of the first releases kept a home of its own in the clone, `.tuner`. Its studies are not
+lost: it stays the home of a clone whose account has no other; otherwise a message points to it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 
-#: The database in a home, unless another one was named.
+#: The database in a home, unless another one is configured.
 DATABASE = "tuner.db"
 
-#: In the folder of a clone, and only there.
+#: A file that exists in the folder of a clone, and only there.
 _OF_A_CLONE = "setup.sh"
 
 
 def default_home(environ: Mapping[str, str], *, keeps_database: bool = True) -> Path:
-    """Return the home where `TUNER_HOME` names none; the working directory plays no part in it.
+    """Return the home if `TUNER_HOME` names none; it does not depend on the working directory.
 
     Args:
-        environ: says where the account's data are.
-        keeps_database: False: a database or a server was named, and the studies are there.
+        environ: says where the account's data is.
+        keeps_database: False: a database or a server is configured, and the studies are there.
     """
     home = account_home(environ)
     if home.exists() or not keeps_database:
@@ -37,7 +37,7 @@ def account_home(environ: Mapping[str, str]) -> Path:
     """Return the home of the account: `tuner` in `$XDG_DATA_HOME`, else in `~/.local/share`.
 
     Raises:
-        SetupError: nobody knows where the account's folder is, as in a container without HOME.
+        SetupError: the account's folder is unknown, as in a container without HOME.
     """
     data = environ.get("XDG_DATA_HOME")
     base = Path(data) if data else Path(environ.get("HOME", "~")) / ".local" / "share"
@@ -51,14 +51,14 @@ def account_home(environ: Mapping[str, str]) -> Path:
 
 
 def clone_home(clone: Path | None = None) -> Path | None:
-    """Return the home that `make` kept in the clone that this program runs from, None without one.
+    """Return the home that `make` kept in the clone that this program runs from, if there is one.
 
-    It is never looked for anywhere else: a `.tuner` in a folder that was downloaded holds code of
-    others to be run. Whoever could put one into this clone could change this program as well. In a
-    clone that several accounts share, it is the home of the account that made it alone.
+    It is never looked for anywhere else: a `.tuner` in a downloaded folder holds other people's
+    code, which would run. Whoever could put one into this clone could change this program as well.
+    In a clone that several accounts share, it is the home of only the account that made it.
 
     Args:
-        clone: its folder, by default that of this program.
+        clone: the folder of the clone, by default that of this program.
     """
     root = clone if clone is not None else Path(__file__).resolve().parents[1]
     home = root / ".tuner"
@@ -67,7 +67,7 @@ def clone_home(clone: Path | None = None) -> Path | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return whether it is a folder, no link to one, that only this account may change."""
+    """Return whether it is a folder, not a link, that only this account may change."""
     try:
         found = folder.lstat()
     except OSError:

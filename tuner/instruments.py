@@ -1,8 +1,8 @@
 """What one server counts and times while it works, for `/metrics`.
 
-Each server has one of these, and hands it to whoever has something to count: a call takes a few
-microseconds and never waits. What the database knows is not counted here but read when it is asked
-for (`tuner.server.metrics`). Every metric is explained in docs/operations.md.
+Each server has one of these and passes it to whatever has something to count: a call takes a few
+microseconds and never waits. What the database knows is not counted here but read on request
+(`tuner.server.metrics`). Every metric is explained in docs/operations.md.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from prometheus_client import (
 
 from tuner.protocol import Cause
 
-#: How a proposal came out of the preparation: it was ready and knew every result; it was waited
-#: for; it was ready and did not know the newest results; there was none in time.
+#: How a proposal came out of the prefetch: ready and aware of every result; waited for; ready but
+#: unaware of the newest results; not there in time.
 Preparation = Literal["ready", "waited", "stale", "missed"]
 WorkerCall = Literal["beat", "report", "finish"]
 
@@ -30,7 +30,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 
 class Instruments:
-    """Counters and histograms of one server. Safe to use from several threads.
+    """Counters and histograms of one server. Thread-safe.
 
     Attributes:
         registry: holds them; more may be registered with it.
@@ -39,7 +39,7 @@ class Instruments:
     """
 
     def __init__(self) -> None:
-        # Otherwise a third of all lines would say when a counter was made.
+        # Otherwise a third of all lines would say when a counter was created.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotation
         self.registry = CollectorRegistry()
         self.last_round: float | None = None
@@ -78,20 +78,20 @@ class Instruments:
         self._show_zeros()
 
     def round(self, seconds: float) -> None:
-        """Note a completed round of the coordinator's loop."""
+        """Record a completed round of the coordinator's loop."""
         self.last_round = time.monotonic()
         self._rounds.observe(seconds)
 
     def proposed(
         self, seconds: float, *, sampler: str, used: str, preparation: Preparation | None
     ) -> None:
-        """Note a trial that was proposed.
+        """Record a trial that was proposed.
 
         Args:
-            seconds: from the wish for a trial until it was stored.
-            sampler: the study's.
-            used: what really chose: the sampler, a fallback, or `retry`.
-            preparation: None when it was none of the sampler's.
+            seconds: from the request for a trial until it was stored.
+            sampler: the study's sampler.
+            used: what actually chose: the sampler, a fallback, or `retry`.
+            preparation: how the prefetch went; None if the sampler did not choose.
         """
         self._proposing.observe(seconds)
         self._proposals.labels(sampler, used).inc()
@@ -99,23 +99,23 @@ class Instruments:
             self._preparations.labels(preparation).inc()
 
     def claimed(self, seconds: float, *, given: bool) -> None:
-        """Note one look for an attempt, and whether there was one."""
+        """Record a claim that looked for an attempt, and whether there was one."""
         self._claims.labels("given" if given else "none").observe(seconds)
 
     def calling(self, call: WorkerCall) -> AbstractContextManager[object]:
-        """Return a context that takes the time of another call of a worker's, however it ends."""
+        """Return a context that times another kind of call from a worker, however it ends."""
         return self._calls.labels(call).time()
 
     def lost_lease(self) -> None:
-        """Note an attempt that was given up because its lease had ended."""
+        """Record an attempt that was given up because its lease expired."""
         self._lost_leases.inc()
 
     def retried(self, cause: Cause) -> None:
-        """Note an attempt that ended with `cause` and is followed by another one."""
+        """Record an attempt that ended with `cause` and is followed by another one."""
         self._retries.labels(cause).inc()
 
     def answered(self, method: str, route: str, status: int) -> None:
-        """Note an answered request; `route` is the template, whose number is bounded."""
+        """Record an answered request; `route` is the template, of which there are only so many."""
         self._answers.labels(method, route, status).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -125,7 +125,7 @@ class Instruments:
         return Histogram(name, text, labels, registry=self.registry, buckets=BUCKETS_S)
 
     def _show_zeros(self) -> None:
-        """Have what never happened stand in the answer as 0: a rate needs a first value."""
+        """Report what never happened as 0: a rate needs a first value."""
         for cause in get_args(Cause):
             self._retries.labels(cause)
         for preparation in get_args(Preparation):

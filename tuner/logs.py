@@ -1,7 +1,7 @@
-"""How server and workers log: one line a record, as text for people or as JSON for collectors.
+"""How server and workers log: one line per record, as text for people or as JSON for collectors.
 
-Only the command line and `workers/__main__.py` call `configure_logging`. The standard library does
-it in these lines; a logging library would be one more thing in every training image.
+Only the command line and `workers/__main__.py` call `configure_logging`. With the standard library
+this is short; a logging library would be one more dependency in every training image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tuner.visible import visible
 
 LogFormat = Literal["text", "json"]
 
-#: What every record has, and uvicorn's copy of its message in colours; the rest are its facts.
+#: Attributes of every record, and uvicorn's coloured copy of its message; all others are facts.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime",
     "color_message",
@@ -29,7 +29,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 
 
 def parse_log_format(text: str | None) -> LogFormat:
-    """Return the format that `TUNER_LOG_FORMAT` names; text when it is not given.
+    """Return the format that `TUNER_LOG_FORMAT` names; text if it is not set.
 
     Raises:
         SetupError: there is no such format.
@@ -47,7 +47,7 @@ class JsonFormatter(logging.Formatter):
     def format(  # type: ignore[explicit-override]  # the training image has no `override` on 3.11
         self, record: logging.LogRecord
     ) -> str:
-        """Return the record as one line that is valid JSON whatever was logged."""
+        """Return the record as one line of valid JSON, whatever was logged."""
         line = _head(record) | {"message": record.getMessage()}
         for key, value in _facts(record).items():
             line.setdefault(key, value)
@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
         try:
             return json.dumps(line, default=str, allow_nan=False)
         except (TypeError, ValueError):
-            # NaN, or a mapping with other keys than strings: its text says as much.
+            # For NaN, or a mapping with other keys than strings: the text says as much.
             return json.dumps({key: str(value) for key, value in line.items()})
 
 
@@ -73,7 +73,7 @@ class TextFormatter(logging.Formatter):
         line = f"{head['time']} {level} {record.name}: {record.getMessage()}{facts}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        # It may quote what users sent, and whoever reads it does so on a terminal.
+        # It may quote users' data, and the reader is at a terminal.
         return visible(line)
 
 
@@ -81,8 +81,8 @@ def configure_logging(form: LogFormat, **context: str) -> None:
     """Send the log of this process to standard error; other libraries only from WARNING.
 
     Args:
-        form: of every line, also of Python's warnings and of what ends the process.
-        context: facts that stand in every line, as the worker's name.
+        form: for every line, including Python's warnings and uncaught exceptions.
+        context: facts to add to every line, such as the worker's name.
     """
 
     def add_context(record: logging.LogRecord) -> bool:
@@ -99,13 +99,13 @@ def configure_logging(form: LogFormat, **context: str) -> None:
     for name in ("tuner", "workers"):
         logging.getLogger(name).setLevel(logging.INFO)
     logging.captureWarnings(True)
-    # What ends a process quotes others too: it takes the same way as all that is logged.
+    # An uncaught exception may quote users' data, too: it is logged in the same way.
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
 
 
 def reset_logging() -> None:
-    """Undo `configure_logging`, as in a process that runs a user's code."""
+    """Undo `configure_logging`, for a process that runs a user's code."""
     root = logging.getLogger()
     root.handlers.clear()
     root.setLevel(logging.WARNING)
@@ -128,7 +128,7 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _word(value: object) -> str:
-    """Return a value as one word, so that no fact can look like another or like a line."""
+    """Return a value as one word, so that no fact can look like another one or like a line."""
     text = str(value)
     is_plain = text.isprintable() and text and not set(text) & set(' "=')
     return text if is_plain else json.dumps(text)

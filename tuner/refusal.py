@@ -1,4 +1,4 @@
-"""A submission that does not fit the study of its name: what differs, and the ways on."""
+"""A submission that conflicts with an existing study: what differs, and the ways to proceed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Literal, Self
 
 from tuner.errors import StudyError
 
-#: Sent with a request by who can read a refusal: a problem document has no other fields for others.
+#: Sent with a request by clients that can read a refusal; for others, a problem document has no
+#: extra fields.
 REFUSAL_HEADER = "X-Tuner-Refusal"
-#: With other code than the study's: go on with the study's, or with the new one from now on.
+#: If the code differs from the study's: continue with the study's, or with the new one from now on.
 CodeChoice = Literal["old", "new"]
 
 
@@ -19,12 +20,12 @@ class Refusal:
     """Why a submission was refused.
 
     Attributes:
-        study: its name.
+        study: the study's name.
         texts: what differs, a line each.
         code_only: nothing but the code differs.
-        sibling: a name of that project that is free; None: there is none.
+        sibling: a free name in that project; None: there is none.
         learns: whether a study of that name would find this one in its history.
-        failed: whether trials have failed, which mended code could try again.
+        failed: whether trials have failed, which corrected code could retry.
     """
 
     study: str
@@ -41,12 +42,12 @@ class Refusal:
         name: str = "",
         options: Sequence[str] = (),
     ) -> str:
-        """Return what differs and the commands that lead on.
+        """Return what differs and the commands to proceed with.
 
         Args:
-            spec: path of the spec, as one word of a shell.
-            name: what the spec is run as, if that is not its own name.
-            options: other options that were given, for a shell.
+            spec: path of the spec, quoted as one word of a shell.
+            name: the name that the spec is run under, if that is not its own.
+            options: other options that were given, quoted for a shell.
         """
         what = "its code differs" if self.code_only else "differs in what may not change"
         submit = " ".join([command, spec, *options])
@@ -83,7 +84,7 @@ class Refusal:
 
     @classmethod
     def from_json(cls, data: Any) -> Self | None:
-        """Invert `to_json`; None where this is no refusal, as from a server of another release."""
+        """Invert `to_json`; None if this is not a refusal, for example from another release."""
         try:
             known = {name: data[name] for name in cls.__dataclass_fields__}
             return cls(**{**known, "texts": tuple(map(str, data["texts"]))})
@@ -92,7 +93,7 @@ class Refusal:
 
 
 class ChangedError(StudyError):
-    """A study of this name exists and differs in what may not change."""
+    """A study of this name exists and differs in something that may not change."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message())

@@ -1,6 +1,7 @@
 """Where Tuner runs: the `TUNER_*` environment, read once and passed down.
 
-Every setting may also be given as a file that holds the value, as `TUNER_TOKEN_FILE=/run/token`.
+Every setting may also be given as a file that holds the value, such as
+`TUNER_TOKEN_FILE=/run/token`.
 """
 
 from __future__ import annotations
@@ -40,21 +41,21 @@ SETTINGS: dict[str, str] = {
     "LOG_FORMAT": "how server and workers log: text (default) or json, one object a line",
 }
 
-#: What names a file anyway: `TUNER_TLS_KEY_FILE` is that file, and not one with its name.
+#: Settings that are file names: `TUNER_TLS_KEY_FILE` is the file itself, not a file with its name.
 _FILES = frozenset({"TLS_CERT", "TLS_KEY"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Resolved settings; None means: not given, the embedded default applies."""
+    """Resolved settings; None means not set, so the embedded default applies."""
 
     home: Path
     log_root: Path
     checkpoint_root: Path
     database_url: str
-    #: False: it is the one in the home.
+    #: False: it is the database in the home.
     names_database: bool = False
-    #: False: it is the one in the home, and for its owner alone.
+    #: False: it is the log root in the home, which only its owner may read.
     names_log_root: bool = False
     names_checkpoint_root: bool = False
     redis_url: str | None = None
@@ -67,39 +68,39 @@ class Settings:
     worker_lock: str | None = None
     worker_files: str | None = None
     image: str | None = None
-    #: GPUs that each worker of this host owns; None: one.
+    #: Number of GPUs that each worker of this host owns; None: one.
     gpus_per_worker: int | None = None
-    #: What its clients believe.
+    #: What the clients of this service trust.
     trust: Trust = field(default_factory=Trust)
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    #: The server may listen for other machines without TLS; headers of these proxies are believed.
+    #: The server may listen for other machines without TLS; it trusts the headers of these proxies.
     behind_proxy: bool = False
     proxies: tuple[str, ...] = ()
     log_format: LogFormat = "text"
 
     @property
     def token_path(self) -> Path:
-        """The local token, mode 600."""
+        """The local token file, with mode 600."""
         return self.home / "token"
 
     @property
     def service_path(self) -> Path:
-        """Where the running local service says how to reach it."""
+        """The file in which the running local service says how to reach it."""
         return self.home / "service.json"
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether the database is a file of this host."""
+        """Whether the database is a file on this host."""
         return self.database_url.startswith("sqlite")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Return the settings that `environ` asks for.
+    """Return the settings in `environ`.
 
     Raises:
-        SetupError: a `TUNER_*_FILE` cannot be read, a setting is given twice, or there is no such
-            log format.
+        SetupError: a `TUNER_*_FILE` cannot be read, a setting is given twice, or the log format is
+            unknown.
     """
     given = {name: value for name in SETTINGS if (value := _read(environ, name)) is not None}
     named = given.get("HOME")
@@ -147,7 +148,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def parse_proxies(name: str, value: str) -> tuple[str, ...]:
-    """Return the addresses and networks in a list with commas.
+    """Return the addresses and networks in a comma-separated list.
 
     Raises:
         SetupError: one is neither.
@@ -169,14 +170,14 @@ def _file(path: str | None) -> Path | None:
 
 
 def _require_folder(home: Path, *, is_named: bool) -> None:
-    """Refuse a home that is a file: nothing would be found there, and nothing could be made."""
+    """Refuse a home that is a file: nothing could be found or created there."""
     if home.is_file():
         what = f"TUNER_HOME={home}" if is_named else f"{home}, Tuner's home"
         raise SetupError(f"{what}: is a file; set TUNER_HOME to a folder that you can write")
 
 
 def _tidy_urls(urls: str | None) -> str | None:
-    """Return server URLs without the path of the API, which all that ask them add."""
+    """Return server URLs without the path of the API, which every client appends."""
     if urls is None:
         return None
     tidy = (url.strip().rstrip("/").removesuffix("/v1") for url in urls.split(","))

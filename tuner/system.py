@@ -1,4 +1,4 @@
-"""This machine and this Python environment: what they must be, and how they get what they lack."""
+"""This machine and this Python environment: what they must be, and how to get what they lack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.errors import SetupError
 if TYPE_CHECKING:
     import subprocess
 
-#: GPUs that one worker owns, and one trial asks for: those of the largest usual host.
+#: Maximum number of GPUs of a worker and of a trial: those of the largest common host.
 MAX_DEVICES = 8
 
 _PR_SET_PDEATHSIG = 1
@@ -24,20 +24,20 @@ _NAMES = {"darwin": "macOS", "win32": "Windows"}
 
 
 def is_linux() -> bool:
-    """Return whether service and workers can run here."""
+    """Return whether the service and workers can run here."""
     return sys.platform == "linux"
 
 
 def system_name() -> str:
-    """Return what people call this operating system."""
+    """Return the common name of this operating system."""
     return _NAMES.get(sys.platform, sys.platform)
 
 
 def require_linux(what: str) -> None:
-    """Refuse to start what rests on calls of the Linux kernel.
+    """Refuse to start something that depends on the Linux kernel.
 
-    Trials die with their workers and services with their runs, however those end; only Linux
-    promises that (`prctl`, `pidfd_open`, `/proc`).
+    Trials end with their workers and services with their runs, however those end; only Linux can
+    guarantee that (`prctl`, `pidfd_open`, `/proc`).
 
     Args:
         what: the command or process, the subject of the sentence.
@@ -54,15 +54,15 @@ def require_linux(what: str) -> None:
 
 
 def make_bond() -> Callable[[], None] | None:
-    """Return what a child runs before its program: SIGTERM reaches it when this process ends.
+    """Return a function that a child runs before its program: SIGTERM on the end of this process.
 
-    The bond is to the calling *thread*. None where the kernel cannot promise it.
+    It is tied to the calling *thread*. None if the kernel cannot guarantee it.
     """
     if not is_linux():
         return None
     import ctypes
 
-    # Loaded here: between fork and exec only calls that need no lock are safe.
+    # Loaded here: between fork and exec only calls without locks are safe.
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
@@ -87,7 +87,7 @@ def end_child(process: subprocess.Popen[bytes], grace_s: float) -> None:
 
 
 def read_setting(environ: Mapping[str, str], name: str) -> str | None:
-    """Return the setting `TUNER_<name>`, or what the file holds that `TUNER_<name>_FILE` names.
+    """Return the setting `TUNER_<name>`, or the content of the file that `TUNER_<name>_FILE` names.
 
     Raises:
         SetupError: both are set, or the file cannot be read.
@@ -105,7 +105,7 @@ def read_setting(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def parse_yes(name: str, value: str | None) -> bool:
-    """Return whether a setting says yes; not given is no.
+    """Return whether a setting says yes; unset means no.
 
     Raises:
         SetupError: it is neither yes nor no.
@@ -116,10 +116,10 @@ def parse_yes(name: str, value: str | None) -> bool:
 
 
 def parse_gpus_per_worker(name: str, text: str) -> int:
-    """Return how many GPUs each worker is to own.
+    """Return the number of GPUs that each worker owns.
 
     Args:
-        name: of the option or setting that says so.
+        name: the option or setting, for the message.
 
     Raises:
         SetupError: it is not a number from 1 to 8.
@@ -130,7 +130,7 @@ def parse_gpus_per_worker(name: str, text: str) -> int:
 
 
 def is_installed(module: str) -> bool:
-    """Return whether a top-level module can be imported; it is not."""
+    """Return whether a top-level module could be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
@@ -141,7 +141,7 @@ def pip_install(*packages: str) -> str:
     """Return the command that installs packages into the environment of this interpreter."""
     python = shlex.quote(sys.executable)
     names = " ".join(shlex.quote(package) for package in packages)
-    # Environments that uv made have no pip.
+    # Environments created by uv have no pip.
     if not is_installed("pip"):
         return f"uv pip install --python {python} {names}"
     return f"{python} -m pip install {names}"

@@ -1,6 +1,6 @@
 """KerasTuner scripts on this service: `keras_tuner.Tuner(oracle=tuner.keras.ServiceOracle(…), …)`.
 
-Nothing is imported until it is asked for: KerasTuner brings Keras, and that its backend.
+Nothing is imported until it is used: KerasTuner imports Keras, and Keras its backend.
 """
 
 from __future__ import annotations

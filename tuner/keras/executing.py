@@ -1,4 +1,4 @@
-"""The trials of an oracle that run in this process, from their first epoch to their result."""
+"""The trials of an oracle that run in this process, from the first epoch to the result."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def synchronized(method: _Method) -> _Method:
-    """Have one thread at a time in the methods of an oracle, as KerasTuner does."""
+    """Let only one thread at a time into the methods of an oracle, as KerasTuner does."""
     made: _Method = keras_tuner.synchronized(method)
     return made
 
 
 class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
-    """Tells the service of the trials that run here, and KerasTuner what becomes of them.
+    """Tells the service about the trials that run here, and KerasTuner how they end.
 
     Args:
-        study: that the trials are of; what it has to say is said as KerasTuner speaks.
-        stock: what `keras_tuner.Oracle` takes.
+        study: the study of the trials; its messages are shown in KerasTuner's way.
+        stock: the arguments of `keras_tuner.Oracle`.
     """
 
     def __init__(self, study: ServiceStudy, **stock: Any) -> None:
         super().__init__(**stock)
         self._going: dict[str, Going] = {}
-        #: A user has told this process to leave.
+        #: Whether a user has told this process to leave.
         self._is_drained = False
         self._said = ""
         self._study = study
@@ -42,7 +42,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
     @synchronized
     @override
     def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Any:
-        """Record metrics; a tuner of one's own reports each epoch so, counted from 0."""
+        """Record metrics; a custom tuner reports each epoch with this, counting from 0."""
         trial = super().update_trial(trial_id, metrics, step=step)
         going = self._going.get(trial_id)
         if going is not None and going.end_epoch(
@@ -64,7 +64,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
         try:
             super().end_trial(trial)
         finally:
-            # Also where too many have failed one after another, which ends the search.
+            # Even if too many have failed in a row, which ends the search.
             mine = self.trials[trial.trial_id]
             if going is not None and mine.status in (TrialStatus.COMPLETED, TrialStatus.FAILED):
                 del self._going[trial.trial_id]
@@ -72,14 +72,14 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     @override
     def _record_values(self, trial: Any) -> None:
-        # KerasTuner's own draws at random what a trial lacks, and drops the value of a name that
-        # has another definition under conditions that do not hold.
+        # KerasTuner's own draws missing values at random, and drops the value of a name that has
+        # another definition under conditions that do not hold.
         complete(trial.hyperparameters)
 
     def on_epoch_end(
         self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None
     ) -> None:
-        """Report an epoch of a training, and end the training where the service wants that."""
+        """Report an epoch of a training, and end the training if the service wants that."""
         going = self._going.get(trial.trial_id)
         logs = logs or {}
         if going is not None and going.end_epoch(
@@ -88,7 +88,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
             model.stop_training = True
 
     def on_search_left(self) -> None:
-        """Give the trials back that were running when `search` was interrupted."""
+        """Give back the trials that were running when `search` was interrupted."""
         for name, going in list(self._going.items()):
             going.give_back()
             self._forget(name)
@@ -96,7 +96,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _hand_over(self, going: Going, trial: Any) -> None:
         if going.is_pruned and going.best is not None and trial.status == TrialStatus.COMPLETED:
-            # Of further executions, of which each was ended at once, the average says nothing.
+            # Further executions were ended immediately, so their average is meaningless.
             trial.score, trial.best_step = going.best
             self._save_trial(trial)
         is_taken = going.end(trial, self._say)
@@ -112,7 +112,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
         self._forget(name)
 
     def _forget(self, name: str) -> None:
-        """Leave a trial to others: it comes back as theirs, or by a claim."""
+        """Leave a trial to other processes: it returns as theirs, or through a claim."""
         self._going.pop(name, None)
         self.trials.pop(name, None)
         for order in (self.start_order, self.end_order, self._retry_queue):
@@ -122,7 +122,7 @@ class ExecutingOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 del self.ongoing_trials[tuner_id]
 
     def _say(self, text: str) -> None:
-        """Tell the user, once, as KerasTuner does."""
+        """Show the user a message once, in KerasTuner's way."""
         if text != self._said and self.verbose:
             self._said = text
             print(text)  # noqa: T201 - as KerasTuner speaks to its user

@@ -1,4 +1,4 @@
-"""A trial that this process executes, between KerasTuner's words for it and the service's."""
+"""A trial that this process executes: translates between KerasTuner and the service."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from tuner.protocol import (
 
 logger = logging.getLogger(__name__)
 
-#: With a pruner, so long the answer to a report is waited for, s.
+#: With a pruner, the seconds to wait for the answer to a report.
 JUDGED_S = 1.0
 
 
 class Going:
-    """Reports the trial's epochs, and hands its result over.
+    """Reports the trial's epochs and submits its result.
 
-    The curve is that of the first training: KerasTuner averages what further executions come to,
+    The curve is that of the first training: KerasTuner averages the results of further executions,
     and a trial that is tried again repeats the epochs that it has reported.
 
     Args:
         held: the attempt.
-        files: what it leaves in the log root.
+        files: its files in the log root.
         given: the hyperparameters that the study was submitted with.
         maximize: whether a larger objective is better.
-        may_meet: whether hyperparameters that the trial meets are to be tuned from then on.
+        may_meet: whether hyperparameters that the trial finds are tuned from then on.
         is_judged: whether the study has a pruner.
     """
 
@@ -55,7 +55,7 @@ class Going:
         is_judged: bool,
     ) -> None:
         self.held = held
-        #: The best value that was reported, and its epoch from 0.
+        #: The best reported value, and its epoch from 0.
         self.best: tuple[float, int] | None = None
         self._files = files
         self._given = given
@@ -66,7 +66,7 @@ class Going:
         self._is_told_to_prune = False
         self._is_first_training = True
         self._seen = 0
-        #: What the study knows beyond what it was submitted with.
+        #: What the study knows in addition to what it was submitted with.
         self.known = [
             Known(name=item.name, source=item.source, definition=item.definition)
             for item in held.assignment.known
@@ -83,13 +83,13 @@ class Going:
     def end_epoch(
         self, epoch: int, value: float | None, metrics: Mapping[str, float], hyperparameters: Any
     ) -> bool:
-        """Report an epoch; return whether the training is to end.
+        """Report an epoch; return whether to end the training.
 
         Args:
             epoch: from 0, as Keras counts.
-            value: of the objective; None: it is not among the logs.
-            metrics: all numbers of the logs.
-            hyperparameters: of the trial, with what it has met so far.
+            value: of the objective; None if it is not in the logs.
+            metrics: all numbers in the logs.
+            hyperparameters: of the trial, including those that it has found so far.
         """
         self._is_first_training = self._is_first_training and epoch > self._last_epoch
         self._last_epoch = epoch
@@ -109,11 +109,11 @@ class Going:
         return self._is_told_to_prune and self.best is not None
 
     def end(self, trial: Any, say: Callable[[str], None]) -> bool:
-        """Hand over how a trial has ended; False: nobody wants to know any more.
+        """Submit the trial's result; False: it is no longer wanted.
 
         Args:
-            trial: KerasTuner's, COMPLETED or FAILED.
-            say: tells the user something.
+            trial: KerasTuner's trial, COMPLETED or FAILED.
+            say: shows the user a message.
         """
         self._meet(trial.hyperparameters)
         finished = self.held.finish(self._finish(trial), say)
@@ -124,7 +124,7 @@ class Going:
         return True
 
     def give_back(self) -> None:
-        """Let another process, or this one later, execute the trial."""
+        """Return the trial, so that another process, or this one later, executes it."""
         self._files.close()
         self.held.give_back()
 
@@ -156,7 +156,7 @@ class Going:
             self.best = (value, epoch)
 
     def _meet(self, hyperparameters: Any) -> None:
-        """Tell the service of hyperparameters that the study did not know, with their values."""
+        """Tell the service about hyperparameters that the study did not know, with their values."""
         items: list[Item] = hyperparameters.get_config()["space"]
         if not self._may_meet or len(items) == self._seen:
             return

@@ -1,8 +1,8 @@
-"""How an oracle hears of epochs, and of a search that was left.
+"""How an oracle learns about epochs, and about a search that was interrupted.
 
-KerasTuner tells an oracle of neither: `Tuner.on_epoch_end`, the hook that its training callback
-calls, does nothing, and an interrupted `search` leaves its trial running. Both are public methods;
-for tuners with an oracle of ours they tell it, for all others they do what they did.
+KerasTuner tells an oracle neither: `Tuner.on_epoch_end`, the hook that its training callback calls,
+does nothing, and an interrupted `search` leaves its trial running. Both are public methods; they
+now tell our oracles, and behave as before for tuners with other oracles.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MARK = "_tells_tuner_service"
 
 @runtime_checkable
 class Listener(Protocol):
-    """An oracle that wants to hear."""
+    """An oracle that wants to be told."""
 
     def on_epoch_end(
         self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None
     ) -> None:
-        """Take in the logs of an epoch of a trial's training; may stop the training."""
+        """Receive the logs of an epoch of a trial's training; may stop the training."""
 
     def on_search_left(self) -> None:
-        """Let go of the trials that are not going on: `search` ends with an exception."""
+        """Release the trials that will not be continued: `search` ends with an exception."""
 
 
 def install() -> None:
-    """Have tuners tell their oracle; again has no effect."""
+    """Make tuners tell their oracle; idempotent."""
     if getattr(Tuner, _MARK, False):
         return
     epoch_end, search = Tuner.on_epoch_end, BaseTuner.search

@@ -1,4 +1,4 @@
-"""Names of hyperparameters: KerasTuner takes any text, a study takes dotted words."""
+"""Names of hyperparameters: KerasTuner accepts any text, a study only dotted words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from tuner.protocol import branch_name, dotted_name
 from tuner.protocol import free_name as numbered
 from tuner.space import Condition
 
-#: Letters of a hyperparameter's own name that travel with it.
+#: Maximum length of a hyperparameter's own name, which is sent with it.
 MAX_SOURCE = 300
 
 
 def free_name(source: str, when: Sequence[Condition], sources: Mapping[str, str]) -> str:
-    """Return the name in the study of a hyperparameter, as workers name those of a hypermodel.
+    """Return the study's name for a hyperparameter, formed as workers do for a hypermodel.
 
     Args:
-        source: its own name.
-        when: its conditions, the innermost last: what tells it from another one of its name.
-        sources: the own names of others, by those in the study.
+        source: the hyperparameter's own name.
+        when: its conditions, innermost last, which distinguish it from others of the same name.
+        sources: the own names of other hyperparameters, by their names in the study.
     """
     name = dotted_name(source)
     if sources.get(name) == source and when:

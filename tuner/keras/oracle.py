@@ -1,4 +1,4 @@
-"""The oracle that asks this service: one study, executed by any number of scripts."""
+"""The oracle that uses this service: one study, executed by any number of scripts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 
 class ServiceOracle(ExecutingOracle):
-    """Has this service choose the trials of a `keras_tuner.Tuner`.
+    """Lets this service choose the trials of a `keras_tuner.Tuner`.
 
-    The study is made at the first trial and shared by all scripts that name it: each runs trials
-    of it, none runs one twice, and the trial of one that was killed is run by another, with the
-    same parameters. With the project folder of KerasTuner, `search()` goes on after a restart.
+    The study is created with the first trial and shared by all scripts that name it: each runs some
+    of its trials, and no trial runs twice. If a script is killed, another one runs its trial with
+    the same parameters. With KerasTuner's project folder, `search()` continues after a restart.
 
     Args:
-        objective: as KerasTuner's oracles take it.
+        objective: as for KerasTuner's oracles.
         max_trials: of the study, over all scripts; None: only `budget` limits it.
         hyperparameters: see `keras_tuner.Oracle`, as for the next five.
         allow_new_entries: see there.
@@ -44,18 +44,18 @@ class ServiceOracle(ExecutingOracle):
         max_retries_per_trial: see there.
         max_consecutive_failed_trials: see there.
         study: `project/study`, as `vision/cnn`.
-        sampler: a name or a section as in a spec; default `bayesian`.
-        pruner: a name or a section; a hopeless training is ended after an epoch. Default: none.
-        history: `auto` (earlier studies and imports teach it), `none`, or a list of studies.
-        budget: further limits, as `{"hours": 2, "target": 0.99}`.
-        parallel: trials that run at once at most, over all scripts.
-        api_url: of a server; default TUNER_API_URL, else the service of this home, which is started
-            when none runs.
-        token: of the server; default TUNER_TOKEN.
+        sampler: a name or a section, as in a spec; default `bayesian`.
+        pruner: a name or a section; it ends hopeless trainings after an epoch. Default: none.
+        history: `auto` (learn from earlier studies and imports), `none`, or a list of studies.
+        budget: further limits, such as `{"hours": 2, "target": 0.99}`.
+        parallel: maximum number of trials that run at the same time, over all scripts.
+        api_url: URL of a server; default TUNER_API_URL, else the service of this home, which is
+            started if none is running.
+        token: for the server; default TUNER_TOKEN.
 
     Raises:
         SpecError: an argument is wrong.
-        SetupError: a server was named and there is no token.
+        SetupError: a server is configured and there is no token.
     """
 
     def __init__(
@@ -100,16 +100,16 @@ class ServiceOracle(ExecutingOracle):
         self._wishes = wishes
         self._given_seed = seed
         self._mark = ProjectMark(study=study)
-        #: `max_trials` of the last submission, if there was one.
+        #: `max_trials` of the last submission, empty before the first.
         self._submitted_trials: list[int | None] = []
-        #: What other trials than those of this process have met, as the last assignment says.
+        #: What trials of other processes have found, according to the latest assignment.
         self._known: Sequence[Known] = ()
         self._asker = ""
         self._pid = os.getpid()
         hooks.install()
         atexit.register(self.close)
 
-    # What KerasTuner asks
+    # Methods that KerasTuner calls
 
     @synchronized
     @override
@@ -141,7 +141,7 @@ class ServiceOracle(ExecutingOracle):
 
     @override
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Return the next trial of the study: `status`, and of one that runs `values` and its id.
+        """Return the next trial of the study: `status`, and for a running one `values` and its id.
 
         Args:
             trial_id: not used; the study numbers its trials, over all scripts.
@@ -167,7 +167,7 @@ class ServiceOracle(ExecutingOracle):
 
     @override
     def remaining_trials(self) -> int | None:
-        """Return how many trials the study may still have; None: their number is not limited."""
+        """Return how many more trials the study may have; None: their number is unlimited."""
         try:
             return self._study.remaining()
         except TunerError:
@@ -180,15 +180,15 @@ class ServiceOracle(ExecutingOracle):
 
     @override
     def reload(self) -> None:
-        """Read the project again: its ended trials, and which study it is of.
+        """Read the project again: its ended trials, and the study that it belongs to.
 
         Raises:
-            StudyError: the project is of another search.
+            StudyError: the project belongs to another search.
         """
         project = read_project(Path(self._get_oracle_fname()), self._wishes.study)
         self._mark = project.mark
         try:
-            # What ran when it was written is given out again by the service.
+            # The service will assign again what was running when this was written.
             self.set_state({**project.state, "ongoing_trials": {}, "retry_queue": []})
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             logger.warning("the state of the search is not read again: %r", exc)
@@ -197,7 +197,7 @@ class ServiceOracle(ExecutingOracle):
             order[:] = [name for name in order if name in self.trials]
 
     def close(self) -> None:
-        """Give back what runs, and let the service go; again has no effect."""
+        """Give back the running trials and release the service; idempotent."""
         if os.getpid() != self._pid:
             return  # a fork of the script's, as data loaders make, ends: nothing is its own
         self.on_search_left()
@@ -207,7 +207,7 @@ class ServiceOracle(ExecutingOracle):
     # The study
 
     def _submit(self) -> None:
-        """Make the study, or join it: once, and again when `max_trials` has changed.
+        """Create the study or join it: once, and again when `max_trials` has changed.
 
         Raises:
             StudyError: it exists with another space, objective or metric.
@@ -233,7 +233,7 @@ class ServiceOracle(ExecutingOracle):
         self._say(f"{study} on {where}: {budget['used']}{of} trials have ended")
 
     def _forget_earlier(self, created: str | None) -> None:
-        """Leave out trials of a study of this name that was deleted since."""
+        """Remove the trials of an earlier study of this name that was deleted."""
         if self._mark.created not in (None, created) and self.trials:
             self._say(f"{len(self.trials)} trials in the project are of an earlier study: left out")
             for known in (self.trials, self.start_order, self.end_order):
@@ -255,7 +255,7 @@ class ServiceOracle(ExecutingOracle):
         return {"status": TrialStatus.RUNNING, "trial_id": name, "values": going.values}
 
     def _best_of_others(self, most: int) -> list[Any]:
-        """Return trials of the study that this process has not executed, at most so many."""
+        """Return up to `most` of the best trials that other processes have executed."""
         if not self._study.service.is_open and self._mark.created is None:
             return []  # nobody has asked the service for anything yet
         items = self.hyperparameters.get_config()["space"]

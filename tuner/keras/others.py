@@ -11,12 +11,12 @@ from tuner.keras.spaces import SpaceMap
 
 
 def trial_id(number: int, max_trials: int | None, known: Iterable[str]) -> str:
-    """Return what KerasTuner calls a trial: its number, as its own oracles write it.
+    """Return KerasTuner's id of a trial: its number, in the format of KerasTuner's own oracles.
 
     Args:
-        number: in the study.
-        max_trials: for the number of digits.
-        known: what trials are called already: one of this number keeps its name.
+        number: the trial's number in the study.
+        max_trials: determines the number of digits.
+        known: existing ids: a trial that has one keeps it.
     """
     for one in known:
         if one.isdigit() and int(one) == number:
@@ -32,15 +32,15 @@ def make_trials(
     name_of: Callable[[int], str],
     known: Collection[str],
 ) -> list[Any]:
-    """Return complete trials as KerasTuner has them.
+    """Return complete trials as KerasTuner's objects.
 
     Args:
-        rows: what the service's `best` says of them.
-        space: what their hyperparameters are called.
-        template: `HyperParameters` of the search.
-        objective: KerasTuner's.
-        name_of: returns the id of a trial by its number.
-        known: ids of trials to be left out.
+        rows: what the service's `best` returns for them.
+        space: the names of their hyperparameters.
+        template: the `HyperParameters` of the search.
+        objective: KerasTuner's objective.
+        name_of: returns the id of a trial for its number.
+        known: ids of trials to leave out.
     """
     found = []
     for row in rows:

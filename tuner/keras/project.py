@@ -1,7 +1,7 @@
-"""What KerasTuner keeps of a search in its project folder, as far as an oracle reads it again.
+"""The part of KerasTuner's project folder that an oracle reads again.
 
-The truth is the service's: a file that another process is writing, or that is damaged, only leaves
-out what it says.
+The service holds the truth: a file that is damaged, or that another process is writing, is simply
+skipped.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from tuner.keras.spaces import Item
 
 logger = logging.getLogger(__name__)
 
-#: The key in `oracle.json` that no other oracle writes.
+#: A key in `oracle.json` that no other oracle writes.
 KEY = "tuner_study"
-#: Of a project file, bytes.
+#: Maximum size of a project file in bytes.
 _MAX_BYTES = 64 << 20
 _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectMark:
-    """Which study a project belongs to."""
+    """The study that a project belongs to."""
 
     study: str
-    #: When the study was created, as the service says it; None: it was not reached yet.
+    #: When the study was created, according to the service; None: it was not reached yet.
     created: str | None = None
-    #: The hyperparameters that it was submitted with; None: it was not.
+    #: The hyperparameters that it was submitted with; None: it was not submitted yet.
     given: list[Item] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -44,24 +44,25 @@ class ProjectMark:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectFiles:
-    """What a project says of a search."""
+    """The content of a project."""
 
     mark: ProjectMark
-    #: Of `Oracle.set_state`; empty where there is none.
+    #: For `Oracle.set_state`; empty if there is none.
     state: Mapping[str, Any]
-    #: The ended trials by their ids; others are the service's to give out again.
+    #: The ended trials by id; the service will assign the others again.
     trials: dict[str, Any]
 
 
 def read_project(path: Path, study: str) -> ProjectFiles:
-    """Return what is kept of a search.
+    """Return what is stored about a search.
 
     Args:
-        path: of `oracle.json` in the project's folder.
-        study: that the search is of.
+        path: `oracle.json` in the project's folder.
+        study: the study of the search.
 
     Raises:
-        StudyError: the project is of another search, whose trials would be taken for this study's.
+        StudyError: the project belongs to another search, whose trials would be mistaken for this
+            study's.
     """
     state = _read(path) or {}
     mark = _read_mark(path.parent, state, study) if state else ProjectMark(study=study)

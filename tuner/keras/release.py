@@ -1,4 +1,4 @@
-"""Which KerasTuner the oracle works with."""
+"""Which KerasTuner release the oracle works with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tuner.errors import SetupError
 from tuner.protocol import is_older
 from tuner.system import pip_install
 
-#: The first release that runs on Keras 3 with every backend, and that this oracle is tested with.
+#: The first release that runs on Keras 3 with every backend, and the oldest one tested.
 OLDEST = "1.4.7"
 _WANTED = f"keras-tuner>={OLDEST}"
 
 
 def require_kerastuner() -> None:
-    """See that a KerasTuner is installed that knows what the oracle needs.
+    """Check that a suitable KerasTuner is installed.
 
     Raises:
         SetupError: there is none, or it is too old; the text says how to get one.

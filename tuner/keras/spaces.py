@@ -1,7 +1,7 @@
-"""A search space of KerasTuner's under the names and in the words of a study, and back.
+"""Converts KerasTuner's search space to the names and types of a study, and back.
 
-A hyperparameter is what KerasTuner takes it for: its name together with its conditions. In the
-study each has a name of its own.
+KerasTuner identifies a hyperparameter by its name together with its conditions. In the study each
+has a name of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Definition = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A hyperparameter that the study knows: its own name, and the definition in the study."""
+    """A hyperparameter that the study knows: its own name, and its definition in the study."""
 
     name: str
     source: str
@@ -43,22 +43,22 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What it is called in the study."""
+        """Its name in the study."""
         return self.parameter.name
 
     @property
     def definition(self) -> Definition:
-        """What a spec says of it."""
+        """Its definition in a spec."""
         return to_json(self.parameter)
 
 
 class SpaceMap:
-    """What each hyperparameter is called in the study. The same items give the same names.
+    """The study's name of each hyperparameter. The same items always get the same names.
 
     Args:
         given: those that the study was submitted with, in KerasTuner's order.
-        known: further ones that the study knows, from whatever process they came.
-        items: all that this process knows; those that are neither given nor known get new names.
+        known: others that the study knows, from any process.
+        items: all that this process knows; those neither given nor known get new names.
 
     Raises:
         SpecError: a study cannot hold one of them; the text names it.
@@ -83,13 +83,13 @@ class SpaceMap:
         return list(self._entries.values())
 
     def definitions(self) -> dict[str, Definition]:
-        """Return the search space as a spec has it."""
+        """Return the search space in the form of a spec."""
         return {name: entry.definition for name, entry in self._entries.items()}
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `HyperParameters.values` of a trial's parameters; unknown ones are left out.
+        """Return a trial's parameters as `HyperParameters.values`; unknown ones are left out.
 
-        What JSON has made of a value is undone: an int is an int, a float is a float.
+        Types that JSON does not preserve are restored: an int is an int, a float is a float.
         """
         values: dict[str, Any] = {}
         for name, value in params.items():
@@ -100,10 +100,10 @@ class SpaceMap:
         return values
 
     def met(self, values: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a trial has used beyond its parameters, by the names in the study.
+        """Return what a trial has used in addition to its parameters, by the study's names.
 
         Args:
-            values: `HyperParameters.values` of the trial.
+            values: the trial's `HyperParameters.values`.
             params: what the study has proposed.
         """
         used = dict(params)
@@ -144,7 +144,7 @@ class SpaceMap:
     def _when(
         self, source: str, conditions: Sequence[Mapping[str, Any]]
     ) -> tuple[Condition, ...] | None:
-        """Return conditions in the study's names; None when they never hold together."""
+        """Return conditions in the study's names; None if they can never hold together."""
         when: dict[str, tuple[Any, ...]] = {}
         for item in conditions:
             settings = item["config"]
@@ -160,7 +160,7 @@ class SpaceMap:
         return tuple(Condition(parent=name, values=values) for name, values in when.items())
 
     def _parent(self, source: str, name: str, outer: Mapping[str, Any]) -> Parameter:
-        """Return the parameter that a condition speaks of: of several, the one active there."""
+        """Return the parameter that a condition refers to: of several, the one active there."""
         found = [entry.parameter for entry in self._entries.values() if entry.source == name]
         if not found:
             raise SpecError(f"hyperparameter {source!r}: its condition names no hyperparameter")
@@ -195,14 +195,14 @@ def _parameter(name: str, item: Item, when: tuple[Condition, ...]) -> Parameter:
 
 
 def _single(parameter: Parameter) -> Parameter:
-    """Return a range that holds one value, as one whose step is wider than it, as fixed."""
+    """Return a range with only one value, because its step exceeds its width, as fixed."""
     if parameter.kind in ("int", "float") and parameter.size == 1:
         return Parameter(name=parameter.name, kind="fixed", value=parameter.at(0))
     return parameter
 
 
 def _listed(parameter: Parameter) -> Parameter:
-    """Return a parameter that a spec may hold: a grid that decimals cannot say becomes a list.
+    """Return a parameter as a spec accepts it: a grid without exact decimals becomes a list.
 
     Raises:
         ValueError: a spec cannot hold it.

@@ -18,12 +18,12 @@ def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
 
 
 def objective_of(objective: Any, logs: Mapping[str, Any]) -> float | None:
-    """Return the value of KerasTuner's objective; None: the logs do not say it."""
+    """Return the value of KerasTuner's objective; None if the logs do not have it."""
     return float(objective.get_value(logs)) if objective.has_value(logs) else None
 
 
 def complete(hyperparameters: Any) -> None:
-    """Give each active hyperparameter a value, its default, and the others none."""
+    """Give active hyperparameters without a value their default; remove the values of others."""
     values = hyperparameters.values
     for item in hyperparameters.space:
         if hyperparameters.is_active(item):

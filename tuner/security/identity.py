@@ -1,7 +1,7 @@
 """Who calls, and what they may do: scopes, projects, and the form of a token.
 
-A token is 256 bits from the system's random source, so that its SHA-256 can be stored as it is: a
-slow hash protects secrets that can be guessed, and would cost every request its time.
+A token is 256 bits from the system's random source, so its SHA-256 can be stored directly: a slow
+hash protects secrets that can be guessed, and would slow down every request.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from enum import StrEnum
 
 from tuner.errors import ForbiddenError
 
-#: By which people and secret scanners know a token: `tuner_[0-9a-f]{64}`.
+#: The prefix by which people and secret scanners recognize a token: `tuner_[0-9a-f]{64}`.
 TOKEN_PREFIX = "tuner_"  # noqa: S105 - what every token begins with  # nosec B105  # not a secret
 
 
 class Scope(StrEnum):
-    """What a token lets its bearer do.
+    """What a token allows its bearer to do.
 
-    `submit` holds `read`: who submits a study looks at it. `admin` holds all. `work` holds
-    nothing else: it is for machines that run other people's code.
+    `submit` includes `read`: whoever submits a study wants to see it. `admin` includes all. `work`
+    includes nothing else: it is for machines that run other people's code.
     """
 
     READ = "read"
@@ -46,14 +46,14 @@ class Identity:
     """Who calls.
 
     Attributes:
-        name: of the token, for texts and logs.
-        scopes: what it may do.
-        projects: where; None: in all, and in what is nobody's project.
+        name: the token's name, for texts and logs.
+        scopes: what the caller may do.
+        projects: where; None: in all projects, and in what belongs to no project.
         token_id: row of the token, from 1; None: the server's own token, which may do everything;
-            0: that of its workers.
+            0: the token of its workers.
         image: reference or digest of the image that a worker with this token runs in.
-        lock: SHA-256 of the lock file that this image was built with; None: it is not compared.
-        files: what `python -m workers measure` says in this image; None: it is not compared.
+        lock: SHA-256 of the lock file that this image was built with; None: not compared.
+        files: output of `python -m workers measure` in this image; None: not compared.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Identity:
     files: str | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Whether one of its scopes holds `scope`."""
+        """Whether one of its scopes includes `scope`."""
         return any(scope in _HOLDS[own] for own in self.scopes)
 
     @property
@@ -78,10 +78,10 @@ class Identity:
         return self.projects is None or project in self.projects
 
     def require(self, scope: Scope) -> None:
-        """Refuse what needs a scope that it lacks.
+        """Require a scope.
 
         Raises:
-            ForbiddenError: it lacks it; the text says which.
+            ForbiddenError: the caller lacks it; the text says which.
         """
         if not self.may(scope):
             raise ForbiddenError(
@@ -90,10 +90,10 @@ class Identity:
             )
 
     def require_project(self, project: str) -> None:
-        """Refuse a project that is not its own, whether or not there is anything in it.
+        """Require access to a project, whether or not anything exists in it.
 
         Raises:
-            ForbiddenError: it is not.
+            ForbiddenError: the caller has none.
         """
         if not self.sees(project):
             raise ForbiddenError(
@@ -102,10 +102,10 @@ class Identity:
             )
 
     def require_all_projects(self) -> None:
-        """Refuse what is of the whole service when it is for some projects only.
+        """Require access to all projects, for what concerns the whole service.
 
         Raises:
-            ForbiddenError: it is.
+            ForbiddenError: the caller is limited to some projects.
         """
         if self.projects is not None:
             raise ForbiddenError(
@@ -114,25 +114,25 @@ class Identity:
             )
 
 
-#: The bearer of the server's own token, and whoever works on a home's database in its own process.
+#: The holder of the server's own token, and any process that works on a home's database directly.
 OWNER = Identity(name="of the server", scopes=frozenset({Scope.ADMIN}))
 
-#: The bearers of the token that the server was given for its workers (`TUNER_WORKER_TOKEN`).
+#: The holders of the token that the server was given for its workers (`TUNER_WORKER_TOKEN`).
 WORKERS = Identity(name="of the workers", scopes=frozenset({Scope.WORK}), token_id=0)
 
-# It goes beside the call, as the actor of an event does: what a list leaves out is decided deep
-# below the route.
+# A context variable rather than an argument, like the actor of an event: what a list leaves out is
+# decided far below the route.
 _caller: ContextVar[Identity] = ContextVar("caller", default=OWNER)
 
 
 def caller() -> Identity:
-    """Return who calls: without a request, the owner of the home."""
+    """Return who calls; outside of a request, the owner of the home."""
     return _caller.get()
 
 
 @contextlib.contextmanager
 def calling(identity: Identity) -> Iterator[None]:
-    """Have what is done in this block be done for `identity`."""
+    """Run a block on behalf of `identity`."""
     token = _caller.set(identity)
     try:
         yield
@@ -146,7 +146,7 @@ def new_token() -> str:
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of a token: its SHA-256, in hexadecimal digits."""
+    """Return what is stored of a token: its SHA-256 as hexadecimal digits."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Keeps what opens the service from other processes of the same user: the trials above all.
+"""Hides the service's secrets from other processes of the same user, above all from trials.
 
-It is a wall only against processes without the right to look into others (`CAP_SYS_PTRACE`, which
+This protects only against processes without the right to look into others (`CAP_SYS_PTRACE`, which
 root has outside of containers); a file that the user may read stays readable. docs/trials.md says
 what holds where.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tuner.system import is_linux
 
-#: Variables that hold a secret, or the password of something, when they are given by value.
+#: Variables that hold a secret, or something with a password in it, when they are given by value.
 SECRET_VALUES = (
     "TUNER_TOKEN",
     "TUNER_WORKER_TOKEN",
@@ -25,25 +25,26 @@ _PR_SET_DUMPABLE = 4
 
 
 def keep_secrets(environ: MutableMapping[str, str]) -> None:
-    """Hide the memory of this process, and the secrets in the environment that it was started with.
+    """Hide the memory of this process, and the secrets in the environment it was started with.
 
-    `environ` keeps them: this process, and what it starts with them, still knows them.
+    `environ` keeps them: this process, and those that it starts with them, still know them.
     """
     if not is_linux():
         return
     for name in SECRET_VALUES:
         if name in environ:
-            # C's copy of it would be the one that is wiped; what is set again lies elsewhere.
+            # Otherwise the copy of the C library would be wiped; a variable that is set again lies
+            # elsewhere.
             environ[name] = environ[name]
     wipe_environment(SECRET_VALUES)
     set_readable(readable=False)
 
 
 def set_readable(*, readable: bool) -> None:
-    """Say whether other processes of the same user may read this one's memory and environment.
+    """Set whether other processes of the same user may read this one's memory and environment.
 
-    A forked process has what its parent had; a program that is started begins readable. What is
-    not readable leaves no core dump, and belongs to root under `/proc`.
+    A forked process inherits this from its parent; a program that is executed starts readable. An
+    unreadable process leaves no core dump, and its files in `/proc` belong to root.
     """
     import ctypes
 
@@ -63,7 +64,7 @@ def wipe_environment(names: Collection[str]) -> None:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return
-    # Field 50 of proc(5), env_start; the split begins with field 3.
+    # Field 50 of proc(5), env_start; the split starts with field 3.
     address = int(fields[47])
     offset = 0
     for entry in block.split(b"\0"):

@@ -1,4 +1,4 @@
-"""Where a token may be sent, and whose certificates are believed."""
+"""Where a token may be sent, and which certificates are trusted."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from urllib.parse import quote, urlsplit
 
 from tuner.errors import SetupError
 
-#: What Python's ssl and libpq say of a certificate that does not pass.
+#: What Python's ssl and libpq say of a certificate that they reject.
 _REFUSED = ("certificate_verify_failed", "certificate verify failed")
 _OTHER_NAME = ("hostname mismatch", "ip address mismatch", "does not match host name")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """What a client believes.
+    """What a client trusts.
 
     Attributes:
-        ca_file: PEM file of the only authorities whose certificates are believed; None: those of
-            the system.
-        plain_http: a token may go to another machine unencrypted, because nobody else is on the
-            way.
+        ca_file: PEM file of the only trusted authorities; None: those of the system.
+        plain_http: a token may be sent to another machine unencrypted, because the network is
+            private.
     """
 
     ca_file: Path | None = None
     plain_http: bool = False
 
     def context(self) -> ssl.SSLContext:
-        """Return a context that checks certificate and name of a server.
+        """Return a context that verifies a server's certificate and name.
 
         Raises:
             SetupError: the file cannot be read, or holds no certificate.
@@ -51,9 +50,9 @@ class Trust:
             ) from exc
 
     def complete(self, url: str) -> str:
-        """Return the URL of a Redis or a database with the authorities that are believed.
+        """Return the URL of a Redis or a database with the trusted authorities added.
 
-        A URL that names its own, or that checks no certificate, stays as it is.
+        A URL that names its own, or that verifies no certificate, is unchanged.
         """
         if self.ca_file is None:
             return url
@@ -71,7 +70,7 @@ class Trust:
         """Refuse to send a token in plain text over a network.
 
         Raises:
-            SetupError: `url` is plain http to another machine, and nobody said that this is fine.
+            SetupError: `url` is plain http to another machine, and that was not allowed explicitly.
         """
         parts = urlsplit(url)
         if parts.scheme == "http" and not self.plain_http and not is_loopback(parts.hostname or ""):
@@ -82,25 +81,25 @@ class Trust:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name means this machine and no network."""
+    """Whether an address or name refers to this machine without a network."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    # To connect to no address is to connect to oneself.
+    # Connecting to the unspecified address connects to this machine.
     return address.is_loopback or address.is_unspecified
 
 
 def _clock() -> str:
-    """Return what a certificate's time is compared with, which may be what is wrong."""
+    """Return the time that certificates are compared with, since it may be wrong."""
     now = datetime.datetime.now(datetime.UTC)
     return f"if it is not {now:%Y-%m-%d %H:%M} UTC now, this machine's clock is what is wrong"
 
 
 def explain_tls(text: str) -> str:
-    """Return what to do about an error of TLS, to be put behind its text; nothing of others."""
+    """Return what to do about a TLS error, to append to its text; empty for other errors."""
     lower = text.lower()
     if not any(words in lower for words in (*_REFUSED, *_OTHER_NAME)):
         return ""

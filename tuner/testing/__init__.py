@@ -1,4 +1,4 @@
-"""For tests of others: a service in this process, and what extensions keep.
+"""For the tests of others: a service in this process, and contracts for extensions.
 
     from tuner.testing import SamplerContract, service
 

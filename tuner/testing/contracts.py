@@ -1,10 +1,10 @@
-"""What every sampler and every pruner keeps, as classes of tests to inherit.
+"""The contracts of every sampler and every pruner, as classes of tests to inherit.
 
     class TestMiddle(SamplerContract):
         name = "middle"
 
-pytest finds the tests; nothing of pytest is needed beside that. The package that brings the
-extension has to be installed (`pip install --editable .`), since its entry point is tested along.
+pytest finds the tests; they need nothing else from pytest. The package that provides the extension
+must be installed (`pip install --editable .`), because its entry point is tested as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tuner.testing.service import HeldAttempt, LocalService
 
 Spec = dict[str, Any]
 
-#: Every kind of parameter, one on a condition.
+#: Every kind of parameter, one of them with a condition.
 SPACE: Spec = {
     "train.rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
     "train.optimizer": {"type": "categorical", "values": ["adam", "sgd"]},
@@ -50,17 +50,17 @@ _BETWEEN_STARTS = 3
 
 
 class _Contract:
-    #: As a spec names it.
+    #: The name in a spec.
     name: ClassVar[str]
-    #: Values for all of its options, as a spec gives them.
+    #: Values for all of its options, as in a spec.
     options: ClassVar[Mapping[str, Any]] = {}
-    #: `search_space` of the studies that are run.
+    #: `search_space` of the studies in these tests.
     space: ClassVar[Spec] = SPACE
-    #: How many trials a study has.
+    #: Number of trials of a study.
     trials: ClassVar[int] = 12
 
     def spec(self, **changes: Any) -> Spec:
-        """Return the spec of a study with it; `changes` replace whole keys."""
+        """Return the spec of a study that uses it; `changes` replace whole keys."""
         return {
             "project": "contract",
             "study": self.name.replace("_", "-"),
@@ -74,7 +74,7 @@ class _Contract:
 
 
 class SamplerContract(_Contract):
-    """What a sampler keeps. Subclass it and give at least the name."""
+    """The contract of a sampler. Subclass it and define at least the name."""
 
     #: Whether it can choose for several metrics.
     takes_several_metrics: ClassVar[bool] = True
@@ -84,7 +84,7 @@ class SamplerContract(_Contract):
         return self.spec(sampler={"name": self.name, "seed": 7, **self.options}, **changes)
 
     def test_a_spec_names_it_and_gives_its_options(self) -> None:
-        """Name, options and values pass the check of a spec."""
+        """Name, options and values are accepted in a spec."""
         found = parse_spec(self.sampler_spec()).sampler
 
         assert found.name == self.name
@@ -92,7 +92,7 @@ class SamplerContract(_Contract):
         assert set(self.options) <= set(SAMPLERS.find(self.name).keys)
 
     def test_what_it_proposes_is_of_the_space(self) -> None:
-        """Every trial has the active parameters, each within its range, also of trials at once."""
+        """Every trial has its active parameters, within their ranges, even if trials overlap."""
         space = SearchSpace.from_json({"parameters": self.space})
         with _services() as services:
             here = next(services)
@@ -110,7 +110,7 @@ class SamplerContract(_Contract):
             assert not space.problems(params), params
 
     def test_every_proposal_comes_out_again_after_failures_and_a_restart(self) -> None:
-        """What is proposed depends on seed and results alone, and not on the process's memory."""
+        """Proposals depend on seed and results alone, not on the memory of the process."""
         with _services() as services:
             here = next(services)
             study = here.submit(self.sampler_spec())
@@ -128,7 +128,7 @@ class SamplerContract(_Contract):
             assert result.verdict == "same", result
 
     def test_several_metrics_are_served(self) -> None:
-        """A study with two metrics runs to its end, where the sampler takes several."""
+        """A study with two metrics runs to its end, if the sampler supports several."""
         if not self.takes_several_metrics:
             return
         metrics = [{"name": "score", "goal": "maximize"}, {"name": "size", "goal": "minimize"}]
@@ -141,19 +141,19 @@ class SamplerContract(_Contract):
 
 
 class PrunerContract(_Contract):
-    """What a pruner keeps. Subclass it and give at least the name."""
+    """The contract of a pruner. Subclass it and define at least the name."""
 
     space: ClassVar[Spec] = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 
     def pruner_spec(self, **changes: Any) -> Spec:
         """Return the spec of a study with the pruner and all its options."""
         pruner = {"name": self.name, **self.options}
-        # Which configurations there are, and in which order, must not depend on anything else.
+        # The configurations and their order must not depend on anything else.
         start = [{"x": number * 0.618 % 1.0} for number in range(self.trials)]
         return self.spec(sampler="random", pruner=pruner, start_with=start, **changes)
 
     def test_a_spec_names_it_and_gives_its_options(self) -> None:
-        """Name, options and values pass the check of a spec."""
+        """Name, options and values are accepted in a spec."""
         found = parse_spec(self.pruner_spec()).pruner
 
         assert found.name == self.name
@@ -161,7 +161,7 @@ class PrunerContract(_Contract):
         assert set(self.options) <= set(PRUNERS.find(self.name).keys)
 
     def test_no_report_breaks_it(self) -> None:
-        """Reports that are not finite, gaps between steps and trials without reports are served."""
+        """Reports that are not finite, gaps between steps, and no reports at all are accepted."""
         with _services() as services:
             here = next(services)
             study = here.submit(self.pruner_spec())
@@ -179,7 +179,7 @@ class PrunerContract(_Contract):
         assert status["counts"]["fail"] == 0
 
     def test_a_restart_changes_no_decision(self) -> None:
-        """It decides the same when the coordinator starts again every few trials."""
+        """The decisions are the same if the coordinator restarts every few trials."""
         with _services() as services:
             here = next(services)
             here.submit(self.pruner_spec())
@@ -196,7 +196,7 @@ class PrunerContract(_Contract):
 
 @contextmanager
 def _services() -> Iterator[Iterator[LocalService]]:
-    """Give services on one database: each next one is what follows when the last has ended."""
+    """Provide services on one database: each one starts after the previous one has ended."""
     with tempfile.TemporaryDirectory(prefix="tuner-contract-") as folder:
 
         def follow() -> Generator[LocalService]:
@@ -212,7 +212,7 @@ def _services() -> Iterator[Iterator[LocalService]]:
 
 
 def _check_documents(here: LocalService, study: str) -> None:
-    """See that what the API says of a study has the form that it publishes."""
+    """Check that the API's documents about a study have their published form."""
     verbs = here.verbs
     trials = verbs.trials(study)
     TypeAdapter(StudyStatus).validate_python(verbs.status(study))
@@ -233,7 +233,7 @@ def _take(here: LocalService, worker: str = "worker-1") -> HeldAttempt:
 
 
 def _score(held: HeldAttempt) -> float:
-    """Return a number that the parameters decide."""
+    """Return a number that depends on the parameters only."""
     params = held.params
     if "x" in params:
         return float(params["x"])

@@ -1,4 +1,4 @@
-"""What every exporter keeps, as a class of tests to inherit."""
+"""The contract of every exporter, as a class of tests to inherit."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _STEPS = 4
 
 
 class ExporterContract:
-    """What an exporter keeps. Subclass it, give the name and `count`."""
+    """The contract of an exporter. Subclass it and define the name and `count`."""
 
-    #: As `tuner export` names it.
+    #: The name in `tuner export`.
     name: ClassVar[str]
 
     def count(self, path: Path) -> int:
-        """Return how many trials are in what was written."""
+        """Return the number of trials in the output."""
         raise NotImplementedError
 
     def test_every_trial_that_has_ended_is_written(self) -> None:
-        """Complete, pruned and failed ones are there; one that runs is not."""
+        """Complete, pruned and failed trials are included; a running one is not."""
         spec = {
             "project": "contract",
             "study": "export",
@@ -53,7 +53,7 @@ class ExporterContract:
             assert self.count(path) == _TRIALS - 1
 
     def test_the_same_study_gives_the_same_bytes(self) -> None:
-        """What is written depends on the study alone."""
+        """The output depends on the study alone."""
         with tempfile.TemporaryDirectory() as folder:
             first, second = Path(folder, "one", "made"), Path(folder, "two", "made")
             for path in (first, second):
@@ -73,7 +73,7 @@ class ExporterContract:
             assert {one.name for one in Path(folder).iterdir()} == {"made"}
 
     def test_a_study_without_trials_is_written(self) -> None:
-        """There is an empty table then, and no error."""
+        """The result is an empty table, not an error."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "made")
             export_study(self.name, _study([]), path)
@@ -143,6 +143,6 @@ def _study(trials: Sequence[ExportedTrial]) -> ExportedStudy:
 
 
 def _content(path: Path) -> dict[str, bytes]:
-    """Return every file by its name."""
+    """Return the content of every file, by name."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     return {str(file.relative_to(path.parent)): file.read_bytes() for file in files}

@@ -1,4 +1,4 @@
-"""What every importer of files keeps, as a class of tests to inherit."""
+"""The contract of every importer of files, as a class of tests to inherit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tuner.testing.service import LocalService, service
 
 
 class ImporterContract:
-    """What an importer of files keeps. Subclass it, give the name and `write`."""
+    """The contract of an importer of files. Subclass it and define the name and `write`."""
 
-    #: The kind of what it imports.
+    #: The kind of the imports.
     name: ClassVar[str]
-    #: How many runs are in the file.
+    #: Number of runs in the file.
     runs: ClassVar[int]
 
     def write(self, folder: Path) -> Path:
@@ -26,7 +26,7 @@ class ImporterContract:
         raise NotImplementedError
 
     def test_a_file_is_imported_whole(self) -> None:
-        """Every run is there, with parameters and a metric, and nothing was refused."""
+        """Every run is imported with parameters and a metric, and nothing is rejected."""
         with _files() as (here, folder):
             report = here.import_history(self.write(folder))
             (study,) = here.history.history()
@@ -38,7 +38,7 @@ class ImporterContract:
         assert study["metrics"]
 
     def test_the_same_file_again_changes_nothing(self) -> None:
-        """A second import finds everything there."""
+        """A second import finds that everything exists."""
         with _files() as (here, folder):
             path = self.write(folder)
             before = here.import_history(path)
@@ -50,7 +50,7 @@ class ImporterContract:
         assert len(studies) == 1
 
     def test_files_of_other_kinds_are_left_to_others(self) -> None:
-        """It takes no file that is plainly another's, and raises nothing because of one."""
+        """It accepts no file that clearly is of another kind, and raises no error for one."""
         make = IMPORTERS.make(self.name)
         others = {
             "table.csv": b"rate,score\n0.1,0.5\n",
@@ -70,7 +70,7 @@ class ImporterContract:
         assert (report.imported, report.rejected) == (1, 0), report
 
     def test_a_file_that_was_cut_off_breaks_nothing(self) -> None:
-        """What is left of it is imported or refused, and says why."""
+        """What is left of it is imported or rejected with a reason."""
         with _files() as (here, folder):
             path = self.write(folder)
             content = path.read_bytes()
@@ -83,6 +83,6 @@ class ImporterContract:
 
 @contextmanager
 def _files() -> Iterator[tuple[LocalService, Path]]:
-    """Give a service, and a folder for files beside it."""
+    """Provide a service, and a folder for files."""
     with tempfile.TemporaryDirectory(prefix="tuner-files-") as folder, service() as here:
         yield here, Path(folder)

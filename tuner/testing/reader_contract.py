@@ -1,4 +1,4 @@
-"""What every reader of other tools' searches keeps, as a class of tests to inherit."""
+"""The contract of every reader of other tools' searches, as a class of tests to inherit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tuner.spec.reading.yaml12 import parse_document
 
 
 class ReaderContract:
-    """What a reader keeps. Subclass it, give the name, `parameters` and `write`."""
+    """The contract of a reader. Subclass it and define the name, `parameters` and `write`."""
 
-    #: As the table or the entry point names it.
+    #: The name in the table or the entry point.
     name: ClassVar[str]
-    #: Names of the parameters that the spec has.
+    #: Names of the parameters in the spec.
     parameters: ClassVar[Collection[str]]
 
     def write(self, folder: Path) -> Path:
@@ -28,7 +28,7 @@ class ReaderContract:
         raise NotImplementedError
 
     def test_a_file_becomes_a_spec_with_all_parameters(self) -> None:
-        """The spec is valid, and the same file gives the same one."""
+        """The spec is valid, and the same file always gives the same one."""
         with _folder() as folder:
             path = self.write(folder)
             converted = convert(str(path))
@@ -39,14 +39,14 @@ class ReaderContract:
         assert again == converted
 
     def test_it_says_whose_file_it_was(self) -> None:
-        """As the list of all kinds begins to say it."""
+        """In the words in which the list of all kinds begins."""
         with _folder() as folder:
             converted = convert(str(self.write(folder)))
 
         assert READERS.find(self.name).says.startswith(converted.tool)
 
     def test_files_of_other_kinds_are_left_to_others(self) -> None:
-        """It takes no file that is plainly another's, and raises nothing because of one."""
+        """It accepts no file of another tool, and raises no error because of one."""
         make = READERS.make(self.name)
         others = {
             "spec.yaml": b"project: p\nsearch_space: {}\nbudget: {trials: 1}\n",
@@ -61,7 +61,7 @@ class ReaderContract:
                 assert make(SearchFile(path=path, content=content, document=None)) is None, name
 
     def test_a_file_that_was_cut_off_is_refused_or_read(self) -> None:
-        """What is left of it gives a spec, or a sentence that says why not."""
+        """What is left of it gives a spec, or a sentence that says why it does not."""
         with _folder() as folder:
             path = self.write(folder)
             content = path.read_bytes()

@@ -1,8 +1,8 @@
-"""The service in one process, without HTTP, Redis and threads of its own, for users' tests.
+"""The service in one process, without HTTP, Redis or threads of its own, for users' tests.
 
 It is the real one: spec, storage, coordinator, sampler and pruner are those that serve a fleet, on
-an SQLite database in a folder that goes with the service. Only what writes the log root is not
-there: no event files, no `trial.json`.
+an SQLite database in a temporary folder. Only what writes to the log root is missing: there are no
+event files and no `trial.json`.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from tuner.service.workers.worker_service import WorkerService
 from tuner.settings import load_settings
 from tuner.storage import open_storage
 
-#: A proposal takes milliseconds; a study whose first attempt takes longer cannot be served.
+#: Maximum seconds to wait for a study's first attempt. A proposal takes milliseconds.
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldAttempt:
-    """An attempt of a trial in the hands of a worker, and what that may say of it.
+    """An attempt of a trial that a worker holds, with the calls of a worker.
 
     Attributes:
-        assignment: all that a worker is told.
+        assignment: everything that a worker is told.
     """
 
     assignment: protocol.Assignment
@@ -65,27 +65,27 @@ class HeldAttempt:
 
     @property
     def trial(self) -> int:
-        """Number of the trial."""
+        """The trial's number."""
         return self.assignment.trial
 
     @property
     def params(self) -> dict[str, Any]:
-        """The trial's parameters, without those that are not active in it."""
+        """The trial's parameters, without inactive ones."""
         return dict(self.assignment.params)
 
     def report(self, step: int, value: float, **metrics: float) -> protocol.Order:
-        """Report the metric after so many steps.
+        """Report the metric after a number of steps.
 
         Args:
-            step: steps that are finished, from 1, rising.
+            step: number of finished steps, from 1, ascending.
             value: of the metric.
-            metrics: others, by name.
+            metrics: other metrics, by name.
 
         Returns:
-            What the trial is to do: "continue", "prune" or "cancel".
+            The order to the trial: "continue", "prune" or "cancel".
 
         Raises:
-            FencedError: the attempt is no longer this worker's.
+            FencedError: the attempt no longer belongs to this worker.
         """
         point = protocol.Point(step=step, value=value, metrics=metrics)
         message = protocol.Report(token=self._token, points=[point])
@@ -98,16 +98,16 @@ class HeldAttempt:
             Whether this attempt's result became the trial's outcome.
 
         Raises:
-            FencedError: the attempt is no longer this worker's.
+            FencedError: the attempt no longer belongs to this worker.
         """
         return self._finish("complete", values=list(values), metrics=metrics)
 
     def prune(self) -> bool:
-        """Finish as pruned, after a report was answered so; see `complete`."""
+        """Finish as pruned, after a report was answered with "prune"; see `complete`."""
         return self._finish("pruned")
 
     def fail(self, cause: protocol.Cause = "error", error: str = "") -> bool:
-        """Finish as failed; `error`: what the trial's process said. See `complete`."""
+        """Finish as failed; `error` is what the trial's process printed. See `complete`."""
         return self._finish("failed", cause=cause, error=error)
 
     def _finish(self, outcome: protocol.Outcome, **facts: Any) -> bool:
@@ -119,21 +119,21 @@ class HeldAttempt:
 
 
 class LocalService:
-    """A service whose loop turns when it is used. Use it from one thread.
+    """A service whose loop runs when it is used. For a single thread.
 
     Args:
         folder: for its database; must exist.
 
     Attributes:
-        verbs: all that the command line can ask for, `submit` to `delete`.
-        desk: all that workers can ask for.
-        history: earlier runs; also where imports go (`tuner.history.store.imported.Ingest`).
+        verbs: all functions of the command line, `submit` to `delete`.
+        desk: all functions for workers.
+        history: earlier runs; also accepts imports (`tuner.history.store.imported.Ingest`).
     """
 
     def __init__(self, folder: Path) -> None:
         settings = load_settings({"TUNER_HOME": str(folder)})
         self._storage = open_storage(settings.database_url, create=True)
-        # Nobody has to be woken: attempts are asked for, not waited for.
+        # Nothing needs a wake-up: attempts are asked for, not waited for.
         self._coordinator = Coordinator(self._storage, None)
         self.verbs = Service(self._storage, settings, on_change=self._coordinator.wake)
         self.desk = WorkerService(self._storage, self._coordinator)
@@ -146,7 +146,7 @@ class LocalService:
         self.close()
 
     def submit(self, spec: Mapping[str, Any]) -> str:
-        """Submit a study, as a spec file holds it, its search space inlined; return its name.
+        """Submit a study in the form of a spec file with its search space inlined; return its name.
 
         Raises:
             SpecError: the spec is wrong; every problem, one a line.
@@ -154,15 +154,15 @@ class LocalService:
         return str(self.verbs.submit(dict(spec))["study"])
 
     def claim(self, study: str | None = None, *, worker: str = "worker-1") -> HeldAttempt | None:
-        """Return an attempt for a worker; None: there is none before others have ended.
+        """Return an attempt for a worker; None: there is none until others have ended.
 
         Args:
-            study: `project/study` of one whose objective is `external`, whose trials are given to
-                those alone who ask for it; None: of any other.
-            worker: its name; one worker holds one attempt at a time.
+            study: `project/study` of one whose objective is `external`, whose trials must be
+                requested by its name; None: any other study.
+            worker: its name; a worker holds one attempt at a time.
 
         Raises:
-            SetupError: a study that should give out attempts cannot be served; says why.
+            SetupError: a study that should have attempts cannot be served; says why.
             NotFoundError: there is no such study.
         """
         token = secrets.token_hex(16)
@@ -188,11 +188,11 @@ class LocalService:
         objective: Callable[[HeldAttempt], float | tuple[float, ...] | None],
         study: str | None = None,
     ) -> None:
-        """Run trials until none is given out any more.
+        """Run trials until there are no more.
 
         Args:
-            objective: returns the objective's value(s), or None where the trial is to be pruned.
-                What it raises is raised here, and the trial goes on running.
+            objective: returns the objective's value(s), or None if the trial is to be pruned. What
+                it raises is raised here, and the trial stays running.
             study: see `claim`.
         """
         while (held := self.claim(study)) is not None:
@@ -223,11 +223,11 @@ class LocalService:
     def import_history(
         self, path: Path | str, *, goals: Mapping[str, Goal] | None = None
     ) -> ImportReport:
-        """Read earlier runs into the history; what `tuner history add` does.
+        """Read earlier runs into the history, as `tuner history add` does.
 
         Args:
-            path: of a file or folder, or the URL of a database.
-            goals: of metrics, "maximize" or "minimize", by name; None: as the files say it.
+            path: a file or folder, or the URL of a database.
+            goals: "maximize" or "minimize" by metric name; None: as the files say.
 
         Raises:
             SpecError: there is no such path.
@@ -238,17 +238,17 @@ class LocalService:
         return Importer(self.history, options, Silent()).add(str(path))
 
     def export(self, study: str, kind: str, path: Path) -> None:
-        """Write the trials that have ended to a new file or folder; what `tuner export` does.
+        """Write the ended trials to a new file or folder, as `tuner export` does.
 
         Args:
             study: `project/study`.
             kind: the exporter's name.
-            path: at which nothing is.
+            path: where to write; nothing may exist there.
 
         Raises:
             NotFoundError: there is no such study.
             UnknownNameError: there is no such exporter.
-            SetupError: it cannot be written, or something is there.
+            SetupError: it cannot be written, or the path exists.
         """
         self.settle()
         with tempfile.TemporaryDirectory(prefix="tuner-export-") as folder:
@@ -258,7 +258,7 @@ class LocalService:
             export_study(kind, found, path)
 
     def replay(self, study: str) -> list[Replayed]:
-        """Make every proposal of a study again from its record; what `tuner replay` does.
+        """Make every proposal of a study again from its record, as `tuner replay` does.
 
         Raises:
             NotFoundError: there is no such study.
@@ -267,17 +267,17 @@ class LocalService:
         return [result for _, result in replay_study(self.verbs, study)]
 
     def settle(self) -> None:
-        """Have the coordinator take in what was finished, and let it propose."""
+        """Let the coordinator process what was finished, and propose."""
         self._coordinator.look_around()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._coordinator.close()
         self._storage.close()
 
 
 def _gives_more(status: StudyStatus) -> bool:
-    """Whether a study gives out another attempt beside those that run."""
+    """Whether a study can assign another attempt in addition to the running ones."""
     running, budget = status["counts"]["running"], status["budget"]
     is_full = running >= (status["parallel"] or math.inf)
     is_used = budget["used"] + running >= (budget["trials"] or math.inf)
@@ -286,7 +286,7 @@ def _gives_more(status: StudyStatus) -> bool:
 
 @contextlib.contextmanager
 def service() -> Iterator[LocalService]:
-    """Give a service of its own, empty, for the block.
+    """Provide a service of its own, empty, for the block.
 
     with tuner.testing.service() as s:
         study = s.submit(spec)

@@ -1,4 +1,4 @@
-"""The spec of a study that a script executes, made of the arguments of its oracle."""
+"""Builds a study's spec from the arguments of a script's oracle."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 from tuner.errors import SpecError
 from tuner.protocol import NAME_PATTERN
 
-#: What the study's one metric is called where the objective's name is none that a study may use.
+#: The objective's names that a study accepts for its metric; others are converted.
 _METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,63}")
 _TAKEN = re.compile(r"objective(_[0-9]+)?")
 _GOALS = {"max": "maximize", "min": "minimize"}
 
-#: A name as `bayesian`, or a section as a spec has it: `{name: tpe, startup_trials: 20}`.
+#: A name such as `bayesian`, or a section as in a spec: `{name: tpe, startup_trials: 20}`.
 Section = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What a script asks of the service beyond what KerasTuner's own oracles take.
+    """What a script asks of the service in addition to the arguments of KerasTuner's own oracles.
 
     Attributes:
         study: `project/study`.
         sampler: as in a spec; None: the default, or what the study has.
         pruner: as in a spec; None: no training is ended early.
         history: `auto`, `none`, or a list of studies.
-        budget: limits beside the number of trials: hours, target, patience.
-        parallel: trials that run at once at most, over all processes.
+        budget: limits in addition to the number of trials: hours, target, patience.
+        parallel: maximum number of trials that run at the same time, over all processes.
     """
 
     study: str
@@ -40,10 +40,10 @@ class Wishes:
     parallel: int | None = None
 
     def __post_init__(self) -> None:
-        """See that the study has a name.
+        """Check the study's name.
 
         Raises:
-            SpecError: it has none that a study can have.
+            SpecError: it is not a valid name.
         """
         project, slash, name = str(self.study).partition("/")
         if not slash or not all(re.fullmatch(NAME_PATTERN, part) for part in (project, name)):
@@ -59,7 +59,7 @@ class Wishes:
 
 
 def metric_name(objective: str) -> str:
-    """Return what an objective is called in the study: `my loss` is `my_loss`."""
+    """Return the study's name for an objective: `my loss` becomes `my_loss`."""
     name = re.sub(r"[^A-Za-z0-9_./-]", "_", objective)[:60] or "value"
     if not name[0].isalpha() and name[0] != "_":
         name = f"_{name}"
@@ -78,10 +78,10 @@ def make_spec(
 
     Args:
         wishes: what the script asks for.
-        objective: KerasTuner's, with a name and a direction.
-        search_space: definitions by name, as a spec has them; may be empty: it is found.
-        max_trials: how many trials; None: only the other limits count.
-        seed: of the sampler; None: one is drawn.
+        objective: KerasTuner's objective, with a name and a direction.
+        search_space: definitions by name, as in a spec; may be empty: then it is found.
+        max_trials: number of trials; None: only the other limits apply.
+        seed: of the sampler; None: drawn at random.
 
     Raises:
         SpecError: nothing limits the search.
@@ -102,7 +102,7 @@ def make_spec(
         "search_space": dict(search_space),
         "history": wishes.history if isinstance(wishes.history, str) else list(wishes.history),
         "budget": budget,
-        # The script sets the seeds of its trainings, or it does not.
+        # The script sets the seeds of its trainings, or chooses not to.
         "trial": {"reproducibility": "off"},
     }
     if seed is not None:

@@ -1,7 +1,7 @@
-"""An attempt in the hands of this process: its lease, its reports, and how it ends.
+"""An attempt that this process holds: its lease, its reports, and its end.
 
-A thread of its own beats and posts, so that a training of hours keeps its trial. When this process
-is killed, the thread is too, the lease ends, and the trial is another process's.
+A separate thread beats and posts, so that a training of hours keeps its trial. When this process is
+killed, the thread ends with it, the lease expires, and another process gets the trial.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from tuner.protocol import (
 
 logger = logging.getLogger(__name__)
 
-#: A service that does not answer is asked again after so long.
+#: Seconds before a service that does not answer is asked again.
 RETRY_S = 1.0
-#: Of a step and its value in a message, bytes.
+#: Upper estimate of the size of a step and its value in a message, in bytes.
 _POINT_BYTES = 90
 
 
 @dataclass(frozen=True, kw_only=True)
 class _News:
-    """What one message tells of a trial."""
+    """What one message reports about a trial."""
 
     points: list[Point] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
-    #: Whether nothing is left after it.
+    #: Whether nothing is left to send after it.
     is_all: bool = True
 
     def __bool__(self) -> bool:
@@ -67,10 +67,10 @@ class Held:
 
     Args:
         service: where it was claimed.
-        worker: what this process calls itself.
+        worker: the name of this process.
         assignment: the attempt.
         token: of the claim.
-        beat_s: how often the service wants to hear of it.
+        beat_s: the interval of beats in seconds.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Held:
         beat_s: float = BEAT_S,
     ) -> None:
         self.assignment = assignment
-        #: Why the attempt is not this process's any more; empty: it is.
+        #: Why the attempt no longer belongs to this process; empty: it does.
         self.lost = ""
-        #: This process is to take no further trial.
+        #: Whether this process must take no further trial.
         self.is_drained = False
-        #: What the service wants.
+        #: The service's latest order.
         self.order: Order = "continue"
         self._service, self._worker, self._token = service, worker, token
         self._points: list[Point] = []
@@ -104,16 +104,16 @@ class Held:
 
     @property
     def wants_end(self) -> bool:
-        """Whether the training is to end: others do better, or nobody wants its result."""
+        """Whether to end the training: others do better, or its result is no longer wanted."""
         return bool(self.lost) or self.order != "continue"
 
     def report(self, step: int, value: float, metrics: Mapping[str, float]) -> bool:
-        """Have a point posted; False: the step does not come after the last one.
+        """Queue a point for posting; False if the step does not come after the last one.
 
         Args:
             step: epochs finished, from 1.
             value: of the study's metric.
-            metrics: others of this step; those that fit a message are sent.
+            metrics: others of this step; those that fit into a message are sent.
         """
         finite = {name: number for name, number in metrics.items() if math.isfinite(number)}
         point = Point(step=step, value=encode_number(value), metrics=fitting_metrics(finite))
@@ -126,7 +126,7 @@ class Held:
         return True
 
     def meet(self, found: Sequence[Found]) -> None:
-        """Have the service told of hyperparameters that the trial has met; each once."""
+        """Queue hyperparameters that the trial has found; each is sent once."""
         with self._changed:
             for item in found:
                 if found_problem(item) is None and item.name not in self._told:
@@ -135,21 +135,21 @@ class Held:
             self._changed.notify_all()
 
     def wait_judged(self, within_s: float) -> None:
-        """Wait until the service has answered the last report, at most so long."""
+        """Wait until the service has answered the last report, at most `within_s` seconds."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._posted_step >= self._last_step or self.wants_end, within_s
             )
 
     def finish(self, finish: Finish, say: Callable[[str], None]) -> Finished | None:
-        """Hand the result over, however long the service is away; None: it is not wanted any more.
+        """Submit the result, however long the service is away; None: it is no longer wanted.
 
         Args:
             finish: without token, points and duration.
-            say: told once why that takes so long.
+            say: called once, with the reason, if that takes long.
 
         Raises:
-            UnavailableError: the service was ended on purpose.
+            UnavailableError: the service was ended deliberately.
         """
         self._stop()
         is_told = False
@@ -174,9 +174,9 @@ class Held:
                 self._service.revive()
 
     def give_back(self) -> None:
-        """Let the attempt go: whoever asks next runs the trial again, which costs no budget.
+        """Release the attempt: whoever claims next runs the trial again, at no cost to the budget.
 
-        A result that was being handed over when this process was interrupted is offered once more.
+        A result that was being submitted when this process was interrupted is offered once more.
         """
         self._stop()
         if self.lost:
@@ -239,14 +239,14 @@ class Held:
         return bool(self._points or self._found)
 
     def _news(self) -> _News:
-        """Return what is to be posted next, as much as one message may hold."""
+        """Return what to post next, up to the size of one message."""
         found = fitting_found(self._found)
         points = _batch(self._points) if len(found) == len(self._found) else []
         is_all = len(found) == len(self._found) and len(points) == len(self._points)
         return _News(points=points, found=found, is_all=is_all)
 
     def _call(self, news: _News) -> bool:
-        """Post what is new, or give a sign of life; return whether the service has answered."""
+        """Post what is new, or a sign of life; return whether the service has answered."""
         try:
             reply = self._reply(news)
         except UnavailableError as exc:
@@ -254,7 +254,7 @@ class Held:
             self._look_for_service()
             return False
         except SpecError as exc:
-            # Its training is worth going on: the result will be asked.
+            # Continue the training: its result will still be accepted.
             logger.warning("the service refused a report of this trial: %s", exc)
             self._take(Reply(), news)
         except TunerError as exc:
@@ -291,7 +291,7 @@ class Held:
 
 
 def _batch(points: Sequence[Point]) -> list[Point]:
-    """Return the first of the points, as many as one message may hold."""
+    """Return the first of the points, as many as fit into one message."""
     size = 0
     for number, point in enumerate(points):
         size += _POINT_BYTES + metrics_size(point.metrics)

@@ -1,4 +1,4 @@
-"""The worker's side of the HTTP API, for a process that executes the trials of one study."""
+"""The worker side of the HTTP API, for a process that executes the trials of one study."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class WorkerLine(Connection):
-    """Claim, beat, report, finish; every call may be repeated as it is. Safe in several threads.
+    """Claim, beat, report, finish; every call may be repeated unchanged. Thread-safe.
 
-    Every method raises `UnavailableError` when there is no answer, `StudyError` when the attempt is
-    not this process's any more, and `SpecError` for a message that would never be taken.
+    Every method raises `UnavailableError` if there is no answer, `StudyError` if the attempt no
+    longer belongs to this process, and `SpecError` for a message that would never be accepted.
     """
 
     def beat_s(self) -> float:
-        """Return how often the server wants to hear of an attempt, seconds."""
+        """Return the interval of beats that the server asks for, in seconds."""
         try:
             return float(self._get("/config").get("beat_s", BEAT_S))
         except (TypeError, ValueError) as exc:
             raise UnavailableError(f"{self.url}: {exc}") from exc
 
     def claim(self, claim: Claim) -> Assignment | None:
-        """Ask for an attempt; None when there is none."""
+        """Ask for an attempt; None if there is none."""
         answer = self._post("/claim", dumps(claim))
         return None if answer.status_code == 204 else self._parse(Assignment, answer)
 
     def beat(self, beat: Beat) -> Reply:
-        """Give a sign of life of an attempt."""
+        """Send a sign of life for an attempt."""
         answer = self._post("/beat", dumps(beat))
         return Reply() if answer.status_code == 204 else self._parse(Reply, answer)
 
@@ -56,7 +56,7 @@ class WorkerLine(Connection):
         return self._parse(Reply, self._post(_path(attempt, "report"), dumps(report)))
 
     def finish(self, attempt: str, body: str) -> Finished:
-        """Say how an attempt ended; `body` is the same at every repetition."""
+        """Report how an attempt ended; `body` is the same on every repetition."""
         return self._parse(Finished, self._post(_path(attempt, "finish"), body))
 
     def _post(self, path: str, body: str) -> httpx.Response:

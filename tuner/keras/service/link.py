@@ -1,4 +1,4 @@
-"""The service of a script: the server that was named, or the one of this home, as `tuner run`."""
+"""The service that a script uses, found as by `tuner run`: a configured server, or this home's."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tuner.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
 
-#: The service of the home is ended within, by the last who uses it, s.
+#: Seconds within which the last user ends the home's service.
 _END_S = 10.0
 
 
 class ServiceLink:
-    """A connection to the studies; opened when it is needed. Safe in several threads.
+    """A connection to the service, opened on first use. Thread-safe.
 
     Args:
-        study: `project/study`, under which `tuner` lists who uses the home's service.
+        study: `project/study`, shown by `tuner` in its list of users of the home's service.
         settings: where the service is.
-        environ: what a service that is started gets.
+        environ: the environment of a service that is started.
     """
 
     def __init__(self, study: str, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ class ServiceLink:
 
     @property
     def log_root(self) -> Path | None:
-        """The log root, where this process knows it to be the service's; else None."""
+        """The log root, if this process knows that it is the service's; else None."""
         known = self.settings.api_url is None or self.settings.names_log_root
         return self.settings.log_root if known else None
 
@@ -55,11 +55,11 @@ class ServiceLink:
         return self._api is not None
 
     def api(self) -> ApiClient:
-        """Return the user's side of the API.
+        """Return the user side of the API.
 
         Raises:
             SetupError: the token is wrong, or the service cannot start here.
-            UnavailableError: the server that was named does not answer.
+            UnavailableError: the configured server does not answer.
         """
         with self._lock:
             self._open()
@@ -67,7 +67,7 @@ class ServiceLink:
             return self._api
 
     def line(self) -> WorkerLine:
-        """Return the worker's side of the API; errors as `api`."""
+        """Return the worker side of the API; raises as `api` does."""
         with self._lock:
             self._open()
             assert self._line is not None  # noqa: S101 - for the type checker  # nosec B101  # no check of input
@@ -76,11 +76,11 @@ class ServiceLink:
     def revive(self) -> None:
         """Look for the service again after a call that it did not answer.
 
-        The service of the home is started again if it has crashed; of several servers another one
-        may answer.
+        The home's service is started again if it has crashed; with several servers, another one may
+        answer.
 
         Raises:
-            UnavailableError: the home's service was ended on purpose.
+            UnavailableError: the home's service was ended deliberately.
         """
         with self._lock:
             if self._info is None:
@@ -97,7 +97,7 @@ class ServiceLink:
                 self._reconnect()
 
     def close(self) -> None:
-        """Let the service go; the last who uses the home's ends it. Again has no effect."""
+        """Release the service; the last user ends the home's service. Idempotent."""
         with self._lock:
             self._hang_up()
             if self._info is not None:
@@ -110,10 +110,10 @@ class ServiceLink:
         if self.settings.api_url:
             self._reconnect()
             if self._api is None:
-                # Says what was tried.
+                # The message says what was tried.
                 raise UnavailableError(f"{self.settings.api_url}: no Tuner server answers there")
             return
-        # Before it looks for a service: the last run of another study does not end that.
+        # Before looking for a service, so that the last run of another study does not end it.
         _use(self.settings, self._study)
         try:
             self._info, _ = join_service(self.settings, self._environ, persistent=False)
@@ -140,7 +140,7 @@ class ServiceLink:
 
 
 def settings_of(api_url: str | None, token: str | None) -> Settings:
-    """Return the settings of the environment, in which the arguments of a script count more."""
+    """Return the settings of the environment, overridden by the arguments of a script."""
     environ = dict(os.environ)
     for name, value in (("TUNER_API_URL", api_url), ("TUNER_TOKEN", token)):
         if value is not None:
@@ -156,7 +156,7 @@ def settings_of(api_url: str | None, token: str | None) -> Settings:
     return settings
 
 
-#: Of this process: the registration in each home, and how many use it. A process is one run.
+#: For each home in this process: the registration and the number of users. A process is one run.
 _uses: dict[Path, tuple[LiveRun, int]] = {}
 _uses_lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""What a trial of a script leaves in the log root: `config.json`, its event file, `trial.json`.
+"""Files that a script's trial leaves in the log root: `config.json`, event file, `trial.json`.
 
 What cannot be written here, as on a machine without the log root, the service writes at the end.
 """
@@ -23,7 +23,7 @@ from tuner.tfevents import RunWriter, session_hparams, write_json
 
 logger = logging.getLogger(__name__)
 
-#: Distributions whose versions are noted, by what they are called in `config.json`.
+#: Distributions whose versions are recorded, by their names in `config.json`.
 _PACKAGES = {
     "keras": ("keras",),
     "keras_tuner": ("keras-tuner",),
@@ -35,12 +35,12 @@ _PACKAGES = {
 
 
 class RunFiles:
-    """The folder of one attempt. Mutable: after a fault it writes nothing more.
+    """The run directory of one attempt. Mutable: after an error it writes nothing more.
 
     Args:
-        log_root: of the service, None where this process does not know it.
-        assignment: names the folder.
-        worker: whoever executes it.
+        log_root: the service's log root, None if this process does not know it.
+        assignment: determines the folder.
+        worker: name of the executing process.
     """
 
     def __init__(self, log_root: Path | None, assignment: Assignment, worker: WorkerInfo) -> None:
@@ -60,9 +60,9 @@ class RunFiles:
         Args:
             step: epochs finished.
             value: of the study's metric.
-            metrics: others of this step.
-            params: of the trial, with those that it has met: TensorBoard keeps the first record of
-                a run, which is written with the first point.
+            metrics: other metrics of this step.
+            params: of the trial, including those that it has found: TensorBoard keeps only the
+                first record of a run, which is written with the first point.
         """
         name = self._assignment.metrics[0]["name"]
         with self._tolerating():
@@ -82,7 +82,7 @@ class RunFiles:
         self.close()
 
     def close(self) -> None:
-        """Close the event file; again has no effect."""
+        """Close the event file; idempotent."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -1,4 +1,4 @@
-"""The study of a script: made or joined, and asked for its next trial."""
+"""The study of a script: creates or joins it, and claims its trials."""
 
 from __future__ import annotations
 
@@ -25,52 +25,52 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A claim is answered as soon as there is a trial, at the latest after so long.
+#: Maximum seconds that a claim waits for a trial.
 CLAIM_WAIT_S = 2.0
-#: Who waits for a trial looks so often whether a user has drained it.
+#: Seconds between checks, while waiting for a trial, of whether a user has drained this process.
 DRAIN_LOOK_S = 10.0
-#: The states of a study in which no trial will come any more.
+#: States of a study in which there will be no more trials.
 _OVER = ("finished", "failed", "cancelled", "stopping")
 _PAUSED_BY_USER = "by the user"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A trial that this process has been given."""
+    """A trial that was assigned to this process."""
 
     held: Held
     files: RunFiles
 
 
 class ServiceStudy:
-    """What this process and the service say to each other about one study.
+    """The communication between this process and the service about one study.
 
     Args:
         name: `project/study`.
-        service: where it is.
+        service: where the study is.
     """
 
     def __init__(self, name: str, service: ServiceLink) -> None:
         self.name = name
         self.service = service
-        #: Tells the user something; an oracle has its own way.
+        #: Shows the user a message; an oracle has its own way.
         self.say: Callable[[str], None] = logger.warning
-        #: The claims that were not answered yet, by who asks: to be sent again as they were.
+        #: Unanswered claims, by who asks: they must be repeated unchanged.
         self._claims: dict[str, str] = {}
         self._askers: dict[str, WorkerInfo] = {}
-        #: How often the service wants to hear of a trial, once it has said so.
+        #: The interval of beats, once the service has told it.
         self._beat_s: float | None = None
-        #: When it is asked next whether this process is to leave (monotonic).
+        #: When to ask next whether this process should leave, in monotonic time.
         self._ask_at = 0.0
-        # Of its own for each study: one process may search in several at the same time.
+        # A different one for each study: one process may run several searches at the same time.
         host = _word(socket.gethostname())[:30]
         self._prefix = f"keras-{host}-{os.getpid()}-{secrets.token_hex(2)}"
 
     def submit(self, spec: Mapping[str, Any]) -> StudyStatus:
-        """Make the study, or go on with it; return its status.
+        """Create the study, or continue it; return its status.
 
         Raises:
-            StudyError: it exists and differs in what may not change.
+            StudyError: it exists and differs in something that may not change.
         """
         api = self.service.api()
         try:
@@ -78,18 +78,18 @@ class ServiceStudy:
         except ChangedError as exc:
             raise StudyError(_refused(exc)) from exc
         if answer["state"] == "paused":
-            # As when `tuner run` is typed again.
+            # As when `tuner run` is repeated.
             api.resume(self.name)
         return api.status(self.name)
 
     def claim(self, asker: str) -> Claimed | None:
-        """Return the next trial; None: there is none now. Waits up to `CLAIM_WAIT_S`.
+        """Return the next trial, or None if there is none now. Waits up to `CLAIM_WAIT_S`.
 
         Args:
-            asker: who executes it, of several tuners in this process.
+            asker: which of several tuners in this process will execute it.
 
         Raises:
-            UnavailableError: the home's service was ended on purpose.
+            UnavailableError: the home's service was ended deliberately.
             SetupError: the server is too old.
         """
         worker = self._worker(asker)
@@ -118,10 +118,10 @@ class ServiceStudy:
         )
 
     def is_over(self, asker: str) -> bool:
-        """Return whether no trial will come any more, and say why none has come.
+        """Return whether there will be no more trials, and say why there was none.
 
         Args:
-            asker: who was given none.
+            asker: the tuner that was given none.
 
         Raises:
             RuntimeError: the study was deleted, or was paused because its trials fail.
@@ -148,7 +148,7 @@ class ServiceStudy:
         return self._is_sent_away(asker)
 
     def _is_sent_away(self, asker: str) -> bool:
-        """Return whether a user has drained this process; asked now and then."""
+        """Return whether a user has drained this process; asks the service now and then."""
         worker = self._askers.get(asker)
         if worker is None or time.monotonic() < self._ask_at:
             return False
@@ -163,7 +163,7 @@ class ServiceStudy:
         return reply.drain
 
     def leave(self) -> None:
-        """Say that this process claims nothing more, so that nothing is proposed for it."""
+        """Tell the service that this process claims nothing more: no proposals are made for it."""
         while self._askers:
             _, worker = self._askers.popitem()
             try:
@@ -172,7 +172,7 @@ class ServiceStudy:
                 logger.info("not said that it leaves", extra={"reason": str(exc)})
 
     def best(self, most: int) -> Sequence[Mapping[str, Any]]:
-        """Return the best complete trials, as the service lists them; none where it is away."""
+        """Return the best complete trials, as the service lists them; empty if it is away."""
         try:
             return self.service.api().best(self.name, most)
         except TunerError as exc:
@@ -180,10 +180,10 @@ class ServiceStudy:
             return []
 
     def remaining(self) -> int | None:
-        """Return how many trials the study may still have; None: that is not limited.
+        """Return how many more trials the study may have; None: unlimited.
 
         Raises:
-            TunerError: it is not known.
+            TunerError: it is unknown.
         """
         budget = self.service.api().status(self.name)["budget"]
         return None if budget["trials"] is None else max(0, budget["trials"] - budget["used"])
