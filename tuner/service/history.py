@@ -10,10 +10,10 @@ from tuner.service.answers.times import iso
 
 
 class HistoryService(HistoryWriter):
-    """The history of a database, to be read, imported into and tidied."""
+    """The history of a database: to read, to import into, and to clean up."""
 
     def history(self) -> list[HistoryStudy]:
-        """Return every study of the history that the caller may see, newest first."""
+        """Return every study in history that the caller may see, newest first."""
         who = caller()
         return [
             {
@@ -32,7 +32,7 @@ class HistoryService(HistoryWriter):
         ]
 
     def history_rejected(self) -> list[HistoryRejection]:
-        """Return what was named at an import and could not be used."""
+        """Return what an import named and could not use."""
         return [
             {"locator": locator, "path": item.path, "reason": item.reason, "count": item.count}
             for locator, item in HistoryStore(self._storage).rejected()

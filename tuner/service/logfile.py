@@ -1,7 +1,7 @@
-"""Reading pieces of a trial's output, whose beginning may be gone.
+"""Reads pieces of a trial's output, whose beginning may have been dropped.
 
-A worker moves a grown `output.log` to `output.log.1`, which it replaces at the next time, and
-counts in `output.log.gone` the bytes that this has cost. Offsets are those of all that was printed.
+A worker moves a large `output.log` to `output.log.1`, replacing the previous one, and counts in
+`output.log.gone` the bytes that this drops. Offsets refer to the entire output.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from tuner.errors import NotFoundError
 from tuner.roots import Folder, Place, UnfitError
 
 NAME = "output.log"
-#: Of a trial that has printed nothing.
+#: For a trial that has printed nothing.
 EMPTY: LogPiece = {"text": "", "base64": None, "next_offset": 0, "size": 0, "gone": 0}
-#: At most so much of a log at once.
+#: Maximum number of bytes read at once.
 LOG_BYTES = 1 << 20
-#: Far beyond what a worker lets a log grow to before it cuts it: such a file was made by hand.
+#: Far larger than what workers let a log grow to: such a file was made by hand.
 MOST_BYTES = 1 << 30
-#: Of `output.log.gone`, which holds one number.
+#: Maximum size of `output.log.gone`, which holds one number.
 _MOST_GONE_BYTES = 64
 
 
 def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> LogPiece:
-    """Return what was printed from an offset on; a negative one counts from the end.
+    """Return the output from an offset on; a negative one counts from the end.
 
     Args:
-        offset: in bytes of all that was printed.
-        limit: bytes, at most `LOG_BYTES`.
-        raw: `base64` holds the bytes in place of the text, which may not be UTF-8.
+        offset: in bytes of the entire output.
+        limit: maximum number of bytes, up to `LOG_BYTES`.
+        raw: return the bytes in `base64` in place of the text, since they may not be UTF-8.
 
     Raises:
-        NotFoundError: the log is there and cannot be read, or something else stands there.
+        NotFoundError: the log exists but cannot be read, or something else is in its place.
     """
     limit = min(max(limit, 0), LOG_BYTES)
     try:
@@ -43,7 +43,8 @@ def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> Log
             sizes = [_size(folder, part) for part in parts]
             size = gone + sum(sizes)
             start = offset if offset >= 0 else size + offset
-            # What a worker of an earlier release has cut is not counted: there it grows shorter.
+            # Bytes dropped by a worker of an earlier release are not counted: its log becomes
+            # shorter.
             start = 0 if start > size else start
             start = max(start, gone)
             data = b""
@@ -70,7 +71,7 @@ def read_log(place: Place, offset: int, limit: int, *, raw: bool = False) -> Log
 
 def _size(folder: Folder, name: str) -> int:
     try:
-        # Opened, so that what is no file of ours is refused rather than counted.
+        # Opened, so that a file that is not ours is refused rather than counted.
         with folder.open_file(name, most=MOST_BYTES) as file:
             return os.fstat(file.fileno()).st_size
     except FileNotFoundError:
@@ -85,7 +86,7 @@ def _read_gone(folder: Folder) -> int:
 
 
 def _why(error: OSError, place: Place) -> str:
-    """Return why a log cannot be read, with paths below the log root only."""
+    """Return why a log cannot be read, with paths relative to the log root only."""
     path = str(error.filename or "").removeprefix(f"{place.root}/")
     where = f"{path} " if isinstance(error, UnfitError) and path else ""
     return f"the log cannot be read: {where}{error.strerror or error}"

@@ -1,4 +1,4 @@
-"""The records that the proposals of a study are made again from (`tuner replay`)."""
+"""The records that let `tuner replay` make a study's proposals again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.trials.trial import Trial
 
 
 def proposal_page(connection: sa.Connection, study: Study, offset: int, limit: int) -> Proposals:
-    """Return spec and seed of a study, and trials with the records of their proposals."""
+    """Return a study's spec and seed, and trials with the records of their proposals."""
     trials = trials_of(connection, study.id, limit=limit, offset=offset)
     curves = read_curves(connection, study.id, [one.number for one in trials]) if trials else {}
     attrs = optuna_rows.trial_attrs(connection, study.optuna_id)
@@ -55,10 +55,10 @@ def _recorded(trial: Trial, curve: dict[int, float], attrs: dict[str, Any]) -> R
 
 
 def read_artifact(connection: sa.Connection, study: Study, key: str) -> bytes:
-    """Return what the study's sampler knew from history, as `Artifact.from_bytes` takes it.
+    """Return what the study's sampler knew from history, in the form for `Artifact.from_bytes`.
 
     Raises:
-        NotFoundError: it is not there.
+        NotFoundError: there is no such artifact.
     """
     a = tables.artifacts
     query = sa.select(a.c.content).where(a.c.key == artifact_row(study.id, key))

@@ -1,4 +1,4 @@
-"""What users can ask: lists, states, leaderboards. Read from our tables, never through Optuna."""
+"""What users can ask: lists, states, leaderboards. Reads our tables, never through Optuna."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ from tuner.trials.store.trials import find_trial, trials_of
 
 logger = logging.getLogger(__name__)
 
-#: So many records of proposals, with their trials' curves, are in one answer at most.
+#: Maximum number of proposal records, with their trials' curves, in one answer.
 MAX_PAGE = 1000
-#: So many logs are read at a time; nobody waits longer for one, nor for his turn.
+#: For reading logs: number of threads, maximum seconds for one log, and for getting a thread.
 _LOG_HANDS, _LOG_PATIENCE_S, _LOG_QUEUE_S = 4, 3.0, 1.0
 
-#: Inside `Reader`, the name `list` is its verb.
+#: Inside `Reader`, the name `list` is a method.
 Statuses = list[StudyStatus]
 Rows = list[TrialRow]
 Events = list[EventRow]
@@ -78,7 +78,7 @@ class Reader:
         self._demand = Demand(storage)
         self._accounts = PruningAccounts()
         self._importances = Importances()
-        # A file system that does not answer holds up these threads and none of the server's.
+        # A file system that does not answer blocks these threads and none of the server's.
         self._log_hands = Hands("log-hand", _LOG_HANDS, _LOG_PATIENCE_S, queue_s=_LOG_QUEUE_S)
 
     def list(self) -> Statuses:
@@ -102,9 +102,9 @@ class Reader:
             return status
 
     def best(self, study: str, n: int = 10, *, all: bool = False) -> Rows:
-        """Return the best trials, best first; ties go to the lower number.
+        """Return the best trials, best first; of equals, the lower number.
 
-        Several metrics: the Pareto front. With `all`, PRUNED and then FAIL follow.
+        With several metrics, the Pareto front. With `all`, PRUNED and then FAIL follow.
         """
         with self._storage.read() as connection:
             row = find_study_row(connection, study)
@@ -176,11 +176,11 @@ class Reader:
         """Return what the trial's newest attempt printed, from byte `offset` on.
 
         Returns:
-            `text` (with `raw` `base64`, its very bytes), `next_offset` (where to go on), `size` of
-            all that was printed and how much of its beginning is `gone`, in bytes.
+            `text` (with `raw` the bytes in `base64`), `next_offset` (where to continue), `size` of
+            the entire output and the number of bytes of its beginning that are `gone`.
 
         Raises:
-            NotFoundError: there is no such trial, or something else stands in the log's place.
+            NotFoundError: there is no such trial, or something else is in place of the log.
             UnavailableError: the log root does not answer.
         """
         with self._storage.read() as connection:
@@ -193,7 +193,7 @@ class Reader:
             place = Place(self._settings.log_root, run_dir)
         except ValueError as exc:
             raise NotFoundError(f"the log cannot be read: {exc}") from exc
-        # The key is nobody else's: what hangs for one who asks need not hang for another.
+        # A unique key: what hangs for one caller need not hang for another.
         return self._log_hands.do(
             object(),
             f"the log of {study} {number}",
@@ -211,8 +211,8 @@ class Reader:
         """Return the records of a study's proposals, and what they were made from.
 
         Returns:
-            `spec` and `seed` of the study, `total` trials, and `trials` in number order from
-            `offset` on, at most `MAX_PAGE`.
+            `spec` and `seed` of the study, the number `total` of trials, and up to `MAX_PAGE`
+            `trials` in number order from `offset` on.
         """
         from tuner.service.proposals import proposal_page
 
@@ -221,7 +221,7 @@ class Reader:
             return covered(proposal_page(connection, find_study(connection, study), offset, limit))
 
     def artifact(self, study: str, key: str) -> bytes:
-        """Return what the study's sampler knew from history, by the key in its proposals.
+        """Return the study's stored history by the key that its proposals name.
 
         Raises:
             NotFoundError: there is no such study or artifact.
@@ -232,14 +232,15 @@ class Reader:
             return read_artifact(connection, find_study(connection, study), key)
 
     def explain(self, study: str, limit: int = 100, *, gain: bool = True) -> Explanation:
-        """Return what a study knew from history: sources, trust, and what it gained.
+        """Return what a study took from history: sources, trust, and gain.
 
         Args:
-            study: its name.
-            limit: so many proposals are listed; of more, the first and the last half.
-            gain: whether the gain is estimated, which takes a second.
+            study: the study's name.
+            limit: maximum number of proposals to list; if there are more, the first and the last
+                half.
+            gain: whether to estimate the gain, which takes a second.
         """
-        # Optuna and scipy take a second to import, which every other question does without.
+        # Importing Optuna and scipy takes a second, which no other request needs.
         from tuner.service.explanations.explaining import explain_study
 
         with self._storage.read() as connection:
@@ -259,15 +260,15 @@ class Reader:
         return covered(explain_trial(self._storage, row, trials, trial))
 
     def importance(self, study: str) -> Importance:
-        """Return which parameters matter in a study, and which best values lie at an end."""
+        """Return which parameters matter in a study, and which best values lie at a bound."""
         with self._storage.read() as connection:
             return self._importances.of(connection, find_study(connection, study))
 
     def find_fault(self, study: str) -> str:
-        """Return what is wrong with the rows of a study, for whoever was stopped by that.
+        """Return what is wrong with a study's rows, for a caller that failed because of them.
 
         Returns:
-            Empty where nothing is wrong, or there is no such study.
+            A sentence; empty if nothing is wrong, or there is no such study.
         """
         project, _, name = study.partition("/")
         s = tables.studies
@@ -286,9 +287,9 @@ class Reader:
         """Return how many workers the studies could use now, and why.
 
         Args:
-            device: only what a worker of it could run; None: of any.
-            gpus: how many it owns; None: any number.
-            image: the image it runs in, empty: none; None: any.
+            device: only what a worker with this device could run; None: any.
+            gpus: number of GPUs that it owns; None: any number.
+            image: the image it runs in, empty for none; None: any.
         """
         return self._demand.read(Like(device=device, gpus=gpus, image=image))
 
@@ -300,7 +301,7 @@ class Reader:
 
 
 def _is_sound(worker: ListedWorker) -> bool:
-    """Whether a worker's row can be shown: one that cannot takes no other out of the list."""
+    """Whether a worker's row can be shown: one that cannot does not remove others from the list."""
     wrong = next(wrong_values(tables.workers, worker.row), None)
     if wrong is not None:
         logger.warning("worker not readable", extra={"worker": worker.name, "why": wrong.text})

@@ -1,4 +1,4 @@
-"""What users can do. Submitting is idempotent: the same study again is the same study."""
+"""What users can do. Submitting is idempotent: submitting the same study again returns it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from tuner.trials.specs import read_spec
 from tuner.trials.store.studies import find_study, find_study_row, hold_named
 from tuner.trials.study import Study
 
-#: Inside `Service`, the name `list` is a verb.
+#: Inside `Service`, the name `list` is a method.
 Changes = list[Change]
-#: A snapshot holds code, not data.
+#: Maximum size of a snapshot, which holds code, not data.
 MAX_SNAPSHOT_BYTES = 64 << 20
 
 
 class Service(Control):
-    """The verbs of the command line, on the database."""
+    """The functions of the command line, on the database."""
 
     @again_after_conflict
     def put_code(self, digest: str, content: bytes) -> None:
-        """Store a code snapshot under its SHA-256; a known one is left as it is.
+        """Store a code snapshot under its SHA-256; an existing one is unchanged.
 
         Raises:
-            SpecError: the digest is not that of the content, or the content is too large or no
+            SpecError: the digest does not match the content, or the content is too large or not an
                 archive that every worker can unpack.
         """
         if len(content) > MAX_SNAPSHOT_BYTES:
@@ -64,20 +64,20 @@ class Service(Control):
         git: dict[str, Any] | None = None,
         use_code: CodeChoice | None = None,
     ) -> Submitted:
-        """Create a study, or go on with the one of the same identity.
+        """Create a study, or continue the one with the same identity.
 
         Args:
             spec: as `StudySpec.to_json` gives it.
             code: SHA-256 of a snapshot that was stored before, or None.
             data: fingerprint of the declared data, or None.
-            git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
-            use_code: where the study has other code: go on with the `old`, or run the `new` from
-                now on; None: it is refused.
+            git: `{commit, dirty}` of the spec's folder, or None; recorded with every trial.
+            use_code: if the study has other code: continue with the `old`, or run the `new` from
+                now on; None: refuse.
 
         Raises:
-            SpecError: the spec is wrong, or the snapshot is not there.
-            ChangedError: a study of this name exists and differs in more than may change.
-            ForbiddenError: it, or a study that it names as history, is of another project.
+            SpecError: the spec is wrong, or the snapshot does not exist.
+            ChangedError: a study of this name exists and differs in something that may not change.
+            ForbiddenError: the study, or one that its history names, belongs to another project.
         """
         sent = Sent(spec=parse_spec(spec), code=code, data=data, git=git)
         require_reach(sent.spec)
@@ -107,11 +107,11 @@ class Service(Control):
     def edit(self, study: str, changes: dict[str, Any]) -> Edited:
         """Change budget, parallel, pruner, priority and trial limits of a study.
 
-        A larger budget reopens a study that has reached its limit. Limits of a trial hold for
-        attempts that begin afterwards, a pruner for all.
+        A larger budget reopens a study that has reached its limit. Limits of a trial apply to
+        attempts that start afterwards, a pruner to all.
 
         Args:
-            study: its name.
+            study: the study's name.
             changes: new values by key, as `tuner.spec.edit_spec` takes them.
 
         Raises:
@@ -140,24 +140,24 @@ class Service(Control):
         data: str | None = None,
         git: dict[str, Any] | None = None,
     ) -> Retried:
-        """Propose the configurations of failed trials again, as new trials at the front.
+        """Propose the configurations of failed trials again, as new trials ahead of others.
 
         Args:
-            study: its name.
+            study: the study's name.
             spec: the study's spec with corrected code: `code`, `data` and `git` as in `submit`.
-                Trials that are proposed from now on run that code; those that exist keep theirs.
+                Trials that are proposed from now on run that code; existing ones keep theirs.
             code: see `spec`.
             data: see `spec`.
             git: see `spec`.
 
         Returns:
             `retried`: numbers of the failed trials whose configuration is being tried again;
-            `changes`: what the spec has changed, the code included.
+            `changes`: what the spec has changed, including the code.
 
         Raises:
-            SpecError: the spec is wrong or another study's, or the snapshot is not there.
-            StudyError: the study was cancelled, or (`ChangedError`) the spec differs in more than
-                may change.
+            SpecError: the spec is wrong or that of another study, or the snapshot does not exist.
+            StudyError: the study was cancelled, or (`ChangedError`) the spec differs in something
+                that may not change.
         """
         sent = None
         if spec is not None:
@@ -182,8 +182,8 @@ class Service(Control):
         """Delete a study: rows, logs and checkpoints. Running trials lose their right to report.
 
         Returns:
-            `log_dirs`: the folders that were removed; `kept`: path and reason of those that are
-            still there.
+            `log_dirs`: the removed folders; `kept`: path and reason for each folder that still
+            exists.
         """
         with self._storage.begin() as connection:
             # A damaged study can be deleted as well.
@@ -195,7 +195,7 @@ class Service(Control):
 
     @again_after_conflict
     def drain(self, name: str) -> Drained:
-        """Have a worker leave when its present trial has ended.
+        """Make a worker leave when its current trial has ended.
 
         Raises:
             NotFoundError: there is no such worker.
@@ -204,7 +204,7 @@ class Service(Control):
         return {"worker": name, "state": "draining"}
 
     def test(self, name: str) -> Tested:
-        """Have a worker test itself as soon as it is idle; in service again if it passes.
+        """Make a worker test itself as soon as it is idle; it is back in service if it passes.
 
         Raises:
             NotFoundError: there is no such worker.

@@ -1,4 +1,4 @@
-"""Making, listing and revoking tokens: the verbs of `tuner token`."""
+"""Creates, lists and revokes tokens: the functions of `tuner token`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.storage.conflict import again_after_conflict
 from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
 from tuner.trials.store.events import acting_name
 
-#: The longest time that a token can be made for; `spec.duration` takes no longer one.
+#: Maximum lifetime of a token in seconds; `spec.duration` accepts no longer one.
 MAX_EXPIRES_S = 1000 * 86_400.0
 
 _BY_DIGEST = (
@@ -29,7 +29,7 @@ _IMAGE = re.compile(r"([a-z0-9][A-Za-z0-9._/:-]{0,254}@)?sha256:[0-9a-f]{64}")
 
 
 class TokenDesk:
-    """The tokens of a database. Safe to use from several threads."""
+    """The tokens of a database. Thread-safe."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -51,20 +51,20 @@ class TokenDesk:
         lock: str | None = None,
         files: str | None = None,
     ) -> NewToken:
-        """Make a token.
+        """Create a token.
 
         Args:
-            name: of the token, as names of studies are.
-            scopes: of `Scope`, at least one.
-            projects: where it may do that; None: everywhere.
-            expires_s: for how long, seconds; None: until it is revoked.
-            image: what a worker with it runs in: a reference by digest, or the digest alone. No
-                other token's worker is then believed that it runs this image.
+            name: the token's name, with the rules for names of studies.
+            scopes: at least one `Scope`.
+            projects: where it is valid; None: everywhere.
+            expires_s: lifetime in seconds; None: until it is revoked.
+            image: the image of a worker with it: a reference by digest, or the digest alone.
+                Workers with other tokens are then not trusted to run this image.
             lock: SHA-256 of the lock file that this image was built with.
-            files: what `python -m workers measure` says in this image.
+            files: output of `python -m workers measure` in this image.
 
         Returns:
-            As `tokens` lists it, with `token`: the secret, which nobody can show a second time.
+            As `tokens` lists it, plus `token`: the secret, which cannot be shown a second time.
 
         Raises:
             SpecError: an argument is wrong.
@@ -98,7 +98,7 @@ class TokenDesk:
 
     @again_after_conflict
     def revoke_token(self, name: str) -> TokenRow:
-        """End a token; within a second no server takes it any more.
+        """Revoke a token; within a second every server refuses it.
 
         Raises:
             NotFoundError: there is no such token.
@@ -109,10 +109,10 @@ class TokenDesk:
 
 
 def workers_identity(settings: Settings) -> Identity:
-    """Return who holds the token that a server was given for its workers.
+    """Return the identity of the token that a server was given for its workers.
 
     Raises:
-        SetupError: what that token is to be bound to is no image, or there is no such token.
+        SetupError: what that token should be bound to is not an image, or there is no such token.
     """
     image, token = settings.worker_image, settings.worker_token
     lock, files = settings.worker_lock, settings.worker_files

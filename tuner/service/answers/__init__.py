@@ -1,1 +1,1 @@
-"""What users are answered about studies and trials."""
+"""Answers to users about studies and trials."""

@@ -1,4 +1,4 @@
-"""Which trials are the best where a study has several metrics."""
+"""Which trials are the best if a study has several metrics."""
 
 from __future__ import annotations
 

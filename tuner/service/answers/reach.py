@@ -1,7 +1,7 @@
-"""What of a study's history a token for some projects may name and see.
+"""What a token for some projects may see and name of a study's history.
 
-History is the team's: every study may learn from every other one. Who may look at one project alone
-sees that it did, and not from whom, nor the results there.
+History is shared: every study may learn from every other. A caller limited to one project sees that
+its study did so, but not from which studies, nor their results.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from tuner.security.identity import caller
 from tuner.spec import StudySpec
 from tuner.spec.history import is_study
 
-#: Stands for the name of what another project, or an import, has taught.
+#: Replaces the name of a source from another project or an import.
 COVER = "another project"
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
 
 def require_reach(spec: StudySpec) -> None:
-    """Refuse a spec of another project, or one that names another project's study as history.
+    """Refuse a spec of another project, or one whose history names another project's study.
 
     Raises:
-        ForbiddenError: it does.
+        ForbiddenError: it is one of these.
     """
     who = caller()
     who.require_project(spec.project)
@@ -34,7 +34,7 @@ def require_reach(spec: StudySpec) -> None:
 
 
 def covered(document: T) -> T:
-    """Return an explanation, or the record of a proposal, as the caller may see it."""
+    """Return an explanation, or the record of a proposal, in the form that the caller may see."""
     if caller().projects is None:
         return document
     hidden: dict[str, str] = {}
@@ -47,7 +47,7 @@ def covered(document: T) -> T:
 
 
 def covered_worker(worker: WorkerRow) -> WorkerRow:
-    """Return a worker as the caller may see it: they are everybody's, and what they run is not."""
+    """Return a worker in the form that the caller may see: what it runs may be hidden."""
     who = caller()
     if who.projects is None:
         return worker
@@ -55,14 +55,14 @@ def covered_worker(worker: WorkerRow) -> WorkerRow:
     if worker["study"] is not None and not who.sees(_project(worker["study"])):
         shown["study"] = shown["trial"] = shown["attempt"] = None
     if worker["out_since"] is not None:
-        # It names the trials that failed, of any project.
+        # The reason names the failed trials, of any project.
         shown["reason"] = "trials failed here; who runs the service sees which"
     return shown
 
 
 def _cover(value: Any, hidden: dict[str, str]) -> Any:
     if isinstance(value, str):
-        # The longest first: one name may be the beginning of another.
+        # Longest first: one name may be a prefix of another.
         for name in sorted(hidden, key=len, reverse=True):
             value = value.replace(name, hidden[name])
         return value
@@ -77,7 +77,7 @@ def _cover(value: Any, hidden: dict[str, str]) -> Any:
 
 
 def _seen_only(nearest: Any) -> Any:
-    """Return the historic trials near a proposal without those of others."""
+    """Return the historic trials near a proposal that the caller may see."""
     if not isinstance(nearest, list):
         return nearest
     return [item for item in nearest if _is_seen(item.get("study") or item.get("source") or "")]

@@ -1,4 +1,4 @@
-"""The contents of `config.json` and `trial.json`, as the database knows them."""
+"""The contents of `config.json` and `trial.json`, according to the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 from tuner.visible import finite
 
-#: Rises when a field of `config.json` or `trial.json` changes its meaning.
+#: Increases when a field of `config.json` or `trial.json` changes its meaning.
 RECORD_VERSION = 1
 
 
@@ -51,12 +51,12 @@ def trial_config(study: Study, trial: Trial, spec: StudySpec, attempt: Attempt) 
 
 
 def _image_facts(study: Study, attempt: Attempt) -> dict[str, Any]:
-    """Return which image runs an attempt, and how far that is proven (`protocol.IMAGE_FACTS`)."""
+    """Return the image of an attempt, and how far it is verified (`protocol.IMAGE_FACTS`)."""
     if attempt.image_json is None:
-        # Given out by an earlier release: the worker says it.
+        # Assigned by an earlier release: the worker says it.
         return {"image": study.image}
     facts: dict[str, Any] = json.loads(attempt.image_json)
-    # Outside of a container: what the spec asks for.
+    # Outside of a container, the image that the spec asks for.
     return {**facts, "image": facts["image"] or study.image}
 
 

@@ -15,9 +15,9 @@ class Reported:
 
     Attributes:
         last: its last step.
-        reports: how many.
-        numbers: how many of them were numbers.
-        step_s: seconds from one step to the next; None: one report does not tell.
+        reports: the number of reports.
+        numbers: how many of them were finite.
+        step_s: seconds from one step to the next; None with a single report, which does not tell.
     """
 
     last: int

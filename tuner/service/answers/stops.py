@@ -11,9 +11,9 @@ from tuner.proposals.pruners.wording import stop_text
 
 
 def stop_document(connection: sa.Connection, optuna_id: int) -> dict[str, Any] | None:
-    """Return why a pruner condemned a trial: `text`, and what that rests on.
+    """Return why a pruner condemned a trial: `text`, and the numbers behind it.
 
-    None: none did, or it was a pruner of an earlier release that left no word.
+    None: no pruner did, or it was one of an earlier release, which stored no reason.
     """
     found = read_mark(connection, optuna_id)
     if found is None:

@@ -11,7 +11,7 @@ def iso(time_s: float) -> str: ...
 @overload
 def iso(time_s: float | None) -> str | None: ...
 def iso(time_s: float | None) -> str | None:
-    """Return seconds since the epoch as ISO 8601 UTC, as 2026-11-22T23:10:05.123Z."""
+    """Return seconds since the epoch as ISO 8601 UTC, such as 2026-11-22T23:10:05.123Z."""
     if time_s is None:
         return None
     moment = datetime.datetime.fromtimestamp(time_s, datetime.UTC)

@@ -1,4 +1,4 @@
-"""The states of trials as users read them: Optuna's words."""
+"""The states of trials as users see them: Optuna's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the database as the documents that users see (`tuner.documents`)."""
+"""Converts rows of the database to the documents that users see (`tuner.documents`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STUDY_STATES = WORDS["tuner_studies", "state"]
 
 
 def status_or_fault(connection: sa.Connection, row: RawRow, now: float) -> StudyStatus:
-    """Return the state of a study; of one that cannot be read, what is known, and its `fault`."""
+    """Return the state of a study; if it cannot be read, what is known, and its `fault`."""
     try:
         require_sound(tables.studies, row)
         return status_document(connection, sound_study(row), now)
@@ -74,7 +74,7 @@ def _iso_or_none(value: float | None) -> str | None:
 
 
 def status_document(connection: sa.Connection, study: Study, now: float) -> StudyStatus:
-    """Return the state of a study, but for what only a question about this one study answers."""
+    """Return the state of a study, without what only a request for this one study includes."""
     t, a = tables.trials, tables.attempts
     counts = dict.fromkeys(STATES, 0)
     used = 0
@@ -153,7 +153,7 @@ def trial_documents(
 
 
 def metrics_of(spec_json: str) -> list[MetricGoal]:
-    """Return name and goal of each metric of a stored spec."""
+    """Return the name and goal of each metric of a stored spec."""
     metrics = SpecOutline.of(spec_json).metrics
     return [{"name": name, "goal": goal} for name, goal in metrics.items()]
 
@@ -161,7 +161,7 @@ def metrics_of(spec_json: str) -> list[MetricGoal]:
 def _runs(
     connection: sa.Connection, study_id: int, numbers: list[int]
 ) -> dict[int, tuple[int, str | None]]:
-    """Return how many attempts each trial had, and the folder of its newest one that ran."""
+    """Return the number of attempts of each trial, and the folder of the newest one that ran."""
     a = tables.attempts
     runs: dict[int, tuple[int, str | None]] = {}
     for start in range(0, len(numbers), 500):
@@ -180,7 +180,7 @@ def _runs(
 
 
 def _last_steps(connection: sa.Connection, study_id: int, numbers: list[int]) -> dict[int, int]:
-    """Return the last step that the newest attempt of each trial has reported."""
+    """Return the last step that each trial's newest attempt has reported."""
     r = tables.reports
     steps: dict[int, int] = {}
     for start in range(0, len(numbers), 500):

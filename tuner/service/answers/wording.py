@@ -1,4 +1,4 @@
-"""What the receipt of a study's history says, in the words of the command line and TensorBoard."""
+"""The receipt of a study's history in words, for the command line and TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tuner.documents.trial_explanation import (
     ParameterChange,
 )
 
-#: Parameters of a source that are named before "and so many more".
+#: Maximum number of a source's parameters that are named before "and N more".
 _NOTES = 3
-#: Parameters of a proposal that are named before that.
+#: Maximum number of a proposal's parameters that are named before that.
 _LISTED = 6
-#: How a receipt marks what it is not sure of.
+#: How a receipt marks what it is not certain of.
 GUESS = "(a guess"
-#: And what a reader may do about it.
+#: What a reader can do about it.
 VETO = "a guess that is wrong is forbidden in the spec: history: [{path: …, rename: {NAME: null}}]"
-#: Below the first share of what is not known a proposal exploits, above the second it explores.
+#: Below the first share of uncertainty a proposal exploits, above the second it explores.
 _EXPLOITS, _EXPLORES = 0.35, 0.65
 _BOTH = "exploiting and exploring"
-#: Numbers with more decimal places than that, or this large, are written with an exponent.
+#: Numbers with more decimal places, or at least this large, are written with an exponent.
 _PLACES, _PLAIN = 8, 1e7
-#: From this share on of shadows that never came so far, the range is open.
+#: If more than this share of shadows never reached the goal, the range is open.
 _OFTEN = 0.1
 
 
@@ -39,7 +39,7 @@ def count(number: int, noun: str) -> str:
 
 
 def gain_text(gain: Gain) -> str:
-    """Return in a sentence what history gained, or cost."""
+    """Return a sentence about what history gained, or cost."""
     verdict = gain["verdict"]
     if verdict == "none":
         return "none: history chose none of the trials"
@@ -61,7 +61,7 @@ def gain_text(gain: Gain) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return the value of a parameter: four digits, and true and false as in YAML."""
+    """Return the value of a parameter: four digits; true and false as in YAML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -80,12 +80,12 @@ def interval_text(middle: float, low: float, high: float) -> str:
 
 
 def reason_texts(metric: str, proposal: ExplainedProposal, comparison: Comparison) -> list[str]:
-    """Return in a few sentences why a model chose a proposal; none where no model did.
+    """Return a few sentences about why a model chose a proposal; none if no model did.
 
     Args:
         metric: name of the study's first metric.
         proposal: what was expected of it.
-        comparison: with the best trial that it knew.
+        comparison: the comparison with the best trial known at the time.
     """
     against, share = comparison["against"], comparison["exploring"]
     if against is None or share is None:
@@ -128,7 +128,7 @@ def _search_text(
 
 
 def _driver(driver: Driver, best: str) -> str:
-    """Return what one parameter does for a proposal: it promises more, or teaches more."""
+    """Return what one parameter contributes to a proposal: a better value, or information."""
     here, there = value_text(driver["value"]), value_text(driver["there"])
     change = f"{driver['name']} {here}, not {there} as in {best}"
     expected = f"with {there}, {value_text(driver['expected'])} would be expected"
@@ -157,7 +157,7 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def source_notes(source: Source) -> list[str]:
-    """Return in a few words each what to know of a source: all that is not as in this study."""
+    """Return short notes on a source: everything that differs from this study."""
     notes = []
     if source["kind"] != "study":
         notes.append(f"{source['kind']} at {source['locator']}")
@@ -166,11 +166,11 @@ def source_notes(source: Source) -> list[str]:
     if source["same_data"]:
         notes.append("same data")
     if source["metric_note"]:
-        # This study's own name first, as with parameters.
+        # The study's own name comes first, as for parameters.
         notes.append(f"metric {source['metric']}: {source['metric_note']}")
     if source["agreement"] is not None and source["agreement"] < 0:
         notes.append("says the opposite of the others")
-    # A guess may be wrong: it is to be seen.
+    # Guesses come first, because they may be wrong.
     told = sorted(source["parameters"].items(), key=lambda item: GUESS not in item[1])
     notes += [f"{name}: {note}" for name, note in told[:_NOTES]]
     more = len(source["parameters"]) - _NOTES

@@ -18,7 +18,7 @@ _WORDS: dict[WorkerState, WorkerWord] = {
 
 
 def worker_document(listed: ListedWorker) -> WorkerRow:
-    """Return a worker whose row is sound, with what it runs."""
+    """Return an undamaged worker row as a document, with what it runs."""
     worker = listed.worker
     return {
         "name": worker.name,
@@ -50,7 +50,7 @@ def _state(worker: Worker) -> WorkerWord:
 
 
 def _reason(worker: Worker) -> str:
-    """Return why a worker leaves or takes no trials; empty: it does neither."""
+    """Return why a worker is leaving or gets no trials; empty if neither."""
     if worker.drain:
         return worker.drain_reason or "drained by a user"
     return worker.image_problem or worker.out_reason

@@ -1,1 +1,1 @@
-"""How many workers are of use, by kind."""
+"""How many workers could be used, by kind."""

@@ -1,4 +1,4 @@
-"""What is said of how many workers are of use: by kind of worker, by study, and in all."""
+"""The document on how many workers could be used: by kind of worker, by study, and in total."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tuner.documents.demand import DemandKind, Present, Wanted, WorkerDemand
 from tuner.service.demand.kinds import AbleWorker, Kind, Like
 from tuner.service.demand.wanting import Want, counts_text
 
-#: Studies of a kind that are listed, those that want most first; the sums are over all.
+#: Maximum number of studies listed for a kind, those that want most first; sums cover all of them.
 SHOWN = 100
-#: Studies that are named in the reason of a kind that wants no worker.
+#: Maximum number of studies named in the reason of a kind that wants no workers.
 _NAMED = 2
 _NO_STUDY = "no study is open"
 
@@ -35,13 +35,13 @@ def demand_document(
     """Return how many workers are wanted.
 
     Args:
-        wanting: the open studies by what they need.
-        others: further kinds that are to be named.
-        workers: those that are there.
-        like: only what such a worker could run is told.
+        wanting: the open studies, by the kind that they need.
+        others: further kinds to list.
+        workers: the existing workers.
+        like: limits the answer to what such a worker could run.
 
     Returns:
-        A worker that may run the trials of two kinds counts in both of them, and once in all.
+        The document. A worker that may run trials of two kinds counts for both, but once in total.
     """
     kinds = {*wanting, *others}
     kinds |= {Kind(device=one.device, gpus=one.gpus, image=None) for one in workers}
@@ -65,7 +65,7 @@ def demand_document(
 def _takers(
     workers: Sequence[AbleWorker], kind: Kind, studies: Sequence[Wanting]
 ) -> set[AbleWorker]:
-    """Return the workers that may run some of a kind's studies: their tokens allow it."""
+    """Return the workers that may run some of a kind's studies, according to their tokens."""
     projects = frozenset(item.project for item in studies if item.want.workers)
     fitting = {worker for worker in workers if worker.fits(kind)}
     return {worker for worker in fitting if not projects or worker.serves(projects)}
@@ -113,7 +113,7 @@ def _total(wants: Iterable[Want]) -> Want:
 
 
 def _reason(studies: Sequence[Wanting]) -> str:
-    """Return why a kind wants so many; the studies stand in the order of what they want."""
+    """Return the reason for a kind's number; the studies are in descending order of demand."""
     wanting = [item for item in studies if item.want.workers]
     if not studies:
         return _NO_STUDY

@@ -1,4 +1,4 @@
-"""What a worker must be to run some studies' trials, and the workers that are there."""
+"""What a worker must be to run some studies' trials, and the existing workers."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Kind:
     """What a worker must be to run some studies' trials."""
 
     device: Device
-    #: How many it owns, exactly; 0 on the processor.
+    #: Exact number of GPUs that it owns; 0 for the CPU.
     gpus: int
-    #: None: any will do.
+    #: None: any image.
     image: str | None
 
     @property
     def order(self) -> tuple[str, int, str]:
-        """What kinds are sorted by."""
+        """The key that kinds are sorted by."""
         return self.device, self.gpus, self.image or ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Like:
-    """Only what one sort of worker could run; None: whatever it is."""
+    """Limits an answer to what one sort of worker could run; None: no limit."""
 
     device: str | None = None
     gpus: int | None = None
@@ -48,43 +48,43 @@ class Like:
         fits = self.device in (None, kind.device) and self.gpus in (None, kind.gpus)
         if not fits or self.image is None or kind.image is None:
             return fits
-        # A token that is bound to a digest leaves the name of the image to the studies.
+        # If a token is bound to a digest only, the studies determine the name of the image.
         return self.image in (kind.image, kind.image.rpartition("@")[2])
 
 
-#: Whatever any worker could run.
+#: Matches whatever any worker could run.
 ANY = Like()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbleWorker:
-    """A worker that is there and may be given trials, or soon may."""
+    """A live worker that may be given trials, now or soon."""
 
     name: str
     device: Device
     gpus: int
     image: str | None
     is_idle: bool
-    #: None: of all projects.
+    #: None: all projects.
     projects: frozenset[str] | None
 
     def fits(self, kind: Kind) -> bool:
-        """Whether it is what the trials of a kind need."""
+        """Whether it meets what the trials of a kind need."""
         is_alike = (self.device, self.gpus) == (kind.device, kind.gpus)
         return is_alike and kind.image in (None, self.image)
 
     def serves(self, projects: frozenset[str]) -> bool:
-        """Whether its token is for one of these projects."""
+        """Whether its token is valid for one of these projects."""
         return self.projects is None or not projects.isdisjoint(self.projects)
 
 
 def kind_of(study: Needy) -> Kind:
-    """Return what a study's trials need."""
+    """Return the kind of worker that a study's trials need."""
     return Kind(device=_device(study), gpus=owned_gpus(study), image=needed_image(study))
 
 
 def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
-    """Return the live workers that are in service and stay."""
+    """Return the live workers that are in service and not draining."""
     return [
         AbleWorker(
             name=worker.name,
@@ -95,18 +95,18 @@ def able_workers(connection: sa.Connection, now: float) -> list[AbleWorker]:
             projects=_projects(worker.projects_json),
         )
         for worker in live_workers(connection, now)
-        # One that cannot be read takes no other out of the count.
+        # One that cannot be read does not remove others from the count.
         if is_sound(tables.workers, worker)
     ]
 
 
 def is_sound(table: sa.Table, part: Any) -> bool:
-    """Whether the values of a row, as far as a dataclass holds them, are of the right kind."""
+    """Whether a row's values have the right types, as far as a dataclass uses them."""
     return next(wrong_values(table, columns(dataclasses.asdict(part))), None) is None
 
 
 def _device(owner: Owner) -> Device:
-    # No external study and no process of one comes here.
+    # External studies and their processes never get here.
     return "gpu" if owner.device == "gpu" else "cpu"
 
 

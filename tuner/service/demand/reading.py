@@ -1,7 +1,7 @@
-"""How many workers the studies could use now, by device, GPUs and image, and with which reason.
+"""How many workers the studies could use now, by device, GPUs and image, and why.
 
-Whatever scales workers asks this: `tuner workers autoscale`, KEDA, a scheduler, a cloud. It is read
-from the database alone, so every server answers it, one that does not coordinate as well.
+Autoscalers ask for this: `tuner workers autoscale`, KEDA, a scheduler, a cloud. It is computed from
+the database alone, so every server can answer, even one that does not coordinate.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from tuner.trials.store.demand import (
 from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 
-#: The kind of a study that has ended is shown, with 0, for so long: whoever scales sees the end.
+#: Seconds for which an ended study's kind is still listed, with 0, so that autoscalers see the end.
 RECENT_S = 3600.0
 
 
 @dataclass(kw_only=True)
 class _Counts:
-    """What of a study is at work or waits. Mutable: it is counted."""
+    """What is running or waiting in a study. Mutable: a counter."""
 
     running: int = 0
     ready: int = 0
-    #: When the first of those may be claimed that wait after a failure.
+    #: When the earliest attempt that waits after a failure may be claimed.
     next_ready: float | None = None
     in_flight: int = 0
-    #: Ended trials that count in the budget.
+    #: Ended trials that count towards the budget.
     used: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """What the database holds at one moment."""
+    """The contents of the database at one moment."""
 
     now: float
     studies: list[Study]
@@ -59,11 +59,11 @@ class _Seen:
 
 
 class Demand:
-    """Tells how many workers are of use. Safe to use from several threads.
+    """Computes how many workers could be used. Thread-safe.
 
     Args:
-        storage_problem: why nothing can be written to the log root at present, or None: then no
-            trial starts, and no worker is wanted for one.
+        storage_problem: returns why the log root cannot be written at present, or None: while it
+            cannot, no trial starts, and no worker is wanted.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Demand:
         self._storage_problem = storage_problem
 
     def read(self, like: Like = ANY) -> WorkerDemand:
-        """Return what the caller's studies could use now, as `demand_document` says it.
+        """Return what the caller's studies could use now; see `demand_document`.
 
         Args:
-            like: only what such a worker could run.
+            like: limits the answer to what such a worker could run.
         """
         with self._storage.read() as connection:
             seen = _look(connection, self._storage.now(connection))
@@ -104,12 +104,12 @@ class Demand:
         return found
 
     def _standing(self, study: Study, counts: _Counts, now: float) -> StudyDemand:
-        """Return what decides how many workers a study could use."""
+        """Return what determines how many workers a study could use."""
         spec = read_spec(study.spec_json)
         limit, hours = spec.budget.trials, spec.budget.hours
         is_over = hours is not None and active_s(study, now) >= hours * 3600
         size = None if spec.finds_space else spec.space.cardinality()
-        # A trial that is tried again has a number of its own, and no configuration.
+        # A retry has a trial number of its own, but no new configuration.
         tried = study.next_number - len(study.retries_wanted)
         return StudyDemand(
             state=study.state,
@@ -128,7 +128,7 @@ class Demand:
 
 
 def _look(connection: sa.Connection, now: float) -> _Seen:
-    """Read the caller's open studies, but for those that no worker executes."""
+    """Read the caller's open studies, except those that no worker executes."""
     seen = _Seen(now=now, studies=open_studies(connection))
     if not seen.studies:
         return seen

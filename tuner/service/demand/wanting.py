@@ -1,8 +1,8 @@
 """How many workers one study could use at this moment, and why not more.
 
-A trial is proposed only when a worker idles, so what waits in the database says little about how
-many workers are of use: with none at all, nothing waits. What could still be proposed counts too.
-Priorities decide who gets the workers that there are, and not how many are wanted.
+A trial is proposed only when a worker is idle, so the queue in the database says little about how
+many workers could be used: with none at all, nothing waits. What could still be proposed counts
+too. Priorities decide which studies get the existing workers, not how many are wanted.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from dataclasses import dataclass
 
 from tuner.trials.states import StudyState
 
-#: A study that neither `budget.trials` nor `parallel` limits wants no more than so many in all.
+#: Maximum for a study that neither `budget.trials` nor `parallel` limits.
 MOST_WANTED = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDemand:
-    """What of a study decides how many workers it could use."""
+    """What determines how many workers a study could use."""
 
     #: RUNNING, PAUSED or STOPPING.
     state: StudyState
     #: Why it is paused.
     why: str = ""
-    #: Attempts that are being executed.
+    #: Number of attempts being executed.
     running: int = 0
-    #: Attempts that may be claimed now.
+    #: Number of attempts that may be claimed now.
     ready: int = 0
-    #: When the first of those may be claimed that wait after a failure; None: none waits.
+    #: When the earliest attempt that waits after a failure may be claimed; None: none waits.
     next_ready: float | None = None
-    #: Trials that were proposed and have not ended.
+    #: Number of trials that were proposed and have not ended.
     in_flight: int = 0
-    #: Trials that `budget.trials` allows to be proposed; None: it has no such limit.
+    #: Number of trials that `budget.trials` still allows to be proposed; None: no limit.
     remaining: int | None = None
-    #: How many trials may run at once; None: any number.
+    #: Maximum number of concurrent trials; None: no limit.
     parallel: int | None = None
-    #: Configurations of a finite space that were not proposed, forbidden ones included; None: the
-    #: space is infinite.
+    #: Number of configurations of a finite space that were not proposed, including forbidden ones;
+    #: None: the space is infinite.
     untried: int | None = None
-    #: Nothing of its search space is known: one trial at a time seeks it.
+    #: Whether nothing of its search space is known: then one trial at a time explores it.
     is_seeking: bool = False
-    #: Another limit of its budget is reached, in words; empty: none is.
+    #: Another limit of its budget that is reached, in words; empty: none is.
     limit: str = ""
     #: Why no trial of any study can start at present; empty: they can.
     obstacle: str = ""
@@ -54,9 +54,9 @@ class Want:
     running: int = 0
     #: For attempts that wait to be claimed.
     queued: int = 0
-    #: For trials that could be proposed at once.
+    #: For trials that could be proposed immediately.
     fresh: int = 0
-    #: Why so many and no more, in words.
+    #: Why this number and no more, in words.
     reason: str = ""
 
     @property
@@ -68,8 +68,8 @@ class Want:
 def want_of(study: StudyDemand) -> Want:
     """Return how many workers a study could use now.
 
-    It is never more than what runs and what its budget and `parallel` allow beside that, 0 where
-    nothing runs and nothing could start, and no less with a larger budget.
+    The result is never more than the running attempts plus what budget and `parallel` allow, is 0
+    if nothing runs and nothing could start, and never falls when the budget grows.
     """
     held = _held(study)
     if held:
@@ -84,7 +84,7 @@ def want_of(study: StudyDemand) -> Want:
 
 
 def counts_text(running: int, queued: int, fresh: int) -> str:
-    """Return `3 run, 1 is ready, 4 more can be proposed`; empty where all are 0."""
+    """Return `3 run, 1 is ready, 4 more can be proposed`; empty if all are 0."""
     parts = []
     if running:
         parts.append("1 runs" if running == 1 else f"{running} run")
@@ -105,7 +105,7 @@ def _held(study: StudyDemand) -> str:
 
 
 def _fresh(study: StudyDemand) -> tuple[int, str]:
-    """Return how many trials could be proposed at once, and what allows no more."""
+    """Return how many trials could be proposed immediately, and which limit applies."""
     bounds = [(max(0, MOST_WANTED - study.in_flight), f"at most {MOST_WANTED}, it has no limit")]
     if study.untried is not None:
         bounds.append((max(0, study.untried), "its search space has no more"))
@@ -116,7 +116,7 @@ def _fresh(study: StudyDemand) -> tuple[int, str]:
     if study.is_seeking:
         seeks = "one trial at a time finds the search space"
         bounds.append((0 if study.in_flight else 1, seeks))
-    # Of several that allow the same, the last one says most.
+    # If several limits are equal, the last one is the most informative.
     return min(reversed(bounds), key=lambda bound: bound[0])
 
 

@@ -1,4 +1,4 @@
-"""Why a study was proposed what it was: the receipt of its history, and each proposal's reason."""
+"""Why a study's trials were proposed: the receipt of its history, and each proposal's reason."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ Trials = Sequence[Trial]
 def explain_study(
     storage: Storage, study: Study, trials: Trials, *, limit: int, gain: bool
 ) -> Explanation:
-    """Return what a study's sampler knew from history, how it used it, and what it gained.
+    """Return what a study's sampler took from history, how it used it, and what it gained.
 
     Args:
         trials: all its trials, in number order.
-        limit: so many proposals are listed; of more, the first and the last half.
-        gain: whether the gain is estimated, which takes a second.
+        limit: maximum number of proposals to list; if there are more, the first and the last half.
+        gain: whether to estimate the gain, which takes a second.
     """
     spec = read_spec(study.spec_json)
     lessons = _lessons(storage, study.id)
@@ -84,7 +84,7 @@ def explain_study(
 
 
 def explain_trial(storage: Storage, study: Study, trials: Trials, trial: Trial) -> TrialExplanation:
-    """Return why a trial was proposed, and the historic trials that are nearest to it."""
+    """Return why a trial was proposed, and the historic trials nearest to it."""
     spec = read_spec(study.spec_json)
     record, params = trial.proposal, trial.params
     insight = record.get("insight") or {}
@@ -120,7 +120,7 @@ class _Lesson:
     """What a study knew from history from some moment on."""
 
     receipt: JsonObject
-    #: When, seconds since the epoch.
+    #: When it was learned, in seconds since the epoch.
     learnt: float
 
 
@@ -173,7 +173,7 @@ def _summary(spec: StudySpec, receipt: JsonObject, newest: _Lesson | None) -> st
 
 
 def _sources(receipt: JsonObject) -> list[Source]:
-    """Return the receipts of the studies that were looked at, those that count most first."""
+    """Return the receipts of the matched studies, those with the most influence first."""
     shares = {
         (metric, item["name"]): item
         for metric, found in receipt["shares"].items()
@@ -187,7 +187,7 @@ def _sources(receipt: JsonObject) -> list[Source]:
         sources.append(
             {
                 **source,
-                # Earlier releases did not note it.
+                # Earlier releases did not record it.
                 "found_at": source.get("found_at", ""),
                 "finished": iso(stored["finished"]),
                 "left_out": left_out,
@@ -257,7 +257,7 @@ def _expected(
     """Return what was expected of a trial, in the metric's unit, as it was recorded."""
     if insight.get("mean") is None or len(spec.metrics) > 1:
         return _NOTHING_EXPECTED
-    # Earlier releases recorded what was expected on the models' own scale alone.
+    # Earlier releases recorded expectations only on the models' own scale.
     mean, std = insight["mean"], insight["std"]
     older = {"mean": mean, "low": mean - std, "high": mean + std, "cold": insight.get("cold_mean")}
     scale = _scale(record, trials, spec)
@@ -267,7 +267,7 @@ def _expected(
         return scale.value(older[key]) if recorded is None else recorded
 
     low, high = value("low"), value("high")
-    # While all results are the same, the models' scale has no unit.
+    # While all results are equal, the models' scale has no unit.
     if low == high:
         return _NOTHING_EXPECTED
     return {
@@ -279,7 +279,7 @@ def _expected(
 
 
 def _values(trial: Trial, spec: StudySpec) -> dict[str, float | None]:
-    """Return what came of a trial, by metric; empty where nothing did."""
+    """Return the results of a trial, by metric; empty if there are none."""
     if trial.objective is not None and len(spec.metrics) == 1:
         return {spec.metrics[0].name: trial.objective}
     if trial.state is TrialState.FAIL:
@@ -289,7 +289,7 @@ def _values(trial: Trial, spec: StudySpec) -> dict[str, float | None]:
 
 
 def _scale(record: JsonObject, trials: Trials, spec: StudySpec) -> ValueScale:
-    """Return the scale that the models had when a trial was proposed."""
+    """Return the scale of the models at the time when a trial was proposed."""
     told = record["told"]
     values = [
         trial.objective

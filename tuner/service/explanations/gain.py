@@ -1,21 +1,21 @@
-"""What history gained a study: its own results against those of cold starts that are simulated.
+"""What history gained a study: its results compared with those of simulated cold starts.
 
-Nobody ran the study again without history, so `tuner.service.explanations.shadows` does, on what
-the study has found out about its objective. Trials saved are those that a cold start needs to come
-to a goal, less those that the study needed. They are given as a median and the range of the middle
-80 %.
+Nobody ran the study again without history, so `tuner.service.explanations.shadows` simulates that,
+on what the study has found out about its objective. Trials saved are the trials that a cold start
+needs to reach a goal, minus those that the study needed. They are given as a median and the range
+of the middle 80 %.
 
-The goal is as good for the one as for the other: the study's best value or, where cold starts do
-not come so far in as many trials, the value that they come to. A goal beyond that would be reached
-by luck, or by a model's word on what nobody has tried. It is missed by less than `NEAR` standard
-deviations of the results, because the last digits of a best value are luck too.
+The goal is equally fair to both: the study's best value or, if cold starts do not get as far in as
+many trials, the value that they reach. A goal beyond that would be reached by luck, or by a model's
+extrapolation to what nobody has tried. A value within `NEAR` standard deviations of the results
+counts as reaching it, because the last digits of a best value are luck too.
 
-History is credited with what it chose: with the trials that were proposed by history alone or by a
-model that relied on it. Where it chose none, it gained nothing. Where it chose some, and none of
-these was better than what a cold start has by then, what followed was the study's own work, and
-those trials are what history has cost.
+History is credited with what it chose: trials that were proposed by history alone or by a model
+that relied on it. If it chose none, it gained nothing. If it chose some, and none of these was
+better than what a cold start has by then, the later trials were the study's own work, and the
+trials that history chose are its cost.
 
-How far the estimate is from cold starts that were really made is measured in docs/explain.md.
+docs/explain.md has measurements of this estimate against real cold starts.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from tuner.space.optuna import to_optuna
 from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.gaussian.gp import fit_gps
 
-#: With fewer results nothing is estimated, and of more, only so many are looked at.
+#: Minimum number of results for an estimate, and the maximum number used.
 LEAST = 5
 MOST = 300
 SHADOWS = 40
-#: Trials of a cold start, as a multiple of the study's, and the most.
+#: Number of trials of a cold start, as a multiple of the study's, and its maximum.
 _LONGER, _LONGEST = 3, 120
-#: The range that is given with a median.
+#: The quantiles that are given with a median.
 RANGE = (0.1, 0.9)
-#: So near, in standard deviations of the results, counts as having come as far; or nearer than the
-#: noise of a result.
+#: A value counts as reaching the goal within this many standard deviations of the results, or
+#: within the noise of a result.
 NEAR = 0.05
-#: History chose a trial where it had at least this say in it.
+#: History chose a trial if it had at least this share in it.
 RELIED_ON = 0.2
-#: After so many trials the bests are compared.
+#: Numbers of trials after which the best values are compared.
 MARKS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300)
 
 METHOD = (
@@ -65,15 +65,15 @@ METHOD = (
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study has found, in the order of the results; trials that failed are left out.
+    """The results of a study, in the order in which they arrived; failed trials are left out.
 
     Attributes:
         maximize: whether larger values are better.
         params: the configurations.
-        values: final ones; of a pruned trial any number, it is not looked at.
-        reports: of each trial, by step; None: there are none.
+        values: final values; for a pruned trial any number, which is ignored.
+        reports: the reports of each trial, by step; None: there are none.
         pruned: which trials were pruned; None: none was.
-        history: how much say history had in each choice, 0 to 1; None: not known, as if in all.
+        history: the share of history in each choice, 0 to 1; None: unknown, treated as 1 for all.
     """
 
     space: SearchSpace
@@ -89,12 +89,12 @@ class Results:
 
     @property
     def sign(self) -> float:
-        """-1 where the study maximises: everything is minimised here."""
+        """-1 if the study maximizes: everything is minimized here."""
         return -1.0 if self.maximize else 1.0
 
     @property
     def finals(self) -> Floats:
-        """Final values to minimise; infinite for trials that are no result, shape (n,)."""
+        """Final values to minimize; infinite for trials without a result, shape (n,)."""
         found = self.sign * np.array(self.values[: len(self)], dtype=float)
         found[self.was_pruned | ~np.isfinite(found)] = np.inf
         return found
@@ -115,7 +115,7 @@ class Results:
 
 
 def estimate_gain(results: Results) -> Gain | None:
-    """Return how far a study came against cold starts; None: too few results, or all equal."""
+    """Return how the study compares with cold starts; None: too few results, or all equal."""
     finals = results.finals
     if not np.isfinite(finals).any():
         return None
@@ -132,7 +132,7 @@ def estimate_gain(results: Results) -> Gain | None:
 
 
 def _nothing(results: Results) -> Gain:
-    """Return that history gained nothing, because it chose nothing."""
+    """Return a gain of nothing, because history chose nothing."""
     best = float(results.finals.min())
     reached_at = int(results.finals.argmin()) + 1
     return {
@@ -152,7 +152,7 @@ def _nothing(results: Results) -> Gain:
 
 
 def data_of(results: Results, dialect: OptunaSpaceAdapter) -> TrainingData:
-    """Return the results as the sampler's models take them, with what pruned ones came to."""
+    """Return the results as input of the sampler's models, with expected ends of pruned trials."""
     trials = [_frozen(results, dialect, index) for index in range(len(results))]
     direction = StudyDirection.MAXIMIZE if results.maximize else StudyDirection.MINIMIZE
     return gather(
@@ -198,7 +198,7 @@ def _estimate(results: Results, dialect: OptunaSpaceAdapter, data: TrainingData)
     reached_at = int(np.argmax(finals <= goal)) + 1
     needed = _needed(shadows, goal)
     saved = np.minimum(needed, within) - reached_at
-    # What is too good to be history's merit was luck: all of the range moves.
+    # What exceeds history's possible merit was luck: shift the whole range.
     saved = saved - max(float(np.median(saved)) - _credit(results, goal, shadows), 0.0)
     middle = round(float(np.median(saved)))
     return {
@@ -218,23 +218,23 @@ def _estimate(results: Results, dialect: OptunaSpaceAdapter, data: TrainingData)
 
 
 def near(noise: float) -> float:
-    """Return how near to the best value counts as having come as far, for a variance of noise.
+    """Return how near to the best value counts as reaching it, for a variance of the noise.
 
-    The best of noisy results was lucky by about one deviation, which is no merit of the search.
+    The best of noisy results was lucky by about one deviation, which is not a merit of the search.
     """
     return max(NEAR, float(np.sqrt(noise)))
 
 
 def _credit(results: Results, goal: float, shadows: Floats) -> float:
-    """Return the most that history can have saved, by the trials that it chose.
+    """Return an upper bound for what history can have saved, from the trials that it chose.
 
     Args:
-        goal: the value that counts as having come as far.
+        goal: the value that counts as reached.
         shadows: best values of cold starts, shape (shadows, trials).
 
     Returns:
-        No limit where one of its trials was the best so far, and better than what the middle cold
-        start has after as many; else 0 or less: the trials that it took.
+        No limit if one of its trials was the best so far, and better than the median cold start
+        after as many trials; otherwise 0 or less: the trials that it cost.
     """
     finals, chosen = results.finals, results.by_history
     reached_at = int(np.argmax(finals <= goal)) + 1
@@ -249,14 +249,14 @@ def _credit(results: Results, goal: float, shadows: Floats) -> float:
 
 
 def _needed(shadows: Floats, goal: float) -> Floats:
-    """Return after how many trials each shadow reaches `goal`; one more than it has if never."""
+    """Return the number of trials after which each shadow reaches `goal`; all plus one if never."""
     reached = shadows <= goal
     needed: Floats = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, shadows.shape[1] + 1)
     return needed
 
 
 def _curve(results: Results, shadows: Floats) -> list[GainMark]:
-    """Return the bests after some trials; before the first whole trial there is none."""
+    """Return the best values after some numbers of trials, from the first complete trial on."""
     finals, sign = results.finals, results.sign
     known = finals[np.isfinite(finals)]
     so_far = np.minimum.accumulate(finals)
@@ -265,7 +265,7 @@ def _curve(results: Results, shadows: Floats) -> list[GainMark]:
         {
             "trials": mark,
             "best": sign * float(so_far[mark - 1]),
-            # What lies beyond all results of the study is the model's word alone.
+            # What lies beyond all results of the study is only a model's extrapolation.
             "cold": _spread(sign * np.clip(shadows[:, mark - 1], known.min(), known.max())),
         }
         for mark in marks

@@ -1,4 +1,4 @@
-"""Why a pruner has stopped nothing: what it lacks, in a sentence, with the way on."""
+"""Why a pruner has stopped nothing, and what to do about it, in a sentence."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from tuner.trials.states import TrialState
 from tuner.trials.store.trials import EndedTrial
 from tuner.trials.study import Study
 
-#: Optuna's, for the pruner `median`, and what `patient` has without an option.
+#: Optuna's defaults for the pruner `median`, and the default of `patient`.
 _STARTUP_TRIALS, _PATIENCE = 5, 3
 _FEW = 3
-#: Reports go out twice a second, and the answer comes with the next one.
+#: Trials shorter than this cannot be pruned: reports go out twice a second, and the answer comes
+#: with the next one.
 _SHORT_S = 1.0
 
 
@@ -35,8 +36,8 @@ def why_idle(
     """Return why a pruner has stopped no trial; empty: no trial has ended yet.
 
     Args:
-        options: of the pruner, with its name.
-        ended: the trials that have ended, in number order.
+        options: the pruner's options, including its name.
+        ended: the ended trials, in number order.
         reported: what they have reported.
         rung: where it judges first, if it has rungs.
     """
@@ -57,7 +58,7 @@ def why_idle(
         "patient": lambda: _of_patience(options, longest),
         "history": lambda: _of_history(connection, study),
     }.get(options["name"])
-    # Of the rule of a pruner that another package brings nothing is known.
+    # Nothing is known about the rules of a pruner from another package.
     reason = special and special()
     if reason:
         return reason

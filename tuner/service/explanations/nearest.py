@@ -1,4 +1,4 @@
-"""The historic trials that lie nearest to a proposal, with where to find them."""
+"""The historic trials nearest to a proposal, with their locations."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from tuner.spec import StudySpec
 from tuner.storage import Storage, tables
 from tuner.surrogate.columns import Columns, Floats
 
-#: So many are named.
+#: Maximum number of trials to name.
 COUNT = 3
-#: Near is a trial with the same choices and every number within this share of its range.
+#: A trial is near if it has the same choices and every number is within this share of its range.
 NEAR = 0.2
-#: So large a share of the parameters must be known there; of the others nothing is said.
+#: Minimum share of the parameters that must be known of a trial; the others are not compared.
 _KNOWN = 0.5
 
 
 def nearest_trials(
     storage: Storage, spec: StudySpec, params: Mapping[str, Any], sources: Collection[str]
 ) -> list[NearTrial]:
-    """Return the trials of some sources that are nearest to a configuration, nearest first.
+    """Return the trials from some sources that are nearest to a configuration, nearest first.
 
     Args:
-        sources: keys of the studies to look in.
+        sources: keys of the studies to search.
 
     Returns:
-        Trials that are not near (see `NEAR`) are left out, and a study that is gone meanwhile.
+        The trials; those that are not near (see `NEAR`) and studies deleted meanwhile are left out.
     """
     store = HistoryStore(storage)
     encoding = Encoding(spec.space)
@@ -55,7 +55,7 @@ def nearest_trials(
 
 @dataclass(frozen=True)
 class _Near:
-    """A trial of a study, how far away it is, and what the spec renames there."""
+    """A trial of a study, its distance, and the renames that the spec has for that study."""
 
     distance: float
     study: HistoricStudy
@@ -120,7 +120,7 @@ def _document(storage: Storage, spec: StudySpec, near: _Near) -> NearTrial:
 
 
 def _run_dir(storage: Storage, study: HistoricStudy, trial: HistoricTrial) -> str | None:
-    """Return the folder of the attempt that became the outcome, relative to the log root."""
+    """Return the run directory of the attempt that became the outcome, relative to the log root."""
     project, slash, name = study.key.partition("/")
     if not slash:
         return None

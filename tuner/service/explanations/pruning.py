@@ -1,4 +1,4 @@
-"""What the pruner that asks history has done in a study: who was stopped, why, and was it right."""
+"""What a pruner that uses history did in a study: which trials it stopped, and was it right."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def explain_pruning(
     trials: Trials,
     receipt: Mapping[str, Any] | None,
 ) -> JsonObject | None:
-    """Return what the pruner knew from history and what it did; None: none has asked history.
+    """Return what the pruner knew from history and what it did; None: no such pruner was used.
 
     Args:
         trials: all its trials, in number order.
-        receipt: of its newest lesson on curves, as `CurveReceipt` stores it; None: there is none.
+        receipt: its newest receipt on curves, as `CurveReceipt` stores it; None: there is none.
     """
     marks = {
         trial_id: attrs[MARK]
@@ -44,7 +44,7 @@ def explain_pruning(
     }
     if spec.pruner.name != HISTORY and not marks:
         return None
-    # A pruner that was replaced has left its marks; what it stopped stays told.
+    # A pruner that was replaced has left its marks; the trials that it stopped are still listed.
     options = spec.pruner.options if spec.pruner.name == HISTORY else {}
     pruner = HistoryPruner(**options)
     by_number = {
@@ -80,9 +80,9 @@ def explain_pruning(
 def _in_top(
     spec: StudySpec, trials: Trials, audited: Trials, marks: Mapping[int, Mapping[str, Any]]
 ) -> int:
-    """Return how many trials that ran on as audits ended in the best share of all that ended.
+    """Return how many audited trials, which ran on, ended in the best share of all ended trials.
 
-    Those that were stopped count as worse than all, as they were condemned.
+    Stopped trials count as worse than all others, as they were condemned.
     """
     ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
@@ -103,10 +103,10 @@ def _saved(
     marks: Mapping[int, Mapping[str, Any]],
     steps: Mapping[int, int],
 ) -> JsonObject | None:
-    """Return how many epochs were not trained, and which share of all that is: an estimate.
+    """Return an estimate of the epochs that were saved, and of their share of all.
 
-    What a stopped trial had before it is taken to be what it would have trained; a training that
-    ends early by itself would have trained less.
+    A stopped trial is assumed to have had its full length ahead of it; a training that ends early
+    by itself would have trained less.
     """
     ended = [trial for trial in trials if trial.state in ENDED]
     trained = sum(steps.get(trial.number, 0) for trial in ended)

@@ -1,8 +1,8 @@
 """What a study's pruner has saved, what that may have cost, and why it stopped nothing.
 
-Saved is an estimate: as if each stopped trial had gone on to its end at its own speed. What was
-lost is told by the trials that were condemned and ran on all the same: how many of them came out
-among the best tenth.
+The saving is an estimate, as if each stopped trial had continued to its end at its own speed. The
+loss is estimated from trials that were condemned but ran on: how many of them ended among the best
+tenth.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tuner.trials.study import Study
 
 Ended = Sequence[EndedTrial]
 
-#: Would-be winners are trials as good as the best of so many.
+#: Winners are trials in this best share.
 WINNERS = 0.1
-#: Of the range of what was lost.
+#: The quantiles of the estimated loss.
 _RANGE = (0.1, 0.9)
 
 
-#: An account may take so much of the time between two questions for it.
+#: Maximum share of the time between two requests that computing an account may take.
 _EFFORT = 0.05
 _KEPT = 100
 
@@ -50,10 +50,10 @@ class _Kept:
 
 
 class PruningAccounts:
-    """The accounts of studies, as their statuses show them. Safe to use from several threads.
+    """The accounts of studies, as their statuses show them. Thread-safe.
 
-    A study that runs is asked for its status several times a second, and an account reads all its
-    trials: of a large study that has not ended it may be some seconds old.
+    A running study's status is requested several times a second, and an account reads all of its
+    trials. So the account of a large study that has not ended may be some seconds old.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ def account_for(connection: sa.Connection, study: Study) -> PruningAccount | Non
 
 
 def _rung(connection: sa.Connection, study: Study, options: Mapping[str, Any]) -> Rung | None:
-    """Return where a pruner with rungs judges first; `step` is null while that is not known."""
+    """Return where a pruner with rungs judges first; `step` is null while that is unknown."""
     if not PRUNERS.has(options["name"], Trait.RUNGS):
         return None
     stored = read_first_rung(connection, study.optuna_id) or {}
@@ -118,7 +118,7 @@ def _rung(connection: sa.Connection, study: Study, options: Mapping[str, Any]) -
 
 
 def _usual_length(ended: Ended, reported: Mapping[int, Reported]) -> float | None:
-    """Return how many steps a trial has that runs to its end; None: not known."""
+    """Return the usual number of steps of a trial that runs to its end; None: unknown."""
     whole = [
         reported[trial.number].last
         for trial in ended
@@ -134,7 +134,7 @@ def _saved(
     fixed: Mapping[str, Any],
     usual: float | None,
 ) -> Saved | None:
-    """Return epochs and hours that were not trained, and their share of all; None: not known."""
+    """Return the epochs and hours that were saved, and their share of all; None: unknown."""
     trained = float(sum(reported[trial.number].last for trial in ended if trial.number in reported))
     usual_s = _usual_step_s(reported)
     epochs, hours = 0.0, 0.0
@@ -153,30 +153,31 @@ def _saved(
 
 
 def _usual_step_s(reported: Mapping[int, Reported]) -> float:
-    """Return the seconds of a step by the trials with two reports or more; inf where none has."""
+    """Return the median seconds per step of trials with two reports or more, inf without any."""
     steps = [trial.step_s for trial in reported.values() if trial.step_s is not None]
     return statistics.median(steps) if steps else math.inf
 
 
 def _step_s(reported: Reported, duration_s: float, usual_s: float) -> float:
-    """Return the seconds that a step of a trial took, its start left out where reports tell it.
+    """Return the seconds per step of a trial, without its startup if the reports allow that.
 
-    Of a trial with one report the start cannot be told from the step: others say how long a step
-    takes. One that was interrupted and went on reports with a gap: the duration is the bound.
+    With a single report, startup and step cannot be told apart, so the pace of other trials is
+    used. A trial that was interrupted and resumed has a gap in its reports: its duration is an
+    upper bound.
     """
     step_s = usual_s if reported.step_s is None else reported.step_s
     return min(duration_s / reported.last, step_s)
 
 
 def _lost(ended: Ended, stopped: int, ran_on: Ended, goal: str) -> Lost | None:
-    """Return which share of the would-be winners was stopped; None: nothing that ran on tells it.
+    """Return the share of winners that was stopped; None: no trial that ran on tells it.
 
-    Of m condemned trials that ran on, g came out among the best: the chance that a condemned one is
-    a winner has the posterior Beta(g + 1/2, m - g + 1/2), with a prior that says next to nothing.
+    If g of the m condemned trials that ran on were winners, the chance that a condemned trial is a
+    winner has the posterior Beta(g + 1/2, m - g + 1/2), with a nearly uninformative prior.
     """
     if not stopped or not ran_on:
         return None
-    # It takes a quarter of a second to import.
+    # Importing it takes a quarter of a second.
     from scipy.special import betaincinv
 
     sign = -1.0 if goal == "maximize" else 1.0

@@ -1,4 +1,4 @@
-"""Why a trial was proposed: who chose it, what drives it, and against which earlier trial."""
+"""Why a trial was proposed: who chose it, what drives it, and compared with which earlier trial."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
 from tuner.trials.trial import Trial
 
-#: Of the proposals of all trials, in number order.
+#: The proposals of all trials, in number order.
 Records = Sequence[JsonObject]
 
-#: Two values so near each other, in widths of the range, are much the same; with none nearer than
-#: the second a value is new.
+#: Two values closer than the first, in widths of the range, are about the same; a value without any
+#: neighbour closer than the second is new.
 _SAME, _NEW = 0.05, 0.1
 #: A better value counts from this share of the interval's width on.
 _MATTERS = 0.1
@@ -31,7 +31,7 @@ _WHY = {
 
 
 def why_text(record: JsonObject, records: Records, spec: StudySpec) -> str:
-    """Return in a sentence who chose a trial, and by what."""
+    """Return a sentence about who chose a trial, and on which basis."""
     reason = _chosen_by(record)
     start = start_index(record, records, spec)
     text = reason if start is None else f"start_with[{start}]; the rest: {reason}"
@@ -40,7 +40,7 @@ def why_text(record: JsonObject, records: Records, spec: StudySpec) -> str:
 
 
 def history_share(record: JsonObject, records: Records, spec: StudySpec) -> float:
-    """Return how much say history had in the choice of a trial, from 0 to 1."""
+    """Return the share of history in the choice of a trial, from 0 to 1."""
     insight = record.get("insight") or {}
     is_told = record.get("retry_of") is not None or start_index(record, records, spec) is not None
     if is_told or record.get("preparation") == "missed":
@@ -51,7 +51,7 @@ def history_share(record: JsonObject, records: Records, spec: StudySpec) -> floa
 
 
 def start_index(record: JsonObject, records: Records, spec: StudySpec) -> int | None:
-    """Return which of the configurations to start with had its turn, None when none had."""
+    """Return which of the starting configurations a trial used, None if none."""
     if not spec.start_with or record.get("retry_of") is not None or "trials" not in record:
         return None
     earlier = records[: record["trials"]]
@@ -82,7 +82,7 @@ def _chosen_by(record: JsonObject) -> str:
 def compared(
     record: JsonObject, params: JsonObject, trials: Sequence[Trial], spec: StudySpec
 ) -> Comparison:
-    """Return how a proposal differs from the best trial that it knew, and what drives it."""
+    """Return how a proposal differs from the best trial known then, and what drives it."""
     insight = record.get("insight") or {}
     nothing: Comparison = {"exploring": None, "against": None, "drivers": [], "changes": []}
     recorded = insight.get("against")
@@ -113,7 +113,7 @@ def compared(
 
 
 def _gains(insight: JsonObject, driver: JsonObject, spec: StudySpec) -> bool:
-    """Whether a parameter is where it is for a better value, and not for what is learnt there."""
+    """Whether a parameter's value was chosen for a better result rather than for information."""
     sign = -1.0 if spec.metrics[0].goal == "maximize" else 1.0
     width = abs(insight["objective_high"] - insight["objective_low"])
     return bool(sign * (driver["mean"] - insight["objective_mean"]) > _MATTERS * width)
@@ -122,7 +122,7 @@ def _gains(insight: JsonObject, driver: JsonObject, spec: StudySpec) -> bool:
 def _changes(
     encoding: Encoding, params: JsonObject, there: JsonObject, known: Sequence[Trial]
 ) -> list[ParameterChange]:
-    """Return each tuned parameter of a proposal beside the same of another trial."""
+    """Return each tuned parameter of a proposal next to the value in another trial."""
     tried = [(trial.number, trial.params) for trial in known]
     return [
         {
@@ -140,7 +140,7 @@ def _changes(
 def _nearest(
     encoding: Encoding, name: str, value: Any, tried: Sequence[tuple[int, JsonObject]]
 ) -> NearestValue | None:
-    """Return the value nearest to one that is new; None where it is not new."""
+    """Return the nearest value to a new one; None if it is not new."""
     found = [
         (_apart(encoding, name, value, other[name]), number, other[name])
         for number, other in tried
@@ -153,7 +153,7 @@ def _nearest(
 
 
 def _apart(encoding: Encoding, name: str, left: Any, right: Any) -> float:
-    """Return how far two values are from each other, in widths of the range; choices: 0 or 1."""
+    """Return the distance of two values, in widths of the range; choices: 0 or 1."""
     if encoding.axes[encoding.index(name)].kind == "choice":
         return float(left != right)
     try:

@@ -1,18 +1,18 @@
-"""Cold starts that nobody made: simulated on what a study has found out about its objective.
+"""Simulated cold starts ("shadows") on what a study has found out about its objective.
 
 1. Gaussian processes without history are fitted to the results of a study, as the sampler does.
-2. Functions are drawn from them: each is one way the objective may look.
-3. On each of them a study without history is run. It begins as the sampler begins, with the same
-   code; then it takes trials of the largest expected improvement, by a model that learns from the
-   shadow's own results alone. It looks for them among points that fill the space, and beside the
-   best of these and the best result so far.
+2. Functions are drawn from them: each is one way in which the objective may look.
+3. On each of them a study without history is run. It starts as the sampler starts, with the same
+   code; then each trial maximizes the expected improvement, by a model that learns only from the
+   shadow's own results. The candidates are points that fill the space, and points near the best
+   of these and near the best result so far.
 
 A function is drawn as a whole, so that it has a value wherever a shadow goes: a sample of the prior
-by random features, moved to agree with the results. Source: Wilson et al. (2020), "Efficiently
+by random features, corrected to agree with the results. Source: Wilson et al. (2020), "Efficiently
 sampling functions from Gaussian process posteriors", eq. 12.
 
-All shadows of one process go forward together. Notation: s shadows, m points of the pool, c
-candidates of a step, k trials so far, p coordinates of a scaled point (`kernel.scaled`).
+All shadows of one process advance together. Notation: s shadows, m points of the pool, c candidates
+of a step, k trials so far, p coordinates of a scaled point (`kernel.scaled`).
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from tuner.surrogate.gaussian.gp import GaussianProcess
 from tuner.surrogate.search.acquisition import log_improvement
 from tuner.surrogate.search.task import SearchTask, Taken
 
-#: Points all over the space that a shadow may go to.
+#: Number of points spread over the space that a shadow may choose.
 _POOL = 256
-#: Points beside a good one that it may go to instead, and how far from it, in widths of the range.
+#: Number of points near a good one that it may choose instead, and their distance from it, in
+#: widths of the range.
 _BESIDE = 24
 _REACH = (0.003, 0.3)
-#: Different ways to begin; the shadows take them in turn.
+#: Number of different starts; the shadows take them in turn.
 _BEGINNINGS = 8
-#: Frequencies of a sample of the prior.
+#: Number of frequencies of a sample of the prior.
 _FREQUENCIES = 256
 #: Degrees of freedom of the spectrum of a Matérn 5/2 kernel.
 _FREEDOM = 5.0
@@ -52,11 +53,11 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
     """Return the best z that each shadow has found after 1, 2, … trials.
 
     Args:
-        members: the processes that were fitted to a study's results, with their weights.
-        shadows: how many there are to be.
+        members: the processes fitted to a study's results, with their weights.
+        shadows: number of shadows.
 
     Returns:
-        Shape (shadows, trials), falling from trial to trial. A function of the arguments alone.
+        Shape (shadows, trials), decreasing along the trials. A pure function of the arguments.
     """
     firsts = beginnings(encoding)
     found = []
@@ -67,14 +68,14 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
 
 
 def _shares(members: Members, shadows: int) -> list[int]:
-    """Return how many of the shadows each process gets, by its weight."""
+    """Return the number of shadows for each process, according to its weight."""
     weights = np.exp([weight for weight, _ in members])
     edges = np.round(np.cumsum(weights) / weights.sum() * shadows).astype(int)
     return [int(share) for share in np.diff(edges, prepend=0)]
 
 
 def beginnings(encoding: Encoding) -> Floats:
-    """Return the first trials of cold starts of several seeds, (beginnings, START, d)."""
+    """Return the first trials of cold starts with several seeds, (beginnings, START, d)."""
     nothing = np.empty((0, len(encoding)))
     found = []
     for seed in range(_BEGINNINGS):
@@ -88,7 +89,7 @@ def beginnings(encoding: Encoding) -> Floats:
                 pins={},
             )
             point = spread(task, placed)
-            # In a space that is tried out it stays where it is.
+            # In an exhausted space it repeats the last point.
             placed = np.concatenate([placed, placed[-1:] if point is None else point[None]])
         found.append(placed)
     return np.stack(found)
@@ -105,7 +106,7 @@ class _Functions:
 
     @classmethod
     def draw(cls, model: GaussianProcess, count: int, rng: np.random.Generator) -> _Functions:
-        """Return `count` functions that agree with what the process has seen."""
+        """Return `count` functions that agree with the observations of the process."""
         x = _scaled(model, model.x)
         tails = np.sqrt(rng.chisquare(_FREEDOM, _FREQUENCIES) / _FREEDOM)
         frequencies = rng.standard_normal((x.shape[1], _FREQUENCIES)) / tails
@@ -119,7 +120,7 @@ class _Functions:
         return cls(model, frequencies, weights, pulls)
 
     def values(self, x: Floats) -> Floats:
-        """Return the value of each function at a point of its own, scaled (s, p), shape (s,)."""
+        """Return the value of each function at its own scaled point (s, p), shape (s,)."""
         prior = np.einsum("sr,rs->s", self._features(x), self.weights)
         seen = _covariance(self.model, x, _scaled(self.model, self.model.x))
         found: Floats = prior + np.einsum("sn,ns->s", seen, self.pulls)
@@ -137,7 +138,7 @@ class _Functions:
 
 
 class _Shadows:
-    """The shadows of one process, at work."""
+    """The running shadows of one process."""
 
     def __init__(
         self,
@@ -174,7 +175,7 @@ class _Shadows:
             else:
                 told = np.einsum("skl,sl->sk", known, values[:, :k])
                 alpha = np.einsum("skl,sk->sl", known, told)
-                # What the model believes of the trials: results are noisy.
+                # The model's estimate of the trials' true values: results are noisy.
                 believed = values[:, :k] - self._noise * alpha
                 chosen = self._choose(
                     _Seen(points[:, :k], scaled[:, :k], known, alpha, believed), mean, variance
@@ -182,7 +183,7 @@ class _Shadows:
             points[:, k] = chosen
             scaled[:, k] = _scaled(self._model, chosen)
             values[:, k] = self._functions.values(scaled[:, k]) + noise[:, k]
-            # The posterior of the pool, one step of a Cholesky factorisation further. Source:
+            # The posterior over the pool, one step of a Cholesky factorisation further. Source:
             # Rasmussen & Williams (2006), eq. 2.25-2.26.
             near = self._covariance(scaled[:, k : k + 1], scaled[:, :k])[:, 0]
             low = np.einsum("skl,sl->sk", known, near)
@@ -202,7 +203,7 @@ class _Shadows:
         return best
 
     def _choose(self, seen: _Seen, mean: Floats, variance: Floats) -> Floats:
-        """Return the point of the largest expected improvement for each shadow, (s, d)."""
+        """Return the point with the largest expected improvement for each shadow, (s, d)."""
         lowest = seen.believed.min(axis=1)[:, None]
         each = np.arange(self._count)
         worth = _worth(mean, variance, lowest)
@@ -223,9 +224,9 @@ class _Shadows:
         return chosen
 
     def _beside(self, centres: Floats) -> tuple[Floats, Flags]:
-        """Return canonical points beside some (s, b, d), and which are allowed: (s, c, d), (s, c).
+        """Return canonical points near others (s, b, d), and which are allowed: (s, c, d), (s, c).
 
-        They differ in all numbers or in some, and in one choice or so.
+        They differ in all numbers or some of them, and in about one choice.
         """
         columns = self._model.columns
         around = np.repeat(centres, _BESIDE, axis=1)

@@ -1,7 +1,7 @@
-"""The models' scale z, where smaller is better, in the unit of a study's metric.
+"""Converts the models' scale z, where smaller is better, to the unit of a study's metric.
 
-At any moment z is a function of the values that were known then (`tuner.surrogate.warp`), so a
-prediction is put back into the metric's unit with the values that its proposal knew.
+z is a function of the values that were known at the time (`tuner.surrogate.warp`), so a prediction
+is converted with the values that its proposal knew.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from tuner.surrogate.warp import warp
 
 
 class ValueScale:
-    """The scale of a study when some values were known.
+    """The scale of a study, given the values known at some time.
 
     Args:
-        values: of the complete trials, in the metric's unit.
+        values: values of the complete trials, in the metric's unit.
         maximize: whether larger ones are better.
     """
 
@@ -33,10 +33,10 @@ class ValueScale:
         return len(self._z) > 1 and bool(self._z[0] < self._z[-1])
 
     def value(self, z: float | None) -> float | None:
-        """Return the value that z stands for; None where that is not known.
+        """Return the value for z; None if it is unknown.
 
-        Better than the best value the scale goes on as it is among the good half, where it is
-        linear; worse than the worst one it ends.
+        Beyond the best value, the scale continues linearly as in the good half; beyond the worst
+        one, it ends.
         """
         if z is None or not self.is_known:
             return None

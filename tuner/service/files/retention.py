@@ -1,4 +1,4 @@
-"""Removing the checkpoints of trials that are not among the best (`trial.keep`)."""
+"""Removes the checkpoints of trials that are not among the best (`trial.keep`)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHECKPOINTS = re.compile(r"trial_(\d{5,10})")
 
 
 def spare_checkpoints(connection: sa.Connection, study_id: int, spec: StudySpec) -> frozenset[int]:
-    """Return the ended trials that are not among the best `trial.keep`; none without that.
+    """Return the ended trials that are not among the best `trial.keep`; none if it is not set.
 
-    Trials that run or wait keep their checkpoints: a successor may continue from them. With
+    Running and waiting trials keep their checkpoints: a later attempt may continue from them. With
     several metrics the Pareto front counts, lower numbers first.
     """
     if spec.trial.keep is None:
@@ -39,13 +39,13 @@ def spare_checkpoints(connection: sa.Connection, study_id: int, spec: StudySpec)
 
 
 def remove_checkpoints(root: Path, study: str, spare: Set[int]) -> list[int]:
-    """Remove the checkpoints of some trials of a study, which `study` names as project/study.
+    """Remove the checkpoints of some trials of a study (`project/study`).
 
     Returns:
-        The trials whose checkpoints were removed now.
+        The trials whose checkpoints were removed by this call.
 
     Raises:
-        UnfitError: something else stands in the place of the study's folder.
+        UnfitError: something else is in place of the study's folder.
         OSError: a folder cannot be removed; the others are.
     """
     removed = []

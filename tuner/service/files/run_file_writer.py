@@ -1,6 +1,6 @@
-"""Sees that every ended trial has its files, once the log root can be written.
+"""Ensures that every ended trial has its files, as soon as the log root can be written.
 
-Workers write the folders of their attempts. What a killed one could not write, and what a full disk
+Workers write the folders of their attempts. What a killed worker could not write, or a full disk
 prevented, is written here from the database; so is each study's own run.
 """
 
@@ -26,15 +26,16 @@ from tuner.storage import Storage
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-#: A worker needs a moment to write the files of an attempt that it has just finished.
+#: Seconds that a worker gets to write the files of an attempt that it has just finished.
 GRACE_S = 3.0
-#: How many calls to a file system may hang before nothing more is tried, and when one does.
+#: Maximum number of hanging calls to a file system before nothing more is tried, and the seconds
+#: after which a call counts as hanging.
 HANDS, PATIENCE_S = 3, 5.0
-#: Without a whole round for so long, filing has failed.
+#: Seconds without a complete round after which filing has failed.
 ROUND_WITHIN_S = 8.0
-#: At the end of a server, insights into studies that have just ended are waited for so long.
+#: Maximum seconds to wait, when a server ends, for insights into studies that have just ended.
 INSIGHTS_WITHIN_S = 8.0
-#: The last round may take so long, and the end of the thread a little longer.
+#: Maximum seconds for the last round; the end of the thread may take a little longer.
 _STOP_S = 15.0
 
 
@@ -43,8 +44,8 @@ class FilingTrouble:
     """Why files are not written at present.
 
     Attributes:
-        text: for everybody: no name, no path.
-        what: on what it hangs, or the error.
+        text: for everybody: contains no name and no path.
+        what: what is blocking, or the error.
         seconds: since when.
     """
 
@@ -54,12 +55,12 @@ class FilingTrouble:
 
 
 class RunFileWriter:
-    """A thread that completes the log root, and knows whether it can be written.
+    """A thread that completes the log root, and monitors whether it can be written.
 
     Args:
-        log_root, checkpoint_root: shared with the workers, and with other servers.
-        leads: whether this process coordinates: of several servers only that one files.
-        insights: into the studies, filed with them; None: there are none.
+        log_root, checkpoint_root: shared with the workers and with other servers.
+        leads: whether this process coordinates: of several servers, only that one files.
+        insights: insights into the studies, filed with them; None: there are none.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class RunFileWriter:
         self._led = False
         self._last_round = time.monotonic()
         self._error = ""
-        #: Roots that are noted as not answering.
+        #: Roots that are recorded as not answering.
         self._silent: set[Subject] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="filer", daemon=True)
@@ -92,7 +93,7 @@ class RunFileWriter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Bring the log root up to date once more and end the thread, within `_STOP_S`."""
+        """Update the log root a last time and end the thread, within `_STOP_S`."""
         self._stop.set()
         self._thread.join(timeout=_STOP_S)
         if not self._thread.is_alive():
@@ -103,7 +104,7 @@ class RunFileWriter:
         return self._roots.problem
 
     def trouble(self) -> FilingTrouble | None:
-        """Return on what filing hangs or why it fails, or None. For any thread."""
+        """Return what filing is blocked by or why it fails, or None. Thread-safe."""
         waiting = self._hands.waiting()
         if waiting:
             return FilingTrouble(
@@ -132,7 +133,7 @@ class RunFileWriter:
         except RootLostError:
             self._complete()  # said by `problem`
         except StuckError as exc:
-            # Said by `trouble`: some calls hang, and others would only join them.
+            # Reported by `trouble`: some calls hang, and more would hang with them.
             self._complain(str(exc), is_expected=True)
         except DATABASE_AWAY as exc:
             self._complain(f"the database is away: {type(exc).__name__}", is_expected=True)
@@ -158,7 +159,7 @@ class RunFileWriter:
             self._studies.file(last=last)
 
     def _take_late(self) -> None:
-        """See to calls that have returned after nobody waited for them any more."""
+        """Process calls that returned after their callers had given up."""
         for late in self._hands.late():
             subject = late.key
             if isinstance(subject, Subject) and subject.kind != "root":
@@ -166,7 +167,7 @@ class RunFileWriter:
                 owner.take_late(late, subject)
 
     def _note_silence(self) -> None:
-        """Have the database know which root does not answer, for whoever asks it alone."""
+        """Record in the database which root does not answer, for processes that read only that."""
         waiting = {w.key: w.what for w in self._hands.waiting() if isinstance(w.key, Subject)}
         silent = {subject for subject in waiting if subject.kind == "root"}
         if silent == self._silent:
@@ -185,7 +186,7 @@ class RunFileWriter:
         self._error = ""
 
     def _complain(self, error: str, *, is_expected: bool) -> None:
-        # Each second the same words would hide the others.
+        # The same words every second would hide other messages.
         if error != self._error:
             level = logging.INFO if is_expected else logging.ERROR
             logger.log(

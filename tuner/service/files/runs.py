@@ -1,4 +1,4 @@
-"""Completes the folders of attempts that have ended, from the database."""
+"""Completes the folders of ended attempts from the database."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ from tuner.trials.store.trials import trial_of
 
 logger = logging.getLogger(__name__)
 
-#: One that was called off may still be writing until its next beat.
+#: Seconds for a cancelled attempt, which may keep writing until its next beat.
 CALLED_OFF_GRACE_S = 15.0
-#: So many are filed before studies are looked at, and so many of those that failed before.
+#: Maximum number of runs filed in a row before studies are processed; the same for previously
+#: failed ones.
 BATCH = 200
 AGAIN = 20
-#: And no longer than this.
+#: Maximum seconds for that.
 BATCH_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Papers:
-    """What an attempt's folder should hold; see `repair_run`."""
+    """What an attempt's folder should contain; see `repair_run`."""
 
     config: dict[str, Any]
     record: dict[str, Any]
@@ -46,11 +47,11 @@ class _Papers:
 
 
 class RunFiler:
-    """Files runs. Not for several threads.
+    """Files runs. Not thread-safe.
 
     Args:
         log_root: shared with the workers.
-        care: how it is tried.
+        care: handles errors.
     """
 
     def __init__(self, storage: Storage, log_root: Path, care: Care) -> None:
@@ -60,14 +61,14 @@ class RunFiler:
         self._done: list[str] = []
 
     def file(self, grace_s: float) -> None:
-        """File what has ended; those that failed before come last, and few at a time.
+        """File what has ended; previously failed runs come last, a few at a time.
 
         Args:
-            grace_s: a worker gets this long to write the files of what it has finished.
+            grace_s: seconds that a worker gets to write the files of what it has finished.
 
         Raises:
             RootLostError: the log root cannot be written.
-            StuckError: nothing can be tried at present, because calls before do not return.
+            StuckError: nothing can be tried at present, because earlier calls do not return.
         """
         until = time.monotonic() + BATCH_S
         try:
@@ -80,7 +81,7 @@ class RunFiler:
             self._mark()
 
     def take_late(self, late: Late, subject: Subject) -> None:
-        """Take in that a run was written, or could not be, when nobody waited any more."""
+        """Process the late end of writing a run, whether it succeeded or failed."""
         if late.error is None:
             self._done.append(subject.key)
             self._mark()
@@ -88,7 +89,7 @@ class RunFiler:
             self._care.failed(subject, late.error, self._log_root)
 
     def _file(self, subject: Subject, attempt: Attempt | None) -> None:
-        """File a run; `attempt` is None where it is still to be read."""
+        """File a run; if `attempt` is None, read it first."""
         if self._care.hands.is_stuck(subject):
             return
         with self._care.of(subject, self._log_root):
@@ -103,7 +104,7 @@ class RunFiler:
             self._done.append(attempt.id)
 
     def _mark(self) -> None:
-        """Note what was filed."""
+        """Record what was filed."""
         if not self._done:
             return
         with self._storage.begin() as connection:
@@ -111,7 +112,7 @@ class RunFiler:
         self._done = []
 
     def _fresh(self, grace_s: float) -> list[Attempt]:
-        """Return attempts to be filed that have not failed before, oldest first."""
+        """Return attempts to file that have not failed before, oldest first."""
         with self._storage.read() as connection:
             now = self._storage.now(connection)
             called_off = now - min(CALLED_OFF_GRACE_S, CALLED_OFF_GRACE_S * grace_s)
@@ -120,7 +121,7 @@ class RunFiler:
             )
 
     def _due(self) -> list[Subject]:
-        """Return runs that failed before and whose time has come."""
+        """Return runs that failed before and are due again."""
         with self._storage.read() as connection:
             return unfiled.due_runs(connection, self._storage.now(connection), most=AGAIN)
 
@@ -129,7 +130,7 @@ class RunFiler:
             return read_attempt(connection, subject.key)
 
     def _papers(self, attempt: Attempt) -> _Papers | None:
-        """Return what belongs into a folder; None: its study was deleted just now."""
+        """Return the contents of a folder; None: its study was deleted just now."""
         with self._storage.read() as connection:
             try:
                 study, trial = study_of(connection, attempt), trial_of(connection, attempt)
@@ -147,7 +148,7 @@ def _subject(attempt: Attempt) -> Subject:
 
 def _write(log_root: Path, attempt: Attempt, papers: _Papers) -> bool:
     """Complete a folder; return whether anything was missing."""
-    # One that was taken back as never begun may have begun all the same.
+    # An attempt that was taken back as never started may have started all the same.
     if attempt.claimed is None and not Place(log_root, attempt.run_dir).exists():
         return False
     return repair_run(log_root, papers.config, papers.record, metrics=papers.metrics)

@@ -1,4 +1,4 @@
-"""When the folder of a study's own is brought up to date: soon after what ends it, else rarely."""
+"""When to update a study's own folder: soon after a change that ends it, otherwise rarely."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import sqlalchemy as sa
 from tuner.trials.states import StudyState
 from tuner.trials.store.filing import StudyNews, count_states, ended_and_filed, read_news
 
-#: A study that goes on is filed once in so many seconds at most. TensorBoard keeps ten steps of a
-#: text, and what reads the folder anew need not do so all the time.
+#: Minimum seconds between filings of a study that has not ended. TensorBoard keeps ten steps of a
+#: text, and readers need not read the folder again all the time.
 EVERY_S = 60.0
-#: Of the studies that ended before this server led, so many are looked at in a round.
+#: Maximum number, per round, of studies to check that ended before this server led.
 _EARLIER = 20
 
-#: What was last filed of a study, to be compared.
+#: What was last filed for a study, for comparison.
 Version = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A study that is to be filed, and what is new of it then."""
+    """A study to file, and its content by then."""
 
     study_id: int
     version: Version
@@ -39,23 +39,23 @@ class _Filed:
 
 @dataclass
 class Schedule:
-    """Knows when each study was last filed. Not for several threads.
+    """Knows when each study was last filed. Not thread-safe.
 
     Args:
-        clock: seconds that only grow.
+        clock: a monotonic clock in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
     _filed: dict[int, _Filed] = field(default_factory=dict)
-    #: Ended before this server led, and not looked at; None: not known yet.
+    #: Ids that ended before this server led and were not checked; None: not read yet.
     _earlier: list[int] | None = None
 
     def due(self, connection: sa.Connection, news: Collection[int], *, last: bool) -> list[Due]:
-        """Return the studies of which something new is to be filed now.
+        """Return the studies with something new to file now.
 
         Args:
-            news: studies that something else is to be said of than what their rows hold.
-            last: whether this server files for the last time: then nothing waits.
+            news: studies with news beyond what their rows hold.
+            last: whether this server files for the last time, so that nothing waits.
         """
         studies = read_news(connection, {*self._filed, *news})
         for gone in self._filed.keys() - {study.id for study in studies}:
@@ -64,7 +64,7 @@ class Schedule:
         counts = count_states(connection, [study.id for study in studies])
         found = []
         for study in studies:
-            # `filed` changes with each filing and is told nowhere.
+            # `filed` changes with each filing and is not part of any file.
             version = (replace(study, filed=0), counts.get(study.id))
             filed = self._filed.get(study.id)
             is_same = filed is not None and filed.version == version and study.told <= study.filed
@@ -75,7 +75,7 @@ class Schedule:
         return found
 
     def filed(self, due: Due, state: StudyState) -> None:
-        """Note that a study was filed; of one that has ended nothing more is expected."""
+        """Record that a study was filed; an ended one needs no more filing."""
         if state.is_open:
             self._filed[due.study_id] = _Filed(
                 at=self.clock(), version=due.version, state=state.value
@@ -84,14 +84,14 @@ class Schedule:
             self._filed.pop(due.study_id, None)
 
     def earlier(self, connection: sa.Connection) -> list[int]:
-        """Return some studies that ended before this server led, each of them once."""
+        """Return some studies that ended before this server led, each once."""
         if self._earlier is None:
             self._earlier = ended_and_filed(connection)
-        # The newest first: they are looked at.
+        # Newest first: people look at those.
         return [self._earlier.pop() for _ in range(min(_EARLIER, len(self._earlier)))]
 
     def forget(self) -> None:
-        """Know nothing any more: another server may have filed meanwhile."""
+        """Reset everything: another server may have filed meanwhile."""
         self._filed.clear()
         self._earlier = None
 

@@ -1,4 +1,4 @@
-"""Keeps the own run of each study up to date, and removes checkpoints that nobody needs."""
+"""Keeps each study's own run up to date, and removes checkpoints that are no longer needed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tuner.trials.study import Study
 
 
 class StudyFiler:
-    """Files studies. Not for several threads.
+    """Files studies. Not thread-safe.
 
     Args:
         log_root, checkpoint_root: shared with the workers.
-        care: how it is tried.
+        care: handles errors.
         insights: into the studies.
     """
 
@@ -56,20 +56,20 @@ class StudyFiler:
         self._care = care
         self._schedule = Schedule()
         self._insights = insights
-        #: Studies that ended before this server led and whose files lack that.
+        #: Studies that ended before this server led and whose files lack their end.
         self._outdated: set[int] = set()
-        #: Of each study its files, and up to which result they know it.
+        #: For each study, its files and the last result that they include.
         self._folders: dict[int, tuple[StudyFolder, int]] = {}
-        #: Of each study, when it last learnt and whether it was over, as its run says it.
+        #: For each study, when it last learned from history and whether it had ended, as filed.
         self._explained: dict[int, tuple[float | None, bool]] = {}
-        #: Of each study, after which result its checkpoints were looked at.
+        #: For each study, the result after which its checkpoints were last checked.
         self._thinned: dict[int, int] = {}
 
     def file(self, *, last: bool = False) -> None:
-        """File what is new and due; raises as `Care.of`.
+        """File what is new and due; raises as `Care.of` does.
 
         Args:
-            last: whether this server files for the last time: then nothing waits for its turn.
+            last: whether this server files for the last time, so that nothing waits for its turn.
         """
         fresh = self._with_results()
         self._find_outdated()
@@ -90,9 +90,9 @@ class StudyFiler:
         return bool(self._insights.fresh())
 
     def take_late(self, late: Late, subject: Subject) -> None:
-        """Take in that something was done, or failed, when nobody waited for it any more."""
+        """Process a late success or failure."""
         if isinstance(late.result, StudyFolder):
-            # Another one, made meanwhile or later, reads what this one has written.
+            # Another writer, made meanwhile or later, reads what this one has written.
             late.result.writer.close()
         if late.error is None:
             self._care.done(subject)
@@ -102,7 +102,7 @@ class StudyFiler:
             self._care.failed(subject, late.error, root)
 
     def drop_writers(self) -> None:
-        """Close all files: what another server writes meanwhile is read again by the next ones."""
+        """Close all files, so that the next writers read what another server writes meanwhile."""
         for folder, _ in self._folders.values():
             folder.writer.close()
         self._folders.clear()
@@ -115,22 +115,23 @@ class StudyFiler:
     def _read(self, study_id: int) -> Study | None:
         """Return a study; None: it was deleted just now.
 
-        Each is read by itself: one with a damaged row keeps no other from being filed.
+        Each is read separately, so that one with a damaged row does not keep others from being
+        filed.
         """
         with self._storage.read() as connection:
             return read_study(connection, study_id)
 
     def _with_results(self) -> dict[int, int]:
-        """Return the studies with results after which checkpoints were not looked at, by id."""
+        """Return the ids of studies with results since their checkpoints were last checked."""
         with self._storage.read() as connection:
             found = results_to_file(connection)
         return {id: told for id, told in found.items() if self._thinned.get(id) != told}
 
     def _find_outdated(self) -> None:
-        """Have studies that ended before this server led be filed, where their files lack that.
+        """Schedule studies that ended before this server led, if their files lack the end.
 
-        A server may have ended between a study's end and its filing, and earlier releases wrote
-        less. A folder that is not there any more stays away.
+        A server may have stopped between a study's end and its filing, and earlier releases wrote
+        less. A folder that was removed is not created again.
         """
         with self._storage.read() as connection:
             earlier = self._schedule.earlier(connection)
@@ -146,7 +147,7 @@ class StudyFiler:
                     self._outdated.add(study.id)
 
     def _due(self, *, last: bool) -> list[Due]:
-        """Return the studies that are filed now."""
+        """Return the studies to file now."""
         with self._storage.read() as connection:
             news = self._outdated | self._insights.fresh()
             due = self._schedule.due(connection, news, last=last)
@@ -166,7 +167,7 @@ class StudyFiler:
         if study.id not in self._folders:
             opened = hands.do(subject, what, partial(self._open, study))
             self._folders[study.id] = (opened, 0)
-        # Whatever goes wrong, the next writer begins with what is in the files.
+        # If anything fails, the next writer starts from what is in the files.
         folder, told = self._folders.pop(study.id)
         try:
             self._add_objectives(folder.writer, study.id, told)
@@ -235,7 +236,7 @@ class StudyFiler:
         )
 
     def _close_outgrown(self, study_id: int, known: int) -> None:
-        """Have a run be begun anew whose columns, TensorBoard's first, are not all any more."""
+        """Close a run that needs more columns: TensorBoard reads only a run's first columns."""
         if study_id in self._folders and self._folders[study_id][0].known != known:
             self._folders.pop(study_id)[0].writer.close()
             self._explained.pop(study_id, None)
@@ -269,14 +270,14 @@ class StudyFiler:
     def _add_leaderboard(self, writer: StudyWriter, study: Study) -> None:
         spec = read_spec(study.spec_json)
         order = full_order(spec.space.parameters, important(self._insights.of(study.id)))
-        # A trial that cannot be read costs the table, and not the curves.
+        # A trial that cannot be read costs the table, but not the curves.
         with contextlib.suppress(ValueError), self._storage.read() as connection:
             text = leaderboard_markdown(connection, study.id, spec, order)
             if text:
                 writer.explain(text, LEADERBOARD_TAG)
 
     def _add_history(self, writer: StudyWriter, study: Study) -> None:
-        """Have the study's run say what it learnt from history; at its end, what that gained."""
+        """Add to the study's run what it learned from history, and at its end what that gained."""
         a = tables.artifacts
         query = sa.select(sa.func.max(a.c.created)).where(a.c.study_id == study.id)
         with self._storage.read() as connection:
@@ -285,7 +286,7 @@ class StudyFiler:
             if learnt is None or self._explained.get(study.id) == version:
                 return
             trials = trials_of(connection, study.id)
-        # scipy takes a quarter of a second to import, which a study without history does without.
+        # Importing scipy takes a quarter of a second, which a study without history does not need.
         from tuner.service.explanations.explaining import explain_study
 
         is_over = not study.state.is_open

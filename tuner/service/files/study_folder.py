@@ -1,4 +1,4 @@
-"""The folder of a study's own in the log root, and what is written there."""
+"""A study's own folder in the log root, and what is written there."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tuner.service.insights.form import INSIGHTS_FILE
 from tuner.service.insights.summary import STUDY_FILE
 from tuner.tfevents import read_json
 
-#: Of a `study.json` that is there.
+#: Maximum size of an existing `study.json` in bytes.
 _MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFolder:
-    """What is written into the folder of a study's own."""
+    """The writers of a study's own folder."""
 
     writer: StudyWriter
     summary: Paper
     insights: Paper
-    #: How many parameters the study had when it was opened.
+    #: Number of parameters that the study had when it was opened.
     known: int
 
 
 def is_outdated(place: Place, state: str) -> bool:
-    """Whether a study's folder is there and does not say how the study ended."""
+    """Whether a study's folder exists and does not say how the study ended."""
     if not place.exists():
         return False
     found = read_json(place, STUDY_FILE, most=_MOST_BYTES)
@@ -38,7 +38,7 @@ def is_outdated(place: Place, state: str) -> bool:
 
 
 def write_events(folder: StudyFolder) -> StudyFolder:
-    """Write what is new of its curves and texts; return the folder."""
+    """Write what is new in its curves and texts; return the folder."""
     folder.writer.write()
     return folder
 

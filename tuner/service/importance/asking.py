@@ -1,8 +1,8 @@
-"""Which parameters decided how good the trials of a study are, and which best values lie at an end.
+"""Which parameters decided how good a study's trials are, and which best values lie at a bound.
 
-A trial that was stopped counts with its last report, as it does everywhere: as a rule that is worse
-than what it would have come to, and it was stopped because others were better. Failed ones say
-nothing of the value.
+A stopped trial counts with its last report, as everywhere: usually that is worse than what it would
+have reached, and it was stopped because others were better. Failed trials say nothing about the
+value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tuner.trials.specs import read_spec
 from tuner.trials.store.results import read_results
 from tuner.trials.study import Study
 
-#: With fewer results nothing is said; of more, the newest are looked at.
+#: Minimum number of results for an answer, and the maximum used, the newest ones.
 LEAST, MOST = 10, 2000
 
 
@@ -35,7 +35,7 @@ def importance_document(connection: sa.Connection, study: Study) -> Importance:
             "parameters": [{"name": key, "share": None} for key in names],
             "edges": [],
         }
-    # numpy and scipy take half a second to import.
+    # Importing numpy and scipy takes half a second.
     from tuner.service.importance.weighing import weigh
 
     weighed = weigh(spec, known)
@@ -43,7 +43,7 @@ def importance_document(connection: sa.Connection, study: Study) -> Importance:
 
 
 class Importances:
-    """The importances of studies, as their screens show them. Safe to use from several threads."""
+    """The importances of studies, as their pages show them. Thread-safe."""
 
     _KEPT = 100
 
@@ -51,7 +51,7 @@ class Importances:
         self._kept: dict[int, tuple[tuple[Any, ...], Importance]] = {}
 
     def of(self, connection: sa.Connection, study: Study) -> Importance:
-        """Return which parameters matter in a study; counted anew when a result has come."""
+        """Return which parameters matter in a study; recomputed after each new result."""
         key = (study.revision, study.told)
         kept = self._kept.get(study.id)
         if kept is not None and kept[0] == key:

@@ -1,4 +1,4 @@
-"""Best values that lie at an end of their range: a wider range may hold better ones."""
+"""Best values that lie at a bound of their range: a wider range may hold better ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.surrogate.columns import Flags
 
-#: A value so near an end of its range, in widths of the range, lies there; the values of most of
-#: the best trials must be within the second of it.
+#: The best value must be within the first of a bound, in widths of the range, and the values of
+#: most of the best trials within the second.
 _AT_END, _NEAR_END = 0.01, 0.1
 
 
@@ -22,9 +22,9 @@ class Results:
     """Trials that have a value, and which of them are the best.
 
     Attributes:
-        params: of each trial.
+        params: the parameters of each trial.
         best: which ones are the best, shape (n,).
-        first: index of the best whole one; None: there is none.
+        first: index of the best complete one; None: there is none.
     """
 
     params: Sequence[Mapping[str, Any]]
@@ -33,7 +33,7 @@ class Results:
 
 
 def edges(tuned: Sequence[Parameter], results: Results) -> list[Edge]:
-    """Return the parameters whose best value, and most of the good ones, are at the same end."""
+    """Return the parameters whose best value, and most good ones, are at the same bound."""
     if results.first is None:
         return []
     best = results.params[results.first]
@@ -51,13 +51,13 @@ def edges(tuned: Sequence[Parameter], results: Results) -> list[Edge]:
 
 
 def position(axis: Axis, params: Mapping[str, Any]) -> float:
-    """Return where a trial's value lies on the scale; NaN where the parameter is not active."""
+    """Return the position of a trial's value on the scale; NaN if the parameter is inactive."""
     value = params.get(axis.parameter.name)
     return math.nan if value is None else axis.unit(value)
 
 
 def _end(axis: Axis, best: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> End | None:
-    """Return at which end the best values of a parameter are; None: at none that could move."""
+    """Return the bound where the best values of a parameter are; None: at none that could move."""
     at = position(axis, best)
     if axis.kind == "choice" or axis.size == 1 or not min(at, 1.0 - at) <= _AT_END:
         return None
@@ -75,7 +75,7 @@ def _ends(parameter: Parameter) -> tuple[Any, Any]:
 
 
 def _is_natural(parameter: Parameter, end: str) -> bool:
-    """Whether a range can hardly go on there: below 0, below one of a thing, above all of it."""
+    """Whether a range can hardly be extended there: below 0, below one item, above all of it."""
     low, high = _ends(parameter)
     if end == "low":
         return bool(low == 0 or (low == 1 and parameter.kind in ("int", "ordinal")))

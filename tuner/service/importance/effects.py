@@ -1,15 +1,16 @@
 """How much of the differences between trials each parameter explains: main effects.
 
-The first-order part of an analysis of variance, in steps: the cost of the trials is fitted to one
-parameter alone, by a parabola over its scale or by a mean for each choice. The parameter that
-explains most comes first, the next ones explain what the ones before them leave: a sampler moves
-all parameters at once to where it is good, and those of no effect must not share in that. It ends
-when what every other one explains may be chance, by its F test, at a level for all of them together
-(Bonferroni). Costs far worse than most are cut first (Tukey's fence), as one diverged training
-would otherwise be all that there is to explain.
-
+This is the first-order part of an analysis of variance, computed stepwise. The cost of the trials
+is fitted to each parameter alone: a parabola over its scale, or a mean for each choice. The
+parameter that explains most comes first, and the next ones explain what the ones before them leave:
+a sampler moves all parameters together to where results are good, and parameters without an effect
+must not share in that. It stops when what any other parameter explains may be chance, by its F
+test, at a level for all of them together (Bonferroni). Costs far worse than most are clipped first
+(Tukey's fence), because one diverged training would otherwise dominate everything.
 Interactions are not seen, nor a parameter that the trials hardly vary. It needs no model and no
-random numbers, and some milliseconds. docs/decisions.md has it beside PED-ANOVA, Optuna's default.
+It sees neither interactions nor a parameter that hardly varies. It needs no model and no random
+numbers, and takes some milliseconds. docs/decisions.md compares it with PED-ANOVA, Optuna's
+default.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from scipy.special import fdtrc
 
 from tuner.surrogate.columns import Flags, Floats
 
-#: A parameter without an effect is named in one of so many studies: the level of the tests.
+#: The level of the tests: the share of studies in which a parameter without an effect is named.
 _LEVEL = 0.1
-#: So many are named at most: what comes after them is a trifle.
+#: Maximum number of named parameters: the effects of further ones are negligible.
 _MOST = 12
-#: Beyond the upper quartile by so many times the width of the quartiles, a cost is cut.
+#: Costs are clipped at this many interquartile ranges above the upper quartile.
 _FENCE = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EffectColumn:
-    """One parameter of n trials.
+    """One parameter in n trials.
 
     Attributes:
-        at: positions from 0 to 1 or, of choices, their indices, shape (n,); NaN where the parameter
-            is not active.
+        at: positions from 0 to 1 or, for choices, their indices, shape (n,); NaN if the parameter
+            is inactive.
         is_choice: whether they are indices.
     """
 
@@ -52,11 +53,11 @@ class _Basis:
     columns: Floats
 
     def explained(self, rest: Floats) -> float:
-        """Return the sum of squares that it explains of what is left, shape (n,)."""
+        """Return the sum of squares that it explains of the rest, shape (n,)."""
         return float(((self.columns.T @ rest[self.active]) ** 2).sum())
 
     def chance(self, rest: Floats) -> float:
-        """Return how likely a parameter without an effect explains as much."""
+        """Return the probability that a parameter without an effect explains as much."""
         here = rest[self.active]
         terms = self.columns.shape[1]
         free = len(here) - terms - 1
@@ -68,20 +69,20 @@ class _Basis:
         return float(fdtrc(terms, free, ratio))
 
     def without(self, rest: Floats) -> Floats:
-        """Return what is left when this is taken away."""
+        """Return the rest after removing what this explains."""
         left = rest.copy()
         left[self.active] -= self.columns @ (self.columns.T @ rest[self.active])
         return left
 
 
 def effect_shares(columns: Sequence[EffectColumn], costs: Floats) -> list[float] | None:
-    """Return the share of each parameter in what they explain, together 1.
+    """Return each parameter's share of what all of them explain; the sum is 1.
 
     Args:
         costs: of the trials, shape (n,), lower is better; not all equal.
 
     Returns:
-        0 for a parameter whose effect may be chance; None when that is so of all of them.
+        Shares; 0 for a parameter whose effect may be chance. None if that holds for all of them.
     """
     near = cut(costs)
     rest = near - near.mean()
@@ -101,10 +102,10 @@ def effect_shares(columns: Sequence[EffectColumn], costs: Floats) -> list[float]
 
 
 def cut(costs: Floats) -> Floats:
-    """Return costs, shape (n,), of which those far worse than most count as the fence."""
+    """Return costs, shape (n,), clipped at the fence."""
     low, high = np.quantile(costs, [0.25, 0.75])
     fence = high + _FENCE * (high - low)
-    # Where most trials are equal the quartiles say nothing of the others.
+    # If most trials are equal, the quartiles say nothing about the others.
     return np.minimum(costs, fence) if high > low else costs
 
 
@@ -118,7 +119,7 @@ def _basis(column: EffectColumn) -> _Basis:
 
 
 def _terms(column: EffectColumn, at: Floats) -> list[Floats]:
-    """Return what the cost is fitted to, beside a constant; empty: the parameter does not vary."""
+    """Return what the cost is fitted to, besides a constant; empty if the parameter is constant."""
     values = np.unique(at)
     if len(values) < 2:
         return []

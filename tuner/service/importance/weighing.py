@@ -1,4 +1,4 @@
-"""Weighing the parameters of a study by what came of its trials."""
+"""Computes the importance of a study's parameters from the results of its trials."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tuner.spec import StudySpec
 from tuner.surrogate.columns import Floats
 from tuner.trials.store.results import TrialResult
 
-#: The best of a study are this share of its trials, so many at least, and a third at most.
+#: The best trials are this share of all, at least this number, and at most a third.
 _SHARE, _FEWEST = 0.1, 5
 
 
 def weigh(study: StudySpec, known: Sequence[TrialResult]) -> Weighed:
     """Return what the parameters explain.
 
-    Of several metrics each is explained by itself, and a share is the mean of its shares.
+    With several metrics, each is explained separately, and a share is the mean of its shares.
 
     Args:
-        known: what came of its trials, in number order.
+        known: the results of its trials, in number order.
     """
     tuned = [parameter for parameter in study.space.parameters if parameter.kind != "fixed"]
     params = [trial.params for trial in known]
@@ -60,7 +60,7 @@ def _results(
     params: Sequence[Mapping[str, Any]],
     costs: Floats,
 ) -> Results | None:
-    """Return which trials are the best; None where most are equally good."""
+    """Return which trials are the best; None if most are equally good."""
     wanted = min(max(math.ceil(_SHARE * len(costs)), _FEWEST), len(costs) // 3)
     best = costs <= np.partition(costs, wanted - 1)[wanted - 1]
     if 2 * best.sum() > len(costs):
@@ -79,12 +79,12 @@ def _column(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Effect
 
 
 def _numbers(parameter: Parameter, trials: Sequence[Mapping[str, Any]]) -> Floats:
-    """Return `position` of a number in all trials at once, shape (n,)."""
+    """Return the `position` of a number in all trials, shape (n,)."""
     at = np.array([params.get(parameter.name, math.nan) for params in trials], dtype=float)
     low, high = parameter.bounds
     at, low, high = all_scaled(parameter, at), scaled(parameter, low), scaled(parameter, high)
     return np.asarray((at - low) / max(high - low, _TINY))
 
 
-#: A range of a single value has no width.
+#: Substitute for the width of a range with a single value.
 _TINY = 1e-300

@@ -1,1 +1,1 @@
-"""What a study's own folder says of it beside its curves: `study.json` and `insights.json`."""
+"""What a study's own folder says besides its curves: `study.json` and `insights.json`."""

@@ -1,4 +1,4 @@
-"""Computes the insights of one study in a process of its own: a JSON request in, a document out."""
+"""Computes the insights of one study in a separate process: a JSON request in, a document out."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import sys
 from tuner.security.secrecy import set_readable
 from tuner.system import is_linux
 
-#: Seconds of the processor; whatever the trials are like, it ends then.
+#: Limit of processor time in seconds, whatever the trials are like.
 CPU_S = 120
-#: Bytes of memory, beside code.
+#: Limit of memory in bytes, excluding code.
 MEMORY = 2 << 30
-#: Less than whatever trains here; at 19 a busy machine would leave it a hundredth.
+#: Lower priority than any training here; with 19, a busy machine would leave it a hundredth.
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Answer one request of `tuner.service.insights.computing`, which this does not outlive."""
+    """Answer one request of `tuner.service.insights.computing`, then exit."""
     if is_linux():
-        # The request holds the password of the database.
+        # The request contains the password of the database.
         set_readable(readable=False)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     request = json.load(sys.stdin)
@@ -39,7 +39,7 @@ def main() -> None:
         document = insights_document(storage, request["study_id"])
     finally:
         storage.close()
-    # Non-finite numbers would be no JSON: a fault of ours, which the caller notes.
+    # Non-finite numbers are not valid JSON: they are our fault, which the caller logs.
     sys.stdout.write(json.dumps(document, allow_nan=False))
 
 

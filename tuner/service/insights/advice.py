@@ -1,4 +1,4 @@
-"""Advice in plain words: what the insights of a study mean for whoever goes on with it."""
+"""Advice in plain words: what the insights of a study mean for those who continue it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from tuner.documents.document import JsonObject
 from tuner.service.answers.wording import count, interval_text, value_text
 from tuner.service.insights.sample import Sample
 
-#: Before so many results no parameter is said to matter little.
+#: Minimum number of results before a parameter is said to matter little.
 _LEAST = 30
-#: By every method its share, with all its pairs, is at most this.
+#: Its share, including all of its pairs, is at most this by every method.
 _LITTLE = 0.03
-#: And it was varied in this share of the trials at least.
+#: It must have varied in at least this share of the trials.
 _ACTIVE = 0.2
-#: From this share on a parameter is said to matter.
+#: From this share on, a parameter is said to matter.
 _MUCH = 0.1
-#: Sentences of one kind.
+#: Maximum number of sentences of one kind.
 _MOST = 5
-#: From this chance on a better value is likely, and below the second unlikely.
+#: From the first probability on, a better value is likely; below the second, unlikely.
 _LIKELY, _UNLIKELY = 0.6, 0.1
-#: From this share of all trials on, that many were stopped early is worth a word.
+#: Minimum share of trials stopped early that is worth mentioning.
 _PRUNED = 0.2
 
 
@@ -31,7 +31,7 @@ def advise(sample: Sample, document: JsonObject) -> list[JsonObject]:
         document: its insights, without advice.
 
     Returns:
-        Of each its `kind`, its `text`, and the `parameter` that it is about, if it is about one.
+        For each its `kind`, its `text`, and the `parameter` that it is about, if any.
     """
     methods = document["importance"]["methods"]
     return [
@@ -76,7 +76,7 @@ def _edges(edges: list[JsonObject]) -> Iterator[JsonObject]:
 
 
 def _more_trials(sample: Sample, improvement: JsonObject | None) -> Iterator[JsonObject]:
-    """Say whether more trials are likely to pay, with how sure that is."""
+    """Say whether more trials are likely to pay off, and how certain that is."""
     if improvement is None or improvement["chance"] is None:
         return
     chance, ahead = improvement["chance"], improvement["next_trials"]
@@ -91,7 +91,7 @@ def _more_trials(sample: Sample, improvement: JsonObject | None) -> Iterator[Jso
 
 
 def _little(sample: Sample, methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
-    """Say which parameters no method finds to matter; nothing where a method could not look."""
+    """Say which parameters matter in no method; nothing if a method could not be applied."""
     main, best = _shares(methods.get("main_effects")), _shares(methods.get("ped_anova"))
     if len(sample) < _LEAST or not main or not best:
         return

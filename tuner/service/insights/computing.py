@@ -1,8 +1,8 @@
-"""Has the insights of studies computed in the background, one study at a time.
+"""Computes the insights of studies in the background, one study at a time.
 
-What takes seconds of Python would hold up every answer of the server, whatever thread it ran in: so
-it is a process of its own, of low priority and with bounds. A study with few results needs none.
-A study is looked at again once it has a tenth more results, and at its end.
+A computation that takes seconds of Python would delay every answer of the server, even in another
+thread, so it runs in a process of its own, with low priority and limits. A study with few results
+needs none. A study is analysed again once it has a tenth more results, and at its end.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
 
-#: A computation that takes longer is ended.
+#: Seconds after which a computation is ended.
 PATIENCE_S = 900.0
-#: More than this no document has; a larger answer is a fault.
+#: Maximum size of a document in bytes; a larger answer is a fault.
 _MOST_BYTES = 16 << 20
-#: A study is looked at again after so many results, or a tenth of those it had.
+#: A study is analysed again after this number of new results, or this share of those it had.
 _FEWEST_NEW, _SHARE_NEW = 5, 0.1
 _IDLE_S = 0.5
-#: While the database is away, another try comes after this time, seconds, and so many at most.
+#: While the database is away: seconds between tries, and the maximum number of tries.
 _OUTAGE_WAIT_S, _OUTAGE_TRIES = 2.0, 150
-#: What a failed computation said last, for the log.
+#: Maximum length of a failed computation's last output, for the log.
 _SAID = 2000
 
 FAILED = "could not be computed; the log of the server says why"
@@ -48,9 +48,9 @@ class Wish:
 
     study_id: int
     name: str
-    #: Results that it has.
+    #: Number of its results.
     told: int
-    #: Whether it has ended: then nothing more is to come.
+    #: Whether it has ended, so that nothing more is to come.
     is_over: bool
 
 
@@ -64,17 +64,17 @@ class _Known:
 class _State:
     wishes: dict[int, Wish] = field(default_factory=dict)
     known: dict[int, _Known] = field(default_factory=dict)
-    #: Studies whose newest document nobody has taken.
+    #: Studies whose newest document was not taken yet.
     fresh: set[int] = field(default_factory=set)
     process: subprocess.Popen[bytes] | None = None
     is_stopping: bool = False
 
 
 class Insights:
-    """The insights of studies, as far as they are known. Safe to use from several threads.
+    """The insights of studies, as far as they are known. Thread-safe.
 
     Args:
-        storage: the truth, which the process reads by itself; None: nothing is computed.
+        storage: the database, which the process reads by itself; None: nothing is computed.
     """
 
     def __init__(self, storage: Storage | None) -> None:
@@ -84,7 +84,7 @@ class Insights:
         self._thread: threading.Thread | None = None
 
     def want(self, wish: Wish) -> None:
-        """Have a study looked at, unless what is known of it is new enough."""
+        """Request the insights of a study, unless the known ones are recent enough."""
         if self._storage is None:
             return
         with self._changed:
@@ -98,22 +98,22 @@ class Insights:
             self._changed.notify_all()
 
     def of(self, study_id: int) -> JsonObject | None:
-        """Return what is known of a study, or None."""
+        """Return the known insights of a study, or None."""
         with self._changed:
             known = self._state.known.get(study_id)
             return None if known is None else known.document
 
     def fresh(self) -> frozenset[int]:
-        """Return the studies of which something new is known; see `taken`."""
+        """Return the studies with new insights; see `taken`."""
         with self._changed:
             return frozenset(self._state.fresh)
 
     def taken(self, study_id: int, document: JsonObject | None, *, is_over: bool) -> None:
-        """Note that a document was filed; a newer one stays fresh.
+        """Record that a document was filed; a newer one stays fresh.
 
         Args:
             document: what was filed.
-            is_over: whether the study has ended: then its document is not kept.
+            is_over: whether the study has ended, so that its document is not kept.
         """
         with self._changed:
             known = self._state.known.get(study_id)
@@ -123,12 +123,12 @@ class Insights:
                     known.document = None
 
     def wanted(self) -> frozenset[int]:
-        """Return the studies that are still to be looked at."""
+        """Return the studies that are still to be analysed."""
         with self._changed:
             return frozenset(self._state.wishes)
 
     def wait_for_ended(self, timeout_s: float) -> None:
-        """Wait until nothing more is wanted of studies that have ended, or the time is over."""
+        """Wait until all ended studies are analysed, or the timeout."""
 
         def is_done() -> bool:
             return not any(wish.is_over for wish in self._state.wishes.values())
@@ -137,14 +137,14 @@ class Insights:
             self._changed.wait_for(is_done, timeout=timeout_s)
 
     def forget(self) -> None:
-        """Know and want nothing any more."""
+        """Drop all requests and results."""
         with self._changed:
             self._state.wishes.clear()
             self._state.known.clear()
             self._state.fresh.clear()
 
     def stop(self) -> None:
-        """End what runs; nothing is computed afterwards."""
+        """End the running computation; nothing is computed afterwards."""
         with self._changed:
             self._state.is_stopping = True
             self._state.wishes.clear()
@@ -161,7 +161,7 @@ class Insights:
                 self._changed.wait_for(lambda: self._state.wishes or self._state.is_stopping)
                 if self._state.is_stopping:
                     return
-                # Those that have ended first: whoever waits for them sees no more trials.
+                # Ended studies first: people who wait for them will see no more trials.
                 wish = min(self._state.wishes.values(), key=lambda w: (not w.is_over, w.study_id))
             document = self._persist(wish)
             with self._changed:
@@ -172,7 +172,7 @@ class Insights:
                 self._changed.notify_all()
 
     def _persist(self, wish: Wish) -> JsonObject | None:
-        """Return the document of a study; an outage of the database is waited for."""
+        """Return the document of a study; wait for the end of a database outage."""
         for _ in range(_OUTAGE_TRIES):
             try:
                 return self._try(wish)
@@ -183,7 +183,7 @@ class Insights:
         return empty(wish.name, FAILED)
 
     def _try(self, wish: Wish) -> JsonObject | None:
-        """Return the document of a study, also of one whose rows are damaged.
+        """Return the document of a study, even of one with damaged rows.
 
         Raises:
             Exception: one of `DATABASE_AWAY`.
@@ -214,7 +214,7 @@ class Insights:
         if wish.told < LEAST:
             return early_document(storage, wish.study_id)
         request = {"database_url": storage.url, "study_id": wish.study_id}
-        # Not from the folder that the server was started in, which may hold any module.
+        # Not from the folder in which the server was started, which may contain any module.
         command = [sys.executable, "-P", "-m", "tuner.service.insights"]
         process = subprocess.Popen(
             command,

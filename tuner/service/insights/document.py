@@ -1,6 +1,6 @@
-"""The content of `_study/insights.json`: what the trials of a study say about its parameters.
+"""The content of `_study/insights.json`: what a study's trials say about its parameters.
 
-docs/trials.md has the fields.
+docs/trials.md describes the fields.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tuner.storage import Storage
 
 
 def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
-    """Return what the trials of a study say; None: there is no such study.
+    """Return what a study's trials say; None: there is no such study.
 
-    It takes seconds, and memory for some thousand trials: to be called in a process of its own.
+    It takes seconds, and memory for some thousand trials: call it in a separate process.
 
     Args:
-        storage: the truth; it is only read.
+        storage: the database, which is only read.
     """
     begun = begin(storage, study_id)
     if begun is None:
@@ -70,7 +70,7 @@ def _main_effects(sample: Sample, main: Weighed) -> JsonObject:
 
 
 def _tried(method: Callable[[], JsonObject]) -> JsonObject:
-    """Return what a method of others says, or in words that it failed: the others still hold."""
+    """Return what a third-party method says, or that it failed: the other methods still hold."""
     try:
         return method()
     except Exception as exc:  # noqa: BLE001 - a library's fault on odd trials is no fault of ours

@@ -1,6 +1,6 @@
-"""What is known of a study from its first trial on: how many there are, and what history did.
+"""What is known about a study from its first trial on: the number of trials, and history's share.
 
-The rest takes seconds and more trials: see `document`.
+The rest takes seconds and needs more trials: see `document`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tuner.trials.store.studies import read_study
 
 
 def early_document(storage: Storage, study_id: int) -> JsonObject | None:
-    """Return the insights of a study with fewer than `LEAST` results; None: there is no such study.
+    """Return the insights of a study with fewer than `LEAST` results; None: no such study.
 
     It reads some rows and computes nothing.
     """
@@ -27,7 +27,7 @@ def early_document(storage: Storage, study_id: int) -> JsonObject | None:
 
 
 def begin(storage: Storage, study_id: int) -> tuple[Sample, JsonObject] | None:
-    """Return the trials of a study, and its insights without importance and advice."""
+    """Return a study's trials, and its insights without importance and advice."""
     with storage.read() as connection:
         study = read_study(connection, study_id)
         if study is None:

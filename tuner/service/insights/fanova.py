@@ -1,12 +1,12 @@
 """How much of the differences each parameter explains, alone and in pairs: functional ANOVA.
 
 A random forest is fitted to the trials, and its variance over the whole space is divided among
-parameters and pairs of them, by Optuna's trees. Unlike the main effects this sees interactions, and
-judges the space rather than where the sampler went. Source: Hutter, Hoos, Leyton-Brown (2014), "An
-efficient approach for assessing hyperparameter importance".
+parameters and pairs of them, with Optuna's trees. Unlike the main effects, this sees interactions,
+and it judges the space rather than where the sampler went. Source: Hutter, Hoos, Leyton-Brown
+(2014), "An efficient approach for assessing hyperparameter importance".
 
-The forest is scikit-learn's, which a server need not have. A parameter that is not active in a
-trial counts as the middle of its range there: the trees tell such trials apart by its parent.
+The forest is scikit-learn's, which a server need not have. A parameter that is inactive in a trial
+counts as the middle of its range there: the trees tell such trials apart by its parent.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from tuner.space.axis import Axis
 from tuner.space.parameter import Parameter
 from tuner.surrogate.columns import Floats
 
-#: Bounds of the work: some seconds. Trials are drawn, all results alike.
+#: Limits of the work, to some seconds. Trials are sampled from all results with equal probability.
 _TRIALS, _TREES, _DEPTH, _LEAF = 600, 32, 8, 2
-#: Pairs are looked at among so many parameters that matter alone.
+#: Number of most important parameters among which pairs are considered.
 _PAIRED = 5
-#: A pair that explains less says nothing.
+#: Minimum share of a pair.
 _LEAST_PAIR = 0.005
-#: Beyond so many choices a parameter has too many columns for its trials.
+#: Maximum number of choices; with more, a parameter has too many columns for its trials.
 _MOST_CHOICES = 32
 
 NO_FOREST = "needs scikit-learn, which the server does not have"
 
 
 def fanova(sample: Sample) -> JsonObject:
-    """Return how much of the variance of the first metric's forest parameters explain.
+    """Return how much of the variance of the forest for the first metric parameters explain.
 
     Args:
-        sample: ten trials at least.
+        sample: at least ten trials.
 
     Returns:
-        `parameters`: `name`, `share` and `active`, those that matter first; `pairs`: `names` and
-        `share` of what both explain together and neither alone. Shares are of all differences that
-        the forest knows: together at most 1, less for what more than two parameters do. `why`: why
-        nothing can be said, else empty.
+        `parameters`: `name`, `share` and `active`, most important first; `pairs`: `names` and the
+        `share` that both explain together and neither alone. Shares are of all differences that the
+        forest knows: they add up to at most 1, less if more than two parameters interact. `why`:
+        why there is no result, else empty.
     """
     empty: JsonObject = {"parameters": [], "pairs": []}
     if importlib.util.find_spec("sklearn") is None:
@@ -81,7 +81,7 @@ class _Forest:
     """A fitted forest and the columns of each parameter."""
 
     def __init__(self, tuned: Sequence[Parameter], sample: Sample, costs: Floats) -> None:
-        # What Optuna's evaluator stands on: alone this gives pairs too.
+        # The basis of Optuna's evaluator: only this gives pairs as well.
         from optuna.importance._fanova._fanova import _Fanova
 
         drawn = np.arange(len(costs))
@@ -104,7 +104,7 @@ class _Forest:
         self._trees: Any = fitted._trees  # noqa: SLF001 - they alone know of pairs
 
     def share(self, which: tuple[int, ...]) -> float:
-        """Return the share of the variance over some parameters, of one tree on average."""
+        """Return the share of the variance for some parameters, averaged over the trees."""
         features = np.concatenate([self._columns[at] for at in which])
         shares = [
             max(float(tree.get_marginal_variance(features)), 0.0) / tree.variance
@@ -115,7 +115,7 @@ class _Forest:
 
 
 def _block(parameter: Parameter, trials: Sequence[dict[str, Any]]) -> Floats:
-    """Return the columns of a parameter, shape (n, 1), or a column for each choice."""
+    """Return the columns of a parameter: shape (n, 1), or a column for each choice."""
     axis = Axis(parameter)
     at = np.array(
         [np.nan if (value := p.get(parameter.name)) is None else axis.unit(value) for p in trials],

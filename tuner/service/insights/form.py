@@ -1,20 +1,20 @@
-"""The form of `_study/insights.json`, for those who write it and need not compute it."""
+"""The schema of `_study/insights.json`, for code that writes it without computing it."""
 
 from __future__ import annotations
 
 from tuner.documents.document import JsonObject
 
-#: Of the file's form.
+#: Version of the file's schema.
 VERSION = 1
 INSIGHTS_FILE = "insights.json"
 
 
 def empty(study: str, why: str) -> JsonObject:
-    """Return the document of a study of which nothing can be said.
+    """Return the document of a study without results.
 
     Args:
         study: "project/study".
-        why: the cause, in words.
+        why: the reason, in words.
     """
     return {
         "version": VERSION,
@@ -29,9 +29,9 @@ def empty(study: str, why: str) -> JsonObject:
 
 
 def important(document: JsonObject | None) -> list[str]:
-    """Return the names of the parameters that matter, those that matter most first.
+    """Return the names of the parameters that matter, most important first.
 
-    Main effects first: they leave out what may be chance.
+    By main effects first, which leave out what may be chance.
     """
     methods = {} if document is None else document["importance"]["methods"]
     names: dict[str, None] = {}

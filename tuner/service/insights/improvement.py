@@ -1,15 +1,14 @@
-"""Whether more trials are likely to pay: the chance that the next ones find a better value.
+"""Whether more trials are likely to pay off: the chance that the next ones find a better value.
 
-Gaussian processes are fitted to the study's own results, as the sampler does. From them the next
+Gaussian processes are fitted to the study's own results, as the sampler does. With them the next
 trials are chosen one after the other by expected improvement, each as if the one before had come
-out as expected, and functions are drawn that agree with the results: in how many of them one of
-these trials is better than the best so far, is the chance as the model sees it. That is too low for
-a sampler that chooses by such a model anew after each result, and too high for others: so the
-chance is moved as simulated studies have shown (docs/decisions.md has the figures, and how well the
-chance that is told is kept).
-
+out as expected, and functions are drawn that agree with the results. The share of functions in
+which one of these trials beats the best value so far is the raw chance. It is too low for a sampler
+that chooses by such a model again after each result, and too high for others, so it is calibrated
+on simulated studies (docs/decisions.md has the figures, and how reliable the calibrated chance is).
 Trials of a sampler that learns nothing are exchangeable: of n + N such trials the best is among the
-last N with the chance N / (n + N).
+Trials of a sampler that does not learn are exchangeable: of n + N such trials the best is among the
+last N with the probability N / (n + N).
 """
 
 from __future__ import annotations
@@ -32,22 +31,22 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.gaussian.gp import GaussianProcess, fit_gps
 from tuner.surrogate.search.acquisition import log_improvement
 
-#: With fewer whole results nothing is said; of more, the newest are looked at, and the best.
+#: Minimum number of complete results for an answer, and the maximum used: the newest, and the best.
 LEAST, MOST = 15, 200
-#: So many trials ahead: a quarter of those there are, within these bounds.
+#: Number of trials to look ahead: this share of the existing ones, within these bounds.
 _FEWEST, _FURTHEST, _SHARE = 10, 50, 0.25
-#: Points all over the space, and beside the best ones, at which the next trials may be.
+#: Number of candidates for the next trials: spread over the space; centres; near each centre.
 _POOL, _CENTRES, _BESIDE = 300, 5, 40
-#: Functions that are drawn.
+#: Number of functions to draw.
 _DRAWN = 400
-#: The range that is given with what is expected.
+#: The quantiles that are given with an expectation.
 _RANGE = (0.1, 0.9)
-#: Shift and slope of the chance that is told, as a logistic function of the model's odds, and of
-#: what is gained as a multiple of what the model sees: measured on simulated studies. A sampler of
-#: our models adapts to each result, which the points chosen ahead do not; others go elsewhere.
+#: Calibration, measured on simulated studies: shift and slope of a logistic function of the raw
+#: odds, and a factor on the gains. A sampler with our models adapts to each result, which the
+#: points chosen ahead do not; other samplers go elsewhere.
 _MODELS, _OTHERS = (1.8, 0.85), (-1.0, 0.54)
 _STRETCH = 2.0
-#: No chance is told as certain.
+#: Maximum of the calibrated chance: nothing is certain.
 _SUREST = 0.98
 
 
@@ -55,11 +54,11 @@ def improvement(sample: Sample) -> JsonObject:
     """Return the chance that the next trials find a better value; see the module.
 
     Returns:
-        `why`: why nothing can be said, else empty; `next_trials`, so many are looked ahead;
-        `chance` that one of them is better than the best by more than a trifle; the best value
-        after them as `expected`, `low` and `high` (the middle 80 %); `regret`, how much better the
-        best value anywhere may be: less, with a chance of nine tenths. In the metric's unit; null
-        where a sampler that learns nothing leaves no model to ask.
+        `why`: why there is no result, else empty; `next_trials`: how far to look ahead; `chance`
+        that one of them beats the best by more than a negligible amount; the best value after them
+        as `expected`, `low` and `high` (the middle 80 %); `regret`: how much better the best value
+        anywhere may be at most, with a probability of nine tenths. In the metric's unit; null if
+        the sampler does not learn, so that there is no model.
     """
     whole = int(sample.whole.sum())
     if len(sample.spec.metrics) > 1:
@@ -81,8 +80,8 @@ def next_trials(whole: int, left: int | None) -> int:
     """Return how far to look ahead.
 
     Args:
-        whole: complete trials.
-        left: of the budget; None: it is over, or has no limit of trials.
+        whole: number of complete trials.
+        left: number left in the budget; None: it is used up, or does not limit trials.
     """
     ahead = min(max(math.ceil(_SHARE * whole), _FEWEST), _FURTHEST)
     return min(ahead, left) if left else ahead
@@ -90,12 +89,12 @@ def next_trials(whole: int, left: int | None) -> int:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outlook:
-    """What a model sees ahead.
+    """What a model predicts for the next trials.
 
     Attributes:
-        best: the best value so far, as the model has it, in the metric's unit.
-        seen: the chance, as the model sees it, that the next trials are better.
-        gains: by how much, in the functions where they are, above 0, shape (k,).
+        best: the best value so far, according to the model, in the metric's unit.
+        seen: the raw chance that the next trials are better.
+        gains: by how much, in the functions where they are better, above 0, shape (k,).
         regret: how much better the best value anywhere is, in each function, shape (drawn,).
     """
 
@@ -106,7 +105,7 @@ class Outlook:
 
 
 def look_ahead(results: Results, ahead: int) -> Outlook | None:
-    """Return what a model of the results sees in the next trials; None: no model can be had."""
+    """Return what a model of the results predicts for the next trials; None: there is no model."""
     dialect = declared(results.space)
     if not len(dialect.encoding):
         return None
@@ -139,16 +138,16 @@ def look_ahead(results: Results, ahead: int) -> Outlook | None:
 
 
 def _told(outlook: Outlook, ahead: int, sample: Sample) -> JsonObject:
-    """Return an outlook as it is told: the chance moved, the gains stretched."""
+    """Return an outlook after calibration of chance and gains."""
     metric = sample.spec.metrics[0]
     chance = told_chance(outlook.seen, sample.spec.sampler.name)
     gains = np.zeros(1) if not len(outlook.gains) else np.sort(outlook.gains)
-    # With the rest of the chance nothing is gained.
+    # With the remaining probability nothing is gained.
     shares = [max(0.0, 1.0 - (1.0 - quantile) / chance) for quantile in (*_RANGE, 0.5)]
     gained = [float(np.quantile(gains, share)) if share > 0.0 else 0.0 for share in shares]
     towards = 1.0 if metric.goal == "maximize" else -1.0
     most = [*gained, float(np.quantile(outlook.regret, _RANGE[1]))]
-    # An accuracy ends at 1, whatever a model sees.
+    # An accuracy ends at 1, whatever a model predicts.
     bounds = known_bounds(metric.name, sample.values[:, 0])
     reached = bounds.clip(outlook.best + towards * _STRETCH * np.array(most)).tolist()
     return {
@@ -163,11 +162,11 @@ def _told(outlook: Outlook, ahead: int, sample: Sample) -> JsonObject:
 
 
 def told_chance(raw: float, sampler: str) -> float:
-    """Return the chance that is told for one that the model sees, both between 0 and 1.
+    """Return the calibrated chance for a raw one, both between 0 and 1.
 
     Args:
-        raw: as the model sees it.
-        sampler: of the study, as its spec names it.
+        raw: the raw chance.
+        sampler: the study's sampler, as its spec names it.
     """
     shift, slope = _MODELS if SAMPLERS.has(sampler, Trait.MODELS) else _OTHERS
     odds = shift + slope * math.log(raw / (1.0 - raw))
@@ -177,7 +176,7 @@ def told_chance(raw: float, sampler: str) -> float:
 def _drawn(
     model: GaussianProcess, encoding: Encoding, best: float, ahead: int, count: int
 ) -> tuple[Floats, Floats]:
-    """Return the least z of the next trials, and of all points, for each function, (count,)."""
+    """Return the smallest z of the next trials, and of all points, for each function, (count,)."""
     rng = np.random.default_rng([ahead, count])
     points = _points(model, encoding, rng)
     mean, covariance = model.joint(points)
@@ -189,7 +188,7 @@ def _drawn(
 
 
 def _points(model: GaussianProcess, encoding: Encoding, rng: np.random.Generator) -> Floats:
-    """Return canonical points of the space, and more beside the best ones, (m, d)."""
+    """Return canonical points of the space, and more near the best ones, (m, d)."""
     columns = model.columns
     pool = encoding.sample(_POOL, 0)
     centres = np.repeat(model.x[np.argsort(model.z)[:_CENTRES]], _BESIDE, axis=0)
@@ -216,7 +215,7 @@ def _chosen(mean: Floats, covariance: Floats, best: float, ahead: int, noise: fl
         pick = int(worth.argmax())
         taken[pick] = True
         chosen.append(pick)
-        # One step of a Cholesky decomposition: what a trial there would leave uncertain.
+        # One step of a Cholesky decomposition: the remaining covariance after a trial there.
         row = covariance[pick] - rows[:at, pick] @ rows[:at]
         row = row / math.sqrt(max(variance[pick] + noise, 1e-12))
         rows[at] = row
@@ -226,7 +225,7 @@ def _chosen(mean: Floats, covariance: Floats, best: float, ahead: int, noise: fl
 
 
 def _results(sample: Sample) -> Results:
-    """Return the newest whole trials, and the best one."""
+    """Return the newest complete trials, and the best one."""
     at = np.flatnonzero(sample.whole)
     costs = sample.costs[at, 0]
     kept = at[-MOST:]

@@ -14,7 +14,7 @@ from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
 from tuner.trials.store.ranking import ranked
 
-#: Rows and parameters of the table, and characters of a value.
+#: Maximum number of rows and of parameters in the table, and maximum characters of a value.
 _ROWS, _PARAMETERS, _CHARACTERS = 10, 5, 40
 _PLAIN = re.compile(r"[A-Za-z0-9 .,+-]")
 
@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 .,+-]")
 def leaderboard_markdown(
     connection: sa.Connection, study_id: int, spec: StudySpec, order: Sequence[str]
 ) -> str:
-    """Return the best trials as a table with links to them; empty while there is none.
+    """Return the best trials as a table with links to them; empty while there are none.
 
     Args:
         order: names of its parameters, most important first.
@@ -61,6 +61,6 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text as Markdown that shows it as it is: nothing in it is a link or a tag."""
+    """Return a text as literal Markdown: nothing in it is a link or a tag."""
     cut = text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1]}…"
     return "".join(c if _PLAIN.fullmatch(c) else f"&#{ord(c)};" for c in cut)

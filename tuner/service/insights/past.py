@@ -1,4 +1,4 @@
-"""How much say history had in each proposal of a study, and how far the models trusted it."""
+"""History's share in each proposal of a study, and how much the models trusted it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tuner.storage import tables
 def history_over_trials(
     connection: sa.Connection, study_id: int, spec: StudySpec
 ) -> list[JsonObject]:
-    """Return the say of history in the newest proposals; empty where it never had any.
+    """Return history's share in the newest proposals; empty if it never had one.
 
     Returns:
-        Of each trial, in number order: `share`, how much say history had, 0 to 1; `trust`, how far
-        the model of history was trusted beside the study's own, null where only one was asked;
+        For each trial, in number order: `share`, the share of history, 0 to 1; `trust`, the weight
+        of the model with history compared with the study's own, null if only one was used;
         `proposed_by_history`, whether it chose the trial.
     """
     t = tables.trials
@@ -51,10 +51,10 @@ def history_over_trials(
 
 
 def _shares(records: Sequence[JsonObject], spec: StudySpec) -> list[float]:
-    """Return the share of history in each proposal.
+    """Return history's share in each proposal.
 
-    Whether a trial was one of `start_with` takes all trials before it: that is asked of those only
-    that may be.
+    Finding out whether a trial came from `start_with` requires all trials before it, so it is done
+    only for trials that may.
     """
     retries = sum(record.get("retry_of") is not None for record in records)
     latest = len(spec.start_with) + retries

@@ -1,4 +1,4 @@
-"""Which parameters set the best trials apart: PED-ANOVA, and condPED-ANOVA where some depend.
+"""Which parameters distinguish the best trials: PED-ANOVA, and condPED-ANOVA for dependent ones.
 
 Computed by Optuna. Sources: Watanabe, Bansal, Hutter (2023), "PED-ANOVA: Efficiently quantifying
 hyperparameter importance in arbitrary subspaces"; "Conditional PED-ANOVA" (2026).
@@ -17,29 +17,29 @@ from optuna.trial import FrozenTrial
 from tuner.documents.document import JsonObject
 from tuner.space.parameter import Parameter
 
-#: The best are this share of the trials, and so many at least: Optuna wants five.
+#: The best trials are this share, but at least this number: Optuna requires five.
 _SHARE, _FEWEST = 0.1, 5
-#: And no more than this share.
+#: And at most this share.
 _LARGEST = 0.5
-#: Parameters that depend are weighed among themselves where so many trials have them.
+#: Dependent parameters are compared among themselves if at least this number of trials has them.
 _LEAST_ACTIVE = 20
 
 
 def ped_anova(
     tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
 ) -> JsonObject:
-    """Return how much each parameter sets the best trials apart from the others.
+    """Return how much each parameter distinguishes the best trials from the others.
 
     Args:
         tuned: parameters with more than one value.
-        trials: whole ones, to be minimised; ten at least.
-        metrics: how many values each has. Each is explained by itself, and a share is the mean.
+        trials: complete ones, to be minimized; at least ten.
+        metrics: number of values of each. Each is explained separately; a share is the mean.
 
     Returns:
-        `parameters`: `name`, `share` (together 1) and `active`, the share of trials that have the
-        parameter, those that matter first. `conditions`: `name`, `when` and `share` of parameters
-        that depend on others, among the trials in which they are active. `why`: why nothing can be
-        said, else empty.
+        `parameters`: `name`, `share` (the sum is 1) and `active`, the share of trials that have the
+        parameter, most important first. `conditions`: `name`, `when` and `share` of dependent
+        parameters, among the trials in which they are active. `why`: why there is no result, else
+        empty.
     """
     shares = _shares(trials, metrics)
     if not shares:
@@ -62,7 +62,7 @@ def ped_anova(
 def _conditions(
     tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
 ) -> list[JsonObject]:
-    """Return the shares of parameters that depend on others, where these have their values."""
+    """Return the shares of dependent parameters, under each condition on which they are active."""
     groups: dict[tuple[Any, ...], list[Parameter]] = {}
     for parameter in tuned:
         if parameter.when:
@@ -82,7 +82,7 @@ def _conditions(
 
 
 def _shares(trials: Sequence[FrozenTrial], metrics: int) -> Mapping[str, float]:
-    """Return the share of each parameter; empty: all trials came out the same."""
+    """Return the share of each parameter; empty: all trials have the same result."""
     least = min(_LARGEST, max(_SHARE, _FEWEST / len(trials)))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=least)
     totals: dict[str, float] = {}
@@ -112,7 +112,7 @@ def _evaluate(
         for trial, cost in zip(trials, costs, strict=True)
     )
     with warnings.catch_warnings():
-        # Of regimes with few trials; these are left out, and nobody reads warnings here.
+        # Warnings about regimes with few trials, which are left out; nobody reads them here.
         warnings.simplefilter("ignore")
         return evaluator.evaluate(study)
 

@@ -21,19 +21,19 @@ from tuner.trials.specs import read_spec
 from tuner.trials.store.results import TrialResult, read_results
 from tuner.trials.study import Study
 
-#: With fewer results nothing is said; of more, the newest are looked at.
+#: Minimum number of results for insights, and the maximum used, the newest ones.
 LEAST, MOST = 10, 5000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """Trials with a value for each metric, in number order; n of them, and m metrics.
+    """Trials with a value for each metric, in number order: n trials, m metrics.
 
     Attributes:
-        trials: what came of them.
-        values: as the study's owner knows them, shape (n, m).
+        trials: their results.
+        values: in the metrics' units, shape (n, m).
         whole: which trials were not stopped early, shape (n,).
-        total: how many trials the study has, of any state.
+        total: number of all trials of the study, in any state.
         pruned: how many of them were stopped early.
     """
 
@@ -55,13 +55,13 @@ class Sample:
 
     @property
     def costs(self) -> Floats:
-        """The values so that lower ones are better, shape (n, m)."""
+        """The values with signs such that lower ones are better, shape (n, m)."""
         signs = [-1.0 if metric.goal == "maximize" else 1.0 for metric in self.spec.metrics]
         costs: Floats = self.values * np.array(signs)
         return costs
 
     def frozen(self) -> list[FrozenTrial]:
-        """Return the whole trials as Optuna takes them, to be minimised."""
+        """Return the complete trials as Optuna's, to be minimized."""
         dialect, costs = declared(self.spec.space), self.costs
         return [
             _frozen(dialect, self.params[at], costs[at].tolist())

@@ -1,7 +1,8 @@
-"""The content of `_study/study.json`: what a study is, and how it stands.
+"""The content of `_study/study.json`: what a study is, and its current state.
 
-Whoever reads the log root alone, as the Best trials tab does, has it from there: the order of
-parameters, their ranges and conditions, goals, and state. docs/trials.md has the fields.
+Programs that read only the log root, such as the Best trials tab, get from it the order of
+parameters, their ranges and conditions, the goals, and the state. docs/trials.md describes the
+fields.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tuner.space import Parameter
 from tuner.spec import StudySpec
 from tuner.trials.study import Study
 
-#: Of the file's form.
+#: Version of the file's schema.
 VERSION = 1
 STUDY_FILE = "study.json"
 
@@ -28,16 +29,16 @@ def study_summary(
     order: Sequence[str],
     now: float,
 ) -> JsonObject:
-    """Return what a study is and how it stands.
+    """Return what a study is and its current state.
 
     Args:
-        study: that it is about.
-        order: names of parameters that are known to matter, most important first.
+        study: the study.
+        order: names of parameters known to matter, most important first.
         now: the database's time.
 
     Returns:
-        JSON values. `best`: the best whole trial; of several metrics the first of the front, its
-        `objective` null and `pareto` the size of the front. `order` names every parameter.
+        JSON values. `best`: the best complete trial; with several metrics the first of the front,
+        with `objective` null and `pareto` the size of the front. `order` names every parameter.
     """
     status = status_document(connection, study, now)
     return {
@@ -56,11 +57,11 @@ def study_summary(
 
 
 def parameter_document(parameter: Parameter) -> JsonObject:
-    """Return what readers need to show a parameter: every key is there, null where it says nothing.
+    """Return what is needed to show a parameter; every key is there, null if it does not apply.
 
     Returns:
-        `values` holds the choices, of a fixed parameter its only one; `when` maps each parent to
-        the values with which the parameter is active, and is null where it always is.
+        `values` holds the choices, for a fixed parameter its only one; `when` maps each parent to
+        the values with which the parameter is active, and is null if it always is.
     """
     values = [parameter.value] if parameter.kind == "fixed" else list(parameter.values) or None
     when = {item.parent: list(item.values) for item in parameter.when}
@@ -77,9 +78,10 @@ def parameter_document(parameter: Parameter) -> JsonObject:
 
 
 def full_order(parameters: Sequence[Parameter], known: Sequence[str]) -> list[str]:
-    """Return all names: those known to matter, then tuned ones that every trial has, then the rest.
+    """Return all names: those known to matter, tuned ones that every trial has, then the rest.
 
-    Of each kind in the order of the spec: while nothing is known, its author's order is the best.
+    Within each group in the order of the spec: while nothing is known, its author's order is the
+    best.
     """
 
     def kind(parameter: Parameter) -> int:

@@ -1,1 +1,1 @@
-"""Work below the roots whose faults, or whose hanging, stay its own."""
+"""Work below the roots, isolated from file system errors and hanging calls."""

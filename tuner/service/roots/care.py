@@ -1,4 +1,4 @@
-"""Trying something below a root so that its fault stays its own."""
+"""Handles the errors of work below a root, so that they do not affect other work."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
 
-#: With these the database has not answered; anything else it says is about the rows.
+#: Errors that mean that the database did not answer; its other errors are about the rows.
 DATABASE_AWAY = (UnavailableError, sa.exc.OperationalError, sa.exc.InterfaceError)
 
 
 class RootLostError(Exception):
-    """A root cannot be written at present, whatever is to be written."""
+    """A root cannot be written at present, whatever the file."""
 
 
 class Care:
-    """Notes what failed, with its reason, and goes on. Not for several threads.
+    """Records what failed, with its reason, and continues. Not thread-safe.
 
     Args:
-        storage: where it is noted.
-        roots: asked when an error may be that of the file system itself.
-        hands: in which everything below the roots is done.
+        storage: where to record it.
+        roots: checked when an error may be that of the file system itself.
+        hands: the threads in which everything below the roots is done.
     """
 
     def __init__(self, storage: Storage, roots: Roots, hands: Hands) -> None:
@@ -43,11 +43,11 @@ class Care:
 
     @contextlib.contextmanager
     def of(self, subject: Subject, root: Path) -> Iterator[None]:
-        """Try what is in the block; note what it fails with.
+        """Run a block; record its failure.
 
         Raises:
-            RootLostError: the file system failed, and nothing else below the root can be written.
-            StuckError: it was not tried, because calls before it do not return.
+            RootLostError: the file system failed, so nothing else below the root can be written.
+            StuckError: it was not tried, because earlier calls do not return.
             UnavailableError, sqlalchemy.exc.OperationalError: the database is away.
         """
         try:
@@ -62,20 +62,20 @@ class Care:
             self.failed(subject, exc, root)
 
     def failed(self, subject: Subject, error: BaseException, root: Path) -> None:
-        """Note what something failed with; raises as `of`."""
+        """Record a failure; raises as `of` does."""
         if unfiled.is_of_the_system(error) and not self._roots.look():
             raise RootLostError(str(error)) from error
         reason = unfiled.reason_of(error, root)
         logger.warning(
             "not filed",
             extra={"kind": subject.kind, "key": subject.key, "reason": reason},
-            # Of other errors than those of files only the trace says where they come from.
+            # For errors other than those of files, only the traceback says where they come from.
             exc_info=None if isinstance(error, OSError | UnfitError) else error,
         )
         self._note(subject, reason)
 
     def done(self, subject: Subject) -> None:
-        """Note that something has been done."""
+        """Record that something was done."""
         with self._storage.begin() as connection:
             unfiled.forgive(connection, subject)
 

@@ -1,7 +1,8 @@
-"""Doing what may never return: a call to a file system that does not answer cannot be ended.
+"""Makes calls that may never return, such as those to a file system that does not answer.
 
-It is made in a thread of its own, which nobody waits for longer than is bearable. There are few
-such threads: where all of them are stuck, nothing more is tried until one of them comes back.
+Such a call cannot be ended. It runs in a separate thread, and its caller stops waiting after a
+limit. There are only a few such threads: if all of them are stuck, nothing more is tried until one
+returns.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from tuner.errors import UnavailableError
 
 T = TypeVar("T")
 
-#: So many late ends are kept for whoever wants to know.
+#: Maximum number of late results to keep for callers that ask for them.
 _LATE = 100
-#: A thread without work ends after so long.
+#: Seconds after which an idle thread ends.
 _IDLE_S = 5.0
 
 
 class StuckError(UnavailableError):
-    """A call has not returned in time, or was not begun because others have not.
+    """A call has not returned in time, or was not started because earlier ones have not returned.
 
     Attributes:
-        is_begun: whether it was begun.
+        is_begun: whether it was started.
     """
 
     def __init__(self, text: str, *, is_begun: bool) -> None:
@@ -37,21 +38,21 @@ class StuckError(UnavailableError):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A call that nobody waits for any more and that has not returned."""
+    """A call that has not returned and whose caller has given up."""
 
     key: Hashable
-    #: For people.
+    #: Description for people.
     what: str
-    #: How long it has taken so far.
+    #: Duration so far.
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
-    """A call that has returned after nobody waited for it any more.
+    """A call that has returned after its caller gave up.
 
     Attributes:
-        key: of the call.
+        key: the key of the call.
         result: what it returned.
         error: what it raised, or None.
     """
@@ -74,12 +75,12 @@ class _Job:
 
 
 class Hands:
-    """A few threads for calls that may not return. Safe to use from several threads.
+    """A few threads for calls that may not return. Thread-safe.
 
     Args:
-        number: of the threads at most.
-        patience_s: nobody waits longer for a call.
-        queue_s: nor longer than this until a thread is free; None: as long.
+        number: maximum number of threads.
+        patience_s: maximum seconds that a caller waits for a call.
+        queue_s: maximum seconds to wait for a free thread; None: the same as `patience_s`.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Hands:
         self._changed = threading.Condition()
         self._jobs: dict[Hashable, _Job] = {}
         self._late: deque[Late] = deque(maxlen=_LATE)
-        #: Admitted, and not taken by a thread yet.
+        #: Admitted, but not taken by a thread yet.
         self._begun: deque[_Job] = deque()
         self._idle = 0
 
@@ -100,12 +101,12 @@ class Hands:
         """Return what `call` returns, or raise what it raises.
 
         Args:
-            key: of what is done; only one call of a key runs at a time.
-            what: the same for people, such as "the folder of vision/cnn trial 3".
-            call: does it, in another thread.
+            key: identifies the work; only one call for each key runs at a time.
+            what: describes it to people, such as "the folder of vision/cnn trial 3".
+            call: is run in another thread.
 
         Raises:
-            StuckError: it does not return in time, or the calls before it do not.
+            StuckError: it does not return in time, or earlier calls have not returned.
         """
         job = _Job(key=key, what=what, call=call)
         self._admit(job)
@@ -124,7 +125,7 @@ class Hands:
         return result
 
     def waiting(self) -> list[Waiting]:
-        """Return the calls that nobody waits for any more, the longest first."""
+        """Return the calls whose callers have given up, the longest first."""
         now = time.monotonic()
         with self._changed:
             late = [job for job in self._jobs.values() if job.is_late]
@@ -132,29 +133,29 @@ class Hands:
         return [Waiting(key=job.key, what=job.what, seconds=now - job.began) for job in late]
 
     def is_stuck(self, key: Hashable) -> bool:
-        """Return whether a call of this key has not returned and nobody waits for it any more."""
+        """Return whether a call for this key has not returned and its caller has given up."""
         with self._changed:
             return self._is_stuck(key)
 
     def late(self) -> list[Late]:
-        """Return the calls that have returned late since this was asked last."""
+        """Return the calls that have returned late since the last call of this."""
         with self._changed:
             found = list(self._late)
             self._late.clear()
         return found
 
     def _admit(self, job: _Job) -> None:
-        """Take the job on as soon as a thread is free.
+        """Admit the job as soon as a thread is free.
 
         Raises:
-            StuckError: none becomes free in time, or a call of this key has not returned.
+            StuckError: none becomes free in time, or a call for this key has not returned.
         """
         deadline = time.monotonic() + self._queue_s
         with self._changed:
             while job.key in self._jobs or len(self._jobs) >= self._number:
                 stuck = [other for other in self._jobs.values() if other.is_late]
                 left = deadline - time.monotonic()
-                # Whoever waits for one that is stuck only holds up others.
+                # Waiting for a stuck one would only delay others.
                 if left <= 0 or len(stuck) >= self._number or self._is_stuck(job.key):
                     first = max(self._jobs.values(), key=lambda other: other.is_late)
                     raise StuckError(
@@ -176,7 +177,7 @@ class Hands:
             if len(self._begun) <= self._idle:
                 self._changed.notify_all()
                 return
-        # A daemon: the process can end although a call does not.
+        # A daemon, so that the process can exit even if a call does not return.
         threading.Thread(target=self._work, name=self._name, daemon=True).start()
 
     def _work(self) -> None:
@@ -198,7 +199,7 @@ class Hands:
         except BaseException as exc:  # noqa: BLE001 - raised again where it was called
             job.error = exc
         with self._changed:
-            # Together with the end, so that who calls again finds this thread idle.
+            # Together with the result, so that a caller that calls again finds this thread idle.
             self._idle += 1
             job.ended.set()
             del self._jobs[job.key]

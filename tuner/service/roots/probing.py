@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 RootName = Literal["log root", "checkpoint root"]
 
 MIN_FREE_BYTES = 16 << 20
-#: More than a file system keeps in a directory entry, so that blocks are really taken.
+#: Larger than what a file system stores inside a directory entry, so that blocks are allocated.
 _PROBE_BYTES = 65536
 
 
 class Roots:
-    """Looks at both roots, again and again. Not for several threads, except for `problem`.
+    """Checks both roots repeatedly. Not thread-safe, except for `problem`.
 
     Args:
-        log_root, checkpoint_root: as the operator names them.
-        hands: a root is asked in one of these, since it may not answer.
+        log_root, checkpoint_root: the paths, as the operator gave them.
+        hands: threads for the checks, since a root may not answer.
 
     Attributes:
         problem: why one of them cannot be written at present, or None.
@@ -42,20 +42,20 @@ class Roots:
         self.problem: str | None = None
 
     def look(self) -> bool:
-        """Look at both; return whether the log root can be written.
+        """Check both; return whether the log root can be written.
 
-        One that does not answer is as it was when it last did: `hands` knows that it does not.
+        One that does not answer keeps its last known state: `hands` knows that it does not answer.
         """
         answers = [self._look_at(name) for name in self._paths]
         problem = next((found for found in self._found.values() if found), None)
         if problem != self.problem:
             logger.warning("storage", extra={"problem": problem or "gone"})
         self.problem = problem
-        # A full checkpoint root is no reason not to file; what is filed may free it (`trial.keep`).
+        # A full checkpoint root is no reason not to file, which may free space (`trial.keep`).
         return answers[0] and self._found["log root"] is None
 
     def _look_at(self, name: RootName) -> bool:
-        """Look at one root; return whether it answers."""
+        """Check one root; return whether it answers."""
         path = self._paths[name]
         subject = Subject(kind="root", study_id=0, key=name)
         if self._hands.is_stuck(subject):
@@ -71,15 +71,15 @@ class Roots:
 def unwritable(name: RootName, root: Path) -> str | None:
     """Return why nothing can be written to a root, or None.
 
-    Writes a small file: the only test that also sees quotas and read-only mounts.
+    Writes a small file: the only test that also detects quotas and read-only mounts.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
         with Folder.of_root(root) as folder:
-            # Nobody else knows the name, so nobody can have put anything in its place.
+            # Nobody else knows the name, so nothing can be in its place.
             probe = f".tuner-probe-{os.urandom(8).hex()}"
             with os.fdopen(folder.create(probe), "wb") as file:
-                # At once: what is killed from here on leaves nothing behind.
+                # Immediately: a process killed from here on leaves nothing behind.
                 folder.remove(probe)
                 file.write(bytes(_PROBE_BYTES))
             free = os.fstatvfs(folder.fileno())

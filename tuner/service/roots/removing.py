@@ -1,4 +1,4 @@
-"""Removing the folders of a study that was deleted, and nothing outside of the roots."""
+"""Removes the folders of a deleted study, and nothing outside of the roots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Removal:
-    """What has become of a study's folders.
+    """What became of a study's folders.
 
     Attributes:
-        removed: paths.
-        kept: path and reason of what is still there, for people.
+        removed: their paths.
+        kept: path and reason for each remaining folder, for people.
     """
 
     removed: list[str] = field(default_factory=list)
@@ -32,13 +32,13 @@ class Removal:
 def remove_study(roots: Iterable[Path], project: str, study: str, hands: Hands) -> Removal:
     """Remove the folders of a study below some roots.
 
-    What stands in the place of a folder and is none, such as a link, is left alone: it may be
-    anybody's.
+    What is in place of a folder but is not one, such as a link, is left alone: it may belong to
+    anybody.
 
     Args:
         roots: log root and checkpoint root.
-        study: its name within the project.
-        hands: a root may not answer; then the rest is removed when it does.
+        study: the study's name within the project.
+        hands: threads for the removal: if a root does not answer, the rest is removed when it does.
     """
     done = Removal()
     for root in roots:
@@ -59,7 +59,7 @@ def remove_study(roots: Iterable[Path], project: str, study: str, hands: Hands) 
 
 
 def _remove(project: Place, study: str) -> bool:
-    """Remove a folder; return whether there was one."""
+    """Remove a folder; return whether it existed."""
     try:
         folder = project.open()
     except FileNotFoundError:

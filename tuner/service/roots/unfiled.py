@@ -1,7 +1,7 @@
-"""What could not be written or removed below the roots: noted with its reason, and tried again.
+"""What could not be written or removed below the roots: recorded with its reason, and retried.
 
-A trial may leave anything in its folder, so a fault there is that run's alone: it is tried again
-rarely, and never stands before others.
+A trial may leave anything in its folder, so an error there concerns only that run: it is retried
+rarely, and never delays others.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from tuner.storage import tables
 
 UnfiledKind = Literal["run", "study", "checkpoints", "root"]
 
-#: After the first fault; doubled with each that follows.
+#: Seconds before a retry after the first failure; doubled after each further one.
 FIRST_RETRY_S = 10.0
 LONGEST_RETRY_S = 3600.0
-#: So many are listed of a study.
+#: Maximum number listed for a study.
 LISTED = 5
 _MOST_REASON = 2000
 _OF_OTHERS = "a file of another study: the file system does not answer"
 
-#: What only the file system itself says, whatever lies there. What is open here counts as well.
+#: Errors of the file system itself, whatever is stored there. Includes exhausted file handles.
 _OF_THE_SYSTEM = frozenset(
     {
         errno.ENOSPC,
@@ -61,13 +61,13 @@ class Subject:
 
 
 def is_of_the_system(error: BaseException) -> bool:
-    """Whether an error says something about the file system, not about what lies there."""
+    """Whether an error is about the file system itself, not about what is stored there."""
     is_known = isinstance(error, OSError) and not isinstance(error, UnfitError)
     return is_known and getattr(error, "errno", None) in _OF_THE_SYSTEM
 
 
 def reason_of(error: BaseException, root: Path) -> str:
-    """Return what went wrong, for people; paths are those below the root."""
+    """Return what went wrong, for people; paths are relative to the root."""
     if not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"[:_MOST_REASON]
     text = error.strerror or str(error)
@@ -84,12 +84,12 @@ def reason_of(error: BaseException, root: Path) -> str:
 def note(
     connection: sa.Connection, subject: Subject, reason: str, now: float, *, waiting: bool = False
 ) -> None:
-    """Note that something could not be done; of a study that has gone meanwhile, nothing.
+    """Record that something could not be done, unless its study was deleted meanwhile.
 
     Args:
         reason: for people.
         now: the database's time.
-        waiting: the file system has not answered yet.
+        waiting: whether the file system has not answered yet.
     """
     if subject.study_id and not _is_there(connection, subject.study_id):
         return
@@ -110,36 +110,36 @@ def note(
 
 
 def forgive(connection: sa.Connection, subject: Subject) -> None:
-    """Note that something has been done after all."""
+    """Record that something was done after all."""
     connection.execute(_u.delete().where(_is(subject)))
 
 
 def forget_study(connection: sa.Connection, study_id: int) -> None:
-    """Remove what is noted of a study."""
+    """Remove the records of a study."""
     connection.execute(_u.delete().where(_u.c.study_id == study_id))
 
 
 def forget_waiting(connection: sa.Connection) -> None:
-    """Remove what a server of before waited for, and what is noted of studies that are gone."""
+    """Remove records of what an earlier server waited for, and of deleted studies."""
     connection.execute(_u.delete().where(_u.c.waiting))
     known = sa.select(tables.studies.c.id)
     connection.execute(_u.delete().where(_u.c.study_id != 0, _u.c.study_id.not_in(known)))
 
 
 def not_due(connection: sa.Connection, kind: UnfiledKind, now: float) -> set[int]:
-    """Return the studies of which something of this kind is not to be tried yet."""
+    """Return the studies for which something of this kind is not due for a retry yet."""
     query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try > now)
     return set(connection.execute(query).scalars())
 
 
 def due_studies(connection: sa.Connection, kind: UnfiledKind, now: float) -> set[int]:
-    """Return the studies of which something of this kind is to be tried again now."""
+    """Return the studies for which something of this kind is due for a retry now."""
     query = sa.select(_u.c.study_id).where(_u.c.kind == kind, _u.c.next_try <= now)
     return set(connection.execute(query).scalars())
 
 
 def due_runs(connection: sa.Connection, now: float, *, most: int) -> list[Subject]:
-    """Return the runs that are to be tried again now, the longest due first, at most so many."""
+    """Return at most `most` runs that are due for a retry, the longest due first."""
     query = (
         sa.select(_u.c.study_id, _u.c.key, _u.c.number)
         .where(_u.c.kind == "run", _u.c.next_try <= now)
@@ -153,30 +153,30 @@ def due_runs(connection: sa.Connection, now: float, *, most: int) -> list[Subjec
 
 
 def counts(connection: sa.Connection) -> Mapping[str, int]:
-    """Return how many there are of each kind."""
+    """Return the number of records of each kind."""
     query = sa.select(_u.c.kind, sa.func.count()).group_by(_u.c.kind)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def of_study(connection: sa.Connection, study_id: int) -> UnfiledList | None:
-    """Return what is noted of a study, and what all studies wait for; None: nothing.
+    """Return what is recorded for a study, and what all studies wait for; None: nothing.
 
     Returns:
-        `total`, and `first`: the documents of the roots, then of the oldest.
+        `total`, and `first`: the documents of the roots, then of the oldest records.
     """
     waits = sa.and_(_u.c.waiting, _u.c.study_id != study_id)
     mine = sa.or_(_u.c.study_id == study_id, waits)
     total = connection.execute(sa.select(sa.func.count()).select_from(_u).where(mine)).scalar_one()
     if not total:
         return None
-    # A root first: while it does not answer, what is noted below it is for the same reason.
+    # Roots first: while one does not answer, the records below it have the same cause.
     order = (_u.c.waiting.desc(), (_u.c.kind != "root"), _u.c.since)
     query = sa.select(_u).where(mine).order_by(*order).limit(LISTED)
     return {"total": total, "first": _documents(connection, query, seen_from=study_id)}
 
 
 def of_trial(connection: sa.Connection, study_id: int, number: int) -> list[Unfiled]:
-    """Return the documents of what is noted of a trial's runs."""
+    """Return the documents of what is recorded for a trial's runs."""
     query = (
         sa.select(_u)
         .where(_u.c.study_id == study_id, _u.c.kind == "run", _u.c.number == number)
@@ -196,7 +196,7 @@ def _documents(
             {
                 "kind": "root" if is_others else row.kind,
                 "trial": None if is_others else row.number,
-                # Whoever may ask for this study need not know of the other.
+                # A caller that may see this study need not be allowed to see the other one.
                 "reason": _OF_OTHERS if is_others else row.reason,
                 "waiting": row.waiting,
                 "tries": row.tries,
@@ -217,6 +217,6 @@ def _is(subject: Subject) -> sa.ColumnElement[bool]:
 
 def _is_there(connection: sa.Connection, study_id: int) -> bool:
     s = tables.studies
-    # Held, so that whoever deletes the study finds what is noted here.
+    # Locked, so that a deletion of the study finds what is recorded here.
     query = sa.select(s.c.id).where(s.c.id == study_id).with_for_update(key_share=True, read=True)
     return connection.execute(query).first() is not None

@@ -1,1 +1,1 @@
-"""What changes a study: submitting, steering, editing, retrying, deleting."""
+"""Changes of a study: submitting, steering, editing, retrying, deleting."""

@@ -1,4 +1,4 @@
-"""The code of studies: stored snapshots, what trials have imported of them, what differs."""
+"""The code of studies: stored snapshots, which files trials have imported, and differences."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.trials.study import Study
 
-#: Files of the code that are noted of a study, and the length of their names.
+#: Maximum number of code files recorded for a study, and maximum length of their names.
 MAX_MODULES = 2000
 MAX_MODULE_CHARS = 300
-#: A snapshot that no study took is kept for so long: its submission may be about to come.
+#: Seconds for which an unused snapshot is kept: its submission may be about to arrive.
 UNUSED_S = 3600.0
 
 _ELSEWHERE = "an image or an installed package"
 
 
 def require_code(connection: sa.Connection, code: str | None) -> None:
-    """Check that a snapshot is there.
+    """Check that a snapshot exists.
 
     Raises:
-        SpecError: it is not.
+        SpecError: it does not.
     """
     table = tables.snapshots
     if code is None:
@@ -36,7 +36,7 @@ def require_code(connection: sa.Connection, code: str | None) -> None:
 
 
 def store_code(connection: sa.Connection, digest: str, content: bytes, now: float) -> None:
-    """Store a snapshot that is not there yet; forget those that no study has taken."""
+    """Store a snapshot if it is new; remove unused ones."""
     table = tables.snapshots
     query = sa.select(table.c.created).where(table.c.hash == digest)
     created = connection.execute(query).scalar_one_or_none()
@@ -44,21 +44,21 @@ def store_code(connection: sa.Connection, digest: str, content: bytes, now: floa
         _drop_left(connection, now)
         connection.execute(table.insert().values(hash=digest, content=content, created=now))
     elif created < now - UNUSED_S / 2:
-        # Not each time: the whole content is written again with it.
+        # Not each time, because the whole content is written again with it.
         connection.execute(table.update().where(table.c.hash == digest).values(created=now))
 
 
 def drop_unused(connection: sa.Connection, codes: Sequence[str]) -> None:
-    """Remove those of the snapshots that no study and no trial needs."""
+    """Remove those snapshots that no study and no trial needs."""
     table = tables.snapshots
     for code in codes:
         connection.execute(table.delete().where(table.c.hash == code, *_is_unused()))
 
 
 def _drop_left(connection: sa.Connection, now: float) -> None:
-    """Remove snapshots whose submission changed nothing but other files."""
+    """Remove snapshots whose submission changed only files that are not imported."""
     table = tables.snapshots
-    # Hashes first: they have an index, and what stands behind a content is slow to reach.
+    # Hashes first: they have an index, and the columns after a content are slow to read.
     unused = connection.execute(sa.select(table.c.hash).where(*_is_unused())).scalars().all()
     for code in unused:
         old = table.c.created < now - UNUSED_S
@@ -66,7 +66,7 @@ def _drop_left(connection: sa.Connection, now: float) -> None:
 
 
 def fresh_modules(study: Study, modules: Sequence[str]) -> set[str]:
-    """Return the files that a trial has imported and that are not noted of its study yet."""
+    """Return the files that a trial has imported and that are not recorded for its study yet."""
     known = _noted(study.modules_json)
     if len(known) >= MAX_MODULES:
         return set()
@@ -74,7 +74,7 @@ def fresh_modules(study: Study, modules: Sequence[str]) -> set[str]:
 
 
 def _noted(text: str) -> list[str]:
-    """Return the files that are noted of a study: none where the note is damaged."""
+    """Return the files recorded for a study: none if the record is damaged."""
     try:
         noted = json.loads(text)
     except (TypeError, ValueError):
@@ -83,7 +83,7 @@ def _noted(text: str) -> list[str]:
 
 
 def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> None:
-    """Note which files of its code a trial of the study has imported."""
+    """Record which files of its code a trial of the study has imported."""
     s = tables.studies
     query = sa.select(s.c.modules_json).where(s.c.id == study_id).with_for_update(key_share=True)
     text = connection.execute(query).scalar_one_or_none()
@@ -96,11 +96,11 @@ def note_modules(connection: sa.Connection, study_id: int, fresh: set[str]) -> N
 def find_difference(
     connection: sa.Connection, study: Study, spec: StudySpec, code: str | None
 ) -> CodeDifference:
-    """Return how submitted code differs from the one that the study's next trials run.
+    """Return how submitted code differs from the code that the study's next trials run.
 
     Args:
-        study: that is submitted again.
-        code: SHA-256 of the submitted snapshot, None when it is installed where trials run.
+        study: the existing study.
+        code: SHA-256 of the submitted snapshot, None if the code is installed where trials run.
     """
     if study.code == code:
         return CodeDifference(code=())

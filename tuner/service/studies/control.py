@@ -24,9 +24,9 @@ from tuner.trials.store.trials import Outcome, find_trial, lock_trial, open_numb
 from tuner.trials.study import Study
 from tuner.trials.study_states import CANCELLED, CLOSED, drop_unstarted, set_state
 
-#: The reason of a study that ends because the user said so: until it has ended, it can go on.
+#: The reason of a study that the user is stopping: until it has ended, it can be resumed.
 STOPPED = "stopped by the user"
-#: So many studies' folders are removed at a time.
+#: Maximum number of studies whose folders are being removed at the same time.
 _REMOVALS = 2
 
 
@@ -35,9 +35,9 @@ class Control(Reader):
 
     Args:
         settings: where logs and checkpoints are.
-        on_change: called after every change (the coordinator looks around).
-        removal_s: who deletes a study waits no longer for its folders to be removed; a server goes
-            on with it, while of a command nothing is left to do so.
+        on_change: called after every change, to wake the coordinator.
+        removal_s: maximum seconds that a deletion waits for the folders to be removed. A server
+            continues the removal afterwards; a command has exited by then.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Control(Reader):
 
     @again_after_conflict
     def pause(self, study: str) -> StudyStatus:
-        """Start no further trial; running ones go on, and the time budget stands still."""
+        """Start no further trials; running ones continue, and the time budget stops."""
         return self._move(study, StudyState.PAUSED, reason="by the user")
 
     @again_after_conflict
     def resume(self, study: str) -> StudyStatus:
-        """Go on with a study that is paused, or that the user is stopping.
+        """Continue a study that is paused, or that the user is stopping.
 
         Raises:
-            StudyError: it was set aside for what is wrong with its rows, and that is still so.
+            StudyError: it was set aside because of damaged rows, and they are still damaged.
         """
         self._require_whole(study)
         return self._move(study, StudyState.RUNNING)
@@ -95,7 +95,7 @@ class Control(Reader):
                 drop_unstarted(connection, row.id, time_s)
                 self._cancel_running(connection, row, time_s)
                 if not is_cancelled(row):
-                    # The coordinator makes it `cancelled` once everything is told.
+                    # The coordinator sets the state `cancelled` once every trial is told.
                     set_state(connection, row, StudyState.STOPPING, CANCELLED, time_s)
         self._on_change()
         return self.status(study)
@@ -148,7 +148,7 @@ class Control(Reader):
 
 
 def is_cancelled(study: Study) -> bool:
-    """Whether the user has cancelled the study, which is final, even if it has not ended yet."""
+    """Whether the user has cancelled the study, which is final even before it has ended."""
     is_ending = study.state is StudyState.STOPPING and study.reason == CANCELLED
     return study.state is StudyState.CANCELLED or is_ending
 

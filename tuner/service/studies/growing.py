@@ -1,9 +1,9 @@
-"""Taking in what a trial has found of its hypermodel: the study's search space grows by it.
+"""Stores what a trial has found in its hypermodel: the study's search space grows by it.
 
-It is stored in one transaction that holds the study, or not at all; the same again changes nothing.
-The revision rises, so that the coordinator, which may have proposed meanwhile without it, loads the
-study anew. What entered when stands in the records of the proposals, so that they can be made again
-(`tuner.proposals.replaying`).
+It is stored in one transaction that locks the study, or not at all; repeating it changes nothing.
+The revision increases, so that the coordinator, which may have proposed meanwhile without it,
+reloads the study. The records of the proposals say what was added when, so that they can be made
+again (`tuner.proposals.replaying`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from tuner.trials.store.studies import hold_study, set_study
 from tuner.trials.store.trials import lock_trial, set_trial
 from tuner.trials.study import Study
 
-#: Names of parameters that an event tells.
+#: Maximum number of parameters that an event names.
 _NAMED = 20
 
 
 class Growing:
-    """Takes in what trials find. Safe to use from several threads."""
+    """Stores what trials find. Thread-safe."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -45,21 +45,21 @@ class Growing:
         """Store what an attempt has found.
 
         Args:
-            found: what it says, checked by `check_found`.
-            ends: end the attempt where it contradicts the study.
+            found: what it reports, checked by `check_found`.
+            ends: end the attempt if it contradicts the study.
 
         Returns:
-            Why the attempt is an error; empty: it is none, and what it found is stored.
+            Why the attempt is in error; empty: it is not, and what it found is stored.
 
         Raises:
             NotFoundError: there is no such attempt.
             FencedError: the token is not the attempt's, or the attempt has ended.
             ProtocolError: the study has no hypermodel.
-            StudyFaultError: the rows of the study are in the way.
+            StudyFaultError: the study has damaged rows.
         """
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
-            # Held for a change of its spec; before its attempts and trials, as everywhere.
+            # Locked for a change of its spec; before its attempts and trials, as everywhere.
             study = hold_study(connection, attempt_id, to_change=True)
             attempt = lock_attempt(connection, attempt_id, token)
             if study is None or not attempt.state.is_held:
@@ -106,7 +106,7 @@ def _take(
     set_study(connection, study.id, revision=revision, spec_json=write_spec(growth.spec))
     record["late"] = {**record.get("late", {}), **dict.fromkeys(values, revision)}
     if growth.renamed:
-        # What this attempt says later, it says in its own names.
+        # Later reports of this attempt use its own names.
         record["names"] = {**record.get("names", {}), str(attempt.no): growth.renamed}
     texts = {
         # In the order of the space, as a sampler walks it.
@@ -130,7 +130,7 @@ def _take(
 def _new_values(
     space: SearchSpace, params: Mapping[str, Value], found: Mapping[str, Value]
 ) -> dict[str, Value]:
-    """Return the values that the trial did not have, of parameters that are active in it."""
+    """Return the values that the trial did not have, for parameters that are active in it."""
     values = dict(params)
     for parameter in space.parameters:
         name = parameter.name

@@ -1,4 +1,4 @@
-"""Restoring a backup so that its studies go on: what was running runs again, for nothing."""
+"""Restores a backup such that its studies continue: running trials run again at no cost."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """What a restore has done besides putting the rows back."""
+    """What a restore has done in addition to restoring the rows."""
 
-    #: Those that were running when the backup was made.
+    #: Number of trials that were running when the backup was made.
     restarted_trials: int = 0
-    #: Folders of checkpoints that belong to trials which the backup does not know.
+    #: Number of checkpoint folders that belong to trials unknown to the backup.
     renamed_checkpoints: int = 0
 
 
 def check(backup: BackupFile, folder: Path, *, advance: Callable[[int], None]) -> None:
-    """Read a backup to its end and see that it could be restored; errors as `staged`."""
+    """Read a backup to its end and check that it could be restored; raises as `staged` does."""
     with staged(backup, folder, advance=advance):
         """Nothing is wrong with it."""
 
@@ -54,24 +54,24 @@ def restore(
     advance: Callable[[int], None] = lambda _rows: None,
     grace_s: float = LEASE_S,
 ) -> Restored:
-    """Replace everything in a database with a backup, in one transaction.
+    """Replace the content of a database with a backup, in one transaction.
 
-    Attempts that ran when the backup was made end as lost, as if the worker had been asked to
-    leave: that counts against nobody. Their trials wait `grace_s` for a worker that still executes
-    one and goes on with it; then they run again.
+    Attempts that were running when the backup was made end as lost, as if the worker had been asked
+    to leave, which counts against nobody. Their trials wait `grace_s` for a worker that is still
+    executing one and continues it; then they run again.
 
     Args:
-        storage: which no service uses; errors as `staged` and `replace`.
+        storage: not in use by any service; raises as `staged` and `replace` do.
         backup: not read yet, except for its header.
-        folder: where there is room for a copy of the content.
-        checkpoint_root: checkpoints of trials that the backup does not know are renamed there, so
-            that no other trial with such a number goes on from them.
-        force: also when the database holds studies.
-        advance: told how many more rows were read, and then how many more were written.
-        grace_s: seconds.
+        folder: a folder with room for a copy of the content.
+        checkpoint_root: checkpoints of trials unknown to the backup are renamed there, so that no
+            new trial with the same number continues from them.
+        force: replace even a database with studies.
+        advance: called with the number of rows that were read, later of rows written.
+        grace_s: in seconds.
 
     Raises:
-        OSError: checkpoints cannot be renamed; the database was restored.
+        OSError: checkpoints cannot be renamed; the database has been restored.
     """
     voided = 0
 
@@ -104,10 +104,10 @@ def _void_running(connection: sa.Connection, header: Header, now: float, grace_s
 
 
 def _note_absence(connection: sa.Connection, now: float) -> None:
-    """Take no worker for present that has not been heard of, and no file for written."""
+    """Mark workers as absent until they are heard of, and files as not written."""
     mark_all_gone(connection, now)
-    # The log root may be another one, or younger or older than the backup: every folder is looked
-    # at again, and what is missing is written from the database.
+    # The log root may be another one, or newer or older than the backup: every folder is checked
+    # again, and what is missing is written from the database.
     connection.execute(tables.attempts.update().values(filed=False))
     connection.execute(tables.studies.update().values(filed=-1))
     connection.execute(tables.unfiled.delete())
@@ -123,7 +123,7 @@ def _tell(connection: sa.Connection, header: Header, now: float) -> None:
 
 
 def _set_aside(storage: Storage, root: Path) -> int:
-    """Rename the checkpoints of trials that are yet to come; return how many there were."""
+    """Rename the checkpoints of future trial numbers; return how many there were."""
     with storage.read() as connection:
         studies = next_numbers(connection)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -142,7 +142,7 @@ def _set_aside_of(root: Path, study: str, next_number: int, suffix: str) -> int:
         return 0  # what is not a folder holds no checkpoints: nobody follows a link there
     with folder:
         matches = (CHECKPOINTS.fullmatch(entry.name) for entry in folder.entries())
-        # A list, since names must not change while they are being read.
+        # A list, because names must not change while they are being read.
         found = [match[0] for match in matches if match and int(match[1]) >= next_number]
         for name in found:
             folder.rename(name, f"{name}{suffix}")

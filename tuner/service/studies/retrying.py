@@ -1,4 +1,4 @@
-"""Trying failed configurations again, as new trials at the front of a study."""
+"""Retries failed configurations, as new trials ahead of others."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tuner.trials.store.events import record_event
 from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
-#: In these states new trials let a study run again.
+#: States in which new trials let a study run again.
 _GOES_ON = (StudyState.FINISHED, StudyState.PAUSED, StudyState.STOPPING)
 
 
 def retry_failed(connection: sa.Connection, study: Study, now: float) -> list[int]:
-    """Have the study try the configurations of its failed trials again.
+    """Schedule the configurations of a study's failed trials again.
 
-    What the user cancelled is left alone. Asked again, it adds nothing and gives the same answer,
-    until the new trials have ended.
+    What the user cancelled is left alone. Repeating the call adds nothing and gives the same
+    answer, until the new trials have ended.
 
     Returns:
         Numbers of the failed trials whose configuration is being tried again.
@@ -51,7 +51,7 @@ def _ask(
     connection.execute(
         t.update().where(t.c.study_id == study.id, t.c.number.in_(new)).values(counted=False)
     )
-    # The revision rises from what it is by now: an edit may stand before this in the transaction.
+    # The revision increases from its current value: the transaction may already contain an edit.
     connection.execute(
         s.update()
         .where(s.c.id == study.id)
@@ -62,13 +62,13 @@ def _ask(
 
 
 def _ended_again(connection: sa.Connection, study: Study) -> set[int]:
-    """Return the trials whose configuration was tried again, by a trial that has ended."""
+    """Return the trials whose configuration was retried by a trial that has ended."""
     t = tables.trials
     proposals = connection.execute(
         sa.select(t.c.proposal_json).where(
             t.c.study_id == study.id,
             t.c.state.in_(words(ENDED)),
-            # Few are retries, and reading JSON costs more than comparing text.
+            # Few are retries, and parsing JSON costs more than comparing text.
             t.c.proposal_json.contains('"retry_of": ', autoescape=True),
             ~t.c.proposal_json.contains('"retry_of": null', autoescape=True),
         )

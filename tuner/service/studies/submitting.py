@@ -1,4 +1,4 @@
-"""Making a study of a spec, and what may change of it later. Inside the caller's transaction."""
+"""Creates a study from a spec and applies later changes, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from tuner.trials.store.studies import set_study
 from tuner.trials.study import Study
 from tuner.trials.study_states import set_state
 
-#: Of a project or a study.
+#: Maximum length of the name of a project or a study.
 MAX_NAME = 63
-#: Other files that are named one by one.
+#: Maximum number of other files that are named individually.
 MAX_OTHERS = 3
-#: In these states a larger budget may let a study run again.
+#: States in which a larger budget may let a study run again.
 _OVER = (StudyState.FINISHED, StudyState.STOPPING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resubmission:
-    """What a submission did to a study that existed.
+    """What a submission did to an existing study.
 
     Attributes:
         changes: what it has changed.
-        not_taken: in what the submitted code differs from the one that trials go on with; None:
-            the study has taken it.
+        not_taken: how the submitted code differs from the code that trials continue with; None: the
+            study uses the submitted code.
     """
 
     changes: list[Change]
@@ -56,13 +56,13 @@ class Resubmission:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """What is submitted.
+    """A submission.
 
     Attributes:
         spec: the checked spec.
         code: SHA-256 of a snapshot that was stored before, or None.
         data: fingerprint of the declared data, or None.
-        git: `{commit, dirty}` of the spec's folder, or None; noted with every trial.
+        git: `{commit, dirty}` of the spec's folder, or None; recorded with every trial.
     """
 
     spec: StudySpec
@@ -72,7 +72,7 @@ class Sent:
 
 
 def create_study(connection: sa.Connection, sent: Sent, now: float) -> None:
-    """Insert a study that runs."""
+    """Insert a running study."""
     spec = sent.spec.with_sampler_named()
     if spec.sampler.seed is None:
         spec = spec.with_seed(secrets.randbelow(2**32))
@@ -108,17 +108,18 @@ def resubmit(
     *,
     choice: CodeChoice | None = None,
 ) -> Resubmission:
-    """Apply what a submission of an existing study changes.
+    """Apply the changes of a submission to an existing study.
 
-    Files that the objective does not import end nothing: trials go on with those of the study.
+    Differences in files that the objective does not import are no obstacle: trials keep the
+    study's.
 
     Args:
-        study: held for a change.
-        now: of the database.
-        choice: what is done with other code. None: it is refused.
+        study: locked for a change.
+        now: the database's time.
+        choice: what to do with other code. None: refuse.
 
     Raises:
-        ChangedError: it differs in more than may change.
+        ChangedError: it differs in something that may not change.
     """
     old = read_spec(study.spec_json)
     changed, refused = compare(old, sent.spec)
@@ -152,7 +153,7 @@ def apply_spec(
     changed: list[Change],
     now: float,
 ) -> None:
-    """Store a changed spec, and let a study that has reached its budget go on with a larger one."""
+    """Store a changed spec; reopen a study that has reached its budget if the new one is larger."""
     if not changed:
         return
     s = tables.studies
@@ -164,12 +165,12 @@ def apply_spec(
     maximize = new.metrics[0].goal == "maximize"
     is_over = study.state in _OVER and not is_cancelled(study)
     if is_over and is_raised(old.budget, new.budget, maximize=maximize):
-        # Whether the new limit is not reached either, the coordinator finds out at once.
+        # The coordinator will find out immediately whether the new limit is reached as well.
         set_state(connection, study, StudyState.RUNNING, "", now)
 
 
 def _columns(spec: StudySpec) -> dict[str, Any]:
-    """Return the columns of a study that hold its spec, whole and in part."""
+    """Return the columns of a study that hold its spec, entire and in parts."""
     return {
         "spec_json": write_spec(spec),
         "priority": spec.priority,
@@ -218,7 +219,7 @@ def _refusal(
 
 
 def _free_name(connection: sa.Connection, spec: StudySpec) -> str | None:
-    """Return the study's name with the next number that no study of the project has."""
+    """Return the study's name with the first number that is free in the project."""
     s = tables.studies
     names = connection.execute(sa.select(s.c.name).where(s.c.project == spec.project)).scalars()
     taken = set(names)

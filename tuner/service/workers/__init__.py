@@ -1,1 +1,1 @@
-"""What workers ask: claim, report, beat, finish."""
+"""The calls of workers: claim, report, beat, finish."""

@@ -1,4 +1,4 @@
-"""What the rows of one study do to a worker's call: the study is set aside, the worker goes on."""
+"""Handles a study's damaged rows in a worker's call: sets the study aside, and continues."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: So many studies are set aside in one call at most; after that the worker has to ask again.
+#: Maximum number of studies set aside in one call; after that the worker has to ask again.
 MOST = 20
 
 
 def apart(storage: Storage, call: Callable[[], T]) -> T | None:
-    """Return what a call of a worker's returns, made again without the studies that it fails for.
+    """Return the result of a worker's call, repeated without the studies that make it fail.
 
     Args:
-        storage: the truth.
+        storage: the database.
         call: one transaction.
 
     Returns:
-        None also where it fails for more studies than can be set aside.
+        The result; None also if it fails for more studies than can be set aside.
     """
     for _ in range(MOST):
         try:
@@ -41,11 +41,11 @@ def apart(storage: Storage, call: Callable[[], T]) -> T | None:
 
 
 def set_study_aside(storage: Storage, fault: StudyFaultError) -> str:
-    """Pause the study of a fault; return the reason.
+    """Pause the study with a fault; return the reason.
 
     Args:
-        storage: the truth.
-        fault: whose transaction was rolled back. The attempt that it names is let go; its trial
+        storage: the database.
+        fault: its transaction was rolled back. The attempt that it names is released; its trial
             runs again once the study is repaired.
     """
     cause = fault.__cause__ or fault

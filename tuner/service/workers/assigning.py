@@ -28,12 +28,12 @@ from tuner.trials.store.workers import able_states
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
-#: A claim looks at this many of a study's ready attempts.
+#: Maximum number of a study's ready attempts that a claim considers.
 CANDIDATES = 20
 
 
 class AssignmentError(Exception):
-    """What is stored of an attempt's trial or study makes no assignment; the text says why."""
+    """The stored data of a trial or study does not make a valid assignment; the text says why."""
 
     def __init__(self, attempt: str, reason: str) -> None:
         super().__init__(reason)
@@ -41,7 +41,7 @@ class AssignmentError(Exception):
 
 
 class ClaimedTwiceError(Exception):
-    """The same claim was sent again while it was being answered, and has just been answered."""
+    """The same claim was repeated while it was being answered, and has just been answered."""
 
 
 def choose_attempt(
@@ -50,17 +50,17 @@ def choose_attempt(
     """Lease the attempt that this worker should run and return it, or None.
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
-    share), within a study the attempt that was ready first.
+    share), within a study the attempt that has been ready longest.
 
     Args:
-        connection: of the claim's transaction.
-        claim: of the worker.
-        image: which one it runs in, as `Verification.to_json` says it.
+        connection: the claim's transaction.
+        claim: the worker's claim.
+        image: the image it runs in, as returned by `Verification.to_json`.
         now: the database's time.
 
     Raises:
-        ClaimedTwiceError: see there.
-        StudyFaultError: the rows of a study are in the way.
+        ClaimedTwiceError: the claim was answered concurrently.
+        StudyFaultError: a study has damaged rows.
     """
     for study in _studies_in_turn(connection, claim, now):
         with study_step(study.id, "giving out a trial", passing=ClaimedTwiceError):
@@ -92,9 +92,9 @@ def _choose_of(
 
 
 def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
-    """Whether fewer attempts of the study run than it allows; holds it, so that this stays so.
+    """Whether the study has room for another attempt; locks it, so that this stays true.
 
-    No more are proposed than it allows, but what is ready may be more when the cap was lowered.
+    No more trials are proposed than it allows, but if the limit was lowered, more may be ready.
     """
     if count_leased(connection, study_id) >= parallel:
         return False  # without a lock, so that claims do not wait for each other in a circle
@@ -105,9 +105,9 @@ def _has_room(connection: sa.Connection, study_id: int, parallel: int) -> bool:
 def _studies_in_turn(
     connection: sa.Connection, claim: protocol.Claim, now: float
 ) -> list[OfferingStudy]:
-    """Return the studies with something for this claim, by fair share.
+    """Return the studies with something for this claim, in order of fair share.
 
-    Of several that are as far below theirs, the one whose trial waits longest comes first.
+    If several are equally far below theirs, the one whose trial has waited longest comes first.
     """
     kind = claim_kind(claim, claim.worker.image)
     studies = offering_studies(connection, kind, caller().projects, now)
@@ -142,7 +142,7 @@ def _lease(
             image_json=image,
         )
     except sa.exc.IntegrityError as exc:
-        # Of what is changed there only the token must be of its own.
+        # Of the columns changed here, only the token must be unique.
         raise ClaimedTwiceError from exc
     if leased is not None:
         start_trial(connection, leased, now)
@@ -153,12 +153,12 @@ def assign(connection: sa.Connection, attempt: Attempt) -> protocol.Assignment:
     """Return everything a worker needs to run the attempt.
 
     Args:
-        connection: of the claim's transaction.
-        attempt: that it was given.
+        connection: the claim's transaction.
+        attempt: the attempt that it was given.
 
     Raises:
         NotFoundError: its study was deleted just now.
-        AssignmentError: what is stored of it cannot be read.
+        AssignmentError: its stored data cannot be read.
     """
     study = study_of(connection, attempt)
     trial = trial_of(connection, attempt)
@@ -171,7 +171,7 @@ def assign(connection: sa.Connection, attempt: Attempt) -> protocol.Assignment:
 
 
 def end_unassignable(connection: sa.Connection, error: AssignmentError, now: float) -> None:
-    """End an attempt that no worker can be told of: as an error of its own, which counts."""
+    """End an attempt that cannot be assigned, with an error of its own, which counts."""
     study = hold_study(connection, error.attempt)
     attempt = read_attempt(connection, error.attempt, hold=True)
     if study is None or attempt is None or not attempt.state.is_live:
@@ -180,7 +180,7 @@ def end_unassignable(connection: sa.Connection, error: AssignmentError, now: flo
     end_attempt(
         connection,
         study,
-        # It never was a worker's: nobody is to be blamed.
+        # It never belonged to a worker, so none is to blame.
         attempt,
         Ending(state=TrialState.FAIL, cause="error", error=text, attempt_state=AttemptState.FAILED),
         now,

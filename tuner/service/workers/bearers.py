@@ -1,4 +1,4 @@
-"""Which token a worker calls with: its name is that token's, and one process has it at a time."""
+"""Which token a worker uses: its name belongs to that token, and to one process at a time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tuner.trials.worker import Worker
 def require_name(connection: sa.Connection, known: Worker, now: float) -> None:
     """Refuse a caller that uses the name of another token's worker.
 
-    It would end what that worker runs. A worker that was not heard of lately, or whose token is no
-    good any more, has given its name up.
+    It would end what that worker runs. A worker that was not heard of recently, or whose token is
+    no longer valid, has given up its name.
 
     Raises:
-        StudyError: that worker lives.
+        StudyError: that worker is alive.
     """
     who = caller()
     if known.bearer == who.token_id or who.is_operator:
@@ -38,14 +38,14 @@ def require_name(connection: sa.Connection, known: Worker, now: float) -> None:
 
 
 def require_only_process(known: Worker, worker: WorkerInfo, now: float) -> None:
-    """Refuse a second process under the name of one that lives: they would end each other's trials.
+    """Refuse a second live process with the same name: they would end each other's trials.
 
-    A supervisor's next process is no second one: it starts it when the one before has ended. One
-    that was started by hand again, after a crash, waits until the other is not heard of any more.
-    Processes of an earlier release say nothing by which they could be told apart.
+    A supervisor's next process does not count as a second one: it is started after the previous one
+    has ended. A process that was restarted by hand after a crash waits until the other is no longer
+    heard of. Processes of an earlier release cannot be told apart.
 
     Raises:
-        StudyError: the other process lives.
+        StudyError: the other process is alive.
     """
     if worker.process is None or known.process in (None, worker.process):
         return
@@ -63,13 +63,13 @@ def require_only_process(known: Worker, worker: WorkerInfo, now: float) -> None:
 
 
 def bearer_facts() -> dict[str, Any]:
-    """Return what the row of a worker says about its token."""
+    """Return the columns of a worker's row that describe its token."""
     who = caller()
     return {"bearer": who.token_id, "projects_json": projects_json(who)}
 
 
 def may_fetch(connection: sa.Connection, who: Identity, digest: str) -> bool:
-    """Whether a caller may have a code snapshot: a worker has that of what it runs."""
+    """Whether a caller may have a code snapshot: a worker may have that of what it runs."""
     if who.is_operator:
         return True
     return may_fetch_code(connection, who.token_id, digest)

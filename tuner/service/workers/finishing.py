@@ -1,4 +1,4 @@
-"""Taking in results. The first accepted finish of a trial is its outcome."""
+"""Processes results. The first accepted finish of a trial is its outcome."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tuner.trials.store.trials import lock_trial, trial_of
 from tuner.trials.store.workers import set_worker
 from tuner.trials.study import Study
 
-#: What is raised on purpose: an answer to the worker.
+#: Errors that are raised deliberately: answers to the worker.
 TOLD = (TunerError, ProtocolError)
 
 _STATES = {
@@ -48,7 +48,7 @@ _STATES = {
 
 
 class Finishing:
-    """Accepts or refuses results. Safe to use from several threads."""
+    """Accepts or refuses results. Thread-safe."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Finishing:
         self._growing = Growing(storage)
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
-        """Take the result of an attempt; errors as `_finish`.
+        """Process the result of an attempt; raises as `_finish` does.
 
         Raises:
-            FencedError: also where the rows of the study are in the way, which is paused for it.
-                The worker lets the attempt go; the trial runs again once the study is repaired.
+            FencedError: also if the study has damaged rows, for which it is paused. The worker
+                releases the attempt; the trial runs again once the study is repaired.
         """
         try:
             return self._finish(attempt_id, finish)
@@ -75,13 +75,13 @@ class Finishing:
             raise FencedError(f"the result cannot be taken: the study {reason}") from fault
 
     def _finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
-        """Take the result of an attempt.
+        """Process the result of an attempt.
 
         Raises:
             NotFoundError: there is no such attempt.
-            FencedError: the trial has an outcome, the attempt was called off, the token is another
-                attempt's, or the attempt was finished with another body.
-            ProtocolError: the result is out of bounds, or contradicts itself.
+            FencedError: the trial has an outcome, the attempt was cancelled, the token belongs to
+                another attempt, or the attempt was finished with another body.
+            ProtocolError: the result is out of bounds, or inconsistent.
             SpecError: it contradicts the study.
         """
         check_finish(finish)
@@ -108,7 +108,7 @@ class Finishing:
             with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
                 trial = trial_of(connection, attempt)
                 record = trial_record(connection, study, trial, attempt)
-        # For itself: a study's row is locked before its attempts and trials.
+        # In a separate transaction: a study's row is locked before its attempts and trials.
         if is_new and (fresh := fresh_modules(study, finish.modules)):
             with self._storage.begin() as connection:
                 note_modules(connection, study.id, fresh)
@@ -118,7 +118,7 @@ class Finishing:
         return protocol.Finished(is_outcome=is_outcome, record=record)
 
     def _is_finished(self, attempt_id: str) -> bool:
-        """Whether the attempt has handed its result in; then it is only repeated."""
+        """Whether the attempt has submitted its result, so that this is a repetition."""
         with self._storage.read() as connection:
             return is_finished(connection, attempt_id)
 
@@ -134,9 +134,9 @@ class Finishing:
         if not attempt.state.is_held:
             raise FencedError(f"attempt {attempt.id} was called off ({attempt.state.value})")
         if attempt.state is AttemptState.LOST:
-            # Its successor may finish, or be claimed, at this moment.
+            # Its successor may be finished or claimed at this moment.
             lock_attempts(connection, attempt.study_id, attempt.number)
-        # Held from here on: two attempts of one trial may finish at the same moment.
+        # Locked from here on: two attempts of one trial may finish at the same moment.
         if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
             raise FencedError(f"trial {attempt.number} already has an outcome")
         with study_step(study.id, "taking a result", attempt=attempt.id):
@@ -145,7 +145,7 @@ class Finishing:
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
         end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
         if ending.cause == "storage" and self._storage_problem() is None:
-            # The log root can be written from here: it is the worker that cannot.
+            # The log root can be written from here, so the fault is the worker's.
             hold_against(connection, attempt, now)
         if attempt.worker is not None:
             set_worker(connection, attempt.worker, WorkerState.IDLE, None, now)
@@ -166,7 +166,7 @@ def _ending(
         if len(values) != metrics:
             raise SpecError(f"values: the study has {metrics} metrics, got {len(values)}")
         if not all(map(math.isfinite, values)):
-            # Never a score: a NaN that is stored as best cannot be beaten.
+            # Never a score: a NaN stored as the best value cannot be beaten.
             state, cause = TrialState.FAIL, "diverged"
             error = error or f"the objective is {finish.values}"
     elif finish.outcome == "pruned":

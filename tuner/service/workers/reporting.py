@@ -1,4 +1,4 @@
-"""Taking in reports: stored once, judged by the pruner, and a sign of life."""
+"""Processes reports: stores them once, asks the pruner, and counts them as a sign of life."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.trials.store.trials import lock_trial, set_trial, trial_of
 
 
 class Reporting:
-    """Stores reports and says whether the trial goes on. Safe to use from several threads."""
+    """Stores reports and says whether the trial continues. Thread-safe."""
 
     def __init__(self, storage: Storage, coordinator: Coordinator) -> None:
         self._storage = storage
@@ -30,7 +30,7 @@ class Reporting:
         self._growing = Growing(storage)
 
     def report(self, attempt_id: str, report: protocol.Report) -> protocol.Reply:
-        """Store reports and say whether the trial goes on.
+        """Store reports and say whether the trial continues.
 
         Raises:
             NotFoundError: there is no such attempt.
@@ -46,7 +46,7 @@ class Reporting:
                     return protocol.Reply(order="cancel", reason=problem)
             return self._report(attempt_id, report, judged=True)
         except StudyFaultError as fault:
-            # Its training is worth going on: the report is stored, and its result will be asked.
+            # Its training may continue: the report is stored, and its result will be accepted.
             set_study_aside(self._storage, fault)
             return self._report(attempt_id, report, judged=False)
 
@@ -90,7 +90,7 @@ class Reporting:
 
 
 def extend_lease(connection: sa.Connection, attempt: Attempt, now: float) -> None:
-    """Extend the lease; take a lost attempt back as long as nobody has begun its successor.
+    """Extend the lease; restore a lost attempt as long as its successor has not started.
 
     Raises:
         FencedError: the attempt was lost and its trial has an outcome meanwhile.

@@ -1,8 +1,8 @@
-"""Which image a worker runs in, how far that is proven, and why it is not believed.
+"""Which image a worker runs in, how far that is verified, and why it is not trusted.
 
-What binds is the token: whoever deploys gives it to what is started from that image, and to nothing
-else. What a worker measures of itself finds an image that was changed, by mistake or by somebody
-who did not think of it: code that was changed to lie can say what it likes (SECURITY.md).
+The token is what counts: whoever deploys gives it to what is started from that image, and to
+nothing else. What a worker measures of itself reveals an image that was changed by mistake, or by
+somebody who did not think of it: code that was changed to lie can say what it likes (SECURITY.md).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from tuner.security.identity import Identity, caller
 from tuner.storage.tokens import closes_image
 from tuner.trials.store.studies import wanted_image
 
-#: What is kept of what a worker says about its image.
+#: Maximum number of characters stored of what a worker says about its image.
 _MAX_IMAGE_CHARS = 300
-#: Digits of a hash that are shown: the first ones tell it from others.
+#: Number of digits of a hash that are shown: they distinguish it from others.
 _SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What the service makes of what a worker says about its image.
+    """The service's judgement on what a worker says about its image.
 
     Attributes:
         worker: what it says of itself, with the image that its token is bound to.
-        verified: how far its image is proven; None: it has none.
-        problem: why it gets no attempts; empty: its image is believed.
+        verified: how far its image is verified; None: it has none.
+        problem: why it gets no attempts; empty: its image is trusted.
     """
 
     worker: WorkerInfo
@@ -40,20 +40,20 @@ class Verification:
     problem: str = ""
 
     def to_columns(self) -> dict[str, Any]:
-        """Return the columns of the worker's row that say it."""
+        """Return the columns of the worker's row for it."""
         return {"image_verified": self.verified, "image_problem": self.problem}
 
     def to_json(self) -> str:
-        """Return the column of an attempt that is given to it: the fields of `config.json`."""
+        """Return the column of an assigned attempt: the fields of `config.json`."""
         facts = {name: getattr(self.worker, name, None) for name in IMAGE_FACTS}
         return json.dumps({**facts, "image_verified": self.verified})
 
 
 class Verifier:
-    """Verifies the images of workers that call. Safe to use from several threads.
+    """Verifies the images of calling workers. Thread-safe.
 
     Args:
-        workers: who holds the token that this server was given for its workers.
+        workers: the identity of the token that this server was given for its workers.
     """
 
     def __init__(self, workers: Identity | None = None) -> None:
@@ -61,10 +61,10 @@ class Verifier:
         self._closed = None if bound is None else digest_of_image(bound)
 
     def verify(self, connection: sa.Connection, worker: WorkerInfo, now: float) -> Verification:
-        """Return what to make of a worker that calls now.
+        """Return the judgement on a worker that calls now.
 
-        A token that is bound to a digest alone leaves the name of the image to the worker, or, when
-        it says none, to the studies that want this digest.
+        If a token is bound to a digest only, the name of the image comes from the worker, or, if it
+        gives none, from the studies that want this digest.
         """
         who = caller()
         if who.image is None:
@@ -84,12 +84,12 @@ class Verifier:
         return Verification(worker=dataclasses.replace(worker, image=image), verified=_level(who))
 
     def _stated(self, connection: sa.Connection, worker: WorkerInfo, now: float) -> Verification:
-        """Return what to make of a worker whose token says nothing about its image."""
+        """Return the judgement on a worker whose token says nothing about its image."""
         if worker.image is None:
             return Verification(worker=worker, verified=None)
         problem = _changed(worker)
         digest = digest_of_image(worker.image)
-        # Whoever may do everything need not lie about it.
+        # A caller that may do everything has no reason to lie about it.
         if not problem and not caller().is_operator and self._is_closed(connection, digest, now):
             name, at, _ = worker.image[:_MAX_IMAGE_CHARS].rpartition("@")
             problem = (
@@ -108,14 +108,14 @@ def digest_of_image(image: str) -> str:
 
 
 def _level(who: Identity) -> Verified:
-    """Return how far a worker's image is proven that differs in nothing from its token."""
+    """Return how far the image of a worker that matches its token is verified."""
     if who.files is not None:
         return "files"
     return "token" if who.lock is None else "lock"
 
 
 def _bound_problem(who: Identity, worker: WorkerInfo) -> str:
-    """Return what of a worker's image is not as its token says; empty: nothing."""
+    """Return how a worker's image differs from what its token says; empty: not at all."""
     for name, bound, said in (
         ("lock", who.lock, worker.lock),
         ("files", who.files, worker.files),
@@ -132,7 +132,7 @@ def _bound_problem(who: Identity, worker: WorkerInfo) -> str:
 
 
 def _changed(worker: WorkerInfo) -> str:
-    """Return that an image was changed after it was built; empty: it was not, as far as it says."""
+    """Return how an image was changed after it was built; empty: it was not, as far as it says."""
     built, files = worker.files_built, worker.files
     if built is None or files is None or built == files:
         return ""

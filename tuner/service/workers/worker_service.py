@@ -1,6 +1,6 @@
 """The workers' side: claim, report, beat, finish. Every call may be repeated.
 
-The token is made by the worker before it claims; a call repeated with the same token gets the first
+The worker creates the token before it claims; a call repeated with the same token gets the first
 answer. Only `FencedError` takes an attempt away from a worker.
 """
 
@@ -44,21 +44,21 @@ from tuner.trials.store.workers import set_worker
 
 logger = logging.getLogger(__name__)
 
-#: A claim passes by so many attempts that no worker can be told of.
+#: Maximum number of attempts that a claim skips because they cannot be assigned.
 MAX_UNASSIGNABLE = 20
-#: What is kept of the result of a self-test.
+#: Maximum number of characters stored of the result of a self-test.
 MAX_TEST_CHARS = 2000
 
 
 class WorkerService:
-    """Answers workers. Safe to use from several threads.
+    """Answers workers. Thread-safe.
 
     Args:
-        storage: the truth.
-        coordinator: is woken when a worker is idle or has finished, and judges reports.
-        storage_problem: why nothing can be written to the log root at present, or None: then
-            nothing is given out.
-        workers: who holds the token that this server was given for its workers.
+        storage: the database.
+        coordinator: woken when a worker is idle or has finished; judges reports.
+        storage_problem: returns why the log root cannot be written at present, or None; while it
+            cannot, no attempts are assigned.
+        workers: the identity of the token that this server was given for its workers.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class WorkerService:
         self.report = Reporting(storage, coordinator).report
 
     def claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
-        """Give the worker an attempt, or None when there is none for it.
+        """Give the worker an attempt, or None if there is none for it.
 
         Raises:
             SpecError: the token is malformed.
             ProtocolError: what the worker says of itself is out of bounds.
-            StudyError: the worker speaks another version of the protocol, or its name is another
-                token's.
+            StudyError: the worker speaks another version of the protocol, or its name belongs to
+                another token.
         """
         if not protocol.CLAIM_TOKEN.fullmatch(claim.token):
             raise SpecError("token: must be 32 to 64 hexadecimal characters")
         protocol.check_study(claim.study)
         if claim.version != protocol.VERSION:
-            # What it runs already it may bring to its end.
+            # It may finish what it already runs.
             raise StudyError(
                 f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
                 f"install release {release()} of tuner-service on the worker's side"
@@ -99,7 +99,8 @@ class WorkerService:
                 assignment = apart(self._storage, lambda: self._claim(claim))
                 break
             except AssignmentError as exc:
-                # Its study's fault: neither this worker nor the next one is to stumble over it.
+                # A fault of its study: neither this worker nor the next one should fail because of
+                # it.
                 self._take_away(exc)
             except ClaimedTwiceError:
                 continue  # what the other one was given is found by the token now
@@ -123,11 +124,11 @@ class WorkerService:
             if mine is None:
                 set_worker(connection, name, WorkerState.IDLE, None, now, changes)
                 return None
-            # A repetition may arrive when the attempt has long ended.
+            # A repetition may arrive long after the attempt has ended.
             held = mine.id if mine.state is AttemptState.LEASED else None
             state = WorkerState.BUSY if held else WorkerState.IDLE
             set_worker(connection, name, state, held, now, changes)
-            # One that it was given before it lets go, if nothing can be said of it any more.
+            # An attempt that it was given before is released if it cannot be assigned any more.
             given = mine.id if mine.claimed != now else None
             step = study_step(
                 mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
@@ -136,9 +137,9 @@ class WorkerService:
                 return assign(connection, mine)
 
     def _take_away(self, error: AssignmentError) -> None:
-        """Take an attempt that no worker can be told of out of the way.
+        """Remove an attempt that cannot be assigned from the queue.
 
-        Where the rows of its study are damaged, that is paused, and loses nothing.
+        If the rows of its study are damaged, the study is paused and loses nothing.
         """
         with self._storage.read() as connection:
             attempt = read_attempt(connection, error.attempt)
@@ -159,7 +160,7 @@ class WorkerService:
         apart(self._storage, end)
 
     def beat(self, beat: protocol.Beat) -> protocol.Reply:
-        """Note a worker's sign of life and extend its lease.
+        """Record a worker's sign of life and extend its lease.
 
         Raises:
             NotFoundError: there is no such attempt.
@@ -172,7 +173,7 @@ class WorkerService:
 
     def _beat(self, beat: protocol.Beat) -> protocol.Reply:
         is_idle = beat.state == "idle"
-        # It runs nothing, whatever was given to its name before.
+        # It runs nothing, whatever was assigned to its name before.
         is_free = is_idle or beat.state == "starting"
         order: protocol.Order = "continue"
         with self._storage.begin() as connection:
@@ -197,16 +198,16 @@ class WorkerService:
         )
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
-        """Take the result of an attempt; errors as `Finishing.finish`."""
+        """Process the result of an attempt; raises as `Finishing.finish` does."""
         finished = self._finishing.finish(attempt_id, finish)
         self._coordinator.wake()
         return finished
 
     def code(self, digest: str) -> bytes:
-        """Return a code snapshot, to a worker that of what it runs.
+        """Return a code snapshot; a worker may only have that of what it runs.
 
         Raises:
-            NotFoundError: there is no such snapshot, or nothing for this caller.
+            NotFoundError: there is no such snapshot, or the caller may not have it.
         """
         table = tables.snapshots
         with self._storage.read() as connection:
@@ -247,7 +248,7 @@ class WorkerService:
     def _release(
         self, connection: sa.Connection, standing: WorkerStatus, sign: Sign, now: float
     ) -> bool:
-        """End what the worker holds and does not execute; return whether it holds nothing else."""
+        """End what the worker holds but does not execute; return whether it holds nothing else."""
         return release_abandoned(
             connection,
             standing.known.name,

@@ -1,4 +1,4 @@
-"""Where a worker stands with the service: known or new, to stay or to leave, in service or not."""
+"""A worker's standing with the service: known or new, staying or leaving, in service or not."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from tuner.trials.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-#: Host, pid, and the number that a process has of its own since this release.
+#: Host, pid, and the unique number that processes have since this release.
 _Process = tuple[str, int, str | None]
 
-#: What a process says of itself, as far as it may change with a new process of the same name.
+#: What a process says of itself, as far as it may differ in the next process of the same name.
 _FACTS = (
     *("host", "pid", "device", "image", "release"),
     *("lock", "files", "files_built", "process", "keeper"),
 )
-#: Processes that are remembered of one name.
+#: Maximum number of processes remembered for one name.
 _PROCESSES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerStatus:
-    """What the service thinks of a worker that has just called."""
+    """The service's view of a worker that has just called."""
 
     known: Worker
-    #: Which image it runs in, and how far that is proven.
+    #: Which image it runs in, and how far that is verified.
     verification: Verification
-    #: It is another process than the one that called under this name before, and never called yet.
+    #: Whether this process has never called before, while another one with its name has.
     is_new_process: bool = False
-    #: It is to leave once it has ended what it runs.
+    #: Whether it must leave once it has ended what it runs.
     drain: bool = False
-    #: Why it is to leave, or why it gets no attempts.
+    #: Why it must leave, or why it gets no attempts.
     reason: str = ""
-    #: It is to test itself now.
+    #: Whether it must test itself now.
     test_due: bool = False
-    #: Columns of its row that are to be brought up to date.
+    #: Columns of its row to update.
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -58,20 +58,20 @@ class WorkerStatus:
 
     @property
     def is_in_service(self) -> bool:
-        """Whether it may be given attempts; one that is to test itself gets none before it did."""
+        """Whether it may be given attempts; one with a pending self-test gets none before it."""
         is_out = self.known.out_reason != "" or self.verification.problem != ""
         return not self.drain and not is_out and not self.test_due
 
 
 class WorkerRegistry:
-    """Meets workers that call. Safe to use from several threads.
+    """Registers workers that call. Thread-safe.
 
-    Mutable: it remembers which processes have called under a name. When one of them calls again
-    after another one, both live, and neither is the other's successor.
+    Mutable: it remembers which processes have called under a name. If one of them calls again after
+        another one, both are alive, and neither is the other's successor.
 
     Args:
-        server_release: older workers are to leave.
-        verifier: of their images.
+        server_release: older workers have to leave.
+        verifier: verifies their images.
     """
 
     def __init__(self, server_release: str, verifier: Verifier | None = None) -> None:
@@ -88,23 +88,23 @@ class WorkerRegistry:
         now: float,
         study: str | None = None,
     ) -> WorkerStatus:
-        """Return where a worker stands that claims or is idle; one that is new gets a row.
+        """Return the standing of a worker that claims or is idle; a new one gets a row.
 
         Args:
-            connection: of the transaction.
+            connection: the transaction.
             worker: what it says of itself.
             now: the database's time.
             study: the only one whose trials it claims; None: it is a worker for all.
 
         Raises:
             ProtocolError: what it says of itself is out of bounds.
-            StudyError: its name is another token's, or another process has it.
+            StudyError: its name belongs to another token or another process.
         """
         verification = self._verify(connection, worker, now)
         known = self._find(connection, verification, now, study)
         facts = _facts(verification, study)
         changes = {name: value for name, value in facts.items() if getattr(known, name) != value}
-        # What an earlier release of the server had seen of it had no number.
+        # The row may be from an earlier release of the server, which stored no number.
         numbered = ("process",) if known.process is not None else ()
         is_other = not changes.keys().isdisjoint(("host", "pid", *numbered))
         is_new_process = self._is_unseen(worker) and is_other
@@ -114,7 +114,7 @@ class WorkerRegistry:
     def recognise(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
     ) -> WorkerStatus:
-        """Return where a worker stands that runs an attempt: it has been met when it claimed."""
+        """Return the standing of a worker that runs an attempt and registered when it claimed."""
         verification = self._verify(connection, worker, now)
         known = self._find(connection, verification, now)
         changes = self._drain_changes(known, worker, now, is_new_process=False)
@@ -147,11 +147,12 @@ class WorkerRegistry:
     def _drain_changes(
         self, known: Worker, worker: protocol.WorkerInfo, now: float, *, is_new_process: bool
     ) -> dict[str, Any]:
-        """Return what changes about the wish that a worker leaves.
+        """Return the changes to a worker's drain request.
 
-        Only a drain for an old release has a reason in the row; a user's has none.
+        Only a drain because of an old release has a reason in the row; a user's has none.
         """
-        # Who executes one study alone is no worker that somebody starts anew, and is told nothing.
+        # A process that executes a single study is not a worker that is restarted, so it is not
+        # told.
         is_old = known.device != EXTERNAL and protocol.is_older(
             worker.release, self._server_release
         )
@@ -162,8 +163,8 @@ class WorkerRegistry:
             return {} if known.drain_reason == reason else {"drain": True, "drain_reason": reason}
         if known.drain_reason:
             return {"drain": False, "drain_reason": ""}
-        # A worker that crashes before it leaves is started again at once and has to leave then.
-        # One that comes much later under the same name is another one, which nobody has drained.
+        # A worker that crashes before it leaves is restarted immediately and has to leave then. One
+        # that appears much later under the same name is another one, which nobody has drained.
         if known.drain and is_new_process and known.last_seen < now - UNHEARD_S:
             return {"drain": False}
         return {}
@@ -204,7 +205,7 @@ def _facts(verification: Verification, study: str | None) -> dict[str, Any]:
         "gpus": worker.gpus,
     }
     if study is not None:
-        # Counted on for this study alone, and for no other by its device.
+        # It counts for this study alone, not for others with its device.
         facts |= {"device": EXTERNAL, "image": study}
     return facts
 
