@@ -1,4 +1,4 @@
-"""The command line: people's output on a terminal, one JSON document for programs."""
+"""The command line: readable output on a terminal, one JSON document for programs."""
 
 from tuner.cli.main import main
 

@@ -16,7 +16,7 @@ app = typer.Typer(
     epilog=spell("Begin with: tuner run SPEC"),
     no_args_is_help=True,
     add_completion=False,
-    # Typer's rich help and tracebacks: the former is slow to import, the latter print user's data.
+    # Typer's rich help is slow to import, and its rich tracebacks print the user's data.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -20,7 +20,7 @@ _STUDY = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
 
 def check_study(value: str | None) -> str | None:
-    """Refuse what cannot be a study's name, before anything is asked for it."""
+    """Refuse what cannot be the name of a study, before any request."""
     if value is not None and not _STUDY.fullmatch(value):
         rule = (
             f"each part has 1 to 63 of a-z, 0-9 and -, and starts and ends with a letter or digit "
@@ -32,7 +32,7 @@ def check_study(value: str | None) -> str | None:
 
 
 def _meant(value: str) -> str:
-    """Return `did you mean "vision/mlp"? ` for the `mlp` of a study that there is, else nothing."""
+    """Return `did you mean "vision/mlp"? ` for the `mlp` of an existing study, else nothing."""
     import difflib
 
     try:
@@ -40,7 +40,7 @@ def _meant(value: str) -> str:
             names = [str(row["study"]) for row in api.list()]
     except (TunerError, OSError):
         return ""
-    # By the name alone too, which is what people remember.
+    # By the name without the project, too, which is what people remember.
     by_name = {name.partition("/")[2]: name for name in reversed(names)}
     near = difflib.get_close_matches(value.lower(), [*by_name, *names], n=1)
     return f'did you mean "{by_name.get(near[0], near[0])}"?' if near else ""
@@ -57,7 +57,7 @@ AnyTrial = Annotated[
     str | None,
     typer.Argument(metavar="TRIAL", help="number of the trial, or best (default: the best)"),
 ]
-#: Where either of the two may be left out, they are told apart by `tuner.cli.following.choice`.
+#: If either of the two may be left out, `tuner.cli.following.choice` tells them apart.
 StudyOrTrial = Annotated[
     str | None, typer.Argument(metavar="STUDY", help="project/study (default: the newest)")
 ]

@@ -1,7 +1,7 @@
-"""What `tuner board` was asked for: a study, a project, all studies, or a folder of logs.
+"""What `tuner board` should show: a study, a project, all studies, or a folder of logs.
 
-A name and a path may look alike. What there is decides, and where there are both, the name is
-taken and that is said; `./` or `/` in front makes a path of it.
+A name and a path may look the same. Whatever exists is used; if both do, the name is used and a
+note says so. A leading `./` or `/` makes it a path.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _PATH_MARKS = (".", "~", os.sep)
 
 @dataclass(frozen=True, kw_only=True)
 class BoardTarget:
-    """What is shown.
+    """What to show.
 
     Args:
-        runs_at: how many folders down its runs lie, see `Site`.
-        title: what it is, in words.
-        study: what the tab opens on; None: the list of all.
-        note: what to know of the choice, nothing where it was plain.
+        runs_at: number of levels down to the runs, see `Site`.
+        title: its description in words.
+        study: the study to open the tab with; None: the list of all.
+        note: a note on the choice, empty if it was obvious.
     """
 
     source: Place
@@ -44,16 +44,16 @@ class BoardTarget:
 
 
 def find_target(settings: Settings, word: str | None) -> BoardTarget:
-    """Return what a word means.
+    """Return what a word refers to.
 
     Args:
-        settings: whose studies.
+        settings: determine whose studies.
         word: project/study, project or a path; None: all studies, or the only one.
 
     Raises:
-        NotFoundError: there are no studies, or there is none of this name.
-        typer.BadParameter: it is no name, and no folder is there.
-        SetupError: it is a path, and no folder is there.
+        NotFoundError: there are no studies, or none with this name.
+        typer.BadParameter: it is not a valid name, and no such folder exists.
+        SetupError: it is a path, and no such folder exists.
     """
     if word is None:
         return _all(settings)
@@ -86,7 +86,7 @@ def _all(settings: Settings) -> BoardTarget:
 
 
 def _named(settings: Settings, name: str, *, is_required: bool) -> BoardTarget | None:
-    """Return the study or the project of a name, None where there is none and there need be none.
+    """Return the study or project with a name; None if there is none and none is required.
 
     Raises:
         NotFoundError: it is required, and there is none.
@@ -109,10 +109,10 @@ def _named(settings: Settings, name: str, *, is_required: bool) -> BoardTarget |
 
 
 def _require_project(name: str, studies: list[str]) -> None:
-    """Refuse the name of a project that has no study.
+    """Refuse the name of a project without a study.
 
     Raises:
-        NotFoundError: there is none; the text names one with a similar name.
+        NotFoundError: there is none; the text suggests one with a similar name.
     """
     projects = list(dict.fromkeys(study.partition("/")[0] for study in studies))
     by_name = {study.partition("/")[2]: study for study in reversed(studies)}
@@ -136,10 +136,10 @@ def _project(settings: Settings, name: str) -> BoardTarget:
 
 
 def _folder(path: Path, note: str = "") -> BoardTarget:
-    """Return a folder of anybody's logs.
+    """Return any folder of logs.
 
     Raises:
-        SetupError: it is none, or closed to this process.
+        SetupError: it does not exist, or this process may not read it.
     """
     whole = path.expanduser().absolute()
     try:

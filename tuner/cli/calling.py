@@ -1,4 +1,4 @@
-"""How this program is typed: what is printed as the next command has to work in a new shell."""
+"""How this program is typed: a command that we print has to work in a new shell."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from pathlib import Path
 from tuner.registry.commands import COMMANDS
 
 NAME = "tuner"
-#: What follows the program's name where a text names a command, and not the project.
+#: What follows the program's name if a text refers to a command rather than the project.
 WORDS = tuple(dict.fromkeys(name.partition(" ")[0] for name in COMMANDS.built_in))
-#: `python -m tuner run` is spelled already.
+#: `python -m tuner run` is complete already.
 _COMMAND = re.compile(rf"(?<![\w./-])(?<!-m ){NAME} (?=(?:{'|'.join(WORDS)})\b)")
 
 
 @cache
 def program() -> str:
-    """Return what has to be typed for this program, in this folder and with the PATH as it is.
+    """Return what to type for this program, in this folder and with the current PATH.
 
-    `tuner` where the PATH leads to this very program, else the way to it: `.venv/bin/tuner`.
+    `tuner` if the PATH leads to this very program, else its path: `.venv/bin/tuner`.
     """
     called = Path(sys.argv[0])
     if called.name == "__main__.py" and called.parent.name == NAME:
         script = Path(sys.executable).with_name(NAME)
         return way_to(script) if script.is_file() else f"{way_to(Path(sys.executable))} -m {NAME}"
-    # Anything else is no program of ours: somebody's script, or a test.
+    # Anything else is not our program: somebody's script, or a test.
     return way_to(called) if called.name == NAME and called.is_file() else NAME
 
 
 def way_to(file: Path) -> str:
-    """Return what a shell in this folder takes for `file`: a name, a relative or an absolute path.
+    """Return how a shell in this folder refers to `file`: a name, a relative or an absolute path.
 
     Args:
-        file: a program. Of links only the folder is followed: the Python of an environment is a
+        file: a program. Only links to its folder are resolved: the Python of an environment is a
             link to one that does not know its packages.
     """
     found = shutil.which(file.name)
@@ -57,20 +57,20 @@ def command(*args: object) -> str:
 
 
 def spell(text: str, escape: Callable[[str], str] = str) -> str:
-    """Return a text in which every `tuner COMMAND` stands as it has to be typed here.
+    """Return a text in which every `tuner COMMAND` is written as it has to be typed here.
 
     Texts of the service name commands without knowing who will read them, and where.
 
     Args:
-        text: of ours.
-        escape: what the program's path has to go through to stand in the text.
+        text: a text of ours.
+        escape: applied to the program's path before it is inserted.
     """
     typed = program()
     return text if typed == NAME else _COMMAND.sub(lambda _: f"{escape(typed)} ", text)
 
 
 def near(path: Path) -> str:
-    """Return a path as it is typed in this folder: relative where it lies in it."""
+    """Return a path as it is typed in this folder: relative if it is inside."""
     whole = path.absolute()
     inside = whole.is_relative_to(Path.cwd())
     return shlex.quote(str(whole.relative_to(Path.cwd()) if inside else whole))

@@ -1,4 +1,4 @@
-"""The commands of the table as Typer runs them, each imported when it is asked for."""
+"""The commands of the registry as Typer commands, each imported on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.cli.help import PlainCommand, Row, SectionedGroup
 from tuner.errors import UnknownNameError
 from tuner.registry.commands import ADDED, COMMANDS, GROUPS, command
 
-#: Of the commands of a group, which all stand in one.
+#: The section of a group's commands, which all share one.
 _INNER = "Commands"
 
 
@@ -28,10 +28,10 @@ class RootGroup(SectionedGroup):
 
 
 class FoundCommands(MutableMapping[str, Any]):
-    """Commands by their names. Knows all names, and makes a command when it is asked for.
+    """Commands by name. Knows all names, and creates a command on demand.
 
     Args:
-        group: the first word of all of them; empty: of the program itself, groups among them.
+        group: the first word of all of them; empty: the program itself, including its groups.
     """
 
     def __init__(self, group: str) -> None:
@@ -39,7 +39,7 @@ class FoundCommands(MutableMapping[str, Any]):
         self._made: dict[str, Any] = {}
 
     def rows(self) -> list[Row]:
-        """Return what the list of commands shows."""
+        """Return the rows of the list of commands."""
         return [self._row(name) for name in self]
 
     @override
@@ -87,7 +87,7 @@ class FoundCommands(MutableMapping[str, Any]):
             name=name,
             cls=PlainCommand,
             callback=callback,
-            # Our commands are named as they have to be typed.
+            # Our commands are named in the way in which they must be typed.
             help=spell(inspect.getdoc(callback) or ""),
         )
         return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)

@@ -1,7 +1,7 @@
-"""What the exit code of a command says."""
+"""The meaning of exit codes."""
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-#: Of `submit --watch` alone. With a value to be reached FAILED says that it was not, and nothing
-#: else: the study failed, so nothing can be judged; the time was up before the study was over; the
-#: service did not answer.
+#: Only for `submit --watch`. With a value to be reached, FAILED says that it was not reached, and
+#: nothing else. These say: the study failed, so nothing can be judged; the time ran out before the
+#: study ended; the service did not answer.
 NO_RESULT, TIME_UP, NO_ANSWER = 3, 4, 5

@@ -1,4 +1,4 @@
-"""What is said when the machine, and not its user, is at fault: one sentence, never a traceback.
+"""Messages for faults of the machine rather than the user: one sentence, never a traceback.
 
 A fault of Tuner itself leaves its traceback in a file, and a sentence that says where.
 """
@@ -13,18 +13,18 @@ import tempfile
 import traceback
 from pathlib import Path
 
-#: How the storage begins what it says of a database that does not answer.
+#: The start of the storage's message about a database that does not answer.
 NO_DATABASE = "the database is not available"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FILES = (errno.EMFILE, errno.ENFILE)
-#: A disk with less is taken to be the one that is full.
+#: A disk with less free space is assumed to be the full one.
 _SPARE_BYTES = 1 << 20
 
 
 def explain(error: Exception) -> str | None:
-    """Return which state of the machine is in the way, and what to do; None: it is none."""
+    """Return which problem of the machine is in the way, and what to do; None: it is not one."""
     if isinstance(error, OSError):
         return _explain_os(error)
     if isinstance(error, MemoryError):
@@ -49,7 +49,7 @@ def report(error: BaseException) -> str:
 
 
 def _write(folder: Path | None, text: str) -> str:
-    """Write a file that only this account reads, and return its path."""
+    """Write a file that only this account can read, and return its path."""
     if folder is None:
         raise FileNotFoundError
     handle, path = tempfile.mkstemp(prefix="error-", suffix=".txt", dir=folder)
@@ -59,7 +59,7 @@ def _write(folder: Path | None, text: str) -> str:
 
 
 def silence(stream_fd: int) -> None:
-    """Let what is still written to a stream that is broken go nowhere, so that the end is quiet."""
+    """Discard what is still written to a broken stream, so that the exit is quiet."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream_fd)
@@ -67,7 +67,7 @@ def silence(stream_fd: int) -> None:
 
 
 def flush_output() -> OSError | None:
-    """Write out what was printed; return why that cannot be done."""
+    """Flush what was printed; return the error if that fails."""
     try:
         sys.stdout.flush()
     except OSError as exc:
@@ -99,7 +99,7 @@ def _explain_os(error: OSError) -> str | None:
 
 
 def _writes_text(error: OSError) -> bool:
-    """Return whether it was raised where something is printed, and not where a file is written."""
+    """Return whether it was raised by printing rather than by writing a file."""
     trace = error.__traceback__
     module = ""
     while trace is not None:
@@ -109,7 +109,7 @@ def _writes_text(error: OSError) -> bool:
 
 
 def about_database() -> str:
-    """Return which file the database is, and what is wrong with its disk; nothing for a server."""
+    """Return which file the database is, and what is wrong with its disk; empty for a server."""
     from tuner.errors import TunerError
     from tuner.settings import load_settings
 
@@ -127,9 +127,9 @@ def about_database() -> str:
 
 
 def where_full() -> str:
-    """Return which of our folders is on a full disk, in brackets; nothing if none is."""
+    """Return which of our folders is on a full disk, in brackets; empty if none is."""
     home = _home()
-    # Before there is a home, the disk is that of the folder that it would be made in.
+    # Before the home exists, its disk is that of the folder in which it would be created.
     places = [] if home is None else [p for p in (home, *home.parents) if p.is_dir()][:1]
     for folder in (*places, Path(tempfile.gettempdir())):
         with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ def where_full() -> str:
 
 
 def _home() -> Path | None:
-    """Return the home, None where the settings say none."""
+    """Return the home, None if the settings are invalid."""
     from tuner.errors import TunerError
     from tuner.settings import load_settings
 

@@ -1,6 +1,6 @@
 """The help pages: commands under headings, in the order of a study's life; values in words.
 
-Typer's own pretty help imports half of rich and takes three times the time this page may take.
+Typer's own help imports half of rich and takes three times the time that this page may take.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SectionedGroup(TyperGroup):
                 formatter.write_dl(rows)
 
 
-#: What Typer writes of a value, and what is written here. Choices keep their words.
+#: What Typer shows for a value, and its replacement. Choices keep their words.
 _VALUES = (
     (re.compile(r"<int(?: range)?>"), "N"),
     (re.compile(r"<float(?: range)?>"), "X"),
@@ -59,7 +59,7 @@ _BOUNDS = (
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help names values as people do: `SPEC` and `-n N`, no Python types."""
+    """A command whose help names values in plain words: `SPEC` and `-n N`, no Python types."""
 
     @override
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -99,7 +99,7 @@ class PlainCommand(TyperCommand):
         if examples:
             with formatter.section("Examples" if len(examples) > 1 else "Example"):
                 for example in examples:
-                    # Whole, also where it is longer than the page is wide: it is to be copied.
+                    # Not wrapped, even if it is wider than the page: it is meant to be copied.
                     formatter.write(f"{'':{formatter.current_indent}}{program()} {example}\n")
 
 

@@ -48,7 +48,7 @@ def _answer(args: Sequence[str] | None) -> int:
         )
         return WRONG
     except TunerError as exc:
-        # SQLite says what it met, and not where.
+        # SQLite says what happened, but not in which file.
         is_ours = str(exc).startswith(faults.NO_DATABASE)
         _say(f"{exc}{faults.about_database() if is_ours else ''}")
         return FAILED if isinstance(exc, UnavailableError) else WRONG
@@ -68,7 +68,7 @@ def _run(args: Sequence[str] | None) -> int:
     from tuner.cli.usage import reword
 
     try:
-        # Not on its own: then Typer would say what is wrong in the words of the libraries it uses.
+        # Not standalone: Typer would otherwise word errors in terms of the libraries that it uses.
         return int(app(args, prog_name=program(), standalone_mode=False) or DONE)
     except Abort:
         return FAILED
@@ -90,14 +90,14 @@ def _fail(message: str) -> int:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
-    """Show a warning of ours as a sentence, those of libraries as Python does."""
+    """Show a warning of ours as a sentence, one of a library in Python's format."""
     if issubclass(category, ClockWarning):
         _say(str(message), "warning", _YELLOW)
     else:
         _show_others(message, category, *where, **how)
 
 
-#: How a terminal is told of a colour.
+#: Escape sequences for colours.
 _RED, _YELLOW = "\x1b[1;31m", "\x1b[33m"
 
 

@@ -1,4 +1,4 @@
-"""Signals that end a command, however they come: Ctrl-C, a closed terminal, `kill`."""
+"""Signals that end a command: Ctrl-C, a closed terminal, `kill`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interruptible(again: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Turn the first signal in the block into `KeyboardInterrupt`; every later one calls `again`.
 
-    Also where the shell has told the command to ignore Ctrl-C, as it does with `&` in scripts.
+    Even if the shell made the command ignore Ctrl-C, as it does for `&` in scripts.
     """
     seen = 0
 

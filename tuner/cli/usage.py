@@ -1,4 +1,4 @@
-"""What is said of a command that was typed wrongly, in words of ours."""
+"""Words the errors of a mistyped command."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def reword(problem: Exception) -> None:
-    """Replace what a library says of a value that an option or argument does not take.
+    """Replace a library's message about an invalid value of an option or argument.
 
     Args:
-        problem: of Typer, shown afterwards; its cause is the library's error where there is one.
+        problem: Typer's error, shown afterwards; its cause is the library's error, if there is one.
     """
     errors = getattr(problem.__cause__, "errors", None)
     if errors is None or not hasattr(problem, "message"):
@@ -20,7 +20,7 @@ def reword(problem: Exception) -> None:
 
 
 def _words(error: dict[str, Any]) -> str:
-    """Return what is wrong with a value, by an entry of Pydantic's list of errors."""
+    """Return what is wrong with a value, for an entry of Pydantic's list of errors."""
     value, limits = error.get("input"), error.get("ctx") or {}
     said = value if isinstance(value, str) else str(value)
     kind = str(error["type"])

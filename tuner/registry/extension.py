@@ -19,11 +19,11 @@ class Option:
     """One key of a spec's `sampler` or `pruner` that only this extension takes.
 
     Args:
-        kind: `int`, `float` (which takes whole numbers too), `bool` or `str`.
         kind: `int`, `float` (which also takes whole numbers), `bool` or `str`.
         low: the smallest allowed number; None: no bound.
         high: the largest allowed number; None: no bound.
         choices: the allowed texts; empty: any text of 1 to 200 characters.
+        says: what it is for, in a few words.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""What `tuner check` looks at."""
+"""The checks of `tuner check`."""

@@ -1,4 +1,4 @@
-"""What `tuner check` warns of beyond the spec: this home's history, GPUs, and the trial's time."""
+"""Warnings of `tuner check` beyond the spec: this home's history, GPUs, and the trial's time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tuner.spec import StudySpec
 
 
 def advise_history(spec: StudySpec, settings: Settings) -> list[str]:
-    """Return a warning for every study that the spec names as history and that is not there.
+    """Return a warning for every study that the spec names as history and that does not exist.
 
-    Nothing is said where the history cannot be reached.
+    Nothing is reported if the history cannot be reached.
     """
     named = [(index, item) for index, item in enumerate(spec.history) if item.study is not None]
     if not any(item.weight > 0 and item.study != spec.name for _, item in named):
@@ -36,7 +36,7 @@ def advise_history(spec: StudySpec, settings: Settings) -> list[str]:
 
 
 def advise_gpus(spec: StudySpec) -> list[str]:
-    """Return a warning where this machine has fewer GPUs than a trial of the study owns."""
+    """Return a warning if this machine has fewer GPUs than a trial of the study needs."""
     wanted = spec.trial.gpus
     if not wanted or (here := count_gpus()) >= wanted:
         return []
@@ -46,7 +46,7 @@ def advise_gpus(spec: StudySpec) -> list[str]:
 
 
 def advise_timeout(spec: StudySpec, trial: JsonObject) -> list[str]:
-    """Return a warning where the first report took longer than a whole trial may."""
+    """Return a warning if the first report took longer than a whole trial may."""
     limit, took = spec.trial.timeout, trial["seconds"]
     if limit is None or took is None or took < limit:
         return []

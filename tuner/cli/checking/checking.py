@@ -1,4 +1,4 @@
-"""What `tuner check` looks at, and how it says what it found."""
+"""The checks of `tuner check`, and how their findings are shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tuner.space import Parameter
 from tuner.spec import StudySpec
 from tuner.system import is_linux, system_name
 
-#: A space that forbids nearly everything is given up on after so many tries.
+#: Maximum number of tries to draw a configuration that is not forbidden.
 _TRIES = 10_000
 
 
@@ -35,10 +35,11 @@ def check_spec(
     """Return `{ok, study, warnings, problems, code, trial, preflight}`; nothing is created.
 
     Args:
-        settings: where the home is, which is left out of the snapshot.
+        settings: where the home is, which is excluded from the snapshot.
         timeout_s: for the trial's first report, and for each configuration that is built.
-        points: random configurations to build, where models can be built; 0: none, and no corners.
-        as_json: nothing is said meanwhile.
+        points: number of random configurations to build, if models can be built; 0: none, nor
+            corners.
+        as_json: print nothing meanwhile.
     """
     findings: JsonObject = {
         "ok": False,
@@ -84,7 +85,7 @@ def _run(
     *,
     as_json: bool,
 ) -> None:
-    """Run the trial, and where it works and has models, the preflight."""
+    """Run the trial and, if it works and has models, the preflight."""
     spec = submission.spec
     with tempfile.TemporaryDirectory(prefix="tuner-check-") as scratch:
         code = None
@@ -123,7 +124,7 @@ def _why_not_tried(spec: StudySpec) -> str | None:
 
 
 def first_params(spec: StudySpec) -> dict[str, Any]:
-    """Return a valid configuration, the first of `start_with` where there is one.
+    """Return a valid configuration, the first of `start_with` if there is one.
 
     Raises:
         SpecError: none was found that is not forbidden.
@@ -165,7 +166,7 @@ def _draw(parameter: Parameter, source: random.Random) -> Any:
 
 
 def draw_number(parameter: Parameter, source: random.Random) -> float | int:
-    """Return a number of the parameter's range, on its grid where it has a step."""
+    """Return a random number in the parameter's range, on its grid if it has a step."""
     low, high = parameter.low, parameter.high
     if low is None or high is None:
         raise SpecError(f"{parameter.name}: a {parameter.kind} without a range")

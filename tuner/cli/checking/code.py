@@ -1,4 +1,4 @@
-"""What `tuner check` says of a spec's code: what counts, what travels with it, what stays out."""
+"""What `tuner check` says about a spec's code: what identifies it, what is included or left out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.markup import escape
 from tuner.documents.document import JsonObject
 from tuner.local.submission import Submission
 
-#: Names of files that are shown.
+#: Maximum number of file names shown.
 _SHOWN = 6
 
 
 def describe_code(submission: Submission) -> JsonObject:
-    """Return `{snapshot, files, needed, loaded, left_out, text}`; without a snapshot two of them.
+    """Return `{snapshot, files, needed, loaded, left_out, text}`; without a snapshot, two of them.
 
-    `needed` are the files that the objective can import: a change of what they say is other code.
-    `loaded` is what a trial imported besides, which `add_loaded` fills in.
+    `needed` are the files that the objective can import: changing their content makes it different
+    code. `loaded` is what a trial imported in addition, which `add_loaded` fills in.
     """
     snapshot = submission.snapshot
     if snapshot is None:
@@ -37,13 +37,13 @@ def describe_code(submission: Submission) -> JsonObject:
 
 
 def add_loaded(code: JsonObject, modules: list[str] | None) -> None:
-    """Note the files that a trial has imported and that no search in the text has found."""
+    """Add the files that a trial has imported and that the search for imports did not find."""
     if "loaded" in code:
         code["loaded"] = sorted(set(modules or ()) - set(code["needed"]))
 
 
 def print_code(console: Console, code: JsonObject) -> None:
-    """Print what the code is, and which files make the study what it is."""
+    """Print what the code is, and which files identify the study."""
     console.print(f"[good]ok[/]       code   {escape(code['text'])}", soft_wrap=True)
     if code["snapshot"] is None:
         return

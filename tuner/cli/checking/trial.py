@@ -1,4 +1,4 @@
-"""The one trial of `tuner check`: run by a worker's code, up to its first report."""
+"""The one trial of `tuner check`: run by a worker's code, until its first report."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tuner.protocol import Assignment
 from tuner.settings import Settings
 from tuner.spec import StudySpec, known_parameters
 
-#: Above the trial's own limit: the imports before it, and the report after it.
+#: Seconds in addition to the trial's own limit: for the imports before it and the report after it.
 _MARGIN_S = 60.0
 
 
 def trial_assignment(spec: StudySpec, params: dict[str, Any]) -> Assignment:
-    """Return the trial of a configuration, as a worker is told of it."""
+    """Return the trial of a configuration in the form that a worker receives."""
     return Assignment(
         attempt="check",
         study=spec.name,
@@ -43,12 +43,12 @@ def trial_assignment(spec: StudySpec, params: dict[str, Any]) -> Assignment:
 
 
 def trial_env(settings: Settings, scratch: Path) -> dict[str, str]:
-    """Return the environment of a worker's code whose folders are temporary."""
+    """Return an environment for a worker's code, with temporary folders."""
     return python_env(os.environ) | {
         "TUNER_HOME": str(settings.home),
         "TUNER_LOG_ROOT": str(scratch / "logs"),
         "TUNER_CHECKPOINT_ROOT": str(scratch / "checkpoints"),
-        # What these processes leave goes with the folder, also after Ctrl-C.
+        # What these processes leave is deleted with the folder, even after Ctrl-C.
         "TMPDIR": str(scratch),
     }
 
@@ -56,11 +56,11 @@ def trial_env(settings: Settings, scratch: Path) -> dict[str, str]:
 def try_trial(
     assignment: Assignment, *, code: Path | None, env: Mapping[str, str], timeout_s: float
 ) -> JsonObject:
-    """Have a worker's code run the trial, and return what it says of it.
+    """Run the trial with a worker's code, and return what it reports.
 
     Args:
-        code: folder of the study's code; None: it is installed.
-        timeout_s: for the first report.
+        code: folder of the study's code; None: the code is installed.
+        timeout_s: limit for the first report, in seconds.
     """
     request = {
         "assignment": assignment.to_json(),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuner.cli.board_target import BoardTarget
     from tuner.settings import Settings
 
-#: TensorBoard's own default; the next free one is taken when it is in use.
+#: TensorBoard's default; if it is in use, the next free port is taken.
 FIRST_PORT = 6006
 _PORTS = 100
 _HOST = "127.0.0.1"

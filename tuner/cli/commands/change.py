@@ -78,7 +78,7 @@ def cancel(
 def retry(
     study: AnyStudy = None,
     *,
-    # It says what happens anyway; scripts give it, so it is taken, and help does not offer it.
+    # It is the default behaviour; scripts use it, so it is accepted, but not shown in the help.
     _failed: Annotated[bool, typer.Option("--failed", hidden=True)] = False,
     spec: Annotated[
         Path | None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuner.convert import Converted
 
 _KNOWN = "; ".join(extension.says for extension in READERS.built_in.values())
-#: Notes that are printed; all of them stand in the spec.
+#: Maximum number of notes that are printed; the spec contains all of them.
 _SHOWN = 30
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tuner.storage.backups.reading import BackupFile
     from tuner.storage.revisions import Schema
 
-#: Names standard output or standard input.
+#: Stands for standard output or standard input.
 STANDARD = "-"
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the existing contents.")]
@@ -72,7 +72,7 @@ def backup(
     with contextlib.closing(opened) as storage, _progress("backing up") as bar, interruptible():
 
         def write(target: BinaryIO) -> tuple[Header, Trailer]:
-            # Twice: to write them, and to see that they could be restored.
+            # Read twice: to write them, and to check that they could be restored.
             return write_backup(
                 storage,
                 target,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuner.service.reading import Reader
 
 
-#: What is wanted where there is no study.
+#: The demand if there is no study.
 NOTHING: WorkerDemand = {
     "workers_wanted": 0,
     "running": 0,

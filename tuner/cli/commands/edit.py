@@ -35,7 +35,7 @@ def edit(changes: Pairs, *, as_json: Json = False) -> None:
     ended. A new pruner judges running trials at their next report. Trial limits apply to trials
     that start later, and changes to `history` to the next proposal.
     """
-    # The name of a study holds no equals sign.
+    # The name of a study contains no equals sign.
     named = None if "=" in changes[0] else check_study(changes[0])
     values = read_pairs(changes if named is None else changes[1:])
     if not values:

@@ -75,7 +75,7 @@ def _print(kind: str, path: Path) -> None:
 
     if path.is_dir():
         raise SetupError(f"{kind} is a folder, which cannot be printed; name one with -o")
-    # A terminal gets nothing that would steer it, all else every byte.
+    # A terminal gets nothing that could control it; otherwise every byte is written.
     with path.open("rb") as file, LogPrinter(raw=False) as printer:
         while piece := file.read(_PIECE):
             printer.print(piece)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuner.protocol import ImageFacts
 
 
-#: In place of a ready space's name.
+#: Given in place of a ready space's name.
 _COMPOSE = "compose"
 
 

@@ -94,7 +94,8 @@ def serve(
         )
     configure_logging(config.log_format)
     _log_optuna_as_ours()
-    # Also while Redis starts: what was started is ended in order. (Later `serve_api` sees to it.)
+    # Set before Redis starts, so that what was started ends in order. (Later `serve_api` handles
+    # it.)
     signal.signal(signal.SIGTERM, _leave)
     with _hold_home(config), _redis(config) as redis:
         close_roots(config)
@@ -113,7 +114,7 @@ def serve(
         keeper = IdleWatch(config)
 
         def keep_alive() -> bool:
-            # Called every few seconds, for the life of the service, by one thread.
+            # Called every few seconds by one thread, throughout the life of the service.
             redis.revive()
             return _is_kept(config) or keeper.is_used()
 
@@ -184,7 +185,7 @@ def _announce(
     if url != shown:
         write_port(config, url, which="local-port")
     write_service(config, info)
-    # The database has been made by now.
+    # The database exists by now.
     close_home(config.home)
     if config.log_format == "json":
         facts = {

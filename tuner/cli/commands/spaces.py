@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuner.cli.writing.ready import ReadySpace
 
 _PROSE = 100
-#: From so many columns on the list says what the examples train on.
+#: Minimum width for showing what the examples train on.
 _WIDE = 140
 
 
@@ -74,7 +74,7 @@ def _print_space(console: Console, space: ReadySpace) -> None:
 
     from tuner.cli.writing.flow import flow
 
-    # Prose is read in lines of a bearable length.
+    # Prose is wrapped at a readable width.
     width = min(console.width, _PROSE)
     console.print(f"[name]{space.name}[/]  {space.purpose}")
     for note in space.notes:

@@ -157,7 +157,7 @@ class _Task:
     def _follow(self, api: ApiClient, study: str, *, patient: bool) -> StudyEnd:
         from tuner.cli.following.watching import PATIENCE_S, WatchLimits, follow
 
-        # A service of this machine that does not answer was ended, and nobody starts it again.
+        # If a local service does not answer, it was ended, and nobody will start it again.
         patience_s = PATIENCE_S if patient else 0.0
         limits = WatchLimits(timeout_s=self.timeout_s, patience_s=patience_s)
         return follow(api, study, is_silent=self.as_json, limits=limits)
@@ -214,7 +214,7 @@ def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        # A number alone is one of seconds, as in a spec.
+        # A number without a unit is in seconds, as in a spec.
         seconds = parse_duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
     except (ValueError, OverflowError) as exc:
         raise typer.BadParameter(

@@ -1,1 +1,1 @@
-"""Running or following a study to its end."""
+"""Running a study, or following it, to its end."""

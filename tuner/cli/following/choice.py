@@ -1,4 +1,4 @@
-"""Which study and which trial a command means, when it was not told all of it."""
+"""Which study and which trial a command refers to, if they were not both given."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     Api = Reader | ApiClient | Service
 
-#: In place of a trial's number.
+#: May be given in place of a trial's number.
 BEST = "best"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What was typed for `[STUDY] [TRIAL]`: None where it was left out, `best` for that trial."""
+    """The arguments `[STUDY] [TRIAL]`: None if left out, `best` for the best trial."""
 
     study: str | None = None
     trial: int | str | None = None
@@ -34,10 +34,10 @@ class Chosen:
 def read_choice(words: Iterable[str | None]) -> Chosen:
     """Return the study and the trial among the arguments of a command.
 
-    A study holds a slash, and a trial is a number or `best`, so that either may be left out.
+    A study contains a slash, and a trial is a number or `best`, so either may be left out.
 
     Raises:
-        typer.BadParameter: a word is neither, or stands twice.
+        typer.BadParameter: a word is neither, or there are two of a kind.
     """
     given = [word for word in words if word is not None]
     trial = None
@@ -48,10 +48,10 @@ def read_choice(words: Iterable[str | None]) -> Chosen:
 
 
 def take_study(api: Api, study: str | None) -> str:
-    """Return the study that was named, else the newest one; standard error says which that is.
+    """Return the study that was given, else the newest one, which standard error names.
 
     Raises:
-        NotFoundError: none was named and there is none.
+        NotFoundError: none was given and there is none.
     """
     if study is not None:
         return study
@@ -64,7 +64,7 @@ def take_study(api: Api, study: str | None) -> str:
 
 
 def take_trial(api: Api, study: str, trial: int | str | None) -> int:
-    """Return the number of the trial that was named; the best one for `best`, and for none.
+    """Return the number of the trial that was given; of the best one for `best`, and for none.
 
     Raises:
         NotFoundError: no trial of the study is complete.

@@ -1,4 +1,4 @@
-"""What a study has to reach for `submit --watch` to exit with 0, and the code of each other end."""
+"""The value that `submit --watch` requires for exit code 0, and the codes of all other ends."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ UNDER, OVER = "--fail-under", "--fail-over"
 
 @dataclass(frozen=True, kw_only=True)
 class QualityGate:
-    """A value that the best objective of a study has to be as good as.
+    """A value that the best objective of a study must be as good as.
 
     Attributes:
         value: finite.
         metric: its name.
         is_larger_better: the goal of the study.
-        remark: on an option that was taken for the other one, nothing else.
+        remark: a note if an option was understood as the other one, otherwise empty.
     """
 
     value: float
@@ -41,10 +41,10 @@ class QualityGate:
     def chosen(
         cls, under: float | None, over: float | None, metrics: Sequence[tuple[str, str]]
     ) -> Self | None:
-        """Return the gate that options and study make; None: neither option was given.
+        """Return the gate for options and study; None: neither option was given.
 
-        `--fail-under` was there before `--fail-over` and meant both directions; a study that
-        minimizes keeps it.
+        `--fail-under` is older than `--fail-over` and meant both directions; for a study that
+        minimizes it still does.
 
         Args:
             under: value of `--fail-under`.
@@ -52,7 +52,7 @@ class QualityGate:
             metrics: name and goal (`maximize` or `minimize`) of each metric of the study.
 
         Raises:
-            SpecError: the options do not fit the study; the text says which one does.
+            SpecError: the options do not fit the study; the text names the one that does.
         """
         value = over if under is None else under
         if value is None:
@@ -83,7 +83,7 @@ class QualityGate:
         return best >= self.value if self.is_larger_better else best <= self.value
 
     def compared(self, best: float, trial: int) -> str:
-        """Return how the best compares, as `the best loss, 0.4 (trial 3), is over 0.3`."""
+        """Return how the best compares, such as `the best loss, 0.4 (trial 3), is over 0.3`."""
         if self.is_reached(best):
             how = "at least" if self.is_larger_better else "at most"
         else:
@@ -111,7 +111,7 @@ class GateVerdict:
 
     outcome: Outcome
     code: int
-    #: One sentence; nothing where the study's last line says all.
+    #: One sentence; empty if the study's last line says everything.
     text: str = ""
 
 
@@ -121,9 +121,9 @@ def judge(
     """Return how the command ends.
 
     Args:
-        status: of the study, as it was seen last.
-        gate: what has to be reached; None: that the study finishes with a result.
-        timed_out_s: the time that was given, where it was over before the study was.
+        status: the last status of the study.
+        gate: what must be reached; None: the study must finish with a result.
+        timed_out_s: the time limit, if it ran out before the study ended.
     """
     study = str(status["study"])
     best = status["best"]

@@ -1,4 +1,4 @@
-"""Submitting again: what is said of the folder's files, and the choice when the study changed."""
+"""Submitting again: notes on the folder's files, and the choice when the study has changed."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def send(
     own_image: str | None = None,
     starts: bool = False,
 ) -> tuple[Submission, Submitted]:
-    """Submit; on a terminal, ask when the study differs in what may not change.
+    """Submit; on a terminal, ask if the study differs in something that may not change.
 
-    An image that no worker has is said at once: the study would wait without a word.
+    If no worker has the image, that is said immediately: otherwise the study would wait silently.
 
     Args:
-        verb: the command that submits, as `tuner run`.
-        options: others that were given to the command.
-        own_image: of the workers that the command starts; None: they have none.
+        verb: the command that submits, such as `tuner run`.
+        options: other options of the command.
+        own_image: the image of the workers that the command starts; None: they have none.
         starts: whether it starts workers.
 
     Returns:
-        what was submitted in the end, and the answer.
+        What was submitted in the end, and the answer.
 
     Raises:
-        StudyError: it differs, and nobody has chosen a way on; the text names all of them.
+        StudyError: it differs, and no choice was made; the text lists the choices.
     """
     from tuner.cli.render.imports import send_with_progress
 
@@ -84,7 +84,7 @@ def retry_with(
     """Try the study's failed trials again with the code of a submission.
 
     Raises:
-        StudyError: the study differs in more than its code; the text names the ways on.
+        StudyError: the study differs in more than its code; the text lists the choices.
     """
     try:
         return submission.retry(api, study)
@@ -94,7 +94,7 @@ def retry_with(
 
 
 def file_notes(submission: Submission, answer: Submitted) -> Iterator[tuple[str, str]]:
-    """Yield label and text of what is to be said of the folder's files after a submission."""
+    """Yield label and text of notes on the folder's files after a submission."""
     if answer["created"]:
         if submission.snapshot is not None and submission.snapshot.left_out:
             yield "left out", submission.snapshot.left_out
@@ -123,7 +123,7 @@ def _may_ask() -> bool:
 
 
 def _ask(refusal: Refusal, submission: Submission) -> Submission | None:
-    """Return what the user wants submitted instead; None: nothing."""
+    """Return what the user wants to submit instead; None: nothing."""
     from tuner.cli.render.output import err
 
     what = "its code differs" if refusal.code_only else "differs in what may not change"

@@ -1,4 +1,4 @@
-"""How a study goes on whose `tuner run` is gone, and where studies of before are."""
+"""How to continue a study whose `tuner run` is gone, and where older studies are."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def run_command(spec: Path, options: Sequence[str] = ()) -> str:
 
 
 def reason_here(settings: Settings, status: StudyStatus) -> str:
-    """Return why a study stands still, and the command that goes on with it if it ran here."""
+    """Return why a study does not advance, and the command that continues it if it ran here."""
     reason = str(status["reason"] or "")
-    # For a moment after the end of a run the service is still there, and gives no reason yet.
+    # For a moment after the end of a run the service is still there, without a reason yet.
     waits = status["state"] == "running" and (not reason or reason.startswith(NO_WORKER))
     if not waits and (status["state"], reason) != ("paused", _PAUSED):
         return reason
@@ -47,7 +47,7 @@ def reason_here(settings: Settings, status: StudyStatus) -> str:
 
 
 def elsewhere(settings: Settings) -> str:
-    """Return where `make` of an earlier release kept studies apart, nothing where it did not."""
+    """Return where `make` of an earlier release kept separate studies, if it did."""
     other = clone_home()
     if other is None or settings.api_url or settings.home in (other, other.resolve()):
         return ""
@@ -59,7 +59,7 @@ def elsewhere(settings: Settings) -> str:
 
 
 def same_elsewhere(settings: Settings, study: str) -> Path | None:
-    """Return the home that `make` kept apart in this clone, where it holds a study of this name."""
+    """Return the separate home that `make` kept in this clone, if it holds a study of this name."""
     other = clone_home()
     if other is None or settings.api_url or settings.home in (other, other.resolve()):
         return None

@@ -1,4 +1,4 @@
-"""What `tuner run` says at its end: the best trials, how the study ended, and the next command."""
+"""The last output of `tuner run`: the best trials, how the study ended, and the next command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def say_closed(api: ApiClient, status: StudyStatus) -> int:
-    """Answer a study that was over before: its table, and how to go on. Returns the exit code."""
+    """Show the table of a study that had ended, and how to continue. Returns the exit code."""
     out().print()
     headings.print_best(out(), api, status)
     reason = f" ({status['reason']})" if status["reason"] else ""
@@ -32,7 +32,7 @@ def say_closed(api: ApiClient, status: StudyStatus) -> int:
 
 
 def say_end(api: ApiClient, status: StudyStatus) -> int:
-    """Say how a study ended that was run. Returns the exit code."""
+    """Say how a study ended. Returns the exit code."""
     study = status["study"]
     out().print()
     headings.print_best(out(), api, status)
@@ -45,7 +45,7 @@ def say_end(api: ApiClient, status: StudyStatus) -> int:
 
 
 def say_paused(api: ApiClient, status: StudyStatus, path: Path, again: str) -> int:
-    """Say why a study was paused, and the ways on. Returns the exit code.
+    """Say why a study was paused, and how to continue. Returns the exit code.
 
     Args:
         again: the command that runs it.

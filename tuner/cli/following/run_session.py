@@ -44,25 +44,25 @@ if TYPE_CHECKING:
 
 _VERB = "tuner run"
 LOOK_S = 0.4
-#: Ctrl-C: workers leave within this, and everything has ended within `END_S`.
+#: Seconds after Ctrl-C within which workers leave; everything has ended within `END_S`.
 LEAVE_S = 12.0
 END_S = 14.5
-#: Said when no worker has shown up after so long.
+#: Seconds without a worker before a message says so.
 _QUIET_S = 45.0
-#: Workers that die so often, and no trial ends between, are not started again.
+#: Number of failed starts of the workers, without any trial ending in between, before giving up.
 _FLEET_STARTS = 5
 
 
 class RunSession:
-    """Service, fleet and display of one `tuner run`. Holds what it started, to end just that.
+    """Service, fleet and display of one `tuner run`. Tracks what it started, to end only that.
 
     Args:
         environ: the environment for service and workers.
-        workers: how many.
-        isolation: how a trial's process is made.
-        path: of the spec, for the commands that are said.
-        options: of the command that were given, for the command that goes on.
-        remark: about the number of workers, nothing for none.
+        workers: number of workers.
+        isolation: how a trial's process is created.
+        path: the spec file, for the commands in messages.
+        options: the options of the command, for the command that continues.
+        remark: a note on the number of workers, empty for none.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class RunSession:
         self._path = path
         self._options = options
         self._remark = remark
-        #: Starts of the workers since a trial ended last.
+        #: Starts of the workers since the last trial ended.
         self._fleet_starts = 0
         self._registration = LiveRun(settings)
         self._fleet = Fleet.of_run(settings)
@@ -126,7 +126,7 @@ class RunSession:
         return say_paused(self._client, status, self._path, self._command)
 
     def _submit(self) -> Submitted:
-        """Submit; a user who is asked may choose another name for the study."""
+        """Submit; a user at a terminal may choose another name for the study."""
         sent = self._submission, self._client, _VERB, self._path, self._options
         self._submission, answer = send(*sent, own_image=self._settings.image, starts=True)
         if self._submission.spec.name != self._study:
@@ -136,12 +136,12 @@ class RunSession:
 
     @property
     def _command(self) -> str:
-        """With which the user goes on after an interruption."""
+        """The command with which the user continues after an interruption."""
         return run_command(self._path, self._given)
 
     @property
     def _given(self) -> list[str]:
-        """The options with which the user goes on."""
+        """The options with which the user continues."""
         sent = self._submission
         named = ["--as", sent.name] if sent.name else []
         code = ["--code", "old"] if sent.use_code == "old" else []
@@ -152,7 +152,8 @@ class RunSession:
             self._api = find_api(self._settings)
             out().print(headings.served(self._settings.api_url), soft_wrap=True)
             return
-        # Registered before it looks for a service: the last run of another study does not end it.
+        # Registered before it looks for a service, so that the last run of another study does not
+        # end it.
         self._registration.register(self._study)
         with waiting("starting the service"):
             self._service, started = join_service(self._settings, self._environ, persistent=False)
@@ -205,7 +206,7 @@ class RunSession:
         return headings.fleet(self._fleet.wait_started(self._fleet_process), self._fleet.log)
 
     def _follow(self, feed: Feed) -> StudyStatus:
-        """Show progress until the study is over, or paused by what only its user can repair."""
+        """Show progress until the study has ended, or is paused by what only its user can fix."""
         imports = self._submission.preimport != "none"
         first = "the workers import Keras" if imports else "the workers start"
         try:
@@ -241,7 +242,7 @@ class RunSession:
             time.sleep(LOOK_S)
 
     def _revive(self, progress: StudyProgress) -> None:
-        """Start a service again that crashed; one that was ended on purpose stays ended."""
+        """Restart a service that crashed, but not one that was ended deliberately."""
         if self._service is None or is_running(self._service.pid):
             return
         if read_service(self._settings) is None:
@@ -252,7 +253,7 @@ class RunSession:
         self._service = restart_service(self._settings, self._environ, self._service)
 
     def _watch_workers(self, progress: StudyProgress) -> None:
-        """Start the workers again that were killed; those that cannot work end the run."""
+        """Restart workers that were killed; if they cannot work, the run ends."""
         process = self._fleet_process
         if process is None or process.poll() is None:
             return
@@ -283,7 +284,7 @@ class RunSession:
         )
         others = [s for pid, s in live_runs(self._settings).items() if pid != os.getpid()]
         if self._api is not None and self._study not in others:
-            # Best effort: the workers are about to leave, and with them all dispatch.
+            # Best effort: the workers are about to leave, so nothing will be dispatched.
             with contextlib.suppress(TunerError):
                 if self._api.status(self._study)["state"] == "running":
                     self._api.pause(self._study)

@@ -20,29 +20,30 @@ if TYPE_CHECKING:
     from tuner.documents.study import StudyStatus
     from tuner.documents.trial import TrialRow
 
-#: Rows and parameters of the table, and signs of one text. GitHub takes a mebibyte in all.
+#: Maximum number of rows and parameters in the table, and of characters in one text. GitHub accepts
+#: a mebibyte in total.
 MOST_ROWS, MOST_PARAMETERS, MOST_SIGNS = 10, 8, 200
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~>@-])")
-#: A colon makes a link of an address.
+#: A colon turns an address into a link.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ":": "&#58;"}
 
 
 def require_writable(path: Path) -> None:
-    """See that a summary can be written to `path`, before a study is submitted.
+    """Check that a summary can be written to `path`, before a study is submitted.
 
     Raises:
         SetupError: it cannot.
     """
-    # Nothing is made yet: it might lie in the spec's folder, which is packed now.
+    # Nothing is created yet: it might be in the spec's folder, which is about to be packed.
     place = path if path.exists() else path.absolute().parent
     if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
         raise SetupError(f"--summary {path}: no file that can be written here")
 
 
 def summary(status: StudyStatus, verdict: GateVerdict, rows: Sequence[TrialRow]) -> str:
-    """Return the end of a study as Markdown.
+    """Return how a study ended, as Markdown.
 
-    Names and values are of users and trials: nothing in them is markup here.
+    Names and values come from users and trials: nothing in them is interpreted as markup.
 
     Args:
         verdict: how the command ends.
@@ -57,9 +58,9 @@ def summary(status: StudyStatus, verdict: GateVerdict, rows: Sequence[TrialRow])
 
 
 def append(path: Path, api: ApiClient, status: StudyStatus, verdict: GateVerdict) -> str:
-    """Append the summary to a file; return what went wrong, nothing where it did not.
+    """Append the summary to a file; return the error, empty if there was none.
 
-    The study is over by now, and how it ended is worth more than its summary.
+    The study has ended by now, and its exit code matters more than its summary.
     """
     try:
         rows = api.best(str(status["study"]), MOST_ROWS)
@@ -71,7 +72,7 @@ def append(path: Path, api: ApiClient, status: StudyStatus, verdict: GateVerdict
 
 
 def text(value: object) -> str:
-    """Return a text as one that Markdown shows and does not interpret, at most so long."""
+    """Return a text that Markdown shows literally, cut at the maximum length."""
     shown = visible(" ".join(str(value).split()))
     shown = shown if len(shown) <= MOST_SIGNS else shown[: MOST_SIGNS - 1] + "…"
     shown = _MARKS.sub(r"\\\1", shown)
@@ -87,6 +88,6 @@ def _table(status: StudyStatus, rows: Sequence[TrialRow]) -> list[str]:
         values = [parameter(row["params"].get(name)) for name in names]
         took = duration(row["duration_s"])
         table.append([number(row["trial"]), *objectives(row, metrics), took, *values])
-    # The line under the head is markup.
+    # The line below the header is markup.
     shown = [row if at == 1 else [text(cell) for cell in row] for at, row in enumerate(table)]
     return [f"| {' | '.join(cells)} |" for cells in shown]

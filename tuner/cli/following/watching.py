@@ -1,4 +1,4 @@
-"""Following a study to its end: on a screen, in a log, or in silence for one JSON document."""
+"""Following a study to its end: on a screen, in a log, or silently for one JSON document."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from tuner.documents.study import StudyStatus
     from tuner.service.reading import Reader
 
-#: Between two looks, and after one that nobody answered.
+#: Seconds between two looks, and after one that was not answered.
 _LOOK_S, _AWAY_S = 0.5, 2.0
-#: A server elsewhere may be replaced by its standby, or started again, while it is watched.
+#: Seconds: a remote server may be replaced by its standby, or restarted, while it is watched.
 PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchLimits:
-    """How long a study is followed.
+    """How long to follow a study.
 
     Attributes:
-        timeout_s: at most so long, None for no end.
-        patience_s: a service may not answer for so long before the command gives up.
+        timeout_s: maximum number of seconds, None for no limit.
+        patience_s: seconds without an answer before the command gives up.
     """
 
     timeout_s: float | None = None
@@ -42,7 +42,7 @@ class WatchLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyEnd:
-    """What was seen last, and whether the time was up before the study was over."""
+    """The last status, and whether the time ran out before the study ended."""
 
     status: StudyStatus
     is_timeout: bool = False
@@ -55,16 +55,16 @@ def follow(
     is_silent: bool = False,
     limits: WatchLimits | None = None,
 ) -> StudyEnd:
-    """Follow a study until it is over.
+    """Follow a study until it has ended.
 
     Args:
         study: its name.
-        is_silent: nothing is printed.
-        limits: how long.
+        is_silent: print nothing.
+        limits: how long to follow it.
 
     Raises:
-        UnavailableError: the service does not answer any more, or the study was deleted.
-        NotFoundError: there is no such study from the start.
+        UnavailableError: the service no longer answers, or the study was deleted.
+        NotFoundError: there was no such study from the start.
     """
     limits = limits or WatchLimits()
     first = api.status(study)
@@ -90,7 +90,7 @@ def follow(
 def _until_over(
     look: Callable[[], StudyStatus], study: str, limits: WatchLimits, say: Callable[[str], None]
 ) -> StudyEnd:
-    """Look twice a second until the study is over or a limit is reached."""
+    """Look twice a second until the study has ended or a limit is reached."""
     heard = time.monotonic()
     told = float("-inf")
     until = heard + limits.timeout_s if limits.timeout_s is not None else float("inf")
@@ -118,7 +118,7 @@ def _until_over(
 def _bear(
     error: UnavailableError, study: str, *, heard: float, until: float, patience_s: float
 ) -> None:
-    """Return while an answer may still be waited for, else end the watch."""
+    """Return if an answer may still arrive, otherwise end the watch."""
     now = time.monotonic()
     if now - heard >= patience_s or now >= until:
         again = command("watch", study)

@@ -1,1 +1,1 @@
-"""What the targets of `tuner launch` share."""
+"""Code that the targets of `tuner launch` share."""

@@ -16,14 +16,14 @@ _LABEL = 8
 
 
 def purpose(output: Path | None, *, dry_run: bool) -> Purpose:
-    """Return what the script is for."""
+    """Return the purpose of the script."""
     if dry_run:
         return "show"
     return "start" if output is None else "write"
 
 
 def one_word(option: str, value: str | None) -> str | None:
-    """Return the value of an option that the scheduler reads, checked; None stays.
+    """Return the value of an option for the scheduler, checked; None is unchanged.
 
     Raises:
         SpecError: it is more than one word.
@@ -39,6 +39,6 @@ def typed(*words: object) -> str:
 
 
 def say(lines: list[tuple[str, str]]) -> None:
-    """Print what was done and what to type next: a label and a text each."""
+    """Print what was done and what to type next, as pairs of label and text."""
     for label, text in lines:
         print_text(f"{label:<{_LABEL}} {text}")

@@ -1,1 +1,1 @@
-"""What `tuner check` finds out by building models: sizes, faults and what a budget will cost."""
+"""What `tuner check` finds out by building models: sizes, faults, and the cost of a budget."""

@@ -1,4 +1,4 @@
-"""What a budget will cost, from the time of a training step: an estimate, with its basis."""
+"""The cost of a budget, from the time of a training step: an estimate with its basis."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HOUR_S = 3600.0
 def estimate_cost(
     spec: StudySpec, timed: Sequence[JsonObject], trial: JsonObject
 ) -> JsonObject | None:
-    """Return `{trial_s, trials, workers, hours, gpu_hours, basis}`; None where nothing says it.
+    """Return `{trial_s, trials, workers, hours, gpu_hours, basis}`; None if nothing was timed.
 
     Args:
-        timed: what was timed: `build_s`, `first_s`, `step_s`, `steps` and `epochs` of each
-            configuration, or `whole_s`.
-        trial: of `tuner check`: one that ended without a report was a whole one.
+        timed: measurements for each configuration: `build_s`, `first_s`, `step_s`, `steps` and
+            `epochs`, or `whole_s`.
+        trial: the trial of `tuner check`: if it ended without a report, it was a whole one.
     """
     length = _by_steps(timed) or _by_trial(trial)
     if length is None:
@@ -93,7 +93,7 @@ def _workers(spec: StudySpec) -> int:
 
 
 def step_text(seconds: float) -> str:
-    """Return the time of a step in a unit that suits it."""
+    """Return the time of a step in a suitable unit."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.3g} µs"
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

@@ -1,4 +1,4 @@
-"""The preflight of a study: what is built, what came of it, and what the budget will cost."""
+"""The preflight of a study: what to build, the results, and the cost of the budget."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tuner.spec import StudySpec, known_parameters
 from tuner.spec.advice import advise_names
 from tuner.spec.growth import grow
 
-#: How the module of an objective offers its models.
+#: How the module of an objective provides its models.
 _BUILD = re.compile(rb"^def build\(params\b", re.MULTILINE)
 
 
 def offers_models(spec: StudySpec, code: Path | None) -> bool:
     """Return whether models of a study can be built without training them.
 
-    Those of a hypermodel can, and those of an objective whose module has `def build(params)`.
+    This is possible for a hypermodel, and for an objective whose module has `def build(params)`.
 
     Args:
         code: folder of its code.
@@ -54,17 +54,17 @@ def look(
     """Build configurations of a study whose trial has worked; return the preflight.
 
     Args:
-        trial: what came of it, with the parameters that a hypermodel has.
+        trial: its result, with the parameters that a hypermodel has.
         code: folder of the study's code.
-        count: random configurations.
-        point_s: limit of one configuration, seconds.
-        is_shown: whether a bar says how far it is.
+        count: number of random configurations.
+        point_s: limit for one configuration, in seconds.
+        is_shown: whether to show a progress bar.
 
     Raises:
-        SpecError: what the hypermodel has makes no search space.
+        SpecError: the hypermodel's parameters do not make a valid search space.
     """
     found = [Found.from_json(item) for item in trial.get("found") or []]
-    # As the study itself will know it after its first trial.
+    # As the study itself will see it after its first trial.
     grown = grow(spec, found, since=1, renamed={}).spec if found else spec
     probes = choose_probes(grown.space, count)
     seen = build_probes(
@@ -80,7 +80,7 @@ def look(
 
 
 def advise_found(spec: StudySpec, trial: JsonObject) -> list[str]:
-    """Return a warning for every abbreviation among the names that a hypermodel has."""
+    """Return a warning for every abbreviation among a hypermodel's names."""
     names = [item["name"] for item in trial.get("found") or []]
     return [
         f"hypermodel: {name}: an abbreviation; better {better}"

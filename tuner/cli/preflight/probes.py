@@ -12,26 +12,26 @@ from tuner.space import Parameter, SearchSpace
 from tuner.space.axis import Axis
 from tuner.space.value import Value
 
-#: Corners at most; of many parameters, the lowest, the highest and mixtures of both.
+#: Maximum number of corners; with many parameters: the lowest, the highest and mixtures of both.
 MAX_CORNERS = 16
-#: A space that forbids nearly everything is given up on after so many draws for each.
+#: Number of draws for each configuration before a space counts as almost entirely forbidden.
 _TRIES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One configuration that is built."""
+    """One configuration to build."""
 
     kind: Literal["corner", "random"]
     params: dict[str, Any]
 
 
 def choose_probes(space: SearchSpace, count: int) -> list[Probe]:
-    """Return different configurations that are not forbidden, always the same ones.
+    """Return different configurations that are not forbidden; deterministic.
 
     Args:
-        space: without parameters it has one configuration.
-        count: random ones.
+        space: the search space; without parameters it has one configuration.
+        count: number of random configurations.
     """
     source = random.Random(0)  # noqa: S311 - the same check builds the same configurations  # nosec B311  # no secret
     seen: dict[str, Probe] = {}
@@ -52,7 +52,7 @@ def choose_probes(space: SearchSpace, count: int) -> list[Probe]:
 
 
 def _corners(space: SearchSpace, source: random.Random) -> Iterator[Callable[[Parameter], Value]]:
-    """Yield what chooses the lowest or highest value of each parameter."""
+    """Yield functions that choose the lowest or highest value of each parameter."""
     ends = [p.name for p in space.parameters if p.kind != "fixed" and (p.size or 2) > 1]
 
     def corner(high: frozenset[str]) -> Callable[[Parameter], Value]:

@@ -1,4 +1,4 @@
-"""Where in the search space building fails: conditions that hold there and nowhere else."""
+"""Where in the search space building fails: conditions that hold only there."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing_extensions import override
 from tuner.cli.render.output import parameter as shown
 
 Params = Mapping[str, Any]
-#: Fewer faults than this may lie in one place by chance.
+#: Minimum number of failures in a region; fewer may be together by chance.
 _LEAST = 2
-#: Conditions that are combined in pairs; of more, those that most faults share.
+#: Maximum number of conditions to combine in pairs: those that most failures share.
 _MOST = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """A condition on one parameter; it does not hold where the parameter is inactive."""
+    """A condition on one parameter; false if the parameter is inactive."""
 
     name: str
     sign: str
     value: Any
 
     def holds(self, params: Params) -> bool:
-        """Whether a configuration fulfils it."""
+        """Whether a configuration meets it."""
         if self.name not in params:
             return False
         if self.sign == "=":
@@ -40,7 +40,7 @@ class Bound:
 
     @override
     def __str__(self) -> str:
-        """The condition as people read it."""
+        """The condition in readable form."""
         sign = {">=": "≥", "<=": "≤"}.get(self.sign, self.sign)
         return f"{self.name} {sign} {shown(self.value)}"
 
@@ -50,19 +50,19 @@ class Region:
     """A part of the space in which every configuration that was tried fails."""
 
     bounds: tuple[Bound, ...]
-    #: Indices of the configurations.
+    #: Indices of the failed configurations.
     failed: frozenset[int]
 
     @override
     def __str__(self) -> str:
-        """The conditions as people read them."""
+        """The conditions in readable form."""
         return " and ".join(map(str, self.bounds))
 
 
 def find_regions(
     points: Sequence[Params], failed: Sequence[int], sound: Sequence[Params]
 ) -> tuple[list[Region], list[int]]:
-    """Return the simplest regions that hold failed configurations and none that is sound.
+    """Return the simplest regions that hold only failed configurations.
 
     Args:
         points: configurations.
@@ -70,7 +70,7 @@ def find_regions(
         sound: configurations that did not fail.
 
     Returns:
-        Regions by one or two conditions, largest first, and the indices that are in none.
+        Regions with one or two conditions, largest first, and the indices that are in none.
     """
     left = set(failed)
     found: list[Region] = []
@@ -111,7 +111,7 @@ def _meets(bounds: Sequence[Bound], sound: Sequence[Params]) -> bool:
 
 
 def _bounds(points: Sequence[Params]) -> Iterator[Bound]:
-    """Yield every condition that one of the points is at the border of."""
+    """Yield every condition with one of the points on its boundary."""
     names = dict.fromkeys(name for params in points for name in params)
     for name in names:
         values = dict.fromkeys(params[name] for params in points if name in params)

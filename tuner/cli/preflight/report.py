@@ -18,7 +18,8 @@ from tuner.cli.preflight.running import Seen
 from tuner.cli.render.output import duration, parameter
 from tuner.documents.document import JsonObject
 
-#: What is shown of a failure; the rest is in the document.
+#: Maximum number of failures, of other points, and of characters that are shown; the document has
+#: all.
 _MOST_FAILURES, _MOST_OTHERS, _MOST_CHARS = 5, 3, 160
 _DIGITS = re.compile(r"\d+")
 _CAUSES = {
@@ -31,13 +32,13 @@ _BASIS = "weights, gradients, {} outputs of all layers for one batch; frameworks
 
 
 def describe(probes: Sequence[Probe], seen: Seen, cost: JsonObject | None) -> JsonObject:
-    """Return what `tuner check --json` has as its `preflight`.
+    """Return the value of `preflight` in `tuner check --json`.
 
     Returns:
-        `points`, `built`, `failed` (by what was said: `cause`, `error`, `count`, `regions` with
-        `where` and `count`, `others`: configurations in none of them), `parameters`,
-        `memory_bytes` and `seconds_per_step` (each `{min, median, max}` or None), `peak_bytes`,
-        `cost`, `error` (nothing could be built).
+        `points`, `built`, `failed` (by message: `cause`, `error`, `count`, `regions` with `where`
+        and `count`, `others`: configurations outside of them), `parameters`, `memory_bytes` and
+        `seconds_per_step` (each `{min, median, max}` or None), `peak_bytes`, `cost`, `error` (if
+        nothing could be built).
     """
     sound = {index: row for index, row in seen.built.items() if row["ok"]}
     return {
@@ -58,7 +59,7 @@ def describe(probes: Sequence[Probe], seen: Seen, cost: JsonObject | None) -> Js
 
 
 def _basis(sound: Mapping[int, JsonObject]) -> str:
-    """Return what the estimate of the memory holds."""
+    """Return what the estimate of memory includes."""
     if any(row.get("has_optimizer") for row in sound.values()):
         return _BASIS.format("optimiser and")
     return _BASIS.format("not the optimiser, which build leaves open, and")
@@ -72,7 +73,7 @@ def _range(values: Sequence[Any]) -> JsonObject | None:
 
 
 def _failures(probes: Sequence[Probe], built: Mapping[int, JsonObject]) -> list[JsonObject]:
-    """Return where building fails, by what it says."""
+    """Return where building fails, by message."""
     params = {index: probes[index].params for index in sorted(built)}
     sound = [params[index] for index in params if built[index]["ok"]]
     groups: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
@@ -80,7 +81,7 @@ def _failures(probes: Sequence[Probe], built: Mapping[int, JsonObject]) -> list[
         row = built[index]
         if not row["ok"]:
             line = row["error"].strip().rpartition("\n")[2]
-            # The same fault names other shapes at each configuration.
+            # The same fault names different shapes for each configuration.
             groups[row["cause"], _DIGITS.sub("0", line)].append(index)
     failures = [_failure(built, indices, params, sound) for indices in groups.values()]
     return sorted(failures, key=lambda failure: -failure["count"])
@@ -108,7 +109,7 @@ def _failure(
 
 
 def warn(document: JsonObject) -> list[str]:
-    """Return what is wrong in the preflight that leaves the study possible."""
+    """Return warnings: problems that do not prevent the study."""
     failed = document["failed"]
     warnings = [_failure_text(failure, document["tried"]) for failure in failed[:_MOST_FAILURES]]
     if len(failed) > _MOST_FAILURES:
@@ -149,7 +150,7 @@ def _failure_text(failure: JsonObject, tried: int) -> str:
 
 
 def show(console: Console, document: JsonObject) -> None:
-    """Print the preflight: a line, and what it found below."""
+    """Print the preflight: a line, and its findings below."""
     if document["error"]:
         return
     corners = document["corners"]
@@ -187,7 +188,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def count_text(count: float) -> str:
-    """Return a count with a unit: 5 634, 1.2 million."""
+    """Return a count in readable form: 5 634, 1.2 million."""
     if count >= 1e9:
         return f"{count / 1e9:.3g} billion"
     return f"{count / 1e6:.3g} million" if count >= 1e6 else f"{count:,.0f}".replace(",", " ")

@@ -1,4 +1,4 @@
-"""Has a worker's code build the configurations, and shows how far it is."""
+"""Builds the configurations with a worker's code, and shows the progress."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tuner.cli.render.output import err
 from tuner.documents.document import JsonObject
 from tuner.protocol import Assignment
 
-#: Of all configurations together, seconds; what was not built by then is left out.
+#: Limit for all configurations together, in seconds; what is not built by then is left out.
 TOTAL_S = 300.0
-#: Part of the free memory that building may take.
+#: Maximum share of the free memory for building.
 _MEMORY_SHARE = 0.8
 _LEAST_MEMORY = 1 << 30
-#: Configurations of which a step is timed: it costs a second or more each.
+#: Number of configurations of which a step is timed, which takes a second or more each.
 TIMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What came of the configurations, by their index."""
+    """The results for the configurations, by index."""
 
     built: dict[int, JsonObject]
     timed: dict[int, JsonObject]
-    #: The most memory that the process took, bytes.
+    #: Peak memory of the process in bytes.
     peak_bytes: int = 0
     #: Why nothing can be built; empty: something can.
     broken: str = ""
@@ -46,13 +46,13 @@ def build_probes(
     point_s: float,
     is_shown: bool,
 ) -> Seen:
-    """Return what was seen when each configuration was built.
+    """Build each configuration and return the results.
 
     Args:
-        assignment: of a trial of the study.
-        code: folder of the study's code; None: it is installed.
-        point_s: limit of one configuration.
-        is_shown: whether a bar says how far it is.
+        assignment: a trial of the study.
+        code: folder of the study's code; None: the code is installed.
+        point_s: limit for one configuration, in seconds.
+        is_shown: whether to show a progress bar.
     """
     request = {
         "assignment": dataclasses.replace(assignment, params={}).to_json(),
@@ -82,7 +82,7 @@ def build_probes(
 
 
 def _timed(probes: Sequence[Probe]) -> list[int]:
-    """Return the lowest and the highest corner, and random ones."""
+    """Return the lowest and the highest corner, and random configurations."""
     corners = [index for index, probe in enumerate(probes) if probe.kind == "corner"]
     others = [index for index in range(len(probes)) if index not in corners]
     chosen = dict.fromkeys([*corners[:2], *others, *corners[2:]])
@@ -110,7 +110,7 @@ def _messages(request: JsonObject, env: Mapping[str, str]) -> Iterator[JsonObjec
             text = f"the worker ended with status {process.returncode}:\n{tail}"
             yield {"kind": "broken", "error": text}
     finally:
-        # Ctrl-C: what builds dies with it.
+        # Ctrl-C: the building process ends with this one.
         process.kill()
         process.wait()
         for pipe in (process.stdout, process.stderr):
@@ -120,7 +120,7 @@ def _messages(request: JsonObject, env: Mapping[str, str]) -> Iterator[JsonObjec
 
 @contextlib.contextmanager
 def _bar(count: int, *, is_shown: bool) -> Iterator[Callable[[], None]]:
-    """Show how many of `count` were built; yields what counts one more."""
+    """Show how many of `count` were built; yields a function that counts one more."""
     console = err()
     if not is_shown:
         yield lambda: None
@@ -138,7 +138,7 @@ def _bar(count: int, *, is_shown: bool) -> Iterator[Callable[[], None]]:
 
 
 def _free_memory() -> int:
-    """Return the memory that this machine has left, bytes."""
+    """Return the free memory of this machine in bytes."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

@@ -1,1 +1,1 @@
-"""What several commands ask the service."""
+"""Requests to the service that several commands make."""

@@ -1,4 +1,4 @@
-"""Links into the tab Best trials, for commands that name a study."""
+"""Links to the Best trials tab, for commands that name a study."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tuner.settings import Settings
 
 
 def tab_link(url: str, study: str | None = None) -> str:
-    """Return the link that opens the tab, on a study or on the list of all.
+    """Return the link that opens the tab for a study, or for the list of all.
 
     Args:
-        url: of TensorBoard, without a slash at its end.
+        url: TensorBoard's URL, without a trailing slash.
         study: project/study; None: the list.
     """
     chosen = "" if study is None else f"&bt.study={quote(study, safe='')}"
@@ -21,6 +21,6 @@ def tab_link(url: str, study: str | None = None) -> str:
 
 
 def way_to_board(settings: Settings, study: str) -> str:
-    """Return the link to a study where a TensorBoard shows it, else the command that opens one."""
+    """Return the link to a study in a running TensorBoard, else the command that starts one."""
     board = board_of(settings, study)
     return command("board", study) if board is None else tab_link(board.url, study)

@@ -1,4 +1,4 @@
-"""What is new in a study since the last look: its status, the trials that ended, and the rest."""
+"""What is new in a study since the last look: its status, the trials that ended, and notes."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from tuner.documents.trial import EventRow, TrialDetail
     from tuner.service.reading import Reader
 
-#: More trials than this between two looks are counted, not shown.
+#: Maximum number of trials shown between two looks; more are only counted.
 _SHOWN = 25
 
 
-#: Kinds of events that are shown beside the trials.
+#: Kinds of events that are shown in addition to the trials.
 _NOTED = ("attempt-", "worker-", "history", "pruner-", "space-")
-#: Beside the events of a trial's end there is one that says why it is about to be stopped.
+#: An exception among these: the event that says why a trial is about to be stopped.
 _NO_END = "trial-stopped"
-#: In front of what history tells, which is no trouble.
+#: Prefix of notes on history, which are not trouble.
 HISTORY_NOTE = "history: "
-#: In front of what a pruner decided for the whole study; a warning of it has nothing in front.
+#: Prefix of a pruner's decisions for the whole study; its warnings have no prefix.
 PRUNER_NOTE = "pruning: "
-#: In front of what a trial found of its hypermodel.
+#: Prefix of what a trial found in its hypermodel.
 SPACE_NOTE = "search space: "
 
-#: Which parameters matter is asked again when the results are more by this share.
+#: Importance is requested again when the number of results has grown by this share.
 _GROWTH = 0.2
 
 CLOSED = ("finished", "failed", "cancelled")
 
 
 def is_over(status: StudyStatus) -> bool:
-    """Whether nothing more happens by itself: over, or paused because its trials failed alike.
+    """Whether nothing more happens without a user: it ended, or was paused because all trials fail.
 
-    A study that a user has paused is waited for: a user resumes it.
+    A study that a user has paused does not count: the user will resume it.
     """
     stuck = status["state"] == "paused" and status["reason"] != "by the user"
     return bool(status["state"] in CLOSED or stuck)
@@ -49,26 +49,25 @@ class News:
     """One look at a study."""
 
     status: StudyStatus
-    #: Ended since the last look, in the order of their ends.
+    #: Trials that ended since the last look, in the order in which they ended.
     ended: tuple[TrialDetail, ...] = ()
-    #: Ended too, but too many to show each.
+    #: Number of further trials that ended, too many to show each.
     not_shown: int = 0
-    #: Text of what else happened: what history tells, trials that run again, workers that go out
-    #: of service.
+    #: Other news: notes on history, trials that run again, workers that go out of service.
     notes: tuple[str, ...] = ()
-    #: Names of the tuned parameters, those that matter first; empty: not known.
+    #: Names of the tuned parameters, most important first; empty: unknown.
     order: tuple[str, ...] = ()
 
 
 class Feed:
-    """Follows a study from its present state on."""
+    """Follows a study from its current state on."""
 
     def __init__(self, api: Reader | ApiClient, study: str, *, from_start: bool = False) -> None:
         self.api = api
         self.study = study
         self._seen = 0
         self._order: tuple[str, ...] = ()
-        #: From so many results on it is asked again.
+        #: Number of results from which on importance is requested again.
         self._ask_at = 0.0
         if not from_start:
             events = all_events(api, study)
@@ -101,7 +100,7 @@ class Feed:
         )
 
     def _ordered(self, counts: TrialCounts) -> tuple[str, ...]:
-        """Return the parameters in an order that changes seldom, as lines are compared."""
+        """Return the parameters in an order that rarely changes, because lines are compared."""
         results = counts["complete"] + counts["pruned"]
         if results >= self._ask_at:
             self._ask_at = results * (1.0 + _GROWTH)

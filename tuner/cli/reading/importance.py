@@ -1,4 +1,4 @@
-"""Asking which parameters of a study matter."""
+"""Requests which parameters of a study matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_importance(api: Reader | ApiClient, study: str) -> Importance | None:
-    """Return which parameters matter; None: a server of an earlier release does not say it."""
+    """Return which parameters matter; None: a server of an earlier release cannot say."""
     try:
         return api.importance(study)
     except NotFoundError:
@@ -21,5 +21,5 @@ def read_importance(api: Reader | ApiClient, study: str) -> Importance | None:
 
 
 def order_of(importance: Importance | None) -> tuple[str, ...]:
-    """Return the names of the tuned parameters, those that matter first; empty: not known."""
+    """Return the names of the tuned parameters, most important first; empty: unknown."""
     return tuple(str(p["name"]) for p in importance["parameters"]) if importance else ()

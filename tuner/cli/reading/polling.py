@@ -1,4 +1,4 @@
-"""Reading what comes in pieces: events, and the output of a trial."""
+"""Reads what arrives in pieces: events, and the output of a trial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _LOG_PAGE = 1 << 20
 _FOLLOW_S = 0.5
-#: States of a trial that is over.
+#: States of a trial that has ended.
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
@@ -36,19 +36,19 @@ class Output:
     """A piece of what a trial printed."""
 
     data: bytes
-    #: Where to go on reading, in bytes of all that was ever printed.
+    #: Where to continue reading, in bytes of the entire output.
     end: int
-    #: So many bytes before these are not kept any more.
+    #: Number of bytes before these that are no longer kept.
     gone: int
 
 
 def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> Output:
-    """Return the trial's output from byte `offset` to where it ends now."""
+    """Return the trial's output from byte `offset` to its current end."""
     pieces = []
     gone = 0
     while True:
         page = api.log(study, trial, offset=offset, limit=_LOG_PAGE, raw=True)
-        # A server of an earlier release says nothing of what is gone.
+        # A server of an earlier release does not say what is gone.
         gone += max(0, page.get("gone", 0) - offset)
         pieces.append(_bytes_of(page))
         if page["next_offset"] <= offset or page["next_offset"] >= page["size"]:
@@ -59,15 +59,15 @@ def read_log(api: Reader | ApiClient, study: str, trial: int, offset: int) -> Ou
 
 def _bytes_of(page: LogPiece) -> bytes:
     data = page.get("base64")
-    # A server of an earlier release sends text, in which what is no UTF-8 is lost already.
+    # A server of an earlier release sends text, in which bytes that are not UTF-8 are lost already.
     return str(page["text"]).encode() if data is None else base64.b64decode(data)
 
 
 def follow_log(api: Reader | ApiClient, study: str, trial: int) -> Iterator[Output]:
-    """Yield the trial's output as it grows, until the trial is over."""
+    """Yield the trial's output as it grows, until the trial has ended."""
     offset = 0
     while True:
-        # Asked before the output is read: what is written between the two is not missed.
+        # Requested before the output, so that what is written in between is not missed.
         ended = api.show(study, trial)["state"] in ENDED
         piece = read_log(api, study, trial, offset)
         offset = piece.end

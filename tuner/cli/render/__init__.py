@@ -1,1 +1,1 @@
-"""What is shown on a screen."""
+"""Output on a screen."""

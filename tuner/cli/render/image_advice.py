@@ -1,4 +1,4 @@
-"""What a submission says of the image that its study asks for: which workers have it, and which."""
+"""What a submission says about the image of its study: which workers have it, and which not."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from tuner.documents.workers import WorkerRow
 
 
-#: Workers that say the image and are not believed: so many are named.
+#: Maximum number of workers named that claim the image and are not trusted.
 _NAMED = 3
 
 
 def image_advice(
     image: str, workers: Sequence[WorkerRow], *, own: str | None = None, starts: bool = False
 ) -> str:
-    """Return why no trial of a study will start as long as the workers are these; empty: it will.
+    """Return why no trial of a study can start with the current workers; empty: it can.
 
     Args:
-        image: that the study asks for.
+        image: the image that the study asks for.
         workers: as the service lists them.
         own: the image of the workers that this command starts; None: they have none.
         starts: whether it starts any.
     """
-    # What executes one external study has that study's name as its image.
+    # The executor of an external study has the study's name as its image.
     present = [row for row in workers if row["device"] != "external" and row["state"] != "stopping"]
     having = [row for row in present if row["image"] == image]
-    # A server of an earlier release believes what a worker says, or names the reason alone.
+    # A server of an earlier release trusts what a worker says, or gives only a reason.
     liars = [row for row in having if row.get("image_problem")]
     if (starts and own == image) or len(having) > len(liars):
         return ""

@@ -1,4 +1,4 @@
-"""Imports on a screen: how far they are, and what became of each path."""
+"""Imports on a screen: their progress, and the result for each path."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _Bar:
         self._total = 0
 
     def found(self, runs: int) -> None:
-        """So many more runs have to be read."""
+        """Add a number of runs that are to be read."""
         self._total += runs
-        # Of a table nobody knows how many there are before all of it was read.
+        # The number of runs in a table is unknown until all of it was read.
         self._update(total=self._total or None)
 
     def read(self, runs: int) -> None:
-        """So many more runs were read."""
+        """Count a number of runs as read."""
         self._update(advance=runs)
 
 
@@ -48,7 +48,7 @@ def import_progress() -> Iterator[_Bar]:
 
 
 def send_with_progress(submission: Submission, api: ApiClient) -> Submitted:
-    """Submit a study; where it lists paths of history, show how far their import is."""
+    """Submit a study; if it lists paths of history, show the progress of their import."""
     from tuner.cli.render.waiting import waiting
 
     if not submission.spec.lists_paths:
@@ -59,7 +59,7 @@ def send_with_progress(submission: Submission, api: ApiClient) -> Submitted:
 
 
 def print_report(report: ImportReport) -> None:
-    """Print what became of a path: its counts, each study with what is to be said, rejections."""
+    """Print the result for a path: counts, each study with its notes, rejections."""
     from tuner.cli.render.output import out
 
     say = out()
@@ -78,7 +78,7 @@ def print_report(report: ImportReport) -> None:
         say.print("  all that was rejected: tuner history list --rejected", markup=False)
 
 
-#: Lines about what was rejected that are printed at once.
+#: Maximum number of lines about rejections.
 _SHOWN = 5
 
 

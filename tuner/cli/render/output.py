@@ -1,4 +1,4 @@
-"""What is printed: consoles, one JSON document, and the way numbers and times are written."""
+"""Output: consoles, one JSON document, and the format of numbers and times."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _THEME = Theme(
         "quiet": "dim",
     }
 )
-#: What stands in brackets and is no text. A `[link=…]` of somebody else would be a sequence.
+#: Markup tags that are ours. A foreign `[link=…]` would become an escape sequence.
 _OWN_TAGS = frozenset({"/", "bold", "cyan", *_THEME.styles})
-#: As rich finds tags.
+#: Tags as rich finds them.
 _TAG = re.compile(r"(\\*)\[([a-z#/@][^\[]*?)\]")
-#: Lines that go to a file or a pipe are not cut at 80 columns.
+#: Width for output to a file or a pipe, which is not cut at 80 columns.
 _PIPE_WIDTH = 200
 
-#: A trial's or study's state, and how it looks.
+#: The style of a trial's or study's state.
 STYLES = {
     "COMPLETE": "good",
     "PRUNED": "warn",
@@ -60,18 +60,18 @@ STYLES = {
 
 @cache
 def out() -> Console:
-    """Return the console of results."""
+    """Return the console for results."""
     return _console(stderr=False)
 
 
 @cache
 def err() -> Console:
-    """Return the console of messages: with `--json`, nothing else may stand on standard output."""
+    """Return the console for messages: with `--json`, standard output holds nothing else."""
     return _console(stderr=True)
 
 
 def has_bars(console: Console) -> bool:
-    """Whether a console can show bars and the like; else there is ASCII for them."""
+    """Whether a console can show bars and the like, rather than ASCII."""
     return console.encoding.lower().startswith("utf")
 
 
@@ -89,7 +89,7 @@ def _side(key: str, value: Any) -> str:
     if value is None:
         return "none"
     if key == "code":
-        # A hash is long, and its first digits are what `tuner check` shows.
+        # A hash is long, and `tuner check` shows its first digits.
         return str(value)[:12]
     if isinstance(value, float):
         return f"{value:g}"
@@ -97,10 +97,10 @@ def _side(key: str, value: Any) -> str:
 
 
 class LogPrinter:
-    """Prints what a trial wrote: byte for byte, or as a terminal may get it; a context manager.
+    """Prints what a trial wrote: byte for byte, or made safe for a terminal; a context manager.
 
     Args:
-        raw: byte for byte also on a terminal.
+        raw: byte for byte even on a terminal.
     """
 
     def __init__(self, *, raw: bool) -> None:
@@ -110,7 +110,7 @@ class LogPrinter:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="backslashreplace")
 
     def print(self, data: bytes) -> None:
-        """Print a further piece."""
+        """Print the next piece."""
         if self._view is None:
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -131,7 +131,7 @@ class LogPrinter:
 
 
 def number(value: object) -> str:
-    """Return a number as people compare it: at most six digits; a dash for None."""
+    """Return a number for comparison by people: at most six digits; a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -140,7 +140,7 @@ def number(value: object) -> str:
 
 
 def parameter(value: object) -> str:
-    """Return the value of a parameter: four digits, and true and false as in YAML."""
+    """Return the value of a parameter: four digits; true and false as in YAML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -164,7 +164,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(text: str | None) -> str:
-    """Return an ISO 8601 time as the local clock showed it."""
+    """Return an ISO 8601 time in local time."""
     time = parse_time(text)
     return "-" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
@@ -189,7 +189,7 @@ def styled(state: str) -> str:
 
 
 def _keep_own(match: re.Match[str]) -> str:
-    """Return a tag as it is when it is one of ours or escaped, else as text."""
+    """Return a tag unchanged if it is one of ours or escaped, else as literal text."""
     backslashes, tag = match.groups()
     if len(backslashes) % 2 or tag in _OWN_TAGS:
         return match.group()
@@ -197,26 +197,26 @@ def _keep_own(match: re.Match[str]) -> str:
 
 
 class _Console(Console):
-    """A console that no text steers, and on which our commands stand as they are typed here."""
+    """A console that no text can control, and that shows our commands as they are typed here."""
 
     @override
     def render_str(self, text: str, *, markup: bool | None = None, **how: Any) -> Text:
         is_markup = self._markup if markup is None else markup
-        # Here too, so that a table is laid out by what will be seen.
+        # Here as well, so that a table is laid out for what will be seen.
         spelt = spell(visible(text), escape if is_markup else str)
         if not is_markup:
             return super().render_str(spelt, markup=False, **how)
         try:
             return super().render_str(_TAG.sub(_keep_own, spelt), markup=True, **how)
         except MarkupError:
-            # An end without a beginning, in a text of others that was not escaped.
+            # An end tag without a start, in a foreign text that was not escaped.
             return super().render_str(spelt, markup=False, **how)
 
     @override
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Yield what is printed. Everything passes here; what steers the terminal is rich's own."""
+        """Yield the output. Everything passes here; only rich itself controls the terminal."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
@@ -224,10 +224,10 @@ class _Console(Console):
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        # A letter that the locale does not have is no reason to end.
+        # A character that the locale lacks is no reason to fail.
         stream.reconfigure(errors="replace")
-    # FORCE_COLOR makes a terminal of a log in rich's eyes. It may get colours, but nothing that
-    # moves the cursor.
+    # FORCE_COLOR makes rich treat a log as a terminal. It may get colours, but nothing that moves
+    # the cursor.
     is_screen = stream.isatty()
     console = _Console(
         stderr=stderr,

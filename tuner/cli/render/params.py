@@ -1,4 +1,4 @@
-"""Parameters on a screen: those that matter first, values whole or marked where they are cut."""
+"""Parameters on a screen: most important first, values complete or marked as cut."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.markup import escape
 
 from tuner.cli.render.output import parameter
 
-#: A value or a part of a name that is longer is cut, with a mark, where it stands in a column.
+#: Maximum width of a value, or of a part of a name, in a column; longer ones are cut with a mark.
 LONGEST = 24
 MARK = "…"
 
 
 def ordered(names: Iterable[str], order: Sequence[str]) -> list[str]:
-    """Return names in `order`; those that are not in it follow as they are."""
+    """Return names in `order`; those that are not in it follow in their own order."""
     place = {name: at for at, name in enumerate(order)}
     return sorted(dict.fromkeys(names), key=lambda name: place.get(name, len(place)))
 
@@ -30,17 +30,17 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def params_text(params: Mapping[str, Any], names: Iterable[str]) -> str:
-    """Return `learning_rate=0.001 layers=2` of the names that there are, as rich markup."""
+    """Return `learning_rate=0.001 layers=2` for the existing names, as rich markup."""
     return " ".join(_pair(name, value) for name, value in _pairs(params, names))
 
 
 def fitted_params(params: Mapping[str, Any], names: Iterable[str], room: int) -> str:
-    """Return as many parameters as fit into so many columns, and how many more there are.
+    """Return as many parameters as fit into some columns, and the number of others.
 
     Args:
-        params: of a trial.
-        names: which of them, in this order.
-        room: columns; the first parameter is cut, with a mark, where not even that fits.
+        params: the trial's parameters.
+        names: which of them to show, in this order.
+        room: available columns; if not even the first parameter fits, it is cut with a mark.
     """
     pairs = _pairs(params, names)
     widths = [cell_len(f"{name}={value}") for name, value in pairs]
@@ -62,14 +62,14 @@ def fitted_params(params: Mapping[str, Any], names: Iterable[str], room: int) ->
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text in at most so many columns; one that is cut ends with a mark."""
+    """Return a text with a maximum number of columns; one that is cut ends with a mark."""
     if cell_len(text) <= longest:
         return text
     return set_cell_size(text, longest - 1).rstrip() + MARK
 
 
 def header(name: str, longest: int = LONGEST // 2) -> str:
-    """Return a name on several lines, at its dots and, where a part is long, at underscores."""
+    """Return a name on several lines, split at its dots and at underscores of long parts."""
     lines: list[str] = []
     for part in name.replace(".", ".\n").split("\n"):
         line = ""

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from tuner.documents.trial import EventRow, TrialRow
     from tuner.documents.workers import WorkerRow
 
-#: "GPU-" and eight digits.
+#: Number of a UUID's characters to show: "GPU-" and eight digits.
 _UUID_CHARS = 12
-#: Blanks between two columns.
+#: Number of blanks between two columns.
 GAP = 2
-#: From so many columns on the list of studies has bars, which are so wide, and times.
+#: Minimum width for bars and times in the list of studies, and the width of the bars.
 _WIDE, _BAR = 110, 10
 
 
@@ -68,7 +68,7 @@ def study_table(rows: Sequence[StudyStatus], console: Console) -> Table:
 
 
 def now_text(status: StudyStatus) -> str:
-    """Return what a study does or waits for, in a few words; what failed is said too."""
+    """Return what a study does or waits for, in a few words, including failures."""
     counts, state = status["counts"], status["state"]
     parts = []
     if state in ("running", "stopping") and counts["running"]:
@@ -83,15 +83,15 @@ def now_text(status: StudyStatus) -> str:
 
 
 def bar(console: Console, share: float, width: int) -> str:
-    """Return a bar of so many columns, filled by a share of it, as rich markup."""
+    """Return a bar of a given width, filled up to a share, as rich markup."""
     whole = round(min(max(share, 0.0), 1.0) * width)
-    # Told apart without colours too.
+    # Distinguishable without colours, too.
     full, empty = "━╌" if has_bars(console) else "#-"
     return f"[bar.complete]{full * whole}[/][quiet]{empty * (width - whole)}[/]"
 
 
 def budget_share(status: StudyStatus) -> tuple[float, float | None]:
-    """Return what is used of the limit that is nearest to its end, and that limit."""
+    """Return how much of the nearest limit is used, and that limit."""
     budget = status["budget"]
     parts = [
         (used, limit)
@@ -138,7 +138,7 @@ def counts_text(counts: TrialCounts) -> str:
 
 
 def budget_text(budget: BudgetUse) -> str:
-    """Return what of the budget is used."""
+    """Return how much of the budget is used."""
     parts = [f"{_used(budget)} trials"]
     used_hours = budget.get("used_hours")
     spent = duration(used_hours * 3600) if used_hours is not None else "-"
@@ -179,29 +179,29 @@ def worker_table(rows: Sequence[WorkerRow]) -> Table:
 
 
 def _device(worker: WorkerRow) -> str:
-    """Return the kind of a worker's device and its UUID, of several GPUs their number first."""
+    """Return a worker's kind of device and its UUID; with several GPUs, their number first."""
     if worker["device"] == "external":
-        # A process that executes one study's trials alone: that study.
+        # A process that executes only one study's trials: that study.
         return f"external {worker['image']}"
     uuids = (worker["device_id"] or "").split(",")
-    # A server of an earlier release knows of one GPU.
+    # A server of an earlier release knows only of one GPU.
     count = worker.get("gpus", 1)
     if count <= 1:
         return " ".join([str(worker["device"]), *filter(None, uuids)])
-    # The first digits tell the GPUs of a host apart; --json has them whole.
+    # The first digits distinguish the GPUs of a host; --json has all of them.
     return f"{count} gpus " + " ".join(uuid[:_UUID_CHARS] for uuid in uuids)
 
 
 def _image(worker: WorkerRow) -> tuple[str, str]:
-    """Return a worker's image, and what proves it."""
+    """Return a worker's image, and how it is verified."""
     if worker["device"] == "external" or worker["image"] is None:
         return "-", "-"
-    # A server of an earlier release proves nothing.
+    # A server of an earlier release verifies nothing.
     proof = _PROOFS[worker.get("image_verified") or "stated"]
     return escape(short_image(worker["image"])), "-" if worker.get("image_problem") else proof
 
 
-#: What `image_verified` means, in words.
+#: The meaning of `image_verified` in words.
 _PROOFS = {
     "stated": "its word",
     "token": "token",  # nosec B105  # a word, no secret
@@ -211,7 +211,7 @@ _PROOFS = {
 
 
 def _why(worker: WorkerRow) -> str:
-    """Return since when, and why, a worker takes no trials."""
+    """Return since when, and why, a worker gets no trials."""
     since = f"since {moment(worker['out_since'])}: " if worker["out_since"] else ""
     return escape(since + worker["reason"])
 
@@ -226,7 +226,7 @@ def token_table(rows: Sequence[TokenRow]) -> Table:
         until = end if row["state"] == "active" else f"[bad]{row['state']}[/]"
         table.add_row(
             row["name"],
-            # A digest is long, and its first digits tell it from others.
+            # A digest is long, and its first digits distinguish it from others.
             re.sub(r"((sha256:|lock |files )[0-9a-f]{12})[0-9a-f]{52}", r"\1…", token_reach(row)),
             "it is revoked" if until == "-" else until,
             "never" if row["last_used"] is None else ago(row["last_used"]),
@@ -270,7 +270,7 @@ _COUNTS: tuple[tuple[CountWord, str], ...] = (
 
 
 def plain_table(*columns: str) -> Table:
-    """Return an empty table with these columns; a name that begins with > stands to the right."""
+    """Return an empty table with these columns; one whose name starts with > is aligned right."""
     table = empty_table()
     for name in columns:
         justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
@@ -279,7 +279,7 @@ def plain_table(*columns: str) -> Table:
 
 
 def empty_table() -> Table:
-    """Return an empty table in our style; between two columns there are `GAP` blanks."""
+    """Return an empty table in our style, with `GAP` blanks between columns."""
     # The box itself puts a blank between two columns.
     return Table(
         box=box.SIMPLE_HEAD,

@@ -1,4 +1,4 @@
-"""What of a study could not be written to the log root: what stands in the way, and what to do."""
+"""What could not be written to a study's log root: what is in the way, and what to do."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NAMES = {
 
 
 def unfiled_facts(documents: Sequence[Unfiled], total: int) -> list[tuple[str, RenderableType]]:
-    """Return the lines of a page; none where nothing is missing.
+    """Return the lines of a page; none if nothing is missing.
 
     Args:
-        documents: some of what could not be written, as the service gives it.
+        documents: some of what could not be written, as the service returns it.
         total: how many there are.
     """
     lines = [line for document in documents for line in _lines(document)]

@@ -1,4 +1,4 @@
-"""What a command is doing while nothing else moves on the screen."""
+"""What a command is doing while nothing else changes on the screen."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rich.status import Status
 
 from tuner.cli.render.output import err, out
 
-#: What is over by then needs no word.
+#: Seconds before anything is said.
 _AFTER_S = 2.0
 
 
 @contextlib.contextmanager
 def waiting(text: str, *, is_shown: bool = True) -> Iterator[None]:
-    """Say what takes long, from the third second on, on the last line of standard error.
+    """Say what takes long on the last line of standard error, from the third second on.
 
-    The line goes when the block ends. Nothing is said where a pipe or a file takes the output.
+    The line disappears when the block ends. Nothing is said if the output goes to a pipe or a file.
 
     Args:
-        text: what is being done, as `starting the service`.
+        text: what is being done, such as `starting the service`.
         is_shown: False with `--json`.
     """
     console = err()

@@ -1,4 +1,4 @@
-"""What `tuner init compose` writes: everything that a host with Docker needs to run the service."""
+"""The files of `tuner init compose`: everything that a host with Docker needs for the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.documents.document import JsonObject
 from tuner.errors import SetupError, SpecError
 from tuner.protocol import ImageFacts
 
-#: `differs`: it is there, and is not what this release would write.
+#: `differs`: the file exists, and is not what this release would write.
 State = Literal["wrote", "kept", "differs"]
 
 SETTINGS = ".env"
@@ -31,19 +31,19 @@ _COPIED = {
 _EXAMPLE = ".env.example"
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
 _SETTING = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
-#: A command that makes a few files, and asks Docker for its version.
+#: Seconds for a script that creates a few files and asks Docker for its version.
 _SCRIPT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a new deployment is to run, and for whom.
+    """What a new deployment should run, and for whom.
 
     Attributes:
-        image: of the workers, by digest; None: to be put into `.env` later.
-        facts: what workers of that image have to be; None: its digest alone counts.
-        server_image: the same of server and TensorBoard.
-        hosts: names and addresses by which other machines reach this one; none: only this host.
+        image: image of the workers, by digest; None: to be entered into `.env` later.
+        facts: what workers with that image must match; None: only its digest counts.
+        server_image: the image of server and TensorBoard, in the same form.
+        hosts: names and addresses by which other machines reach this one; empty: only this host.
     """
 
     image: str | None = None
@@ -52,7 +52,7 @@ class Wanted:
     hosts: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, str]:
-        """Return what stands in `.env` in place of the example's values."""
+        """Return the settings in `.env` that replace the example's values."""
         found = {"TUNER_IMAGE": self.image, "TUNER_SERVER_IMAGE": self.server_image}
         if self.facts is not None:
             found |= {"TUNER_IMAGE_LOCK": self.facts.lock, "TUNER_IMAGE_FILES": self.facts.files}
@@ -63,14 +63,14 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class ComposeFolder:
-    """What is there now.
+    """The state of the folder.
 
     Attributes:
-        folder: of the deployment.
-        files: what became of each file, by its name in the folder.
-        secrets: names of the files that were made in `secrets/`.
-        settings: what `.env` says.
-        ignored: settings that were asked for and that a kept `.env` says otherwise.
+        folder: the folder of the deployment.
+        files: what was done with each file, by its name in the folder.
+        secrets: names of the files that were created in `secrets/`.
+        settings: the settings in `.env`.
+        ignored: settings that were requested and that an existing `.env` sets differently.
     """
 
     folder: Path
@@ -102,15 +102,15 @@ class ComposeFolder:
 
 
 def write_compose(folder: Path, wanted: Wanted) -> ComposeFolder:
-    """Write what is not there yet; nothing that is there changes.
+    """Write what does not exist yet; existing files are unchanged.
 
     Args:
-        folder: made when it is missing.
-        wanted: what is to run.
+        folder: created if missing.
+        wanted: what to run.
 
     Raises:
-        SpecError: an image is not named by digest, or a host's name is none.
-        SetupError: something cannot be written or made; what this call has written is gone again.
+        SpecError: an image is not given by digest, or the name of a host is invalid.
+        SetupError: something cannot be written or created; what this call has written is removed.
     """
     _check(wanted)
     source = _source()
@@ -152,7 +152,7 @@ def _check(wanted: Wanted) -> None:
 
 
 def _source() -> Path:
-    """Return the folder of the files: of the installed package, or `docker/` in a clone."""
+    """Return the folder of the files: in the installed package, or `docker/` in a clone."""
     package = Path(tuner.__file__).resolve().parent
     for folder in (package / "compose", package.parent / "docker"):
         if (folder / "compose.yaml").is_file():
@@ -186,7 +186,7 @@ def _write(folder: Path, name: str, text: str, mode: int, undo: ExitStack) -> St
     except FileExistsError:
         is_same = name == SETTINGS or path.read_bytes() == text.encode()
         return "kept" if is_same else "differs"
-    # Containers of other users read them too.
+    # Containers of other users read them, too.
     path.chmod(mode)
     return "wrote"
 

@@ -1,4 +1,4 @@
-"""What `tuner init compose` says: what it wrote, and the commands that come next."""
+"""The output of `tuner init compose`: what it wrote, and the next commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HERE = "127.0.0.1"
 
 
 def compose_text(made: ComposeFolder) -> str:
-    """Return the lines that are printed."""
+    """Return the lines to print."""
     return "\n".join([*_files(made), *_next(made)])
 
 

@@ -1,7 +1,7 @@
-"""What an export is made of, read through the API: a study, and its trials page by page.
+"""The data of an export, read through the API: a study, and its trials page by page.
 
-The trials are put on disk first, so that they can be gone through as often as an exporter likes,
-and a study of any size needs little memory.
+The trials are first written to disk, so that an exporter can go through them as often as it needs
+to, and a study of any size needs little memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 @dataclasses.dataclass(frozen=True)
 class SpooledTrials:
-    """Trials in a file, a line each, read anew each time."""
+    """Trials in a file, one per line, read again each time."""
 
     file: Path
 
@@ -43,11 +43,11 @@ class SpooledTrials:
 
 
 def read_export(api: Api, name: str, file: Path, *, curves: bool) -> tuple[ExportedStudy, int]:
-    """Return a study to be exported, and how many of its trials have not ended and are left out.
+    """Return a study to export, and the number of trials left out because they have not ended.
 
     Args:
-        file: a new one, for the trials; it has to be there while the study is used.
-        curves: whether to read what the trials have reported.
+        file: a new file for the trials; it must exist while the study is used.
+        curves: whether to read the trials' reports.
 
     Raises:
         NotFoundError: there is no such study.
@@ -83,7 +83,7 @@ def read_export(api: Api, name: str, file: Path, *, curves: bool) -> tuple[Expor
 
 
 def _rows(api: Api, name: str, *, records: bool) -> Iterator[tuple[Document, Document]]:
-    """Yield each trial with the record of its proposal, which has its curve; empty: not asked."""
+    """Yield each trial with the record of its proposal, which has its curve, if requested."""
     offset = 0
     while True:
         page = api.trials(name, None, _PAGE, offset)

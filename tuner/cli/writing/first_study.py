@@ -1,4 +1,4 @@
-"""The files of a first study: a spec that explains its ranges, and an objective to begin with."""
+"""The files of a first study: a spec that explains its ranges, and an objective to start from."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tuner.system import is_installed, pip_install
 SPEC = "study.yaml"
 OBJECTIVE = "objectives.py"
 _WIDTH = 100
-#: What a module is installed as, where the two differ.
+#: The package that provides a module, if the names differ.
 _PACKAGES = {"sklearn": "scikit-learn"}
-#: Of a space without an example: to be changed with the objective.
+#: For a space without an example: to be changed together with the objective.
 _OWN: JsonObject = {
     "metric": {"name": "score", "goal": "maximize"},
     "pruner": {"name": "asha"},
@@ -43,7 +43,7 @@ class FirstStudy:
     folder: Path
     spec: Path
     objective: Path
-    #: Whether the objective trains as it is; else it is to be filled in.
+    #: Whether the objective trains as it is; otherwise it is to be filled in.
     is_runnable: bool
     #: Packages that the objective imports and this environment lacks.
     missing: tuple[str, ...]
@@ -66,24 +66,24 @@ class FirstStudy:
 
     @property
     def quoted_folder(self) -> str:
-        """The folder as a shell takes it."""
+        """The folder, quoted for a shell."""
         return shlex.quote(str(self.folder))
 
     def missing_text(self) -> str:
-        """Return how to get what is missing."""
+        """Return how to install what is missing."""
         return f"missing  {', '.join(self.missing)}; first: {pip_install(*self.missing)}"
 
 
 def write_study(space: ReadySpace, folder: Path) -> FirstStudy:
-    """Write spec and objective of a first study; nothing that is there is overwritten.
+    """Write spec and objective of a first study; nothing is overwritten.
 
     Args:
-        space: what the study is about.
-        folder: made when it is missing; its name becomes the project's.
+        space: the search space of the study.
+        folder: created if missing; its name becomes the project's.
 
     Raises:
-        SpecError: a file of either name is there, or the folder is not a folder.
-        SetupError: it cannot be written.
+        SpecError: a file of either name exists, or the folder is not a folder.
+        SetupError: a file cannot be written.
     """
     example = space.example
     code = objective_stub(space) if example is None else example.objective.read_text("utf-8")
@@ -125,7 +125,7 @@ def _write_new(folder: Path, texts: Mapping[Path, str]) -> None:
 
 
 def _project(folder: Path) -> str:
-    """Return the name of a folder as one of a project."""
+    """Return the name of a folder as a valid project name."""
     word = re.sub(r"[^a-z0-9]+", "-", folder.absolute().resolve().name.lower())
     return word[:63].strip("-") or "first"
 

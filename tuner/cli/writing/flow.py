@@ -8,14 +8,14 @@ from typing import Any
 
 from tuner.spec.reading.yaml12 import plain_value
 
-#: Words that need no quotes, as long as they are not read as something else.
+#: Words that need no quotes, unless they would be read as something else.
 _PLAIN = re.compile(r"[A-Za-z0-9_./][\w./-]*")
 
 
 def flow(value: Any) -> str:
-    """Return `{type: float, low: 1e-5, high: 0.1, log: true}` for that mapping, and so on.
+    """Return a value in YAML's flow style, as `{type: float, low: 1e-5, high: 0.1, log: true}`.
 
-    Read again, it is the same value.
+    Reading it gives the same value again.
     """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_word(str(k))}: {flow(v)}" for k, v in value.items()) + "}"

@@ -9,7 +9,7 @@ from tuner.protocol import MAX_FACTS_BYTES, ImageFacts, ProtocolError, parse_ima
 
 
 def read_image_facts(path: Path) -> ImageFacts:
-    """Return the facts that `--image-facts` names, of which there is at least one.
+    """Return the facts in the file given by `--image-facts`, at least one.
 
     Raises:
         SpecError: the file cannot be read, or holds none.

@@ -1,4 +1,4 @@
-"""An objective to be filled in: what it gets, and what it has to give back."""
+"""An objective to fill in: what it receives, and what it has to return."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAIL = """
 """
 
 
-#: Of a line.
+#: Maximum length of a line.
 _WIDTH = 100
 
 
@@ -36,7 +36,7 @@ def objective_stub(space: ReadySpace) -> str:
 
 def _read(parameter: ReadyParameter) -> list[str]:
     """Return the lines that read a parameter; one with a condition may be absent."""
-    # `sgd_learning_rate` for `train.sgd.learning_rate`.
+    # For example `sgd_learning_rate` for `train.sgd.learning_rate`.
     variable = parameter.name.partition(".")[2].replace(".", "_").replace("-", "_")
     when = parameter.definition.get("when")
     if when is None:

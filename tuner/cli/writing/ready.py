@@ -1,8 +1,8 @@
-"""The ready search spaces that Tuner comes with: what each is for, and why its ranges.
+"""The ready search spaces that come with Tuner: their purposes, and the reasons for their ranges.
 
-A file of `search_spaces/` says it in its comments. Those at the top are paragraphs: the first is
-what the space is for, in one line; the one under `Sources:` has a source in each line. The comment
-right above a parameter is the reason for its range.
+Both are in the comments of a file in `search_spaces/`. The comments at the top are paragraphs: the
+first is the purpose of the space in one line; the one under `Sources:` has a source in each line.
+The comment directly above a parameter is the reason for its range.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.errors import SpecError, TunerError
 from tuner.spec import LoadedSpec, load_spec
 from tuner.spec.reading.yaml_file import read_document
 
-#: Beside the packages, in a clone and where the wheel is installed.
+#: Next to the packages, both in a clone and in an installed wheel.
 FOLDER = Path(__file__).resolve().parents[3] / "search_spaces"
 EXAMPLES = FOLDER / "examples"
 
@@ -31,7 +31,7 @@ _SOURCES = "Sources:"
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyParameter:
-    """A parameter of a ready space: its definition as in a spec, and why it is so."""
+    """A parameter of a ready space: its definition as in a spec, and the reason."""
 
     name: str
     definition: Mapping[str, Any]
@@ -52,7 +52,7 @@ class Example:
         return self.load().spec.data.name or ""
 
     def load(self) -> LoadedSpec:
-        """Return the spec, its space inlined."""
+        """Return the spec with its space inlined."""
         return load_spec(self.spec)
 
 
@@ -87,7 +87,7 @@ class ReadySpace:
 
 @cache
 def ready_spaces() -> dict[str, ReadySpace]:
-    """Return every ready space by its name, in the order of the names.
+    """Return every ready space by name, sorted.
 
     Raises:
         TunerError: the installation has none.
@@ -99,7 +99,7 @@ def ready_spaces() -> dict[str, ReadySpace]:
 
 
 def find_space(name: str) -> ReadySpace:
-    """Return the ready space of a name.
+    """Return the ready space with this name.
 
     Raises:
         SpecError: there is none.
@@ -121,9 +121,9 @@ def find_space(name: str) -> ReadySpace:
 
 
 def example_reasons(example: Example) -> dict[str, str]:
-    """Return why each parameter of an example is as it is, by its name.
+    """Return the reason for each parameter of an example, by name.
 
-    That is what the ready spaces say that it includes, and what its own spec says of a change.
+    These come from the included ready spaces, and from the example's own spec for what it changes.
     """
     reasons: dict[str, str] = {}
     document = read_document(example.spec, example.spec.name).data
@@ -163,7 +163,7 @@ def _example(name: str) -> Example | None:
 
 
 def _paragraphs(lines: list[str]) -> list[list[str]]:
-    """Return the paragraphs of the comment that a file begins with, each as its lines."""
+    """Return the paragraphs of the comment at the top of a file, each as its lines."""
     found: list[list[str]] = [[]]
     for line in lines:
         if not line.startswith("#"):
@@ -176,7 +176,7 @@ def _paragraphs(lines: list[str]) -> list[list[str]]:
 
 
 def _reasons(lines: list[str]) -> dict[str, str]:
-    """Return the comment right above each key, by the key."""
+    """Return the comment directly above each key, by key."""
     found: dict[str, str] = {}
     above: list[str] = []
     for line in map(str.strip, lines):

@@ -1,7 +1,7 @@
-"""What a report of a study is made from: the service's answers, and files beside its logs.
+"""The data of a study's report: the service's answers, and files next to its logs.
 
-The numbers are the database's, so a report can be made of a study whose logs are elsewhere; what
-lies in the log root alone (insights, the environment of a trial) is then left out.
+The numbers come from the database, so a report can be made of a study whose logs are elsewhere;
+what is only in the log root (insights, the environment of a trial) is then left out.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     Api = Reader | ApiClient
 
 _PAGE = 1_000
-#: Curves that are named, and others in grey.
+#: Number of curves with names, and of further ones in grey.
 _CURVES, _GREY = 5, 20
-#: Of a file of the log root, in bytes, and of the error of a trial, in signs.
+#: Maximum size of a file from the log root in bytes, and of a trial's error in characters.
 _MOST_FILE, _MOST_ERROR = 16 << 20, 300
 
 
@@ -48,7 +48,7 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
     Args:
         settings: where the logs are.
         study: its name.
-        made: when, for people.
+        made: the date, for people.
 
     Raises:
         NotFoundError: there is no such study.
@@ -122,7 +122,7 @@ def _row(row: TrialRow, at: int) -> JsonObject:
 
 
 def _column(name: str, trials: Sequence[TrialRow], facts: JsonObject) -> JsonObject:
-    """Return what the plots need to know of a parameter."""
+    """Return what the plots need to know about a parameter."""
     parameters = facts.get("parameters")
     listed = [p for p in parameters if isinstance(p, dict)] if isinstance(parameters, list) else []
     known: JsonObject = next((p for p in listed if p.get("name") == name), {})
@@ -173,7 +173,7 @@ def _points(
 
 
 def _reasons(api: Api, study: str, trials: Sequence[TrialRow]) -> dict[int, str]:
-    """Return what the first trial of each cause said when it failed."""
+    """Return the error message of the first failed trial of each cause."""
     first: dict[str, int] = {}
     for row in trials:
         if row["state"] == "FAIL":
@@ -201,7 +201,7 @@ def _curve(trial: TrialDetail) -> JsonObject:
 
 
 def _insights(importance: Importance | None) -> JsonObject:
-    """Return what the service knows of importance, where the log root has no file of it."""
+    """Return what the service knows about importance, if the log root has no file of it."""
     if importance is None:
         return {}
     known = {"why": importance["why"], "parameters": importance["parameters"]}
@@ -210,7 +210,7 @@ def _insights(importance: Importance | None) -> JsonObject:
 
 
 def _start_with(best: Sequence[TrialRow]) -> str:
-    """Return the lines of a spec that run the best configuration again; JSON is YAML as well."""
+    """Return the lines of a spec that run the best configuration again; JSON is valid YAML."""
     if not best or best[0]["state"] != "COMPLETE":
         return ""
     pairs = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in best[0]["params"].items()]
@@ -225,7 +225,7 @@ def _config(settings: Settings, best: Sequence[TrialRow]) -> JsonObject:
 
 
 def _file(place: Place, name: str) -> JsonObject:
-    """Return a JSON object beside the logs; an empty one where there is none to be read."""
+    """Return a JSON object from a file next to the logs; empty if it cannot be read."""
     try:
         found = read_json(place, name, most=_MOST_FILE)
     except OSError:

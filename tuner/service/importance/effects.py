@@ -7,7 +7,7 @@ a sampler moves all parameters together to where results are good, and parameter
 must not share in that. It stops when what any other parameter explains may be chance, by its F
 test, at a level for all of them together (Bonferroni). Costs far worse than most are clipped first
 (Tukey's fence), because one diverged training would otherwise dominate everything.
-Interactions are not seen, nor a parameter that the trials hardly vary. It needs no model and no
+
 It sees neither interactions nor a parameter that hardly varies. It needs no model and no random
 numbers, and takes some milliseconds. docs/decisions.md compares it with PED-ANOVA, Optuna's
 default.

@@ -6,7 +6,7 @@ out as expected, and functions are drawn that agree with the results. The share 
 which one of these trials beats the best value so far is the raw chance. It is too low for a sampler
 that chooses by such a model again after each result, and too high for others, so it is calibrated
 on simulated studies (docs/decisions.md has the figures, and how reliable the calibrated chance is).
-Trials of a sampler that learns nothing are exchangeable: of n + N such trials the best is among the
+
 Trials of a sampler that does not learn are exchangeable: of n + N such trials the best is among the
 last N with the probability N / (n + N).
 """

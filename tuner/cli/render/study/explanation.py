@@ -1,4 +1,4 @@
-"""The receipt of a study's history as a page: what was used, how far it was trusted, the gain."""
+"""The receipt of a study's history as a page: what was used, how much it was trusted, the gain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def print_explanation(
     console: Console, document: Explanation, metrics: Sequence[MetricGoal]
 ) -> None:
-    """Print what a study knew from history, how it used it, and what that gained."""
+    """Print what a study took from history, how it used it, and what that gained."""
     console.print(_summary(document))
     used = [source for source in document["sources"] if not source["left_out"]]
     left = [source for source in document["sources"] if source["left_out"]]
@@ -190,7 +190,7 @@ def _proposals(rows: Sequence[ExplainedProposal]) -> Table:
     return table
 
 
-#: Who chose a trial, in a few words, and what that means.
+#: Who chose a trial, in a few words.
 _PRIOR, _BOTH = "history alone", "history and results"
 _COLD, _START, _HASTE = "its results alone", "spread over the space", "at random, in haste"
 _MODELS = {"prior": _PRIOR, "warm+cold": _BOTH, "cold": _COLD, "start": _START}
@@ -208,7 +208,7 @@ _MEANINGS = {
 
 
 def _terms(rows: Sequence[ExplainedProposal]) -> list[str]:
-    """Return what the words of the table mean, those that stand in it alone."""
+    """Return what the words of the table mean, limited to those that occur in it."""
     used = dict.fromkeys(chosen_by(row) for row in rows)
     lines = [f"{word}: {_MEANINGS[word]}" for word in used if word in _MEANINGS]
     if any(row["trust"] is not None for row in rows):
@@ -236,7 +236,7 @@ def predicted(row: ExplainedProposal) -> str:
 
 
 def came_out(row: ExplainedProposal) -> str:
-    """Return what came of a trial; what is no final value is marked."""
+    """Return the result of a trial; what is not a final value is marked."""
     if not row["values"]:
         word = {"FAIL": "failed"}.get(row["state"], row["state"].lower())
         return f"{word}: {row['cause']}" if row["cause"] else word

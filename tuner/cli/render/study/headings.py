@@ -1,4 +1,4 @@
-"""What stands around the progress of `tuner run`: where things are, and the best trials."""
+"""The output around the progress of `tuner run`: where things are, and the best trials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEST = 10
 
 
 def print_places(console: Console, settings: Settings) -> None:
-    """Print where everything is that outlives the command."""
+    """Print the location of everything that outlives the command."""
     places = [
         ("home", str(settings.home)),
         ("logs", str(settings.log_root)),
@@ -56,7 +56,7 @@ def embedded(info: ServiceInfo, *, started: bool) -> str:
 
 
 def served(url: str) -> str:
-    """Return the line about a server that was named."""
+    """Return the line about a configured server."""
     return _line("service", f"{url} (TUNER_API_URL)")
 
 
@@ -65,16 +65,16 @@ def fleet(state: FleetState, log: Path) -> str:
     devices = {str(worker.get("device") or "cpu") for worker in state.workers}
     what = ", ".join(sorted(devices)) or "cpu"
     if len(devices) > 1 or "," in what:
-        # Their names would fill the screen; `workers list` has them.
+        # Their names would fill the screen; `workers list` shows them.
         each = state.gpus_per_worker
         what = f"{each} GPU{'' if each == 1 else 's'} each"
     return _line("workers", f"{state.count} on {what} (log: {log})")
 
 
 def print_best(console: Console, api: Reader | ApiClient, status: StudyStatus) -> None:
-    """Print the best trials, none when none is complete, and what the study has taught.
+    """Print the best trials, if any is complete, and what the study has taught.
 
-    That is which parameters matter, best values at an end of their range, and what history and
+    That is which parameters matter, best values at a bound of their range, and what history and
     pruning saved.
     """
     study = status["study"]
@@ -97,7 +97,7 @@ def print_best(console: Console, api: Reader | ApiClient, status: StudyStatus) -
 
 
 def _history(api: Reader | ApiClient, study: str) -> list[tuple[str, RenderableType]]:
-    # The study has ended well, whether or not it can be said in time what history gained it.
+    # The study has ended well, whether or not its gain from history can be computed in time.
     try:
         return history_facts(api.explain(study, 0))
     except UnavailableError:

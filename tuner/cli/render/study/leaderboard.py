@@ -1,4 +1,4 @@
-"""The best trials as a table: as many parameters as fit, those that matter first."""
+"""The best trials as a table: as many parameters as fit, most important first."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from tuner.documents.trial import TrialRow
     from tuner.service.reading import Reader
 
-#: So many parameters are worth more than the duration and the state of a trial.
+#: Minimum number of parameters; showing these takes precedence over a trial's duration and state.
 _LEAST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """What a leaderboard shows.
+    """The content of a leaderboard.
 
     Attributes:
-        rows: trials, the best first.
-        metrics: of the study, with their goals.
-        order: the names of its tuned parameters, those that matter first; empty: not known.
-        all_params: every parameter, however many there are.
-        counts: of the study's trials, by state; None: not known.
-        pruned: the best of its pruned trials, where it is not among the rows.
+        rows: trials, best first.
+        metrics: the study's metrics with their goals.
+        order: the names of its tuned parameters, most important first; empty: unknown.
+        all_params: show every parameter, however many there are.
+        counts: number of the study's trials by state; None: unknown.
+        pruned: the best pruned trial, if it is not among the rows.
     """
 
     rows: Sequence[TrialRow]
@@ -56,12 +56,12 @@ class Leaderboard:
 def read_board(
     api: Reader | ApiClient, study: str, rows: Sequence[TrialRow], *, all_params: bool = False
 ) -> Leaderboard:
-    """Return the leaderboard of these rows, with what it says beside them."""
+    """Return the leaderboard for these rows, with its additional data."""
     status = api.status(study)
     counts = status["counts"]
     complete = sum(row["state"] == "COMPLETE" for row in rows)
     pruned = None
-    # Where the complete ones are all there, it is seen that pruned ones are not.
+    # If all complete trials are shown, the reader notices that pruned ones are missing.
     if counts["pruned"] and complete == len(rows) == counts["complete"]:
         pruned = api.best(study, complete + 1, all=True)[-1]
     return Leaderboard(
@@ -75,7 +75,7 @@ def read_board(
 
 
 def print_board(console: Console, board: Leaderboard) -> None:
-    """Print the leaderboard, and what to know of it."""
+    """Print the leaderboard and its notes."""
     table, hidden = _table(board, console.width)
     console.print(table)
     for note in _notes(board, hidden, console.width):
@@ -83,7 +83,7 @@ def print_board(console: Console, board: Leaderboard) -> None:
 
 
 def varied_parameters(rows: Sequence[TrialRow]) -> list[str]:
-    """Return the names whose values differ between the rows, in the spec's order; all of one."""
+    """Return the names whose values differ between rows, in the spec's order; all for one row."""
     names = list(dict.fromkeys(name for row in rows for name in row["params"]))
     if len(rows) < 2:
         return names
@@ -96,11 +96,11 @@ def varied_parameters(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def pruned_note(rows: Sequence[TrialRow], metrics: Sequence[MetricGoal]) -> str:
-    """Return why complete trials stand above pruned ones, where these look better; else nothing.
+    """Return why complete trials rank above pruned ones, if these look better; else nothing.
 
     Args:
-        rows: complete trials, then pruned ones, each kind the best first.
-        metrics: of the study.
+        rows: complete trials, then pruned ones, each group best first.
+        metrics: the study's metrics.
     """
     complete = [row for row in rows if row["state"] == "COMPLETE"]
     pruned = next((row for row in rows if row["state"] == "PRUNED"), None)
@@ -121,7 +121,7 @@ def pruned_note(rows: Sequence[TrialRow], metrics: Sequence[MetricGoal]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Column:
-    """A column: its name, and a cell a row, as plain text and as markup."""
+    """A column: its name, and a cell for each row, as plain text and as markup."""
 
     name: str
     texts: Sequence[str]
@@ -132,7 +132,7 @@ class _Column:
 
     @property
     def width(self) -> int:
-        """Columns on the screen, with the gap."""
+        """Columns on the screen, including the gap."""
         return max(map(cell_len, [*header(self.name).split("\n"), *self.texts])) + GAP
 
     @property
@@ -164,7 +164,8 @@ def _columns(board: Leaderboard, width: int) -> tuple[list[_Column], int]:
     took = [_Column(name="duration", texts=[duration(row["duration_s"]) for row in board.rows])]
     states = [_states(board.rows)]
     is_plain = all(row["state"] == "COMPLETE" for row in board.rows)
-    # Where it is narrow, a parameter says more than how long it took, or that all are complete.
+    # On a narrow screen a parameter is more useful than a duration, or the fact that all are
+    # complete.
     tails = [(took, states), ([], states), *([([], [])] if is_plain else [])]
     for before, after in tails:
         room = width - sum(column.width for column in [*head, *before, *after])
@@ -198,7 +199,7 @@ def _params(board: Leaderboard) -> list[_Column]:
 
 
 def _listed(board: Leaderboard) -> _Column:
-    """Return the parameters in one column, all of them."""
+    """Return a single column with all parameters."""
     texts = [params_text(row["params"], _varied(board)) for row in board.rows]
     return _Column(name="parameters", texts=texts, markup=texts, justify="left", folds=True)
 
@@ -206,7 +207,7 @@ def _listed(board: Leaderboard) -> _Column:
 def _varied(board: Leaderboard) -> list[str]:
     tuned = set(board.order)
     varied = ordered(varied_parameters(board.rows), board.order)
-    # Of a single trial all are varied, those too that are fixed.
+    # For a single trial all count as varied, even fixed ones.
     return [name for name in varied if not tuned or name in tuned]
 
 

@@ -1,4 +1,4 @@
-"""What a study taught: which parameters matter, and which best values lie at an end."""
+"""What a study taught: which parameters matter, and which best values lie at a bound."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tuner.cli.render.params import short_names
 if TYPE_CHECKING:
     from tuner.documents.importance import Edge, Importance
 
-#: Of one parameter nobody asks how much it matters.
+#: Minimum number of parameters for which importance is shown.
 _COMPARED = 2
-#: So many parameters are named; the bar of one that explains all is so wide.
+#: Maximum number of named parameters, and the width of a full bar.
 _NAMED, _BAR = 5, 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -24,7 +24,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 def importance_facts(
     console: Console, importance: Importance | None
 ) -> list[tuple[str, RenderableType]]:
-    """Return which parameters matter, and which best values lie at an end, as labelled lines."""
+    """Return which parameters matter, and which best values lie at a bound, as labelled lines."""
     if importance is None:
         return []
     if len(importance["parameters"]) < _COMPARED:
@@ -43,7 +43,7 @@ def importance_facts(
 
 
 def edge_facts(importance: Importance) -> list[tuple[str, RenderableType]]:
-    """Return which best values lie at an end of their range, as labelled lines."""
+    """Return which best values lie at a bound of their range, as labelled lines."""
     return [
         ("" if at else "at an end", f"[warn]{escape(_edge_text(edge))}[/]")
         for at, edge in enumerate(importance["edges"])
@@ -65,7 +65,7 @@ def importance_text(importance: Importance | None) -> str:
 
 
 def _edge_text(edge: Edge) -> str:
-    """Return that a best value lies at an end of its range, and what to do."""
+    """Return that a best value lies at a bound of its range, and what to do."""
     ends = f"{parameter(edge['low'])} to {parameter(edge['high'])}"
     word = "smallest" if edge["end"] == "low" else "largest"
     return (
@@ -76,7 +76,7 @@ def _edge_text(edge: Edge) -> str:
 
 
 def _rest(importance: Importance, named: int) -> str:
-    """Return what the shares are of, and what of the parameters that are not named."""
+    """Return what the shares refer to, and what is known about parameters that are not named."""
     others = len(importance["parameters"]) - named
     parts = [f"{named - _NAMED} less than these"] if named > _NAMED else []
     parts += [f"{others} without an effect beyond chance"] if others else []

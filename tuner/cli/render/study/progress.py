@@ -1,4 +1,4 @@
-"""Live progress of a study: a bar under the trials' lines on a terminal, plain lines elsewhere."""
+"""Live progress of a study: a bar below the trials' lines on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from tuner.documents.study import CountWord, StudyStatus
     from tuner.documents.trial import TrialDetail, TrialRow
 
-#: Without a terminal, a line about the whole study this often.
+#: Without a terminal, seconds between lines about the whole study.
 _PLAIN_S = 30.0
 WAITING = "waiting for workers"
-#: Below so many columns the lines of trials and the bar are short.
+#: Below this number of columns the lines of trials and the bar are short.
 _NARROW = 100
 
 
 class StudyProgress:
-    """Shows what a `Feed` brings; inside its context the terminal's last line is its own.
+    """Shows what a `Feed` brings; inside its context it owns the terminal's last line.
 
     Args:
-        console: where it is shown.
-        status: of the study, now.
-        first_waits_for: what is waited for until a trial runs.
+        console: where to show it.
+        status: the study's current status.
+        first_waits_for: what is being waited for until a trial runs.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class StudyProgress:
         self._metrics = status["metrics"]
         self._best = None if status["best"] is None else status["best"]["objective"]
         self._width = len(str(status["budget"].get("trials") or 1000))
-        # A reason that is there from the start is news.
+        # A reason that exists from the start counts as news.
         self._last_state = (status["state"], "")
         self._next_line = time.monotonic() + _PLAIN_S
         self._bar: Progress | None = None
@@ -65,7 +65,7 @@ class StudyProgress:
             self._bar.stop()
 
     def show(self, news: News) -> None:
-        """Print a line for every trial that ended, and bring the bar up to date."""
+        """Print a line for every trial that ended, and update the bar."""
         if news.not_shown:
             self.say(f"[quiet]… and {news.not_shown} more trials[/]")
         for note in news.notes:
@@ -84,13 +84,13 @@ class StudyProgress:
         """Print a line above the bar; on a terminal it is cut, with a mark, unless it `wraps`."""
         self._next_line = time.monotonic() + _PLAIN_S
         if self._console.is_interactive and not wraps:
-            # One line a trial, whatever the number of its parameters.
+            # One line for each trial, whatever the number of its parameters.
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self._console.print(text, soft_wrap=not self._console.is_interactive)
 
     def _say_state(self, status: StudyStatus) -> None:
-        # That workers are waited for stands in every line, and those of a run are just starting.
+        # Every line says that workers are being waited for, and those of a run are just starting.
         reason = "" if status["reason"].startswith(_AWAITED) else status["reason"]
         state = (status["state"], reason)
         if state != self._last_state and status["state"] in ("paused", "stopping", "running"):
@@ -135,7 +135,7 @@ class StudyProgress:
 
     @property
     def _said_width(self) -> int:
-        # Six digits, a sign, a point and an exponent: what `number` may give.
+        # Six digits, a sign, a point and an exponent: the maximum that `number` returns.
         return max(len("pruned at "), *(len(str(m["name"])) + 1 for m in self._metrics)) + 9
 
     @property
@@ -143,7 +143,7 @@ class StudyProgress:
         return self._console.width < _NARROW
 
     def _amount(self, status: StudyStatus) -> dict[str, Any]:
-        """Return how far the budget is used, and the words around the bar."""
+        """Return how much of the budget is used, and the words around the bar."""
         used, limit = budget_share(status)
         headline = _headline(status, is_narrow=self._is_narrow)
         return {
@@ -195,6 +195,6 @@ def _headline(status: StudyStatus, *, is_narrow: bool = False) -> str:
     return f"[name]{status['study']}[/] {budget['used']}{limit} trials, best {best_text(status)}"
 
 
-#: Reasons that a run need not give: its workers are about to come.
+#: Reasons that a run need not show: its workers are about to come.
 _AWAITED = (NO_WORKER, STARTING)
 _WORDS: tuple[tuple[CountWord, str], ...] = (("pruned", "pruned"), ("fail", "failed"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuner.documents.document import JsonObject
     from tuner.documents.pruning import PruningAccount
 
-#: So many trials are listed; of more the newest.
+#: Maximum number of trials listed, the newest ones.
 _LISTED = 10
 
 
@@ -24,7 +24,7 @@ def account_facts(account: PruningAccount | None) -> list[tuple[str, RenderableT
     """Return what a pruner saved, and what that may have cost, as labels with their text.
 
     Args:
-        account: of a status; None: the study has no pruner.
+        account: from a status; None: the study has no pruner.
     """
     if account is None:
         return []
@@ -82,7 +82,7 @@ def _lost(account: PruningAccount) -> str:
 
 
 def print_pruning(console: Console, pruning: JsonObject) -> None:
-    """Print what it knew, whom it stopped, what that saved, and how often it was wrong."""
+    """Print what it knew, which trials it stopped, what that saved, and how often it was wrong."""
     console.print("\n[bold]pruning by history[/]")
     console.print(facts(_rows(pruning)))
     trials: Sequence[JsonObject] = pruning["trials"]

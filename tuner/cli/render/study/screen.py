@@ -1,4 +1,4 @@
-"""One study on one screen: where it stands, what runs, what it found, what to do next."""
+"""One study on one screen: its state, what is running, what it found, what to do next."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from tuner.documents.trial import TrialRow
     from tuner.service.reading import Reader
 
-#: So many running trials are listed.
+#: Maximum number of running trials listed.
 _RUNNING = 5
 _BAR = 20
-#: Labels of a page, and the gap after them.
+#: Width of the labels of a page, including the gap.
 _LABEL = 14
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screen:
-    """What the page of a study shows.
+    """The content of a study's page.
 
     Attributes:
-        status: of the study.
+        status: the study's status.
         best: its best trial; None: there is none.
-        running: some of the trials that run.
-        importance: as `tuner.cli.reading.importance` reads it.
+        running: some of the running trials.
+        importance: from `tuner.cli.reading.importance`.
     """
 
     status: StudyStatus
@@ -51,7 +51,7 @@ class Screen:
 
 
 def read_screen(api: Reader | ApiClient, status: StudyStatus) -> Screen:
-    """Return what the page of a study needs beside its status."""
+    """Return what the page of a study needs in addition to its status."""
     study, counts = status["study"], status["counts"]
     best = api.best(study, 1) if counts["complete"] and len(status["metrics"]) == 1 else []
     return Screen(
@@ -108,7 +108,7 @@ def _budget(console: Console, status: StudyStatus) -> str:
 
 
 def _left(status: StudyStatus) -> str:
-    """Return how long the trials that are left may take, by those that have ended."""
+    """Return an estimate of the time for the remaining trials, from those that have ended."""
     budget = status["budget"]
     if status["state"] != "running" or not budget["trials"] or budget["used"] < 3:
         return ""
@@ -137,13 +137,13 @@ def _lessons(screen: Screen) -> list[tuple[str, RenderableType]]:
 
 
 def _unfiled(status: StudyStatus) -> list[tuple[str, RenderableType]]:
-    # A server of an earlier release says nothing of it.
+    # A server of an earlier release does not send it.
     found = status.get("unfiled")
     return unfiled_facts(found["first"], found["total"]) if found else []
 
 
 def _next(status: StudyStatus) -> list[tuple[str, RenderableType]]:
-    """Return what a user wants next; where the study stands still, its reason says it."""
+    """Return what a user may want next; if the study does not advance, its reason says it."""
     study = status["study"]
     if status["state"] in CLOSED:
         commands = [f"tuner best {study}", f"tuner board {study}", f"tuner explain {study}"]

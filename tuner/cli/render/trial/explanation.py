@@ -68,7 +68,7 @@ def _summary(document: TrialExplanation, metric: str) -> RenderableType:
 
 
 def _outcome(document: TrialExplanation, metric: str) -> str:
-    """Return what came of the trial, and whether that was foreseen."""
+    """Return the trial's result, and whether it was expected."""
     if not document["values"]:
         return came_out(document)
     if not document["is_final"]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BARS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 _CURVE_WIDTH = 60
-#: So many steps without a number are listed.
+#: Maximum number of steps without a number that are listed.
 _STEPS = 8
 
 
