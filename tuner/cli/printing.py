@@ -58,7 +58,7 @@ def print_json(document: Any) -> None:
 
 
 def print_json_line(document: Any) -> None:
-    """Print one JSON document on a line of its own, at once; a non-finite number is null."""
+    """Print one JSON document on a line of its own, flushed; a non-finite number is null."""
     text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False)
     sys.stdout.write(escape_json(text) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Earlier runs: those of this database and those that were imported, in one form."""
+"""Earlier runs: those of this database and imported ones, in the same form."""
 
 from tuner.history.store.database import HistoryStore as HistoryStore
 from tuner.history.store.records import HistoricStudy as HistoricStudy

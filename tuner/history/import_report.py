@@ -1,4 +1,4 @@
-"""What became of the paths that were named at an import."""
+"""The results of an import, by path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.history.store.records import Rejection
 
 @dataclass(kw_only=True)
 class StudyReport:
-    """What became of one study. Mutable while it is imported."""
+    """The result for one study. Mutable while it is imported."""
 
     key: str
     kind: str
@@ -19,34 +19,34 @@ class StudyReport:
     imported: int = 0
     unchanged: int = 0
     rejected: int = 0
-    #: Runs of before that an earlier release had read otherwise from the same files, and wrongly.
+    #: Number of runs that an earlier release read incorrectly from the same files.
     corrected: int = 0
-    #: Of `unchanged`: trials of studies of this database, which are not kept twice.
+    #: How many of `unchanged` are trials of studies of this database, which are not stored twice.
     own: int = 0
-    #: Another import with exactly these runs, for whose sake nothing was kept.
+    #: Another import with exactly these runs, because of which nothing was stored.
     same_as: str | None = None
     notes: Sequence[str] = ()
-    #: The first few of what was rejected.
+    #: The first few rejections.
     refused: Sequence[Rejection] = ()
 
 
 @dataclass(kw_only=True)
 class ImportReport:
-    """What became of a path or URL; `found` = `imported` + `unchanged` + `rejected`."""
+    """The result for a path or URL; `found` = `imported` + `unchanged` + `rejected`."""
 
     locator: str
     imported: int = 0
     unchanged: int = 0
     rejected: int = 0
     studies: list[StudyReport] = field(default_factory=list)
-    #: The first few of what was rejected and belongs to no study.
+    #: The first few rejections that belong to no study.
     refused: Sequence[Rejection] = ()
-    #: Whether nothing there has changed since it was last imported.
+    #: Whether nothing there has changed since its last import.
     is_unchanged: bool = False
 
     @property
     def found(self) -> int:
-        """How many runs there are, and things that may have been runs."""
+        """The number of runs, and of things that may have been runs."""
         return self.imported + self.unchanged + self.rejected
 
     def add(self, study: StudyReport) -> None:

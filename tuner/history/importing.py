@@ -1,4 +1,4 @@
-"""Bringing paths and URLs into the history: only what has changed is read, in bounded batches."""
+"""Imports paths and URLs into history: reads only what has changed, in bounded batches."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from tuner.history.store.records import Rejection
 
 #: Rises when the importers read the same files differently, so that they are read again.
 _VERSION = 4
-#: What is handed over at once, about: the server takes bodies of some megabytes.
+#: Approximate size of a batch in bytes: the server accepts bodies of some megabytes.
 _BATCH_BYTES = 1 << 20
 _BATCH_RUNS = 2000
 
 
 class Progress(Protocol):
-    """Who is told how far an import is."""
+    """Receives the progress of an import."""
 
     def found(self, runs: int) -> None:
-        """So many more runs have to be read."""
+        """Called with a number of further runs that have to be read."""
         ...
 
     def read(self, runs: int) -> None:
-        """So many more runs were read."""
+        """Called with a number of further runs that were read."""
         ...
 
 
 class Importer:
-    """Imports what is named into a history.
+    """Imports paths and URLs into a history.
 
     Args:
-        options: what the user said about the metric; None: as at the last import of the path.
-        progress: told how far it is.
-        log_root: of the service, where it is known; what trials may have left there is not trusted.
+        options: the user's options on the metric; None: as for the last import of the path.
+        progress: receives the progress.
+        log_root: that of the service, if known; what trials may have left there is not trusted.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class Importer:
         self._log_root = log_root
 
     def add(self, given: str) -> ImportReport:
-        """Import a path or URL; what is there and cannot be used is noted with its reason.
+        """Import a path or URL; what cannot be used is recorded with its reason.
 
         Raises:
-            SpecError: there is no such path, or it is no URL of a database.
+            SpecError: there is no such path, or it is not the URL of a database.
             NotFoundError: the database has no study of that name.
             UnavailableError: the history, or a database, cannot be reached.
         """
@@ -111,7 +111,7 @@ class Importer:
         return report
 
     def _note(self, report: ImportReport, options: Options, stamp: str, refusals: Refusals) -> None:
-        """Note a path with what was found in it and belongs to no study."""
+        """Record a path with what was found in it and belongs to no study."""
         report.rejected += refusals.count
         totals = {"runs": report.imported + report.unchanged, "rejected": report.rejected}
         key = import_key("none", report.locator)
@@ -139,14 +139,14 @@ class Importer:
         for run in keys[MAX_RUNS:]:
             path, reason = f"{study.locator}, {run}", f"beyond the first {MAX_RUNS} runs"
             refusals(Rejection(path=path, reason=reason))
-        # Other options make other values of the same files.
+        # Other options give other values for the same files.
         is_same = before is not None and before["options"] == options.to_json()
         there = self._ingest.history_runs(key) if is_same and not study.whole else {}
         changed = [run for run in keys[:MAX_RUNS] if there.get(run) != stamps[run]]
         report.unchanged = min(len(keys), MAX_RUNS) - len(changed) + _beside(there, stamps)
         again = sum(is_read_otherwise(there.get(run), stamps[run]) for run in changed)
         self._transfer(study, changed, options, stamp, refusals, report, there)
-        # What has changed since is no correction.
+        # What has changed since does not count as corrected.
         report.corrected = min(report.corrected, again + len(there.keys() & set(study.gone)))
         return report
 
@@ -160,23 +160,23 @@ class Importer:
         report: StudyReport,
         there: Mapping[str, str],
     ) -> None:
-        """Read runs and put them in place; `there`: the stamps of what was imported before."""
+        """Read runs and put them in place; `there`: the stamps of earlier imports."""
         self._progress.found(len(keys))
         number = self._ingest.history_begin(report.key, study.kind, study.locator)["number"]
         for batch in _batches(self._runs(study.read(keys, options), refusals)):
             answer = self._ingest.history_put(number, batch)
             report.imported += answer["kept"]
             report.own += answer["own"]
-        # Those that only go on with others were read too.
+        # Those that only continue others were read, too.
         self._progress.read(max(len(keys) - report.imported - report.own - refusals.count, 0))
         facts = study.facts(options)
-        # Where all of before came again, what is known of the study is known anew as well.
+        # If all earlier runs occur again, everything known about the study is replaced as well.
         is_all = bool(there) and there.keys() <= {*keys, *study.gone} and not refusals.count
         document = _document(stamp, facts, refusals, own=report.own, replace=study.whole or is_all)
         if study.gone:
             document["gone"] = sorted(study.gone)[:MAX_RUNS]
         done = self._ingest.history_finish(number, document)
-        # A service of an earlier release does not say it.
+        # A service of an earlier release does not return it.
         report.corrected = done.get("changed", 0)
         report.rejected = refusals.count
         report.refused = refusals.first()
@@ -198,7 +198,7 @@ class Importer:
 
 
 def _beside(there: Mapping[str, str], stamps: Mapping[str, str]) -> int:
-    """Return how many runs that are there share the stamp of another one, which is unchanged."""
+    """Return how many existing runs share the stamp of another one, which is unchanged."""
     beside = ((_owner(run), stamp) for run, stamp in there.items() if run not in stamps)
     return sum(stamps.get(owner) == stamp == there.get(owner) for owner, stamp in beside)
 
@@ -221,7 +221,7 @@ def _document(
 
 
 def _batches(runs: Iterable[ImportedRun]) -> Iterator[list[JsonObject]]:
-    """Yield the runs in lists that make requests of a moderate size."""
+    """Yield the runs in lists that make requests of moderate size."""
     batch: list[JsonObject] = []
     size = 0
     for run in runs:
@@ -235,7 +235,7 @@ def _batches(runs: Iterable[ImportedRun]) -> Iterator[list[JsonObject]]:
 
 
 def _size(run: ImportedRun) -> int:
-    """Return about how many bytes a run's document has."""
+    """Return the approximate size of a run's document in bytes."""
     trial = run.trial
     texts = sum(len(str(value)) for value in trial.params.values())
     points = sum(map(len, trial.curves.values()))

@@ -1,1 +1,1 @@
-"""Which earlier studies can inform a study, and what is said of the others."""
+"""Which earlier studies can inform a study, and what is reported about the others."""

@@ -1,4 +1,4 @@
-"""One study of the history after the other: whether it can inform a study, and as what source."""
+"""Checks each study in history: whether it can inform a study, and as which source."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from tuner.spec.history import HistoryItem
 from tuner.spec.parts import Metric
 from tuner.surrogate.history.source import Source
 
-#: How much more a study of the same data counts.
+#: Factor on the weight of a study with the same data.
 SAME_DATA = 2.0
 
-#: What a study has to have that was found.
+#: Requirements for a study that was found rather than listed.
 _FOUND = MapOptions()
-#: Takes whatever can be mapped.
+#: Accepts anything that can be mapped.
 _ALL = MapOptions(min_trials=1, min_share=0.0)
 
-#: Studies without pruned trials whose curves are read all the same, for a study that has a pruner:
-#: what they say of how far a rung foretells the end changes little with more of them.
+#: Maximum number of studies without pruned trials whose curves are read, for a study with a pruner:
+#: more of them hardly change the estimate of how well a rung predicts the end.
 _MOST_CURVES = 100
 
-#: Mapped studies by what they depend on, for one study that learns.
+#: Mapped studies by everything that they depend on, for one study that learns.
 Cache = MutableMapping[object, Mapped]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyTarget:
-    """The study that is to learn, and for which of its metrics.
+    """The study that learns, and the metric concerned.
 
     Attributes:
         name: `project/study`.
-        encoding: of its space.
-        metric: which metric.
+        encoding: the encoding of its space.
+        metric: the metric's name.
         data: fingerprint of its data, if any.
         code: hash of its code, if any.
-        stops_trials: whether it has a pruner, so that curves of whole trials tell something too.
+        stops_trials: whether it has a pruner, so that curves of complete trials matter as well.
     """
 
     name: str
@@ -57,7 +57,7 @@ class StudyTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A study that was looked at; it has a source while nothing speaks against it."""
+    """A study that was checked; it has a source unless something excludes it."""
 
     receipt: SourceReceipt
     source: Source | None = None
@@ -65,32 +65,32 @@ class Candidate:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """The most telling first: named by the user, of the same data, newest."""
+        """The sort key: listed by the user first, then with the same data, then newest."""
         receipt = self.receipt
         return (not receipt.listed, not receipt.same_data, -(receipt.finished or 0.0), receipt.key)
 
     def without_source(self, reason: str) -> Candidate:
-        """Return the candidate left out for a reason that concerns the whole study."""
+        """Return the candidate without a source, for a reason that concerns the whole study."""
         return replace(self, receipt=self.receipt.without_use(reason), source=None)
 
 
 class CandidateFinder:
-    """Looks at studies on behalf of one that is to learn.
+    """Checks studies for one that learns.
 
     Args:
-        target: who is to learn.
-        cache: of earlier looks for the same study; it is added to.
+        target: the study that learns.
+        cache: from earlier checks for the same study; it is added to.
     """
 
     def __init__(self, store: HistoryStore, target: StudyTarget, cache: Cache) -> None:
         self._store = store
         self._target = target
         self._cache = cache
-        #: Of so many studies the curves were read although none of their trials was pruned.
+        #: Number of studies without pruned trials whose curves were read.
         self._with_curves = 0
 
     def look(self, choice: ChosenStudy) -> Candidate | None:
-        """Return a study as a candidate; None when the spec does not speak of it."""
+        """Return a study as a candidate; None if the spec does not select it."""
         summary, item = choice.summary, choice.item
         itself = summary.is_own and summary.key == self._target.name
         if item is None or (itself and not choice.is_listed):
@@ -110,7 +110,7 @@ class CandidateFinder:
         )
 
     def own(self, summary: StudySummary) -> Source | None:
-        """Return the trials that the study itself has so far, to tell its copies by."""
+        """Return the trials that the study itself has so far, to detect copies of it."""
         try:
             return self._map(summary, _ALL).source
         except (SpecError, StudyError):
@@ -129,7 +129,7 @@ class CandidateFinder:
         options: MapOptions,
         match: MetricMatch | str,
     ) -> str:
-        """Return why a study need not even be loaded, empty when it has to be."""
+        """Return why a study need not be loaded, empty if it must be."""
         if item.weight == 0:
             return "the spec gives it weight 0"
         if isinstance(match, str):

@@ -1,4 +1,4 @@
-"""Studies that are one another's copies, as an import of the log root of a study that is here."""
+"""Detects copies of studies, such as an import of the log root of a study in this database."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import numpy as np
 
 from tuner.surrogate.history.source import FINAL, Source
 
-#: A study of whose trials another one has so many is a copy of it.
+#: Minimum share of a study's trials that another one must have to make the study its copy.
 _SHARE = 0.8
-#: Fewer trials agree by chance.
+#: Minimum number of common trials; fewer may agree by chance.
 _MIN = 3
-#: Values that were stored with 32 bits agree to so many decimals of a position.
+#: Number of decimals of a position to compare: values that were stored with 32 bits agree that far.
 _DECIMALS = 5
-#: Stands for NaN, which would not be equal to itself.
+#: Replaces NaN, which does not equal itself.
 _NOWHERE = -1e6
 
 
 class Copies:
-    """Knows the trials of the studies that were admitted; it grows with each."""
+    """The trials of the admitted studies; it grows with each."""
 
     def __init__(self) -> None:
         self._owners: dict[bytes, tuple[str, ...]] = {}
 
     def admit(self, source: Source) -> str | None:
-        """Remember the trials of a source under its name, unless it is a copy.
+        """Record the trials of a source under its name, unless it is a copy.
 
         Returns:
-            None, or the name of the source admitted before that holds most of its trials.
+            None, or the name of the source, admitted before, that has most of its trials.
         """
         marks = _marks(source)
         known = marks & self._owners.keys()
@@ -45,11 +45,11 @@ class Copies:
 
 
 def _marks(source: Source) -> set[bytes]:
-    """Return what each finished trial is told by: its point and its value."""
+    """Return an identifying mark of each finished trial: its point and its value."""
     final = source.rung == FINAL
     x = np.round(np.where(np.isnan(source.x[final]), _NOWHERE, source.x[final]), _DECIMALS)
     y = np.where(np.isnan(source.y[final]), _NOWHERE, source.y[final])
     with np.errstate(over="ignore"):
-        # + 0.0: one zero, whatever its sign.
+        # + 0.0 removes the sign of zeros.
         rows = np.column_stack([x, y]).astype(np.float32) + np.float32(0.0)
     return set(rows.view(f"V{rows.shape[1] * rows.itemsize}").ravel().tolist())

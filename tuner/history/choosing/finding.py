@@ -16,19 +16,19 @@ from tuner.space.encoding import Encoding
 from tuner.spec.model import StudySpec
 from tuner.surrogate.history.source import Source
 
-#: Studies that inform one study, at most.
+#: Maximum number of studies that inform one study.
 MAX_SOURCES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundHistory:
-    """What the history gives.
+    """The result of a search in history.
 
     Attributes:
-        by_metric: the sources for each metric of the study, the most telling first.
-        receipts: one for each metric and each study that was looked at.
+        by_metric: the sources for each metric of the study, the most informative first.
+        receipts: one for each metric and each study that was checked.
         summaries: one sentence for each metric.
-        versions: of the studies of the history, by key; see `StudySummary`.
+        versions: the versions of the studies in history, by key; see `StudySummary`.
     """
 
     by_metric: Mapping[str, tuple[Source, ...]]
@@ -47,7 +47,7 @@ class FoundHistory:
         return next(iter(self.summaries.values()), "")
 
     def without(self, reasons: Mapping[str, Mapping[str, str]]) -> FoundHistory:
-        """Return what was found, with what turned out to teach nothing as left out.
+        """Return the result with studies that turned out to teach nothing as left out.
 
         Args:
             reasons: why, by metric and by the study's key.
@@ -78,16 +78,16 @@ def find(
     code: str | None = None,
     cache: Cache | None = None,
 ) -> FoundHistory:
-    """Return the sources for a study, and a receipt on everything that was looked at.
+    """Return the sources for a study, and a receipt for everything that was checked.
 
     The study itself and copies of it are never sources, whatever the spec says.
 
     Args:
-        spec: of the study; its `history` says where to look.
+        spec: the study's spec; its `history` says where to look.
         data: fingerprint of its data, if any.
         code: hash of its code, if any.
-        cache: of earlier calls for the same study, so that what has not changed is not read again;
-            it is added to.
+        cache: from earlier calls for the same study, so that what has not changed is not read
+            again; it is added to.
     """
     kept: Cache = {} if cache is None else cache
     summaries = store.studies() if spec.history else []
@@ -132,14 +132,14 @@ def _without_copies(
     summaries: Sequence[StudySummary],
     name: str,
 ) -> list[Candidate]:
-    """Return the candidates, copies left out: of the study itself, and of one another."""
+    """Return the candidates without copies, of the study itself and of one another."""
     copies = Copies()
     for summary in summaries:
         itself = looker.own(summary) if summary.is_own and summary.key == name else None
         if itself is not None:
             copies.admit(itself)
     checked: list[Candidate] = []
-    # What is here before what was imported, and the whole before its part.
+    # Studies of this database before imports, and whole studies before parts of them.
     for candidate in sorted(candidates, key=lambda c: (not c.is_own, -c.receipt.used, c.order)):
         source = candidate.source
         original = None if source is None else copies.admit(source)
@@ -150,7 +150,7 @@ def _without_copies(
 
 
 def _limited(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates in their order, with at most `MAX_SOURCES` sources."""
+    """Return the candidates in order, with at most `MAX_SOURCES` sources."""
     limited: list[Candidate] = []
     left = MAX_SOURCES
     for candidate in sorted(candidates, key=lambda c: c.order):
@@ -163,7 +163,7 @@ def _limited(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _unknown(selection: Selection, metric: str) -> list[SourceReceipt]:
-    """Return receipts for what the spec names and the history does not have."""
+    """Return receipts for what the spec names and history does not have."""
     receipts = []
     for item in selection.unknown:
         if item.weight == 0:

@@ -1,4 +1,4 @@
-"""What a person reads about the history of a study: what was found, used and left out, and why."""
+"""The readable account of a study's history: what was found, used and left out, and why."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tuner.history.store.records import HistoryKind
 
 @dataclass(frozen=True, kw_only=True)
 class SourceReceipt:
-    """One study of the history and one metric of this study.
+    """One study in history and one metric of this study.
 
     Attributes:
-        key: of the study; of an item of the spec that names nothing, its words.
-        kind: where it came from; None: it is not there.
+        key: the study's key; for an item of the spec that matches nothing, its text.
+        kind: where it came from; None: it does not exist.
         locator: path, or URL without password.
-        metric_there: the same as it is called there; None: it has none.
-        metric_note: how it was told and what to know of it.
-        listed: whether the spec names the study; otherwise it was found.
-        found_at: the place that the spec lists, when the runs there are known as of this study.
+        metric_there: its name in that study; None: it has none.
+        metric_note: how it was matched and what to know about it.
+        listed: whether the spec names the study; otherwise it was found by `auto`.
+        found_at: the place that the spec lists, if the runs there are stored with this study.
         same_data: whether it was trained on the same data, by fingerprint.
         same_code: whether it ran the same code, by fingerprint.
         finished: when its last trial ended, seconds since the epoch.
-        found: trials that it has.
-        used: trials that inform this study.
+        found: number of its trials.
+        used: number of trials that inform this study.
         dropped: the others by reason; found = used + their sum.
-        weight: how much it counts beside others, by the user's word and its data; 0: not used.
-        parameters: what was done to a parameter, by name; one that is the same is not mentioned.
-        left_out: why nothing of it is used; empty when something is.
+        weight: its weight beside other sources, from the user's setting and its data; 0: not used.
+        parameters: what was done to a parameter, by name; unchanged ones are omitted.
+        left_out: why nothing of it is used; empty if something is.
     """
 
     key: str
@@ -61,7 +61,7 @@ class SourceReceipt:
         ]
 
     def without_use(self, reason: str) -> SourceReceipt:
-        """Return the receipt of the study left out for a reason that concerns all of it."""
+        """Return the receipt with the study left out, for a reason that concerns all of it."""
         dropped = dict(self.dropped)
         if self.used:
             dropped["left-out"] = dropped.get("left-out", 0) + self.used
@@ -75,11 +75,11 @@ class SourceReceipt:
 
 
 def summarise(metric: str, receipts: Sequence[SourceReceipt], *, asked: bool) -> str:
-    """Return one sentence on what the history gives for a metric.
+    """Return one sentence on what history has for a metric.
 
     Args:
-        receipts: of this metric.
-        asked: whether the spec takes any history.
+        receipts: the receipts for this metric.
+        asked: whether the spec uses any history.
     """
     if not asked:
         return "starts cold: history is none"

@@ -1,4 +1,4 @@
-"""Which studies of the history a spec speaks of, and in which words."""
+"""Which studies in history a spec selects, and by which item."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tuner.spec.history import History, HistoryItem, is_url
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenStudy:
-    """A study, and the item of the spec that it falls under; None: none does."""
+    """A study, and the item of the spec that selects it; None: none does."""
 
     summary: StudySummary
     item: HistoryItem | None
-    #: The place under the item's path where its runs lie, when it is kept as of another place.
+    #: The place below the item's path where its runs are, if they are stored with another place.
     found_at: str = ""
 
     @property
     def is_listed(self) -> bool:
-        """Whether the spec names it, by itself or by its path."""
+        """Whether the spec names it, directly or by its path."""
         return self.item is not None and not self.item.auto
 
 
@@ -30,8 +30,8 @@ class Selection:
     """What a spec selects.
 
     Attributes:
-        choices: one for each study of the history, in its order.
-        unknown: items that name nothing that is there.
+        choices: one for each study in history, in its order.
+        unknown: items that match nothing.
     """
 
     choices: tuple[ChosenStudy, ...]
@@ -39,10 +39,10 @@ class Selection:
 
 
 def select(summaries: Iterable[StudySummary], history: History) -> Selection:
-    """Return under which item each study falls: its own, else the nearest path, else auto."""
+    """Return the item for each study: its own, else the closest path, else auto."""
     auto = next((item for item in history if item.auto), None)
     paths = [item for item in history if item.path is not None]
-    # The longest first: a path within another one says more.
+    # Longest first: a path inside another one is more specific.
     paths.sort(key=lambda item: -len(item.place))
     studies = {item.study: item for item in history if item.study is not None}
     choices = [_choose(summary, studies.get(summary.key), paths, auto) for summary in summaries]
@@ -52,8 +52,8 @@ def select(summaries: Iterable[StudySummary], history: History) -> Selection:
 
 
 def is_under(locator: str, place: str) -> bool:
-    """Whether what was imported as `locator` is the file, folder or database `place`, or in it."""
-    # The studies of a database file stand under its URL.
+    """Whether what was imported as `locator` is, or is in, the file, folder or database `place`."""
+    # The studies of a database file are stored under its URL.
     return any(_begins(locator, root) for root in (place, f"sqlite:///{place}"))
 
 

@@ -1,1 +1,1 @@
-"""Reading what other tools, and other homes of Tuner's, have left: one module for each kind."""
+"""Reads what other tools, and other homes of Tuner, have left: one module for each kind."""

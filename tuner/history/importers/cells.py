@@ -1,4 +1,4 @@
-"""The cells of a table: numbers, truths, texts and nothing, told column by column."""
+"""The cells of a table: numbers, booleans, texts and empty ones, determined column by column."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from tuner.space.value import Value
 
 CellKind = Literal["number", "bool", "text"]
 
-#: Cells that say that there is nothing, and those that say that it is not a number.
+#: Cells that stand for no value, and those that stand for not-a-number.
 NOTHING = frozenset({"", "none", "null", "na", "n/a", "-", "--", "<na>"})
 _NOT_FINITE = frozenset({"nan", "inf", "-inf", "+inf", "infinity", "-infinity"})
 _BOOLS = {"true": True, "false": False}
-#: A column is numeric when so much of it is: the rest are mistakes.
+#: Share of numeric cells that makes a column numeric: the others are mistakes.
 _MOSTLY = 0.9
-#: Different texts of a column that are kept.
+#: Maximum number of distinct texts of a column that are stored.
 _TEXTS = 50
 
 
 class CellCount:
-    """What the cells of a column are. Mutable: it grows with every row."""
+    """Statistics about the cells of a column. Mutable: it grows with every row."""
 
     def __init__(self) -> None:
         self._plain = _Tally()
         self._unquoted = _Tally()
         self._quoted = 0
-        #: The first different texts that are not numbers.
+        #: The first distinct texts that are not numbers.
         self.texts: dict[str, None] = {}
 
     def add(self, cell: str) -> None:
-        """Count one."""
+        """Count a cell."""
         text = cell.strip()
         if is_plain_number(text):  # nearly all cells of a large table are
             self._plain.numbers += 1
@@ -45,27 +45,27 @@ class CellCount:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether all that is there stands in quotation marks of its own, as SageMaker writes."""
+        """Whether all values are in quotation marks of their own, as SageMaker writes them."""
         return 0 < self._quoted == self._plain.known
 
     @property
     def kind(self) -> CellKind:
-        """What the column holds, behind such quotation marks."""
+        """The kind of values in the column, without such quotation marks."""
         return self._unquoted.kind if self.is_quoted else self._plain.kind
 
     @property
     def has_numbers(self) -> bool:
-        """Whether there is a number, or what stands for one that is not finite."""
+        """Whether there is a number, or a text for one that is not finite."""
         return self.kind == "number" and self._plain.numbers + self._plain.not_finite > 0
 
     @property
     def known(self) -> int:
-        """How many cells hold something."""
+        """The number of cells that are not empty."""
         return self._plain.known
 
 
 class _Tally:
-    """How many cells are what. Mutable."""
+    """Number of cells of each kind. Mutable."""
 
     def __init__(self) -> None:
         self.numbers = self.not_finite = self._bools = self._texts = 0
@@ -99,16 +99,16 @@ class _Tally:
 
 
 def read_value(cell: str, kind: CellKind) -> Value | None:
-    """Return the value of a parameter, None where the cell holds none.
+    """Return the value of a parameter, None if the cell is empty.
 
     Raises:
-        ValueError: the column holds numbers, and this is none.
+        ValueError: the column holds numbers, but this is not one.
     """
     plain = cell.strip()
     if plain.lower() in NOTHING:
         return None
     if kind == "text":
-        # pandas writes nan where a run has no such parameter.
+        # pandas writes nan if a run lacks the parameter.
         return None if plain.lower() == "nan" else plain
     if kind == "bool":
         return _BOOLS.get(plain.lower())
@@ -118,13 +118,13 @@ def read_value(cell: str, kind: CellKind) -> Value | None:
 
 
 def read_number(cell: str) -> int | float:
-    """Return the number of a cell; a whole number stays one.
+    """Return the number in a cell; a whole number becomes an int.
 
     Raises:
         ValueError: it holds none.
     """
     plain = cell.strip()
-    # Python reads 1_000 as a number; whoever wrote that into a file did not mean one.
+    # Python reads 1_000 as a number; in a file it was not meant as one.
     if "_" in plain:
         raise ValueError(cell)
     try:
@@ -142,7 +142,7 @@ def is_plain_number(text: str) -> bool:
 
 
 def read_step(cell: str) -> int | None:
-    """Return the whole number of a cell, None where it holds none."""
+    """Return the whole number in a cell, None if it is not one."""
     try:
         number = float(read_number(cell))
     except (ValueError, OverflowError):

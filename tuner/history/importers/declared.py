@@ -1,4 +1,4 @@
-"""Search spaces as other tools declare them, as far as ours can say the same."""
+"""Search spaces declared by other tools, as far as ours can express them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tuner.space import Parameter, SearchSpace
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What an HParams experiment record says."""
+    """The content of an HParams experiment record."""
 
-    #: None where it declares no domain: a column without one says nothing but a name.
+    #: None if it declares no domain: a column without one provides only a name.
     space: SearchSpace | None = None
-    #: As they are called here: `validation/epoch_loss`.
+    #: By their names here: `validation/epoch_loss`.
     metrics: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def read_experiment(experiment: bytes | None) -> Declared:
-    """Return what an experiment record says; nothing where there is none."""
+    """Return the content of an experiment record; empty if there is none."""
     if experiment is None:
         return Declared()
     from google.protobuf.message import DecodeError
@@ -49,9 +49,9 @@ def read_experiment(experiment: bytes | None) -> Declared:
 
 
 def checked_space(parameters: Iterable[Parameter]) -> tuple[SearchSpace | None, list[str]]:
-    """Return the space of the parameters that are valid here, None where none is, and notes.
+    """Return the space of the parameters that are valid here, None if there are none, and notes.
 
-    A condition on a parameter that had to be left out is left out too.
+    A condition on a parameter that was left out is left out as well.
     """
     kept: dict[str, Parameter] = {}
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""The runs of one file as the importer of a package gives them, checked and bounded."""
+"""The runs of one file as a plugin's importer returns them, checked and bounded."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tuner.history.store.cleaning import (
 from tuner.history.store.imported import STATES, Facts, ImportedRun, ImportKind, Options
 from tuner.history.store.records import Goal, HistoricTrial, Rejection
 
-#: What such an importer gives.
+#: What such an importer yields.
 Item = HistoricTrial | Rejection | Facts
-#: Of a study's notes.
+#: Maximum number of a study's notes.
 _MAX_NOTES = 20
 _MAX_CAUSE = 16
 
@@ -31,9 +31,9 @@ class FileStudy:
     """A file; always imported as a whole.
 
     Args:
-        title: what messages call the importer.
-        path: of the file, absolute.
-        items: what is in it, read once.
+        title: the importer's name in messages.
+        path: absolute path of the file.
+        items: its content, read once.
     """
 
     whole = True
@@ -91,14 +91,14 @@ class FileStudy:
         )
 
     def _all(self) -> Iterator[object]:
-        """Yield what the importer gives; where it fails, say so and end."""
+        """Yield what the importer yields; if it fails, report that and stop."""
         count = 0
         while True:
             try:
                 item = next(self._items)
             except StopIteration:
                 return
-            # A package's fault ends its import, and nothing else.
+            # A plugin's error ends its own import, and nothing else.
             except Exception as exc:  # noqa: BLE001
                 what = f"{self._title} failed after {count} runs: {type(exc).__name__}: {exc}"
                 yield self._rejection(clean_text(what, 300))
@@ -107,7 +107,7 @@ class FileStudy:
             yield item
 
     def _run(self, item: object) -> ImportedRun | str:
-        """Return a run, or why it is none; empty: it was what is known of all of them."""
+        """Return a run, or why it is none; empty: it was a `Facts` about all runs."""
         if isinstance(item, Facts):
             self._take(item)
             return ""
@@ -115,7 +115,7 @@ class FileStudy:
             return f"{self._title} gives a {type(item).__name__}, not a HistoricTrial"
         try:
             run = self._clean(item)
-        # Its fields are whatever a package put there.
+        # A plugin may have put anything into its fields.
         except (AttributeError, TypeError, ValueError) as exc:
             return clean_text(f"cannot be read: {type(exc).__name__}: {exc}", 200)
         room = MAX_PARAMETERS - len(self._parameters)
@@ -147,7 +147,7 @@ class FileStudy:
         )
 
     def _take(self, facts: Facts) -> None:
-        """Take the goals and notes of what an importer says of all runs."""
+        """Add the goals and notes that an importer states for all runs."""
         known = (*get_args(Goal), None)
         for name, goal in list(facts.metrics.items())[:MAX_METRICS]:
             self._goals[clean_text(str(name), 200)] = goal if goal in known else None

@@ -1,13 +1,13 @@
-"""What a file is, told by its beginning; packages may know further kinds.
+"""Recognizes a file by its beginning; packages may add further kinds.
 
-An importer of `tuner.registry.IMPORTERS` is a function that takes a `FoundFile` and returns None
-where the file is not of its kind, else what is in it, one by one:
+An importer in `tuner.registry.IMPORTERS` is a function that takes a `FoundFile` and returns None if
+the file is not of its kind, else an iterable of:
 
 * a `HistoricTrial`: a run, with a key that no other run of the file has;
 * a `Rejection`: a run that cannot be used, and why;
-* `Facts`, of which the goals of metrics and the notes are taken.
+* `Facts`, of which only the goals of metrics and the notes are used.
 
-(Tuner's own may return a `FoundStudy` in their place.)
+(Tuner's own importers may return a `FoundStudy` instead.)
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from tuner.history.store.cleaning import clean_text
 from tuner.history.store.records import Rejection
 from tuner.registry import IMPORTERS
 
-#: Objects of a JSON file in which is looked for a run.
+#: Maximum number of objects of a JSON file in which to look for a run.
 _LOOKED_AT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundFile:
-    """A regular file that was named.
+    """A regular file given by the user.
 
     Attributes:
         path: absolute.
         start: its first 4096 bytes, at least one.
-        stamp: changes when the file does.
+        stamp: changes whenever the file does.
     """
 
     path: Path
@@ -47,11 +47,12 @@ class FoundFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What reads a file.
+    """A reader for a file.
 
     Attributes:
-        studies: returns what is in it.
-        package: that brought the importer, with its version: another one may read it otherwise.
+        studies: returns the studies in it.
+        package: the package of the importer, with its version: another version may read it
+            differently.
     """
 
     studies: Callable[[], list[FoundStudy]]
@@ -59,13 +60,13 @@ class Reading:
 
 
 def recognise(file: FoundFile, refuse: Refuse) -> Reading:
-    """Return what reads a file.
+    """Return the reader for a file.
 
     Args:
-        refuse: told of a package's importer that failed.
+        refuse: called for a plugin's importer that failed.
 
     Raises:
-        SpecError: it is of no known kind.
+        SpecError: it is not of a known kind.
     """
     if file.start.startswith(b"{") and b'"op_code"' in file.start:
         return Reading(studies=lambda: _journal(file.path))
@@ -86,7 +87,7 @@ def recognise(file: FoundFile, refuse: Refuse) -> Reading:
 
 
 def _ask(name: str, file: FoundFile, refuse: Refuse) -> list[FoundStudy]:
-    """Return the study that an importer finds in a file, none where it is not of its kind."""
+    """Return the study that an importer finds in a file, or none if it is not of its kind."""
     make: Callable[[FoundFile], FoundStudy | Iterable[Item] | None] = IMPORTERS.make(name)
     package = IMPORTERS.package_of(name)
     title = f"the importer {name!r} of {package or 'Tuner'}"
@@ -97,7 +98,7 @@ def _ask(name: str, file: FoundFile, refuse: Refuse) -> list[FoundStudy]:
         if package is None and not isinstance(found, Iterable):
             return [found]
         items: Iterator[Item] = iter(found)  # type: ignore[arg-type]
-    # A package's fault must not keep the others from the file.
+    # A plugin's error must not keep other importers from the file.
     except Exception as exc:
         if package is None:
             raise
@@ -121,7 +122,7 @@ def _unknown_kind(path: Path, added: list[str]) -> SpecError:
 
 
 def _journal(path: Path) -> list[FoundStudy]:
-    # Optuna takes a third of a second to import; most imports need nothing of it.
+    # Importing Optuna takes a third of a second; most imports do not need it.
     from tuner.history.importers.optuna.journal import open_journal
 
     return [*open_journal(path)]

@@ -1,4 +1,4 @@
-"""Folders as an import finds them: the files that matter, their stamps, and how to open them."""
+"""Folders as an import finds them: the relevant files, their stamps, and how to open them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RUN = re.compile(r"trial_\d{5,}-\d{8}T\d{6}Z(-a\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A file as it was when it was looked at."""
+    """The state of a file at the time of the scan."""
 
     name: str
     size: int
@@ -27,12 +27,12 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class ScannedFolder:
-    """A folder with the files that an importer may want, in the order of their names."""
+    """A folder with the files that an importer may need, sorted by name."""
 
     path: str
     json_files: tuple[FileStamp, ...]
     event_files: tuple[FileStamp, ...]
-    #: In a log root of Tuner's; None: it is somebody else's.
+    #: Set in a log root of Tuner; None: it is a foreign folder.
     place: Place | None = None
 
     @property
@@ -53,8 +53,8 @@ class ScannedFolder:
         """Open one of its files for reading.
 
         Raises:
-            UnfitError: something else has the name by now.
-            OSError: it is missing, or closed to this process.
+            UnfitError: something else has that name by now.
+            OSError: it is missing, or this process may not read it.
         """
         if self.place is None:
             return open_named(Path(self.path, name))
@@ -62,10 +62,10 @@ class ScannedFolder:
             return folder.open_file(name)
 
     def open_events(self, order: Callable[[str], Any] | None = None) -> Iterator[EventSource]:
-        """Open the event files one after the other; each is open until the next one is.
+        """Yield the open event files one by one; each is closed before the next one is opened.
 
         Args:
-            order: of their names; default that in which TensorBoard reads them.
+            order: sort key for their names; by default the order in which TensorBoard reads them.
         """
         for name in sorted((file.name for file in self.event_files), key=order):
             with self.open(name) as file:
@@ -73,7 +73,7 @@ class ScannedFolder:
 
 
 def is_run_name(name: str) -> bool:
-    """Whether a folder of this name is one of an attempt of Tuner's."""
+    """Whether the name has the form of a run directory of Tuner."""
     return bool(_RUN.fullmatch(name))
 
 
@@ -87,7 +87,7 @@ def stamp_of(parts: Iterable[object]) -> str:
 
 
 def files_stamp(folders: Iterable[ScannedFolder]) -> str:
-    """Return the stamp of all the files of some folders, wherever these lie."""
+    """Return the stamp of all files of some folders, independent of the location."""
     return stamp_of(
         (folder.name, file.name, file.size, file.mtime_ns)
         for folder in folders
@@ -97,10 +97,10 @@ def files_stamp(folders: Iterable[ScannedFolder]) -> str:
 
 def parent_of(path: str) -> str:
     """Return an absolute path without its last part."""
-    # Strings rather than paths: making a Path takes as long as looking into a small folder.
+    # Strings rather than paths: creating a Path takes as long as listing a small folder.
     return path.rpartition("/")[0] or "/"
 
 
 def join(path: str, name: str) -> str:
-    """Return the path of what is called `name` in the folder `path`."""
+    """Return the path of `name` in the folder `path`."""
     return f"{path.rstrip('/')}/{name}"

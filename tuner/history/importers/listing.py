@@ -1,4 +1,4 @@
-"""Reading the names in one folder that is imported, in somebody else's or in a log root of ours."""
+"""Lists one folder to import, either a foreign one or one in a log root of ours."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tuner.roots import Place, UnfitError, check_regular, kind_name
 
 Refuse = Callable[[Rejection], None]
 
-#: Of one folder, the first by their names.
+#: Maximum number of event files read from one folder, the first by name.
 MAX_EVENT_FILES = 10_000
 
 _JSON_FILES = frozenset({"trial.json", "config.json", "oracle.json"})
-#: Of other trackers, which do not write into a log root of ours.
+#: Files of other trackers, which do not write into a log root of ours.
 _FOREIGN_FILES = frozenset({"meta.yaml"})
 _FOREIGN_END = re.compile(r".+\.wandb|.+_part_\d{1,6}\.parquet")
 _MAX_FOREIGN = 200_000
 
 
 class Listing:
-    """What one folder holds. Mutable: it is read once.
+    """The content of one folder. Mutable: it is read once.
 
     Args:
-        refuse: told of what is called like a file that matters and is none.
+        refuse: called for anything named like a relevant file that is not one.
     """
 
     def __init__(self, path: str, refuse: Refuse) -> None:
@@ -40,13 +40,13 @@ class Listing:
         self._events: list[FileStamp] = []
         self._foreign: list[FileStamp] = []
         self._beyond = 0
-        #: Names of the folders in it.
+        #: Names of its subfolders.
         self.inner: list[str] = []
-        #: Whether it has been read before, under another path.
+        #: Whether it was read before under another path.
         self.was_seen = False
 
     def read(self, seen: set[tuple[int, int]]) -> None:
-        """Read somebody else's folder; links are followed.
+        """Read a foreign folder; links are followed.
 
         Raises:
             OSError: it cannot be read.
@@ -66,7 +66,7 @@ class Listing:
                 self._take(entry.name, found)
 
     def read_own(self, place: Place, opened: OpenFolder, seen: set[tuple[int, int]]) -> None:
-        """Read a folder of a log root of Tuner's, which is open; it is closed.
+        """Read an open folder in a log root of Tuner, and close it.
 
         Raises:
             OSError: it cannot be read.
@@ -86,7 +86,7 @@ class Listing:
                         self._take_own(entry.name, found)
 
     def folder(self) -> ScannedFolder:
-        """Return what was read."""
+        """Return the content."""
         self._trim(self._events, MAX_EVENT_FILES)
         if self._beyond:
             reason = f"lies beyond the first {MAX_EVENT_FILES} event files of a folder"
@@ -111,7 +111,7 @@ class Listing:
             if not _is_wanted(name):
                 instead = "must be a folder" if is_run_name(name) else "is left alone in a log root"
                 raise UnfitError(path, f"is {kind_name(found.st_mode)}, and {instead}")
-            # A project or a study may be called like an event file.
+            # A project or a study may have the name of an event file.
             if name in _JSON_FILES or not stat.S_ISDIR(found.st_mode):
                 check_regular(found, path, None)
         except UnfitError as exc:
@@ -149,7 +149,7 @@ def _is_foreign(name: str) -> bool:
 
 
 def why_not(exc: OSError) -> str:
-    """Return why a file or folder is left out; what stands there instead is said as it is."""
+    """Return why a file or folder is left out; says what is in its place."""
     reason = exc.strerror or str(exc)
     return reason if isinstance(exc, UnfitError) else f"cannot be read: {reason}"
 

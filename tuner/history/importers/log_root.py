@@ -1,4 +1,4 @@
-"""Our own log roots: `trial.json` is what counts, `config.json` and the event file stand in."""
+"""Our own log roots: `trial.json` is authoritative, `config.json` and the event file replace it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from tuner.space import SearchSpace
 from tuner.tfevents.events import OBJECTIVE_TAG, curve_tag, objective_tag
 from tuner.tfevents.reader import RunEvents, read_files
 
-#: An event file of ours holds a scalar and some numbers a step; this is a million steps.
+#: Maximum size of an event file. Ours have a scalar and some numbers for each step; this is a
+#: million steps.
 _MOST_BYTES = 256 << 20
 
 
 def is_run(folder: ScannedFolder) -> bool:
-    """Whether a folder is one of an attempt of Tuner's."""
+    """Whether a folder is a run directory of Tuner."""
     return is_run_name(folder.name) and bool(folder.json_files or folder.event_files)
 
 
 class LogRootStudy:
-    """The folder of one study in a log root; its runs are its folders."""
+    """The folder of one study in a log root; its runs are its subfolders."""
 
     kind: ImportKind = "study"
     whole = False
@@ -123,7 +124,7 @@ class LogRootStudy:
         )
 
     def _from_events(self, key: str, run: ScannedFolder) -> ImportedRun:
-        """Return what config.json and the event file say of a run without a usable trial.json."""
+        """Return a run from config.json and the event file, without a usable trial.json."""
         config = _load(run, "config.json") or {}
         events = read_files(run.open_events(), most=_MOST_BYTES)
         raw = config.get("params")
@@ -152,7 +153,7 @@ class LogRootStudy:
         )
 
     def _study_config(self, first: ScannedFolder | None = None) -> dict[str, Any]:
-        """Return a run's config.json that can be read: that of `first`, or of the newest run."""
+        """Return a readable config.json of a run: that of `first`, or of the newest run."""
         if self._config is None:
             newest = [self._runs[key] for key in sorted(self._runs, reverse=True)]
             found = (_load(run, "config.json") for run in ([first] if first else []) + newest)
@@ -161,7 +162,7 @@ class LogRootStudy:
 
 
 def _load(run: ScannedFolder, name: str) -> dict[str, Any] | None:
-    """Return a JSON file of a run, None when it is missing or damaged."""
+    """Return a JSON file of a run, None if it is missing or damaged."""
     if not run.has(name):
         return None
     try:

@@ -1,8 +1,8 @@
-"""Walking through a folder: every folder in it once, with the files that matter and their stamps.
+"""Walks through a folder: every subfolder once, with the relevant files and their stamps.
 
-In somebody else's folder links are followed, as its owner made them, but no folder is entered
-twice, so a loop of links ends. In a log root of Tuner's trials may have left anything: no link is
-followed there, and a file with a second name is refused. Files are regular ones in both.
+In a foreign folder links are followed, as its owner intended, but no folder is entered twice, so a
+cycle of links ends. In a log root of Tuner, trials may have left anything: links are not followed
+there, and a file with a second hard link is refused. Files must be regular in both.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tuner.history.importers.listing import Listing, Refuse, why_not
 from tuner.history.store.records import Rejection
 from tuner.roots import Folder, Place
 
-#: Deeper than any log root; a path that long is a mistake.
+#: Maximum depth, larger than in any log root; a path that long is a mistake.
 MAX_DEPTH = 40
 MAX_FOLDERS = 1_000_000
 
 
 def is_own(root: str, log_root: Path | None = None) -> bool:
-    """Whether a folder is, holds, or lies in a log root of Tuner's.
+    """Whether a folder is, contains, or is in a log root of Tuner.
 
     Args:
         root: absolute path of the folder.
-        log_root: of the service, where it is known: it may hold nothing yet.
+        log_root: that of the service, if known: it may be empty so far.
     """
     known = None if log_root is None else os.path.realpath(log_root)
     if known is not None and Path(root).is_relative_to(known):
@@ -37,12 +37,12 @@ def is_own(root: str, log_root: Path | None = None) -> bool:
 
 
 def scan(root: str, refuse: Refuse, *, own: bool) -> Iterator[FoundFolder]:
-    """Yield `root` and the folders below it, parents first, in the order of their names.
+    """Yield `root` and the folders below it, parents first, sorted by name.
 
     Args:
         root: absolute path of a folder.
-        refuse: told of what cannot be read.
-        own: whether it belongs to a log root of Tuner's (`is_own`).
+        refuse: called for what cannot be read.
+        own: whether it belongs to a log root of Tuner (`is_own`).
     """
     seen: set[tuple[int, int]] = set()
     opener = _Opener(Path(root)) if own else None
@@ -69,12 +69,12 @@ def scan(root: str, refuse: Refuse, *, own: bool) -> Iterator[FoundFolder]:
 
 
 class _Opener:
-    """Opens the folders of a log root of ours. Mutable: the last one's parent stays open.
+    """Opens the folders of a log root of ours. Mutable: keeps the last one's parent open.
 
-    Without that each of a study's thousands of runs is sought from the root on.
+    Otherwise each of a study's thousands of runs would be looked up from the root.
 
     Args:
-        root: where the walk begins.
+        root: where the walk starts.
     """
 
     def __init__(self, root: Path) -> None:
@@ -86,8 +86,8 @@ class _Opener:
         """Open a folder below the root.
 
         Raises:
-            UnfitError: a part of its path is a link or no folder.
-            OSError: it is missing, or closed to this process.
+            UnfitError: a part of its path is a link or not a folder.
+            OSError: it is missing, or this process may not read it.
         """
         place = Place(self._root, relative)
         if not relative:
@@ -99,7 +99,7 @@ class _Opener:
         return place, self._parent.folder(name)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open folders."""
         if self._parent is not None:
             self._parent.close()
             self._parent = None
@@ -108,7 +108,7 @@ class _Opener:
 def _read(
     listing: Listing, relative: str, opener: _Opener | None, seen: set[tuple[int, int]]
 ) -> bool:
-    """Read a folder; return whether it could be read, and is met for the first time."""
+    """Read a folder; return whether it could be read, and had not been read before."""
     try:
         if opener is None:
             listing.read(seen)
@@ -121,7 +121,7 @@ def _read(
 
 
 def _holds_run(root: str) -> bool:
-    """Whether there is a run of Tuner's below a folder; links are not followed."""
+    """Whether there is a run of Tuner below a folder; links are not followed."""
     waiting, count = [root], 0
     while waiting and count < MAX_FOLDERS:
         path = waiting.pop()

@@ -1,4 +1,4 @@
-"""What an importer finds: studies, each of which can be read when it has changed."""
+"""The result of an importer: studies, each of which can be read when it has changed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tuner.history.store.imported import Facts, ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 from tuner.history.store.writing import MAX_REJECTED
 
-#: Larger JSON files are none that a tuner wrote.
+#: Maximum size of a JSON file; no tuner writes larger ones.
 MAX_JSON_BYTES = 64 << 20
 
-#: Lines about single files; what is beyond is counted by its reason.
+#: Maximum number of lines about single files; more are counted by reason.
 _MAX_LINES = MAX_REJECTED - 200
 _SHOWN = 5
 
@@ -34,55 +34,55 @@ class FoundStudy(Protocol):
 
     @property
     def locator(self) -> str:
-        """Where it lies, in the form in which it is shown: absolute, without password."""
+        """Its location in the form that is shown: absolute, without a password."""
         ...
 
     @property
     def whole(self) -> bool:
-        """Whether a new import replaces all runs of before, rather than those that came again."""
+        """Whether a new import replaces all previous runs, not only those that occur again."""
         ...
 
     @property
     def gone(self) -> Collection[str]:
-        """Keys that earlier imports may have, of what was read and is no run of its own."""
+        """Keys that earlier imports may have used for what is not a run of its own."""
         ...
 
     def stamps(self) -> Mapping[str, str]:
-        """Return the stamp of every run by its key; empty where that needs reading them.
+        """Return the stamp of every run by its key; empty if that requires reading them.
 
-        A run that is one of several with the same stamp has a key of these, `#` and a number.
+        If several runs have the same stamp, their keys are one of these, `#` and a number.
         """
         ...
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
-        """Read the runs with these keys, or all where there are no stamps.
+        """Read the runs with these keys, or all if there are no stamps.
 
         Raises:
-            OSError: nothing of it can be read any more.
+            OSError: it can no longer be read at all.
         """
         ...
 
     def facts(self, options: Options) -> Facts:
-        """Return what is known of the study; to be asked after its runs were read."""
+        """Return what is known about the study; called after its runs were read."""
         ...
 
 
-#: Behind a stamp: the same files are read otherwise than by releases before.
+#: Suffix of a stamp: this release reads the same files differently than earlier ones.
 _NEWER = "+3"
 
 
 def newer_stamp(stamp: str) -> str:
-    """Return the stamp of a run of a kind that earlier releases read otherwise."""
+    """Return the stamp of a run of a kind that earlier releases read differently."""
     return stamp + _NEWER
 
 
 def is_read_otherwise(old: str | None, new: str) -> bool:
-    """Whether two stamps are of the same files, which an earlier release has read."""
+    """Whether two stamps are for the same files, as read by different releases."""
     return old is not None and new.startswith(old + _NEWER)
 
 
 class Refusals:
-    """What could not be used: single lines, and beyond some hundreds a count by reason."""
+    """What could not be used: single lines, and after some hundreds a count by reason."""
 
     def __init__(self) -> None:
         self._lines: list[Rejection] = []
@@ -90,12 +90,12 @@ class Refusals:
         self.count = 0
 
     def __call__(self, rejection: Rejection) -> None:
-        """Note one."""
+        """Add one."""
         self.count += rejection.count
         if len(self._lines) < _MAX_LINES:
             self._lines.append(rejection)
         else:
-            # Rows and values make reasons differ; without their numbers few are left.
+            # Rows and values make reasons differ; without their numbers only a few remain.
             self._beyond[re.sub(r"\d+", "N", rejection.reason)[:200]] += rejection.count
 
     def first(self) -> list[Rejection]:
@@ -116,7 +116,7 @@ class Refusals:
 
 
 def import_key(kind: ImportKind, locator: str) -> str:
-    """Return the key of an import: the last part of where it lies, and a hash of all of it."""
+    """Return the key of an import: the last part of its location, and a hash of all of it."""
     last = re.split(r"[/#\\]", locator.rstrip("/"))[-1].lower()
     slug = re.sub(r"[^a-z0-9]+", "-", last).strip("-")[:60] or kind
     digest = hashlib.sha256(f"{kind}\n{locator}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""A database of another tool's, read with plain SQL in transactions that cannot write."""
+"""Another tool's database, read with plain SQL in read-only transactions."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tuner.roots import open_named
 
 
 class SqlDatabase:
-    """A database; to be closed.
+    """A database; must be closed.
 
     Args:
-        url: with a password, if need be; it is kept nowhere else.
-        locator: the same as it may be shown.
+        url: with a password, if necessary; it is stored nowhere else.
+        locator: the same in a form that may be shown.
 
     Raises:
         SpecError: the URL cannot be used.
@@ -36,25 +36,25 @@ class SqlDatabase:
 
     @cached_property
     def names(self) -> set[str]:
-        """The names of its tables; errors as of `read`."""
+        """The names of its tables; raises as `read` does."""
         with self.read() as connection:
             return set(sa.inspect(connection).get_table_names())
 
     def reflect(self, names: Iterable[str]) -> dict[str, sa.Table]:
-        """Return those of some tables that there are; errors as of `read`."""
+        """Return those of some tables that exist; raises as `read` does."""
         metadata = sa.MetaData()
         present = [name for name in names if name in self.names]
         with self.read() as connection:
-            # What they refer to is not asked for, as a key to an artifact's table.
+            # Referenced tables are not needed, such as that of artifacts.
             metadata.reflect(connection, only=present, resolve_fks=False)
         return {name: metadata.tables[name] for name in present}
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Open a transaction that cannot write.
+        """Open a read-only transaction.
 
         Raises:
-            SpecError: it is a file that is damaged, or holds what its tool has not written.
+            SpecError: it is a damaged file, or its content was not written by its tool.
             UnavailableError: the database cannot be reached or read.
         """
         try:
@@ -62,7 +62,7 @@ class SqlDatabase:
                 yield connection
         except sa.exc.DBAPIError as exc:
             reason = (str(exc.orig).splitlines() or ["the database failed"])[0]
-            # A file that cannot be read today will not be tomorrow; a server may be.
+            # A file that cannot be read today will not be readable tomorrow; a server may be.
             is_file = self._engine.dialect.name == "sqlite" and "locked" not in reason
             kind = SpecError if is_file else UnavailableError
             raise kind(f"{self.locator}: cannot be read: {reason}") from None

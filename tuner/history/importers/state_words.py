@@ -1,4 +1,4 @@
-"""What other tools call the states of runs, in any spelling: `TrialState.FAIL`, `In progress`."""
+"""Other tools' words for the states of runs, in any spelling: `TrialState.FAIL`, `In progress`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuner.history.store.records import State
 
-#: Names of columns that may hold them, in their plain form.
+#: Names of columns that may hold them, in plain form.
 COLUMNS = frozenset(
     (
         *("state", "status", "outcome", "trialstate", "trialstatus", "runstate", "runstatus"),
@@ -19,9 +19,9 @@ COLUMNS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """What a word says: the state of a run that has ended, and its cause where one is said.
+    """The meaning of a word: the state of an ended run, and its cause if the word says one.
 
-    `state` is "running" for one that has not ended.
+    `state` is "running" for a run that has not ended.
     """
 
     state: State
@@ -55,17 +55,17 @@ _BY_WORD = {word: meaning for meaning, words in _WORDS.items() for word in words
 
 
 def plain(text: str) -> str:
-    """Return a word in the form in which words are compared: lower case, letters alone."""
-    # An Enum is shown with its class.
+    """Return a word in the form for comparisons: lower case, letters only."""
+    # An Enum member is written with its class.
     return re.sub(r"[^a-z]", "", text.strip().rpartition(".")[2].lower())
 
 
 def read_word(text: str) -> Word | None:
-    """Return what a word says, None when it is not known."""
+    """Return the meaning of a word, None if it is unknown."""
     return _BY_WORD.get(plain(text))
 
 
 def are_words(texts: Iterable[str]) -> bool:
-    """Whether a column of such different texts holds states: most of them are known."""
+    """Whether a column with these distinct texts holds states: most of them are known."""
     found = [read_word(text) is not None for text in texts]
     return bool(found) and 2 * sum(found) >= len(found)

@@ -1,4 +1,4 @@
-"""What a path or URL on the command line is, and the studies in it."""
+"""Recognizes a path or URL from the command line, and finds the studies in it."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from tuner.history.importers.sql_database import SqlDatabase
     from tuner.history.importers.trackers.mlflow_database import MlflowExperiment
 
-#: Of `_study`, which holds what TensorBoard shows of a study of ours.
+#: The folder `_study`, which holds what TensorBoard shows about a study of ours.
 _OWN_STUDY = "_study"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportTarget:
-    """A path or URL that was named.
+    """A path or URL given by the user.
 
-    `stamp` is that of everything that was found there, so that nothing needs to be opened when it
-    has not changed; `studies` opens what is needed to tell what belongs together, and reports what
+    `stamp` covers everything that was found there, so that nothing needs to be opened if it has not
+    changed; `studies` opens what is needed to find out what belongs together, and reports what
     belongs to nothing.
     """
 
@@ -54,13 +54,13 @@ class ImportTarget:
 
 
 def locate(given: str) -> str:
-    """Return what was named as it is shown and stored: an absolute path, or a URL without secrets.
+    """Return the form that is shown and stored: an absolute path, or a URL without secrets.
 
     Raises:
-        SpecError: there is no such path, or it is no URL of a database.
+        SpecError: there is no such path, or it is not the URL of a database.
     """
     if not given.strip():
-        # As from a shell variable that is not set; it would stand for the folder one is in.
+        # From an unset shell variable, for example; it would stand for the current folder.
         raise SpecError("a PATH is empty; name a file, a folder or the URL of a database")
     if is_server(given):
         address, wanted = parse_server(given)
@@ -75,8 +75,8 @@ def locate(given: str) -> str:
         path.lstat()
     except OSError as exc:
         raise SpecError(f"{given}: {exc.strerror or exc}") from None
-    # One place has one name, whatever link it is named by, as in specs. A link to nothing, or in a
-    # loop, is shown as it was named.
+    # Each place has one name, whatever link refers to it, as in specs. A broken or cyclic link is
+    # shown as it was given.
     return os.path.realpath(path) if path.exists() else str(path)
 
 
@@ -87,16 +87,16 @@ def hide_secrets(url: sa.URL) -> str:
 
 
 def parse_url(given: str) -> tuple[sa.URL, str]:
-    """Return a database's URL and the name behind `#`, if any.
+    """Return a database's URL and the name after `#`, if any.
 
     Raises:
-        SpecError: it is none.
+        SpecError: it is not a URL.
     """
     text, _, wanted = given.partition("#")
     try:
         return _with_real_path(sa.make_url(text)), wanted
     except (sa.exc.ArgumentError, ValueError):
-        # Not quoted: it may hold a password.
+        # Not quoted: it may contain a password.
         raise SpecError(
             "a PATH with :// must be a database URL, as sqlite:///study.db, or the address of an "
             "MLflow server; in a password, write "
@@ -105,7 +105,7 @@ def parse_url(given: str) -> tuple[sa.URL, str]:
 
 
 def _with_real_path(url: sa.URL) -> sa.URL:
-    """Return the URL of a file with the file's one name; seen from elsewhere it is the same."""
+    """Return the URL of a file by its canonical path, which is the same from everywhere."""
     return url.set(database=os.path.realpath(str(url.database))) if _is_file(url) else url
 
 
@@ -122,12 +122,12 @@ def open_target(
     """Open a path or URL.
 
     Args:
-        given: as on the command line.
-        refuse: told of folders that cannot be read.
-        log_root: of the service, where it is known.
+        given: from the command line.
+        refuse: called for folders that cannot be read.
+        log_root: that of the service, if known.
 
     Raises:
-        SpecError: there is nothing, it cannot be read, or it is of no known kind.
+        SpecError: it does not exist, cannot be read, or is not of a known kind.
         NotFoundError: the database has no study of that name.
         UnavailableError: a database cannot be reached.
     """
@@ -152,7 +152,7 @@ def open_target(
 
 @contextmanager
 def _open_file(path: Path, refuse: Refuse) -> Iterator[ImportTarget]:
-    """Open a file that was named itself."""
+    """Open a single file given by the user."""
     if not path.is_file():
         raise SpecError(f"{path}: is neither a file nor a folder")
     with open_named(path) as file:
@@ -177,7 +177,7 @@ def _open_file(path: Path, refuse: Refuse) -> Iterator[ImportTarget]:
 
 @contextmanager
 def _open_database(given: str) -> Iterator[ImportTarget]:
-    """Open the database of a URL, of which `#name` chooses one study."""
+    """Open the database of a URL, in which `#name` selects one study."""
     from tuner.history.importers.sql_database import SqlDatabase
 
     url, wanted = parse_url(given)
@@ -198,7 +198,7 @@ def _open_database(given: str) -> Iterator[ImportTarget]:
 
 @contextmanager
 def _open_server(given: str) -> Iterator[ImportTarget]:
-    """Open the experiments of an MLflow server, of which `#name` chooses one."""
+    """Open the experiments of an MLflow server, of which `#name` selects one."""
     with closing(MlflowServer(parse_server(given)[0])) as server:
         studies = find_experiments(given, server)
         stamp = stamp_of((one.name, stamp_of(sorted(one.stamps().items()))) for one in studies)
@@ -206,7 +206,7 @@ def _open_server(given: str) -> Iterator[ImportTarget]:
 
 
 def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
-    """Return the studies of a database, whoever keeps them there."""
+    """Return the studies of a database, whichever tool stores them there."""
     from tuner.history.importers.optuna.database import OptunaDatabase
     from tuner.history.importers.trackers.mlflow_database import MlflowDatabase, is_mlflow
 

@@ -1,1 +1,1 @@
-"""The learning curves of earlier studies, and what they foretell."""
+"""The learning curves of earlier studies, and what they predict."""

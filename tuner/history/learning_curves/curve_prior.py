@@ -1,4 +1,4 @@
-"""What the curves of the studies that inform a study say about its trials, and which they were."""
+"""What the curves of the studies that inform a study say about its trials, and which these are."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from tuner.history.store.database import HistoryStore
 from tuner.spec.model import StudySpec
 from tuner.spec.parts import Metric
 
-#: Studies whose curves are read for one study, at most: more hardly change the mean of tables.
+#: Maximum number of studies whose curves are read for one study: more hardly change the mean.
 MAX_STUDIES = 100
 #: The share with which outcomes are compared.
 HALF = 0.5
 
-#: What was read of earlier studies, by all that it depends on.
+#: What was read from earlier studies, by everything that it depends on.
 Cache = MutableMapping[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveReceipt:
-    """What the pruner learnt from.
+    """What the pruner learned from.
 
     Attributes:
-        key: of the belief; None: history tells nothing of curves.
+        key: the key of the curve prior; None: history has no usable curves.
         summary: in a sentence.
-        used: key, trials, how many of them ran to their end, and whether of the same data.
+        used: key, number of trials, how many of them ran to their end, and whether of the same
+            data.
         left_out: why others were not used, by key.
     """
 
@@ -51,7 +52,7 @@ class CurveReceipt:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Read:
-    """One study, read; its runs are kept where they are peers."""
+    """One study, as read; its runs are kept while they are peers."""
 
     table: StudyTable
     half: StudyTable
@@ -64,16 +65,16 @@ class _Read:
 def find_curves(
     store: HistoryStore, spec: StudySpec, found: FoundHistory, top: float, cache: Cache
 ) -> tuple[CurveBelief | None, CurveReceipt]:
-    """Return what history says about curves, and a receipt.
+    """Return the curve prior from history, and a receipt.
 
-    The studies are those that inform the sampler: what the spec leaves out is left out here, and
-    what it gives a weight has that weight.
+    The studies are those that inform the sampler: what the spec excludes is excluded here as well,
+    and a weight in the spec applies here, too.
 
     Args:
-        spec: of the study that learns; its first metric counts.
-        found: what `find` gave for it.
-        top: which share of a study's trials counts as good.
-        cache: of earlier calls, for all studies; it is added to.
+        spec: spec of the study that learns; its first metric counts.
+        found: the result of `find` for it.
+        top: the share of a study's trials that counts as good.
+        cache: from earlier calls, for all studies; it is added to.
     """
     metric = spec.metrics[0]
     receipts = [r for r in found.receipts if r.metric == metric.name and not r.left_out]
@@ -118,7 +119,7 @@ def _look(
 def _read(curves: StudyCurves, top: float, receipt: SourceReceipt) -> _Read | str:
     trials = len(curves.runs)
     if curves.whole < max(top, HALF) * trials:
-        # Which were its best half cannot be told when most were stopped before.
+        # If most trials were stopped before, it is unknown which were the best half.
         return f"only {curves.whole} of {trials} trials with curves ran to their end"
     table = make_table(curves.runs, curves.final, top)
     return _Read(

@@ -1,8 +1,8 @@
-"""The learning curves of an earlier study, as trials by their progress.
+"""The learning curves of an earlier study, as trials by progress.
 
-A trial's horizon is what its parameters or constants declare (`horizon.py`), else the longest whole
-curve of its study: so trainings of other lengths are compared by the share that they have done. A
-curve that is longer than it was declared is as long as it is.
+A trial's horizon is what its parameters or constants declare (`horizon.py`), else the longest
+complete curve of its study, so that trainings of different lengths are compared by the share that
+is done. A curve that is longer than its declared horizon has its own length as horizon.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class StudyCurves:
     """The trials of a study that have curves.
 
     Attributes:
-        runs: them, at most `MAX_TRIALS`.
-        values: (n, G) what a rung at each cell finds of them, smaller is better; NaN: nothing.
-        final: (n,) how they ended, smaller is better; inf: failed by their parameters, or pruned.
-        whole: how many ran to their end.
-        longest: the longest curve of those, steps.
+        runs: the trials, at most `MAX_TRIALS`.
+        values: (n, G) their values at a rung in each cell, smaller is better; NaN: none.
+        final: (n,) their results, smaller is better; inf: failed by their parameters, or pruned.
+        whole: number of trials that ran to their end.
+        longest: the longest curve of these, in steps.
     """
 
     runs: tuple[CurveRun, ...]
@@ -44,12 +44,12 @@ class StudyCurves:
 
 
 def read_study(study: HistoricStudy, metric: str, goal: Goal) -> StudyCurves | str:
-    """Return the curves of a study, or in words why they tell nothing.
+    """Return the curves of a study, or in words why they are not usable.
 
     Args:
-        study: with its curves.
-        metric: as it is called there.
-        goal: of the study that learns.
+        study: a study loaded with its curves.
+        metric: the metric's name there.
+        goal: the goal of the study that learns.
     """
     found = _with_curves(read_outcomes(study.trials, metric))
     if len(found.trials) < MIN_TRIALS:
@@ -74,7 +74,7 @@ def _with_curves(outcomes: Outcomes) -> Outcomes:
     chosen = [
         i
         for i, (trial, curve) in enumerate(zip(outcomes.trials, outcomes.curves, strict=True))
-        # One that failed before its first report stands behind the others all the same.
+        # One that failed before its first report still ranks behind the others.
         if curve or trial.state == "fail"
     ]
     return outcomes.keep(_thinned(chosen), "limit")

@@ -1,7 +1,7 @@
-"""From when on the ranks of a training foretell those at its end, in the curves of history.
+"""From when on the ranks of trials predict those at the end, in the curves of history.
 
-The studies are those that inform the sampler. Of each the trials that ran to their end count, where
-at least half did: those that a pruner left are alike early on, and would speak against any rung.
+The studies are those that inform the sampler. Of each, the trials that ran to their end count, if
+at least half did: the survivors of a pruner are similar early on, and would count against any rung.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ class EarlyRanks:
     """From when on ranks predict the end.
 
     Attributes:
-        progress: share of a training, in (0, 1]; None: the curves do not say it.
-        correlation: the mean rank correlation with the end there; None as `progress` is.
-        studies: how many studies were read.
-        trials: how many of theirs had run to their end.
-        horizon: the longest whole curve of studies with the same code, steps; None: no such study.
+        progress: share of a training, in (0, 1]; None: the curves do not show it.
+        correlation: the mean rank correlation with the end there; None if `progress` is.
+        studies: number of studies that were read.
+        trials: number of their trials that ran to their end.
+        horizon: the longest complete curve of studies with the same code, in steps; None: no such
+            study.
     """
 
     progress: float | None
@@ -56,9 +57,9 @@ def find_early_ranks(
     """Return from when on ranks predict the end of a study's trials.
 
     Args:
-        spec: of the study that learns; its first metric counts.
-        found: what `find` gave for it.
-        cache: of earlier calls, for all studies; it is added to.
+        spec: spec of the study that learns; its first metric counts.
+        found: the result of `find` for it.
+        cache: from earlier calls, for all studies; it is added to.
     """
     metric = spec.metrics[0]
     receipts = [r for r in found.receipts if r.metric == metric.name and not r.left_out]
@@ -92,7 +93,7 @@ def find_early_ranks(
 
 
 def _read(curves: StudyCurves) -> _Read:
-    # In `final` whole trials alone have a number.
+    # In `final` only complete trials have a number.
     whole = np.flatnonzero(np.isfinite(curves.final))
     by_cell, count = correlations(curves.values[whole], curves.final[whole])
     return _Read(

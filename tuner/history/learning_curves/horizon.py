@@ -1,4 +1,4 @@
-"""How long a training is meant to be, by the name of a parameter or constant."""
+"""The intended length of a training, by the name of a parameter or constant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from tuner.history.matching.naming import split_name
 from tuner.history.matching.values import as_number
 
-#: The last word of a name that says how many steps a whole trial has.
+#: The last word of a name that gives the number of steps of a complete trial.
 _WORDS = frozenset(
     (
         *("epochs", "max_epochs", "max_epoch", "n_epochs", "num_epochs", "nb_epochs", "nb_epoch"),
@@ -18,13 +18,13 @@ _WORDS = frozenset(
 
 
 def declared_horizon(values: Mapping[str, object]) -> float | None:
-    """Return the steps of a whole trial that its parameters and constants declare.
+    """Return the steps of a complete trial that its parameters and constants declare.
 
     Args:
-        values: by name.
+        values: parameters and constants by name.
 
     Returns:
-        None when no name says it, or two names say it differently.
+        None if no name declares it, or two names contradict each other.
     """
     found = {
         number
@@ -39,5 +39,5 @@ def declared_horizon(values: Mapping[str, object]) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _says_length(name: str) -> bool:
-    # The same few hundred names are asked for with every trial.
+    # The same few hundred names are looked up for every trial.
     return split_name(name)[-1] in _WORDS

@@ -1,1 +1,1 @@
-"""The parameters, metrics and outcomes of an earlier study as those of a study that learns."""
+"""The parameters, metrics and outcomes of an earlier study in terms of the study that learns."""

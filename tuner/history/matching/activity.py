@@ -11,12 +11,12 @@ from tuner.space import Condition, Parameter, Value
 from tuner.space.encoding import Encoding
 from tuner.space.value import find, show
 
-#: Two positions nearer than this are the same.
+#: Two positions closer than this are equal.
 _SAME = 1e-9
 
 
 def infer_parents(encoding: Encoding, placed: dict[str, PlacedColumn]) -> dict[str, str]:
-    """Set parents that were never recorded where a child was, which needs one value of them.
+    """Set parents that were not recorded although a child was, if only one value allows that.
 
     Args:
         placed: by tuned parameter; parents are replaced in place.
@@ -25,7 +25,7 @@ def infer_parents(encoding: Encoding, placed: dict[str, PlacedColumn]) -> dict[s
         A note for each parent that was set.
     """
     notes: dict[str, str] = {}
-    # Children first: a parent that is found is a recorded child of its own parents.
+    # Children first: a parent that was set counts as a recorded child of its own parents.
     for child in reversed(encoding.space.parameters):
         if child.name not in placed:
             continue
@@ -71,9 +71,9 @@ def _needed(child: Parameter, parent: str) -> Value | None:
 def apply_conditions(
     encoding: Encoding, placed: Mapping[str, PlacedColumn], n: int
 ) -> tuple[dict[str, Flags], dict[str, int]]:
-    """Return where each tuned parameter cannot be active here, and how many values that strips.
+    """Return where each tuned parameter cannot be active, and how many values that removes.
 
-    A parent that is not known rules nothing out.
+    An unknown parent excludes nothing.
 
     Args:
         placed: by tuned parameter.

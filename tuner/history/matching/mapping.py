@@ -1,7 +1,7 @@
-"""An earlier study in the columns of this one: which trials count, where they lie, and why not all.
+"""An earlier study in the columns of this one: which trials count, their positions, and the rest.
 
-Every trial is either used or dropped for exactly one reason. Values outside this study's ranges
-stay, as positions outside [0, 1]; a parameter that was not recorded stays open (NaN).
+Every trial is either used, or dropped for exactly one reason. Values outside this study's ranges
+are kept, as positions outside [0, 1]; a parameter that was not recorded stays unknown (NaN).
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from tuner.surrogate.columns import Floats
 from tuner.surrogate.history.foretelling import correlations
 from tuner.surrogate.history.source import Source
 
-#: Trials of one study that are taken: more change no ranking and no model.
+#: Maximum number of trials used of one study: more change neither rankings nor models.
 MAX_TRIALS = 4000
-#: Of them, the best ones that are taken for certain.
+#: Number of the best of them that are always used.
 _BEST = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """How a study is mapped.
+    """How to map a study.
 
     Attributes:
-        weight: above 0; how much the source counts beside others.
+        weight: above 0; the weight of the source compared with others.
         renames: names there to names here; None: it is none of them.
-        min_trials: fewer trials with a value make no source.
-        min_share: of this study's tuned parameters, so many must be known there, in [0, 1].
+        min_trials: minimum number of trials with a value for a source.
+        min_share: minimum share of this study's tuned parameters that must be known there, in [0,
+            1].
         takes_unnamed: whether a metric without name and goal counts as this study's.
     """
 
@@ -48,23 +49,23 @@ class MapOptions:
     takes_unnamed: bool = False
 
 
-#: What a study has to have that the user names.
+#: Requirements for a study that the user lists.
 LISTED = MapOptions(min_trials=3, min_share=0.0, takes_unnamed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mapped:
-    """What became of a study.
+    """The result of mapping a study.
 
     Attributes:
-        source: None when the study is left out.
-        left_out: why, in words; empty when there is a source.
-        found: trials that the study has.
-        used: trials that the source holds; found = used + the sum of `dropped`.
-        dropped: trials by reason, keys of `tuner.history.matching.outcomes.REASONS`, or
-            "left-out": the whole study is.
-        metric: as it is called there and what to know of it; None: it has none.
-        notes: by parameter (this study's, and those there that are nothing here).
+        source: None if the study is left out.
+        left_out: why, in words; empty if there is a source.
+        found: number of the study's trials.
+        used: number of trials in the source; found = used + the sum of `dropped`.
+        dropped: trials by reason, keys of `tuner.history.matching.outcomes.REASONS`, or "left-out"
+            if the whole study is.
+        metric: its name there and what to know about it; None: it has none.
+        notes: by parameter (this study's, and unmatched ones there).
     """
 
     source: Source | None = None
@@ -86,10 +87,10 @@ def map_study(
     """Return an earlier study as a source for one metric of this study.
 
     Args:
-        study: with the curves of its trials when some were pruned.
-        encoding: of this study's space.
+        study: including the curves of its trials if some were pruned.
+        encoding: the encoding of this study's space.
         metric: name of this study's metric.
-        goal: of it; the values of the source are oriented so that smaller is better.
+        goal: its goal; the values of the source are oriented so that smaller is better.
     """
     chosen = options or MapOptions()
     match = match_metric(
@@ -144,11 +145,11 @@ def _make(
 
 
 def _foretold(outcomes: Outcomes) -> Floats | None:
-    """Return how far the curves of the trials that ran to their end foretell it."""
+    """Return how well the curves of the trials that ran to their end predict the end."""
     whole = [i for i, trial in enumerate(outcomes.trials) if trial.state == "complete"]
     stopped = sum(trial.state == "pruned" for trial in outcomes.trials)
     if stopped > len(whole):
-        # Those that were let through are alike: among them little foretells anything.
+        # The survivors are similar: among them little predicts anything.
         return None
     curves = [{float(step): value for step, value in outcomes.curves[i]} for i in whole]
     return correlations(curves, [outcomes.values[i] for i in whole])
@@ -170,7 +171,7 @@ def _left_out(
 
 
 def _thin(outcomes: Outcomes, goal: Goal) -> list[int]:
-    """Return which trials are taken when there are too many: the best, and every so many-th."""
+    """Return which trials to use if there are too many: the best, and an even selection."""
     count = len(outcomes.trials)
     if count <= MAX_TRIALS:
         return list(range(count))
@@ -182,14 +183,14 @@ def _thin(outcomes: Outcomes, goal: Goal) -> list[int]:
             )
         ]
     )
-    # Best first, infeasible ones last: an even choice keeps the order of the rest what it is.
+    # Best first, infeasible ones last: an even selection then preserves the distribution.
     order = np.argsort(-values if goal == "maximize" else values, kind="stable")
     even = np.linspace(_BEST, count - 1, MAX_TRIALS - _BEST).astype(int)
     return sorted(int(i) for i in order[np.concatenate([np.arange(_BEST), even])])
 
 
 def _keep(table: PlacedTable, outcomes: Outcomes, encoding: Encoding) -> tuple[Outcomes, Flags]:
-    """Return the trials that tell something of this study's ranges, and which rows they are."""
+    """Return the trials that are informative for this study's ranges, and their rows."""
     counted = max(int(table.known.sum()), 1)
     full = table.covered[:, table.known].sum(axis=1) * 2 >= counted
     on_scale = np.array([kind != "choice" for kind in encoding.columns.kinds], dtype=bool)
@@ -202,7 +203,7 @@ def _keep(table: PlacedTable, outcomes: Outcomes, encoding: Encoding) -> tuple[O
 def _refusal(
     outcomes: Outcomes, table: PlacedTable, encoding: Encoding, options: MapOptions
 ) -> str:
-    """Return why the study is left out, empty when it is not."""
+    """Return why the study is left out, empty if it is not."""
     total = len(encoding)
     known = int(table.known.sum())
     if not known or known < options.min_share * total:
@@ -211,7 +212,7 @@ def _refusal(
         trial.state == "pruned" or not math.isnan(value)
         for trial, value in zip(outcomes.trials, outcomes.values, strict=True)
     )
-    # What was stopped too early to tell of the end is as good a sign of a study as the rest.
+    # Trials that were stopped too early to predict the end still count for the study's size.
     if with_value + outcomes.dropped["early"] < options.min_trials:
         least = f"at least {options.min_trials} needed"
         return f"{with_value} usable trials, {least}"

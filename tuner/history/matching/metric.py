@@ -1,4 +1,4 @@
-"""Which metric of an earlier study is this study's."""
+"""Which metric of an earlier study corresponds to this study's."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from tuner.history.matching.naming import Renames, split_name
 from tuner.history.store.records import Goal
 
-#: What a study calls its only metric when nobody has named it.
+#: Names of a study's only metric if nobody has named it.
 UNNAMED = ("objective", "value", "mean_test_score", "FinalObjectiveValue")
 
-#: Of scikit-learn: what was held out in each fold is called test there.
+#: In scikit-learn: the held-out part of each fold is called test there.
 _CROSS_VALIDATED = "mean_test_"
 _WORDS = {"acc": "accuracy", "epoch": ""}
 _SCOPES = {
@@ -21,9 +21,9 @@ _SCOPES = {
 }
 
 
-#: What may stand behind the word that says what was measured.
+#: Words that may follow the word for the measured quantity.
 _AGGREGATES = frozenset(("mean", "avg", "average", "best", "max", "min", "last", "final", "epoch"))
-#: What measurements are called, as the last word but those.
+#: Words for measured quantities, the last word of a name apart from aggregates.
 _MEASURED = frozenset(
     (
         *("accuracy", "acc", "loss", "auc", "auroc", "aucpr", "f1", "fbeta", "score", "error"),
@@ -37,11 +37,12 @@ _MEASURED = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class MetricMatch:
-    """The metric there that counts here.
+    """The matching metric of the earlier study.
 
     Attributes:
-        name: as it is called there.
-        note: how it was told, and what to know of it; empty when it is the same in every respect.
+        name: its name there.
+        note: how it was matched, and what to know about it; empty if it is the same in every
+            respect.
     """
 
     name: str
@@ -56,17 +57,17 @@ def match_metric(
     *,
     takes_unnamed: bool,
 ) -> MetricMatch | str:
-    """Return the metric there, or in words why there is none.
+    """Return the matching metric there, or in words why there is none.
 
     Values are oriented by this study's goal: a metric of the same name means the same thing,
-    whichever way an earlier study wanted it.
+    whatever the goal of the earlier study was.
 
     Args:
-        metrics: names there, with their goals where known.
+        metrics: names there, with their goals if known.
         metric: this study's.
         goal: this study's.
-        renames: what the user declares, there to here; None: it is not this one.
-        takes_unnamed: whether a metric without a name counts when its goal is unknown.
+        renames: the user's renames, there to here; None: it is not this one.
+        takes_unnamed: whether a metric without a name counts if its goal is unknown.
     """
     declared = [old for old, new in renames.items() if new == metric and old in metrics]
     if declared:
@@ -92,19 +93,19 @@ def is_metric_name(name: str) -> bool:
 
 
 def is_measurement(name: str, value: float) -> bool:
-    """Whether a number beside a trial is a measurement; a seed or a fold's number is none."""
+    """Whether a number next to a trial is a measurement; a seed or the number of a fold is not."""
     return is_metric_name(name) or not float(value).is_integer()
 
 
 def plain_metric(name: str) -> str:
-    """Return a metric's name in one form: `validation/epoch_acc` is `val_accuracy`."""
+    """Return a metric's name in canonical form: `validation/epoch_acc` is `val_accuracy`."""
     *scope, last = split_name(name)
     words = [_SCOPES.get(part, part) for part in scope]
     if last.startswith(_CROSS_VALIDATED):
         words, last = ["val"], last.removeprefix(_CROSS_VALIDATED)
     first, _, rest = last.partition("_")
     parts = [first, *rest.split("_")] if rest else [first]
-    # `epoch_val_acc`: what stands in front of a word may be a scope as well.
+    # `epoch_val_acc`: a word before another one may be a scope as well.
     while len(parts) > 1 and parts[0] in _SCOPES:
         words.append(_SCOPES[parts.pop(0)])
     words += [_WORDS.get(part, part) for part in parts]

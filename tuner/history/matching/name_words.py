@@ -1,14 +1,14 @@
-"""What a name means, by its words: `max_units` and `model.dense_units` are both units.
+"""The meaning of a name by its words: `max_units` and `model.dense_units` both mean units.
 
-Two names that mean the same words are one guess more, the least certain one: it is made where
-nothing better was found and nothing else means the same, and the values have to support it.
+Two names with the same meaning are one more guess, the least certain one: it is made if nothing
+better was found and nothing else has the same meaning, and the values have to support it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: Different words for one thing, that thing first. Words are singular; a phrase is joined by `_`.
+#: Synonyms, the canonical word first. Words are singular; a phrase is joined by `_`.
 _SYNONYMS = (
     "learning_rate lr learn_rate eta lrate step_size",
     "weight_decay wd l2 l2_penalty l2_reg l2_regularization l2_regularisation l2_regularizer"
@@ -43,8 +43,8 @@ _SYNONYMS = (
     "augmentation aug augment data_augmentation",
     "gamma discount discount_factor",
 )
-#: Words that do not say what is counted or set: `max_units`, `n_layers`, `initial_learning_rate`.
-#: Not `min` and `final`: the lowest rate of a schedule is another one than its first.
+#: Words that do not change what is meant: `max_units`, `n_layers`, `initial_learning_rate`. Not
+#: `min` and `final`: the lowest rate of a schedule is not its first.
 _PLAIN = frozenset(
     (
         *("max", "maximum", "n", "num", "number", "of", "nb", "count", "total", "the"),
@@ -54,7 +54,7 @@ _PLAIN = frozenset(
         *("hyperparameter", "set", "global"),
     )
 )
-#: Parts of a model that a name may or may not say: `lstm_units` for the only units there are.
+#: Parts of a model that a name may mention or not: `lstm_units` for the only units there are.
 _PARTS = frozenset(
     (
         *("dense", "fc", "mlp", "linear", "layer", "block", "lstm", "gru", "rnn", "conv", "cnn"),
@@ -64,7 +64,7 @@ _PARTS = frozenset(
 
 
 def meaning(words: Sequence[str]) -> frozenset[str]:
-    """Return what a name means: its words, synonyms as one, without those that say nothing.
+    """Return the meaning of a name: its words, with synonyms merged and without empty words.
 
     Args:
         words: of all parts of the name, in lower case.
@@ -72,12 +72,12 @@ def meaning(words: Sequence[str]) -> frozenset[str]:
     found = _phrases([_singular(word) for word in words if word])
     telling = {word for word in found if word not in _PLAIN}
     bare = {word for word in telling if word not in _PARTS}
-    # One that is made of such words only, as `optimizer.name`, means them.
+    # A name that consists of such words only, such as `optimizer.name`, means them.
     return frozenset(bare or telling or found)
 
 
 def _phrases(words: Sequence[str]) -> list[str]:
-    """Return the words with the longest phrases that have synonyms in place of theirs."""
+    """Return the words, with the longest phrases that have synonyms joined."""
     found: list[str] = []
     at = 0
     while at < len(words):

@@ -1,7 +1,7 @@
-"""Which parameter of an earlier study is which of this one, told by their names.
+"""Matches the parameters of an earlier study to this one's by their names.
 
-What the user declares and what is spelled alike is certain. The rest are guesses, each made only
-where nothing else fits as well; the receipt says which.
+User-declared and identical names are certain. All others are guesses, each made only if nothing
+else matches as well; the receipt lists them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.spec.advice import ABBREVIATIONS
 How = Literal["declared", "same", "spelling", "scope", "abbreviation", "meaning"]
 Renames = Mapping[str, str | None]
 
-#: Sections of a configuration that say nothing about what the parameter is.
+#: Sections of a configuration that say nothing about a parameter.
 _GENERIC = frozenset(
     (
         *("train", "training", "trainer", "optimizer", "optimiser", "optim", "opt"),
@@ -30,7 +30,7 @@ _GENERIC = frozenset(
     )
 )
 _FULL = {word: full.rpartition(".")[2] for word, full in ABBREVIATIONS.items()}
-#: Two words for one thing, beside the abbreviations that `tuner check` warns of.
+#: Further pairs of words for the same thing, in addition to the abbreviations of `tuner check`.
 _ALSO = {
     "batch": "batch_size",
     "batchsize": "batch_size",
@@ -46,7 +46,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A parameter of the earlier study, and how it was told to be this one."""
+    """A parameter of the earlier study, and how it was matched."""
 
     source: str
     how: How
@@ -59,12 +59,12 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
-    """What belongs together.
+    """The result of matching.
 
     Attributes:
         found: by name here.
-        hints: for names here without a counterpart: what might be one, in words.
-        extra: names there that are nothing here.
+        hints: for names here without a counterpart: possible candidates, in words.
+        extra: names there without a counterpart here.
     """
 
     found: Mapping[str, Match]
@@ -73,12 +73,12 @@ class Matches:
 
 
 def match_names(there: Iterable[str], here: Sequence[str], renames: Renames) -> Matches:
-    """Return which of the names there is which one here; each is used once.
+    """Return which names there correspond to which ones here; each is used once.
 
     Args:
         there: names in the earlier study.
         here: names of this study's parameters.
-        renames: what the user declares, there to here; None: it is none of them.
+        renames: the user's renames, there to here; None: it is none of them.
     """
     names = sorted(set(there))
     found = _declared(names, here, renames)
@@ -118,18 +118,18 @@ class _Words:
 
     @property
     def full(self) -> str:
-        """The word without abbreviation."""
+        """The word with abbreviations expanded."""
         word = _COUNT.sub("", self.word)
         return _FULL.get(word) or _ALSO.get(word) or word
 
     @functools.cached_property
     def meaning(self) -> frozenset[str]:
-        """What all its words mean."""
+        """The meaning of all its words."""
         return meaning(self.joined.split("_"))
 
 
 def split_name(name: str) -> list[str]:
-    """Return the parts of a name in lower case, camel case as words joined by `_`."""
+    """Return the parts of a name in lower case, with camel case as words joined by `_`."""
     parts = (_CAMEL.sub("_", part) for part in re.split(r"[./:\\]+", name))
     plain = (re.sub(r"[\s\-_]+", "_", part).strip("_").lower() for part in parts)
     return [part for part in plain if part] or [name.lower()]
@@ -157,7 +157,7 @@ def _guess(
     found: dict[str, Match],
     rivals: dict[str, list[str]],
 ) -> None:
-    """Add the pairs that are alike and have no rival; note the rivals of the others."""
+    """Add the pairs that match and have no rival; record the rivals of the others."""
     taken = {match.source for match in found.values()}
     theirs = [(name, _words(name)) for name in left if name not in taken]
     ours = [(name, _words(name)) for name in here if name not in found]
@@ -187,7 +187,7 @@ def _means_same(mine: _Words, other: _Words) -> bool:
 
 
 def _fits(mine: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two scopes may be one: `encoder` and `decoder` are not, `train` and none are."""
+    """Whether two scopes may be the same: not `encoder` and `decoder`, but `train` and none."""
     if not mine or not other or mine[-len(other) :] == other or other[-len(mine) :] == mine:
         return True
     return _telling(mine) == _telling(other)

@@ -1,4 +1,4 @@
-"""What came of the trials of an earlier study: a value, nothing that its parameters did, or which.
+"""What the trials of an earlier study count as: a value, infeasible, or nothing.
 
 | trial                            | counts as                                               |
 |----------------------------------|---------------------------------------------------------|
@@ -8,9 +8,9 @@
 | fail: constraint                 | the same                                                |
 | any other                        | nothing: left out, with the reason                      |
 
-A pruned value can only be compared with what others had at the same step. A rung is such a step;
-the trials that went on have a value there too. Where those did not end better than trials that no
-rung has judged, the rung foretells nothing, and what stopped there is left out.
+A pruned value can only be compared with those of other trials at the same step. A rung is such a
+step; the trials that continued have a value there, too. If these did not end better than trials
+that no rung has judged, the rung predicts nothing, and trials that stopped there are left out.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from tuner.history.store.records import Curve, Goal, HistoricTrial
 from tuner.surrogate.history.source import FINAL
 from tuner.trials.causes import Blame, policy_of
 
-#: Of a trial that an imported record says to violate a constraint: the parameters did it.
+#: The cause of an imported trial that violates a constraint: its parameters are to blame.
 CONSTRAINT = "constraint"
-#: Of trials with and without a value at a rung so many must have ended for a comparison, and those
-#: with one must be better in so many of all pairs, or what stopped there tells nothing of the end.
+#: To judge a rung, at least the first number of trials must have ended with and without a value
+#: there, and those with one must be better in at least the second share of all pairs.
 _COMPARED, _BETTER = 3, 0.6
-#: Fewer trials that ran to their end are no study without those that were stopped.
+#: Minimum number of trials that ran to their end for a study without the stopped ones.
 _ENOUGH = 5
-#: Different rungs of one study; between them a pruned trial counts at the one below.
+#: Maximum number of rungs of one study; between two, a pruned trial counts at the lower one.
 MAX_RUNGS = 4
 
-#: Why a trial is left out, with what a receipt says of it.
+#: Why a trial is left out, with the words for a receipt.
 REASONS: dict[str, str] = {
     "running": "not ended",
     "no-metric": "ended without the metric",
@@ -52,7 +52,7 @@ REASONS: dict[str, str] = {
     "limit": "one of too many; those kept are the best and a fair choice of the rest",
 }
 
-#: Why a failure is left out, by what it comes from; empty: it is infeasible.
+#: Why a failure is left out, by what is to blame; empty: it counts as infeasible.
 _LEFT_OUT: dict[Blame, str] = {
     "parameters": "",
     "machine": "machine",
@@ -63,13 +63,13 @@ _LEFT_OUT: dict[Blame, str] = {
 
 @dataclass
 class Outcomes:
-    """The trials that count, as parallel lists. It is filled while the trials are read.
+    """The trials that count, as parallel lists. Filled while the trials are read.
 
     Attributes:
         trials: the trials.
         values: their values as recorded; NaN: infeasible, or pruned (its value is in `curves`).
-        curves: of the metric; empty where there is none.
-        dropped: how many were left out, by reason.
+        curves: curves of the metric; empty if there is none.
+        dropped: number of trials left out, by reason.
     """
 
     trials: list[HistoricTrial] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Outcomes:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, trial: HistoricTrial, value: float, curve: Curve) -> None:
-        """Take a trial that counts."""
+        """Add a trial that counts."""
         self.trials.append(trial)
         self.values.append(value)
         self.curves.append(curve)
@@ -107,7 +107,7 @@ class OutcomeRows:
 
 
 def read_outcomes(trials: Iterable[HistoricTrial], metric: str) -> Outcomes:
-    """Return the trials that count for a metric, and how many do not."""
+    """Return the trials that count for a metric, and the number of others."""
     found = Outcomes()
     seen: set[object] = set()
     for trial in trials:
@@ -125,7 +125,7 @@ def read_outcomes(trials: Iterable[HistoricTrial], metric: str) -> Outcomes:
 
 
 def _value(trial: HistoricTrial, metric: str, curve: Curve) -> tuple[float, str]:
-    """Return the value and why the trial is left out, empty when it is not."""
+    """Return the value, and why the trial is left out, empty if it is not."""
     if trial.state == "complete":
         value = trial.metrics.get(metric, math.nan)
         return value, "" if math.isfinite(value) else "no-metric"
@@ -145,18 +145,18 @@ def _failure(cause: str | None) -> str:
 
 
 def _mark(trial: HistoricTrial, value: float) -> object:
-    """Return what two records of one run share; a repeated measurement starts at another time."""
+    """Return what two records of one run share; a repeated measurement has another start time."""
     shown = None if math.isnan(value) else value
     what = (trial.state, trial.cause, shown)
     return (frozenset(trial.params.items()), what, trial.started, trial.finished)
 
 
 def without_misleading(outcomes: Outcomes, goal: Goal) -> Outcomes:
-    """Return the trials without those that were stopped at a rung that foretells nothing.
+    """Return the trials without those stopped at a rung that predicts nothing.
 
-    As in Hyperband's first bracket: the best after two epochs were trained on. Where the project
-    has whole trainings beside them that were never judged so early, and these ended as well, the
-    first two epochs say nothing of the others.
+    An example is Hyperband's first bracket, in which the best after two epochs continued. If the
+    project also has complete trainings that were never judged so early, and these ended equally
+    well, the first two epochs say nothing about the others.
     """
     whole = [
         i
@@ -170,14 +170,14 @@ def without_misleading(outcomes: Outcomes, goal: Goal) -> Outcomes:
     }
     sign = -1.0 if goal == "maximize" else 1.0
     verdicts = [(rung, _foretells(outcomes, whole, rung, sign)) for rung in set(ends.values())]
-    # Before a rung that misleads all the more do.
+    # All rungs before a misleading one are even more misleading.
     last = max((rung for rung, foretells in verdicts if not foretells), default=-math.inf)
     kept = [i for i in range(len(outcomes.trials)) if ends.get(i, math.inf) > last]
     return outcomes.keep(kept, "early")
 
 
 def _foretells(outcomes: Outcomes, whole: Sequence[int], rung: int, sign: float) -> bool:
-    """Whether whole trials with a value at a rung ended better than those without, if it shows."""
+    """Whether complete trials with a value at a rung ended better than others, if that shows."""
     judged: list[float] = []
     others: list[float] = []
     for index in whole:
@@ -193,7 +193,7 @@ def _foretells(outcomes: Outcomes, whole: Sequence[int], rung: int, sign: float)
 def make_rows(outcomes: Outcomes) -> OutcomeRows:
     """Return a row for each trial, then one for each complete trial at each rung of pruned ones.
 
-    The second kind says where those that stood like a pruned one have ended.
+    The second kind shows how trials ended that had the standing of a pruned one.
     """
     pruned = [i for i, trial in enumerate(outcomes.trials) if trial.state == "pruned"]
     rungs = _choose_rungs([outcomes.curves[i][-1][0] for i in pruned])
@@ -228,6 +228,6 @@ def _choose_rungs(ends: Sequence[int]) -> list[int]:
 
 
 def _value_at(curve: Curve, step: int) -> float:
-    """Return the last value that was reported up to a step; the first one where none was."""
+    """Return the last value reported up to a step, or the first one if there was none."""
     position = bisect_right(curve, (step, math.inf))
     return curve[max(position - 1, 0)][1]

@@ -20,9 +20,9 @@ from tuner.space.scale import WORDS
 from tuner.space.value import Value, show
 from tuner.surrogate.columns import Floats
 
-#: A parameter that fewer of the trials have is not known in a study.
+#: Minimum share of trials that must have a parameter for it to be known in a study.
 _SHARE = 0.1
-#: A guessed name whose values fit more rarely was a wrong guess.
+#: Minimum share of fitting values for a guessed name; with fewer the guess was wrong.
 _GUESS_SHARE = 0.5
 
 _HOW = {
@@ -39,10 +39,10 @@ class PlacedTable:
     """The trials of a study in this study's columns.
 
     Attributes:
-        x: (n, d) positions; NaN: inactive here or not known.
-        covered: (n, d) whether an entry lacks nothing: it has a value, or needs none.
+        x: (n, d) positions; NaN: inactive here or unknown.
+        covered: (n, d) whether an entry is complete: it has a value, or needs none.
         known: (d,) whether the study knows the parameter.
-        notes: by parameter of this study, what was done; what is the same is not mentioned.
+        notes: by parameter of this study, what was done; unchanged ones are omitted.
     """
 
     x: Floats
@@ -87,9 +87,9 @@ def tabulate(
 
 
 def _fits(axis: Axis, column: PlacedColumn, match: Match) -> float:
-    """Return the share of the recorded values that have a place here; 0 when none is recorded.
+    """Return the share of the recorded values that can be placed; 0 if none is recorded.
 
-    For the least certain of guesses they must lie within the range here.
+    For the least certain guesses they must be within the range here.
     """
     given = int((column.known | column.foreign).sum())
     fitting = column.known
@@ -118,7 +118,7 @@ def _column_notes(match: Match, column: PlacedColumn, values: Sequence[Value | N
 
 
 def _scale_notes(here: Parameter, space: SearchSpace | None, name: str) -> list[str]:
-    """Return what differs between the declared scales; without a space there only values count."""
+    """Return how the declared scales differ; without a space there, only values count."""
     if space is None or name not in space:
         return []
     there = space[name]
@@ -140,7 +140,7 @@ def _scale_notes(here: Parameter, space: SearchSpace | None, name: str) -> list[
 
 
 def _conditional(space: SearchSpace | None, matches: Matches) -> set[str]:
-    """Return the parameters that were declared to be absent at times there."""
+    """Return the parameters that were declared there as conditional."""
     if space is None:
         return set()
     pairs = ((name, match.source) for name, match in matches.found.items())
@@ -163,14 +163,14 @@ def _note_fixed(
     matches: Matches,
     notes: dict[str, list[str]],
 ) -> None:
-    """Note where trials had another value than the one that is fixed here; they count as well."""
+    """Note trials whose value differs from the fixed one here; they count as well."""
     for parameter in space.parameters:
         match = matches.found.get(parameter.name)
         if parameter.kind != "fixed" or match is None:
             continue
         wanted = (parameter.at(0),)
         values = [v for v in _values(study, trials, match.source) if v is not None]
-        # Python takes 1, 1.0 and True for one key.
+        # Python considers 1, 1.0 and True the same key.
         counts = Counter((type(value), value) for value in values)
         others = sum(n for (_, v), n in counts.items() if match_choice(v, wanted) is None)
         if others:

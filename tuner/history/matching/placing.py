@@ -18,13 +18,13 @@ from tuner.surrogate.columns import Floats
 
 Flags = npt.NDArray[np.bool_]
 
-#: A value so many widths of a range beyond its ends tells nothing of what lies within.
+#: Values further outside a range than this, in widths of the range, say nothing about its inside.
 FAR = 1.0
-#: A number beyond the end of a range by less than this share of it was rounded, not outside.
+#: A number this little outside a range, as a share of the range, was rounded rather than outside.
 _ROUNDED = 1e-6
-#: A position this near to one of a grid is that one.
+#: A position this close to one of a grid is on the grid.
 _ON_GRID = 1e-5
-#: Foreign values that a note names.
+#: Maximum number of foreign values that a note names.
 _NAMED = 3
 _NO_PLACE = {
     True: "are not above 0 and have no place on a log scale",
@@ -34,12 +34,12 @@ _NO_PLACE = {
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedColumn:
-    """One parameter of n trials.
+    """One parameter in n trials.
 
     Attributes:
-        x: (n,) positions, see `tuner.surrogate.columns`; NaN where there is none.
+        x: (n,) positions, see `tuner.surrogate.columns`; NaN if there is none.
         known: (n,) whether the trial has a position.
-        foreign: (n,) whether it has a value that has no position here, as another choice.
+        foreign: (n,) whether it has a value without a position here, such as another choice.
         notes: what was done to the values, in words.
     """
 
@@ -56,14 +56,14 @@ class PlacedColumn:
 
 
 def is_far(x: Floats) -> Flags:
-    """Return which positions of a scale lie far outside its range; NaN does not."""
+    """Return which positions on a scale are far outside its range; NaN is not."""
     with np.errstate(invalid="ignore"):
         far: Flags = (x < -FAR) | (x > 1 + FAR)
     return far
 
 
 def place(axis: Axis, values: Sequence[Value | None]) -> PlacedColumn:
-    """Return where recorded values lie on an axis; None is a trial that has none."""
+    """Return the positions of recorded values on an axis; None is a trial without one."""
     missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     tally: Counter[str] = Counter()
     others: dict[str, int] = {}
@@ -76,7 +76,7 @@ def place(axis: Axis, values: Sequence[Value | None]) -> PlacedColumn:
     if axis.kind != "choice":
         far = int(np.count_nonzero(is_far(x)))
         if 2 * far > int(known.sum()):
-            # Another unit, or a constant of other times: what else the trials tell still holds.
+            # Another unit, or a constant of earlier times: the rest of the trial is still valid.
             tally["lie far outside the range here: left open"] = far
             x, known, foreign = np.full(len(values), np.nan), known & False, foreign & False
         elif outside := int(np.count_nonzero((x < 0) | (x > 1))):
@@ -114,7 +114,7 @@ def _place_numbers(
 def _as_numbers(
     values: Sequence[Value | None], tally: Counter[str], others: dict[str, int]
 ) -> Floats:
-    """Return the values as numbers, NaN where they are none."""
+    """Return the values as numbers, NaN for those that are not."""
     kinds = set(map(type, values))
     if kinds <= {float, int, type(None)}:
         try:
@@ -137,12 +137,12 @@ def _as_numbers(
 
 
 def _to_grid(axis: Axis, x: Floats, tally: Counter[str]) -> None:
-    """Move what lies on the grid but for rounding there; the rest stays between."""
+    """Move values that are on the grid except for rounding; the others stay in between."""
     inside = (x >= 0) & (x <= 1)
     if not inside.any():
         return
     nearest = axis.snap(x[inside])
-    # A grid finer than the rounding has a value everywhere.
+    # A grid finer than the rounding error has a value everywhere.
     near = np.abs(nearest - x[inside]) < min(_ON_GRID, 0.01 / max(axis.size, 1))
     x[inside] = np.where(near, nearest, x[inside])
     between = int(np.count_nonzero(~near))
@@ -153,7 +153,7 @@ def _to_grid(axis: Axis, x: Floats, tally: Counter[str]) -> None:
 def _place_listed(
     axis: Axis, values: Sequence[Value | None], tally: Counter[str], others: dict[str, int]
 ) -> Floats:
-    # Python takes 1, 1.0 and True for one key.
+    # Python considers 1, 1.0 and True the same key.
     counts = Counter((type(value), value) for value in values if value is not None)
     places: dict[tuple[type, Value | None], float] = {(type(None), None): math.nan}
     for (kind, value), count in counts.items():
@@ -174,7 +174,7 @@ def _place_choice(
         return axis.unit(choice)
     number = None if axis.kind == "choice" else as_number(value)
     try:
-        # An ordinal of rising numbers has room for others between and beyond them.
+        # An ordinal with ascending numbers has positions between and beyond them.
         position = math.nan if number is None else axis.unit(number)
     except ValueError:
         position = math.nan
@@ -186,7 +186,7 @@ def _place_choice(
 
 
 def _name_others(axis: Axis, others: dict[str, int]) -> str:
-    """Return what the values without a place are; empty when that was said already."""
+    """Return what the values without a position are; empty if a note says so already."""
     if not others:
         return ""
     names = sorted(others, key=lambda name: (-others[name], name))

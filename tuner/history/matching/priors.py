@@ -1,4 +1,4 @@
-"""Sources become priors: the end of the road from earlier trials to what a sampler knows."""
+"""Makes priors from sources: the last step from earlier trials to what a sampler knows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tuner.surrogate.history.building import POINTS, build_prior
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source
 
-#: Decides the points at which sources are compared: the same for every study of a space.
+#: Determines the points at which sources are compared: the same for every study of a space.
 _SEED = 0
 
 
 def make_priors(
     encoding: Encoding, by_metric: Sequence[Sequence[Source]], cache: MutableMapping[Any, Any]
 ) -> tuple[Prior | None, ...]:
-    """Return what sources teach of each metric of a study; None: nothing.
+    """Return the prior of each metric of a study; None: its sources teach nothing.
 
     Args:
         by_metric: the sources for each metric, in the columns of `encoding`.
-        cache: of earlier calls, for all studies; it is added to.
+        cache: from earlier calls, for all studies; it is added to.
     """
     if not any(by_metric):
         return tuple(None for _ in by_metric)

@@ -1,4 +1,4 @@
-"""What a recorded value means here: others write numbers as text, truth as 0 and 1, in float32."""
+"""The meaning of recorded values: other tools write numbers as text, and booleans as numbers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 
 from tuner.space.value import Value, find, is_number
 
-#: Twice the spacing of float32 around 1: a value that was stored with 32 bits is this near.
+#: Twice the spacing of float32 around 1: a value stored with 32 bits is at most this far off.
 FLOAT32 = 2.0**-22
-#: How a recorded value was brought into its form here.
+#: How a recorded value was converted to its form here.
 How = Literal["same", "converted", "spelling"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -22,9 +22,9 @@ _TRUTH = {
 
 
 def as_number(value: object) -> float | None:
-    """Return a recorded value as a finite number; None when it is none.
+    """Return a recorded value as a finite number; None if it is not one.
 
-    Text counts when it is a plain decimal number, and True and False are 1 and 0.
+    Text counts if it is a plain decimal number, and True and False are 1 and 0.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -41,7 +41,7 @@ def as_number(value: object) -> float | None:
 
 
 def as_truth(value: object) -> bool | None:
-    """Return a recorded value as true or false; None when it is neither."""
+    """Return a recorded value as true or false; None if it is neither."""
     if isinstance(value, bool):
         return value
     text = value.strip().lower() if isinstance(value, str) else str(value)
@@ -49,14 +49,14 @@ def as_truth(value: object) -> bool | None:
 
 
 def is_near(left: float, right: float) -> bool:
-    """Whether two numbers may be one, of which one was stored with 32 bits."""
+    """Whether two numbers may be the same, one of them stored with 32 bits."""
     return abs(left - right) <= FLOAT32 * max(abs(left), abs(right))
 
 
 def match_choice(value: Value, choices: Sequence[Value]) -> tuple[Value, How] | None:
-    """Return which of `choices` a recorded value is, and how it was told; None when it is none.
+    """Return which of `choices` a recorded value is, and how it was matched, or None.
 
-    A looser way is tried only when no stricter one finds anything, and it has to find one alone.
+    A looser comparison is used only if no stricter one finds anything, and it must be unambiguous.
     """
     same = find(value, choices)
     if same is not None:

@@ -1,1 +1,1 @@
-"""What is known of earlier runs, in the database."""
+"""The earlier runs in the database."""

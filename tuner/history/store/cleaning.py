@@ -1,7 +1,7 @@
-"""What is kept of a run, whoever recorded it: finite numbers, storable texts, bounded amounts.
+"""Bounds on what is stored of a run: finite numbers, storable texts, limited amounts.
 
-Every importer passes what it read through here, so that nothing that a stranger's file holds can
-be too large, too odd or too many for the database and for those who read it.
+Every importer passes what it read through here, so that the content of a foreign file is never too
+large, too odd or too much for the database and its readers.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ from typing import Any
 from tuner.history.store.records import Curve
 from tuner.space.value import Value, is_value
 
-#: Of one run. What is beyond is left out, and the study's notes say so.
+#: Maximum number for one run. More are left out, and the study's notes say so.
 MAX_PARAMETERS = 500
 MAX_METRICS = 100
-#: Of one curve; a longer one is thinned evenly and keeps its last point.
+#: Maximum number for one curve; a longer one is thinned evenly and keeps its last point.
 MAX_POINTS = 500
-#: Of one study; runs beyond are rejected.
+#: Maximum number for one study; further runs are rejected.
 MAX_RUNS = 200_000
 MAX_NAME = 200
-#: Of a path or a reason in the list of what was rejected.
+#: Maximum length of a path or a reason in the list of rejections.
 MAX_LINE = 500
 
 _LARGEST = 1e300
 _MAX_STEP = 2**53
-#: A clock that is further ahead was wrong.
+#: Maximum seconds that a time may be in the future; otherwise the clock was wrong.
 _FUTURE_S = 86_400.0
-#: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair.
+#: PostgreSQL refuses NUL, and neither database accepts half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def clean_text(text: str, limit: int = MAX_LINE) -> str:
-    """Return a text that every database takes, on one line, cut to `limit` characters."""
+    """Return a storable text on one line, cut to `limit` characters."""
     plain = " ".join(storable(text).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def storable(text: str) -> str:
-    """Return a text with what no database holds replaced."""
+    """Return a text with characters replaced that no database can store."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def clean_key(text: str) -> str:
-    """Return the key of a run: `text`, or a beginning of it that is still unique."""
+    """Return the key of a run: `text`, or a prefix of it made unique."""
     plain = storable(text)
     if plain == text and len(text) <= MAX_NAME:
         return text
@@ -56,11 +56,11 @@ def clean_key(text: str) -> str:
 
 
 def clean_params(raw: Mapping[str, object]) -> dict[str, Value]:
-    """Return the parameters that can be used: texts, finite numbers, true and false.
+    """Return the usable parameters: texts, finite numbers, true and false.
 
-    None, NaN, infinity, lists and structures are as if they had not been recorded.
+    None, NaN, infinity, lists and structures are treated as not recorded.
     """
-    # Nearly always all can be used, under names that were seen before.
+    # Nearly always all of them are usable, under names that were seen before.
     if raw.keys() <= _names and len(raw) <= MAX_PARAMETERS and all(map(is_value, raw.values())):
         return dict(raw)  # type: ignore[arg-type]  # `is_value` has looked at each
     kept: dict[str, Value] = {}
@@ -83,7 +83,7 @@ def clean_metrics(raw: Mapping[str, object]) -> dict[str, float]:
 
 
 def clean_curves(raw: Mapping[str, Iterable[tuple[object, object]]]) -> dict[str, Curve]:
-    """Return the curves with their finite points; a step that came again counts as it was last."""
+    """Return the curves with their finite points; for a repeated step, the last value counts."""
     kept: dict[str, Curve] = {}
     for name, points in raw.items():
         curve = _clean_curve(points) if _is_name(name) and len(kept) < MAX_METRICS else ()
@@ -93,11 +93,11 @@ def clean_curves(raw: Mapping[str, Iterable[tuple[object, object]]]) -> dict[str
 
 
 def clean_time(value: object, now: float) -> float | None:
-    """Return a time in seconds since the epoch, None for what cannot be one.
+    """Return a time in seconds since the epoch, None if it is not valid.
 
     Args:
         value: seconds since the epoch, or ISO 8601 with a zone.
-        now: seconds since the epoch; a day after it nothing can have happened.
+        now: seconds since the epoch; times more than a day later are not valid.
     """
     if isinstance(value, str):
         try:
@@ -121,7 +121,7 @@ def finite(value: object) -> float | None:
 
 
 def last_or_best(curve: Curve, goal: str | None) -> float:
-    """Return the best value of a curve that is not empty; the last one where there is no goal."""
+    """Return the best value of a non-empty curve; the last one if there is no goal."""
     if goal is None:
         return curve[-1][1]
     best = max if goal == "maximize" else min
@@ -148,9 +148,9 @@ def _clean_curve(points: Iterable[tuple[object, object]]) -> Curve:
 
 
 def _as_it_is(points: list[tuple[Any, Any]]) -> Curve | None:
-    """Return a curve that is clean already, as nearly all are; None for any other.
+    """Return a curve that is valid already, as nearly all are; None for any other.
 
-    An import spends a quarter of its time on curves when each point is looked at alone.
+    Checking each point separately would take a quarter of the time of an import.
     """
     if not points:
         return ()
@@ -174,6 +174,6 @@ def _is_name(name: object) -> bool:
     return True
 
 
-#: Names that were found good: the same few come again with every run of a study.
+#: Names that were checked before: the same few occur in every run of a study.
 _names: set[str] = set()
 _MAX_NAMES = 10_000

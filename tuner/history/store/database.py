@@ -1,4 +1,4 @@
-"""The history of a database: its own studies and what was imported."""
+"""The history of a database: its own studies and imported ones."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ THERE = "there"
 
 
 class HistoryStore:
-    """Reads the history; the service's own studies are read where they are, never copied."""
+    """Reads history; the service's own studies are read in place, never copied."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def studies(self) -> list[StudySummary]:
-        """Return every study with at least one trial that has ended, newest first."""
+        """Return every study with at least one ended trial, newest first."""
         with self._storage.read() as connection:
             imports = connection.execute(
                 sa.select(_h).where(_h.c.state == THERE, _h.c.kind != "none")
@@ -49,11 +49,11 @@ class HistoryStore:
         return sorted(found, key=lambda study: (-(study.finished or 0.0), study.key))
 
     def load(self, key: str, *, curves: bool = True) -> HistoricStudy:
-        """Return a study with its trials that have ended, and imported ones that have not.
+        """Return a study with its ended trials, and imported ones that have not ended.
 
         Args:
-            key: of a `StudySummary`.
-            curves: false leaves them empty, which is faster.
+            key: the key in a `StudySummary`.
+            curves: False leaves them empty, which is faster.
 
         Raises:
             NotFoundError: there is no such study, or it was removed.
@@ -76,7 +76,7 @@ class HistoryStore:
         return study
 
     def rejected(self) -> list[tuple[str, Rejection]]:
-        """Return what could not be used, each with the locator that it was found under."""
+        """Return what could not be used, each with the locator under which it was found."""
         query = (
             sa.select(_h.c.locator, _r.c.path, _r.c.reason, _r.c.count)
             .join(_h, _h.c.id == _r.c.history_id)
@@ -91,10 +91,10 @@ class HistoryStore:
 
 
 def _places(imports: Iterable[sa.Row[Any]]) -> dict[str, tuple[str, ...]]:
-    """Return by the keys of studies where runs of them lie that were not kept again."""
+    """Return by study key where further copies of its runs are that were not stored again."""
     places: dict[str, set[str]] = {}
     for row in imports:
-        # Imports of earlier releases do not say it.
+        # Imports of earlier releases do not record it.
         for key in _holds(row):
             places.setdefault(key, set()).add(row.locator)
     return {key: tuple(sorted(locators)) for key, locators in places.items()}
@@ -109,7 +109,7 @@ def _holds(row: sa.Row[Any]) -> Iterable[str]:
 
 
 def _summaries(imports: Iterable[sa.Row[Any]]) -> Iterator[StudySummary]:
-    """Yield the imported studies that can be read: one that cannot takes no other away."""
+    """Yield the readable imported studies: an unreadable one does not affect the others."""
     for row in imports:
         try:
             if row.trials:
@@ -168,7 +168,7 @@ def _space(data: dict[str, Any] | None) -> SearchSpace | None:
     try:
         return SearchSpace.from_json(data)
     except (SpecError, ValueError, TypeError, AttributeError):
-        # Of a release with other rules; the values of the trials are still good.
+        # From a release with other rules; the values of the trials are still valid.
         return None
 
 
@@ -177,7 +177,7 @@ def _trials(connection: sa.Connection, history_id: int, *, curves: bool) -> Iter
     columns += [_t.c.started, _t.c.finished, *([_t.c.curves_json] if curves else [])]
     query = sa.select(*columns).where(_t.c.history_id == history_id).order_by(_t.c.key)
     ended = sa.select(_t.c.key).where(_t.c.history_id == history_id, _t.c.state != "open")
-    # Some producers never write that a run ended: there an open one is as good as any.
+    # Some tools never record that a run ended: there an open run is as good as any.
     open_state: State = "running" if connection.execute(ended.limit(1)).first() else "complete"
     for row in connection.execute(query.execution_options(yield_per=2000)):
         yield HistoricTrial(

@@ -1,4 +1,4 @@
-"""What an importer brings and what the database is handed: runs, and what is known of a study."""
+"""What an importer returns and the database receives: runs, and facts about a study."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tuner.history.store.cleaning import (
 from tuner.history.store.records import Goal, HistoricTrial, HistoryKind, State
 from tuner.space.value import Value
 
-#: "none": a path that was named, with what was found in it and belongs to no study.
+#: "none": a path given by the user, with what was found in it and belongs to no study.
 ImportKind = HistoryKind
 
 STATES: tuple[str, ...] = get_args(State)
-#: What Optuna, and `trial.json`, call the states of trials that have ended.
+#: Optuna's words for the states of ended trials, also in `trial.json`.
 OUTCOMES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
 
 
@@ -32,11 +32,11 @@ class ImportedRun:
     """A run as it was read."""
 
     trial: HistoricTrial
-    #: Of the files that it was read from: the same stamp, the same run.
+    #: Stamp of the files that it was read from: the same stamp, the same run.
     stamp: str
-    #: Nothing says whether it ended. It counts as ended where no run of its study says so.
+    #: Whether it is unknown if it ended. It counts as ended if no run of its study records an end.
     is_open: bool = False
-    #: Of a trial of Tuner's: its folder and seed, which no other trial of any database has.
+    #: For a trial of Tuner: its folder and seed, which identify it among all databases.
     run_dir: str | None = None
     seed: int | None = None
 
@@ -59,7 +59,7 @@ class ImportedRun:
 
     @classmethod
     def from_document(cls, document: JsonObject) -> ImportedRun:
-        """Return the run of a document that may come from anywhere.
+        """Return the run of a document from an untrusted source.
 
         Raises:
             SpecError: the state is unknown.
@@ -88,16 +88,16 @@ class ImportedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user said about the metric of an import; nothing, as a rule."""
+    """The user's options on the metric of an import; usually empty."""
 
     metrics: tuple[str, ...] = ()
-    #: One for each of `metrics`; None: not said.
+    #: One for each of `metrics`; None: not given.
     goals: tuple[Goal | None, ...] = ()
     reduce: Literal["last", "best"] = "last"
 
     @property
     def by_name(self) -> dict[str, Goal | None]:
-        """The goals by the metrics' names."""
+        """The goals by metric name."""
         return dict(zip(self.metrics, self.goals, strict=True))
 
     def to_json(self) -> ImportOptions:
@@ -115,11 +115,11 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of an imported study beside its runs."""
+    """Facts about an imported study, besides its runs."""
 
     metrics: Mapping[str, Goal | None] = field(default_factory=dict)
     parameters: Sequence[str] = ()
-    #: `SearchSpace.to_json`, None where the space is not known.
+    #: `SearchSpace.to_json`, None if the space is unknown.
     space: JsonObject | None = None
     constants: Mapping[str, Value] = field(default_factory=dict)
     data: str | None = None
@@ -127,10 +127,10 @@ class Facts:
     image: str | None = None
     notes: Sequence[str] = ()
     options: ImportOptions = field(default_factory=lambda: Options().to_json())
-    #: Of a path that was named: what an unchanged one amounts to.
+    #: For a path given by the user: the counts to report if it is unchanged.
     totals: Mapping[str, int] = field(default_factory=dict)
-    #: Keys of the studies, of this database or imported, that have runs of it already, which are
-    #: therefore not kept again. The database alone knows.
+    #: Keys of the studies, of this database or imported, that already have runs of it, which are
+    #: therefore not stored again. Known only to the database.
     holds: Sequence[str] = ()
 
     def to_json(self) -> JsonObject:
@@ -151,10 +151,10 @@ class Facts:
 
 
 class Ingest(Protocol):
-    """Where imports go: the service over HTTP, or the database itself.
+    """The destination of imports: the service over HTTP, or the database itself.
 
-    All methods raise `UnavailableError` when it cannot be reached. An import that was begun and not
-    finished is never seen by anybody; beginning again is harmless.
+    All methods raise `UnavailableError` if it cannot be reached. An unfinished import is never
+    visible; beginning again is harmless.
     """
 
     def history_imports(self) -> list[HistoryImport]:
@@ -162,23 +162,23 @@ class Ingest(Protocol):
         ...
 
     def history_runs(self, key: str) -> dict[str, str]:
-        """Return the stamp of every run of an imported study by its key; none: no such study."""
+        """Return the stamp of every run of an imported study by its key; empty if there is none."""
         ...
 
     def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
-        """Begin to import into the study `key`, there or new."""
+        """Begin an import into the study `key`, existing or new."""
         ...
 
     def history_put(self, number: int, runs: Sequence[JsonObject]) -> RunsTaken:
-        """Add runs (`ImportedRun.to_document`) to an import; again has no effect."""
+        """Add runs (`ImportedRun.to_document`) to an import; idempotent."""
         ...
 
     def history_finish(self, number: int, document: JsonObject) -> ImportDone:
-        """Put an import in place, all of it at once.
+        """Put an import in place, atomically.
 
         Args:
             document: `{stamp, facts, rejected: [{path, reason, count}], own, replace, gone}`;
-                `replace` drops the runs of before that did not come again; `gone` names further
-                ones that are dropped, and may be left out.
+                `replace` drops earlier runs that did not occur again; `gone` names further ones to
+                drop, and may be left out.
         """
         ...

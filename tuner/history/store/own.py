@@ -1,4 +1,4 @@
-"""The studies of this database as history: read where they are."""
+"""The studies of this database as history, read in place."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tuner.trials.specs import SpecOutline
 
 logger = logging.getLogger(__name__)
 
-#: What reading rows raises that hold something else than they should.
+#: Errors raised by reading rows with unexpected content.
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 _ENDED: dict[str, State] = {"complete": "complete", "pruned": "pruned", "fail": "fail"}
 
 
 _t, _a = tables.trials, tables.attempts
-#: The trials of a study that ended, by number. Made once: a thousand studies are read in a row.
-#: Only what is needed: the records of proposals are larger than all the rest.
+#: The ended trials of a study, by number. Built once: a thousand studies are read in a row. Only
+#: the necessary columns: the records of proposals are larger than everything else.
 _TRIALS = (
     sa.select(
         *(_t.c.number, _t.c.state, _t.c.cause, _t.c.started, _t.c.finished),
@@ -48,7 +48,7 @@ _TRIALS_AND_ATTEMPTS = _TRIALS.add_columns(_a.c.no.label("outcome_no")).outerjoi
 
 
 def own_summaries(connection: sa.Connection) -> list[StudySummary]:
-    """Return the studies that have trials which ended."""
+    """Return the studies that have ended trials."""
     s, t = tables.studies, tables.trials
     ended = (
         sa.select(
@@ -68,7 +68,7 @@ def own_summaries(connection: sa.Connection) -> list[StudySummary]:
         try:
             found.append(_summary(row))
         except UNREADABLE:
-            # One study whose rows are damaged takes no other away from those that learn.
+            # A study with damaged rows does not keep the others from those that learn.
             logger.warning("study not readable", extra={"study": f"{row.project}/{row.name}"})
     return found
 
@@ -76,7 +76,7 @@ def own_summaries(connection: sa.Connection) -> list[StudySummary]:
 def load_own(
     connection: sa.Connection, project: str, name: str, *, curves: bool
 ) -> HistoricStudy | None:
-    """Return a study with its trials that ended, in the order of their numbers, or None.
+    """Return a study with its ended trials, in the order of their numbers, or None.
 
     Raises:
         SpecError: a newer release stored a search space that this one cannot read.
@@ -154,9 +154,9 @@ def _trials(
 
 
 def _parse_all(texts: Sequence[str | None]) -> list[Any]:
-    """Return the values of JSON texts; no text is None.
+    """Return the values of JSON texts; None for a missing text.
 
-    In one go: as many calls as texts take several times as long.
+    In one call: a separate call for each text takes several times as long.
 
     Raises:
         ValueError: one of them is not JSON.
@@ -178,7 +178,7 @@ class _Reports:
         self._next: tuple[int, Iterable[sa.Row[Any]]] | None = next(self._groups, None)
 
     def curves_of(self, trial: sa.Row[Any], metric: str) -> dict[str, Curve]:
-        """Return the curves of a trial; trials are asked for in the order of their numbers."""
+        """Return the curves of a trial; to be called in the order of trial numbers."""
         while self._next is not None and self._next[0] < trial.number:
             self._next = next(self._groups, None)
         if self._next is None or self._next[0] != trial.number:
@@ -195,6 +195,6 @@ def _curves(rows: list[sa.Row[Any]], metric: str) -> dict[str, Curve]:
         beside = json.loads(row.metrics_json) if row.metrics_json else {}
         for name, value in {**beside, metric: stored_value(row)}.items():
             points.setdefault(name, []).append((step, value))
-    # The optimised metric first.
+    # The optimized metric first.
     ordered = {name: points[name] for name in (metric, *points) if name in points}
     return clean_curves(ordered)

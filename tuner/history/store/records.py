@@ -1,7 +1,7 @@
-"""What is known of earlier runs, whoever made them: studies, their trials, what was refused.
+"""What is known about earlier runs, whatever tool made them: studies, trials, rejections.
 
-Metrics and curves keep the names that their producer gave them; a number that is not finite is in
-neither. Nothing here depends on where a run came from.
+Metrics and curves keep their original names; numbers that are not finite are left out of both.
+Nothing here depends on where a run came from.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ HistoryKind = str
 State = Literal["complete", "pruned", "fail", "running"]
 Goal = Literal["maximize", "minimize"]
 
-#: (step, value), steps rising.
+#: (step, value) pairs with ascending steps.
 Curve = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoricTrial:
-    """One run of before.
+    """One earlier run.
 
-    `params` holds what was recorded, fixed parameters included; one that is absent was inactive or
-    is unknown. `metrics` holds the last value of a curve, or the best one where that was asked for
-    at the import; for trials of Tuner the exact value that was told.
+    `params` holds what was recorded, including fixed parameters; an absent one was inactive or is
+    unknown. `metrics` holds the last value of a curve, or the best one if the import asked for
+    that; for trials of Tuner the exact value that was told.
     """
 
-    #: Unique in its study, and the order of the trials.
+    #: Unique in its study; determines the order of the trials.
     key: str
     params: Mapping[str, Value]
     metrics: Mapping[str, float]
     curves: Mapping[str, Curve] = field(default_factory=dict)
     state: State = "complete"
-    #: Of a failure, as `tuner.trials.causes` names them, or "constraint", which an imported
-    #: trial violates; None where nobody knows.
+    #: Of a failure, as named in `tuner.trials.causes`, or "constraint" for an imported trial that
+    #: violates one; None if unknown.
     cause: str | None = None
-    #: Seconds since the epoch.
+    #: In seconds since the epoch.
     started: float | None = None
     finished: float | None = None
 
@@ -49,31 +49,31 @@ class HistoricTrial:
 class StudySummary:
     """A study without its trials: enough to decide whether they are worth loading."""
 
-    #: "vision/digits-mlp", or the import's own, which has no slash.
+    #: "vision/digits-mlp", or the key of an import, which has no slash.
     key: str
     kind: HistoryKind
-    #: Absolute path, or URL without password and query; of a study of this database its name.
+    #: Absolute path, or URL without password and query; for a study of this database, its name.
     locator: str
     #: Whether it is a study of this database rather than an import.
     is_own: bool
-    #: Goal by name; None: unknown. The metric that was optimised comes first, where known.
+    #: Goal by name; None: unknown. The optimized metric comes first, if known.
     metrics: Mapping[str, Goal | None]
     #: Names of all parameters that any of its trials recorded or its space declares.
     parameters: frozenset[str]
-    #: Fingerprints, None where unknown.
+    #: Fingerprints, None if unknown.
     data: str | None
     code: str | None
     image: str | None
-    #: Trials that `HistoryStore.load` would return.
+    #: Number of trials that `HistoryStore.load` would return.
     trials: int
-    #: When the last of them ended, seconds since the epoch.
+    #: When the last of them ended, in seconds since the epoch.
     finished: float | None
-    #: Changes whenever the trials or anything here does: to be used as the key of a cache.
+    #: Changes whenever the trials or anything here changes: usable as the key of a cache.
     version: str
-    #: What was given up at the import, in words.
+    #: What was lost in the import, in words.
     notes: tuple[str, ...] = ()
-    #: Where else runs of it were found at an import and not kept twice, as the log root of a study
-    #: of this database: locators, in their order.
+    #: Locators of further places with runs of it that imports found and did not store again, such
+    #: as the log root of a study of this database.
     also_at: tuple[str, ...] = ()
 
 
@@ -85,9 +85,9 @@ class HistoricStudy:
     kind: HistoryKind
     locator: str
     metrics: Mapping[str, Goal | None]
-    #: None: not known (event files say no more than the values).
+    #: None: unknown (event files contain only the values).
     space: SearchSpace | None
-    #: What all its trials had in common beside their parameters.
+    #: What all its trials had in common, besides their parameters.
     constants: Mapping[str, Value]
     data: str | None
     code: str | None
@@ -101,7 +101,7 @@ class HistoricStudy:
 class Rejection:
     """Something that was found and could not be used."""
 
-    #: Where: a path or a row, as a person finds it again.
+    #: Where: a path or a row, in a form in which a person finds it.
     path: str
     reason: str
     #: How many runs or files this stands for.

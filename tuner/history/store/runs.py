@@ -15,7 +15,7 @@ from tuner.storage import tables
 
 _t = tables.history_trials
 
-#: Names in one question to the database.
+#: Maximum number of names in one query.
 _AT_ONCE = 500
 #: What a run was told to be, beside its state.
 _TOLD = ("params_json", "metrics_json", "curves_json")
@@ -73,7 +73,7 @@ def move_runs(connection: sa.Connection, live: int, number: int, *, replace: boo
 
 
 def measure_runs(connection: sa.Connection, number: int) -> tuple[str, int, float | None]:
-    """Return the digest of an import's runs, how many there are, and when the last one ended."""
+    """Return the digest of an import's runs, their number, and when the last one ended."""
     columns = (_t.c.state, _t.c.params_json, _t.c.metrics_json, _t.c.started, _t.c.finished)
     query = sa.select(*columns).where(_t.c.history_id == number).order_by(_t.c.key)
     digest, trials, finished = hashlib.sha256(), 0, 0.0
@@ -102,7 +102,7 @@ def own_runs(connection: sa.Connection, runs: list[ImportedRun]) -> dict[str, st
 
 
 def _trials_at(project: str, name: str, folders: list[str]) -> sa.Select[Any]:
-    """Ask for folder and seed of the trials of a study that ran in one of these folders."""
+    """Return a query for folder and seed of the trials of a study that ran in these folders."""
     s, t, a = tables.studies, tables.trials, tables.attempts
     return (
         sa.select(a.c.run_dir, t.c.seed)

@@ -1,7 +1,7 @@
-"""Putting imports into the database: beside everything first, then in place at one stroke.
+"""Writes imports into the database: first separately, then put in place atomically.
 
-An import is built up under a name of its own, batch by batch, so that no transaction is long and
-nobody sees half of it. A process that dies leaves one that is swept away later.
+An import is built up under a separate name, batch by batch, so that transactions are short and
+nobody sees a part of it. If the process dies, its import is removed later.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from tuner.storage.conflict import again_after_conflict
 _h, _t, _r = tables.history, tables.history_trials, tables.history_rejected
 
 LOADING = "loading"
-#: An import to which nothing was added for so long, seconds, belongs to nobody any more.
+#: Seconds without additions after which an unfinished import is considered abandoned.
 _ABANDONED_S = 3600.0
-#: Lines about what was rejected that are kept of one import.
+#: Maximum number of rejections stored for one import.
 MAX_REJECTED = 1000
 
 
 class HistoryWriter:
-    """Imports runs and removes what was imported; an `Ingest` on the database itself."""
+    """Imports runs and removes imports; an `Ingest` on the database itself."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -102,7 +102,7 @@ class HistoryWriter:
         """See `Ingest`.
 
         Raises:
-            NotFoundError: the import was finished, or swept away.
+            NotFoundError: the import was finished, or removed as abandoned.
         """
         found = {run.trial.key: run for run in map(ImportedRun.from_document, runs)}
         with self._storage.begin() as connection:
@@ -121,7 +121,7 @@ class HistoryWriter:
         """See `Ingest`.
 
         Raises:
-            NotFoundError: the import was finished, or swept away.
+            NotFoundError: the import was finished, or removed as abandoned.
             SpecError: the search space is not valid.
         """
         facts = Facts(**document["facts"])
@@ -142,7 +142,7 @@ class HistoryWriter:
             digest, trials, finished = measure_runs(connection, number)
             same_as = _same(connection, number, digest) if trials else None
             if same_as is not None:
-                # What stays says that the runs are found under this locator as well.
+                # What remains records that the runs are found under this locator as well.
                 connection.execute(_t.delete().where(_t.c.history_id == number))
                 digest, trials, facts = "", 0, replace(facts, holds=(*facts.holds, same_as))
             rejected = document["rejected"][:MAX_REJECTED]
@@ -164,7 +164,7 @@ class HistoryWriter:
 
     @again_after_conflict
     def remove_history(self, key: str) -> HistoryRemoved:
-        """Forget an imported study; what it was imported from stays.
+        """Remove an imported study from history; its source is unchanged.
 
         Raises:
             SpecError: it is a study of this database.
@@ -186,7 +186,7 @@ class HistoryWriter:
 def look_again(connection: sa.Connection) -> None:
     """Clear the stamps of imports skipped as duplicates, so that the next import reads them again.
 
-    To be called when a study leaves the history: it may be the one that it was known from.
+    To be called when a study leaves history: it may be the one that the runs were known from.
     """
     partly = (_h.c.kind == "none") | (_h.c.trials == 0) | (_h.c.own > 0)
     connection.execute(_h.update().where(partly, _h.c.state == THERE).values(stamp=""))
@@ -229,7 +229,7 @@ def _delete_import(connection: sa.Connection, number: int) -> None:
 
 
 def _merged(live: sa.Row[Any], new: Facts) -> Facts:
-    """Return what is known after some runs of a study were read again and others were not."""
+    """Return the facts after only some runs of a study were read again."""
     old = Facts(**json.loads(live.facts_json))
     both = {**old.to_json(), **{k: v for k, v in new.to_json().items() if v is not None}}
     names = dict.fromkeys([*old.parameters, *new.parameters])

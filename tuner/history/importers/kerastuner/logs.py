@@ -1,8 +1,8 @@
-"""KerasTuner's TensorBoard logs of a search by Hyperband: trials that go on are one run.
+"""KerasTuner's TensorBoard logs of a Hyperband search: continued trials are merged into one run.
 
-The logs do not say for how many epochs a trial was meant to be trained, nor which one it goes on
-with. But a trial that goes on has the parameters of another one and begins at the epoch at which
-that one ended; where this is seen, runs that ended at such an epoch were stopped there.
+The logs do not say for how many epochs a trial was planned, nor which one it continues. But a trial
+that continues another has its parameters and starts at the epoch at which that one ended; where
+this occurs, runs that ended at such an epoch were stopped there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tuner.history.store.records import Curve
 
 @dataclass
 class Settled:
-    """The runs of some logs. It is filled while they are looked through.
+    """The runs of some logs. Filled while the logs are read.
 
     Attributes:
         runs: one for each configuration, in their order.
-        copies: keys of those that went on with an earlier one.
-        notes: what is to be said of it.
+        copies: keys of those that continued an earlier one.
+        notes: notes for the user.
     """
 
     runs: list[ImportedRun] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Settled:
 
 
 def settle(runs: Sequence[ImportedRun]) -> Settled:
-    """Return the runs of a search, with those that were stopped on the way as such."""
+    """Return the runs of a search, with those that were stopped early marked as such."""
     found = Settled()
     rungs: set[int] = set()
     for run in sorted(runs, key=_first):
@@ -68,7 +68,7 @@ def settle(runs: Sequence[ImportedRun]) -> Settled:
 
 
 def _epochs(run: ImportedRun) -> list[Curve]:
-    """Return the curves with a point an epoch; those of evaluations have one a batch."""
+    """Return the curves with one point per epoch; those of evaluations have one per batch."""
     curves = run.trial.curves.items()
     return [c for name, c in curves if name.rpartition("/")[2].startswith("epoch_") and c]
 
@@ -82,7 +82,7 @@ def _end(run: ImportedRun) -> int:
 
 
 def _continued_by(run: ImportedRun, earlier: Sequence[ImportedRun]) -> int | None:
-    """Return which of some runs another one goes on with, None if it begins by itself."""
+    """Return which of some runs another one continues, None if it starts on its own."""
     first = _first(run)
     if first == 0:
         return None
@@ -101,7 +101,7 @@ def _joined(old: ImportedRun, new: ImportedRun) -> ImportedRun:
         name: (*old.trial.curves.get(name, ()), *new.trial.curves.get(name, ()))
         for name in {**old.trial.curves, **new.trial.curves}
     }
-    # Curves that count otherwise than by epochs begin anew.
+    # Curves that do not count epochs start again.
     curves = {name: curve for name, curve in curves.items() if _rises(curve)}
     trial = replace(new.trial, key=old.trial.key, curves=curves, started=old.trial.started)
     return replace(new, trial=trial)
@@ -116,6 +116,6 @@ def _stopped(run: ImportedRun) -> ImportedRun:
 
 
 def _without_points(run: ImportedRun) -> ImportedRun:
-    """Return a run without curves of one point, which say no more than the metric."""
+    """Return a run without single-point curves, which contain no more than the metric."""
     curves = {name: curve for name, curve in run.trial.curves.items() if len(curve) > 1}
     return replace(run, trial=replace(run.trial, curves=curves))

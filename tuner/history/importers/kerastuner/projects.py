@@ -1,8 +1,8 @@
-"""KerasTuner's project folders: `oracle.json` with the space, a folder with `trial.json` a trial.
+"""KerasTuner's project folders: `oracle.json` with the space, and `trial.json` for each trial.
 
-They hold the full space, unlike its logs, but neither times nor the name of the objective: that is
+Unlike its logs they hold the full space, but neither times nor the name of the objective: that is
 the metric whose value is the score. What Hyperband trained in several trials is one run
-(`kerastuner_rungs.py`).
+(`kerastuner/rungs.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _GOALS: dict[str, Goal] = {"max": "maximize", "min": "minimize"}
 
 
 class KerasTunerStudy:
-    """A project.
+    """A KerasTuner project.
 
     Args:
         project: its folder, with `oracle.json`.
@@ -63,7 +63,7 @@ class KerasTunerStudy:
         self._notes: list[str] | None = None
 
     def add(self, trial: ScannedFolder) -> None:
-        """Take the folder of a trial into the study."""
+        """Add the folder of a trial to the study."""
         self._trials[clean_key(trial.name)] = trial
 
     @property
@@ -112,19 +112,19 @@ class KerasTunerStudy:
     def _stamp(self, keys: Iterable[str]) -> str:
         stamp = newer_stamp(files_stamp(self._trials[key] for key in keys)) + self._suffix
         found = self._brackets
-        # A longer training makes the others unfinished.
+        # Once there is a longer training, the others are incomplete.
         return stamp if found.is_declared or not found.longest else f"{stamp}+{found.longest}"
 
     @cached_property
     def _suffix(self) -> str:
-        """What stands in the stamp of a run that earlier releases read otherwise."""
+        """The suffix of the stamp of a run that earlier releases read differently."""
         self._read_space()
-        # A name with several definitions was the first one's.
+        # Earlier releases used the first of several definitions of a name.
         is_new = any(item.source != item.parameter.name for item in self._read_items)
         return "+names" if is_new else ""
 
     def _told(self) -> list[str]:
-        """Return what there is to say of a search by Hyperband."""
+        """Return notes on a Hyperband search."""
         found = self._brackets
         if not found.longest:
             return []
@@ -152,7 +152,7 @@ class KerasTunerStudy:
         if isinstance(first, ValueError):
             raise first
         stages = [(key, first)]
-        # One that was trained on without success is what it was before.
+        # If its continuation failed, it keeps its earlier result.
         stages += [
             (member, data)
             for member, data in zip(self._brackets.members[key][1:], others, strict=True)
@@ -184,7 +184,7 @@ class KerasTunerStudy:
         )
 
     def _load(self, key: str) -> dict[str, Any] | ValueError:
-        """Return a trial that has ended, or why there is none."""
+        """Return a trial that has ended, or why it cannot be used."""
         try:
             data = read_object(self._trials[key], "trial.json")
         except ValueError as exc:
@@ -198,7 +198,7 @@ class KerasTunerStudy:
     def _take(
         self, data: dict[str, Any], end: int, metrics: dict[str, float], curves: dict[str, Points]
     ) -> None:
-        """Add what one trial measured; `end`: epochs at its end, 0 where nobody says it."""
+        """Add what one trial measured; `end`: epochs at its end, 0 if unknown."""
         histories = data["metrics"]["metrics"]
         for name in _objective_first(histories, data.get("score")):
             goal = _GOALS.get(histories[name].get("direction"))
@@ -235,7 +235,7 @@ class KerasTunerStudy:
 
 
 def _objective_first(histories: Mapping[str, Any], score: object) -> list[str]:
-    """Return the names of the metrics, first the one whose value is the score."""
+    """Return the names of the metrics, starting with the one whose value is the score."""
     wanted = finite(score)
     names = list(histories)
     values = {name: [value for _, value in _points(histories[name])] for name in names}
@@ -243,7 +243,7 @@ def _objective_first(histories: Mapping[str, Any], score: object) -> list[str]:
 
 
 def _points(history: Mapping[str, Any]) -> list[tuple[object, float]]:
-    """Return (step, mean over the executions) of a metric's history."""
+    """Return (step, mean over the executions) for a metric's history."""
     points: list[tuple[object, float]] = []
     for index, observation in enumerate(history["observations"]):
         values = observation["value"]

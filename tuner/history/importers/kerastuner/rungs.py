@@ -1,10 +1,10 @@
-"""KerasTuner's Hyperband: which trials of a project are one configuration, and how far each came.
+"""KerasTuner's Hyperband: which trials of a project are one configuration, and how far each got.
 
-Hyperband trains many configurations for a few epochs and the best of them on, each time as a new
-trial that loads the weights of the one before (`tuner/trial_id`) and goes on from its epochs
-(`tuner/initial_epoch`) to its own (`tuner/epochs`). Together they are one run with one curve. One
-that was never trained for as long as the project trains (`max_epochs`) is a result at its progress,
-no final one: the best after two epochs are often not the best after ten.
+Hyperband trains many configurations for a few epochs and continues the best of them, each time as a
+new trial that loads the weights of the previous one (`tuner/trial_id`) and trains from its epochs
+(`tuner/initial_epoch`) up to its own (`tuner/epochs`). Together they are one run with one curve. A
+run that was never trained as long as the project allows (`max_epochs`) is a partial result, not a
+final one: the best after two epochs are often not the best after ten.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tuner.history.importers.folders import ScannedFolder
 from tuner.history.importers.source import MAX_JSON_BYTES
 from tuner.history.store.records import Goal
 
-#: KerasTuner's own notes among the parameters.
+#: Prefix of KerasTuner's own entries among the parameters.
 INTERNAL = "tuner/"
 _EPOCHS, _BEFORE = "tuner/epochs", "tuner/trial_id"
 
@@ -34,9 +34,10 @@ class HyperbandBrackets:
     Attributes:
         members: the trials of each configuration, by the key of its first one, in the order in
             which they were trained.
-        epochs: up to which epoch each trial was trained, by its key.
-        longest: epochs of a whole training; 0: the project was not searched by Hyperband.
-        is_declared: whether the project says so; otherwise it is the longest of its trials.
+        epochs: the epoch up to which each trial was trained, by its key.
+        longest: number of epochs of a complete training; 0: the project was not searched by
+            Hyperband.
+        is_declared: whether the project states that; otherwise it is the longest of its trials.
     """
 
     members: Mapping[str, tuple[str, ...]]
@@ -46,7 +47,7 @@ class HyperbandBrackets:
 
     @property
     def copies(self) -> set[str]:
-        """The keys of the trials that only go on with an earlier one."""
+        """The keys of the trials that only continue an earlier one."""
         return {key for keys in self.members.values() for key in keys[1:]}
 
 
@@ -55,7 +56,7 @@ def read_brackets(trials: Mapping[str, ScannedFolder], max_epochs: object) -> Hy
 
     Args:
         trials: their folders, by key.
-        max_epochs: what the project says of a whole training, if it says it.
+        max_epochs: the project's number of epochs of a complete training, if it states one.
     """
     names = {folder.name: key for key, folder in trials.items()}
     found = {key: _values(folder) for key, folder in trials.items()}
@@ -67,7 +68,7 @@ def read_brackets(trials: Mapping[str, ScannedFolder], max_epochs: object) -> Hy
             continue
         epochs[key] = end
         known = names.get(f"trial_{values[_BEFORE]}") if values.get(_BEFORE) else None
-        # In a project that was put together from others its number may be another one's.
+        # In a project merged from others, its number may be that of another trial.
         if known is not None and known != key and _tuned(found[known]) == _tuned(values):
             before[key] = known
     members: dict[str, list[str]] = {}
@@ -84,12 +85,12 @@ def read_brackets(trials: Mapping[str, ScannedFolder], max_epochs: object) -> Hy
 
 
 def stage_curve(points: Sequence[tuple[object, float]], goal: Goal | None, end: int) -> Points:
-    """Return the curve of one trial, steps being epochs that are done.
+    """Return the curve of one trial, with completed epochs as steps.
 
     Args:
-        points: as the project has them: one of the best epoch, or one for each, from 0.
-        goal: of the metric; without one the last value is what the trial came to.
-        end: epochs at the trial's end; there it counts as its best, as KerasTuner's score does.
+        points: as in the project: one for the best epoch, or one for each, from 0.
+        goal: of the metric; without one the last value is the trial's result.
+        end: epochs at the trial's end; there its value is its best, like KerasTuner's score.
     """
     finite = [value for _, value in points if math.isfinite(value)]
     if not finite:
@@ -103,7 +104,7 @@ def stage_curve(points: Sequence[tuple[object, float]], goal: Goal | None, end: 
 
 
 def _first(key: str, before: Mapping[str, str]) -> str:
-    """Return the trial that a chain began with; a ring, which nobody writes, begins anywhere."""
+    """Return the first trial of a chain; a cycle, which no tool writes, may start anywhere."""
     seen = {key}
     while key in before and before[key] not in seen:
         key = before[key]
@@ -116,7 +117,7 @@ def _tuned(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(folder: ScannedFolder) -> dict[str, Any]:
-    """Return the parameters of a trial of Hyperband's, nothing for any other."""
+    """Return the parameters of a Hyperband trial, empty for any other."""
     try:
         with folder.open("trial.json") as file:
             if os.fstat(file.fileno()).st_size > MAX_JSON_BYTES:

@@ -1,7 +1,7 @@
-"""Optuna's studies in a database, read with plain SQL in a transaction that cannot write.
+"""Optuna's studies in a database, read with plain SQL in a read-only transaction.
 
-Optuna's own storage class would make missing tables, refuse other releases of its schema and hold
-all trials in memory.
+Optuna's own storage class would create missing tables, refuse other releases of its schema, and
+hold all trials in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TABLES = (
     "trial_user_attributes",
     "trial_system_attributes",
 )
-#: Trials that are in memory at once.
+#: Number of trials in memory at a time.
 _PAGE = 1000
 _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
@@ -50,10 +50,10 @@ class OptunaDatabase:
     """The tables of Optuna's studies.
 
     Args:
-        database: open.
+        database: an open database.
 
     Raises:
-        SpecError: there are no studies of Optuna's in it.
+        SpecError: it contains no Optuna studies.
         UnavailableError: the database cannot be reached.
     """
 
@@ -69,18 +69,18 @@ class OptunaDatabase:
         self._tables = database.reflect(_TABLES)
 
     def studies(self) -> list[OptunaStudy]:
-        """Return the studies, by the order in which they were made."""
+        """Return the studies, in the order of their creation."""
         table = self._tables["studies"]
         with self.read() as connection:
             rows = connection.execute(sa.select(table).order_by(table.c.study_id)).all()
         return [OptunaStudy(self, row.study_id, row.study_name) for row in rows]
 
     def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
-        """Open a transaction that cannot write; errors as of `SqlDatabase.read`."""
+        """Open a read-only transaction; raises as `SqlDatabase.read` does."""
         return self._database.read()
 
     def table(self, name: str) -> sa.Table | None:
-        """Return a table; None in a release of Optuna's that had none of this name."""
+        """Return a table; None in a release of Optuna that lacks it."""
         return self._tables.get(name)
 
 
@@ -136,7 +136,7 @@ class OptunaStudy:
         return self._converter.facts()
 
     def distributions(self) -> Mapping[str, BaseDistribution]:
-        """Return what the trials that were read drew their parameters from, by name."""
+        """Return the distributions of the trials that were read, by parameter name."""
         return {} if self._converter is None else self._converter.distributions
 
     def _make_converter(self, connection: sa.Connection, options: Options) -> OptunaConverter:
@@ -163,7 +163,7 @@ class OptunaStudy:
         return {row.key: parse_attr(row.value_json) for row in connection.execute(query)}
 
     def _load(self, connection: sa.Connection, ids: Sequence[int]) -> list[_Trial]:
-        """Return trials by their ids, in the order of their numbers."""
+        """Return trials by id, in the order of their numbers."""
         table = self._table("trials")
         found: dict[int, _Trial] = {
             row.trial_id: _Trial(
@@ -214,7 +214,7 @@ class OptunaStudy:
 
 @dataclass(kw_only=True)
 class _Trial:
-    """A trial while it is put together."""
+    """A trial while it is being assembled."""
 
     number: int
     state: str
@@ -240,7 +240,7 @@ def _distribution(text: str) -> BaseDistribution | None:
     return known
 
 
-#: Nearly all trials of a study have the same, and parsing one takes longer than all the rest.
+#: Nearly all trials of a study have the same ones, and parsing takes longer than everything else.
 _known_distributions: dict[str, BaseDistribution] = {}
 
 

@@ -26,16 +26,16 @@ from tuner.history.store.imported import OUTCOMES, Facts, ImportedRun, ImportKin
 from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 
-#: Optuna replays a journal into memory, some ten times its size.
+#: Maximum size: Optuna replays a journal into memory, at about ten times its size.
 MAX_BYTES = 256 << 20
 
 
 class _ReadOnlyFile(BaseJournalBackend):
-    """The whole lines of a journal; the last one may be half written."""
+    """The complete lines of a journal; the last one may be written only in part."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        #: Why nothing behind it was read, if there is such a line.
+        #: Why reading stopped at a line, if it did.
         self.note = ""
 
     @override
@@ -67,7 +67,7 @@ def open_journal(path: Path) -> list[OptunaJournalStudy]:
     """Return the studies of a journal.
 
     Raises:
-        SpecError: the file is too large, or holds no journal of Optuna's.
+        SpecError: the file is too large, or is not an Optuna journal.
         OSError: it cannot be read.
     """
     with open_named(path) as opened:
@@ -126,7 +126,7 @@ class OptunaJournalStudy:
         return replace(found, notes=[*found.notes, *([self._note] if self._note else [])])
 
     def distributions(self) -> Mapping[str, BaseDistribution]:
-        """Return what the trials that were read drew their parameters from, by name."""
+        """Return the distributions of the trials that were read, by parameter name."""
         return {} if self._converter is None else self._converter.distributions
 
     def _make_converter(self, options: Options) -> OptunaConverter:

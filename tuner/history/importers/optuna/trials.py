@@ -1,4 +1,4 @@
-"""Trials of Optuna's, from whatever storage, as runs."""
+"""Optuna's trials, from any storage, as runs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ from tuner.space.optuna import from_distribution
 from tuner.space.value import Value, is_value
 from tuner.trials.causes import CAUSE_ATTR
 
-#: System attribute in which Optuna keeps what `set_metric_names` was given.
+#: The system attribute in which Optuna stores the argument of `set_metric_names`.
 METRIC_NAMES = "study:metric_names"
-#: And a trial's constraints, met where at most 0: a list, or each under a name behind a colon.
+#: The same for a trial's constraints, met where at most 0: a list, or each in an attribute of its
+#: own, with the name after a colon.
 _CONSTRAINTS = "constraints"
 
 
 class OptunaTrial(Protocol):
-    """What is read of a trial; Optuna's own `FrozenTrial` has it."""
+    """The attributes of a trial that are read; Optuna's `FrozenTrial` has them."""
 
     number: int
     params: dict[str, Any]
@@ -54,12 +55,12 @@ class OptunaTrial(Protocol):
 
 
 class OptunaConverter:
-    """Turns the trials of one study into runs, and remembers what they have in common.
+    """Converts the trials of one study to runs, and collects what they have in common.
 
     Args:
-        directions: of the study, "MAXIMIZE", "MINIMIZE" or something else.
-        metric_names: as the study names them, or nothing.
-        options: what the user said; names the metrics of a study that does not.
+        directions: of the study: "MAXIMIZE", "MINIMIZE" or something else.
+        metric_names: the study's names of its metrics, or empty.
+        options: the user's options; they name the metrics if the study does not.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class OptunaConverter:
         self._violated = 0
 
     def run(self, trial: OptunaTrial, state: str) -> ImportedRun:
-        """Return a trial that has ended."""
+        """Return an ended trial as a run."""
         for name, distribution in trial.distributions.items():
             self._note_distribution(name, distribution)
         self._metrics |= {
@@ -93,14 +94,14 @@ class OptunaConverter:
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
-        """What the trials that were converted drew their parameters from, by name."""
+        """The distributions of the converted trials, by parameter name."""
         return self._distributions
 
     def _is_named(self, name: str) -> bool:
         return name in self._options.metrics
 
     def facts(self) -> Facts:
-        """Return what the trials that were converted have in common."""
+        """Return what the converted trials have in common."""
         parameters: list[Parameter] = []
         for name, distribution in self._distributions.items():
             try:
@@ -133,12 +134,12 @@ class OptunaConverter:
 
 
 def historic_trial(trial: OptunaTrial, state: str, names: Sequence[str]) -> HistoricTrial:
-    """Return what a trial that has ended tells others.
+    """Return an ended trial as a historic run.
 
     Args:
-        trial: as its storage holds it.
+        trial: the trial from its storage.
         state: Optuna's name of its state, a key of `OUTCOMES`.
-        names: of the study's metrics, the reported one first.
+        names: names of the study's metrics, the reported one first.
     """
     values = dict(zip(names, trial.values or (), strict=False))
     if state == "PRUNED" and trial.intermediate_values:
@@ -165,24 +166,24 @@ def historic_trial(trial: OptunaTrial, state: str, names: Sequence[str]) -> Hist
 
 
 def _beside(trial: OptunaTrial) -> dict[str, Any]:
-    """Return the numbers that a trial keeps as its own attributes."""
+    """Return the numbers among a trial's user attributes."""
     return {name: value for name, value in trial.user_attrs.items() if finite(value) is not None}
 
 
 def trial_key(number: int) -> str:
-    """Return the key of a trial; keys sort as the numbers do."""
+    """Return the key of a trial; keys sort like the numbers."""
     return clean_key(f"{number:07d}")
 
 
 def trial_stamp(state: str, completed: object) -> str:
-    """Return the stamp of a trial: what has ended does not change any more."""
+    """Return the stamp of a trial: an ended one no longer changes."""
     return newer_stamp(stamp_of((state, str(completed))))
 
 
 def is_infeasible(attrs: Mapping[str, Any]) -> bool:
     """Whether the system attributes of a trial say that it violates a constraint.
 
-    As for Optuna one that is not a number is violated, and one that was not computed is not known.
+    As in Optuna, a constraint that is not a number is violated, and one not computed is unknown.
     """
     values: list[object] = []
     for key, value in attrs.items():
@@ -193,7 +194,7 @@ def is_infeasible(attrs: Mapping[str, Any]) -> bool:
 
 
 def _both(old: BaseDistribution, new: BaseDistribution) -> BaseDistribution:
-    """Return a distribution that covers what a name meant earlier and means now."""
+    """Return a distribution that covers the old and the new meaning of a name."""
     if isinstance(old, CategoricalDistribution) and isinstance(new, CategoricalDistribution):
         choices = [*old.choices, *(c for c in new.choices if c not in old.choices)]
         return CategoricalDistribution(choices)
@@ -227,7 +228,7 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def parse_utc(moment: object) -> datetime | None:
-    """Return a time of a database, which is naive and UTC there, or text in SQLite."""
+    """Return a time from a database, where it is naive and in UTC, or a text in SQLite."""
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)
@@ -237,7 +238,7 @@ def parse_utc(moment: object) -> datetime | None:
 
 
 def parse_attr(text: object) -> Value | list[Any] | None:
-    """Return the value of an attribute, None where it is not JSON."""
+    """Return the value of an attribute, None if it is not JSON."""
     try:
         value: Value | list[Any] | None = json.loads(str(text))
     except ValueError:

@@ -12,11 +12,11 @@ from tuner.history.store.records import Goal
 
 
 def find_columns(table: CsvTable, options: Options) -> CsvColumns:
-    """Return the columns of a table, with the types of the parameters, read from all rows.
+    """Return the columns of a table, with the types of the parameters, determined from all rows.
 
     Args:
-        options: what the user said about the metric. In a table of a known tool a name that no
-            column has is that of its only metric.
+        options: the user's options on the metric. In a table of a known tool, a name without a
+            column is understood as that of its only metric.
 
     Raises:
         SpecError: no column is known to be the metric.
@@ -40,14 +40,14 @@ def find_columns(table: CsvTable, options: Options) -> CsvColumns:
         raise SpecError(f"{table.path}: {what}; name one with --metric: {named}"[:500])
     places = set(columns.metrics.values())
     columns.params = {n: i for n, i in columns.params.items() if i not in places}
-    # What was named comes first.
+    # The columns given by the user come first.
     order = dict.fromkeys([*options.metrics, *columns.metrics])
     columns.metrics = {name: columns.metrics[name] for name in order}
     return columns
 
 
 def _rename(columns: CsvColumns, name: str, options: Options, missing: int) -> bool:
-    """Call the metric `name` that can only be meant by it; return whether there is one."""
+    """Give the name `name` to the only metric that it can refer to; return whether there is one."""
     free = [other for other in columns.metrics if other not in options.metrics]
     if not columns.tool or not free:
         return False

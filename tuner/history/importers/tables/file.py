@@ -1,4 +1,4 @@
-"""Tables with a header: one row a run, or one a report of a run. Always imported as a whole."""
+"""Tables with a header: one row per run, or per report of a run. Always imported as a whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tuner.space.value import Value
 if TYPE_CHECKING:
     from tuner.history.importers.files import FoundFile
 
-#: Rows of a run by their numbers, in the order of the file.
+#: The rows of a run with their numbers, in the order of the file.
 Rows = list[tuple[int, list[str]]]
 
 
@@ -52,7 +52,7 @@ def open_csv(file: FoundFile) -> CsvStudy | None:
 
 
 class CsvStudy:
-    """A file.
+    """A CSV file.
 
     Args:
         path: absolute.
@@ -67,7 +67,7 @@ class CsvStudy:
         self._path = Path(path)
         self._stamp = stamp
         self._columns: CsvColumns | None = None
-        #: Steps at which runs were stopped by what searched, and how many steps a whole one has.
+        #: Steps at which the search stopped runs, and the number of steps of a complete one.
         self._rungs: tuple[frozenset[int], int] = (frozenset(), 0)
         self._notes: list[str] = []
 
@@ -105,7 +105,7 @@ class CsvStudy:
         )
 
     def _groups(self, table: CsvTable, columns: CsvColumns) -> Iterator[Rows | Rejection]:
-        """Yield the rows of each run, and what lies beyond all bounds."""
+        """Yield the rows of each run, and what exceeds all bounds."""
         numbered = enumerate(table.rows(), start=1)
         if columns.step is None:
             beyond = 0
@@ -193,7 +193,7 @@ def _word(row: list[str], columns: CsvColumns) -> Word:
 
 
 def _outcome(row: list[str], columns: CsvColumns, *, has_metrics: bool, is_empty: bool) -> Word:
-    """Return what came of a run; a `ValueError` says why it cannot be used."""
+    """Return the outcome of a run; a `ValueError` says why it cannot be used."""
     word = _word(row, columns)
     if word.state == "running":
         raise ValueError(f"has not ended (state {_cell(row, columns.state).strip()[:40]!r})")
@@ -234,7 +234,7 @@ def _params(row: list[str], columns: CsvColumns) -> dict[str, Value]:
 
 
 def _metrics(row: list[str], columns: CsvColumns) -> tuple[dict[str, float], bool]:
-    """Return the finite metrics, and whether none was given at all."""
+    """Return the finite metrics, and whether there were none at all."""
     metrics: dict[str, float] = {}
     is_empty = True
     for name, index in columns.metrics.items():
@@ -254,7 +254,7 @@ def _metrics(row: list[str], columns: CsvColumns) -> tuple[dict[str, float], boo
 
 
 def _is_infeasible(cell: str) -> bool:
-    """Whether a cell with the constraints of a trial of Optuna's says that one is violated."""
+    """Whether a cell with the constraints of an Optuna trial says that one is violated."""
     if not cell.strip():
         return False
     try:
@@ -272,7 +272,7 @@ def _cell(row: list[str], index: int | None) -> str:
 def _time(row: list[str], index: int | None) -> str | float | None:
     """Return an ISO time with a zone, or seconds since the epoch.
 
-    A time without a zone, as in Optuna's tables, is of the local one.
+    A time without a zone, as in Optuna's tables, is in local time.
     """
     text = _cell(row, index).strip()
     if not text:
@@ -285,5 +285,5 @@ def _time(row: list[str], index: int | None) -> str | float | None:
         number = float(text)
     except ValueError:
         return None
-    # Milliseconds, as MLflow counts, are beyond the year 5000.
+    # Larger numbers are milliseconds, as in MLflow: in seconds they would be after the year 5000.
     return number / 1000 if number > 1e11 else number

@@ -1,7 +1,7 @@
-"""The tables that tuners write, known by their headers: which column is what in each.
+"""The tables that tuners write, recognized by their headers: which column is what in each.
 
 To add one: a function here and a line in `LAYOUTS`. Names count only together with others that the
-same tool writes: a column `state` or `duration` alone may be somebody's parameter.
+same tool writes: a single column `state` or `duration` may be a parameter.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from tuner.history.store.records import Goal
 
 @dataclass(kw_only=True)
 class CsvColumns:
-    """Where in a row the things are, by index. Mutable while they are sorted.
+    """The columns of a table by index. Mutable while they are being assigned.
 
     Attributes:
-        tool: that wrote the table; empty for a plain one.
-        goals: of metrics, where the tool defines them.
-        quoted: parameters whose values stand in quotation marks of their own.
+        tool: the tool that wrote the table; empty for a plain one.
+        goals: of metrics, if the tool defines them.
+        quoted: parameters whose values are in quotation marks of their own.
         done: whether a run has ended, true or false.
-        step: up to where a run had come; with it rows of one run are its curve.
-        run: what tells runs apart, where a run may have several rows; the parameters do where
-            there is none.
+        step: the progress of a run; if it is set, the rows of one run are its curve.
+        run: identifies runs that may have several rows; if it is missing, the parameters do.
         limits: constraints, met where at most 0.
         notes: what a reader may not expect.
     """
@@ -49,15 +48,15 @@ class CsvColumns:
 
 
 Header = Mapping[str, int]
-#: pandas' index.
+#: The index of pandas.
 _INDEX = re.compile(r"(Unnamed: \d+)?")
 
 
 def find_layout(names: Sequence[str], counts: Sequence[CellCount]) -> CsvColumns:
-    """Return the columns of a table, those of a plain one without metrics.
+    """Return the columns of a table; for a plain one, without metrics.
 
     Args:
-        counts: what each column holds.
+        counts: the content of each column.
     """
     header = {name: index for index, name in enumerate(names) if not _INDEX.fullmatch(name)}
     made = (make(header, counts) for make in LAYOUTS)
@@ -71,7 +70,7 @@ def find_layout(names: Sequence[str], counts: Sequence[CellCount]) -> CsvColumns
 
 
 def _optuna(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of `study.trials_dataframe()`."""
+    """Return the columns of `study.trials_dataframe()`."""
     del counts
     params = _behind(header, "params_")
     values = {n: i for n, i in header.items() if re.fullmatch(r"values?(_.+)?", n)}
@@ -89,7 +88,7 @@ def _optuna(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
 
 
 def _optuna_dashboard(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of a table that Optuna's dashboard was asked for."""
+    """Return the columns of a table downloaded from Optuna's dashboard."""
     del counts
     params = _behind(header, "Param ")
     if not params or not {"Number", "State"} <= header.keys():
@@ -104,13 +103,13 @@ def _optuna_dashboard(header: Header, counts: Sequence[CellCount]) -> CsvColumns
 
 
 def _named_value(name: str) -> str:
-    """Return the name that a study gave to a value; of `values_0` it gave none."""
+    """Return the name that a study gave to a value; empty for `values_0`, which has none."""
     named = name.removeprefix("values_")
     return name if named.isdigit() else named
 
 
 def _scikit_learn(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of `cv_results_`; what is searched by halving has its resources as steps."""
+    """Return the columns of `cv_results_`; for a halving search, resources are steps."""
     del counts
     params = _behind(header, "param_") or _behind(header, "params.")
     metrics = {name: i for name, i in header.items() if name.startswith("mean_test_")}
@@ -121,14 +120,14 @@ def _scikit_learn(header: Header, counts: Sequence[CellCount]) -> CsvColumns | N
         # step__parameter: a parameter of a pipeline's step.
         params={name.replace("__", "."): index for name, index in params.items()},
         metrics=metrics,
-        # A scorer of scikit-learn's is better the greater it is; losses are negative there.
+        # For a scorer of scikit-learn greater is better; losses are negated there.
         goals=dict.fromkeys(metrics, "maximize"),
         step=header.get("n_resources") if "iter" in header else None,
     )
 
 
 def _ray(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of Ray Tune's data frames."""
+    """Return the columns of Ray Tune's data frames."""
     params = _behind(header, "config/", "config.")
     if not params or not {"training_iteration", "trial_id", "done"} & header.keys():
         return None
@@ -146,7 +145,7 @@ def _ray(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
 
 
 def _mlflow(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of `mlflow.search_runs`."""
+    """Return the columns of `mlflow.search_runs`."""
     metrics = {n: i for n, i in _behind(header, "metrics.").items() if counts[i].known}
     if not metrics or not {"run_id", "status", "experiment_id"} & header.keys():
         return None
@@ -161,7 +160,7 @@ def _mlflow(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
 
 
 def _tuner(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of `tuner export csv`, and of the table that the tab Best trials gives away."""
+    """Return the columns of `tuner export csv`, and of the table from the Best trials tab."""
     metrics = {n: i for n, i in _behind(header, "metrics.").items() if counts[i].known}
     if not {"trial", "state", "objective", "attempts"} <= header.keys():
         return None
@@ -176,7 +175,7 @@ def _tuner(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
 
 
 def _neptune(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of Neptune's runs table, downloaded or from `fetch_runs_table`."""
+    """Return the columns of Neptune's runs table, downloaded or from `fetch_runs_table`."""
     if "sys/id" not in header and "Id" not in header:
         return None
     params = _behind(header, "parameters/")
@@ -194,7 +193,7 @@ def _neptune(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
 
 
 def _sagemaker(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of SageMaker's `HyperparameterTuningJobAnalytics(...).dataframe()`."""
+    """Return the columns of SageMaker's `HyperparameterTuningJobAnalytics(...).dataframe()`."""
     del counts
     metric = "FinalObjectiveValue"
     facts = {metric, *(name for name in header if re.match("_|Training(Job|Start|End|El)", name))}
@@ -211,7 +210,7 @@ def _sagemaker(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None
 
 
 def _wandb_api(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of the data frame that W&B's documentation makes of its public API."""
+    """Return the columns of the data frame in W&B's documentation of its public API."""
     params = _behind(header, "config.")
     metrics = {n: i for n, i in _behind(header, "summary.").items() if counts[i].has_numbers}
     if not params or not metrics:
@@ -221,9 +220,9 @@ def _wandb_api(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None
 
 
 def _web_export(header: Header, counts: Sequence[CellCount]) -> CsvColumns | None:
-    """Return those of a table downloaded from W&B's or MLflow's page: no prefix says what is what.
+    """Return the columns of a table downloaded from W&B's or MLflow's page, which has no prefixes.
 
-    Numbers with the name of a measurement are metrics, all else are parameters.
+    Numbers with the name of a measurement are metrics, everything else is a parameter.
     """
     is_wandb = "Name" in header and len(_WANDB & header.keys()) > 1
     is_mlflow = {"Run ID", "Status"} <= header.keys() and bool(_MLFLOW & header.keys())
@@ -242,12 +241,12 @@ def _web_export(header: Header, counts: Sequence[CellCount]) -> CsvColumns | Non
 
 
 def _is_measured(name: str) -> bool:
-    # val_acc (max): an aggregate of W&B's.
+    # val_acc (max) is an aggregate of W&B.
     return is_metric_name(re.sub(r"\s*\((max|min|mean|last)\)$", "", name))
 
 
 def _plain(header: Header, counts: Sequence[CellCount]) -> CsvColumns:
-    """Return those of any other table: all are parameters but a state that says so by its words."""
+    """Return the columns of any other table: parameters, and a state if it has known words."""
     named = [name for name in header if state_words.plain(name) in state_words.COLUMNS]
     words = [name for name in named if state_words.are_words(counts[header[name]].texts)]
     state = words[0] if len(words) == 1 else None
@@ -277,7 +276,7 @@ LAYOUTS: tuple[Callable[[Header, Sequence[CellCount]], CsvColumns | None], ...] 
 
 
 def _behind(header: Header, *prefixes: str) -> dict[str, int]:
-    """Return the columns whose names begin so, without that."""
+    """Return the columns whose names have one of these prefixes, without it."""
     found: dict[str, int] = {}
     for name, index in header.items():
         prefix = next((p for p in prefixes if name.startswith(p)), "")

@@ -16,21 +16,21 @@ from tuner.errors import SpecError
 from tuner.history.store.cleaning import MAX_METRICS, MAX_PARAMETERS
 from tuner.roots import open_named
 
-#: Larger files are cut out by other tools first.
+#: Maximum size; other tools have to extract a part of larger files first.
 MAX_BYTES = 1 << 30
 MAX_COLUMNS = MAX_PARAMETERS + MAX_METRICS
-#: Rows in which is looked for dictionaries, as W&B's own example of an export has two in each.
+#: Number of rows in which to look for dictionaries; W&B's own example has two in each.
 _LOOKED_AT = 100
-#: What Python writes for floats that JSON does not know, and for numpy's numbers.
+#: Python's notation for floats that JSON does not have, also inside numpy's numbers.
 _NAN = re.compile(r"(?<=[:\s\[,(])-?(nan|inf)(?=\s*[,}\])])")
 _NUMPY = re.compile(r"\bnp\.\w+\(([^()]*)\)")
 
 
 class CsvTable:
-    """A file that is read row by row, as often as need be.
+    """A file that is read row by row, any number of times.
 
     Raises:
-        SpecError: it is no text, too large, or has no header.
+        SpecError: it is not text, too large, or has no header.
         OSError: it cannot be read.
     """
 
@@ -45,7 +45,7 @@ class CsvTable:
         _check(path, self.header)
 
     def rows(self) -> Iterator[list[str]]:
-        """Yield the rows below the header; blank lines are left out."""
+        """Yield the rows below the header, without blank lines."""
         rows = _read(self.path)
         next(rows, None)
         for row in rows:
@@ -60,7 +60,7 @@ class CsvTable:
         return flat
 
     def _find_nested(self) -> dict[int, str]:
-        """Return the columns of dictionaries, by index."""
+        """Return the columns that hold dictionaries, by index."""
         found: dict[int, str] = {}
         rows = itertools.islice(_read(self.path), 1, _LOOKED_AT + 1)
         for row in rows:
@@ -110,13 +110,13 @@ def _check(path: Path, header: list[str]) -> None:
 
 
 def _delimiter(start: bytes) -> str:
-    """Return what separates the header's names."""
+    """Return the delimiter of the header."""
     line = start.partition(b"\n")[0].decode("utf-8", "replace")
     return max(",;\t", key=line.count)
 
 
 def _parse(cell: str) -> dict[str, str]:
-    """Return the plain values of a dictionary as it was printed, by names joined with dots."""
+    """Return the plain values of a printed dictionary, by names joined with dots."""
     text = cell.strip()
     if not text.startswith("{"):
         return {}

@@ -1,4 +1,4 @@
-"""Runs of a table that were stopped on the way: by where they ended, which is all there is."""
+"""Runs of a table that were stopped early: recognized by their last steps, the only evidence."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-#: Successive halving lets runs go on to so many times as many steps, at least.
+#: Minimum factor between the steps of neighbouring rungs in successive halving.
 _FACTOR = 1.9
-#: And has so few rungs; runs that end by themselves do so anywhere.
+#: Maximum number of rungs; runs that end by themselves do so anywhere.
 _RUNGS = 6
-#: Runs that end at one step by chance.
+#: Number of runs that may end at the same step by chance.
 _CHANCE = 1
 
 
 def stopped_at(ends: Sequence[int], *, is_known: bool) -> tuple[frozenset[int], int]:
-    """Return at which steps runs were stopped, and how many steps a whole one has.
+    """Return the steps at which runs were stopped, and the number of steps of a complete one.
 
     Args:
-        ends: the last step of each run, 0 where it is not known.
-        is_known: whether the table is of a search that stops runs. Otherwise they must look like
-            it: several at each of a few steps, each a multiple of the one before.
+        ends: the last step of each run, 0 if unknown.
+        is_known: whether the table is from a search that stops runs. Otherwise the steps must look
+            like it: several runs at each of a few steps, each a multiple of the previous one.
     """
     counts = Counter(end for end in ends if end > 0)
     if len(counts) < 2:

@@ -1,9 +1,9 @@
-"""Any TensorBoard folder with hyperparameters, whoever wrote it.
+"""Any TensorBoard folder with hyperparameters, whatever tool wrote it.
 
-A run that holds a session's start is a trial; runs below it (Keras' train/ and validation/) are its
-parts, and their tags become `validation/epoch_loss`. `add_hparams` of PyTorch and tensorboardX
-makes a run of its own, named by the time, below the one with the curves: those are taken from
-there, unless several such runs share it. A folder in which several sessions start holds a run for
+A run that contains a session start is a trial; runs below it (Keras' train/ and validation/) belong
+to it, and their tags become `validation/epoch_loss`. `add_hparams` of PyTorch and tensorboardX
+creates a separate run, named by the time, below the one with the curves: the curves are taken from
+there, unless several such runs share it. A folder in which several sessions start holds one run for
 each (`restarts.py`): the first has the folder's name, the second `name#2`.
 """
 
@@ -49,7 +49,7 @@ from tuner.tfevents.reader import (
 
 
 class TensorBoardStudy:
-    """The runs that lie side by side in one folder."""
+    """The runs that are next to each other in one folder."""
 
     kind: ImportKind = "hparams"
     whole = False
@@ -63,13 +63,13 @@ class TensorBoardStudy:
         self._declared: Declared | None = None
         self._unread = set[str]()
         self._damaged = 0
-        #: Folders in which several sessions start, and how many runs they hold.
+        #: Number of folders in which several sessions start, and of runs in them.
         self._shared = self._shared_runs = 0
         self.gone: set[str] = set()
         self._notes: list[str] = []
 
     def add(self, session: LoggedSession) -> None:
-        """Take a session into the study."""
+        """Add a session to the study."""
         relative = session.start.path[len(self.locator) :].lstrip("/")
         self._sessions[clean_key(relative)] = session
 
@@ -96,7 +96,7 @@ class TensorBoardStudy:
 
     @cached_property
     def _is_searched(self) -> bool:
-        """Whether all runs are KerasTuner's: there one may go on with another."""
+        """Whether all runs are KerasTuner's, where one may continue another."""
         return all(session.is_execution for session in self._sessions.values())
 
     @cached_property
@@ -126,7 +126,7 @@ class TensorBoardStudy:
         """See `FoundStudy`."""
         declared = self._declared or Declared()
         goals = options.by_name
-        # What was said comes first, then what was declared, then what else was found.
+        # Options come first, then declarations, then what else was found.
         names = dict.fromkeys([*goals, *declared.metrics, *self._metrics])
         known = {n: goals.get(n) for n in names if n in goals or n in self._metrics}
         space = declared.space
@@ -150,7 +150,7 @@ class TensorBoardStudy:
 
     def _read_experiments(self) -> None:
         for folder in self.experiments:
-            # A damaged one, or one that has gone, declares nothing.
+            # A damaged file, or one that has disappeared, declares nothing.
             with contextlib.suppress(OSError):
                 self._take_experiment(self._events(folder))
 
@@ -210,7 +210,8 @@ class TensorBoardStudy:
                 key=key,
                 params=params,
                 metrics=clean_metrics(metrics),
-                # One point says no more than the metric; some write the trial's number as its step.
+                # A single point says no more than the metric; some tools write the trial's number
+                # as its step.
                 curves={n: c for n, c in curves.items() if len(c) > 1 or self._is_searched},
                 state="running" if is_open else state,
                 cause=cause,
@@ -222,7 +223,7 @@ class TensorBoardStudy:
         )
 
     def _scalars(self, session: LoggedSession, start: RunEvents) -> dict[str, list[ScalarPoint]]:
-        """Return the points of all curves of a trial by their names."""
+        """Return the points of all curves of a trial, by name."""
         found = dict(start["scalars"])
         for part in session.parts:
             prefix = _prefix(session, part)
@@ -245,7 +246,7 @@ class TensorBoardStudy:
     def _segments(self, folder: ScannedFolder) -> list[Segment]:
         damaged: set[Path] = set()
         found = read_segments(
-            # As numbers: by name alone the tenth file of a second comes before the ninth.
+            # Sorted as numbers: by name alone, the tenth file of a second would precede the ninth.
             folder.open_events(order=lambda name: Writer.of(Path(name)).place),
             damaged=lambda path, _at: damaged.add(path),
             most=MOST_BYTES,
@@ -257,7 +258,7 @@ class TensorBoardStudy:
         return join(self._segments(folder))
 
     def _take_experiment(self, events: RunEvents) -> None:
-        # The first counts: some producers write one for every trial.
+        # The first one is used: some tools write one for every trial.
         if self._declared is None and events["experiment"] is not None:
             self._declared = read_experiment(events["experiment"])
 
@@ -268,8 +269,8 @@ def find_studies(
     """Return the studies in some folders with event files.
 
     Args:
-        folders: parents before what lies in them.
-        refuse: told of runs that belong to no trial, and why.
+        folders: parents before their subfolders.
+        refuse: called for runs that belong to no trial, with the reason.
     """
     runs = sort_runs(folders, refuse)
     studies: dict[str, TensorBoardStudy] = {}
@@ -287,7 +288,7 @@ def _metrics(
     curves: Mapping[str, tuple[tuple[int, float], ...]],
     options: Options,
 ) -> dict[str, float]:
-    """Return the last value of every curve, or the best of one where the options say so."""
+    """Return the last value of every curve, or the best one if the options say so."""
     goals = options.by_name
     metrics: dict[str, float] = {}
     for name, points in scalars.items():
@@ -310,7 +311,7 @@ def _unclear(use: Use) -> str:
 
 
 def _plain(value: HParam) -> HParam | int:
-    """Return a whole number as one: event files know floats only."""
+    """Return a whole number as an int: event files have only floats."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value

@@ -1,10 +1,10 @@
-"""Run folders that were used more than once: which values belong to which session's start.
+"""Run folders that were used more than once: which values belong to which session start.
 
-A script that is started again with the same folders writes new event files beside the old ones,
+A script that is started again with the same folders writes new event files next to the old ones,
 and TensorBoard shows the first parameters with the last values: a pair that no run had. Here every
-start is a run of its own. What a file with a start holds belongs to that start; a file without one,
-as those of Keras below the run, to the start that its writer's process made, else to the start next
-to it in time. Where both leave it open, the curves are left out and said to be.
+start is a run of its own. The content of a file with a start belongs to that start; a file without
+one, such as those of Keras below the run, to the start that was made by the process of its writer,
+else to the start closest in time. If both are ambiguous, the curves are left out with a note.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _NAME = re.compile(r"tfevents\.(\d+)(?:\.(.*?))?(?:\.(\d+)\.(\d+))?(?:\.v2)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """Who wrote an event file, and when, by the file's name.
+    """The writer of an event file and the time, from the file's name.
 
     Attributes:
-        process: host and process; None where the name does not say it.
-        place: (seconds since the epoch, number in the process): the order of one process' files.
+        process: host and process; None if the name does not contain them.
+        place: (seconds since the epoch, number in the process): the order of the files of one
+            process.
     """
 
     process: str | None
@@ -34,7 +35,7 @@ class Writer:
 
     @classmethod
     def of(cls, path: Path) -> Writer:
-        """Return the writer of a file; one with a name of another form is nobody's, of time 0."""
+        """Return the writer of a file; for a name of another form, no process and time 0."""
         name = path.name[path.name.find("tfevents") :]
         found = _NAME.fullmatch(name)
         if found is None:
@@ -47,14 +48,14 @@ class Writer:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One run in a folder: what its own file holds, and the curves of other files that are its.
+    """One run in a folder: the content of its own file, and its curves from other files.
 
     Attributes:
-        events: with the start; its scalars stand in `scalars`.
-        writer: of its file.
-        written: when its start was, seconds since the epoch.
-        scalars: by name, of all its files.
-        unclear: names of files that may be its or another one's.
+        events: from the file with the start; their scalars are in `scalars`.
+        writer: the writer of its file.
+        written: when its start was written, in seconds since the epoch.
+        scalars: by name, from all its files.
+        unclear: names of files that may belong to it or to another run.
     """
 
     events: RunEvents
@@ -66,7 +67,7 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Loose:
-    """A file without a start: how it is called, its writer and its curves."""
+    """A file without a start: its name, its writer and its curves."""
 
     name: str
     writer: Writer
@@ -74,15 +75,15 @@ class Loose:
 
 
 def starts(segments: Iterable[Segment]) -> int:
-    """Return how many sessions start in some event files."""
+    """Return the number of sessions that start in some event files."""
     return sum(segment.events["hparams"] is not None for segment in segments)
 
 
 def join(segments: Sequence[Segment]) -> RunEvents:
-    """Return the events of files that belong to one run: the first record of each kind counts.
+    """Return the merged events of files of one run; the first record of each kind counts.
 
-    As in TensorBoard a curve that begins again in a later file replaces what the earlier ones had
-    from that step on: they are of a run that was broken off.
+    As in TensorBoard, a curve that starts again in a later file replaces the points of earlier
+    files from that step on: those are from an interrupted run.
 
     Args:
         segments: in the order in which they were written.
@@ -109,8 +110,8 @@ def split_uses(segments: Sequence[Segment], loose: Sequence[Loose]) -> list[Use]
     """Return the runs of a folder in which several sessions start, in the order of their starts.
 
     Args:
-        segments: of the files in the folder that holds the starts.
-        loose: files elsewhere that belong to the same runs.
+        segments: from the files in the folder that contains the starts.
+        loose: files in other folders that belong to the same runs.
     """
     uses: list[Use] = []
     others = list(loose)
@@ -123,17 +124,17 @@ def split_uses(segments: Sequence[Segment], loose: Sequence[Loose]) -> list[Use]
         else:
             scalars = join(pieces)["scalars"]
             others.append(Loose(name=path.name, writer=Writer.of(path), scalars=scalars))
-    # Of one process the names of its files say the order, of several their times.
+    # Within one process the order follows from the file names, between processes from their times.
     uses.sort(key=lambda use: (use.writer.place, use.written))
     _assign(uses, [file for file in others if file.scalars])
     return _continued(uses)
 
 
 def _uses_of_file(path: Path, pieces: Sequence[Segment]) -> list[Use]:
-    """Return the runs of one file: most have one, some scripts write one after the other."""
+    """Return the runs of one file: usually one, but some scripts write several."""
     head, started = pieces[0], list(pieces[1:])
     if len(started) > 1 and head.events["scalars"] and not started[-1].events["scalars"]:
-        # Each start was written behind its curves.
+        # Each start was written after its curves.
         curves = [piece.events["scalars"] for piece in pieces]
         started = [
             replace(piece, events={**piece.events, "scalars": of_it})
@@ -142,7 +143,7 @@ def _uses_of_file(path: Path, pieces: Sequence[Segment]) -> list[Use]:
         head = replace(head, events={**head.events, "scalars": {}})
     groups: list[list[Segment]] = []
     for piece in started:
-        # One writer that notes parameters again, as Lightning does, tells of one run.
+        # A single writer that records parameters again, like Lightning's, describes one run.
         if groups and _agree(groups[-1][-1], piece):
             groups[-1].append(piece)
         else:
@@ -162,7 +163,7 @@ def _uses_of_file(path: Path, pieces: Sequence[Segment]) -> list[Use]:
 
 
 def _agree(one: Segment, other: Segment) -> bool:
-    """Whether two starts of one writer tell of one run: nothing differs, one may say more."""
+    """Whether two starts by one writer describe one run: nothing differs, but one may say more."""
     first, second = one.events["hparams"] or {}, other.events["hparams"] or {}
     common = first.keys() & second.keys()
     is_part = len(common) == min(len(first), len(second))
@@ -170,7 +171,7 @@ def _agree(one: Segment, other: Segment) -> bool:
 
 
 def _assign(uses: list[Use], files: Sequence[Loose]) -> None:
-    """Give each file without a start to the run that it belongs to; some may be anybody's."""
+    """Assign each file without a start to its run; some may belong to any."""
     for process in dict.fromkeys(file.writer.process for file in files):
         mine = [file for file in files if file.writer.process == process]
         same = [i for i, use in enumerate(uses) if process and use.writer.process == process]
@@ -187,20 +188,20 @@ def _assign(uses: list[Use], files: Sequence[Loose]) -> None:
 def _owners(
     uses: Sequence[Use], candidates: Sequence[int], files: Sequence[Loose], *, is_own: bool
 ) -> list[int | None]:
-    """Return which of the candidates each file of one process belongs to; None: nobody can tell.
+    """Return which candidate each file of one process belongs to; None: ambiguous.
 
-    Names say when files were begun, records when something was written; both must allow it, since
-    a script may open all its files first, and records may have been given other times.
+    Names show when files were created, records when something was written; both must be consistent,
+    since a script may open all its files first, and records may have artificial times.
 
     Args:
         uses: all runs.
-        candidates: indices of those that may own the files.
-        files: of one process, or of nobody knows which.
+        candidates: indices of the runs that may own the files.
+        files: files of one process, or of unknown ones.
         is_own: whether the candidates are of that process.
     """
     if len(candidates) == 1:
         return [candidates[0]] * len(files)
-    # Numbers count the files of one process; of several only the seconds can be compared.
+    # Numbers count the files of one process; between processes only seconds can be compared.
     depth = 2 if is_own else 1
     names = {index: uses[index].writer.place[:depth] for index in candidates}
     times = {index: (uses[index].written,) for index in candidates}
@@ -224,13 +225,13 @@ _Place = tuple[float, ...]
 
 
 def _span(file: Loose) -> tuple[float, float]:
-    """Return when the first and the last record of a file were written."""
+    """Return the times of the first and the last record of a file."""
     times = [point[2] for points in file.scalars.values() for point in points]
     return min(times), max(times)
 
 
 def _sides(starts: Mapping[int, _Place], files: Sequence[tuple[_Place, _Place]]) -> set[str]:
-    """Return on which sides of the starts all files lie: "behind" each its own, or "ahead"."""
+    """Return on which sides of the starts all files are: each "behind" its own, or "ahead"."""
     sides = set()
     if all(first >= min(starts.values()) for first, _ in files):
         sides.add("behind")
@@ -240,7 +241,7 @@ def _sides(starts: Mapping[int, _Place], files: Sequence[tuple[_Place, _Place]])
 
 
 def _nearest(starts: Mapping[int, _Place], file: tuple[_Place, _Place], side: str) -> set[int]:
-    """Return the starts next to a file on the side of it where its own is; several are tied."""
+    """Return the start closest to a file on the given side; several if tied."""
     first, last = file
     near = [at for at in starts.values() if (at <= first if side == "behind" else at >= last)]
     if not near:
@@ -250,7 +251,7 @@ def _nearest(starts: Mapping[int, _Place], file: tuple[_Place, _Place], side: st
 
 
 def _continued(uses: Sequence[Use]) -> list[Use]:
-    """Return the runs, those joined that went on with the same parameters where one had stopped."""
+    """Return the runs, merging those that continued with the same parameters."""
     joined: list[Use] = []
     for use in uses:
         index = next((i for i, other in enumerate(joined) if _goes_on(other, use)), None)
@@ -285,7 +286,7 @@ def _same(one: Mapping[str, HParam] | None, other: Mapping[str, HParam] | None) 
 
 
 def _cut(scalars: dict[str, list[ScalarPoint]], newer: Mapping[str, list[ScalarPoint]]) -> None:
-    """Drop the points that a newer file has measured again, or not come to yet."""
+    """Remove the points that a newer file has measured again, or not reached yet."""
     for name, points in newer.items():
         begins = min(point[0] for point in points)
         if name in scalars:

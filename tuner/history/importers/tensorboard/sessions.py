@@ -1,4 +1,4 @@
-"""Which event folders belong to which trial, decided from paths and a look for two records."""
+"""Which event folders belong to which trial, decided from paths and a search for two records."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tuner.history.store.records import Rejection
 from tuner.tfevents.events import EXPERIMENT_TAG, START_TAG
 from tuner.tfevents.reader import read_files
 
-#: Of one event file; images and graphs beyond are of no interest here.
+#: Maximum size of an event file to read; images and graphs beyond are not needed.
 MOST_BYTES = 1 << 30
-#: Where a session's start is looked for: it is written first, or after everything else.
+#: Where to look for a session start: it is written first, or after everything else.
 _HEAD_BYTES, _TAIL_BYTES = 1 << 20, 1 << 16
 
 _TIME_NAME = re.compile(r"\d{9,}\.\d+")
@@ -29,12 +29,12 @@ class LoggedSession:
         self.start = start
         self.parts: list[ScannedFolder] = []
         self.above: ScannedFolder | None = None
-        #: Whether it is named by the time and lies in a run without hyperparameters.
+        #: Whether it is named by the time and is in a run without hyperparameters.
         self.is_timed = False
 
     @property
     def trial_dir(self) -> str:
-        """The folder that stands for the trial among its like."""
+        """The folder that represents the trial."""
         path = self.start.path
         return parent_of(path) if self.is_timed or self.is_execution else path
 
@@ -60,8 +60,8 @@ def sort_runs(folders: Iterable[ScannedFolder], refuse: Callable[[Rejection], No
     """Return what the folders are.
 
     Args:
-        folders: those with event files, parents before what lies in them.
-        refuse: told of what belongs to no trial, and why.
+        folders: those with event files, parents before their subfolders.
+        refuse: called for what belongs to no trial, with the reason.
     """
     sessions: dict[str, LoggedSession] = {}
     others: dict[str, tuple[ScannedFolder, bool]] = {}
@@ -90,7 +90,7 @@ def sort_runs(folders: Iterable[ScannedFolder], refuse: Callable[[Rejection], No
 
 
 def _pair(sessions: Mapping[str, LoggedSession], others: Mapping[str, ScannedFolder]) -> None:
-    """Give a session that is named by the time the curves above it, if they are its alone."""
+    """Give a session that is named by the time the curves above it, if no other one shares them."""
     for path, session in sessions.items():
         name = path.rpartition("/")[2]
         session.is_timed = bool(_TIME_NAME.fullmatch(name)) and parent_of(path) in others
@@ -103,7 +103,7 @@ def _pair(sessions: Mapping[str, LoggedSession], others: Mapping[str, ScannedFol
 
 
 def _ancestor(path: str, sessions: Mapping[str, LoggedSession]) -> LoggedSession | None:
-    """Return the session whose folder is the nearest above a path."""
+    """Return the session whose folder is the closest ancestor of a path."""
     while (above := parent_of(path)) != path:
         if above in sessions:
             return sessions[above]
@@ -112,7 +112,7 @@ def _ancestor(path: str, sessions: Mapping[str, LoggedSession]) -> LoggedSession
 
 
 def _tags(folder: ScannedFolder) -> set[str]:
-    """Return which of the records of a session and of an experiment a run seems to hold."""
+    """Return which of the records of a session and of an experiment a run seems to contain."""
     found: set[str] = set()
     for _, file in folder.open_events():
         data = file.read(_HEAD_BYTES)

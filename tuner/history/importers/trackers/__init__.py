@@ -1,1 +1,1 @@
-"""Runs of experiment trackers: MLflow, W&B, Neptune. None of them is imported."""
+"""Runs of experiment trackers: MLflow, W&B, Neptune. None of these packages is imported."""

@@ -1,4 +1,4 @@
-"""Folders that experiment trackers left: which are theirs, and the studies that they make."""
+"""Folders written by experiment trackers: which are theirs, and the studies in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.history.importers.trackers import mlflow_files, neptune, wandb_files
 
 
 class Trackers:
-    """The folders of all trackers. Mutable: they come one after the other, parents first."""
+    """The folders of all trackers. Mutable: folders are added one by one, parents first."""
 
     def __init__(self) -> None:
         self._mlflow: list[ScannedFolder] = []
@@ -18,7 +18,7 @@ class Trackers:
         self._neptune: list[ScannedFolder] = []
 
     def take(self, folder: ScannedFolder) -> bool:
-        """Take a folder that is a tracker's; return whether all below it belongs to one run."""
+        """Add a folder if it is a tracker's; return whether its subfolders belong to one run."""
         if folder.has(mlflow_files.META):
             self._mlflow.append(folder)
             return mlflow_files.is_run(folder)
@@ -30,7 +30,7 @@ class Trackers:
         return False
 
     def studies(self) -> list[FoundStudy]:
-        """Return the studies of all of them."""
+        """Return the studies of all trackers."""
         return [
             *mlflow_files.find_experiments(self._mlflow),
             *wandb_files.find_runs(self._wandb),
@@ -39,7 +39,7 @@ class Trackers:
 
 
 def inner_stamps(folders: Iterable[ScannedFolder]) -> Iterator[str]:
-    """Yield the stamps of files that lie deeper in a run than the walk through folders looks."""
+    """Yield the stamps of files deeper in a run than the scan of folders looks."""
     for folder in folders:
         if folder.has(mlflow_files.META):
             yield mlflow_files.stamp(folder)

@@ -1,4 +1,4 @@
-"""MLflow's tracking store in a database: SQLite, or that of a server."""
+"""MLflow's tracking store in a database: an SQLite file, or on a server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tuner.history.store.records import Rejection
 
 _TABLES = ("experiments", "runs", "params", "metrics", "latest_metrics")
 _NEEDED = frozenset({"experiments", "runs", "params", "metrics"})
-#: Runs that are in memory at once.
+#: Number of runs in memory at a time.
 _PAGE = 200
 
 
 def is_mlflow(tables: Collection[str]) -> bool:
-    """Whether a database with these tables is a tracking store of MLflow's."""
+    """Whether a database with these tables is an MLflow tracking store."""
     return set(tables) >= _NEEDED and "studies" not in tables
 
 
@@ -32,7 +32,7 @@ class MlflowDatabase:
     """The tables of a tracking store.
 
     Args:
-        database: open.
+        database: an open database.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -41,7 +41,7 @@ class MlflowDatabase:
         self.tables = database.reflect(_TABLES)
 
     def experiments(self) -> list[MlflowExperiment]:
-        """Return the experiments that have runs, by the order in which they were made."""
+        """Return the experiments that have runs, in the order of their creation."""
         table, runs = self.tables["experiments"], self.tables["runs"]
         query = (
             sa.select(table)
@@ -92,7 +92,7 @@ class MlflowExperiment(TrackedStudy):
         return run
 
     def _load(self, connection: sa.Connection, keys: Sequence[str]) -> list[TrackedRun]:
-        """Return runs by their keys."""
+        """Return runs by key."""
         found = {key: self._begin(key) for key in keys}
         for row in self._rows(connection, "params", keys):
             found[row.run_uuid].params[str(row.key)] = plain_text(str(row.value))

@@ -1,6 +1,6 @@
 """MLflow's file store: `mlruns/EXPERIMENT/RUN/` with `meta.yaml`, `params/`, `metrics/`, `tags/`.
 
-Each parameter is a file that holds its value, each metric a file with a line for each report:
+Each parameter is a file with its value, each metric a file with a line for each report:
 milliseconds, value, step. A `/` in a name is a folder.
 """
 
@@ -23,15 +23,15 @@ from tuner.roots import open_named
 from tuner.spec.reading.yaml12 import plain_value
 
 META = "meta.yaml"
-#: As MLflow numbers the states of runs (its `RunStatus`).
+#: MLflow's numbers of the states of runs (its `RunStatus`).
 _FAILED, _KILLED = 4, 5
 _STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", _FAILED: "FAILED", _KILLED: "KILLED"}
-#: A tag of `tuner export mlflow`: "pruned", or why a run failed, for which MLflow has no states.
+#: A tag from `tuner export mlflow`: "pruned", or why a run failed, for which MLflow has no states.
 STATE_TAG = "tuner.state"
 _MAX_META = 64 * 1024
 _MAX_PARAM = 8 * 1024
 _MAX_CURVE = 64 << 20
-#: Folders within a metric's name.
+#: Maximum depth of folders in a metric's name.
 _MAX_DEPTH = 6
 _MAX_FOLDERS = 1000
 _LINE = re.compile(r"([A-Za-z_]+): ?(.*)")
@@ -41,9 +41,9 @@ class MlflowFiles(TrackedStudy):
     """The runs of one experiment.
 
     Args:
-        path: absolute, of its folder.
-        name: of the experiment, empty where its own file does not say it.
-        is_deleted: whether MLflow has moved it away.
+        path: absolute path of its folder.
+        name: the experiment's name, empty if its own file does not contain it.
+        is_deleted: whether MLflow has moved it to its trash.
     """
 
     kind: ImportKind = "mlflow"
@@ -55,7 +55,7 @@ class MlflowFiles(TrackedStudy):
         self._stamps: dict[str, str] = {}
 
     def add(self, run: ScannedFolder) -> None:
-        """Take the folder of a run into the study."""
+        """Add the folder of a run to the study."""
         self._runs[clean_key(run.name)] = run
 
     def stamps(self) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ class MlflowFiles(TrackedStudy):
 
 
 def find_experiments(folders: Iterable[ScannedFolder]) -> list[MlflowFiles]:
-    """Return the experiments in some folders with `meta.yaml`: of runs, and of experiments."""
+    """Return the experiments in some folders with `meta.yaml`, of runs or of experiments."""
     known = {folder.path: folder for folder in folders}
     studies: dict[str, MlflowFiles] = {}
     for folder in known.values():
@@ -107,17 +107,18 @@ def find_experiments(folders: Iterable[ScannedFolder]) -> list[MlflowFiles]:
 
 
 def is_run(folder: ScannedFolder) -> bool:
-    """Whether a folder with `meta.yaml` is one of a run rather than of an experiment."""
+    """Whether a folder with `meta.yaml` is that of a run rather than of an experiment."""
     if any(Path(folder.path, name).is_dir() for name in ("metrics", "params")):
         return True
     about = _about(folder)
-    # One that has logged nothing yet has lost its empty folders in a copy; an experiment has tags.
+    # A run that has logged nothing may have lost its empty folders in a copy; an experiment has
+    # tags.
     is_experiment = "artifact_location" in about
     return "run_id" in about or (not is_experiment and Path(folder.path, "tags").is_dir())
 
 
 def _state(path: str, status: object) -> str:
-    """Return the state of a run; an export of Tuner's says more of it in a tag."""
+    """Return the state of a run; an export of Tuner specifies it in a tag."""
     try:
         said = _content(path, "tags", STATE_TAG, _MAX_PARAM).strip()
     except OSError:
@@ -144,10 +145,10 @@ def stamp(run: ScannedFolder) -> str:
 
 
 def read_meta(folder: ScannedFolder) -> dict[str, object]:
-    """Return the plain values of a `meta.yaml`, of which each stands on a line of its own.
+    """Return the plain values of a `meta.yaml`, each of which is on a line of its own.
 
     Raises:
-        ValueError: it is too large or no text.
+        ValueError: it is too large or not text.
         OSError: it cannot be read.
     """
     with folder.open(META) as file:
@@ -167,7 +168,7 @@ def read_meta(folder: ScannedFolder) -> dict[str, object]:
 
 
 def _files(path: str, part: str, most: int) -> list[FileStamp]:
-    """Return the files below a folder of a run, names joined by `/`; the first `most` of them."""
+    """Return the first `most` files below a folder of a run, with names joined by `/`."""
     found: list[FileStamp] = []
     waiting = [("", 0)]
     root = Path(path, part)
@@ -196,7 +197,7 @@ def _content(path: str, part: str, name: str, most: int) -> str:
 
 
 def _points(content: str) -> Points:
-    """Return the reports of a metric; a line that is none, as one half written, is left out."""
+    """Return the reports of a metric; an invalid line, such as one written in part, is left out."""
     points: Points = []
     for line in content.splitlines():
         parts = line.split(" ")
@@ -210,6 +211,6 @@ def _points(content: str) -> Points:
 
 
 def _seconds(value: object) -> float | None:
-    """Return a time; MLflow counts milliseconds."""
+    """Return a time in seconds; MLflow counts milliseconds."""
     is_time = isinstance(value, int | float) and math.isfinite(value)
     return float(value) / 1000 if is_time and isinstance(value, int | float) else None

@@ -1,4 +1,4 @@
-"""Runs of an MLflow tracking server, by its REST API; only asked, never written to."""
+"""Runs of an MLflow tracking server, through its REST API; read only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.history.store.cleaning import MAX_RUNS, clean_key, clean_text
 from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 
-#: As MLflow's own client reads them.
+#: The same as for MLflow's own client.
 TOKEN, USER, PASSWORD = (
     "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_USERNAME",
@@ -26,14 +26,15 @@ _API = "/api/2.0/mlflow/"
 _TIMEOUT_S = 30.0
 _MAX_ANSWER = 64 << 20
 _PAGE = 500
-#: Curves that are asked for, a request each; of further metrics the last value is kept.
+#: Maximum number of curves, which take a request each; for further metrics only the last value is
+#: read.
 _MAX_CURVES = 10
 _MAX_EXPERIMENTS = 10_000
 _MAX_PAGES = 1000
 
 
 def is_server(given: str) -> bool:
-    """Whether what was named is the address of a server."""
+    """Whether the given text is the address of a server."""
     return given.startswith(("http://", "https://"))
 
 
@@ -41,7 +42,7 @@ def parse_server(given: str) -> tuple[str, str]:
     """Return a server's address without `#NAME`, and the name of the experiment, if any.
 
     Raises:
-        SpecError: it names no host, or holds a password.
+        SpecError: it names no host, or contains a password.
     """
     text, _, wanted = given.partition("#")
     try:
@@ -63,13 +64,13 @@ def parse_server(given: str) -> tuple[str, str]:
 
 
 class MlflowServer:
-    """A tracking server; to be closed.
+    """A tracking server; must be closed.
 
     Args:
         address: as `parse_server` returns it.
 
     Raises:
-        SpecError: the environment holds a token that cannot be sent.
+        SpecError: the environment contains a token that cannot be sent.
     """
 
     def __init__(self, address: str) -> None:
@@ -92,7 +93,7 @@ class MlflowServer:
         self._client.close()
 
     def experiments(self) -> list[MlflowRemote]:
-        """Return the experiments that are not deleted, the oldest first."""
+        """Return the experiments that are not deleted, oldest first."""
         found = self._pages("experiments/search", {"max_results": _PAGE}, "experiments")
         studies = [
             MlflowRemote(self, str(item["experiment_id"]), clean_text(str(item["name"]), 200))
@@ -101,12 +102,12 @@ class MlflowServer:
         return studies[::-1]
 
     def runs(self, experiment: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the runs of an experiment, as the API has them, with those that were deleted."""
+        """Yield the runs of an experiment as the API returns them, including deleted ones."""
         query = {"experiment_ids": [experiment], "max_results": _PAGE, "run_view_type": "ALL"}
         yield from self._pages("runs/search", query, "runs")
 
     def history(self, run: str, metric: str) -> list[Any]:
-        """Return the reports of a metric; of a server that has no such page, nothing."""
+        """Return the reports of a metric; empty if the server does not support this."""
         query = {"run_id": run, "metric_key": metric, "max_results": "25000"}
         found = self._ask("GET", "metrics/get-history", params=query).get("metrics", [])
         return found if isinstance(found, list) else []
@@ -197,7 +198,7 @@ class MlflowRemote(TrackedStudy):
             run.summary[name] = _number(value)
         if run.state == "RUNNING":
             return run
-        # What was asked for comes first.
+        # The metrics that the options name come first.
         names = dict.fromkeys([*(n for n in options.metrics if n in run.summary), *run.summary])
         for name in list(names)[:_MAX_CURVES]:
             for point in self._server.history(str(info.get("run_id")), name):
@@ -207,10 +208,10 @@ class MlflowRemote(TrackedStudy):
 
 
 def find_experiments(given: str, server: MlflowServer) -> list[MlflowRemote]:
-    """Return the experiments of a server, or the one that was named behind `#`.
+    """Return the experiments of a server, or the one named after `#`.
 
     Raises:
-        NotFoundError: it has none of that name.
+        NotFoundError: there is none of that name.
     """
     wanted = parse_server(given)[1]
     found = server.experiments()
@@ -234,7 +235,7 @@ def _stamp(info: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> float | None:
-    """Return a number; JSON has those that are not finite as texts."""
+    """Return a number; in JSON, numbers that are not finite are texts."""
     try:
         return float(value) if isinstance(value, str | int | float) else None
     except (ValueError, OverflowError):

@@ -1,9 +1,9 @@
-"""Neptune's exports: `<project>/<run>_part_<n>.parquet` of its exporter, a row for each value.
+"""Neptune's exports: `<project>/<run>_part_<n>.parquet` from its exporter, one row per value.
 
 The columns are `project_id`, `run_id`, `attribute_path`, `attribute_type`, `step` (a decimal with
 six places), `timestamp` and one for each type of value (README of neptune-ai/neptune-exporter). An
 attribute below `sys/` is Neptune's own; a `float_series` is a metric, any other number, text or
-truth a parameter.
+boolean a parameter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 
 PART = re.compile(r"(.+)_part_(\d{1,6})\.parquet")
-#: Of one part: the exporter begins a new one at 50 MB.
+#: Maximum size of one part: the exporter starts a new one at 50 MB.
 MAX_BYTES = 1 << 30
 
 _PROJECT, _RUN, _PATH, _TYPE, _STEP = (
@@ -40,9 +40,9 @@ _VALUES = {
 }
 _NEEDED = (_PROJECT, _RUN, _PATH, _TYPE, _STEP, *dict.fromkeys(_VALUES.values()))
 _PLACES = 1_000_000
-#: What Neptune writes itself, beside what it keeps below `sys/`.
+#: What Neptune writes itself, in addition to what is below `sys/`.
 _OWN = ("monitoring/", "source_code/")
-#: Where Neptune's integrations put what they log.
+#: Where Neptune's integrations store what they log.
 _METRICS, _PARAMETERS = "metrics/", "parameters/"
 _CREATED, _CHANGED, _FAILED, _STATE = (
     *("sys/creation_time", "sys/modification_time", "sys/failed"),
@@ -56,8 +56,8 @@ class NeptuneRuns(TrackedStudy):
     """The runs of one project.
 
     Args:
-        path: absolute, of the folder of its parts.
-        project: as Neptune calls it; empty where its files do not say it.
+        path: absolute path of the folder with its parts.
+        project: Neptune's name for it; empty if its files do not contain it.
     """
 
     kind: ImportKind = "neptune"
@@ -67,7 +67,7 @@ class NeptuneRuns(TrackedStudy):
         self._runs: dict[str, Parts] = {}
 
     def add(self, name: str, folder: ScannedFolder, file: FileStamp) -> None:
-        """Take a part of a run into the study."""
+        """Add a part of a run to the study."""
         self._runs.setdefault(clean_key(name), []).append((folder, file))
 
     def stamps(self) -> Mapping[str, str]:
@@ -166,7 +166,7 @@ def _places(value: object) -> int | None:
 
 
 def _settled(points: Points) -> Points:
-    """Return points by whole steps; where some are fractions, as of an epoch, by their order."""
+    """Return points with whole steps; if some are fractions, as of an epoch, numbered in order."""
     if all(step % _PLACES == 0 for step, _ in points):
         return [(step // _PLACES, value) for step, value in points]
     ordered = sorted(points, key=lambda point: point[0])

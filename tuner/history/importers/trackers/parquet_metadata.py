@@ -1,4 +1,4 @@
-"""What a Parquet file says of itself, in Thrift's compact protocol: columns and where they lie.
+"""The metadata of a Parquet file, in Thrift's compact protocol: columns and their positions.
 
 Only what is needed for flat columns is kept, by the field numbers of `parquet.thrift` (Apache
 Parquet format 2). Everything is bounded: the footer, the depth, the number of entries.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAGIC = b"PAR1"
-#: Of the footer; that of a file of millions of rows has some hundreds of kilobytes.
+#: Maximum size of the footer; that of a file with millions of rows takes some hundred kilobytes.
 MAX_FOOTER = 64 << 20
 _MAX_DEPTH = 20
 _MAX_ENTRIES = 5_000_000
@@ -25,7 +25,7 @@ _TRUE, _FALSE, _BYTE, _INT16, _INT32, _INT64, _DOUBLE, _BINARY, _LIST, _SET, _MA
 
 
 class ParquetError(ValueError):
-    """What is there is not a Parquet file that can be read; the text says why."""
+    """The file is not a readable Parquet file; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Chunk:
     #: Parquet's number of the type, and of the codec.
     type: int
     codec: int
-    #: Bytes of a value of fixed length.
+    #: Size in bytes of a value of fixed length.
     length: int
     values: int
     start: int
@@ -44,14 +44,14 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows, by the columns that are not nested."""
+    """A group of rows, by the columns that are not nested."""
 
     rows: int
     columns: dict[str, Chunk]
 
 
 def read_groups(file: io.BufferedReader) -> list[Group]:
-    """Return the groups of rows of a file.
+    """Return the row groups of a file.
 
     Raises:
         ParquetError: it is not a Parquet file, or is damaged.
@@ -73,7 +73,7 @@ def read_groups(file: io.BufferedReader) -> list[Group]:
 
 def _groups(footer: dict[int, Any]) -> list[Group]:
     schema = footer[2]
-    # The root, then its children one after the other; those of a group stand behind it.
+    # The root, then its children one after the other; those of a group follow it.
     lengths: dict[str, int] = {}
     optional: set[str] = set()
     index = 1
@@ -106,7 +106,7 @@ def _groups(footer: dict[int, Any]) -> list[Group]:
 
 
 def _behind(schema: list[dict[int, Any]], index: int) -> int:
-    """Return the index of what follows an element and all below it."""
+    """Return the index after an element and everything below it."""
     left = 1
     while left and index < len(schema):
         left += schema[index].get(5, 0) - 1
@@ -115,7 +115,7 @@ def _behind(schema: list[dict[int, Any]], index: int) -> int:
 
 
 class Thrift:
-    """Reads a message of the compact protocol as fields by their numbers. Mutable: it moves on.
+    """Reads a message in the compact protocol as fields by number. Mutable: it advances.
 
     Args:
         data: the message, and what follows it.

@@ -1,7 +1,6 @@
 """The values of one column of a Parquet file: pages, their compression and their encodings.
 
-What pyarrow writes by itself is read: pages of both versions, plain and dictionary encodings,
-Snappy, gzip or no compression (Apache Parquet format 2, `Encodings.md`; Snappy's
+What pyarrow writes by default is supported: pages of both versions, plain and dictionary encodings,
 `format_description.txt`).
 """
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from tuner.history.importers.trackers.parquet_metadata import Chunk, ParquetError, Thrift
 
-#: Of the pages of one column in one group of rows, compressed and not.
+#: Maximum size of the pages of one column in one row group, compressed and uncompressed.
 MAX_BYTES = 64 << 20
 _MAX_VALUES = 2_000_000
 _BOOLEAN, _INT32, _INT64, _INT96, _FLOAT, _DOUBLE, _BYTES, _FIXED = range(8)
@@ -25,15 +24,15 @@ _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _NUMBERS = {_INT32: "<i4", _INT64: "<i8", _FLOAT: "<f4", _DOUBLE: "<f8"}
 _HEADER_BYTES = 64 * 1024
-#: What reading a page raises that is not one.
+#: Errors raised by reading a page that is not valid.
 _NO_SENSE = (LookupError, TypeError, ValueError, ArithmeticError, struct.error, zlib.error)
 
 
 def read_column(file: io.BufferedReader, chunk: Chunk) -> list[Any]:
-    """Return the values of a column in a group of rows, None where there is none.
+    """Return the values of a column in a row group, None for missing ones.
 
     Raises:
-        ParquetError: it is damaged, too large, or written in a way that is not read here.
+        ParquetError: it is damaged, too large, or written in a way that is not supported here.
     """
     is_read = 0 <= chunk.size <= MAX_BYTES and 0 <= chunk.values <= _MAX_VALUES
     if not is_read or chunk.start < 0:
@@ -74,7 +73,7 @@ def _pages(data: bytes, chunk: Chunk) -> list[Any]:
 
 
 def _data(body: bytes, head: dict[int, Any], chunk: Chunk, dictionary: Sequence[Any]) -> list[Any]:
-    """Return the values of a page: definition levels behind their length, then the values."""
+    """Return the values of a page: definition levels after their length, then the values."""
     count = _count(head[1])
     (length,) = struct.unpack_from("<I", body)
     present = _hybrid(body[4 : 4 + length], 1, count)
@@ -97,7 +96,7 @@ def _data_v2(
 def _spread(
     body: bytes, encoding: int, present: Sequence[int], chunk: Chunk, dictionary: Sequence[Any]
 ) -> list[Any]:
-    """Return the values of a page with None where none is present."""
+    """Return the values of a page, with None for missing ones."""
     count = sum(present)
     if encoding in (_PLAIN_DICTIONARY, _RLE_DICTIONARY):
         indices = _hybrid(body[1:], body[0], count) if count else []
@@ -139,7 +138,7 @@ def _plain(body: bytes, chunk: Chunk, count: int) -> list[Any]:
 
 
 def _hybrid(body: bytes, width: int, count: int) -> list[int]:
-    """Return `count` numbers of `width` bits: runs of one value, and groups of eight in bits."""
+    """Return `count` numbers of `width` bits: runs of one value, and bit-packed groups of eight."""
     if not width:
         return [0] * count
     if not 0 < width <= 32:
@@ -191,7 +190,7 @@ def _decompress(body: bytes, codec: int, size: int) -> bytes:
 
 
 def unsnap(body: bytes, most: int) -> bytes:
-    """Return what Snappy has compressed: literals, and copies of what came before.
+    """Return data decompressed by Snappy: literals, and copies of earlier output.
 
     Raises:
         ParquetError: it is damaged, or larger than `most` bytes.
@@ -222,7 +221,7 @@ def unsnap(body: bytes, most: int) -> bytes:
 
 
 def _copy(body: bytes, tag: int, at: int) -> tuple[int, int, int]:
-    """Return length and offset of a copy, and what follows it."""
+    """Return length and offset of a copy, and the position after it."""
     if tag & 3 == 1:
         return ((tag >> 2) & 7) + 4, ((tag >> 5) << 8) | body[at], at + 1
     width = 2 if tag & 3 == 2 else 4
@@ -234,7 +233,7 @@ def _repeat(found: bytearray, offset: int, length: int) -> None:
         raise ParquetError("is damaged: a copy of nothing")
     start = len(found) - offset
     piece = bytes(found[start : start + length])
-    # A copy may overlap with what it makes: then it repeats.
+    # A copy may overlap with its own output: then it repeats.
     while len(piece) < length:
         piece += piece[: length - len(piece)]
     found += piece

@@ -1,4 +1,4 @@
-"""Runs of experiment trackers, which all keep the same: parameters, metrics by step, a state."""
+"""Runs of experiment trackers, which all store the same: parameters, metrics by step, a state."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tuner.history.store.imported import Facts, ImportedRun, Options
 from tuner.history.store.records import HistoricTrial, Rejection
 from tuner.space.value import Value
 
-#: Points of one metric that are looked at; a curve keeps far fewer.
+#: Maximum number of points read for one metric; a curve keeps far fewer.
 MAX_POINTS = 100_000
-#: Levels of a configuration that is nested.
+#: Maximum number of levels of a nested configuration.
 MAX_DEPTH = 8
 _BOOLS = {"true": True, "false": False}
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,15})")
@@ -34,24 +34,24 @@ Points = list[tuple[int, object]]
 
 @dataclass(kw_only=True)
 class TrackedRun:
-    """A run while it is read; what cannot be used of it is left out later."""
+    """A run while it is read; what cannot be used is left out later."""
 
     #: Unique in its study.
     key: str
-    #: As the tracker calls it, as FINISHED; None where it says nothing.
+    #: The tracker's word for it, such as FINISHED; None if it has none.
     state: str | None
     stamp: str
     params: dict[str, object] = field(default_factory=dict)
     #: By step, in the order in which they were logged.
     points: dict[str, Points] = field(default_factory=dict)
-    #: Last values, of metrics whose points are not known.
+    #: Last values of metrics whose points are unknown.
     summary: dict[str, object] = field(default_factory=dict)
     #: Seconds since the epoch, or ISO 8601 with a zone.
     started: object = None
     finished: object = None
 
     def add_point(self, name: str, step: object, value: object) -> None:
-        """Add a report; beyond the most that are looked at, the last one counts."""
+        """Add a report; above the maximum number, it replaces the last one."""
         if name not in self.points and len(self.points) >= 2 * MAX_METRICS:
             return
         points = self.points.setdefault(name, [])
@@ -103,7 +103,7 @@ class TrackedStudy:
         )
 
     def _take(self, run: TrackedRun, options: Options) -> ImportedRun:
-        """Return a run that has ended.
+        """Return an ended run.
 
         Raises:
             ValueError: why it cannot be used.
@@ -143,17 +143,17 @@ class TrackedStudy:
 def _metrics(
     run: TrackedRun, options: Options, curves: Mapping[str, tuple[tuple[int, float], ...]]
 ) -> dict[str, float]:
-    """Return the last value of each metric, or the best of one where the options say so."""
+    """Return the last value of each metric, or the best one if the options say so."""
     goals = options.by_name
     last: dict[str, object] = {**run.summary}
     for name, points in run.points.items():
         if points:
-            # Of two at one step the later one counts, as the trackers have it.
+            # Of two at one step the later one counts, as in the trackers.
             last[name] = max(reversed(points), key=lambda point: point[0])[1]
     if options.reduce == "best":
         for name in goals.keys() & curves.keys():
             last[name] = last_or_best(curves[name], goals[name])
-    # What was asked for comes first, so that it is kept however many there are.
+    # The requested metrics come first, so that they are kept however many there are.
     ordered = {name: last[name] for name in dict.fromkeys([*goals, *last]) if name in last}
     return clean_metrics(ordered)
 
@@ -163,7 +163,7 @@ def _is_numeric(value: object) -> bool:
 
 
 def plain_text(text: str) -> Value | None:
-    """Return what a value means that a tracker keeps as text; None where it says nothing."""
+    """Return the meaning of a value that a tracker stores as text; None if it has none."""
     stripped = text.strip()
     if stripped.lower() in NOTHING or stripped.lower() == "nan":
         return None

@@ -1,4 +1,4 @@
-"""Runs that were written as JSON with W&B's public API: a list, or one object a line."""
+"""Runs that were written as JSON with W&B's public API: a list, or one object per line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tuner.history.store.imported import ImportedRun, ImportKind, Options
 from tuner.history.store.records import Rejection
 from tuner.roots import open_named
 
-#: What the API calls a run's last values, in its releases and in data frames of it.
+#: The API's names for a run's last values, in its releases and in data frames from it.
 _SUMMARIES = ("summary", "summaryMetrics", "summary_metrics")
 _STARTED = ("created_at", "createdAt")
 _FINISHED = ("heartbeat_at", "heartbeatAt", "finished_at")
@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 
 class WandbExport(TrackedStudy):
-    """The runs of a file.
+    """The runs in a file.
 
     Args:
         path: absolute.
@@ -79,7 +79,7 @@ class WandbExport(TrackedStudy):
         for row in history if isinstance(history, list) else ():
             if isinstance(row, Mapping):
                 _add_row(run, row)
-        # A run may have been written twice; the second is another file's row then.
+        # A run may occur twice; the second one is then treated as a different run.
         run.key = run.key if run.key not in seen else f"{run.key}#{number}"
         seen.add(run.key)
         return run
@@ -98,21 +98,21 @@ def _first(record: Record, names: Iterable[str]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a setting; the raw form keeps each beside its description."""
+    """Return a setting; in the raw form, each has a description next to its value."""
     if isinstance(value, Mapping) and "value" in value and value.keys() <= {"value", "desc"}:
         return value["value"]
     return value
 
 
 def is_run(record: Any) -> bool:
-    """Whether a value is a run of W&B's: settings, and last values or a history."""
+    """Whether a value is a W&B run: settings, and last values or a history."""
     if not isinstance(record, Mapping) or not isinstance(record.get("config"), Mapping):
         return False
     return any(isinstance(record.get(name), Mapping | list) for name in (*_SUMMARIES, "history"))
 
 
 def read_records(path: Path) -> list[Any]:
-    """Return the objects of a JSON file, of one that holds a list, or of one with an object a line.
+    """Return the objects of a JSON file: one object, a list, or one object per line.
 
     Raises:
         SpecError: it is too large, or damaged.

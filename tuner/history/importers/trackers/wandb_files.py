@@ -1,4 +1,4 @@
-"""W&B's folders of runs, `wandb/offline-run-*` and `wandb/run-*`: all is in `run-ID.wandb`."""
+"""W&B's folders of runs, `wandb/offline-run-*` and `wandb/run-*`: all data is in `run-ID.wandb`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tuner.history.store.records import Rejection
 
 END = ".wandb"
 MAX_BYTES = 2 << 30
-#: Records in which is looked for the project: the run's own is one of the first.
+#: Number of records in which to look for the project: the run's own is one of the first.
 _LOOKED_AT = 50
 #: Fields of a `Record`.
 _HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT = 2, 3, 5, 17, 18
-#: Fields of an item: its key, or the parts of a nested one, and its value as JSON.
+#: Fields of an item: its key, or the parts of a nested key, and its value as JSON.
 _KEY, _NESTED, _JSON = 1, 2, 16
 
 
@@ -41,8 +41,8 @@ class WandbRuns(TrackedStudy):
     """The runs of one project below one folder.
 
     Args:
-        path: absolute, of the folder that holds the folders of the runs.
-        project: empty where the runs name none.
+        path: absolute path of the folder that contains the folders of the runs.
+        project: empty if the runs name none.
     """
 
     kind: ImportKind = "wandb"
@@ -53,7 +53,7 @@ class WandbRuns(TrackedStudy):
         self._damaged = 0
 
     def add(self, folder: ScannedFolder, file: FileStamp) -> None:
-        """Take the log of a run into the study."""
+        """Add the log of a run to the study."""
         # `latest-run` is a link to one of the others.
         name = os.path.basename(os.path.realpath(folder.path))  # noqa: PTH119 - of a text
         self._runs[clean_key(name)] = (folder, file)
@@ -92,7 +92,7 @@ class WandbRuns(TrackedStudy):
 
 
 class _Log:
-    """A run while its log is read. Mutable: it takes one record after the other."""
+    """A run while its log is read. Mutable: it processes one record after the other."""
 
     def __init__(self, run: TrackedRun) -> None:
         self.is_begun = False
@@ -109,7 +109,7 @@ class _Log:
         }
 
     def take(self, record: bytes) -> None:
-        """Take a record."""
+        """Process a record."""
         for number, value in fields(record):
             take = self._takers.get(number)
             if take is not None and isinstance(value, bytes):
@@ -179,7 +179,7 @@ class _Log:
 
 
 def find_runs(folders: Iterable[ScannedFolder]) -> list[WandbRuns]:
-    """Return the runs in some folders with a log, by the folder around them and their project."""
+    """Return the runs in some folders with a log, by parent folder and project."""
     studies: dict[tuple[str, str], WandbRuns] = {}
     for folder in folders:
         for file in folder.json_files:
@@ -209,7 +209,7 @@ def _stamp(file: FileStamp) -> str:
 
 
 def _items(message: bytes, number: int) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the names and values of the items at a field."""
+    """Yield the names and values of the items in a field."""
     for item in inner(message, number):
         key, nested, value = "", [], None
         for field, found in fields(item):
@@ -234,7 +234,7 @@ def _json(found: int | bytes) -> Any:
 
 
 def _typed(field: int, found: int | bytes, value: Any) -> Any:
-    """Return the value of an item that is not written as JSON, as later releases do."""
+    """Return the value of an item that is not written as JSON, as in later releases."""
     if field == 4:
         return bool(found)
     if field == 5 and isinstance(found, int):

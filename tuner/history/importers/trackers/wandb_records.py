@@ -1,9 +1,9 @@
 """The transaction log of a W&B run, `run-ID.wandb`: records of protobuf in LevelDB's log format.
 
-The file begins with 7 bytes (`:W&B`, a magic number, a version). Then come blocks of 32 KiB, of
-pieces: CRC-32 (4 bytes, of the type and the data), length (2 bytes), type (1 byte: whole, first,
-middle, last), data, all little-endian; what is left of a block and too short for a piece is zeros
-(wandb/sdk/internal/datastore.py). Of a record only the fields that are asked for are looked at, by
+The file starts with 7 bytes (`:W&B`, a magic number, a version). Then follow blocks of 32 KiB,
+which consist of pieces: CRC-32 (4 bytes, of the type and the data), length (2 bytes), type (1 byte:
+whole, first, middle, last), data, all little-endian; the rest of a block that is too short for a
+piece is zeros (wandb/sdk/internal/datastore.py). Only the requested fields of a record are read, by
 the numbers of wandb's `wandb_internal.proto`.
 """
 
@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 
 HEADER = b":W&B"
-#: Of one record; what is larger is a table or an image that was logged.
+#: Maximum size of one record; larger ones are logged tables or images.
 MAX_RECORD = 16 << 20
 
 _HEADER_BYTES = 7
@@ -28,15 +28,15 @@ Field = tuple[int, int | bytes]
 
 
 class DamagedError(ValueError):
-    """What follows cannot be read."""
+    """The rest cannot be read."""
 
 
 def records(file: io.BufferedReader) -> Iterator[bytes]:
-    """Yield the records of a log; one that is larger than `MAX_RECORD` is left out.
+    """Yield the records of a log; one larger than `MAX_RECORD` is left out.
 
     Raises:
-        DamagedError: it is no such log, or is damaged from here on; one that ends in the middle of
-            a record, as that of a killed run, just ends.
+        DamagedError: it is not such a log, or is damaged from here on. A log that ends in the
+            middle of a record, like that of a killed run, just ends.
     """
     if not file.read(_HEADER_BYTES).startswith(HEADER):
         raise DamagedError("is not the log of a W&B run")
@@ -53,7 +53,7 @@ def records(file: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _pieces(file: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and the data of each piece behind the file's header."""
+    """Yield the type and the data of each piece after the file's header."""
     offset = _HEADER_BYTES
     while True:
         left = _BLOCK - offset % _BLOCK
@@ -76,10 +76,10 @@ def _pieces(file: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
 
 
 def fields(message: bytes) -> Iterator[Field]:
-    """Yield the fields of a protobuf message in their order.
+    """Yield the fields of a protobuf message in order.
 
     Raises:
-        DamagedError: it is none.
+        DamagedError: it is not valid.
     """
     at = 0
     while at < len(message):
@@ -107,14 +107,14 @@ def text(value: int | bytes) -> str:
 
 
 def inner(message: bytes, number: int) -> Iterator[bytes]:
-    """Yield the messages and texts that stand at a field, in their order."""
+    """Yield the messages and texts in a field, in order."""
     for found, value in fields(message):
         if found == number and isinstance(value, bytes):
             yield value
 
 
 def first(message: bytes, number: int) -> int | bytes | None:
-    """Return the last value of a field that stands once, None where it does not."""
+    """Return the last value of a field that is not repeated, None if it is missing."""
     return dict(fields(message)).get(number)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of what was logged to W&B, wherever it is kept."""
+"""The numbers in what was logged to W&B, wherever it is stored."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
 def numbers(name: str, value: Any) -> Iterator[tuple[str, int | float]]:
-    """Yield the numbers of a value with their names; W&B writes those not finite as texts.
+    """Yield the numbers in a value with their names; W&B writes those not finite as texts.
 
     Args:
-        name: under which it was logged.
-        value: a number, or a mapping that holds some, whose names are joined by dots.
+        name: the name under which it was logged.
+        value: a number, or a mapping with numbers, whose names are joined by dots.
     """
     for full, number in flatten({name: value}, MAX_METRICS).items():
         if isinstance(number, str) and number in _NOT_FINITE:
