@@ -1,1 +1,1 @@
-"""TensorBoard on one study: shown vetted files only, confined by the kernel where it can be."""
+"""TensorBoard on one study: shows vetted files only, confined by the kernel if possible."""

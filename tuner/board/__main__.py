@@ -14,7 +14,7 @@ from tuner.roots import Place
 
 
 def main() -> int:
-    """Run until a signal ends it; return the exit status."""
+    """Run until a signal; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tuner.board", description=__doc__)
     parser.add_argument("log_root", type=Path)
     parser.add_argument(

@@ -1,7 +1,7 @@
-"""What TensorBoard may do: read the logs and itself, write its scratch folder, listen at its port.
+"""What TensorBoard may do: read logs and itself, write its scratch folder, listen on its port.
 
-It shows what users' code has written, with the plugins of many authors. Nothing of what the user
-who starts it may do besides is of use to it.
+It shows what users' code has written, with plugins of many authors. It needs none of the other
+rights of the user who starts it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from tuner.board.landlock import Rights
 
-#: Where interpreter and libraries are found, and how text is written; no setting of Tuner's, no
-#: password, no name of a server.
+#: Variables for finding interpreter and libraries, and for encodings; none of Tuner's settings, no
+#: passwords, no names of servers.
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
-#: The variable that tells the tab Best trials where the files lie that the view's links lead to.
+#: The variable that tells the Best trials tab the folder that the view's links lead to.
 SOURCE = "TUNER_BOARD_SOURCE"
 
-#: What programs of every kind look at: libraries, names of hosts, time zones, kinds of files.
+#: What programs of all kinds read: libraries, host names, time zones, file types.
 _SYSTEM = (
     "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/gnu/store",
 )  # fmt: skip
@@ -31,7 +31,7 @@ _FACTS = (
     "/etc/nsswitch.conf", "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/gai.conf",
     "/etc/os-release", "/etc/ssl/openssl.cnf", "/dev/urandom", "/dev/random", "/dev/zero",
     "/sys/devices/system/cpu", "/sys/fs/cgroup",
-    # Not all of it: root may read the environments of other processes there.
+    # Not all of /proc: root may read the environments of other processes there.
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/uptime",
     "/proc/version", "/proc/filesystems", "/proc/sys",
 )  # fmt: skip
@@ -42,11 +42,11 @@ def board_environment(environ: Mapping[str, str], home: Path, source: Path) -> d
 
     Args:
         environ: of the process that starts it.
-        home: a scratch folder, its HOME and the place of its temporary files.
+        home: a scratch folder, its HOME and the folder for its temporary files.
         source: the folder that the view mirrors.
     """
     kept = {name: environ[name] for name in _KEPT if name in environ}
-    # Found by way of HOME otherwise: what `pip install --user` has installed.
+    # Otherwise HOME determines where packages installed with `pip install --user` are.
     base = environ.get("PYTHONUSERBASE") or site.getuserbase()
     return {
         **kept,
@@ -62,13 +62,13 @@ def board_environment(environ: Mapping[str, str], home: Path, source: Path) -> d
 def board_rights(log_root: Path, view: Path, home: Path, port: int) -> Rights:
     """Return what a TensorBoard process may do.
 
-    Call it in that process: its interpreter's folders are among it.
+    Call it in that process: it includes the folders of its interpreter.
 
     Args:
         log_root: the files that the view's links lead to.
         view: see `View`.
         home: its scratch folder.
-        port: where it listens.
+        port: the port to listen on.
     """
     own = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent)
     modules = (Path(entry) for entry in sys.path if entry)

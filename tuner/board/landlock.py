@@ -1,9 +1,9 @@
-"""Landlock: a process gives up rights for good, and all that it starts has them no more.
+"""Landlock: a process gives up rights permanently, for itself and everything that it starts.
 
-Linux calls, numbers and structures: `man 7 landlock`, `include/uapi/linux/landlock.h`. What a
-kernel knows is its ABI: 1 (Linux 5.13) files; 2 (5.19) moving files between folders; 3 (6.2)
-cutting files; 4 (6.7) ports of TCP; 5 (6.10) commands to devices; 6 (6.12) signals and abstract
-sockets. An older one leaves out what it does not know; the rest holds.
+System calls, numbers and structures: `man 7 landlock`, `include/uapi/linux/landlock.h`. The ABI
+says what a kernel supports: 1 (Linux 5.13) files; 2 (5.19) moving files between folders; 3 (6.2)
+truncating files; 4 (6.7) TCP ports; 5 (6.10) device commands; 6 (6.12) signals and abstract
+sockets. An older kernel ignores what it does not support; the rest is enforced.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
-#: Making devices (bits 6 and 11) is in no set of rights that is given.
+#: Creating devices (bits 6 and 11) is in none of the granted sets of rights.
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
-#: All rights to files that a kernel of this ABI knows.
+#: All rights to files that a kernel of this ABI supports.
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 
@@ -38,14 +38,14 @@ _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1 << 0, 1 << 1
 
 @dataclass(frozen=True, kw_only=True)
 class Rights:
-    """What a confined process may do, and nothing else with files and ports.
+    """What a confined process may do; all other access to files and ports is denied.
 
     Args:
-        read: files, and folders with all below them, that it may read.
-        run: the same, which it may also run.
-        write: the same, which it may also change.
-        ports: of TCP that it may listen at; 0 lets the kernel choose one. To connect is not
-            restricted: Landlock knows ports only, no hosts.
+        read: files and folders, with everything below them, that it may read.
+        run: the same for those that it may also execute.
+        write: the same for those that it may also change.
+        ports: TCP ports that it may listen on; 0 lets the kernel choose one. Connecting is not
+            restricted, because Landlock can restrict only ports, not hosts.
     """
 
     read: tuple[Path, ...] = ()
@@ -55,7 +55,7 @@ class Rights:
 
 
 class _Ruleset(ctypes.Structure):
-    # An older kernel takes the longer structure as long as what it does not know is 0.
+    # An older kernel accepts the longer structure as long as the unknown part is 0.
     _fields_ = [
         ("handled_access_fs", ctypes.c_uint64),
         ("handled_access_net", ctypes.c_uint64),
@@ -73,9 +73,9 @@ class _NetPort(ctypes.Structure):
 
 
 def landlock_abi() -> int:
-    """Return what this kernel knows of Landlock, 0 for nothing.
+    """Return the kernel's Landlock ABI, 0 if there is none.
 
-    Also where a container's filter of system calls forbids it.
+    Also 0 if a container's filter of system calls forbids it.
     """
     if not is_linux():
         return 0
@@ -86,15 +86,15 @@ def landlock_abi() -> int:
 
 
 def confine(rights: Rights) -> int:
-    """Confine this thread, and all that it starts from now on, to `rights`.
+    """Confine this thread, and everything that it starts from now on, to `rights`.
 
-    Paths that are not there, or closed to this process, give no right.
+    Paths that do not exist, or that this process may not open, give no right.
 
     Returns:
         The ABI of the kernel, which says how much is enforced; 0: nothing is.
 
     Raises:
-        OSError: the kernel knows Landlock and has refused it.
+        OSError: the kernel supports Landlock and refused the call.
     """
     abi = landlock_abi()
     if abi < 1:
@@ -114,7 +114,7 @@ def confine(rights: Rights) -> int:
         for port in rights.ports if abi >= 4 else ():
             rule = _NetPort(allowed_access=_BIND_TCP, port=port)
             _call(_ADD_RULE, fd, _NET_PORT, ctypes.byref(rule), 0)
-        # Asked for by the kernel: otherwise a set-uid program would run with rights it lacks.
+        # Required by the kernel: otherwise a set-uid program would run with rights that it lacks.
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
@@ -131,7 +131,7 @@ def _allow(ruleset: int, paths: Iterable[Path], rights: int) -> None:
         except OSError:
             continue
         try:
-            # A right to folders, given to a file, is refused.
+            # Rights that apply only to folders are refused for a file.
             fitting = rights if path.is_dir() else rights & _OF_FILES
             rule = _PathBeneath(allowed_access=fitting, parent_fd=fd)
             _call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)

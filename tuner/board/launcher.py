@@ -1,6 +1,6 @@
 """The process that becomes TensorBoard: `python -m tuner.board.launcher`.
 
-It gives up its rights first, and only then loads what it runs.
+It gives up its rights first, and only then loads TensorBoard.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 from tuner.board.confinement import board_rights
 from tuner.board.landlock import confine
 
-#: Its data server has ended, so that no page can be shown any more.
+#: Exit status: its data server has ended, so that no page can be shown any more.
 READER_ENDED = 70
-#: A plugin that opens files by the names that a run's own data gives.
+#: A plugin that opens files by names from a run's own data.
 _UNWANTED = "projector"
-#: How often event files are read again. With 5 000 runs it costs the data server 4 % of a core, and
-#: the view 5 % (`tuner.board.running`); a new result is seen after 4 s at most.
+#: Seconds between reads of event files. With 5 000 runs this costs the data server 4 % of a core,
+#: and the view 5 % (`tuner.board.running`); a new result appears after at most 4 s.
 _RELOAD_S = 2
-#: A note is a line.
+#: Maximum length of a note.
 _LONGEST = 500
 
 
@@ -68,7 +68,8 @@ def _run(options: argparse.Namespace) -> int:
     arguments = ["tensorboard", "--logdir", str(options.view)]
     arguments += ["--reload_interval", str(_RELOAD_S)]
     arguments += ["--host", options.host, "--port", str(options.port)]
-    # By default a thousand points of a curve, drawn at random: a study has one for each trial.
+    # The default is a thousand points of a curve, sampled at random; a study has one for each
+    # trial.
     arguments += ["--samples_per_plugin", "scalars=10000"]
     while not options.ready.exists():
         time.sleep(0.02)
@@ -81,10 +82,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _end_with_reader() -> None:
-    """End this process when its data server, the only one that it starts, has ended."""
+    """End this process when its only child, the data server, has ended."""
     while True:
         with contextlib.suppress(ChildProcessError):
-            # Looked at only. While it starts, TensorBoard takes note of its end, and reads slowly.
+            # Not reaped: if it ends during the start, TensorBoard notices and falls back to its
+            # slow reader.
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
             time.sleep(2)
             if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:

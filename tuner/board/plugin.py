@@ -1,7 +1,8 @@
 """The entry point of the tab "Best trials": what TensorBoard loads at its start.
 
-TensorBoard loads entry points without a guard, so a fault of a plugin's module would stop it. So
-this one imports nothing of ours before it is asked for the plugin, and answers a fault with none.
+TensorBoard loads entry points without handling errors, so an error in a plugin's module would stop
+it. Therefore this module imports nothing of ours until the plugin is requested, and returns none on
+error.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ _log = logging.getLogger(__name__)
 
 
 class BestTrialsLoader(base_plugin.TBLoader):  # type: ignore[misc]
-    """Make the plugin when TensorBoard starts."""
+    """Makes the plugin when TensorBoard starts."""
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
-        """Return the plugin; None, with a line in the log, where it cannot be made."""
+        """Return the plugin; None, with a line in the log, if it cannot be made."""
         try:
             module = importlib.import_module("tuner.board.best_trials.plugin")
             return module.BestTrialsPlugin(context)

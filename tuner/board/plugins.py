@@ -1,7 +1,7 @@
-"""Which plugins TensorBoard runs with: its own, those of others that can be loaded, and ours.
+"""Which plugins TensorBoard runs with: its own, third-party ones that can be loaded, and ours.
 
-TensorBoard loads what is installed without a guard: one module that does not import, or one plugin
-that cannot be made, and no page is shown at all.
+TensorBoard loads installed plugins without handling errors: a single module that cannot be
+imported, or plugin that cannot be made, and no page is shown at all.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing_extensions import override
 from tuner.board.plugin import BestTrialsLoader
 
 _GROUP = "tensorboard_plugins"
-#: The tab of this distribution; it is loaded from here, also where the entry point is not known.
+#: The tab of this distribution; loaded from here even if the entry point is unknown.
 BEST_TRIALS = "best_trials"
-#: What TensorBoard takes for a plugin's name.
+#: What TensorBoard accepts as a plugin's name.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 Tell = Callable[[str], object]
 
 
 class GuardedLoader(base_plugin.TBLoader):  # type: ignore[misc]
-    """Another loader; a fault of it costs its own tab only.
+    """Wraps another loader; an error in it costs only its own tab.
 
     Args:
-        name: what it is called, for messages.
-        plugin: what the entry point gives: a loader, or the class of a plugin.
-        taken: names of the plugins that were loaded before; the one of this is added.
-        tell: gets a line where the plugin is left out.
+        name: its name, for messages.
+        plugin: the object of the entry point: a loader, or the class of a plugin.
+        taken: names of the plugins that were loaded before; the name of this one is added.
+        tell: called with a line if the plugin is left out.
 
     Raises:
-        Exception: `plugin` is no plugin.
+        Exception: `plugin` is not a plugin.
     """
 
     def __init__(self, name: str, plugin: object, taken: set[str], tell: Tell) -> None:
@@ -48,15 +48,15 @@ class GuardedLoader(base_plugin.TBLoader):  # type: ignore[misc]
         self._is_left_out = False
 
     def define_flags(self, parser: object) -> None:
-        """Add its options."""
+        """Add its command-line options."""
         self._try(lambda: self._loader.define_flags(parser))
 
     def fix_flags(self, flags: object) -> None:
-        """Complete its options."""
+        """Complete its command-line options."""
         self._try(lambda: self._loader.fix_flags(flags))
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
-        """Return the plugin, None where it cannot be used."""
+        """Return the plugin, None if it cannot be used."""
         return self._try(lambda: self._load(context))
 
     def _load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
@@ -65,7 +65,7 @@ class GuardedLoader(base_plugin.TBLoader):  # type: ignore[misc]
             return None
         if not _NAME.fullmatch(plugin.plugin_name) or plugin.plugin_name in self._taken:
             raise ValueError(f"its name {plugin.plugin_name!r} is taken, or cannot be one")
-        # What the list of all tabs asks every plugin for.
+        # The list of all tabs calls this for every plugin.
         plugin.frontend_metadata()
         plugin.data_plugin_names()
         self._taken.add(plugin.plugin_name)
@@ -83,11 +83,11 @@ class GuardedLoader(base_plugin.TBLoader):  # type: ignore[misc]
 
 
 def load_plugins(without: Iterable[str], tell: Tell) -> list[object]:
-    """Return what TensorBoard is started with.
+    """Return the plugins to start TensorBoard with.
 
     Args:
-        without: names of plugins that it gets not.
-        tell: gets a line for each that cannot be loaded, and why.
+        without: names of plugins to exclude.
+        tell: called with a line for each that cannot be loaded, with the reason.
     """
     unwanted = frozenset(without)
     own = [p for p in default.get_static_plugins() if _name_of(p) not in unwanted]
@@ -106,7 +106,7 @@ def load_plugins(without: Iterable[str], tell: Tell) -> list[object]:
 
 
 def watch_own_tab(tell: Tell) -> None:
-    """Have it told why the tab of this distribution cannot be shown."""
+    """Report why the tab of this distribution cannot be shown."""
     logging.getLogger(BestTrialsLoader.__module__).addHandler(_Teller(tell))
 
 

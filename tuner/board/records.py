@@ -1,8 +1,8 @@
-"""Whether TensorBoard can read an event file without being harmed by it.
+"""Whether TensorBoard can safely read an event file.
 
-Its fast reader reserves as many bytes as a record says it holds before it looks at the file, and
-ends at once where the machine has not so many: twelve bytes of one run take all runs away. So the
-lengths are looked at here first, and of a file that grows only those that are new.
+Its fast reader allocates as many bytes as a record claims to hold before it checks the file, and
+exits immediately if the machine lacks them: twelve bytes in one run make all runs disappear. So the
+lengths are checked here first; of a growing file, only those of new records.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ import struct
 
 from tuner.roots import UnfitError
 
-#: A record that says it holds more is not shown. What is written of one step holds less.
+#: Maximum size that a record may claim; records of a training step are smaller.
 MOST_BYTES = 1 << 28
 
 _LENGTH = struct.Struct("<Q")
-#: Length and its CRC before the payload, the CRC of the payload behind it.
+#: Length and its CRC before the payload, the CRC of the payload after it.
 _HEADER, _FOOTER = 12, 4
 _BLOCK = 1 << 16
 
 
 class Lengths:
-    """The records of one file as far as they have been looked at. Mutable.
+    """The records of one file as far as they have been checked. Mutable.
 
     Args:
-        found: what is known of the file.
+        found: the file's status.
     """
 
     def __init__(self, found: os.stat_result) -> None:
         self._id = _identity(found)
         self._size = 0
-        #: Where the next record begins, in bytes.
+        #: Where the next record starts, in bytes.
         self._at = 0
 
     def fits(self, found: os.stat_result) -> bool:
-        """Whether this is the same file, with nothing new in it."""
+        """Whether this is the same file, without anything new."""
         return self._id == _identity(found) and self._size == found.st_size
 
     def grows_to(self, found: os.stat_result) -> bool:
-        """Whether this is the same file, with more in it."""
+        """Whether this is the same file, with new content."""
         return self._id == _identity(found) and self._size <= found.st_size
 
     def look(self, file: io.BufferedReader, path: str, most: int) -> int:
-        """Look at the records that have been written since the last time.
+        """Check the records that have been written since the last call.
 
         Args:
-            path: where it is, for people.
-            most: records to look at; the next call goes on there.
+            path: its path, for people.
+            most: maximum number of records to check; the next call continues there.
 
         Returns:
-            How many were looked at; `most`: there may be more.
+            The number of records checked; `most`: there may be more.
 
         Raises:
-            UnfitError: one says that it is larger than any may be.
+            UnfitError: a record claims to be larger than the maximum.
             OSError: the file cannot be read.
         """
         fd = file.fileno()

@@ -1,4 +1,4 @@
-"""A running TensorBoard: started, shown what is new, started again, ended."""
+"""A running TensorBoard: started, updated, restarted, ended."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tuner.roots import Place
 
 _START_S = 60.0
 _MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there  # nosec B108  # a folder of a random name is made there
-#: How often it is started again in one run: what ends it each time would do so for ever.
+#: Maximum number of starts in one run: a recurring crash would otherwise go on for ever.
 _MOST_STARTS = 5
-#: The view is brought up to date so often, and never takes more than a tenth of the time.
+#: Seconds between updates of the view, which never takes more than a tenth of the time.
 _EVERY_S = 1.0
 _SHARE = 10
-#: Reasons why something is not shown that are told one by one.
+#: Number of reasons for files not shown that are listed individually.
 _TOLD = 3
 
-#: How many folders down a run lies in each of them; of a folder of others nobody knows.
+#: The number of levels down to a run in each of them; unknown for a foreign folder.
 STUDY, PROJECT, LOG_ROOT, FOLDER = 1, 2, 3, 0
 
 NO_LANDLOCK = (
@@ -47,11 +47,11 @@ class Site:
     """What TensorBoard is started on, and where.
 
     Args:
-        source: the folder that is shown: a study's, a project's, the log root, or any other.
-        runs_at: how many folders down its runs lie, see `View`.
-        host: where it listens.
-        port: the same.
-        tell: gets what a person should know, a line at a time.
+        source: the folder to show: a study's, a project's, the log root, or any other.
+        runs_at: number of levels down to its runs, see `View`.
+        host: address to listen on.
+        port: port to listen on.
+        tell: called with lines for a person.
     """
 
     source: Place
@@ -67,14 +67,14 @@ class Site:
 
 
 class Board:
-    """TensorBoard. Mutable: it runs, and may be started again. Made by `open_board`."""
+    """TensorBoard. Mutable: it runs, and may be restarted. Made by `open_board`."""
 
     def __init__(self, site: Site, scratch: Path, shown: Path) -> None:
         self._site = site
         self._home = scratch / "home"
         self._home.mkdir()
         self._log = scratch / "tensorboard.log"
-        # Under its own name: the pages show where the data come from.
+        # Under the source's name, because the pages show where the data comes from.
         name = site.source.relative or site.source.root.name or "logs"
         self._view = View(site.source, shown / name, runs_at=site.runs_at)
         self._notes = self._home / "notes"
@@ -86,7 +86,7 @@ class Board:
         """Start it and wait until it answers.
 
         Raises:
-            UnavailableError: it ended at once or does not answer; the text holds what it said.
+            UnavailableError: it ended immediately or does not answer; the text has its output.
         """
         if not self._is_confined:
             self._site.tell(NO_LANDLOCK)
@@ -95,7 +95,7 @@ class Board:
         except UnavailableError:
             if not self._is_confined:
                 raise
-            # Its Python may lie where nobody expects it.
+            # Its Python may be in an unexpected place.
             self._is_confined = False
             self._start()
             self._site.tell(
@@ -108,7 +108,7 @@ class Board:
         """Keep what it shows up to date, until it ends for good.
 
         Raises:
-            UnavailableError: it has ended by itself.
+            UnavailableError: it ended by itself.
         """
         starts = 1
         while True:
@@ -153,7 +153,7 @@ class Board:
             log=self._log,
             bound=True,
         )
-        # While its modules are loaded, which takes seconds.
+        # While its modules are being loaded, which takes seconds.
         self._refresh()
         ready.touch()
         self._wait_ready(self._process)
@@ -174,7 +174,7 @@ class Board:
         raise UnavailableError(f"TensorBoard did not answer at {url} within {_START_S:.0f} s")
 
     def _wait(self) -> int:
-        """Refresh the view until TensorBoard ends; return its status."""
+        """Refresh the view until TensorBoard ends; return its exit status."""
         process = self._process
         if process is None:
             raise RuntimeError("TensorBoard was not started")
@@ -202,7 +202,7 @@ def open_board(site: Site) -> Iterator[Board]:
     name = "tuner-board-"
     with (
         tempfile.TemporaryDirectory(prefix=name) as scratch,
-        # Thousands of links: at once in memory, a second on a disk.
+        # Thousands of links: immediate in memory, a second on a disk.
         tempfile.TemporaryDirectory(prefix=name, dir=_MEMORY if _has_memory() else None) as shown,
     ):
         board = Board(site, Path(scratch), Path(shown))

@@ -1,9 +1,9 @@
 """What TensorBoard is shown of a study, or of a folder: links to vetted event files.
 
-TensorBoard opens whatever is called like an event file. Its slow reader hangs for ever at a named
-pipe, for all runs, and both read through links that a trial has left. So it never sees the log
-root itself, but a folder with the same names that holds links to regular files only, made by this
-process through `tuner.roots` and kept up to date while trials run.
+TensorBoard opens anything that is named like an event file. Its slow reader hangs forever at a
+named pipe, which affects all runs, and both readers follow links that a trial has left. So it never
+sees the log root itself, but a folder with the same names and with links to regular files only,
+made by this process through `tuner.roots` and updated while trials run.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from pathlib import Path
 from tuner.board.records import Lengths
 from tuner.roots import Folder, Place, UnfitError
 
-#: Event files of one folder, folders of one run, folders in one another, and names that are looked
-#: at in one folder: what lies beyond is left out. Of one run so many records are looked at in one
-#: round, some 0.3 s of work; a file is shown once all of it has been.
+#: Maximum number of event files in a folder, of folders in a run, of nesting levels, and of names
+#: read in one folder: what exceeds them is left out. Also the number of a run's records checked in
+#: one round, which takes about 0.3 s; a file is shown once all of it has been checked.
 MOST_FILES = 1_000
 MOST_RECORDS = 1_000_000
 MOST_FOLDERS = 1_000
 MOST_DEPTH = 16
 MOST_NAMES = 200_000
-#: Folders, and event files, of a tree that is no single study: TensorBoard keeps every file open.
+#: Maximum number of folders, and of event files, in a tree of several studies: TensorBoard keeps
+#: every file open.
 MOST_OF_A_TREE = 200_000
 MOST_SHOWN_OF_A_TREE = 20_000
-#: A folder that has changed so lately may change again within the same tick of its clock.
+#: A folder that changed this recently may change again within the same tick of its clock.
 _SETTLED_NS = 2 * 10**9
 _MARK = "tfevents"
 
@@ -38,39 +39,39 @@ _MARK = "tfevents"
 class _Seen:
     """What was last found in a folder. Mutable."""
 
-    #: When the folder changed before it was read; None: read it again.
+    #: When the folder had changed before it was read; None: read it again.
     changed_ns: int | None = None
     folders: list[str] = field(default_factory=list)
     #: Every event file, with its records as far as they are known.
     files: dict[str, Lengths | None] = field(default_factory=dict)
-    #: Those that are shown.
+    #: Files that are shown.
     shown: set[str] = field(default_factory=set)
-    #: Why a name is left out.
+    #: Reasons for leaving a name out.
     left_out: dict[str, str] = field(default_factory=dict)
-    #: Whether its counterpart in the view is there.
+    #: Whether its counterpart in the view exists.
     is_made: bool = False
 
 
 class View:
-    """A folder of links. Mutable: `refresh` brings it up to date.
+    """A folder of links. Mutable: `refresh` updates it.
 
     Args:
-        source: the folder that is shown, a study's below the log root; it need not be there yet.
-        folder: where the links are made; it is made, and is this process' alone.
-        runs_at: how many folders down a run lies: 1 in a study's folder, 2 in a project's, 3 in
-            the log root; 0 where nobody knows, and the whole tree has bounds alone.
+        source: the folder to show, a study's below the log root; it need not exist yet.
+        folder: where to make the links; it is created, and belongs to this process alone.
+        runs_at: number of levels down to a run: 1 in a study's folder, 2 in a project's, 3 in the
+            log root; 0 if unknown, so that only the limits for the whole tree apply.
     """
 
     def __init__(self, source: Place, folder: Path, *, runs_at: int = 1) -> None:
         self.folder = folder
         self._source = source
         self._runs_at = runs_at
-        #: Links in the view.
+        #: Number of links in the view.
         self._links = 0
         self._seen: dict[str, _Seen] = {}
-        #: Folders that were met in this round.
+        #: Folders found in this round.
         self._met: set[str] = set()
-        #: Folders of the run that is looked at, and records, in this round.
+        #: Number of folders and records of the current run in this round.
         self._folders = self._records = 0
         #: Why the study's folder itself cannot be read.
         self._problem = ""
@@ -86,7 +87,7 @@ class View:
         return found
 
     def refresh(self) -> None:
-        """Show what has come, and show no more what has gone or has become something else."""
+        """Show what is new, and remove what has disappeared or has become something else."""
         self._met = set()
         self._problem = ""
         self._folders = self._records = 0
@@ -104,7 +105,7 @@ class View:
                 self.folder.mkdir(exist_ok=True)
 
     def _visit(self, opened: Folder, path: str) -> None:
-        """Look at a folder and at all below it; at most `MOST_DEPTH` are open at a time."""
+        """Check a folder and everything below it; at most `MOST_DEPTH` are open at a time."""
         with opened as folder:
             self._met.add(path)
             seen = self._look(folder, path)
@@ -123,10 +124,10 @@ class View:
                     self._visit(inner, f"{path}/{name}" if path else name)
 
     def _enter(self, depth: int) -> str:
-        """Count a folder; return why it is not looked at, nothing where it is.
+        """Count a folder; return why it is skipped, empty if it is not.
 
         Args:
-            depth: how many folders below the source it lies.
+            depth: number of levels below the source.
         """
         if depth == self._runs_at:
             self._folders = self._records = 0
@@ -171,16 +172,16 @@ class View:
             else:
                 seen.files[entry.name] = before.pop(entry.name, None)
         if self._runs_at != 1:
-            # Of many studies, the newest: not all of them may find room.
+            # Of many studies, the newest first, since not all of them may fit.
             seen.folders.sort(key=lambda name: _changed(folder, name), reverse=True)
         for name in seen.shown.difference(seen.files):
             self._hide(path, seen, name)
 
     def _vet(self, folder: Folder, path: str, seen: _Seen, name: str) -> None:
-        """Show an event file that can be shown.
+        """Show an event file if possible.
 
         Raises:
-            OSError: it cannot, and why.
+            OSError: it cannot be shown, and why.
         """
         if self._runs_at != 1 and name not in seen.shown and self._links >= MOST_SHOWN_OF_A_TREE:
             raise UnfitError(name, f"is one of more than {MOST_SHOWN_OF_A_TREE} event files")

@@ -1,4 +1,4 @@
-"""The server side of the tab Best trials: it reads logs, and answers with JSON.
+"""The server side of the Best trials tab: it reads logs, and answers with JSON.
 
 It runs inside TensorBoard, so it needs no more than TensorBoard does.
 """

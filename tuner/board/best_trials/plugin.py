@@ -1,4 +1,4 @@
-"""The tab "Best trials" as TensorBoard sees it: its routes, and what is asked of each."""
+"""The tab "Best trials" as a TensorBoard plugin: its routes."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tuner.board.best_trials.studies.others import Others
 from tuner.board.best_trials.table.model import Goal, Table
 from tuner.roots import Place
 
-#: Where the files lie that TensorBoard is shown a view of; without it, where TensorBoard reads.
+#: The variable with the folder whose view TensorBoard is shown; unset: TensorBoard's log directory.
 SOURCE = "TUNER_BOARD_SOURCE"
-#: Rows of one page, and of one answer.
+#: Number of rows of one page, and maximum for one answer.
 PAGE, MOST_ROWS = 100, 1_000
-#: Metrics of a log of another tool that are offered.
+#: Maximum number of metrics offered for a log of another tool.
 MOST_METRICS = 100
 _MOST_OFFSET = 10**9
 
@@ -61,15 +61,15 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         self._catalogue.start()
 
     def close(self) -> None:
-        """Stop looking at the log directory."""
+        """Stop reading the log directory."""
         self._catalogue.close()
 
     def is_active(self) -> bool:
-        """Always: a directory without trials is said there to have none."""
+        """Always true: a directory without trials gets a page that says so."""
         return True
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """Return where the page begins."""
+        """Return where the page starts."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Best trials")
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     def _study(self, table: Table) -> dict[str, Any]:
         document = study_document(table)
         if table.source == "hparams":
-            # What may be ranked by, not only what is.
+            # All metrics that trials may be ranked by, not only the current one.
             known = [*table.metrics, *self._others.metrics(table.study)]
             document["metrics"] = [
                 {"name": name, "goal": goal}
@@ -171,7 +171,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         return document
 
     def _table(self, query: Query) -> Table:
-        """Return the study that is asked for, ranked as asked for; without a name the newest."""
+        """Return the requested study with the requested ranking; without a name, the newest."""
         choice = _choice(query)
         name = query.text("study", "", 2_000)
         tables = self._catalogue.tables()
@@ -192,7 +192,7 @@ class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
 
 
 def _choice(query: Query) -> Choice:
-    """Return what the trials of another tool are to be ranked by."""
+    """Return what to rank the trials of another tool by."""
     goal: Goal | None = None
     if query.text("goal"):
         wanted = query.one_of("goal", ["maximize", "minimize"], "maximize")

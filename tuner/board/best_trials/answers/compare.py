@@ -1,4 +1,4 @@
-"""What differs between a few trials: parameters, configuration, environment."""
+"""The differences between a few trials: parameters, configuration, environment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tuner.board.best_trials.table.model import Row, Table
 from tuner.roots import Place
 
 LEAST, MOST = 2, 5
-#: Of one trial's files: fields, and how deep one lies.
+#: Limits for a trial's files: number of fields, depth, and length of a text.
 _MOST_FIELDS, _MOST_DEPTH, _MOST_TEXT = 5_000, 12, 2_000
-#: What names the trial itself differs always and says nothing.
+#: Fields that identify the trial itself: they always differ, which means nothing.
 _OWN = frozenset(
     {"trial", "attempt", "attempt_id", "run_dir", "params", "seed", "version", "proposal", "worker",
      "distributions"}
 )  # fmt: skip
-#: Fields of a configuration that say what the trial ran in.
+#: Fields of a configuration that describe what the trial ran in.
 _ENVIRONMENT = frozenset(
     {"host", "isolation", "platform", "command", "versions", "package_lock", "gpu", "environment",
      "image", "lock", "files", "image_verified"}
@@ -31,12 +31,12 @@ def chosen_rows(table: Table, names: Sequence[str], *, least: int, most: int) ->
     """Return the rows of some trials, in the order in which they are named.
 
     Args:
-        table: of the study.
-        names: numbers; of foreign logs, runs.
-        least, most: how many there must be.
+        table: the study's table.
+        names: numbers; for foreign logs, runs.
+        least, most: bounds on their number.
 
     Raises:
-        ProblemError: there are too few or too many, or one of them is not there.
+        ProblemError: there are too few or too many, or one of them does not exist.
     """
     if not least <= len(names) <= most:
         raise ProblemError(
@@ -56,12 +56,12 @@ def chosen_rows(table: Table, names: Sequence[str], *, least: int, most: int) ->
 
 
 def compare_document(table: Table, names: Sequence[str], base: Place) -> dict[str, Any]:
-    """Return the answer `compare`: what differs first, then what is the same.
+    """Return the answer `compare`: differences first, then what is equal.
 
     Args:
-        table: of the study.
+        table: the study's table.
         names: 2 to 5 trials, see `chosen_rows`.
-        base: of the runs, in the real log root.
+        base: the folder of the runs, in the real log root.
 
     Raises:
         ProblemError: see `chosen_rows`.
@@ -96,7 +96,7 @@ def _read(base: Place, run: str, name: str) -> Any:
 
 
 def _environment(record: Any) -> Any:
-    """Return the part of a trial's outcome that says what it ran in."""
+    """Return the part of a trial's outcome that describes what it ran in."""
     if not isinstance(record, Mapping):
         return None
     return {key: value for key, value in record.items() if key in _ENVIRONMENT}
@@ -107,7 +107,7 @@ def _is_environment(path: str) -> bool:
 
 
 def _flat(document: Any) -> dict[str, Any]:
-    """Return the values of a document by their path, but for what names the trial itself."""
+    """Return the values of a document by path, except those that identify the trial itself."""
     found: dict[str, Any] = {}
     if isinstance(document, Mapping):
         for key, value in document.items():
@@ -147,7 +147,7 @@ def _lines(
 
 
 def _token(value: Any) -> str:
-    """Return what tells values apart: true is not "true", and 1 is 1.0."""
+    """Return a text that distinguishes values: true from "true", but not 1 from 1.0."""
     if value is _MISSING:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):

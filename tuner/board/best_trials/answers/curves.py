@@ -1,4 +1,4 @@
-"""Learning curves of some trials, over those of others in grey, out of TensorBoard's memory."""
+"""Learning curves of some trials, with those of others in grey, from TensorBoard's memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tuner.board.best_trials.answers.requests import ProblemError, Query, answer
 from tuner.board.best_trials.studies.foreign import Foreign, Series
 from tuner.board.best_trials.table.model import Row, Table
 
-#: Trials that may be chosen, trials in grey, points of one curve, and tags that are named.
+#: Maximum number of chosen trials, of trials in grey, of points of a curve, and of tags listed.
 MOST_CHOSEN, MOST_GREY, MOST_POINTS, MOST_TAGS = 50, 200, 500, 500
 _OBJECTIVE = "objective"
-#: Tags that are looked at for one with a curve.
+#: Number of tags that are tried to find one with a curve.
 _TRIED = 3
 
 
@@ -24,9 +24,9 @@ def curves_answer(query: Query, table: Table, foreign: Foreign) -> wrappers.Resp
     """Answer `curves?runs&trials&tag&points`.
 
     Args:
-        query: `trials` are numbers, `runs` paths, both joined by commas; without either none is
-            chosen and the grey ones stand alone. `tag` is a curve's; by default that of the metric.
-        table: of the study.
+        query: `trials` are numbers, `runs` paths, both comma-separated; without either, only the
+            grey curves are returned. `tag` is that of a curve; by default the metric's.
+        table: the study's table.
         foreign: reads TensorBoard's memory.
 
     Raises:
@@ -49,21 +49,21 @@ def curves_document(
     grey: int = MOST_GREY,
     wanted: str = "",
 ) -> dict[str, Any]:
-    """Return the curves of chosen trials, over those of others.
+    """Return the curves of chosen trials, with those of others.
 
     Args:
-        table: of the study.
+        table: the study's table.
         chosen: its rows.
         foreign: reads TensorBoard's memory.
-        points: of a curve.
-        grey: so many others at most.
+        points: maximum number of points of a curve.
+        grey: maximum number of other trials.
         wanted: the tag; by default that of the metric.
     """
     names = {row.run for row in chosen}
     others = _spread([row for row in table.rows if row.run not in names], grey)
     series = _series(table, [*chosen, *others], foreign)
     tags = _tags(table, series)
-    # Of PyTorch's `add_hparams` the metric has one point, and another tag has the curve.
+    # For PyTorch's `add_hparams`, the metric has a single point, and another tag has the curve.
     candidates = [wanted] if wanted else tags[:_TRIED]
     tag, found, curves = _first_curve(candidates, series, foreign, points)
     return {
@@ -88,7 +88,7 @@ def _first_curve(
     foreign: Foreign,
     points: int,
 ) -> tuple[str | None, dict[str, Series], dict[Series, Any]]:
-    """Return the first tag with more than a point, else the first; where its curves are; them."""
+    """Return the first tag with more than one point, else the first; where its curves are; them."""
     first: tuple[str | None, dict[str, Series], dict[Series, Any]] = (None, {}, {})
     for tag in tags:
         found = {run: places[tag] for run, places in series.items() if tag in places}
@@ -107,7 +107,7 @@ def _chosen(query: Query, table: Table) -> list[Row]:
     found: dict[str, Row] = {}
     for name, known in (("trials", by_number), ("runs", by_run)):
         whole = query.text(name)
-        # A run's name may hold a comma.
+        # A run's name may contain a comma.
         for one in [whole] if whole in known else query.words(name, MOST_CHOSEN):
             row = known.get(one) or by_run.get(one)
             if row is None:
@@ -120,14 +120,14 @@ def _chosen(query: Query, table: Table) -> list[Row]:
 
 
 def _spread(rows: Sequence[Row], most: int) -> list[Row]:
-    """Return some rows, evenly from the best to the last."""
+    """Return some rows, evenly spaced from the best to the last."""
     if len(rows) <= most:
         return list(rows)
     return [rows[at * len(rows) // most] for at in range(most)]
 
 
 def _series(table: Table, rows: Sequence[Row], foreign: Foreign) -> dict[str, Mapping[str, Series]]:
-    """Return where the curves of trials are, by their run and the curve's name."""
+    """Return the places of the trials' curves, by run and name of the curve."""
     sessions = foreign.sessions
     known = {row.run: sessions[row.run].series for row in rows if row.run in sessions}
     unknown = [row.run for row in rows if row.run not in known]
@@ -144,7 +144,7 @@ def _tags(table: Table, series: Mapping[str, Mapping[str, Series]]) -> list[str]
 
     def place(name: str) -> tuple[int, bool, int, str]:
         first = metrics.index(name) if name in metrics else len(metrics)
-        # One point a trial: the value that the trial was told with.
+        # A single point per trial: the value that the trial was told with.
         return first, name == _OBJECTIVE, -counts[name], name
 
     return sorted(counts, key=place)
@@ -163,7 +163,7 @@ def _curve(row: Row, points: Sequence[Any] | None, most: int) -> dict[str, Any]:
 
 
 def _thinned(points: Sequence[Any], most: int) -> Sequence[Any]:
-    """Return at most so many points; the last one stays."""
+    """Return at most `most` points, including the last one."""
     if len(points) <= most:
         return points
     return [points[(at + 1) * len(points) // most - 1] for at in range(most)]

@@ -11,9 +11,9 @@ from tuner.roots import Place, UnfitError
 
 CONFIG, RECORD, OUTPUT = "config.json", "trial.json", "output.log"
 _KINDS = {CONFIG: "application/json", RECORD: "application/json", OUTPUT: "text/plain"}
-#: Of one answer; of the output the end is sent, of the others nothing where they are larger.
+#: Maximum size of an answer: of longer output the end is sent, of a larger file nothing.
 MOST_BYTES = 1 << 20
-#: Of the output where nobody says how much.
+#: Bytes of output that are sent by default.
 _TAIL = 200_000
 _MOST_RUN = 1_000
 
@@ -22,11 +22,12 @@ def file_answer(query: Query, base: Place) -> wrappers.Response:
     """Answer `file?run&name&tail`.
 
     Args:
-        query: `run` is a folder below `base`, `name` one of the three, `tail` bytes of the end.
-        base: of the study's runs, in the real log root; no link is followed below its root.
+        query: `run` is a folder below `base`, `name` one of the three, `tail` a number of bytes.
+        base: the folder of the study's runs, in the real log root; links below that root are not
+            followed.
 
     Raises:
-        ProblemError: there is no such run or file, or something else stands in its place.
+        ProblemError: there is no such run or file, or something else is in its place.
     """
     name = query.one_of("name", list(_KINDS), CONFIG)
     tail = query.whole("tail", _TAIL, 1, MOST_BYTES)
@@ -68,6 +69,6 @@ def read_file(base: Place, run: str, name: str, tail: int | None = None) -> byte
 
 
 def _from_line(content: bytes, *, is_cut: bool) -> bytes:
-    """Return the end of a text from the beginning of a line on."""
+    """Return the end of a text from the start of a line on."""
     start = content.find(b"\n") + 1 if is_cut else 0
     return content[start:] if start < len(content) else content

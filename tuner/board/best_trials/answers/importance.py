@@ -1,4 +1,4 @@
-"""What the coordinator found out about a study, as far as it has the form that it must have."""
+"""What the coordinator found out about a study, as far as it is well formed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_YET = (
     "Nothing has been computed of this study yet: it comes a minute after its first ten trials, "
     "from the coordinator."
 )
-#: Of a list, of a mapping, and of lists and mappings in one another.
+#: Maximum length of a list or a mapping, and maximum depth of nesting.
 _MOST, _DEPTH = 20_000, 8
 _KEYS = ("trials", "updated", "importance", "edges", "advice", "improvement", "history")
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -32,10 +32,10 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def importance_document(study: OwnStudy | None) -> dict[str, Any]:
-    """Return `insights.json` after checking; what is of another form is left out.
+    """Return `insights.json` after checking; malformed parts are left out.
 
     Args:
-        study: None: it is of another tool.
+        study: None: it belongs to another tool.
     """
     if study is None:
         return {"why": _NO_STUDY}
@@ -52,7 +52,7 @@ def importance_document(study: OwnStudy | None) -> dict[str, Any]:
 
 
 def _bounded(value: Any, depth: int) -> Any:
-    """Return JSON of bounded size; the file lies where trials may write."""
+    """Return JSON of bounded size; the file is in a folder where trials may write."""
     if isinstance(value, str):
         return value[:MOST_LETTERS]
     if isinstance(value, float):

@@ -10,16 +10,18 @@ from tuner.board.best_trials.answers.requests import Query
 from tuner.board.best_trials.table.model import FACTS, Column, Row, Table
 from tuner.board.best_trials.table.query import parse_search
 
-#: Integers beyond are not exact in a browser.
+#: Larger integers are not exact in a browser.
 _EXACT = 2**53
-#: Parameters of the best trial in the list of studies, and of a trial in the table.
+#: Maximum number of parameters of the best trial in the list of studies, and of a trial in the
+#: table.
 MOST_BEST, MOST_OF_ROW = 200, 2_000
-#: Values of one answer: of trials with very many parameters it has fewer than are asked for.
+#: Maximum number of values in one answer: with very many parameters, fewer trials are returned than
+#: requested.
 MOST_VALUES = 500_000
 
 
 def study_document(table: Table) -> dict[str, Any]:
-    """Return what a list of studies says of one."""
+    """Return a study's entry in the list of studies."""
     counts = dict.fromkeys(("complete", "pruned", "fail", "running", "waiting"), 0)
     for row in table.rows:
         counts[row.state] += 1
@@ -85,14 +87,14 @@ def params_document(params: Mapping[str, Any], *, most: int) -> dict[str, Any]:
 
 
 def encode(value: Any) -> Any:
-    """Return a value that a browser reads as it is: a large integer as `{"int": "…"}`."""
+    """Return a value that a browser reads unchanged: a large integer as `{"int": "…"}`."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         return {"int": str(value)}
     return value
 
 
 def found_rows(query: Query, table: Table) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Return the rows that the question's `query` finds, best first, and the mistakes in it.
+    """Return the rows that the request's `query` finds, best first, and its mistakes.
 
     Raises:
         ProblemError: it is too long.
@@ -107,12 +109,12 @@ def found_rows(query: Query, table: Table) -> tuple[list[Row], list[dict[str, An
 
 
 def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:
-    """Return rows in the order of a column; those without a value last in both directions.
+    """Return rows in the order of a column; those without a value come last in both directions.
 
     Args:
-        rows: best first, which ties keep.
+        rows: best first, which is kept for ties.
         sort: key of a column.
-        descending: whether the largest comes first.
+        descending: whether the largest value comes first.
     """
     known: list[Row] = []
     unknown: list[Row] = []
@@ -124,17 +126,17 @@ def sort_rows(rows: Sequence[Row], sort: str, *, descending: bool) -> list[Row]:
 
 
 def page_length(table: Table, limit: int) -> int:
-    """Return how many rows one answer has: so many as asked for, or as find room."""
+    """Return the number of rows in one answer: as many as requested, or as fit."""
     return min(limit, max(10, MOST_VALUES // max(1, len(table.columns))))
 
 
 def is_column(table: Table, key: str) -> bool:
-    """Whether a table has a column of this key."""
+    """Whether a table has a column with this key."""
     return key in FACTS or any(column.key == key for column in table.columns)
 
 
 def _place(value: Any) -> tuple[int, float, str]:
-    """Order values of several types: numbers before texts."""
+    """Return a sort key for values of several types: numbers before texts."""
     if isinstance(value, bool):
         return 1, float(value), ""
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""A table by columns, for plots."""
+"""A table as columns, for plots."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tuner.board.best_trials.answers.page import encode, found_rows, is_column
 from tuner.board.best_trials.answers.requests import ProblemError, Query, answer
 from tuner.board.best_trials.table.model import Table
 
-#: Of one answer.
+#: Limits of one answer.
 MOST_ROWS, MOST_COLUMNS = 20_000, 500
 
 
 def points_answer(query: Query, table: Table) -> wrappers.Response:
-    """Answer `points?query&columns&limit`: one list a column, null where a trial has no value.
+    """Answer `points?query&columns&limit`: one list per column, null for a missing value.
 
     Args:
-        query: `columns` are keys of columns, joined by commas; by default all that have a place.
-        table: of the study.
+        query: `columns` are keys of columns, comma-separated; by default all that fit.
+        table: the study's table.
 
     Raises:
         ProblemError: there is no such column.
@@ -47,7 +47,7 @@ def points_answer(query: Query, table: Table) -> wrappers.Response:
 def _keys(query: Query, table: Table) -> list[str]:
     if "columns" not in query.request.args:
         return [column.key for column in table.columns if column.group != "fact"][:MOST_COLUMNS]
-    # A name may hold a comma: the whole text, then each part.
+    # A name may contain a comma: try the whole text, then each part.
     whole = query.text("columns")
     keys = [whole] if is_column(table, whole) else query.words("columns", MOST_COLUMNS)
     for key in keys:

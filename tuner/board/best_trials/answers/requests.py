@@ -1,4 +1,4 @@
-"""What is asked for, checked parameter by parameter, and answers that no browser takes for more."""
+"""Requests, checked parameter by parameter, and answers that no browser misinterprets."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tuner.visible import finite
 
 Handler = Callable[["Query"], wrappers.Response]
 
-#: Of one parameter's text.
+#: Maximum length of a parameter's text.
 MOST_TEXT = 20_000
 
 
 class ProblemError(Exception):
-    """A question that cannot be answered; becomes an answer that says why.
+    """A request that cannot be answered; becomes an answer that says why.
 
     Args:
         error: what is wrong, a sentence.
-        parameter, value: of the question.
-        allowed: what may be asked for instead.
-        status: 400, or 404 for what is not there.
+        parameter, value: from the request.
+        allowed: what may be requested instead.
+        status: 400, or 404 for what does not exist.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Query:
     """The parameters of one request.
 
     Args:
-        request: of TensorBoard.
+        request: TensorBoard's request object.
     """
 
     def __init__(self, request: wrappers.Request) -> None:
@@ -71,7 +71,7 @@ class Query:
         return value
 
     def one_of(self, name: str, allowed: Sequence[str], default: str) -> str:
-        """Return one of some words; an empty one is the default.
+        """Return one of some words; an empty one means the default.
 
         Raises:
             ProblemError: it is another one.
@@ -90,7 +90,7 @@ class Query:
         """Return a whole number.
 
         Raises:
-            ProblemError: it is none, or out of bounds.
+            ProblemError: it is not one, or out of bounds.
         """
         value = self._args.get(name, "")
         if not value:
@@ -104,7 +104,7 @@ class Query:
         return found
 
     def words(self, name: str, most: int) -> list[str]:
-        """Return a list that is joined by commas, each word once.
+        """Return the distinct items of a comma-separated list.
 
         Raises:
             ProblemError: it has more than `most`.
@@ -124,7 +124,7 @@ def answer(request: wrappers.Request, document: Any, status: int = 200) -> wrapp
 
 
 def dump(document: Any, *, indent: int | None = None) -> str:
-    """Return strict JSON in ASCII; what is not finite becomes null."""
+    """Return strict JSON in ASCII; numbers that are not finite become null."""
     separators = (",", ":") if indent is None else (",", ": ")
     try:
         return json.dumps(document, allow_nan=False, separators=separators, indent=indent)
@@ -135,14 +135,14 @@ def dump(document: Any, *, indent: int | None = None) -> str:
 def plain(
     request: wrappers.Request, content: bytes | str, kind: str = "text/plain", name: str = ""
 ) -> wrappers.Response:
-    """Return a text, with a `name` as a file to be saved."""
-    # A log may hold half a character, which no encoding has.
+    """Return a text; with a `name`, as a file to save."""
+    # A log may contain half of a surrogate pair, which no encoding has.
     content = content.encode("utf-8", "replace") if isinstance(content, str) else content
     return _respond(request, content, kind, 200, name)
 
 
 def handle(handler: Handler) -> Any:
-    """Return a WSGI application that answers GET by a handler and problems as JSON."""
+    """Return a WSGI application that answers GET with a handler, and problems as JSON."""
 
     @wrappers.Request.application
     def application(request: wrappers.Request) -> wrappers.Response:

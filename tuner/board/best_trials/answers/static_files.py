@@ -1,4 +1,4 @@
-"""The tab's own scripts and sheets, and plotly's script: a fixed table of names, read once."""
+"""The tab's own scripts and style sheets, and plotly's script: a fixed table, read once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _File:
 
 
 def serve_static(query: Query) -> wrappers.Response:
-    """Answer `static/<name>`: only names that were found in the folder are there.
+    """Answer `static/<name>`: only names that were found in the folder exist.
 
     Raises:
         ProblemError: it is another name.
@@ -45,12 +45,12 @@ def serve_static(query: Query) -> wrappers.Response:
 
 
 def serve_index(query: Query) -> wrappers.Response:
-    """Answer the module that TensorBoard loads."""
+    """Answer with the module that TensorBoard loads."""
     return _send(query.request, _ROOT / INDEX)
 
 
 def serve_plotly(query: Query) -> wrappers.Response:
-    """Answer plotly's script.
+    """Answer with plotly's script.
 
     Raises:
         ProblemError: it is not installed.
@@ -62,7 +62,7 @@ def serve_plotly(query: Query) -> wrappers.Response:
 
 
 def static_routes() -> dict[str, Any]:
-    """Return the applications of these files by their route."""
+    """Return the applications for these files by route."""
     return {
         f"/{INDEX}": handle(serve_index),
         "/static/*": handle(serve_static),
@@ -72,7 +72,7 @@ def static_routes() -> dict[str, Any]:
 
 @cache
 def plotly_path() -> Path | None:
-    """Return where plotly's package has its script; None: it is not installed."""
+    """Return the path of the script in plotly's package; None: it is not installed."""
     found = importlib.util.find_spec("plotly")
     if found is None or found.origin is None:
         return None
@@ -94,7 +94,7 @@ def _send(request: wrappers.Request, path: Path) -> wrappers.Response:
     packs = "gzip" in request.headers.get("Accept-Encoding", "")
     response = wrappers.Response(file.packed if packs else file.plain, content_type=file.kind)
     response.headers["ETag"] = f'"{file.tag}"'
-    # Kept, but asked for anew: a newer release has the same names.
+    # Cached, but always revalidated: a newer release has files of the same names.
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Vary"] = "Accept-Encoding"
@@ -105,7 +105,7 @@ def _send(request: wrappers.Request, path: Path) -> wrappers.Response:
 
 @cache
 def _read(path: Path, _changed_ns: int) -> _File:
-    """Return a file; read again when it was changed, so that who edits it need not restart."""
+    """Return a file; it is read again when it has changed, so that editing needs no restart."""
     content = path.read_bytes()
     kind = f"{_KINDS[path.suffix]}; charset=utf-8"
     tag = hashlib.sha256(content).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The table as files that others read: CSV, JSON, and YAML that runs a configuration again."""
+"""The table as files for others: CSV, JSON, and YAML that runs a configuration again."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tuner.visible import escape_json
 
 FORMATS = ("csv", "json", "yaml")
 _KINDS = {"csv": "text/csv", "json": "application/json", "yaml": "text/plain"}
-#: Of one file; of the YAML fewer, because somebody is to run them.
+#: Maximum number of rows in a file; fewer in YAML, because somebody has to run them.
 MOST_ROWS, MOST_TO_RUN = 200_000, 100
-#: What a spreadsheet takes for a formula when a cell begins so.
+#: First characters of a cell that make a spreadsheet interpret it as a formula.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def takeaway_answer(query: Query, table: Table, rows: Sequence[Row]) -> wrappers.Response:
-    """Answer `takeaway?format&trials` with a file to be saved.
+    """Answer `takeaway?format&trials` with a file to save.
 
     Args:
-        query: `format` is csv, json or yaml; `trials` names those to take, else all `rows`.
-        table: of the study.
-        rows: those that the search has found, in the order of the table.
+        query: `format` is csv, json or yaml; `trials` names the trials, otherwise all `rows`.
+        table: the study's table.
+        rows: those that the search has found, in the table's order.
 
     Raises:
-        ProblemError: a trial is not there, or the format is none.
+        ProblemError: a trial does not exist, or the format is unknown.
     """
     kind = query.one_of("format", FORMATS, "csv")
     names = query.words("trials", MOST_TO_RUN)
@@ -48,9 +48,9 @@ def takeaway_answer(query: Query, table: Table, rows: Sequence[Row]) -> wrappers
 
 
 def to_csv(table: Table, rows: Sequence[Row]) -> str:
-    """Return the rows as comma-separated values, one column for each of the table.
+    """Return the rows as comma-separated values, with one column for each of the table's.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    A text that a spreadsheet would interpret as a formula is prefixed with an apostrophe.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -61,7 +61,7 @@ def to_csv(table: Table, rows: Sequence[Row]) -> str:
 
 
 def to_json(table: Table, rows: Sequence[Row]) -> str:
-    """Return the rows as JSON: values have their types, what is absent is left out."""
+    """Return the rows as JSON: values have their types, absent ones are left out."""
     goals = [{"name": metric.name, "goal": metric.goal} for metric in table.metrics]
     documents = [
         {
@@ -84,7 +84,7 @@ def to_json(table: Table, rows: Sequence[Row]) -> str:
 
 
 def to_yaml(table: Table, rows: Sequence[Row]) -> str:
-    """Return the part of a spec that runs these configurations again, each with what it reached."""
+    """Return the part of a spec that runs these configurations again, each with its result."""
     lines = [
         "# Put this into a spec to begin with these configurations: each becomes a trial.",
         "# For that alone set  budget: {trials: " + str(len(rows)) + "}.",
@@ -94,14 +94,14 @@ def to_yaml(table: Table, rows: Sequence[Row]) -> str:
         what = f"trial {row.trial}" if row.trial is not None else f"run {_yaml(row.run)}"
         reached = "" if row.objective is None else f", objective {row.objective!r}"
         lines.append(f"  # {what} of {_yaml(table.study)}: {row.state}{reached}")
-        # JSON is YAML, and whatever a text holds it stays one.
+        # JSON is valid YAML, and texts stay texts whatever they contain.
         pairs = [f"{_yaml(name)}: {_yaml(value)}" for name, value in row.params.items()]
         lines += ["  - {" + ",\n     ".join(pairs) + "}"]
     return "\n".join(lines) + "\n"
 
 
 def _yaml(value: Any) -> str:
-    """Return a value on one line of YAML: JSON is YAML, but for halves of a character."""
+    """Return a value on one line of YAML: JSON is valid YAML, except for surrogate halves."""
     return escape_json(json.dumps(value, ensure_ascii=False, default=str))
 
 

@@ -27,9 +27,9 @@ from tuner.board.best_trials.studies.foreign import Foreign
 from tuner.board.best_trials.table.model import Table
 from tuner.roots import Place
 
-#: Curves that are named, and others in grey.
+#: Number of curves with names, and of further ones in grey.
 _CURVES, _GREY = 5, 50
-#: Facts that the plots want beside the parameters.
+#: Facts that the plots need in addition to the parameters.
 _FACTS = ("cause", "reason", "started", "duration_s", "history")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -42,15 +42,15 @@ def report_answer(
     foreign: Foreign,
     base: Place,
 ) -> wrappers.Response:
-    """Answer `report` with a file to be saved.
+    """Answer `report` with a file to save.
 
     Args:
-        query: of the request.
-        table: of the study, the best trial first.
+        query: the request's parameters.
+        table: the study's table, the best trial first.
         study: its entry in the answer `studies`.
         insights: the answer `importance`.
         foreign: reads the curves from TensorBoard's memory.
-        base: of the study's runs.
+        base: the folder of the study's runs.
     """
     best = table.best()
     config = _config(base, best.run) if best is not None and table.source == "tuner" else ""

@@ -1,7 +1,7 @@
-"""A study as one HTML file: no server, no other host, to be mailed, kept and printed.
+"""A study as one HTML file, without a server or other hosts: to mail, keep and print.
 
-It is made from the answers that the tab itself gets, so that both say the same; whoever has them,
-the tab's own route or `tuner report`, gives them to `report_page`.
+It is made from the answers that the tab itself gets, so that both show the same; the tab's own
+route and `tuner report` pass these to `report_page`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from tuner.board.best_trials.report.html import (
 )
 from tuner.board.best_trials.report.scripts import has_plots, scripts, styles
 
-#: What `config.json` says of the place where a trial ran.
+#: The fields of `config.json` about the place where a trial ran.
 ENVIRONMENT = (
     *("host", "platform", "gpu", "versions", "command", "environment"),
     *("image", "image_verified", "lock", "files", "data"),
 )
-#: Rows and parameters of the leaderboard, lines of a list, and signs of a file that is shown.
+#: Maximum number of rows and parameters in the leaderboard, of lines in a list, and of characters
+#: of a file.
 MOST_ROWS, _MOST_COLUMNS, _MOST_ITEMS, _MOST_FILE = 25, 12, 200, 40_000
-#: Trials and columns that the plots get.
+#: Maximum number of trials and columns for the plots.
 MOST_POINTS, MOST_POINT_COLUMNS = 5_000, 60
 _PLOTS = (
     ("progress", "Best so far"),
@@ -45,18 +46,18 @@ _PLOTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a report is made from; all but the study may be empty.
+    """The data of a report; everything except the study may be empty.
 
     Args:
         study: its entry in the answer `studies`.
-        trials: the answer `trials`, the best first, of `MOST_ROWS` rows.
-        points: the answer `points` with every column, also `cause` and `reason`.
+        trials: the answer `trials`, best first, with up to `MOST_ROWS` rows.
+        points: the answer `points` with every column, including `cause` and `reason`.
         curves: the answer `curves` of the best trials.
         insights: the answer `importance`.
-        yaml: the spec's part that runs the best configuration again.
+        yaml: the part of a spec that runs the best configuration again.
         config: the best trial's `config.json`.
-        environment: what the best trial ran in, as its `trial.json` says.
-        made: when, for people.
+        environment: what the best trial ran in, from its `trial.json`.
+        made: the date, for people.
     """
 
     study: Mapping[str, Any]
@@ -71,7 +72,7 @@ class Report:
 
 
 def report_page(report: Report) -> str:
-    """Return the page, a whole HTML document in UTF-8."""
+    """Return the page, a complete HTML document in UTF-8."""
     name = report.study.get("study") or "study"
     body = join(
         (
@@ -242,7 +243,7 @@ def _environment(report: Report) -> Html:
     known = facts(
         (key, value_text(value)) for key, value in list(report.environment.items())[:_MOST_ITEMS]
     )
-    # Long, and for who asks: closed on the screen, and not on paper.
+    # Long, and rarely needed: collapsed on the screen, but not on paper.
     config = tag(
         "details",
         tag("summary", "config.json of the best trial"),
@@ -254,7 +255,7 @@ def _environment(report: Report) -> Html:
 
 
 def _data(report: Report) -> Html:
-    """Return what the plots draw, and the script that does it."""
+    """Return the data of the plots, and the script that draws them."""
     if not has_plots():
         return Html("")
     data = {
@@ -278,7 +279,7 @@ def _best_row(report: Report) -> Mapping[str, Any] | None:
 
 
 def _parameters(report: Report) -> list[str]:
-    """Return the names of the parameters, most important first, those that vary before others."""
+    """Return the names of the parameters, most important first, varied ones before others."""
     columns = [
         column
         for column in map(_mapping, _sequence(report.trials.get("columns")))

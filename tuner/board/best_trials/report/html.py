@@ -1,4 +1,4 @@
-"""HTML of a report, made so that whatever a log holds stays text."""
+"""HTML of a report, escaped so that whatever a log contains stays text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from tuner.visible import escape_json, visible
 
-#: A longer text of a log is cut; the whole one lies in its file.
+#: Maximum length of a text from a log; its file has all of it.
 MOST_TEXT = 2_000
 
 
 class Html(str):
-    """Markup that is ready; any other string becomes text."""
+    """Finished markup; any other string is treated as text."""
 
     __slots__ = ()
 
@@ -24,8 +24,8 @@ def tag(name: str, *children: object, **attributes: str) -> Html:
 
     Args:
         name: of the element.
-        children: markup as it is, anything else as text.
-        attributes: a trailing underscore is left out (`class_`), an inner one is a hyphen.
+        children: markup is inserted unchanged, anything else as text.
+        attributes: a trailing underscore is dropped (`class_`), an inner one becomes a hyphen.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
@@ -35,19 +35,19 @@ def tag(name: str, *children: object, **attributes: str) -> Html:
 
 
 def join(children: Iterable[object]) -> Html:
-    """Return markup and texts one after the other."""
+    """Return the concatenation of markup and texts."""
     return Html("".join(c if isinstance(c, Html) else text(c) for c in children))
 
 
 def text(value: object, most: int = MOST_TEXT) -> Html:
-    """Return a value as text: bounded, without marks that turn or hide it."""
+    """Return a value as text: bounded, without marks that change its direction or hide it."""
     whole = str(value)
     shown = visible(whole[:most]) + (" …" if len(whole) > most else "")
     return Html(html.escape(shown))
 
 
 def embedded_json(identity: str, document: object) -> Html:
-    """Return a script element that holds a document, which no content of it can end."""
+    """Return a script element with a document, none of whose content can end it."""
     written = escape_json(_json(document))
     for mark in "<>&":
         written = written.replace(mark, f"\\u{ord(mark):04x}")
@@ -58,7 +58,7 @@ def _json(document: object) -> str:
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:
-        # What is not finite is absent.
+        # Numbers that are not finite are left out.
         loose = json.dumps(document, ensure_ascii=False, default=str)
         return json.dumps(json.loads(loose, parse_constant=lambda _: None), ensure_ascii=False)
 
@@ -78,13 +78,13 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:
-    """Return names with their values, those that have one."""
+    """Return names with their values, omitting those without one."""
     found = (tag("dt", name) + tag("dd", value) for name, value in pairs if value not in (None, ""))
     return tag("dl", *map(Html, found))
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a parameter or a result as people write it; an absent one is a dash."""
+    """Return the value of a parameter or a result in readable form; a dash for an absent one."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, bool):
@@ -97,7 +97,7 @@ def value_text(value: Any) -> str:
 
 
 def seconds_text(value: Any) -> str:
-    """Return a duration in seconds as people say it; nothing for none."""
+    """Return a duration in readable form; empty for none."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
         return ""
     if value < 100:

@@ -1,8 +1,8 @@
-"""What a report draws its plots with: plotly's script and the tab's own modules, in one file.
+"""The scripts that draw a report's plots: plotly and the tab's own modules, in one file.
 
-A page that is opened from a mail has no server to ask. A browser loads modules by their addresses
-alone, so each stands in the page as an address that holds it (`data:`), and an import map leads
-from its name to there. Plotly is compressed, 2 MB in place of 5: browsers unpack it themselves.
+A page opened from a mail has no server to ask. A browser loads modules only by their addresses, so
+each module is in the page as an address that contains it (`data:`), and an import map maps its name
+to that. Plotly is compressed, 2 MB instead of 5: browsers decompress it themselves.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tuner.board.best_trials.report.html import Html
 
-#: Where the modules lie; only they are ever put into a page.
+#: The folder of the modules; only these are ever put into a page.
 STATIC = Path(__file__).resolve().parents[2] / "static"
 _ENTRY = "report/report.js"
 _STYLES = ("report/report.css", "plots/plots.css")
 _IMPORT = re.compile(r"""(\b(?:from|import)\s*\(?\s*)(["'])(\.{1,2}/[^"']+\.js)\2""")
-#: What is in front of a module's path in the import map.
+#: Prefix of a module's path in the import map.
 _SCHEME = "tuner:"
 
 
@@ -37,13 +37,13 @@ def styles() -> Html:
     """Return the style sheets of the page."""
     sheets = (STATIC / name for name in _STYLES)
     text = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets if sheet.is_file())
-    # The plots link their sheet themselves where nobody has brought it.
+    # The plots link their style sheet themselves if the page lacks it.
     return Html(f"<style data-plot-styles>{text.replace('</', '<_')}</style>")
 
 
 @lru_cache(maxsize=1)
 def scripts() -> Html:
-    """Return import map, plotly's script and the module that draws; nothing without plots."""
+    """Return import map, plotly's script and the module that draws; empty without plots."""
     plotly = _plotly_path()
     if plotly is None or not has_plots():
         return Html("")
@@ -57,7 +57,7 @@ def scripts() -> Html:
 
 
 def _modules() -> dict[str, str]:
-    """Return the modules that the entry needs, by their paths, naming each other by the map."""
+    """Return the modules that the entry needs, by path, with imports by names in the map."""
     found: dict[str, str] = {}
     waiting = [_ENTRY]
     while waiting:

@@ -1,6 +1,6 @@
-"""Which studies a log directory holds: found, loaded and kept up to date by one thread.
+"""Which studies a log directory contains: found, loaded and updated by one thread.
 
-A request gets what is known by then and never waits for a disk.
+A request gets what is known so far and never waits for a disk.
 """
 
 from __future__ import annotations
@@ -20,35 +20,37 @@ from tuner.roots import Folder, Place
 
 _log = logging.getLogger(__name__)
 
-#: Studies that are shown, and folders that are looked at to find them.
+#: Maximum number of studies shown, and of folders searched for them.
 MOST_STUDIES, MOST_FOLDERS = 2_000, 20_000
-#: A study lies in a folder so far below the log directory at most: project, study.
+#: Maximum depth of a study's folder below the log directory: project, study.
 _DEPTH = 2
-#: Between two rounds, which take a quarter of the time at most. Studies are looked for less often.
+#: Seconds between two rounds, the factor that limits rounds to a quarter of the time, and seconds
+#: between searches for studies.
 _EVERY_S, _SHARE, _FIND_EVERY_S = 1.0, 3, 5.0
-#: A new result is to be seen within five seconds, after a long round as well.
+#: Maximum seconds between rounds: a new result must appear within five seconds, even after a long
+#: round.
 _AT_MOST_S = 1.5
-#: Other threads get their turn after so much work.
+#: Seconds of work after which other threads get their turn.
 _YIELD_S = 0.002
 
 
 class OtherRuns(Protocol):
-    """Runs that are not of this service's; see `others`."""
+    """Runs that do not belong to this service; see `others`."""
 
     tables: Mapping[str, Table]
 
     def refresh(self, studies: Sequence[OwnStudy]) -> None:
-        """Look for what is new beside the studies of this service's."""
+        """Look for changes other than in the studies of this service."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far loading is.
+    """The progress of loading.
 
     Attributes:
-        loading: whether something has not been looked at yet.
-        loaded: runs that have been.
-        total: runs in all, as far as it is known.
+        loading: whether something has not been read yet.
+        loaded: number of runs that have been read.
+        total: number of all runs, as far as known.
         problem: why the log directory cannot be read; empty: it can.
     """
 
@@ -59,11 +61,11 @@ class Progress:
 
 
 class Catalogue:
-    """The studies of a log directory. Safe to use from several threads.
+    """The studies of a log directory. Thread-safe.
 
     Args:
         base: the log directory.
-        others: what else is shown of it; None: nothing.
+        others: shows what else is in it; None: nothing.
     """
 
     def __init__(self, base: Place, others: OtherRuns | None = None) -> None:
@@ -78,11 +80,11 @@ class Catalogue:
         self._thread = threading.Thread(target=self._run, name="best trials", daemon=True)
 
     def start(self) -> None:
-        """Begin to load."""
+        """Start loading."""
         self._thread.start()
 
     def progress(self) -> Progress:
-        """Return how far loading is."""
+        """Return the progress of loading."""
         studies = list(self._studies.values())
         return Progress(
             loading=not self._is_complete,
@@ -98,19 +100,19 @@ class Catalogue:
         return sorted(known, key=lambda table: table.updated, reverse=True)
 
     def table(self, study: str) -> Table | None:
-        """Return a study; None: there is none of that name."""
+        """Return a study; None: there is none with that name."""
         own = self.own(study)
         if own is None and self._others is not None:
             return self._others.tables.get(study)
         return None if own is None else own.table
 
     def own(self, study: str) -> OwnStudy | None:
-        """Return a study of this service's; None: it is none."""
+        """Return a study of this service; None: it is not one."""
         found = self._studies.get(study)
         return found if found is not None and found.is_known else None
 
     def close(self) -> None:
-        """Stop looking at the log directory; what is known stays."""
+        """Stop reading the log directory; what is known stays."""
         self._closed.set()
 
     def _run(self) -> None:
@@ -121,11 +123,11 @@ class Catalogue:
             self._closed.wait(min(max(_EVERY_S, rest), _AT_MOST_S))
 
     def _guard(self, what: str, look: Callable[[], None]) -> None:
-        """Look at something; a fault of it is logged once, and the next round may find it mended.
+        """Run a check; an error is logged once, and the next round may succeed.
 
         Args:
-            what: is looked at, for the log.
-            look: does so.
+            what: what is checked, for the log.
+            look: the check.
         """
         try:
             look()
@@ -154,7 +156,7 @@ class Catalogue:
         self._is_complete = True
 
     def _find(self) -> None:
-        """Look for studies."""
+        """Search for studies."""
         found: dict[str, OwnStudy] = {}
         looked = [0]
         try:

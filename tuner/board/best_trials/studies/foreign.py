@@ -1,8 +1,8 @@
-"""Trials of any tool that wrote HParams, as TensorBoard's data provider has them in memory.
+"""Trials of any tool that wrote HParams, from the memory of TensorBoard's data provider.
 
-A run with a session's start is a trial. Scalars belong to the trial whose path is the longest
-prefix of their run's (`trial-3/validation` to `trial-3`); those of a run above a trial belong to it
-where it is the only one there: the trial of PyTorch's `add_hparams` is a run below its curves.
+A run with a session start is a trial. Scalars belong to the trial whose path is the longest prefix
+of their run's (`trial-3/validation` to `trial-3`); those of a run above a trial belong to it if it
+is the only one there: the trial of PyTorch's `add_hparams` is a run below its curves.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tensorboard.plugins.hparams import metadata
 
 from tuner.board.best_trials.table.values import MOST_NAMES, short
 
-#: Trials that are kept of a log directory, series of one trial, and records of an experiment.
+#: Maximum number of trials of a log directory, of series of one trial, and of experiment records.
 MOST_TRIALS, MOST_SERIES, MOST_EXPERIMENTS = 20_000, 500, 1_000
-#: Runs that are asked for at once, so that an answer stays below what a call may carry.
+#: Number of runs per call, so that an answer stays below the maximum size of a message.
 _RUNS_AT_ONCE = 2_000
 #: More than TensorBoard keeps of a curve by default, 1 000.
 _ALL_POINTS = 10_000
@@ -36,12 +36,12 @@ class Session:
 
     Attributes:
         run: its path below the log directory.
-        params: with the types that HParams has; every number is a float.
-        status: as HParams counts it; None: no end was recorded.
+        params: with HParams' types; every number is a float.
+        status: HParams' status number; None: no end was recorded.
         started, ended: seconds since the epoch; None: not recorded.
-        seen: when its last value was logged, the same; 0: it has none.
-        series: where the curve of each metric is; a sub-run's name stands before the tag.
-        last: the last value of each metric; it may be no number.
+        seen: when its last value was logged, in the same unit; 0: it has none.
+        series: the location of each metric's curve; a sub-run's name precedes the tag.
+        last: the last value of each metric; may not be a number.
     """
 
     run: str
@@ -56,28 +56,28 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What a log declares: `record` is TensorBoard's `Experiment`, in the run `run`."""
+    """A log's declaration: `record` is TensorBoard's `Experiment`, in the run `run`."""
 
     run: str
     record: Any
 
 
 class Foreign:
-    """What other tools logged. Mutable: `refresh` brings it up to date, in one thread.
+    """What other tools logged. Mutable: `refresh` updates it, in one thread.
 
     Requests read `sessions` and `experiments`, which are replaced as a whole, and `read_curves`.
 
     Args:
-        provider: TensorBoard's.
-        is_ours: whether a run is a trial of this service's, which needs nothing of this.
+        provider: TensorBoard's data provider.
+        is_ours: whether a run is a trial of this service, which is skipped here.
     """
 
     def __init__(self, provider: Any, is_ours: Callable[[str], bool]) -> None:
         self.sessions: Mapping[str, Session] = {}
         self.experiments: Sequence[Experiment] = ()
-        #: Another number whenever something of it is another.
+        #: Changes whenever anything here changes.
         self.version = 0
-        #: Trials that were found; of more than `MOST_TRIALS` the first are kept.
+        #: Number of trials found; of more than `MOST_TRIALS`, the first ones are kept.
         self.total = 0
         self._provider = provider
         self._is_ours = is_ours
@@ -87,7 +87,7 @@ class Foreign:
         self._values: dict[Series, float] = {}
 
     def refresh(self) -> bool:
-        """Ask the provider for what is new; return whether anything is.
+        """Ask the provider for changes; return whether there are any.
 
         Raises:
             Exception: whatever the provider raises.
@@ -117,7 +117,7 @@ class Foreign:
     def read_curves(self, wanted: Iterable[Series], points: int = _ALL_POINTS) -> dict[Series, Any]:
         """Return the points of some curves (`step`, `wall_time`, `value`), thinned to `points`.
 
-        It reads TensorBoard's memory, of any run, not only of what `sessions` has.
+        It reads any run in TensorBoard's memory, not only those in `sessions`.
 
         Raises:
             Exception: whatever the provider raises.
@@ -139,7 +139,7 @@ class Foreign:
         return found
 
     def list_tags(self, runs: Sequence[str]) -> dict[str, list[str]]:
-        """Return the tags of the curves that some runs have.
+        """Return the tags of the curves of some runs.
 
         Raises:
             Exception: whatever the provider raises.
@@ -181,7 +181,7 @@ class Foreign:
         return found
 
     def _parse(self, run: str, tags: _Tags, tag: str) -> Any:
-        """Return a record of a run; None where there is none, or one that cannot be read."""
+        """Return a record of a run; None if there is none, or it cannot be read."""
         if tag not in tags:
             return None
         content = tags[tag].plugin_content
@@ -197,7 +197,7 @@ class Foreign:
     def _read_last(
         self, belongs: Mapping[str, Mapping[str, Series]], series: Mapping[str, _Tags]
     ) -> None:
-        """Read the last value of each series that has gone on."""
+        """Read the last value of each series that has grown."""
         marks: dict[Series, tuple[int, float]] = {}
         for names in belongs.values():
             for run, tag in names.values():
@@ -230,7 +230,7 @@ _CONTEXT = RequestContext()
 
 
 def parent_of(run: str) -> str:
-    """Return the run above; that of the log directory itself is "."."""
+    """Return the parent run; that of the log directory itself is "."."""
     return run.rpartition("/")[0] or "."
 
 

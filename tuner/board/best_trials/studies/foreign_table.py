@@ -1,4 +1,4 @@
-"""The table of trials of other tools: its metric is chosen, or guessed and said to be."""
+"""The table of trials of other tools: its metric is chosen, or guessed with a note."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tuner.board.best_trials.table.ranking import rank
 from tuner.board.best_trials.table.values import finite, short
 
 Value = Literal["best", "last"]
-#: A trial without an end goes on, as far as one can tell, so long after its last value.
+#: Seconds after its last value for which a trial without an end counts as running.
 _QUIET_S = 600.0
-#: What is smaller where it is better, as words of a metric's name.
+#: Words in a metric's name for which smaller is better.
 _MINIMIZED = re.compile(
     r"(^|[^a-z])(\w*loss|err|error|\w*mse|\w*mae|mape|nll|perplexity|ppl|regret|cost|time|latency"
     r"|seconds|duration|size|wer|cer|fid|kl|divergence|distance|deviation)([^a-z]|$)",
     re.IGNORECASE,
 )
-#: What is seldom what a trial is judged by.
+#: Names of metrics that trials are rarely judged by.
 _ASIDE = re.compile(r"(^|[^a-z])(lr|learning_rate|keras|vs_iterations|epoch)$", re.IGNORECASE)
 _SHOWN_METRICS = 50
 _STATES: Mapping[int | None, State] = {
@@ -40,12 +40,12 @@ _EXACT = 2**53
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What somebody wants a log ranked by.
+    """What a user wants a log ranked by.
 
     Attributes:
-        metric: its name; empty: the first that is declared, or a guess.
-        goal: None: guessed by the name.
-        value: of the curve, its last or its best by the goal.
+        metric: its name; empty: the first declared one, or a guess.
+        goal: None: guessed from the name.
+        value: of the curve: its last one, or its best one by the goal.
     """
 
     metric: str = ""
@@ -56,7 +56,7 @@ class Choice:
 def metrics_of(
     sessions: Sequence[Session], experiments: Sequence[Experiment]
 ) -> tuple[list[Metric], list[str]]:
-    """Return the metrics to choose from, the likeliest first, and those declared but not logged."""
+    """Return the metrics to choose from, most likely first, and those declared but not logged."""
     logged = Counter(name for session in sessions for name in session.series)
     declared: dict[str, None] = {}
     for experiment in experiments:
@@ -69,7 +69,7 @@ def metrics_of(
 
 
 def guess_goal(metric: str) -> Goal:
-    """Return what is probably wanted of a metric, by the words in its name."""
+    """Return the probable goal of a metric, from the words in its name."""
     return "minimize" if _MINIMIZED.search(metric) else "maximize"
 
 
@@ -85,13 +85,13 @@ def make_table(
     """Return the table of some trials.
 
     Args:
-        study: what it is called.
+        study: its name.
         sessions: its trials.
-        experiments: what the log declares of them.
-        choice: what they are ranked by.
-        best: gives the best value of a metric's curves by their runs.
-        version: of the sessions.
-        notes: what a reader should know besides.
+        experiments: the log's declarations about them.
+        choice: what to rank them by.
+        best: returns the best value of a metric's curves, by run.
+        version: the version of the sessions.
+        notes: further notes for the reader.
     """
     metrics, missing = metrics_of(sessions, experiments)
     chosen = _chosen(choice, metrics)
@@ -113,7 +113,7 @@ def make_table(
 
 
 def _chosen(choice: Choice, metrics: Sequence[Metric]) -> Metric | None:
-    """Return what is ranked by; None: no trial has logged it, or anything."""
+    """Return the metric to rank by; None: no trial has logged it, or anything."""
     wanted = choice.metric or (metrics[0].name if metrics else "")
     if not any(metric.name == wanted for metric in metrics):
         return None
@@ -156,7 +156,7 @@ def _notes(
 
 
 def session_row(session: Session, objective: float | None) -> Row:
-    """Return one trial as a row, with numbers as HParams has them."""
+    """Return one trial as a row, with numbers as in HParams."""
     return _row(session, objective, frozenset())
 
 
@@ -191,7 +191,7 @@ def _state(session: Session, objective: float | None) -> tuple[State, str]:
 
 
 def _whole_numbers(sessions: Iterable[Session]) -> frozenset[str]:
-    """Return the parameters whose numbers all are whole: HParams itself knows no integers."""
+    """Return the parameters whose numbers are all whole: HParams itself has no integers."""
     found: dict[str, bool] = {}
     for session in sessions:
         for name, value in session.params.items():
@@ -227,7 +227,7 @@ def _plain(value: Any) -> Any:
 def _order(
     sessions: Sequence[Session], experiments: Sequence[Experiment]
 ) -> Mapping[str, float | None]:
-    """Return the parameters, those that differ between the trials first."""
+    """Return the parameters, starting with those that differ between the trials."""
     kinds: dict[str, set[str]] = {}
     counts: Counter[str] = Counter()
     for session in sessions:
@@ -244,7 +244,7 @@ def _order(
 
 
 def _likeliness(name: str, is_declared: bool, logged: int) -> tuple[Any, ...]:
-    """Return the place of a metric: declared, of the validation, no loss, logged by many."""
+    """Return the sort key of a metric: declared, of the validation, no loss, logged by many."""
     lowered = name.lower()
     return (
         not is_declared,

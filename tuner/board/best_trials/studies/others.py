@@ -20,22 +20,22 @@ from tuner.board.best_trials.studies.own_run import RUN
 from tuner.board.best_trials.table.model import Goal, Metric, Row, Table
 from tuner.board.best_trials.table.values import finite
 
-#: Tables of choices that somebody has made that are kept, and curves' best values.
+#: Maximum number of cached tables for chosen metrics, and of cached best values of curves.
 _KEPT = 8
-#: Trials without an end are looked at so often, to see whether they have become quiet.
+#: Seconds between checks of trials without an end, to see whether they have become quiet.
 _LOOK_AGAIN_S = 60.0
 
 
 class Others:
-    """What other tools have logged. `refresh` is for one thread, all else for any.
+    """What other tools have logged. `refresh` is for one thread, everything else for any.
 
     Args:
-        provider: TensorBoard's.
-        label: the name of the trials that lie in no study.
+        provider: TensorBoard's data provider.
+        label: the name for trials that are not in a study.
     """
 
     def __init__(self, provider: Any, label: str) -> None:
-        #: By name, ranked by what seems likeliest.
+        #: By name, ranked by the most likely metric.
         self.tables: Mapping[str, Table] = {}
         self.foreign = Foreign(provider, self._is_ours)
         self._label = label or "logs"
@@ -48,10 +48,11 @@ class Others:
         self._best: dict[tuple[str, str, Goal, int], Mapping[str, float]] = {}
 
     def refresh(self, studies: Sequence[OwnStudy]) -> None:
-        """Look for what is new.
+        """Look for changes.
 
         Args:
-            studies: of this service's; what was logged in their folders becomes rows of them.
+            studies: the studies of this service; what was logged in their folders becomes rows of
+                them.
 
         Raises:
             Exception: whatever TensorBoard's provider raises.
@@ -74,7 +75,7 @@ class Others:
         self.tables = {name: self._make(name, Choice()) for name in self._groups}
 
     def table(self, study: str, choice: Choice) -> Table | None:
-        """Return the table of a study, ranked by what was chosen; None: there is none."""
+        """Return the table of a study, ranked by the choice; None: there is none."""
         if choice == Choice() or study not in self._groups:
             return self.tables.get(study)
         key = (study, choice, self._version)
@@ -87,18 +88,18 @@ class Others:
         return known
 
     def metrics(self, study: str) -> list[Metric]:
-        """Return what the trials of a study can be ranked by, the likeliest first."""
+        """Return the metrics that a study's trials can be ranked by, most likely first."""
         group = self._groups.get(study)
         return [] if group is None else metrics_of(*group)[0]
 
     def _is_stale(self) -> bool:
-        """Whether a trial that seemed to go on may have been quiet for too long since."""
+        """Whether a trial that seemed to be running may have been quiet for too long by now."""
         if time.monotonic() - self._made_at < _LOOK_AGAIN_S:
             return False
         return any(session.status is None for session in self.foreign.sessions.values())
 
     def _is_ours(self, run: str) -> bool:
-        """Whether a run is one of a trial's of ours, or below one."""
+        """Whether a run is that of one of our trials, or below one."""
         while run != ".":
             if run in self._own:
                 return True
@@ -141,7 +142,7 @@ class Others:
 
 
 def _prefix_of(run: str, prefixes: Mapping[str, Any]) -> str | None:
-    """Return the prefix of the study whose folder a run lies in; None: it lies in none."""
+    """Return the prefix of the study whose folder contains a run; None: none does."""
     at = "" if run == "." else run
     while at:
         at = at.rpartition("/")[0]
@@ -152,7 +153,7 @@ def _prefix_of(run: str, prefixes: Mapping[str, Any]) -> str | None:
 
 
 def _rows_beside(study: OwnStudy, sessions: Iterable[Session]) -> list[Row]:
-    """Return rows of runs in a study's folder that have none of its files."""
+    """Return rows for runs in a study's folder that have none of its files."""
     rows = []
     name = study.table.metrics[0].name if study.table.metrics else "objective"
     for session in sessions:
@@ -168,7 +169,8 @@ def group_sessions(
 ) -> dict[str, tuple[list[Session], list[Experiment]]]:
     """Return the trials of each study, by the folder of its experiment record; "" for the others.
 
-    A record in a trial's own run (PyTorch's) is no study's, and one for all trials makes no folder.
+    A record in a trial's own run (as PyTorch's) does not make a study, and one for all trials no
+    folder.
     """
     runs = {session.run for session in sessions}
     above = {parent_of(run) for run in runs}

@@ -1,6 +1,6 @@
-"""A study of this service's, as its folder in the log root has it, kept up to date.
+"""A study of this service, as its folder in the log root shows it, kept up to date.
 
-Not for several threads. What a request gets is the table that was made last.
+Not thread-safe. A request gets the latest complete table.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from tuner.roots import Folder, Place
 from tuner.tfevents import read_json
 
 STUDY_RUN = "_study"
-#: Runs of one study that are looked at, and its own files' bytes.
+#: Maximum number of runs of one study that are read, and size of its own files in bytes.
 MOST_RUNS = 100_000
 MOST_BYTES = 16 << 20
-#: Runs whose `config.json` is looked at, until one says what the study is.
+#: Maximum number of runs whose `config.json` is read to find out what the study is.
 _MOST_CONFIGS = 20
-#: So many runs make the first table of a study that is being loaded.
+#: Number of runs in the first table of a study that is being loaded.
 _FIRST_SHOWN = 250
-#: Ended runs that are looked at again in one round: a retry may make another the outcome.
+#: Number of ended runs that are checked again in each round: a retry may make another the outcome.
 _AGAIN = 200
-#: A folder that has changed so lately may change again within the same tick of its clock.
+#: A folder that changed this recently may change again within the same tick of its clock.
 _SETTLED_NS = 2 * 10**9
 
-#: What tells one content of a file from another.
+#: Distinguishes one content of a file from another.
 _Mark = tuple[int, int, int]
 
 
 @dataclass
 class _Seen:
-    """One run. Mutable: it goes on."""
+    """One run. Mutable while it continues."""
 
     trial: int
     attempt: int
@@ -49,12 +49,12 @@ class _Seen:
 
 
 class OwnStudy:
-    """One study. Mutable: `refresh` brings it up to date.
+    """One study. Mutable: `refresh` updates it.
 
     Args:
-        place: of its folder.
+        place: its folder.
         name: "project/study".
-        prefix: of its runs' paths below the log directory; empty, or with a slash at the end.
+        prefix: of its runs' paths below the log directory; empty, or with a trailing slash.
     """
 
     def __init__(self, place: Place, name: str, prefix: str) -> None:
@@ -62,7 +62,7 @@ class OwnStudy:
         self.place = place
         self.table = Table(study=name, source="tuner")
         self._beside: list[Row] = []
-        #: Runs that were looked at since the start, and how many there are.
+        #: Number of runs that were read since the start, and number of all runs.
         self.loaded = self.total = 0
         self.prefix = prefix
         self._runs: dict[str, _Seen] = {}
@@ -70,35 +70,35 @@ class OwnStudy:
         self._marks: dict[str, _Mark | None] = {}
         self._files: dict[str, Mapping[str, Any]] = {"study.json": {}, "insights.json": {}}
         self._at = 0
-        #: What a run says of its study, for one of a release that wrote no `study.json`.
+        #: What a run says about its study, for a release that wrote no `study.json`.
         self._config: Mapping[str, Any] = {}
 
     @property
     def insights(self) -> Mapping[str, Any]:
-        """What `insights.json` holds; empty where there is none."""
+        """The content of `insights.json`; empty if there is none."""
         return self._files["insights.json"]
 
     @property
     def is_known(self) -> bool:
-        """Whether anything in the folder says that it is a study of this service's."""
+        """Whether anything in the folder shows that it is a study of this service."""
         return bool(self._files["study.json"]) or any(run.found for run in self._runs.values())
 
     def known_runs(self) -> Iterator[str]:
-        """Yield the runs that have files of this service's, as paths below the log directory."""
+        """Yield the runs that have files of this service, as paths below the log directory."""
         return (self.prefix + name for name, run in self._runs.items() if run.found is not None)
 
     def show_beside(self, rows: Sequence[Row]) -> None:
-        """Show trials as well that only event files tell of.
+        """Also show trials that are known only from event files.
 
         Args:
-            rows: with their number, or with none where another trial has it.
+            rows: with their number, or without one if another trial has it.
         """
         if list(rows) != self._beside:
             self._beside = list(rows)
             self.table = self._make()
 
     def refresh(self) -> Iterator[None]:
-        """Look for what is new; every step of the iteration takes some milliseconds at most.
+        """Look for changes; every step of the iteration takes some milliseconds at most.
 
         Raises:
             OSError: the study's folder is gone, or cannot be read.
@@ -114,7 +114,7 @@ class OwnStudy:
             for number, name in enumerate(self._due(), 1):
                 changed |= self._look(folder, name)
                 if number == shown_at and changed:
-                    # What is known so far; the work of all these together is that of two.
+                    # What is known so far; all of these together take the time of two.
                     self.table = self._make()
                     shown_at *= 2
                 if number % 20 == 0:
@@ -124,7 +124,7 @@ class OwnStudy:
         yield
 
     def _list(self, folder: Folder) -> None:
-        """Take in which runs there are."""
+        """Read which runs exist."""
         changed_ns = os.fstat(folder.fileno()).st_mtime_ns
         if changed_ns == self._listed_ns:
             return
@@ -140,7 +140,7 @@ class OwnStudy:
         self._listed_ns = changed_ns if settled else None
 
     def _due(self) -> list[str]:
-        """Return the runs to look at: those that have not ended, and some of the others."""
+        """Return the runs to check: those that have not ended, and some of the others."""
         due: list[str] = []
         ended: list[str] = []
         for name, run in self._runs.items():
@@ -150,7 +150,7 @@ class OwnStudy:
         return due + again
 
     def _look(self, folder: Folder, name: str) -> bool:
-        """Look at a run; return whether something of it is new."""
+        """Check a run; return whether anything has changed."""
         run = self._runs.get(name)
         if run is None:
             return False
@@ -168,7 +168,7 @@ class OwnStudy:
         return run.found is not None
 
     def _read_files(self, folder: Folder) -> bool:
-        """Read the study's own files where they have changed."""
+        """Read the study's own files if they have changed."""
         changed = False
         try:
             with folder.folder(STUDY_RUN) as inner:
@@ -270,7 +270,7 @@ def _proposed(found: object) -> set[int]:
 
 
 def _order(summary: Mapping[str, Any], insights: Mapping[str, Any]) -> Mapping[str, float | None]:
-    """Return parameters in their order, with the share of each where it is known."""
+    """Return parameters in order, with the share of each if it is known."""
     shares: dict[str, float | None] = {}
     importance = insights.get("importance")
     methods = importance.get("methods") if isinstance(importance, Mapping) else None

@@ -1,6 +1,6 @@
-"""What the files of one run of this service's say of its trial.
+"""What the files of one run of this service say about its trial.
 
-They lie in the log root, which trials may write: every key may be absent, or of another type.
+They are in the log root, where trials may write: every key may be absent, or of another type.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tuner.tfevents import read_json
 
 #: `trial_00042-20261122T231005Z`, a later attempt with `-a2`.
 RUN = re.compile(r"trial_(\d{1,9})(?:-[0-9TZ]+)?(?:-a(\d{1,6}))?")
-#: Of a run's file that is read; a curve of 20 000 epochs fits.
+#: Maximum number of bytes read from a run's file; a curve of 20 000 epochs fits.
 MOST_BYTES = 2 << 20
 
 _STATES: Mapping[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "fail"}
@@ -28,9 +28,9 @@ class OwnRun:
     """One attempt of a trial.
 
     Attributes:
-        row: what the trial looks like by it.
+        row: the trial according to this attempt.
         attempt: its number, from 1.
-        is_ended: whether `trial.json` is there.
+        is_ended: whether `trial.json` exists.
         is_outcome: whether it is the outcome of its trial.
     """
 
@@ -44,15 +44,15 @@ def read_own_run(folder: Folder, run: str, trial: int, attempt: int) -> OwnRun |
     """Read a run's files.
 
     Args:
-        folder: of the run, open.
+        folder: the run's open folder.
         run: its path below the log directory.
-        trial, attempt: as its name has them.
+        trial, attempt: from its name.
 
     Returns:
-        None where neither `trial.json` nor `config.json` is there and can be read.
+        None if neither `trial.json` nor `config.json` can be read.
 
     Raises:
-        OSError: they cannot be looked at.
+        OSError: the files cannot be opened.
     """
     record = read_json(folder, "trial.json", most=MOST_BYTES)
     if isinstance(record, dict):

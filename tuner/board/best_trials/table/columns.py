@@ -1,4 +1,4 @@
-"""The columns of a table: what is declared of parameters, and what the trials show."""
+"""The columns of a table: from the declarations of parameters, and from the trials."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from tuner.board.best_trials.table.model import FACTS, METRIC, PARAM, Column, Row, Type
 from tuner.board.best_trials.table.values import finite, short
 
-#: Columns of one table; what is beyond is left out, and said.
+#: Maximum number of columns in a table; the others are left out with a note.
 MOST = 2_000
 _MOST_VALUES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What a study says of a parameter."""
+    """A study's declaration of a parameter."""
 
     type: Type | None = None
     low: float | None = None
@@ -28,11 +28,11 @@ class Declared:
 
 
 def describe(found: object, distributions: Mapping[str, Any]) -> dict[str, Declared]:
-    """Return what is declared of each parameter.
+    """Return the declaration of each parameter.
 
     Args:
-        found: `parameters` of `study.json`.
-        distributions: of `config.json`, for a study of a release that wrote no `study.json`.
+        found: `parameters` in `study.json`.
+        distributions: from `config.json`, for a study of a release that wrote no `study.json`.
     """
     declared = {name: _of_distribution(one) for name, one in distributions.items()}
     for one in found if isinstance(found, list) else ():
@@ -44,12 +44,12 @@ def describe(found: object, distributions: Mapping[str, Any]) -> dict[str, Decla
 def seen(
     rows: Sequence[Row], declared: Mapping[str, Declared], shares: Mapping[str, float | None]
 ) -> list[Column]:
-    """Return the columns: facts, parameters (those that matter first), metrics.
+    """Return the columns: facts, parameters (most important first), metrics.
 
     Args:
-        rows: of the table.
+        rows: the rows of the table.
         declared: see `describe`.
-        shares: parameters in their order, with the share of each where it is known.
+        shares: parameters in order, with the share of each if it is known.
     """
     params: dict[str, list[Any]] = {name: [] for name in (*shares, *declared)}
     metrics: dict[str, None] = {}
@@ -74,7 +74,7 @@ def seen(
 
 
 def say_left_out(names: int) -> list[str]:
-    """Return a sentence where a study has more parameters than are shown."""
+    """Return a sentence if a study has more parameters than are shown."""
     return [f"Of {names} parameters {MOST} are shown."] if names > MOST else []
 
 
@@ -99,7 +99,7 @@ def _param(
 
 
 def type_of(values: Iterable[Any]) -> Type:
-    """Return the narrowest type that all values have."""
+    """Return the narrowest type for all values."""
     kinds = {type(value) for value in values}
     if kinds == {bool}:
         return "bool"
@@ -125,7 +125,7 @@ def _of_parameter(one: Mapping[str, Any]) -> Declared:
 
 
 def _of_distribution(one: object) -> Declared:
-    """Return what one of Optuna's distributions, as JSON, says."""
+    """Return the declaration in one of Optuna's distributions, as JSON."""
     attributes = one.get("attributes") if isinstance(one, Mapping) else None
     if not isinstance(one, Mapping) or not isinstance(attributes, Mapping):
         return Declared()
@@ -141,7 +141,7 @@ def _of_distribution(one: object) -> Declared:
 
 
 def _choices(found: object) -> tuple[Any, ...]:
-    """Return choices as a file lists them: texts of bounded length, numbers, truth values, null."""
+    """Return choices from a file: texts of bounded length, numbers, booleans, null."""
     if not isinstance(found, list):
         return ()
     kept = (short(one) if isinstance(one, str) else one for one in found[:_MOST_VALUES])

@@ -1,4 +1,4 @@
-"""What the tab shows of a study: a table of trials, best first."""
+"""What the tab shows about a study: a table of trials, best first."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-#: Of a run of this service's, or of any tool's that wrote HParams.
+#: Of a run of this service, or of any tool that wrote HParams.
 Source = Literal["tuner", "hparams"]
 Goal = Literal["maximize", "minimize"]
 State = Literal["complete", "pruned", "fail", "running", "waiting"]
-#: What a column holds: a fact of the trial, a parameter, or a metric.
+#: What a column holds: a fact about the trial, a parameter, or a metric.
 Group = Literal["fact", "param", "metric"]
 Type = Literal["int", "float", "bool", "text", "time", "state"]
 
@@ -19,7 +19,7 @@ PARAM, METRIC = "params.", "metrics."
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric of a study and what is wanted of it."""
+    """A metric of a study and its goal."""
 
     name: str
     goal: Goal
@@ -30,16 +30,16 @@ class Column:
     """A column of the table.
 
     Attributes:
-        key: a fact's name, or a parameter's or a metric's behind `params.` or `metrics.`.
-        label: what a person reads.
+        key: a fact's name, or a parameter's or a metric's name prefixed by `params.` or `metrics.`.
+        label: the text for people.
         group: see `Group`.
         type: see `Type`.
-        low, high: range of a parameter, where it is known.
+        low, high: range of a parameter, if known.
         log: whether the range is logarithmic.
         values: the choices of a parameter; empty: it has none.
-        conditional: whether some trials do without it.
+        conditional: whether it is inactive in some trials.
         constant: whether all trials have the same value.
-        share: how much of the differences between trials it explains, of 1; None: not known.
+        share: the share of the differences between trials that it explains, up to 1; None: unknown.
     """
 
     key: str
@@ -57,22 +57,22 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A trial: its outcome, or how it stands.
+    """A trial: its outcome, or its state so far.
 
     Attributes:
-        trial: its number; None: it is no trial of this service's.
+        trial: its number; None: it is not a trial of this service.
         run: its folder below the log directory.
         state: see `State`.
-        cause: of a failure, in one word; empty where there is none.
+        cause: the cause of a failure, in one word; empty if there is none.
         reason: the same in words: an error's text, or who stopped it.
-        objective: of one metric; None: it has none, or one that is not a number.
-        values: of several metrics, in the study's order.
-        params: those that are active, with their JSON types.
-        metrics: what it measured, by name; the last of each.
-        attempts: how often it was begun.
-        duration_s: of the attempt that counts.
-        started: ISO 8601; empty: not known.
-        history: whether it was proposed by what earlier studies found.
+        objective: with one metric; None: it has no value, or one that is not a number.
+        values: with several metrics, in the study's order.
+        params: the active parameters, with their JSON types.
+        metrics: the last value of each metric, by name.
+        attempts: number of attempts.
+        duration_s: duration of the attempt that counts, in seconds.
+        started: ISO 8601; empty: unknown.
+        history: whether history proposed it.
         rank: 1 for the best; None: it cannot be ranked.
     """
 
@@ -92,7 +92,7 @@ class Row:
     rank: int | None = None
 
     def value(self, key: str) -> Any:
-        """Return what stands in a column, by its key; None: nothing."""
+        """Return the value in a column, by its key; None: there is none."""
         if key.startswith(PARAM):
             return self.params.get(key[len(PARAM) :])
         if key.startswith(METRIC):
@@ -103,7 +103,7 @@ class Row:
         return None if value == "" else value
 
 
-#: The facts that are columns, with what a person reads and their type.
+#: The facts that are columns, with their labels and types.
 FACTS: Mapping[str, tuple[str, Type]] = {
     "rank": ("rank", "int"),
     "trial": ("trial", "int"),
@@ -123,16 +123,17 @@ class Table:
     """All trials of a study, best first.
 
     Attributes:
-        study: "project/study", or what a log directory calls its runs.
-        source: who wrote them.
-        state: of the study; empty: not known.
-        metrics: the first is the one that is ranked by; empty: nobody has chosen one.
-        columns: in the order in which they are shown: facts, parameters by importance, metrics.
+        study: "project/study", or the log directory's name for its runs.
+        source: what wrote them.
+        state: the study's state; empty: unknown.
+        metrics: trials are ranked by the first one; empty: none was chosen.
+        columns: in display order: facts, parameters by importance, metrics.
         rows: see `Row`.
-        version: another one whenever something of this is another.
-        updated: when something last changed, ISO 8601; empty: not known.
-        notes: what a reader should know, in sentences.
-        waiting: trials that are proposed and have not begun: they have no files, so no row.
+        version: differs whenever anything in the table differs.
+        updated: time of the last change, ISO 8601; empty: unknown.
+        notes: notes for the reader, in sentences.
+        waiting: number of trials that were proposed and have not started: they have no files, so no
+            row.
     """
 
     study: str
@@ -148,7 +149,7 @@ class Table:
 
     @property
     def goal(self) -> Goal | None:
-        """What is wanted of the metric that is ranked by."""
+        """The goal of the metric that trials are ranked by."""
         return self.metrics[0].goal if self.metrics else None
 
     def best(self) -> Row | None:

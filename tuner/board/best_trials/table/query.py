@@ -1,8 +1,8 @@
 """The search language: `train.batch_size=64 val_accuracy>0.95 -state:pruned "out of memory"`.
 
-Terms are joined by "and"; `-` in front turns one around. A name with blanks or signs in it is
-quoted: `"learning rate"<0.01`. What cannot be understood is named and left out, and the rest holds.
-A search is compiled once and then asked of every row.
+Terms are joined by "and"; a leading `-` negates one. A name with blanks or signs in it is quoted:
+`"learning rate"<0.01`. What cannot be understood is reported and left out; the rest applies. A
+search is compiled once and then applied to every row.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 from tuner.board.best_trials.table.model import METRIC, PARAM, Column, Row
 
-#: Of the text, and of its terms.
+#: Maximum length of the text, and number of terms.
 MOST_TEXT, MOST_TERMS = 4_000, 100
-#: The word that asks for trials without a value: `train.momentum:inactive`.
+#: The word for trials without a value: `train.momentum:inactive`.
 INACTIVE = "inactive"
 _OPERATORS = "!=, >=, <=, =, >, < and :"
-#: A word or a quoted text, with an operator and a value behind it, or alone. No part of it can be
-#: matched in two ways, so a long text costs time in proportion.
+#: A word or a quoted text, alone or followed by an operator and a value. No part of it can match in
+#: two ways, so the time is proportional to the length of the text.
 _TERM = re.compile(
     r"""(?P<not>-?)
     (?:(?P<name>"(?:[^"\\]|\\.)*"|[^\s"=!<>:]+)(?P<operator>!=|>=|<=|=|>|<|:)(?P<value>"(?:[^"\\]|\\.)*"?|[^\s"]*)
@@ -39,7 +39,7 @@ class Mistake:
     """A term that is left out.
 
     Attributes:
-        at, length: where it stands in the text, in characters.
+        at, length: its position in the text, in characters.
         text: what is wrong and what is allowed, a sentence.
     """
 
@@ -50,10 +50,10 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Search:
-    """What a row must be like.
+    """Conditions for a row.
 
     Attributes:
-        tests: all must hold.
+        tests: all of them must hold.
         mistakes: terms that are left out.
     """
 
@@ -61,7 +61,7 @@ class Search:
     mistakes: tuple[Mistake, ...]
 
     def matches(self, row: Row) -> bool:
-        """Return whether a row is looked for."""
+        """Return whether a row matches."""
         return all(test(row) for test in self.tests)
 
 
@@ -70,13 +70,14 @@ class _MistakeError(Exception):
 
 
 def parse_search(text: str, columns: Sequence[Column], metric: str = "") -> Search:
-    """Return what a person has typed, as far as it can be understood.
+    """Return the search that a person has typed, as far as it can be understood.
 
     Args:
         text: at most `MOST_TEXT` characters of it are read.
-        columns: those that can be named: by their key, by a parameter's or metric's name, or by
-            the last part of that where it is the only one.
-        metric: name of the metric that is ranked by, which then names the column `objective`.
+        columns: columns that can be named: by key, by a parameter's or metric's name, or by the
+            last part of that if it is unique.
+        metric: name of the metric that trials are ranked by, which then refers to the column
+            `objective`.
     """
     names = _names(columns, metric)
     tests: list[Test] = []
@@ -99,7 +100,7 @@ def parse_search(text: str, columns: Sequence[Column], metric: str = "") -> Sear
 
 
 def _names(columns: Sequence[Column], metric: str) -> dict[str, Column]:
-    """Return the columns by every name that means exactly one of them; facts come last."""
+    """Return the columns by every name that refers to exactly one of them; facts come last."""
     named: dict[str, Column] = {}
     short: dict[str, list[Column]] = {}
     for column in columns:
@@ -144,15 +145,15 @@ def _colon(column: Column, wanted: str) -> Test:
     if low == INACTIVE:
         return lambda row: row.value(key) is None
     if key in ("state", "cause"):
-        # "fail:" is asked for by its cause as well: state:oom.
+        # A failure can also be found by its cause: state:oom.
         return lambda row: low in f"{row.state} {row.cause}".casefold()
     return lambda row: (value := row.value(key)) is not None and low in _shown(value).casefold()
 
 
 def _equal(column: Column, wanted: str, *, is_text: bool) -> Test:
-    """Return whether a value is this one: true is both a truth and a text, "true" a text only."""
+    """Return a test for equality: true matches a boolean and a text, "true" only a text."""
     key, low = column.key, wanted.casefold()
-    # In a column of numbers quotes change nothing.
+    # In a column of numbers, quotes make no difference.
     is_text = is_text and column.type not in ("int", "float")
     number = None if is_text else _number(wanted)
     truth = {"true": True, "false": False}.get(low) if not is_text else None
@@ -178,7 +179,7 @@ def _compare(column: Column, operator: str, wanted: str) -> Test:
         raise _MistakeError(
             f"{wanted[:60]!r} is not a number, as {column.label}{operator} needs one"
         )
-    # A time is compared as the text that it is: ISO 8601 sorts as it runs.
+    # A time is compared as text: ISO 8601 sorts chronologically.
     limit: Any = wanted if number is None else number
     kinds: Any = str if isinstance(limit, str) else (int, float)
     holds: Callable[[Any], bool] = {
@@ -211,7 +212,7 @@ def _contains_anywhere(wanted: str, columns: Sequence[Column]) -> Test:
 
 
 def _present(column: Column, test: Test) -> Test:
-    """Return a test that only holds where there is a value."""
+    """Return a test that holds only if there is a value."""
     return lambda row: row.value(column.key) is not None and test(row)
 
 

@@ -1,4 +1,4 @@
-"""Best first: complete trials by their rank, then what was stopped, what runs, and what failed."""
+"""Best first: complete trials by rank, then stopped, running and failed ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tuner.board.best_trials.table.model import Metric, Row, State
 
-#: Of several metrics the front is looked for among so many trials; it takes their square.
+#: Maximum number of trials for the front of several metrics, which takes quadratic time.
 MOST_FRONT = 5_000
 _ORDER: Mapping[State, int] = {"complete": 0, "pruned": 1, "running": 2, "waiting": 3, "fail": 4}
 
@@ -15,11 +15,11 @@ _ORDER: Mapping[State, int] = {"complete": 0, "pruned": 1, "running": 2, "waitin
 def rank(rows: Sequence[Row], metrics: Sequence[Metric]) -> list[Row]:
     """Return the rows best first, complete ones with their rank.
 
-    With several metrics the trials that no other one dominates have rank 1, the others none.
+    With several metrics, the trials that no other one dominates have rank 1, the others none.
 
     Args:
         rows: in any order.
-        metrics: of the study; without one nothing has a rank.
+        metrics: the study's metrics; without one there are no ranks.
     """
     sign = -1.0 if not metrics or metrics[0].goal == "maximize" else 1.0
 
@@ -43,7 +43,7 @@ def rank(rows: Sequence[Row], metrics: Sequence[Metric]) -> list[Row]:
 
 
 def main_value(row: Row) -> float | None:
-    """Return what a row is ordered by: its objective, or the first of several."""
+    """Return the value that a row is ordered by: its objective, or the first of several."""
     if row.objective is not None or not row.values:
         return row.objective
     return row.values[0]
@@ -57,7 +57,7 @@ def _fronted(rows: Sequence[Row], metrics: Sequence[Metric]) -> list[Row]:
             known = [value for value in row.values if value is not None]
             costs.append((at, tuple(s * v for s, v in zip(signs, known, strict=True))))
     costs = costs[:MOST_FRONT]
-    # Only one that is before it in this order can dominate a trial.
+    # Only trials before it in this order can dominate a trial.
     costs.sort(key=lambda one: one[1])
     front: list[tuple[int, tuple[float, ...]]] = []
     for at, cost in costs:

@@ -1,4 +1,4 @@
-"""Values as the files of a log say them: numbers, texts and scalars, of bounded size."""
+"""Values from the files of a log: numbers, texts and scalars, of bounded size."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-#: Of one trial's parameters or metrics, and of the letters of a name or a text.
+#: Maximum number of a trial's parameters or metrics, and maximum length of a name or a text.
 MOST_NAMES, MOST_LETTERS = 10_000, 2_000
 
 
 def finite(value: object) -> float | None:
-    """Return a number that files of a log say, None for anything else."""
+    """Return a number from the files of a log, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -22,7 +22,7 @@ def finite(value: object) -> float | None:
 
 
 def scalars(found: object) -> Mapping[str, Any]:
-    """Return what is a JSON scalar of a mapping, by names."""
+    """Return the entries of a mapping that are JSON scalars, by name."""
     if not isinstance(found, Mapping):
         return {}
     kept = {}
