@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 from tuner.homes import DATABASE, default_home
-from tuner.logs import LogFormat, parse_log_format
+from tuner.runtime.logs import LogFormat, parse_log_format
+from tuner.runtime.system import parse_gpus_per_worker, parse_yes, read_setting
 from tuner.security.trust import Trust
-from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
 
 #: Environment name (without `TUNER_`) of every setting, with what it means.
 SETTINGS: dict[str, str] = {

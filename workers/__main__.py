@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from tuner.errors import SetupError, TunerError
-from tuner.logs import configure_logging
 from tuner.protocol import BACKENDS
+from tuner.runtime.logs import configure_logging
+from tuner.runtime.system import require_linux
 from tuner.security.secrecy import keep_secrets
-from tuner.system import require_linux
 from workers.host.names import own_name
 from workers.host.options import load_gpus_per_worker, load_log_format
 from workers.stint import add_limits, read_limits

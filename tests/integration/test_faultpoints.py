@@ -20,8 +20,8 @@ from tests.chaos.crash_bench import REACHED_S, Bench, value
 from tests.chaos.stack import Kind
 from tests.support.servers import PostgresServer
 from tests.support.service_process import Nursery, ServiceProcess
-from tuner.faultpoints import POINTS
 from tuner.queue.redis_process import RedisServer
+from tuner.runtime.faultpoints import POINTS
 from tuner.storage import tables
 
 #: Short, so that losing an attempt takes no time.

@@ -296,7 +296,7 @@ def _serve(order: dict[str, Any], writing: int) -> None:
 
 
 def _run_server(order: dict[str, Any], writing: int) -> None:
-    from tuner import faultpoints
+    from tuner.runtime import faultpoints
     from tuner.server import serve
     from tuner.settings import Settings
 

@@ -7,12 +7,12 @@ import re
 import subprocess
 import sys
 
-from tuner.heaps import HEAPS
+from tuner.runtime.heaps import HEAPS
 
 #: Many threads take memory at the same time; the C library then says which heaps there are.
 _PROGRAM = """
 import ctypes, threading
-from tuner.heaps import share_heaps
+from tuner.runtime.heaps import share_heaps
 share_heaps()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -53,7 +53,7 @@ def test_the_operators_number_of_heaps_stays() -> None:
 def test_what_is_loaded_is_left_out_of_further_collections() -> None:
     program = """
 import gc
-from tuner.heaps import freeze_objects
+from tuner.runtime.heaps import freeze_objects
 import tuner.server.serve
 before = len(gc.get_objects())
 freeze_objects()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.terminal import HOSTILE, raw_marks
 from tuner.errors import SetupError
-from tuner.logs import JsonFormatter, TextFormatter, parse_log_format
+from tuner.runtime.logs import JsonFormatter, TextFormatter, parse_log_format
 
 
 def record(message: str = "trial ended", exc_info: Any = None, **extra: Any) -> logging.LogRecord:
@@ -103,7 +103,7 @@ def test_what_users_sent_steers_no_terminal_that_shows_the_log(form: logging.For
 
 def test_what_ends_a_process_or_a_thread_of_it_steers_no_terminal_either() -> None:
     code = (
-        "import sys, threading; from tuner.logs import configure_logging\n"
+        "import sys, threading; from tuner.runtime.logs import configure_logging\n"
         "configure_logging('text')\n"
         "def fail(): raise ValueError(sys.argv[1])\n"
         "thread = threading.Thread(target=fail); thread.start(); thread.join()\n"

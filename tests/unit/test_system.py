@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import SetupError
-from tuner.system import pip_install, require_linux
+from tuner.runtime.system import pip_install, require_linux
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "search_spaces" / "examples" / "quadratic.yaml"

@@ -14,8 +14,8 @@ from tuner.cli import faults
 from tuner.cli.calling import program, spell
 from tuner.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from tuner.errors import ClockWarning, TunerError, UnavailableError
+from tuner.runtime.system import pip_install
 from tuner.security.secrecy import keep_secrets
-from tuner.system import pip_install
 from tuner.visible import visible
 
 _show_others = warnings.showwarning

@@ -6,7 +6,7 @@ import importlib.metadata
 
 from tuner.errors import SetupError
 from tuner.protocol import is_older
-from tuner.system import pip_install
+from tuner.runtime.system import pip_install
 
 #: The first release that runs on Keras 3 with every backend, and the oldest one tested.
 OLDEST = "1.4.7"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tuner.local.home import is_running
-from tuner.system import make_bond
+from tuner.runtime.system import make_bond
 
 
 def start_python(

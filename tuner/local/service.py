@@ -18,9 +18,9 @@ from tuner.local.home import (
     running_service,
 )
 from tuner.local.process import end_process, read_tail, start_python
+from tuner.runtime.system import require_linux
 from tuner.security.trust import Trust
 from tuner.settings import Settings
-from tuner.system import require_linux
 
 if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient

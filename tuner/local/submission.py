@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import SpecError
 from tuner.protocol import BACKENDS, NAME_PATTERN, backend_asked
 from tuner.refusal import CodeChoice
+from tuner.runtime.system import is_installed
 from tuner.settings import Settings
 from tuner.snapshot import (
     Snapshot,
@@ -21,7 +22,6 @@ from tuner.snapshot import (
     warn_of_standard_names,
 )
 from tuner.spec import LoadedSpec, StudySpec, load_spec
-from tuner.system import is_installed
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient

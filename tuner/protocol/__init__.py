@@ -85,4 +85,4 @@ from tuner.protocol.numbers import decode_number as decode_number
 from tuner.protocol.numbers import encode_number as encode_number
 from tuner.protocol.pacing import retry_after_s as retry_after_s
 from tuner.protocol.releases import is_older as is_older
-from tuner.system import MAX_DEVICES as MAX_DEVICES
+from tuner.runtime.system import MAX_DEVICES as MAX_DEVICES

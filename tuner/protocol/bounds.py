@@ -14,7 +14,7 @@ from tuner.protocol.form import ProtocolError
 from tuner.protocol.image import hash_problem
 from tuner.protocol.messages import NAME_PATTERN, Finish, Found, Point, Report, WorkerInfo
 from tuner.protocol.numbers import decode_number
-from tuner.system import MAX_DEVICES
+from tuner.runtime.system import MAX_DEVICES
 
 #: Of one JSON body, bytes. The bounds below leave the largest finish well inside of it.
 MAX_BODY_BYTES = 1 << 20

@@ -16,7 +16,7 @@ import redis
 
 from tuner.errors import SetupError
 from tuner.queue.redis_access import RedisAccess
-from tuner.system import end_child, make_bond
+from tuner.runtime.system import end_child, make_bond
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from tuner.faultpoints import reach
 from tuner.protocol import MAX_DEVICES, WAKE_UP_TASK, Device, queue_name
+from tuner.runtime.faultpoints import reach
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from tuner.errors import SetupError
+from tuner.runtime.system import pip_install
 from tuner.samplers.context import SamplerContext
 from tuner.samplers.grid import WholeTrialsSampler
 from tuner.samplers.tpe import FastTPESampler, TpeMemory
-from tuner.system import pip_install
 
 
 def make_bayesian(context: SamplerContext) -> BaseSampler:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, MutableMapping
 from pathlib import Path
 
-from tuner.system import is_linux
+from tuner.runtime.system import is_linux
 
 #: Variables that hold a secret, or something with a password in it, when they are given by value.
 SECRET_VALUES = (

@@ -15,9 +15,9 @@ import uvicorn
 
 from tuner.coordinator.loop import Coordinator
 from tuner.errors import SetupError
-from tuner.heaps import freeze_objects, share_heaps
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
+from tuner.runtime.heaps import freeze_objects, share_heaps
 from tuner.server.app import make_app
 from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.health import ServerHealth

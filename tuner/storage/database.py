@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from tuner.errors import TunerError, UnavailableError
-from tuner.faultpoints import reach
+from tuner.runtime.faultpoints import reach
 from tuner.security.trust import explain_tls
 from tuner.storage.engine import BUSY_TIMEOUT_S, harden_sqlite, make_engine
 from tuner.storage.file_check import WAY_BACK

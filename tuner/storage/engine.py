@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from tuner.errors import SetupError
-from tuner.system import pip_install
+from tuner.runtime.system import pip_install
 
 #: How long a writer waits for another one, seconds.
 BUSY_TIMEOUT_S = 60.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked
-from tuner.system import is_installed, pip_install
+from tuner.runtime.system import is_installed, pip_install
 
 ChoiceSource = Literal["spec", "code", "environment", "keras.json", "installed"]
 

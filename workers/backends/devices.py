@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from tuner.protocol import Device
-from tuner.system import is_installed
+from tuner.runtime.system import is_installed
 
 #: TensorFlow and JAX take nearly the whole memory of a GPU at their start, whatever they need:
 #: beside a second library in the same trial, or a TensorBoard on the same GPU, one of them fails.

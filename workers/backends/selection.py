@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from tuner.protocol import BACKEND_VARIABLE, BACKENDS, Asked, Assignment, backend_asked
-from tuner.system import is_installed
+from tuner.runtime.system import is_installed
 from workers.backends.choice import BackendChoice, choose, choose_default, problem
 
 logger = logging.getLogger(__name__)

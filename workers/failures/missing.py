@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from tuner.system import is_installed, pip_install
+from tuner.runtime.system import is_installed, pip_install
 
 #: Packages that are installed under another name than they are imported by.
 PACKAGES = {

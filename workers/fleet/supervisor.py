@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.errors import SetupError
 from tuner.roots import Place
-from tuner.system import parse_gpus_per_worker
+from tuner.runtime.system import parse_gpus_per_worker
 from tuner.tfevents import write_json
 from workers.fleet.fleet_health import state_path
 from workers.fleet.slots import Slot, worker_command

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tuner.errors import SetupError
 from tuner.protocol import Device
-from tuner.system import MAX_DEVICES
+from tuner.runtime.system import MAX_DEVICES
 from workers.host.devices import list_gpus
 
 logger = logging.getLogger(__name__)

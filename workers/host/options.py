@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.errors import SetupError
-from tuner.logs import LogFormat, parse_log_format
+from tuner.runtime.logs import LogFormat, parse_log_format
+from tuner.runtime.system import parse_gpus_per_worker, parse_yes, read_setting
 from tuner.security.trust import Trust
-from tuner.system import parse_gpus_per_worker, parse_yes, read_setting
 
 
 @dataclass(frozen=True, kw_only=True)

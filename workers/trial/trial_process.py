@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tuner.logs import reset_logging
+from tuner.runtime.logs import reset_logging
 from tuner.security.secrecy import set_readable
 from workers.host.linux import die_with_parent, kill_group
 from workers.host.memory import oom_kills

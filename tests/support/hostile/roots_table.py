@@ -245,7 +245,10 @@ CALLS: dict[str, tuple[str, set[str]]] = {
     ),
     "tuner/service/roots/probing.py": (_ROOT_ITSELF, {"root.mkdir()"}),
     "tuner/settings.py": ("the home", {"home.is_file()"}),
-    "tuner/system.py": ("secrets in files that the operator names", {"Path(path).read_text()"}),
+    "tuner/runtime/system.py": (
+        "secrets in files that the operator names",
+        {"Path(path).read_text()"},
+    ),
     "tuner/cli/writing/export_data.py": (
         "the trials of an export, in a temporary folder",
         {"file.open('x')", "self.file.open()"},

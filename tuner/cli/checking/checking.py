@@ -19,11 +19,11 @@ from tuner.cli.render.output import duration, err, number
 from tuner.documents.document import JsonObject
 from tuner.errors import SpecError, TunerError
 from tuner.local.submission import Submission, make_submission
+from tuner.runtime.system import is_linux, system_name
 from tuner.settings import Settings
 from tuner.snapshot import unpack
 from tuner.space import Parameter
 from tuner.spec import StudySpec
-from tuner.system import is_linux, system_name
 
 #: Maximum number of tries to draw a configuration that is not forbidden.
 _TRIES = 10_000

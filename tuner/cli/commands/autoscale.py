@@ -16,7 +16,7 @@ from tuner.cli.printing import print_json_line
 from tuner.cli.signals import interruptible
 from tuner.errors import SetupError
 from tuner.local.fleets.scaler_lock import only_one
-from tuner.system import require_linux
+from tuner.runtime.system import require_linux
 
 if TYPE_CHECKING:
     from tuner.local.fleets.autoscale import Autoscale, ScaleChange, Sort

@@ -12,7 +12,7 @@ from tuner.cli.printing import print_json
 from tuner.errors import NotFoundError, SetupError
 from tuner.local import open_reader
 from tuner.protocol import Device
-from tuner.system import MAX_DEVICES
+from tuner.runtime.system import MAX_DEVICES
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,7 +12,7 @@ from tuner.cli.arguments import As, Spec, UseCode, settings
 from tuner.cli.following.next_step import run_command
 from tuner.errors import SpecError
 from tuner.protocol import Isolation
-from tuner.system import require_linux
+from tuner.runtime.system import require_linux
 
 if TYPE_CHECKING:
     from tuner.spec import StudySpec

@@ -33,10 +33,10 @@ from tuner.local.home import (
 )
 from tuner.local.runs import IdleWatch, live_runs
 from tuner.local.service import end_service
-from tuner.logs import configure_logging
 from tuner.release import release
+from tuner.runtime.logs import configure_logging
+from tuner.runtime.system import require_linux
 from tuner.settings import Settings, parse_proxies
-from tuner.system import require_linux
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from tuner.local import open_changer, open_reader, start_api
 from tuner.local.fleets.fleet import HOST, Fleet
 from tuner.local.fleets.scaler_lock import scaler_pid
 from tuner.protocol import Isolation
-from tuner.system import MAX_DEVICES, require_linux
+from tuner.runtime.system import MAX_DEVICES, require_linux
 
 if TYPE_CHECKING:
     from tuner.settings import Settings

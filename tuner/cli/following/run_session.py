@@ -34,8 +34,8 @@ from tuner.local.runs import LiveRun, live_runs
 from tuner.local.service import connect, end_service, join_service, restart_service
 from tuner.local.submission import Submission
 from tuner.protocol import Isolation
+from tuner.runtime.system import end_child
 from tuner.settings import Settings
-from tuner.system import end_child
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient

@@ -18,8 +18,8 @@ from tuner.cli.writing.ready import ReadySpace, example_reasons
 from tuner.documents.document import JsonObject
 from tuner.errors import SetupError, SpecError
 from tuner.protocol import BACKENDS
+from tuner.runtime.system import is_installed, pip_install
 from tuner.spec.reading.yaml_file import read_document
-from tuner.system import is_installed, pip_install
 
 SPEC = "study.yaml"
 OBJECTIVE = "objectives.py"

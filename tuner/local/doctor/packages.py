@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.registry import REGISTRIES
 from tuner.release import release
+from tuner.runtime.system import is_linux, pip_install
 from tuner.settings import Settings
 from tuner.storage.revisions import newest
-from tuner.system import is_linux, pip_install
 
 _SHOWN = ("optuna", "tensorflow", "tensorflow-cpu", "keras")
 

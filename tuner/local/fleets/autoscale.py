@@ -19,8 +19,8 @@ from tuner.local.fleets.scaling import Look, Scaling, ScalingLimits, ScalingTarg
 from tuner.local.home import read_service
 from tuner.local.process import read_tail
 from tuner.protocol import Isolation
+from tuner.runtime.system import end_child
 from tuner.settings import Settings
-from tuner.system import end_child
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient

@@ -14,8 +14,8 @@ from tuner.errors import SetupError, UnavailableError
 from tuner.local.home import is_running, write_json
 from tuner.local.process import end_process, read_tail, start_python
 from tuner.protocol import Isolation
+from tuner.runtime.system import require_linux
 from tuner.settings import Settings
-from tuner.system import require_linux
 
 #: The fleet of `tuner workers up`, which outlives the command.
 HOST = "host"

@@ -9,8 +9,8 @@ import resource
 import signal
 import sys
 
+from tuner.runtime.system import is_linux
 from tuner.security.secrecy import set_readable
-from tuner.system import is_linux
 
 #: Limit of processor time in seconds, whatever the trials are like.
 CPU_S = 120

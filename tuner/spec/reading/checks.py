@@ -6,10 +6,10 @@ import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 
+from tuner.runtime.system import pip_install
 from tuner.space import Params, Path, Problems, SearchSpace
 from tuner.space.value import show
 from tuner.spec.parts import Budget, Metric, Pruner, Sampler
-from tuner.system import pip_install
 
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MAX_PARAMETER = 100
