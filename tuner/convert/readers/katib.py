@@ -31,25 +31,10 @@ def read(file: SearchFile) -> SpecDraft | None:
     Raises:
         SpecError: something in it makes no sense.
     """
-    if not is_experiment(file.data):
+    if not _is_experiment(file.data):
         return None
     draft = file.draft(TOOL)
-    read_experiment(file.fields(), draft)
-    return draft
-
-
-def is_experiment(data: dict[str, Any]) -> bool:
-    """Whether a document is an Experiment."""
-    api = data.get("apiVersion")
-    return data.get("kind") == "Experiment" and str(api).startswith("kubeflow.org/")
-
-
-def read_experiment(experiment: Fields, draft: SpecDraft) -> None:
-    """Fill a draft from an Experiment.
-
-    Raises:
-        SpecError: something in it makes no sense.
-    """
+    experiment = file.fields()
     experiment.take("kind")
     version = experiment.text("apiVersion")
     if version != "kubeflow.org/v1beta1":
@@ -72,6 +57,13 @@ def read_experiment(experiment: Fields, draft: SpecDraft) -> None:
     _read_early(spec, draft)
     _read_counts(spec, draft)
     _read_rest(experiment, spec, draft)
+    return draft
+
+
+def _is_experiment(data: dict[str, Any]) -> bool:
+    """Whether a document is an Experiment."""
+    api = data.get("apiVersion")
+    return data.get("kind") == "Experiment" and str(api).startswith("kubeflow.org/")
 
 
 def _name(meta: Fields) -> str | None:

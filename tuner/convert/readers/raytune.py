@@ -34,42 +34,15 @@ def read(file: SearchFile) -> SpecDraft | None:
     Raises:
         SpecError: something in it makes no sense.
     """
-    if not is_space(file.data):
+    if not _is_space(file.data):
         return None
     draft = file.draft(TOOL)
-    read_space(file.fields(), draft)
-    return draft
-
-
-def is_space(data: dict[str, Any], depth: int = 0) -> bool:
-    """Whether a document holds a domain of Ray's, or a grid search, however deep."""
-    if depth > _MAX_DEPTH:
-        return False
-    return any(
-        isinstance(value, dict)
-        and (_is_domain(value) or "grid_search" in value or is_space(value, depth + 1))
-        for value in data.values()
-    )
-
-
-def _is_domain(value: dict[str, Any]) -> bool:
-    kind = value.get("type")
-    is_domain = isinstance(kind, str) and kind in _DOMAINS
-    return is_domain and bool({"sampler", "categories", "func"} & value.keys())
-
-
-def read_space(space: Fields, draft: SpecDraft) -> None:
-    """Fill a draft from a space; all else of a search stands in the program that made it.
-
-    Raises:
-        SpecError: a parameter makes no sense.
-    """
     draft.values["project"] = "imported"
     draft.values["study"] = slug(draft.stem, "ray-tune")
     draft.stand_in()
     draft.measure(None, None)
     grids: list[str] = []
-    _read_level(space, "", 0, draft, grids)
+    _read_level(file.fields(), "", 0, draft, grids)
     if grids and len(grids) == sum(d["type"] != "fixed" for d in draft.space.values()):
         grid(draft)
     else:
@@ -79,6 +52,24 @@ def read_space(space: Fields, draft: SpecDraft) -> None:
     if "budget" not in draft.values:
         draft.cap(None)
     draft.tell("", "metric, mode, num_samples, search_alg and scheduler are no part of a space")
+    return draft
+
+
+def _is_space(data: dict[str, Any], depth: int = 0) -> bool:
+    """Whether a document holds a domain of Ray's, or a grid search, however deep."""
+    if depth > _MAX_DEPTH:
+        return False
+    return any(
+        isinstance(value, dict)
+        and (_is_domain(value) or "grid_search" in value or _is_space(value, depth + 1))
+        for value in data.values()
+    )
+
+
+def _is_domain(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    is_domain = isinstance(kind, str) and kind in _DOMAINS
+    return is_domain and bool({"sampler", "categories", "func"} & value.keys())
 
 
 def _read_level(level: Fields, prefix: str, depth: int, draft: SpecDraft, grids: list[str]) -> None:

@@ -32,24 +32,10 @@ def read(file: SearchFile) -> SpecDraft | None:
     Raises:
         SpecError: something in it makes no sense.
     """
-    if not is_sweep(file.data):
+    if "parameters" not in file.data or "method" not in file.data:
         return None
     draft = file.draft(TOOL)
-    read_sweep(file.fields(), draft)
-    return draft
-
-
-def is_sweep(data: dict[str, Any]) -> bool:
-    """Whether a document is the configuration of a sweep."""
-    return "parameters" in data and "method" in data
-
-
-def read_sweep(sweep: Fields, draft: SpecDraft) -> None:
-    """Fill a draft from the configuration of a sweep.
-
-    Raises:
-        SpecError: something in it makes no sense.
-    """
+    sweep = file.fields()
     draft.values["project"] = slug(sweep.text("project") or "", "imported")
     draft.values["study"] = slug(sweep.text("name") or "", slug(draft.stem, "sweep"))
     about = sweep.text("description")
@@ -69,6 +55,7 @@ def read_sweep(sweep: Fields, draft: SpecDraft) -> None:
         if value is not None and key not in ("apiVersion", "kind"):
             draft.lose("", f"{key}: {show(value)}")
     draft.lose_rest(sweep, "")
+    return draft
 
 
 def _read_metric(sweep: Fields, draft: SpecDraft) -> None:
