@@ -7,7 +7,6 @@ import dataclasses
 import importlib.util
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tuner.roots import Place
+from tuner.runtime.system import end_child
 from workers.caused import CausedError
 from workers.failures.causes import explain_exit, read_tail, with_tail
 from workers.host.memory import oom_kills
@@ -88,7 +88,8 @@ def launch_ranks(
         try:
             end = _Watch(crew, process, count, Place(run.logdir)).wait(killed)
         finally:
-            _end(process)
+            # The launcher ends the ranks.
+            end_child(process, LEAVE_S)
             crew.close()
     return _result(run, end)
 
@@ -222,14 +223,3 @@ def _result(run: Run, end: HeardEnd) -> Any:
     named = dict(zip(names, end.values, strict=True))
     metrics = {**end.metrics, **named}
     return end.values[0] if list(metrics) == names[:1] else metrics
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the launcher, which ends the ranks."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(LEAVE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

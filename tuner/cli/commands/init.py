@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tuner.cli.writing.compose_folder import Wanted
     from tuner.cli.writing.first_study import FirstStudy
     from tuner.cli.writing.ready import ReadySpace
-    from tuner.protocol import ImageFacts
 
 
 #: Given in place of a ready space's name.
@@ -72,7 +71,7 @@ def init(
     if name == _COMPOSE:
         from tuner.cli.writing.compose_folder import Wanted
 
-        facts = None if image_facts is None else _facts(image_facts)
+        facts = None if image_facts is None else read_image_facts(image_facts)
         wanted = Wanted(
             image=image, facts=facts, server_image=server_image, hosts=tuple(host or ())
         )
@@ -88,10 +87,6 @@ def init(
         print_json(made.to_json())
     else:
         print_text(_said(made))
-
-
-def _facts(path: Path) -> ImageFacts:
-    return read_image_facts(path)
 
 
 def _init_compose(folder: Path | None, wanted: Wanted, *, as_json: bool) -> None:
