@@ -45,10 +45,10 @@ def write_new(path: Path, text: str, *, is_program: bool = False) -> None:
         if is_program:
             path.chmod(0o700)
     except FileExistsError:
-        raise SpecError(f"-o {path} already exists; name a new file") from None
+        raise SpecError(f"{path} already exists; name another file with -o") from None
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
-        raise SpecError(f"-o {path}: cannot be written: {reason}") from exc
+        raise SpecError(f"{path}: cannot be written: {reason}") from exc
 
 
 def print_json(document: Any) -> None:
