@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from tuner.local import open_reader, start_api
 from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
 
@@ -47,7 +48,6 @@ def submit(
         SetupError: the service cannot start here, or the server speaks another protocol.
         UnavailableError: the configured server does not answer.
     """
-    from tuner.local import start_api
     from tuner.local.submission import make_submission
 
     settings = _settings()
@@ -66,8 +66,6 @@ def submit(
 
 def status(study: str) -> StudyStatus:
     """Return `{study, state, reason, counts, best, workers, budget, …}` of `project/study`."""
-    from tuner.local import open_reader
-
     with open_reader(_settings()) as api:
         return api.status(study)
 
@@ -80,8 +78,6 @@ def best(study: str, n: int = 10, *, all: bool = False) -> list[TrialRow]:
         n: maximum number of trials.
         all: include PRUNED trials after these, then FAIL.
     """
-    from tuner.local import open_reader
-
     with open_reader(_settings()) as api:
         return api.best(study, n, all=all)
 
@@ -97,16 +93,12 @@ def explain(study: str, trial: int | None = None) -> Explanation | TrialExplanat
         study: `project/study`.
         trial: the trial's number; None: the whole study.
     """
-    from tuner.local import open_reader
-
     with open_reader(_settings()) as api:
         return api.explain(study) if trial is None else api.explain_trial(study, trial)
 
 
 def watch(study: str, *, interval_s: float = 1.0) -> Iterator[StudyStatus]:
     """Yield the study's status whenever it has changed, until it is no longer active."""
-    from tuner.local import open_reader
-
     last: StudyStatus | None = None
     with open_reader(_settings()) as api:
         while True:
