@@ -70,7 +70,6 @@ class SpecDraft:
         """Take a parameter with what there is to say of it; return our name.
 
         Args:
-            name: there.
             read: what was made of it.
             fields: what it was made of: what was not asked for has no counterpart.
         """

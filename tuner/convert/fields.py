@@ -15,9 +15,7 @@ class Fields:
     """A mapping. Mutable: it remembers which keys were asked for, so that the others can be named.
 
     Args:
-        document: the file.
         path: where the mapping stands in it.
-        data: the mapping.
 
     Raises:
         SpecError: it is no mapping.

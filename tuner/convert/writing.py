@@ -23,7 +23,6 @@ def write(draft: SpecDraft, source: str) -> str:
     """Return the text of the spec.
 
     Args:
-        draft: what to write.
         source: the name of the file that it was made of.
     """
     lines = [f"# Made of {source}, {draft.tool}, by `tuner convert`."]

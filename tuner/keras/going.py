@@ -36,7 +36,6 @@ class Going:
     and a trial that is tried again repeats the epochs that it has reported.
 
     Args:
-        held: the attempt.
         files: its files in the log root.
         given: the hyperparameters that the study was submitted with.
         maximize: whether a larger objective is better.

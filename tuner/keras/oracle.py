@@ -40,7 +40,6 @@ class ServiceOracle(ExecutingOracle):
         hyperparameters: see `keras_tuner.Oracle`, as for the next five.
         allow_new_entries: see there.
         tune_new_entries: see there.
-        seed: of the sampler.
         max_retries_per_trial: see there.
         max_consecutive_failed_trials: see there.
         study: `project/study`, as `vision/cnn`.

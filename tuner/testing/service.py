@@ -78,7 +78,6 @@ class HeldAttempt:
 
         Args:
             step: number of finished steps, from 1, ascending.
-            value: of the metric.
             metrics: other metrics, by name.
 
         Returns:
@@ -242,7 +241,6 @@ class LocalService:
 
         Args:
             study: `project/study`.
-            kind: the exporter's name.
             path: where to write; nothing may exist there.
 
         Raises:

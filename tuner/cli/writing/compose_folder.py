@@ -106,7 +106,6 @@ def write_compose(folder: Path, wanted: Wanted) -> ComposeFolder:
 
     Args:
         folder: created if missing.
-        wanted: what to run.
 
     Raises:
         SpecError: an image is not given by digest, or the name of a host is invalid.

@@ -68,8 +68,6 @@ class Held:
     Args:
         service: where it was claimed.
         worker: the name of this process.
-        assignment: the attempt.
-        token: of the claim.
         beat_s: the interval of beats in seconds.
     """
 

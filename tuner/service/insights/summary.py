@@ -32,7 +32,6 @@ def study_summary(
     """Return what a study is and its current state.
 
     Args:
-        study: the study.
         order: names of parameters known to matter, most important first.
         now: the database's time.
 

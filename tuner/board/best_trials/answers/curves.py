@@ -53,7 +53,6 @@ def curves_document(
 
     Args:
         table: the study's table.
-        chosen: its rows.
         foreign: reads TensorBoard's memory.
         points: maximum number of points of a curve.
         grey: maximum number of other trials.

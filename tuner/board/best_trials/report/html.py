@@ -23,7 +23,6 @@ def tag(name: str, *children: object, **attributes: str) -> Html:
     """Return an element.
 
     Args:
-        name: of the element.
         children: markup is inserted unchanged, anything else as text.
         attributes: a trailing underscore is dropped (`class_`), an inner one becomes a hyphen.
     """

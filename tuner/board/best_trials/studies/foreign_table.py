@@ -86,7 +86,6 @@ def make_table(
 
     Args:
         study: its name.
-        sessions: its trials.
         experiments: the log's declarations about them.
         choice: what to rank them by.
         best: returns the best value of a metric's curves, by run.
