@@ -58,28 +58,17 @@ def check_start(
         problems.wrong(path, entry, f"an entry unlike start_with[{list(earlier).index(entry)}]")
 
 
-def check_together(
-    problems: Problems,
-    *,
-    metrics: tuple[Metric, ...] | None,
-    space: SearchSpace | None,
-    sampler: Sampler | None,
-    pruner: Pruner | None,
-    budget: Budget | None,
-) -> None:
-    """Report sections that exclude each other. A section that is None was reported already."""
-    if sampler is not None:
-        _check_sampler(sampler, space, problems)
-    if pruner is not None:
-        _check_pruner(pruner, metrics, problems)
-    if budget is not None and metrics is not None and len(metrics) > 1:
+def check_budget(budget: Budget, metrics: tuple[Metric, ...] | None, problems: Problems) -> None:
+    """Report limits that need a single metric. Metrics that are None were reported already."""
+    if metrics is not None and len(metrics) > 1:
         for name in ("target", "patience"):
             value = getattr(budget, name)
             if value is not None:
                 problems.wrong(("budget", name), value, "only with one metric; there are several")
 
 
-def _check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Problems) -> None:
+def check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Problems) -> None:
+    """Report a sampler that does not fit the space, or cannot run here."""
     path = ("sampler", "name")
     if sampler.name == "grid" and space is not None and not space.is_finite:
         reason = space.infinite_reason()
@@ -91,7 +80,8 @@ def _check_sampler(sampler: Sampler, space: SearchSpace | None, problems: Proble
         problems.wrong(path, "gp", allowed)
 
 
-def _check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: Problems) -> None:
+def check_pruner(pruner: Pruner, metrics: tuple[Metric, ...] | None, problems: Problems) -> None:
+    """Report a pruner that does not fit the metrics, and options that exclude each other."""
     if metrics is not None and len(metrics) > 1 and pruner.name != "none":
         problems.wrong(("pruner", "name"), pruner.name, 'only "none" with several metrics')
     low, high = pruner.min_resource, pruner.max_resource

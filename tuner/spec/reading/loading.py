@@ -52,13 +52,13 @@ def load_spec(path: Path) -> LoadedSpec:
     return LoadedSpec(spec=spec, folder=folder, warnings=_located(document, advise(spec)))
 
 
-def parse_spec(data: Any, source: str = "request") -> StudySpec:
+def parse_spec(data: Any) -> StudySpec:
     """Check a spec that came as JSON; its search space is inlined.
 
     Raises:
-        SpecError: every problem, one a line: `source: field: value: what is allowed`.
+        SpecError: every problem, one a line: `request: field: value: what is allowed`.
     """
-    return _parse(data, source, is_stored=False)
+    return _parse(data, "request", is_stored=False)
 
 
 def _parse(data: Any, source: str, *, is_stored: bool) -> StudySpec:

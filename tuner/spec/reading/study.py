@@ -86,14 +86,12 @@ def read_spec(
         problems.key((FOUND,), "written by Tuner", "leave it out: trials find it again")
     problems.unknown_keys((), {key: data[key] for key in data if key != FOUND}, KEYS)
     draft = _read_draft(data, problems, with_space=with_space, is_kept=is_kept)
-    checks.check_together(
-        problems,
-        metrics=draft.metrics,
-        space=draft.space,
-        sampler=draft.sampler,
-        pruner=draft.pruner,
-        budget=draft.budget,
-    )
+    if draft.sampler is not None:
+        checks.check_sampler(draft.sampler, draft.space, problems)
+    if draft.pruner is not None:
+        checks.check_pruner(draft.pruner, draft.metrics, problems)
+    if draft.budget is not None:
+        checks.check_budget(draft.budget, draft.metrics, problems)
     return _assemble(draft) if len(problems) == before else None
 
 
