@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.patience import wait_until
+from tuner.documents.insights import InsightsDocument
+from tuner.documents.summary import SummaryDocument
 from tuner.errors import UnavailableError
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule
@@ -44,6 +47,7 @@ def test_a_studys_folder_says_what_it_is_and_how_it_stands(lab: FilingLab) -> No
     found = wait_until(lambda: _read(_path(lab)), "study.json is written")
 
     assert found.pop("updated").endswith("Z")
+    TypeAdapter(SummaryDocument).validate_python(found, strict=True)
     assert found.pop("budget")["trials"] == 100
     assert found == {
         "version": 1,
@@ -155,7 +159,8 @@ def test_insights_come_from_a_process_of_their_own_and_order_the_parameters(
     found = wait_until(lambda: _read(path), "insights.json is written")
     assert found["trials"] == 40
     assert found["importance"]["methods"]["main_effects"]["parameters"][0]["name"] == "x"
-    assert found["updated"].endswith("Z")
+    assert found.pop("updated").endswith("Z")
+    TypeAdapter(InsightsDocument).validate_python(found, strict=True)
     assert _read(_path(lab))["order"] == ["x"]
 
 

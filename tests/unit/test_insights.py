@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
+from tuner.documents.insights import InsightsDocument
 from tuner.service.insights.document import insights_document, next_range
 from tuner.service.insights.fanova import NO_FOREST
 from tuner.service.insights.form import important
@@ -60,6 +62,7 @@ def document(base: HistoryDatabase, rows: list[Any], **changes: Any) -> dict[str
     base.add_study("s", rows, **{"search_space": SPACE, **changes})
     found = insights_document(base.storage, 1)
     assert found is not None
+    TypeAdapter(InsightsDocument).validate_python(found, strict=True)
     loaded: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
     return loaded
 

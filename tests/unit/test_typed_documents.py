@@ -14,10 +14,22 @@ from pydantic import TypeAdapter, ValidationError
 
 import tuner.documents
 from tests.support.type_checker import check_types
+from tuner.documents import found
 from tuner.documents.document import Document
-from tuner.documents.study import CountWord, StudyWord
+from tuner.documents.insights import (
+    Advice,
+    HistorySay,
+    ImportanceByMethod,
+    ImportanceMethods,
+    InsightsDocument,
+    MethodImportance,
+    MethodShare,
+)
+from tuner.documents.study import CountWord, MetricGoal, StudyWord
+from tuner.documents.summary import ParameterWord, SummaryDocument, SummaryParameter
 from tuner.documents.trial import AttemptWord, LogPiece, TrialWord
 from tuner.documents.workers import WorkerWord
+from tuner.space.parameter import KINDS
 from tuner.trials.states import AttemptState, StudyState, TrialState, WorkerState
 
 #: Lines with the complaint that each must meet; the others must meet none.
@@ -33,15 +45,40 @@ LINES: dict[str, str] = {
     'tuner.explain("a/b")["sources"][0]["shares"]': 'TypedDict "Source" has no key "shares"',
     'tuner.explain("a/b", 3)["because"][0].upper()': "",
     'worker: WorkerRow = {"name": "w"}': "Missing keys",
+    'insights["edges"][0]["try"]': "",
+    'insights["importance"]["methods"]["fanova"]["pears"]': (
+        'TypedDict "MethodImportance" has no key "pears"'
+    ),
+    'insights_document(storage, 1)["histry"]': "Value of type",
+    'summary["parameters"][0]["hihg"]': 'TypedDict "SummaryParameter" has no key "hihg"',
+    'say: HistorySay = {"trial": 1, "share": 0.5, "trust": 1.0, "by_history": True}': "Missing key",
+    'range: NextRange = {"low": 1, "high": 2, "log": False, "step": 1}': "Extra key",
+    'own.insights.get("history")': "",
+    'own.insights.get("histroy")': 'No overload variant of "get"',
+    'Report(study={}, insights={"importanec": {}})': "Dict entry 0 has incompatible type",
 }
 HEAD = """
 import tuner
+from tuner.board.best_trials.studies.own import OwnStudy
+from tuner.board.best_trials.report.document import Report
 from tuner.client import ApiClient
+from tuner.documents.insights import HistorySay, InsightsDocument, NextRange
 from tuner.documents.study import StudyStatus
+from tuner.documents.summary import SummaryDocument
 from tuner.documents.workers import WorkerRow
+from tuner.service.insights.document import insights_document
 from tuner.service.service import Service
+from tuner.storage import Storage
 
-def check(status: StudyStatus, api: ApiClient, service: Service) -> None:
+def check(
+    status: StudyStatus,
+    api: ApiClient,
+    service: Service,
+    insights: InsightsDocument,
+    summary: SummaryDocument,
+    own: OwnStudy,
+    storage: Storage,
+) -> None:
 """
 
 
@@ -75,6 +112,31 @@ def test_a_trial_has_the_words_of_optuna_and_a_worker_two_more() -> None:
 
     assert list(get_args(TrialWord)) == [state.value.upper() for state in TrialState]
     assert {*get_args(WorkerWord)} == shown | {"draining", "out of service"}
+
+
+def test_the_kinds_of_parameters_are_those_of_the_space() -> None:
+    assert get_args(ParameterWord) == KINDS
+
+
+@pytest.mark.parametrize(
+    ("keys", "document", "beside"),
+    [
+        (found.SummaryKey, SummaryDocument, {"updated"}),
+        (found.SummaryParameterKey, SummaryParameter, set()),
+        (found.MetricKey, MetricGoal, set()),
+        (found.InsightsKey, InsightsDocument, {"updated"}),
+        (found.ImportanceKey, ImportanceByMethod, set()),
+        (found.MethodName, ImportanceMethods, set()),
+        (found.MethodKey, MethodImportance, set()),
+        (found.MethodShareKey, MethodShare, set()),
+        (found.AdviceKey, Advice, set()),
+        (found.HistorySayKey, HistorySay, set()),
+    ],
+)
+def test_readers_of_a_file_know_the_keys_that_are_written(
+    keys: Any, document: Any, beside: set[str]
+) -> None:
+    assert {*get_args(keys)} == {*document.__annotations__} | beside
 
 
 def documents() -> Iterator[Any]:

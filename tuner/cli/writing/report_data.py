@@ -28,7 +28,9 @@ from tuner.tfevents import read_json
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
+    from tuner.documents.found import ShownInsightsKey, SummaryKey, SummaryParameterKey
     from tuner.documents.importance import Importance
+    from tuner.documents.insights import ImportanceByMethod, MethodShare
     from tuner.documents.study import StudyStatus
     from tuner.documents.trial import TrialDetail, TrialRow
     from tuner.service.reading import Reader
@@ -56,7 +58,7 @@ def read_report(api: Api, settings: Settings, study: str, made: str) -> Report:
     status, best = api.status(study), api.best(study, MOST_ROWS, all=True)
     trials = _read_trials(api, study)
     place = Place(settings.log_root, study)
-    facts = _file(place.below("_study"), "study.json")
+    facts: Mapping[SummaryKey, Any] = _file(place.below("_study"), "study.json")
     importance = read_importance(api, study)
     names = ordered((name for row in trials for name in row["params"]), order_of(importance))
     names = names[:MOST_POINT_COLUMNS]
@@ -121,14 +123,17 @@ def _row(row: TrialRow, at: int) -> JsonObject:
     }
 
 
-def _column(name: str, trials: Sequence[TrialRow], facts: JsonObject) -> JsonObject:
+def _column(name: str, trials: Sequence[TrialRow], facts: Mapping[SummaryKey, Any]) -> JsonObject:
     """Return what the plots need to know about a parameter."""
     parameters = facts.get("parameters")
     listed = [p for p in parameters if isinstance(p, dict)] if isinstance(parameters, list) else []
-    known: JsonObject = next((p for p in listed if p.get("name") == name), {})
+    known: Mapping[SummaryParameterKey, Any] = next(
+        (p for p in listed if p.get("name") == name), {}
+    )
+    shown: tuple[SummaryParameterKey, ...] = ("low", "high", "log", "values")
     values = [row["params"][name] for row in trials if name in row["params"]]
     return {
-        **{key: known.get(key) for key in ("low", "high", "log", "values")},
+        **{key: known.get(key) for key in shown},
         "key": f"params.{name}",
         "label": name,
         "group": "param",
@@ -200,12 +205,17 @@ def _curve(trial: TrialDetail) -> JsonObject:
     }
 
 
-def _insights(importance: Importance | None) -> JsonObject:
+def _insights(importance: Importance | None) -> Mapping[ShownInsightsKey, Any]:
     """Return what the service knows about importance, if the log root has no file of it."""
     if importance is None:
         return {}
-    known = {"why": importance["why"], "parameters": importance["parameters"]}
-    found = {"why": importance["why"], "methods": {"main_effects": known}}
+    shares: list[MethodShare] = [
+        {"name": item["name"], "share": item["share"]} for item in importance["parameters"]
+    ]
+    found: ImportanceByMethod = {
+        "why": importance["why"],
+        "methods": {"main_effects": {"why": importance["why"], "parameters": shares}},
+    }
     return {"trials": importance["trials"], "importance": found}
 
 
@@ -224,7 +234,7 @@ def _config(settings: Settings, best: Sequence[TrialRow]) -> JsonObject:
     return _file(Place(settings.log_root, best[0]["run_dir"]), "config.json")
 
 
-def _file(place: Place, name: str) -> JsonObject:
+def _file(place: Place, name: str) -> dict[Any, Any]:
     """Return a JSON object from a file next to the logs; empty if it cannot be read."""
     try:
         found = read_json(place, name, most=_MOST_FILE)

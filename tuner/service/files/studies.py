@@ -8,7 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import InsightsDocument
+from tuner.documents.summary import SummaryDocument
 from tuner.exporters import Paper, StudyWriter
 from tuner.exporters.study import LEADERBOARD_TAG, STUDY_RUN
 from tuner.roots import Place
@@ -253,7 +254,9 @@ class StudyFiler:
         )
         self._insights.want(wish)
 
-    def _summary(self, study: Study, insights: JsonObject | None) -> tuple[JsonObject, str]:
+    def _summary(
+        self, study: Study, insights: InsightsDocument | None
+    ) -> tuple[SummaryDocument, str]:
         """Return the content of the study's summary, and its time."""
         spec = read_spec(study.spec_json)
         with self._storage.read() as connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import InsightsDocument
+from tuner.documents.summary import SummaryDocument
 from tuner.exporters import Paper, StudyWriter
 from tuner.roots import Place
 from tuner.service.insights.form import INSIGHTS_FILE
@@ -44,7 +45,10 @@ def write_events(folder: StudyFolder) -> StudyFolder:
 
 
 def write_papers(
-    folder: StudyFolder, summary: JsonObject, insights: JsonObject | None, updated: str
+    folder: StudyFolder,
+    summary: SummaryDocument,
+    insights: InsightsDocument | None,
+    updated: str,
 ) -> StudyFolder:
     """Write summary and insights, as of `updated`; return the folder."""
     folder.summary.write(summary, updated)

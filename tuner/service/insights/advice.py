@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import (
+    Advice,
+    HistorySay,
+    ImportanceMethods,
+    Improvement,
+    InsightsDocument,
+    MethodImportance,
+    WidenedEdge,
+)
 from tuner.service.answers.wording import count, interval_text, value_text
 from tuner.service.insights.sample import Sample
 
@@ -24,7 +32,7 @@ _LIKELY, _UNLIKELY = 0.6, 0.1
 _PRUNED = 0.2
 
 
-def advise(sample: Sample, document: JsonObject) -> list[JsonObject]:
+def advise(sample: Sample, document: InsightsDocument) -> list[Advice]:
     """Return what to know and to do, most important first.
 
     Args:
@@ -44,11 +52,12 @@ def advise(sample: Sample, document: JsonObject) -> list[JsonObject]:
     ]
 
 
-def _shares(method: JsonObject | None) -> dict[str, float]:
-    return {item["name"]: item["share"] for item in (method or {}).get("parameters", ())}
+def _shares(method: MethodImportance | None) -> dict[str, float]:
+    listed = [] if method is None else method.get("parameters", [])
+    return {item["name"]: share for item in listed if (share := item["share"]) is not None}
 
 
-def _matters(methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
+def _matters(methods: ImportanceMethods) -> Iterator[Advice]:
     main = _shares(methods.get("main_effects"))
     for name, share in sorted(main.items(), key=lambda item: -item[1])[:_MOST]:
         if share >= _MUCH:
@@ -56,7 +65,7 @@ def _matters(methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
             yield {"kind": "matters", "text": text, "parameter": name}
 
 
-def _edges(edges: list[JsonObject]) -> Iterator[JsonObject]:
+def _edges(edges: list[WidenedEdge]) -> Iterator[Advice]:
     for edge in edges[:_MOST]:
         end = "lower" if edge["end"] == "low" else "upper"
         spans = f"{value_text(edge['low'])} to {value_text(edge['high'])}"
@@ -75,7 +84,7 @@ def _edges(edges: list[JsonObject]) -> Iterator[JsonObject]:
         yield {"kind": "edge", "text": text, "parameter": edge["name"]}
 
 
-def _more_trials(sample: Sample, improvement: JsonObject | None) -> Iterator[JsonObject]:
+def _more_trials(sample: Sample, improvement: Improvement | None) -> Iterator[Advice]:
     """Say whether more trials are likely to pay off, and how certain that is."""
     if improvement is None or improvement["chance"] is None:
         return
@@ -83,20 +92,20 @@ def _more_trials(sample: Sample, improvement: JsonObject | None) -> Iterator[Jso
     verb = "will probably" if chance >= _LIKELY else "may" if chance >= _UNLIKELY else "will hardly"
     trials = "the next trial" if ahead == 1 else f"the next {ahead} trials"
     text = f"{trials} {verb} find a better value: chance about {chance:.0%}"
-    if improvement["expected"] is not None:
+    expected, low, high = improvement["expected"], improvement["low"], improvement["high"]
+    if expected is not None and low is not None and high is not None:
         name = sample.spec.metrics[0].name
-        spans = interval_text(*(improvement[key] for key in ("expected", "low", "high")))
-        text += f"; the best {name} then: {spans}"
+        text += f"; the best {name} then: {interval_text(expected, low, high)}"
     yield {"kind": "more_trials", "text": text}
 
 
-def _little(sample: Sample, methods: Mapping[str, JsonObject]) -> Iterator[JsonObject]:
+def _little(sample: Sample, methods: ImportanceMethods) -> Iterator[Advice]:
     """Say which parameters matter in no method; nothing if a method could not be applied."""
     main, best = _shares(methods.get("main_effects")), _shares(methods.get("ped_anova"))
     if len(sample) < _LEAST or not main or not best:
         return
-    fanova = methods.get("fanova", {})
-    alone, pairs = _shares(fanova), fanova.get("pairs", ())
+    fanova = methods.get("fanova")
+    alone, pairs = _shares(fanova), [] if fanova is None else fanova.get("pairs", [])
     found = []
     for parameter in sample.tuned:
         name = parameter.name
@@ -113,14 +122,14 @@ def _little(sample: Sample, methods: Mapping[str, JsonObject]) -> Iterator[JsonO
         yield {"kind": "little", "text": text}
 
 
-def _pruning(sample: Sample) -> Iterator[JsonObject]:
+def _pruning(sample: Sample) -> Iterator[Advice]:
     if sample.total and sample.pruned / sample.total >= _PRUNED:
         share = sample.pruned / sample.total
         text = f"{share:.0%} of the trials were stopped early; they count with their last report"
         yield {"kind": "pruning", "text": text}
 
 
-def _history(history: list[JsonObject]) -> Iterator[JsonObject]:
+def _history(history: list[HistorySay]) -> Iterator[Advice]:
     chosen = sum(item["proposed_by_history"] for item in history)
     if not chosen:
         return

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import InsightsDocument
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
@@ -57,7 +57,7 @@ class Wish:
 @dataclass(kw_only=True)
 class _Known:
     told: int
-    document: JsonObject | None = None
+    document: InsightsDocument | None = None
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ class Insights:
                 self._thread.start()
             self._changed.notify_all()
 
-    def of(self, study_id: int) -> JsonObject | None:
+    def of(self, study_id: int) -> InsightsDocument | None:
         """Return the known insights of a study, or None."""
         with self._changed:
             known = self._state.known.get(study_id)
@@ -108,7 +108,7 @@ class Insights:
         with self._changed:
             return frozenset(self._state.fresh)
 
-    def taken(self, study_id: int, document: JsonObject | None, *, is_over: bool) -> None:
+    def taken(self, study_id: int, document: InsightsDocument | None, *, is_over: bool) -> None:
         """Record that a document was filed; a newer one stays fresh.
 
         Args:
@@ -171,7 +171,7 @@ class Insights:
                     self._state.fresh.add(wish.study_id)
                 self._changed.notify_all()
 
-    def _persist(self, wish: Wish) -> JsonObject | None:
+    def _persist(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study; wait for the end of a database outage."""
         for _ in range(_OUTAGE_TRIES):
             try:
@@ -182,7 +182,7 @@ class Insights:
                         break
         return empty(wish.name, FAILED)
 
-    def _try(self, wish: Wish) -> JsonObject | None:
+    def _try(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study, even of one with damaged rows.
 
         Raises:
@@ -202,7 +202,7 @@ class Insights:
         logger.debug("insights computed", extra={"study": wish.name, "took_s": took_s})
         return document
 
-    def _compute(self, wish: Wish) -> JsonObject | None:
+    def _compute(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study; None: it was deleted.
 
         Raises:
@@ -235,7 +235,7 @@ class Insights:
                 self._state.process = None
         if process.returncode or len(answer) > _MOST_BYTES:
             raise ValueError(f"exit {process.returncode}: {said.decode(errors='replace')}")
-        found: JsonObject | None = json.loads(answer)
+        found: InsightsDocument | None = json.loads(answer)
         return found
 
 

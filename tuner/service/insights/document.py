@@ -9,8 +9,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tuner.documents.document import JsonObject
 from tuner.documents.importance import Weighed
+from tuner.documents.insights import (
+    ImportanceByMethod,
+    ImportanceMethods,
+    InsightsDocument,
+    MethodImportance,
+    NextRange,
+    WidenedEdge,
+)
 from tuner.service.importance.weighing import weigh
 from tuner.service.insights.advice import advise
 from tuner.service.insights.early import begin
@@ -23,7 +30,7 @@ from tuner.space.value import MAX_INT
 from tuner.storage import Storage
 
 
-def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
+def insights_document(storage: Storage, study_id: int) -> InsightsDocument | None:
     """Return what a study's trials say; None: there is no such study.
 
     It takes seconds, and memory for some thousand trials: call it in a separate process.
@@ -41,23 +48,22 @@ def insights_document(storage: Storage, study_id: int) -> JsonObject | None:
     return {**document, "advice": advise(sample, document)}
 
 
-def _weighed(sample: Sample) -> tuple[JsonObject, list[JsonObject]]:
+def _weighed(sample: Sample) -> tuple[ImportanceByMethod, list[WidenedEdge]]:
     """Return the importance of the parameters, by each method, and the edges."""
     main = weigh(sample.spec, sample.trials)
-    methods = {"main_effects": _main_effects(sample, main)}
+    effects = _main_effects(sample, main)
     frozen = sample.frozen()
+    best: MethodImportance = {"why": f"not known before {LEAST} trials are complete"}
     if len(frozen) >= LEAST:
-        metrics = len(sample.spec.metrics)
-        methods["ped_anova"] = _tried(lambda: ped_anova(sample.tuned, frozen, metrics))
-    else:
-        methods["ped_anova"] = {"why": f"not known before {LEAST} trials are complete"}
-    methods["fanova"] = _tried(lambda: fanova(sample))
-    is_any = any(method.get("parameters") for method in methods.values())
-    why = "" if is_any else methods["main_effects"]["why"]
+        best = _tried(lambda: ped_anova(sample.tuned, frozen, len(sample.spec.metrics)))
+    forest = _tried(lambda: fanova(sample))
+    is_any = any(method.get("parameters") for method in (effects, best, forest))
+    why = "" if is_any else effects["why"]
+    methods: ImportanceMethods = {"main_effects": effects, "ped_anova": best, "fanova": forest}
     return {"why": why, "methods": methods}, _edges(sample, main)
 
 
-def _main_effects(sample: Sample, main: Weighed) -> JsonObject:
+def _main_effects(sample: Sample, main: Weighed) -> MethodImportance:
     active = {
         p.name: sum(p.name in params for params in sample.params) / len(sample)
         for p in sample.tuned
@@ -69,7 +75,7 @@ def _main_effects(sample: Sample, main: Weighed) -> JsonObject:
     }
 
 
-def _tried(method: Callable[[], JsonObject]) -> JsonObject:
+def _tried(method: Callable[[], MethodImportance]) -> MethodImportance:
     """Return what a third-party method says, or that it failed: the other methods still hold."""
     try:
         return method()
@@ -77,7 +83,7 @@ def _tried(method: Callable[[], JsonObject]) -> JsonObject:
         return {"why": f"failed: {type(exc).__name__}", "parameters": []}
 
 
-def _edges(sample: Sample, main: Weighed) -> list[JsonObject]:
+def _edges(sample: Sample, main: Weighed) -> list[WidenedEdge]:
     space = sample.spec.space
     return [
         {**item, "try": next_range(space[item["name"]], item["value"])} for item in main["edges"]
@@ -90,7 +96,7 @@ _MOST_FLOAT = 1e300
 _TINY = 1e-12
 
 
-def next_range(parameter: Parameter, value: Any) -> JsonObject | None:
+def next_range(parameter: Parameter, value: Any) -> NextRange | None:
     """Return the range of the same width around a value at an end of the present one.
 
     Args:

@@ -5,7 +5,7 @@ The rest takes seconds and needs more trials: see `document`.
 
 from __future__ import annotations
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import InsightsDocument
 from tuner.service.insights.advice import advise
 from tuner.service.insights.form import empty
 from tuner.service.insights.past import history_over_trials
@@ -14,7 +14,7 @@ from tuner.storage import Storage
 from tuner.trials.store.studies import read_study
 
 
-def early_document(storage: Storage, study_id: int) -> JsonObject | None:
+def early_document(storage: Storage, study_id: int) -> InsightsDocument | None:
     """Return the insights of a study with fewer than `LEAST` results; None: no such study.
 
     It reads some rows and computes nothing.
@@ -26,7 +26,7 @@ def early_document(storage: Storage, study_id: int) -> JsonObject | None:
     return {**document, "advice": advise(sample, document)}
 
 
-def begin(storage: Storage, study_id: int) -> tuple[Sample, JsonObject] | None:
+def begin(storage: Storage, study_id: int) -> tuple[Sample, InsightsDocument] | None:
     """Return a study's trials, and its insights without importance and advice."""
     with storage.read() as connection:
         study = read_study(connection, study_id)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import MethodImportance
 from tuner.service.importance.effects import cut
 from tuner.service.insights.sample import Sample
 from tuner.space.axis import Axis
@@ -37,7 +37,7 @@ _MOST_CHOICES = 32
 NO_FOREST = "needs scikit-learn, which the server does not have"
 
 
-def fanova(sample: Sample) -> JsonObject:
+def fanova(sample: Sample) -> MethodImportance:
     """Return how much of the variance of the forest for the first metric parameters explain.
 
     Args:
@@ -49,30 +49,28 @@ def fanova(sample: Sample) -> JsonObject:
         forest knows: they add up to at most 1, less if more than two parameters interact. `why`:
         why there is no result, else empty.
     """
-    empty: JsonObject = {"parameters": [], "pairs": []}
     if importlib.util.find_spec("sklearn") is None:
-        return {**empty, "why": NO_FOREST}
+        return _nothing(NO_FOREST)
     tuned = [p for p in sample.tuned if len(p.values) <= _MOST_CHOICES]
     costs = cut(sample.costs[:, 0])
     if not tuned or costs.min() == costs.max():
-        return {**empty, "why": "all trials came out the same"}
+        return _nothing("all trials came out the same")
     forest = _Forest(tuned, sample, costs)
     if not forest.is_fitted:
-        return {**empty, "why": "no parameter stands out of what chance does"}
+        return _nothing("no parameter stands out of what chance does")
     alone = [forest.share((at,)) for at in range(len(tuned))]
-    parameters = [
-        {"name": p.name, "share": share, "active": _active(p, sample)}
-        for p, share in zip(tuned, alone, strict=True)
-    ]
-    order = sorted(range(len(tuned)), key=lambda at: -alone[at])[:_PAIRED]
+    order = sorted(range(len(tuned)), key=lambda at: -alone[at])
     pairs = []
-    for left, right in combinations(order, 2):
+    for left, right in combinations(order[:_PAIRED], 2):
         share = forest.share((left, right)) - alone[left] - alone[right]
         if share >= _LEAST_PAIR:
             pairs.append((share, [tuned[left].name, tuned[right].name]))
     return {
         "why": "",
-        "parameters": sorted(parameters, key=lambda item: -item["share"]),
+        "parameters": [
+            {"name": tuned[at].name, "share": alone[at], "active": _active(tuned[at], sample)}
+            for at in order
+        ],
         "pairs": [{"names": names, "share": share} for share, names in sorted(pairs)[::-1]],
     }
 
@@ -125,6 +123,10 @@ def _block(parameter: Parameter, trials: Sequence[dict[str, Any]]) -> Floats:
         return np.where(np.isnan(at), 0.5, at)[:, None]
     choices: Floats = (at[:, None] == np.arange(axis.size or 1)[None]).astype(float)
     return choices
+
+
+def _nothing(why: str) -> MethodImportance:
+    return {"parameters": [], "pairs": [], "why": why}
 
 
 def _active(parameter: Parameter, sample: Sample) -> float:

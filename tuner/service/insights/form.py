@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import InsightsDocument
 
 #: Version of the file's schema.
 VERSION = 1
 INSIGHTS_FILE = "insights.json"
 
 
-def empty(study: str, why: str) -> JsonObject:
+def empty(study: str, why: str) -> InsightsDocument:
     """Return the document of a study without results.
 
     Args:
@@ -28,15 +28,18 @@ def empty(study: str, why: str) -> JsonObject:
     }
 
 
-def important(document: JsonObject | None) -> list[str]:
+def important(document: InsightsDocument | None) -> list[str]:
     """Return the names of the parameters that matter, most important first.
 
     By main effects first, which leave out what may be chance.
     """
-    methods = {} if document is None else document["importance"]["methods"]
+    if document is None:
+        return []
+    methods = document["importance"]["methods"]
     names: dict[str, None] = {}
-    for method in ("main_effects", "ped_anova"):
-        for item in methods.get(method, {}).get("parameters", ()):
-            if item["share"]:
-                names[item["name"]] = None
+    for method in (methods.get("main_effects"), methods.get("ped_anova")):
+        if method is not None:
+            for item in method.get("parameters", ()):
+                if item["share"]:
+                    names[item["name"]] = None
     return list(names)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import Improvement
 from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.bayesian.mixture import MEMBERS
 from tuner.samplers.bayesian.space.adapter import declared
@@ -50,7 +50,7 @@ _STRETCH = 2.0
 _SUREST = 0.98
 
 
-def improvement(sample: Sample) -> JsonObject:
+def improvement(sample: Sample) -> Improvement:
     """Return the chance that the next trials find a better value; see the module.
 
     Returns:
@@ -137,7 +137,7 @@ def look_ahead(results: Results, ahead: int) -> Outlook | None:
     )
 
 
-def _told(outlook: Outlook, ahead: int, sample: Sample) -> JsonObject:
+def _told(outlook: Outlook, ahead: int, sample: Sample) -> Improvement:
     """Return an outlook after calibration of chance and gains."""
     metric = sample.spec.metrics[0]
     chance = told_chance(outlook.seen, sample.spec.sampler.name)
@@ -245,6 +245,13 @@ def _left(sample: Sample) -> int | None:
     return max(trials - sample.total, 0) or None if trials is not None else None
 
 
-def _nothing(why: str) -> JsonObject:
-    empty = dict.fromkeys(("next_trials", "chance", "expected", "low", "high", "regret"))
-    return {"why": why, **empty}
+def _nothing(why: str) -> Improvement:
+    return {
+        "why": why,
+        "next_trials": None,
+        "chance": None,
+        "expected": None,
+        "low": None,
+        "high": None,
+        "regret": None,
+    }

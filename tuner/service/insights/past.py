@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tuner.documents.document import JsonObject
+from tuner.documents.insights import HistorySay
 from tuner.service.explanations.gain import RELIED_ON
 from tuner.service.explanations.reasons import history_share
 from tuner.service.insights.sample import MOST
@@ -17,7 +18,7 @@ from tuner.storage import tables
 
 def history_over_trials(
     connection: sa.Connection, study_id: int, spec: StudySpec
-) -> list[JsonObject]:
+) -> list[HistorySay]:
     """Return history's share in the newest proposals; empty if it never had one.
 
     Returns:
@@ -37,7 +38,7 @@ def history_over_trials(
     if not any((record.get("insight") or {}).get("model") for record in records):
         return []
     shares = _shares(records, spec)
-    found = [
+    found: list[HistorySay] = [
         {
             "trial": row.number,
             "share": share,

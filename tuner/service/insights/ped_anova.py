@@ -14,7 +14,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
-from tuner.documents.document import JsonObject
+from tuner.documents.insights import ConditionalShare, MethodImportance
 from tuner.space.parameter import Parameter
 
 #: The best trials are this share, but at least this number: Optuna requires five.
@@ -27,7 +27,7 @@ _LEAST_ACTIVE = 20
 
 def ped_anova(
     tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
-) -> JsonObject:
+) -> MethodImportance:
     """Return how much each parameter distinguishes the best trials from the others.
 
     Args:
@@ -49,25 +49,26 @@ def ped_anova(
             "conditions": [],
         }
     active = _active(tuned, trials)
-    named = [
-        {"name": p.name, "share": shares.get(p.name, 0.0), "active": active[p.name]} for p in tuned
-    ]
+    ranked = sorted(tuned, key=lambda p: -shares.get(p.name, 0.0))
     return {
         "why": "",
-        "parameters": sorted(named, key=lambda item: -item["share"]),
-        "conditions": list(_conditions(tuned, trials, metrics)),
+        "parameters": [
+            {"name": p.name, "share": shares.get(p.name, 0.0), "active": active[p.name]}
+            for p in ranked
+        ],
+        "conditions": _conditions(tuned, trials, metrics),
     }
 
 
 def _conditions(
     tuned: Sequence[Parameter], trials: Sequence[FrozenTrial], metrics: int
-) -> list[JsonObject]:
+) -> list[ConditionalShare]:
     """Return the shares of dependent parameters, under each condition on which they are active."""
     groups: dict[tuple[Any, ...], list[Parameter]] = {}
     for parameter in tuned:
         if parameter.when:
             groups.setdefault(parameter.when, []).append(parameter)
-    found = []
+    found: list[ConditionalShare] = []
     for when, parameters in groups.items():
         names = {parameter.name for parameter in parameters}
         here = [trial for trial in trials if names <= trial.params.keys()]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tuner.documents.document import JsonObject
+from tuner.documents.summary import SummaryDocument, SummaryParameter
 from tuner.service.answers.views import status_document
 from tuner.space import Parameter
 from tuner.spec import StudySpec
@@ -28,7 +28,7 @@ def study_summary(
     spec: StudySpec,
     order: Sequence[str],
     now: float,
-) -> JsonObject:
+) -> SummaryDocument:
     """Return what a study is and its current state.
 
     Args:
@@ -42,10 +42,10 @@ def study_summary(
     status = status_document(connection, study, now)
     return {
         "version": VERSION,
-        "study": spec.name,
-        "state": study.state.value,
-        "reason": study.reason,
-        "metrics": [{"name": metric.name, "goal": metric.goal} for metric in spec.metrics],
+        "study": status["study"],
+        "state": status["state"],
+        "reason": status["reason"],
+        "metrics": status["metrics"],
         "constraints": [],
         "parameters": [parameter_document(parameter) for parameter in spec.space.parameters],
         "order": full_order(spec.space.parameters, order),
@@ -55,7 +55,7 @@ def study_summary(
     }
 
 
-def parameter_document(parameter: Parameter) -> JsonObject:
+def parameter_document(parameter: Parameter) -> SummaryParameter:
     """Return what is needed to show a parameter; every key is there, null if it does not apply.
 
     Returns:

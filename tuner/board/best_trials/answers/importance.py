@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.board.best_trials.studies.own import OwnStudy
 from tuner.board.best_trials.table.values import MOST_LETTERS
+
+if TYPE_CHECKING:
+    from tuner.documents.found import InsightsKey, ShownInsightsKey
 
 _NO_STUDY = (
     "These trials were logged by another tool, which computes no importance. Parallel coordinates "
@@ -19,8 +22,7 @@ _NOT_YET = (
 )
 #: Maximum length of a list or a mapping, and maximum depth of nesting.
 _MOST, _DEPTH = 20_000, 8
-_KEYS = ("trials", "updated", "importance", "edges", "advice", "improvement", "history")
-_KINDS: Mapping[str, type | tuple[type, ...]] = {
+_KINDS: Mapping[InsightsKey, type] = {
     "trials": int,
     "updated": str,
     "importance": dict,
@@ -31,7 +33,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def importance_document(study: OwnStudy | None) -> dict[str, Any]:
+def importance_document(study: OwnStudy | None) -> dict[ShownInsightsKey, Any]:
     """Return `insights.json` after checking; malformed parts are left out.
 
     Args:
@@ -39,14 +41,15 @@ def importance_document(study: OwnStudy | None) -> dict[str, Any]:
     """
     if study is None:
         return {"why": _NO_STUDY}
-    found = {
+    found: dict[ShownInsightsKey, Any] = {
         key: _bounded(study.insights[key], _DEPTH)
-        for key in _KEYS
-        if isinstance(study.insights.get(key), _KINDS[key])
+        for key, kind in _KINDS.items()
+        if isinstance(study.insights.get(key), kind)
     }
     if not found:
         return {"why": _NOT_YET}
-    for key in ("edges", "advice", "history"):
+    listed: tuple[InsightsKey, ...] = ("edges", "advice", "history")
+    for key in listed:
         found[key] = [one for one in found.get(key, []) if isinstance(one, dict)]
     return {"study": study.name, **found}
 

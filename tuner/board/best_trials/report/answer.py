@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug import wrappers
 
@@ -27,6 +27,9 @@ from tuner.board.best_trials.studies.foreign import Foreign
 from tuner.board.best_trials.table.model import Table
 from tuner.roots import Place
 
+if TYPE_CHECKING:
+    from tuner.documents.found import ShownInsightsKey
+
 #: Number of curves with names, and of further ones in grey.
 _CURVES, _GREY = 5, 50
 #: Facts that the plots need in addition to the parameters.
@@ -38,7 +41,7 @@ def report_answer(
     query: Query,
     table: Table,
     study: Mapping[str, Any],
-    insights: Mapping[str, Any],
+    insights: Mapping[ShownInsightsKey, Any],
     foreign: Foreign,
     base: Place,
 ) -> wrappers.Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.board.best_trials.report.html import (
     Html,
@@ -22,6 +22,16 @@ from tuner.board.best_trials.report.html import (
     value_text,
 )
 from tuner.board.best_trials.report.scripts import has_plots, scripts, styles
+
+if TYPE_CHECKING:
+    from tuner.documents.found import (
+        AdviceKey,
+        ImportanceKey,
+        MethodKey,
+        MethodName,
+        MethodShareKey,
+        ShownInsightsKey,
+    )
 
 #: The fields of `config.json` about the place where a trial ran.
 ENVIRONMENT = (
@@ -42,6 +52,12 @@ _PLOTS = (
     ("pareto", "Pareto front"),
     ("history", "History"),
 )
+#: By which method the importance is shown where there are no plots: the first that has any.
+_METHODS: Mapping[MethodName, str] = {
+    "ped_anova": "PED-ANOVA",
+    "fanova": "fANOVA",
+    "main_effects": "",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +80,7 @@ class Report:
     trials: Mapping[str, Any] = field(default_factory=dict)
     points: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
-    insights: Mapping[str, Any] = field(default_factory=dict)
+    insights: Mapping[ShownInsightsKey, Any] = field(default_factory=dict)
     yaml: str = ""
     config: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -187,13 +203,17 @@ def _leaderboard(report: Report) -> Html:
     return _section("Leaderboard", whole, note)
 
 
-def _importance(insights: Mapping[str, Any]) -> Html:
-    importance = _mapping(insights.get("importance"))
-    methods = _mapping(importance.get("methods"))
-    for label, key in (("PED-ANOVA", "ped_anova"), ("fANOVA", "fanova"), ("", "main_effects")):
+def _importance(insights: Mapping[ShownInsightsKey, Any]) -> Html:
+    importance: Mapping[ImportanceKey, Any] = _mapping(insights.get("importance"))
+    methods: Mapping[MethodName, Any] = _mapping(importance.get("methods"))
+    for key, label in _METHODS.items():
+        known: Mapping[MethodKey, Any] = _mapping(methods.get(key))
+        listed: Iterable[Mapping[MethodShareKey, Any]] = map(
+            _mapping, _sequence(known.get("parameters"))
+        )
         shares = [
             (item["name"], float(item["share"]))
-            for item in map(_mapping, _sequence(_mapping(methods.get(key)).get("parameters")))
+            for item in listed
             if item.get("name") and isinstance(item.get("share"), int | float)
         ]
         if shares and not has_plots():
@@ -211,12 +231,9 @@ def _bar(name: object, share: float) -> Html:
     )
 
 
-def _advice(insights: Mapping[str, Any]) -> Html:
-    found = [
-        str(item["text"])
-        for item in map(_mapping, _sequence(insights.get("advice")))
-        if item.get("text")
-    ]
+def _advice(insights: Mapping[ShownInsightsKey, Any]) -> Html:
+    listed: Iterable[Mapping[AdviceKey, Any]] = map(_mapping, _sequence(insights.get("advice")))
+    found = [str(item["text"]) for item in listed if item.get("text")]
     lines = [tag("li", line) for line in found[:_MOST_ITEMS]]
     return _section("Advice", tag("ul", *lines)) if lines else Html("")
 
@@ -303,7 +320,7 @@ def _at(values: Sequence[Any], at: int) -> Any:
     return values[at] if at < len(values) else None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 

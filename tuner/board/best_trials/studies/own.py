@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tuner.board.best_trials.studies.own_run import MOST_BYTES as MOST_RUN_BYTES
 from tuner.board.best_trials.studies.own_run import RUN, OwnRun, read_own_run
@@ -20,6 +20,19 @@ from tuner.board.best_trials.table.ranking import rank
 from tuner.board.best_trials.table.values import finite, short
 from tuner.roots import Folder, Place
 from tuner.tfevents import read_json
+
+if TYPE_CHECKING:
+    from tuner.documents.found import (
+        HistorySayKey,
+        ImportanceKey,
+        InsightsKey,
+        MethodKey,
+        MethodName,
+        MethodShareKey,
+        MetricKey,
+        SummaryKey,
+    )
+    from tuner.documents.study import CountWord
 
 STUDY_RUN = "_study"
 #: Maximum number of runs of one study that are read, and size of its own files in bytes.
@@ -68,13 +81,13 @@ class OwnStudy:
         self._runs: dict[str, _Seen] = {}
         self._listed_ns: int | None = None
         self._marks: dict[str, _Mark | None] = {}
-        self._files: dict[str, Mapping[str, Any]] = {"study.json": {}, "insights.json": {}}
+        self._files: dict[str, Mapping[Any, Any]] = {"study.json": {}, "insights.json": {}}
         self._at = 0
         #: What a run says about its study, for a release that wrote no `study.json`.
         self._config: Mapping[str, Any] = {}
 
     @property
-    def insights(self) -> Mapping[str, Any]:
+    def insights(self) -> Mapping[InsightsKey, Any]:
         """The content of `insights.json`; empty if there is none."""
         return self._files["insights.json"]
 
@@ -198,7 +211,7 @@ class OwnStudy:
         return [*rows, *(row for row in self._beside if row.trial not in taken)]
 
     def _make(self) -> Table:
-        summary = self._files["study.json"]
+        summary: Mapping[SummaryKey, Any] = self._files["study.json"]
         runs = [run.found for run in self._runs.values() if run.found is not None]
         metrics = _metrics(summary.get("metrics")) or _metrics(self._config.get("metrics"))
         proposed = _proposed(self.insights.get("history"))
@@ -245,42 +258,55 @@ def _metrics(found: object) -> tuple[Metric, ...]:
     if not isinstance(found, list):
         return ()
     metrics = []
-    for one in found[:10]:
-        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+    one: Mapping[MetricKey, Any]
+    for one in filter(_is_mapping, found[:10]):
+        if isinstance(one.get("name"), str):
             goal: Goal = "minimize" if one.get("goal") == "minimize" else "maximize"
             metrics.append(Metric(name=short(one["name"]), goal=goal))
     return tuple(metrics)
 
 
 def _waiting(found: object) -> int:
-    number = found.get("waiting") if isinstance(found, Mapping) else None
+    counts: Mapping[CountWord, Any] = _mapping(found)
+    number = counts.get("waiting")
     return number if type(number) is int and 0 <= number < 10**6 else 0
 
 
 def _proposed(found: object) -> set[int]:
     if not isinstance(found, list):
         return set()
+    says: Iterator[Mapping[HistorySayKey, Any]] = filter(_is_mapping, found)
     return {
         one["trial"]
-        for one in found
-        if isinstance(one, Mapping)
-        and one.get("proposed_by_history") is True
-        and isinstance(one.get("trial"), int)
+        for one in says
+        if one.get("proposed_by_history") is True and isinstance(one.get("trial"), int)
     }
 
 
-def _order(summary: Mapping[str, Any], insights: Mapping[str, Any]) -> Mapping[str, float | None]:
+def _order(
+    summary: Mapping[SummaryKey, Any], insights: Mapping[InsightsKey, Any]
+) -> Mapping[str, float | None]:
     """Return parameters in order, with the share of each if it is known."""
     shares: dict[str, float | None] = {}
-    importance = insights.get("importance")
-    methods = importance.get("methods") if isinstance(importance, Mapping) else None
-    main = methods.get("main_effects") if isinstance(methods, Mapping) else None
-    listed = main.get("parameters") if isinstance(main, Mapping) else None
-    for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+    importance: Mapping[ImportanceKey, Any] = _mapping(insights.get("importance"))
+    methods: Mapping[MethodName, Any] = _mapping(importance.get("methods"))
+    main: Mapping[MethodKey, Any] = _mapping(methods.get("main_effects"))
+    listed = main.get("parameters")
+    one: Mapping[MethodShareKey, Any]
+    for one in filter(_is_mapping, listed if isinstance(listed, list) else ()):
+        if isinstance(one.get("name"), str):
             shares[one["name"]] = finite(one.get("share"))
     order = summary.get("order")
     for name in order if isinstance(order, list) else ():
         if isinstance(name, str):
             shares.setdefault(name, None)
     return shares
+
+
+def _mapping(found: object) -> Mapping[Any, Any]:
+    """Return a mapping as it is, and an empty one for anything else."""
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_mapping(found: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(found, Mapping)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.board.best_trials.table.model import FACTS, METRIC, PARAM, Column, Row, Type
 from tuner.board.best_trials.table.values import finite, short
+
+if TYPE_CHECKING:
+    from tuner.documents.found import SummaryParameterKey
 
 #: Maximum number of columns in a table; the others are left out with a note.
 MOST = 2_000
@@ -110,7 +113,7 @@ def type_of(values: Iterable[Any]) -> Type:
     return "text"
 
 
-def _of_parameter(one: Mapping[str, Any]) -> Declared:
+def _of_parameter(one: Mapping[SummaryParameterKey, Any]) -> Declared:
     kinds: Mapping[Any, Type] = {"int": "int", "float": "float", "bool": "bool"}
     kind = one.get("type")
     return Declared(
